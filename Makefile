@@ -1,0 +1,60 @@
+# The one entry. `make` alone lists the targets.
+SHELL := bash
+BIN := backend/.venv/bin
+PYTEST := .venv/bin/python -m pytest
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo check lint audit test sim chaos mutations bench migrate format lock screenshots
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+setup: ## build backend/.venv with everything in it
+	@PYTHON='$(PYTHON)' backend/setup.sh
+
+run: setup ## run the server against the real YCLIENTS, with the settings of .env
+	@exec $(BIN)/zerkalo serve
+
+demo: setup ## run everything on a made-up salon, http://localhost:8000; Ctrl-C stops it
+	@exec $(BIN)/zerkalo demo
+
+check: lint ## the fast checks: format, lint, types, imports, unit and property tests
+	cd backend && $(PYTEST) -q -n 2 tests/unit tests/property
+	@cd backend && .venv/bin/python audit.py
+
+lint: setup ## only the checks that read the source
+	cd backend && .venv/bin/ruff format --check . && .venv/bin/ruff check .
+	cd backend && .venv/bin/pyright
+	cd backend && .venv/bin/lint-imports --no-logo
+
+audit: setup ## ask for known holes in what we depend on, where that can be asked
+	@cd backend && .venv/bin/python audit.py
+
+test: setup ## everything that must hold: the checks and all the tests, in Chromium too
+	@backend/setup.sh chromium
+	@$(MAKE) --no-print-directory lint
+	cd backend && $(PYTEST) -n 2 --dist loadgroup -p tests.support.spreading tests
+
+sim: setup ## the simulation with faults; SEED=n replays one, RUNS=n makes that many
+	cd backend && .venv/bin/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS))
+
+chaos: setup ## kill real processes under load and count what got lost; SECONDS=n goes on that long
+	cd backend && .venv/bin/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+mutations: setup ## make ten deliberate wrongs in a copy and see that the tests notice each
+	cd backend && .venv/bin/python -m tests.mutations
+
+bench: setup ## the benchmark, beside pgbench on the same database
+	cd backend && .venv/bin/python -m tests.benchmark
+
+migrate: setup ## bring the database's tables up to date
+	@$(BIN)/zerkalo migrate
+
+format: setup ## format the source and mend what the linter can
+	cd backend && .venv/bin/ruff check --fix . ; .venv/bin/ruff format .
+
+lock: setup ## lock the newest versions of all dependencies
+	backend/lock.sh
+
+screenshots: setup ## make the pictures of the README
+	@backend/setup.sh chromium
+	cd backend && .venv/bin/python -m tests.e2e.screenshots
