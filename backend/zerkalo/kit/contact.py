@@ -1,0 +1,24 @@
+"""E-mails as people type them, in the one form that is stored and compared."""
+
+from email_validator import EmailNotValidError, validate_email
+
+EMAIL_CHARS_MAX = 254
+
+
+def canonical_email(text: str) -> str | None:
+    """The e-mail in lower case and without outer spaces; None where the text is none.
+
+    Whether mail arrives there is not asked: a code proves it. Names without a dot (`user@salon`) are e-mails too,
+    inside a company they work; of reserved ones only `.test`.
+    """
+    text = text.strip()
+    if not 3 <= len(text) <= EMAIL_CHARS_MAX:
+        return None
+    try:
+        found = validate_email(
+            text, check_deliverability=False, globally_deliverable=False, test_environment=True
+        )
+    except (EmailNotValidError, ValueError):
+        return None
+    email = found.normalized.lower()
+    return email if len(email) <= EMAIL_CHARS_MAX else None

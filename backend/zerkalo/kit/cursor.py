@@ -1,0 +1,51 @@
+"""Cursors of lists: where a paged read goes on, opaque to the caller, checked when it comes back.
+
+Not signed: a cursor only says where in a list to go on, and the list itself is always the caller's own.
+"""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import UTC, datetime
+from typing import cast
+
+from zerkalo.kit.problem import ProblemError
+
+CURSOR_CHARS_MAX = 400
+ID_MAX = 2**63 - 1
+"""The highest id that PostgreSQL's bigint holds."""
+
+Position = int | datetime
+
+
+def encode_cursor(mode: str, *position: Position) -> str:
+    """A cursor for going on behind `position` in the list called `mode`; instants are aware."""
+    parts = [part if isinstance(part, int) else part.astimezone(UTC).isoformat() for part in position]
+    return urlsafe_b64encode(json.dumps([mode, *parts], separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, mode: str, *kinds: type[Position]) -> tuple[Position, ...]:
+    """The position that `encode_cursor` was given for this list, of these kinds (`int` or `datetime`).
+
+    Raises a 422 `ProblemError` with code `invalid_cursor` for anything else: garbage, or another list's cursor.
+    """
+    try:
+        if len(cursor) > CURSOR_CHARS_MAX:
+            raise ValueError("too long for a cursor of ours")
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        parsed: object = json.loads(text)
+        parts = cast("list[object]", parsed) if isinstance(parsed, list) else []
+        if parts[0] != mode:
+            raise ValueError("the cursor of another list")
+        return tuple(_position(part, kind) for part, kind in zip(parts[1:], kinds, strict=True))
+    except (ValueError, IndexError, OverflowError, RecursionError):
+        raise ProblemError(422, "invalid_cursor", "This cursor does not belong to this list.") from None
+
+
+def _position(part: object, kind: type[Position]) -> Position:
+    if kind is int and isinstance(part, int) and not isinstance(part, bool) and 0 <= part <= ID_MAX:
+        return part
+    if kind is datetime and isinstance(part, str):
+        instant = datetime.fromisoformat(part)
+        if instant.utcoffset() is not None:
+            return instant.astimezone(UTC)
+    raise ValueError("not a position of this list")

@@ -1,0 +1,33 @@
+"""Russian first, English on request."""
+
+from typing import Literal
+
+Language = Literal["ru", "en"]
+
+_PREFERENCES_MAX = 20
+
+
+def language_of(accept_language: str | None) -> Language:
+    """The language to speak for an `Accept-Language` header: English where it ranks above Russian, else Russian.
+
+    A header that names neither gives Russian, and so does none or one that can't be read.
+    """
+    best: dict[str, float] = {}
+    for part in (accept_language or "").split(",")[:_PREFERENCES_MAX]:
+        tag, _, parameter = part.partition(";")
+        name = tag.strip().lower().split("-")[0]
+        weight = _weight(parameter)
+        if name in ("ru", "en") and weight > best.get(name, 0.0):
+            best[name] = weight
+    return "en" if best.get("en", 0.0) > best.get("ru", 0.0) else "ru"
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip().lower() != "q":
+        return 1.0
+    try:
+        weight = float(value)
+    except ValueError:
+        return 0.0
+    return weight if 0.0 <= weight <= 1.0 else 0.0

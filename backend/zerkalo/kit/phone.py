@@ -1,0 +1,79 @@
+"""Phones as salons type them: E.164 where they parse, and the last ten digits to compare."""
+
+import re
+from functools import lru_cache
+
+import phonenumbers
+
+LENGTH_MAX = 64
+"""Characters looked at: longer text is no phone."""
+DIGITS_MAX = 15
+"""E.164's bound. More digits are two phones in one field, or none."""
+TAIL_DIGITS = 10
+
+_RUSSIAN = re.compile(r"\+7[0-9]{10}")
+_RUN = re.compile(r"\+?[\s(]*[0-9](?:[\s().\u2010-\u2015-]*[0-9])*")
+_NOT_A_DIGIT = re.compile(r"[^0-9]+")
+
+
+def normalise_phone(phone: str | int) -> tuple[str | None, str | None]:
+    """Return the phone as E.164 and its last ten digits, each None where there is none.
+
+    A ten-digit phone is a Russian one, and so is one of eleven digits with 8 or 7 in front; other numbers
+    need their country code, with or without a plus (YCLIENTS takes "digits with country code"). Possible
+    numbers count, assigned or not: whether a range is in use changes faster than the library that knows. What
+    doesn't parse still has last ten digits, if it holds 10 to 15. Words around the number are passed over, an
+    extension too; two numbers in one field are none, since nobody says which one is hers. Normalising twice
+    is normalising once.
+    """
+    if isinstance(phone, int):
+        phone = str(phone) if 0 < phone < 10**DIGITS_MAX else ""
+    if _RUSSIAN.fullmatch(phone):
+        return phone, phone[-TAIL_DIGITS:]
+    return _normalised(phone) if len(phone) <= LENGTH_MAX else (None, None)
+
+
+@lru_cache(maxsize=8192)
+def _normalised(text: str) -> tuple[str | None, str | None]:
+    run = _only_number(text)
+    digits = _NOT_A_DIGIT.sub("", run)
+    if not TAIL_DIGITS <= len(digits) <= DIGITS_MAX:
+        # Short numbers exist abroad (+376 123456), but only a plus tells them from half a phone.
+        return (_parsed(digits), None) if run.startswith("+") and len(digits) < TAIL_DIGITS else (None, None)
+    e164 = _parsed(digits) if run.startswith("+") else _parsed(_with_country_code(digits))
+    tail = e164[1:] if e164 else digits
+    return e164, tail[-TAIL_DIGITS:] if len(tail) >= TAIL_DIGITS else None
+
+
+def _only_number(text: str) -> str:
+    """Return the one run of digits long enough for a phone; all of the text where none is; "" for several."""
+    runs = [run for run in _RUN.findall(text) if len(_NOT_A_DIGIT.sub("", run)) >= TAIL_DIGITS]
+    if len(runs) > 1:
+        return ""
+    return runs[0] if runs else text.strip()
+
+
+def _with_country_code(digits: str) -> str:
+    if len(digits) == 10:
+        return "7" + digits
+    if len(digits) == 11 and digits[0] == "8":
+        return "7" + digits[1:]
+    if digits.startswith("810"):  # how Russia dials abroad
+        return digits[3:]
+    return digits.removeprefix("00")  # how most others do
+
+
+def _parsed(digits: str) -> str | None:
+    """Return E.164 of digits with country code, if that is a possible number which reads as itself again."""
+    try:
+        e164 = _formatted("+" + digits)
+        return e164 if e164 and _formatted(e164) == e164 else None
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _formatted(text: str) -> str | None:
+    number = phonenumbers.parse(text)
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

@@ -1,0 +1,58 @@
+"""Text that any store takes: no U+0000, no lone surrogates, bounded."""
+
+import re
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
+
+# One escape at a time from the left, so that the second half of an escaped backslash is never taken for the
+# start of an escape. A proper surrogate pair is matched as a whole and stays.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def storable_text(text: str, length_max: int | None = None) -> str:
+    """Return the text with U+0000 and lone surrogates replaced by U+FFFD, cut to `length_max` characters.
+
+    PostgreSQL's `text` refuses U+0000, and UTF-8 has no surrogates.
+    """
+    clean = _UNSTORABLE.sub(REPLACEMENT, text)
+    return clean if length_max is None else clean[:length_max]
+
+
+def printable_text(text: str) -> str:
+    """Return the text as a terminal may show it: control characters, which could steer it or hide a line, become `?`."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
+def storable_json(body: bytes) -> bytes:
+    """Return JSON text that is valid UTF-8 without a byte order mark or escapes of what no store takes.
+
+    Bad UTF-8 becomes U+FFFD, and so do the escapes of U+0000 and of lone surrogates, in keys too. All else
+    stays byte for byte; a body with nothing to replace is returned itself. Whether it is JSON is not looked
+    at.
+    """
+    if not body.isascii():
+        body = _valid_utf8(body)
+    # The first look is a memchr and spares most bodies the rest.
+    if b"\\" in body and _SUSPECT.search(body):
+        body = _ESCAPE.sub(_replaced_escape, body)
+    return body
+
+
+def _valid_utf8(body: bytes) -> bytes:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        body = body.decode(errors="replace").encode()
+    return body.removeprefix(_BYTE_ORDER_MARK)
+
+
+def _replaced_escape(match: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if match.group(1) else match.group()
