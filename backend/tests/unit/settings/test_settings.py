@@ -1,0 +1,173 @@
+"""Every setting: what it turns into, and the line that a wrong one stops the start with."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, LoyaltyTier, Settings, SettingsError, load_settings
+
+OWN_SERVER = {"DATABASE_URL": "postgresql://u:pw-of-db@host/db", "SECRET_KEY": "k" * 32}
+
+
+@pytest.mark.parametrize(
+    ("environ", "field", "value"),
+    [
+        ({}, "database_url", None),
+        (OWN_SERVER, "database_url", "postgresql://u:pw-of-db@host/db"),
+        ({}, "yclients_enabled", False),
+        ({"YCLIENTS_ENABLED": "True", "YCLIENTS_COMPANY_ID": "7"}, "yclients_enabled", True),
+        ({"YCLIENTS_ENABLED": "yes", "YCLIENTS_COMPANY_ID": "7"}, "yclients_enabled", True),
+        ({"YCLIENTS_ENABLED": " 0 "}, "yclients_enabled", False),
+        ({}, "yclients_api_url", "https://api.yclients.com/api/v1"),
+        (
+            {"YCLIENTS_API_URL": "http://127.0.0.1:8090/api/v1/"},
+            "yclients_api_url",
+            "http://127.0.0.1:8090/api/v1",
+        ),
+        ({}, "yclients_company_ids", ()),
+        ({"YCLIENTS_COMPANY_ID": "4564"}, "yclients_company_ids", (4564,)),
+        ({"YCLIENTS_COMPANY_ID": " 4564, 99 ,4564,"}, "yclients_company_ids", (4564, 99)),
+        ({"YCLIENTS_WEBHOOK_SECRET": "s3cret/+="}, "yclients_webhook_secret", "s3cret/+="),
+        ({"YCLIENTS_SYNC_INTERVAL_MINUTES": "1440"}, "yclients_sync_interval_minutes", 1440),
+        ({"LOYALTY_PERCENT": "0"}, "loyalty_percent", Decimal(0)),
+        ({"LOYALTY_PERCENT": "7,5"}, "loyalty_percent", Decimal("7.5")),
+        ({"LOYALTY_PERCENT": "100"}, "loyalty_percent", Decimal(100)),
+        ({"LOYALTY_START_DATE": "2025-01-31"}, "loyalty_start_date", date(2025, 1, 31)),
+        ({}, "loyalty_tiers", ()),
+        (
+            {"LOYALTY_TIERS": "20000:7, 50000 : 10.5"},
+            "loyalty_tiers",
+            (
+                LoyaltyTier(from_roubles=20000, percent=Decimal(7)),
+                LoyaltyTier(from_roubles=50000, percent=Decimal("10.5")),
+            ),
+        ),
+        ({}, "loyalty_expire_days", None),
+        ({"SMTP_URL": "smtp://u:p@mail.example:587"}, "smtp_url", "smtp://u:p@mail.example:587"),
+        (
+            {"SMS_URL": "https://g.example/?to={phone}&t={text}"},
+            "sms_url",
+            "https://g.example/?to={phone}&t={text}",
+        ),
+        ({"ADMIN_EMAIL": "Admin@Salon.RU", "ADMIN_PASSWORD": "p" * 8}, "admin_email", "Admin@salon.ru"),
+        ({"LOG_LEVEL": "debug"}, "log_level", "DEBUG"),
+        ({"LOG_FORMAT": "JSON"}, "log_format", "json"),
+        ({"PUBLIC_URL": "https://salon.ru/"}, "public_url", "https://salon.ru"),
+        ({"INBOX_DAYS": ""}, "inbox_days", 30),
+        ({}, "forwarded_allow_ips", "127.0.0.1"),
+        (
+            {"FORWARDED_ALLOW_IPS": "10.0.0.5, 172.16.0.0/12,::1"},
+            "forwarded_allow_ips",
+            "10.0.0.5,172.16.0.0/12,::1",
+        ),
+    ],
+)
+def test_text_becomes_a_typed_value(tmp_path: Path, environ: dict[str, str], field: str, value: object):
+    assert getattr(load_settings(environ, tmp_path), field) == value
+
+
+@pytest.mark.parametrize(
+    ("environ", "named", "told"),
+    [
+        ({"YCLIENTS_ENABLED": "on"}, "YCLIENTS_COMPANY_ID", "is missing"),
+        ({"YCLIENTS_ENABLED": "perhaps"}, "YCLIENTS_ENABLED", "True or False"),
+        ({"YCLIENTS_COMPANY_ID": "12a"}, "YCLIENTS_COMPANY_ID", "branch number"),
+        ({"YCLIENTS_COMPANY_ID": "0"}, "YCLIENTS_COMPANY_ID", "branch number"),
+        ({"YCLIENTS_COMPANY_ID": "-4"}, "YCLIENTS_COMPANY_ID", "branch number"),
+        ({"YCLIENTS_COMPANY_ID": ","}, "YCLIENTS_COMPANY_ID", "branch number"),
+        ({"YCLIENTS_API_URL": "api.yclients.com"}, "YCLIENTS_API_URL", "http://"),
+        ({"YCLIENTS_PARTNER_TOKEN": "two words"}, "YCLIENTS_PARTNER_TOKEN", "without spaces"),
+        ({"YCLIENTS_WEBHOOK_SECRET": "секрет"}, "YCLIENTS_WEBHOOK_SECRET", "Latin letters"),
+        (
+            {"YCLIENTS_SYNC_INTERVAL_MINUTES": "0"},
+            "YCLIENTS_SYNC_INTERVAL_MINUTES",
+            "from 1 to 1440, not '0'",
+        ),
+        ({"YCLIENTS_SYNC_INTERVAL_MINUTES": "1441"}, "YCLIENTS_SYNC_INTERVAL_MINUTES", "from 1 to 1440"),
+        ({"YCLIENTS_SYNC_WINDOW_DAYS": "month"}, "YCLIENTS_SYNC_WINDOW_DAYS", "whole number from 1 to 3650"),
+        ({"YCLIENTS_REQUESTS_PER_SECOND": "0.5"}, "YCLIENTS_REQUESTS_PER_SECOND", "whole number"),
+        ({"YCLIENTS_REQUESTS_PER_MINUTE": "-1"}, "YCLIENTS_REQUESTS_PER_MINUTE", "whole number"),
+        ({"YCLIENTS_EGRESS": "two words"}, "YCLIENTS_EGRESS", "letters, digits"),
+        ({"LOYALTY_PERCENT": "100.5"}, "LOYALTY_PERCENT", "0 to 100"),
+        ({"LOYALTY_PERCENT": "-5"}, "LOYALTY_PERCENT", "0 to 100"),
+        ({"LOYALTY_PERCENT": "NaN"}, "LOYALTY_PERCENT", "0 to 100"),
+        ({"LOYALTY_PERCENT": "1e1"}, "LOYALTY_PERCENT", "0 to 100"),
+        ({"LOYALTY_START_DATE": "31.01.2025"}, "LOYALTY_START_DATE", "YYYY-MM-DD"),
+        ({"LOYALTY_START_DATE": "20250131"}, "LOYALTY_START_DATE", "YYYY-MM-DD"),
+        ({"LOYALTY_START_DATE": "2025-02-30"}, "LOYALTY_START_DATE", "YYYY-MM-DD"),
+        ({"LOYALTY_TIERS": "20000=7"}, "LOYALTY_TIERS", "pairs"),
+        ({"LOYALTY_TIERS": "20000:101"}, "LOYALTY_TIERS", "0 to 100"),
+        ({"LOYALTY_TIERS": "20000:7,20000:8"}, "LOYALTY_TIERS", "ascending"),
+        ({"LOYALTY_EXPIRE_DAYS": "0"}, "LOYALTY_EXPIRE_DAYS", "whole number"),
+        ({"INBOX_DAYS": "0"}, "INBOX_DAYS", "whole number"),
+        (
+            {"DATABASE_URL": "postgresql+asyncpg://u:pw-of-db@h/d", "SECRET_KEY": "k" * 32},
+            "DATABASE_URL",
+            "postgresql://",
+        ),
+        ({"DATABASE_URL": "postgresql://h/d"}, "SECRET_KEY", "is missing"),
+        ({"SECRET_KEY": "pw-of-15-chars."}, "SECRET_KEY", "at least 16"),
+        ({"ADMIN_EMAIL": "admin", "ADMIN_PASSWORD": "p" * 8}, "ADMIN_EMAIL", "an e-mail address"),
+        ({"ADMIN_EMAIL": "a@salon.ru"}, "ADMIN_PASSWORD", "is missing"),
+        ({"ADMIN_PASSWORD": "pw-of-admin"}, "ADMIN_EMAIL", "is missing"),
+        ({"ADMIN_EMAIL": "a@salon.ru", "ADMIN_PASSWORD": "pw-of-7"}, "ADMIN_PASSWORD", "at least 8"),
+        ({"SMTP_URL": "mail.example:25"}, "SMTP_URL", "smtp://"),
+        ({"SMTP_URL": "smtp://mail.example:pw-of-mail"}, "SMTP_URL", "smtp://"),
+        ({"SMS_URL": "https://g.example/?to={phone}"}, "SMS_URL", "{text}"),
+        ({"SMS_URL": "ftp://g.example/{phone}{text}"}, "SMS_URL", "http://"),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT", "'text' or 'json'"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL", "'DEBUG'"),
+        ({"PUBLIC_URL": "salon.ru"}, "PUBLIC_URL", "http://"),
+        ({"PUBLIC_URL": "http://salon ru"}, "PUBLIC_URL", "http://"),
+        ({"FORWARDED_ALLOW_IPS": "*"}, "FORWARDED_ALLOW_IPS", "addresses or networks"),
+        ({"FORWARDED_ALLOW_IPS": "proxy.salon.ru"}, "FORWARDED_ALLOW_IPS", "addresses or networks"),
+    ],
+)
+def test_wrong_setting_stops_the_start_with_one_line(
+    tmp_path: Path, environ: dict[str, str], named: str, told: str
+):
+    with pytest.raises(SettingsError) as stop:
+        load_settings(environ, tmp_path)
+
+    line = str(stop.value)
+    assert line.startswith(f"{named}: ")
+    assert told in line
+    assert f"for example {named}=" in line
+    assert "\n" not in line
+    assert "pw-of" not in line  # no secret is repeated
+
+
+def test_the_line_counts_what_else_is_wrong(tmp_path: Path):
+    with pytest.raises(SettingsError, match=r"^INBOX_DAYS: .*\(2 more wrong\)$"):
+        load_settings({"INBOX_DAYS": "x", "LOG_LEVEL": "x", "PUBLIC_URL": "x"}, tmp_path)
+
+
+def test_every_example_in_an_error_is_itself_accepted(tmp_path: Path):
+    examples = {
+        name: str((Settings.model_fields[field].examples or [""])[0]) for name, field in SETTING_NAMES.items()
+    }
+    load_settings(examples, tmp_path)
+
+
+def test_secrets_never_show():
+    secret = Settings(
+        database_url="postgresql://u:pw-1@h/d",
+        yclients_partner_token="pw-2",
+        yclients_user_token="pw-3",
+        yclients_webhook_secret="pw-4",
+        secret_key="pw-5-and-long-enough",
+        admin_email="pw6@salon.ru",
+        admin_password="pw-7-long",
+        smtp_url="smtp://u:pw-8@h",
+        sms_url="https://h/?key=pw-9&{phone}{text}",
+    )
+
+    assert "pw" not in repr(secret) + str(secret)
+    assert repr(secret).count("='***'") == len(SECRET_FIELDS) == 9
+
+
+def test_settings_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().inbox_days = 5

@@ -1,0 +1,157 @@
+"""Logging: one line an event on stderr, as text for people or JSON for machines, without what must not be there.
+
+Every line of the process goes through here, the libraries' own too. Callers leave tokens, phones, e-mails and
+comments out; `scrub` is the second lock on that door, for the value that slips into an error's text or an address.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Mapping, MutableMapping
+from typing import Any, TextIO, cast
+
+import structlog
+from structlog.typing import Processor
+
+from zerkalo.settings import Settings
+
+_HIDDEN = "***"
+
+# Whatever stands under such a key is hidden. Record, company and user ids are what a log may name.
+_HIDDEN_KEYS = re.compile(
+    r"token|secret|passw|authorization|cookie|phone|e?mail|comment|notes|^(body|raw|payload|dsn|database_url)$",
+    re.IGNORECASE,
+)
+
+_SCRUBS = (
+    # …?token=…, and the same in a form body
+    (re.compile(r"(?i)\b((?:\w*token|\w*secret|\w*password|api_id)=)[^&\s\"'<>]+"), rf"\1{_HIDDEN}"),
+    # the webhook's address with the token as its last part
+    (re.compile(r"(/webhook/)[^/?\s\"'<>]+"), rf"\1{_HIDDEN}"),
+    # Authorization: Bearer …, and YCLIENTS's `Bearer partner, User user`
+    (re.compile(r"(?i)\b(bearer\s+)[^\s,\"']+(,\s*user\s+)?([^\s,\"']+)?"), rf"\1{_HIDDEN}"),
+    # scheme://user:password@host
+    (re.compile(r"(://)[^/@\s]{0,300}?:[^@\s]{0,300}@"), rf"\1{_HIDDEN}@"),
+    # Begins only where a name can, and gives nothing back: tried from every letter of a long word, it took minutes.
+    (re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]+(?:\.[\w-]+)*\.\w{2,}"), "<e-mail>"),
+    # a phone with its country code: +7 999 123-45-67, 8 (999) 1234567, 79991234567, +44 20 7946 0958
+    (
+        re.compile(
+            r"(?<![\w:-])(?<!\d\.)(?:\+\d|[78])[\s(.-]{0,2}\d{3}[\s).-]{0,2}\d{3}[\s.-]?\d{2}[\s.-]?\d{2}(?![\w:])"
+        ),
+        "<phone>",
+    ),
+    (re.compile(r"(?<![\w:-])(?<!\d\.)\+\d{1,3}(?:[\s().-]{0,2}\d){8,12}(?![\w:])"), "<phone>"),
+    # a Russian mobile number without it
+    (re.compile(r"(?<![\w:-])(?<!\d\.)9\d{9}(?![\w:])"), "<phone>"),
+)
+
+TEXT_CHARS_MAX = 20_000
+"""Of one value in the log. An address that a caller made up may be longer."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def scrub(text: str) -> str:
+    """The text without tokens, passwords in addresses, phones and e-mails; numbers that may be ids stay. An endless one is cut."""
+    if len(text) > TEXT_CHARS_MAX:
+        text = f"{text[:TEXT_CHARS_MAX]}… ({len(text)} characters)"
+    for pattern, replacement in _SCRUBS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
+    """Sets up structlog and the standard library's logging for this process; a second call replaces the first.
+
+    Writes to `stream` (None: stderr, as it is at the call) what LOG_LEVEL and LOG_FORMAT ask for. Run uvicorn with
+    `log_config=None`, so that it leaves this alone; its access log is off, since it would show the webhook's token.
+    """
+    before: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+    last: Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if settings.log_format == "json"
+        else _render_text
+    )
+    after: list[Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,  # before the scrub: a traceback quotes values too
+        _scrub_event,
+        last,
+    ]
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=after, foreign_pre_chain=before))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    _quieten_libraries()
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *before[:-1],
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,  # a second call, as in tests, must reach loggers made before it
+    )
+
+
+def _quieten_libraries() -> None:
+    access = logging.getLogger("uvicorn.access")
+    access.handlers, access.propagate = [], False
+    for name in ("uvicorn", "uvicorn.error", "procrastinate", "alembic"):
+        library = logging.getLogger(name)
+        library.handlers, library.propagate = [], True
+    # These tell every request with its whole address, or what they are made of.
+    for name in ("httpx", "httpx2", "httpcore", "httpcore2", "alembic.runtime.plugins"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _scrub_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hides what must not be logged in every value, however deep."""
+    for key, value in event.items():
+        event[key] = _HIDDEN if value is not None and _HIDDEN_KEYS.search(key) else _scrubbed(value)
+    return event
+
+
+def _scrubbed(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        inside = cast("Mapping[object, object]", value)
+        return {
+            str(key): _HIDDEN if item is not None and _HIDDEN_KEYS.search(str(key)) else _scrubbed(item)
+            for key, item in inside.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_scrubbed(item) for item in cast("list[object]", value)]
+    return scrub(value if isinstance(value, str) else str(value))
+
+
+def _render_text(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    """`time LEVEL logger: event key=value …`, on one line whatever the values hold; a traceback follows indented."""
+    time, level, name = event.pop("timestamp"), event.pop("level"), event.pop("logger", "")
+    text, traceback = event.pop("event"), event.pop("exception", None)
+    pairs = "".join(f" {key}={_one_line(value)}" for key, value in event.items())
+    line = f"{time} {level.upper():7} {name}: {_escape(str(text))}{pairs}"
+    if traceback:
+        line += "".join(f"\n    {_escape(part)}" for part in str(traceback).splitlines())
+    return line
+
+
+def _one_line(value: object) -> str:
+    text = str(value)
+    return repr(text) if not text or re.search(r"[\s=\"']", text) else _escape(text)
+
+
+def _escape(text: str) -> str:
+    r"""Control characters as `\x0a`: a name with a line break in it must not forge a second line."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -1,0 +1,156 @@
+"""What a setting's text may be: each function turns it into its value or raises `ValueError` with the reason.
+
+A reason reads on from the setting's name and never repeats the text, which may be a secret.
+"""
+
+import ipaddress
+import itertools
+import re
+from datetime import date
+from decimal import Decimal
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import BaseModel, ConfigDict
+
+SECRET_KEY_CHARS_MIN = 16
+ADMIN_PASSWORD_CHARS_MIN = 8
+
+
+class LoyaltyTier(BaseModel):
+    """From so many roubles spent in a year on, a visit earns so many per cent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    from_roubles: int  # whole roubles a year, at least 1
+    percent: Decimal  # 0 to 100
+
+
+def web_url(text: str) -> str:
+    """An http(s) address, without slashes at its end."""
+    return _url(text, ("http", "https"), "must be an http:// or https:// address").rstrip("/")
+
+
+def postgres_url(text: str) -> str:
+    """Where one's own server is. libpq understands the rest of it, so only the scheme is looked at."""
+    if not text.startswith("postgresql://"):
+        raise ValueError("must begin with postgresql://")
+    return text
+
+
+def smtp_url(text: str) -> str:
+    """A mail server: smtp:// (STARTTLS where offered) or smtps:// (TLS from the first byte)."""
+    return _url(text, ("smtp", "smtps"), "must be smtp://user:password@host:port, or smtps:// the same way")
+
+
+def sms_url(text: str) -> str:
+    """The http(s) template of a gateway's call."""
+    url = _url(text, ("http", "https"), "must be an http:// or https:// address")
+    if "{phone}" not in url or "{text}" not in url:
+        raise ValueError("must contain {phone} and {text}, which are filled in for each message")
+    return url
+
+
+def _url(text: str, schemes: tuple[str, ...], reason: str) -> str:
+    try:
+        parts: SplitResult = urlsplit(text)
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text would repeat a part of the address, perhaps the password
+        usable = False
+    if not usable or re.search(r"\s", text):
+        raise ValueError(reason)
+    return text
+
+
+def company_ids(text: str | tuple[int, ...]) -> tuple[int, ...]:
+    """Branch numbers separated by commas, in the order given, repetitions dropped."""
+    if isinstance(text, tuple):
+        return text
+    numbers = [part.strip() for part in text.split(",") if part.strip()]
+    if not numbers or not all(re.fullmatch(r"0*[1-9][0-9]{0,17}", number) for number in numbers):
+        raise ValueError("must be one branch number of YCLIENTS, or several separated by commas")
+    return tuple(dict.fromkeys(int(number) for number in numbers))
+
+
+def percent(text: str | int | Decimal) -> Decimal:
+    """A percentage from 0 to 100 with at most four decimals; a comma is taken for a point."""
+    digits = str(text).strip().replace(",", ".")
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?", digits) or Decimal(digits) > 100:
+        raise ValueError("must be a percentage from 0 to 100")
+    return Decimal(digits)
+
+
+def iso_date(text: str | date) -> date:
+    """A calendar date; a bare number is refused, which pydantic would take for seconds since 1970."""
+    if isinstance(text, date):
+        return text
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise ValueError("must be a date as YYYY-MM-DD")
+
+
+def loyalty_tiers(text: str | tuple[LoyaltyTier, ...]) -> tuple[LoyaltyTier, ...]:
+    """Pairs `roubles:percent` separated by commas, the roubles ascending."""
+    if isinstance(text, tuple):
+        return text
+    pairs = [re.fullmatch(r"\s*([1-9][0-9]{0,9})\s*:\s*([0-9.]+)\s*", pair) for pair in text.split(",")]
+    if not all(pairs):
+        raise ValueError("must be pairs of roubles a year and a percentage, with commas between the pairs")
+    tiers = tuple(LoyaltyTier(from_roubles=int(pair[1]), percent=percent(pair[2])) for pair in pairs if pair)
+    if any(low.from_roubles >= high.from_roubles for low, high in itertools.pairwise(tiers)):
+        raise ValueError("must name the roubles in ascending order, each once")
+    return tiers
+
+
+def proxies(text: str) -> str:
+    """Addresses and networks of proxies, separated by commas; "*" is refused: a caller could choose her address."""
+    named = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        for one in named:
+            ipaddress.ip_network(one, strict=False)
+    except ValueError:
+        raise ValueError("must be addresses or networks of your proxies, separated by commas") from None
+    return ",".join(str(ipaddress.ip_network(one, strict=False)) if "/" in one else one for one in named)
+
+
+def egress(text: str) -> str:
+    """The name of an address from which YCLIENTS is reached."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise ValueError("must be a name of 1 to 64 letters, digits, dots, dashes and underscores")
+    return text
+
+
+def token(text: str) -> str:
+    """A secret that travels in a header or an address: ASCII, printable, no spaces."""
+    if not re.fullmatch(r"[!-~]{1,1000}", text):
+        raise ValueError("must be Latin letters, digits and signs without spaces")
+    return text
+
+
+def secret_key(text: str) -> str:
+    """What signs tokens; too short a one could be guessed from a token."""
+    if len(text) < SECRET_KEY_CHARS_MIN:
+        raise ValueError(
+            f"must have at least {SECRET_KEY_CHARS_MIN} characters; `openssl rand -hex 32` makes one"
+        )
+    return text
+
+
+def admin_password(text: str) -> str:
+    """The first admin's password."""
+    if not ADMIN_PASSWORD_CHARS_MIN <= len(text) <= 1000:
+        raise ValueError(f"must have at least {ADMIN_PASSWORD_CHARS_MIN} characters")
+    return text
+
+
+def email(text: str) -> str:
+    """An e-mail address by its form; no server is asked."""
+    # Here, because it takes 80 ms to import and most starts have no e-mail to check.
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise ValueError("must be an e-mail address") from None

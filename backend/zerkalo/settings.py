@@ -1,0 +1,244 @@
+"""Settings: read once from the environment and one `.env` file into a frozen object.
+
+Nobody else reads the environment. A field is the setting's name in lower case; `.env.example` explains
+each with its unit and default, and a test holds the two in agreement.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from zerkalo import setting_values as values
+from zerkalo.dotenv import DotenvError, find_dotenv, read_dotenv
+from zerkalo.setting_values import LoyaltyTier
+
+__all__ = ["SETTING_NAMES", "LoyaltyTier", "Settings", "SettingsError", "load_settings", "secret_key"]
+
+
+class SettingsError(Exception):
+    """A setting is wrong or missing. Its text is one line: the name, what is wrong, an example; never a secret."""
+
+
+_WebUrl = Annotated[str, BeforeValidator(values.web_url)]
+_Token = Annotated[str, BeforeValidator(values.token)]
+
+
+def _setting(default: Any, example: str, *, ge: int | None = None, le: int | None = None) -> Any:
+    """A field with its default, the example for error lines, and the bounds of a number."""
+    return Field(default, examples=[example], ge=ge, le=le)
+
+
+SECRET_FIELDS = frozenset(
+    {
+        "database_url",
+        "yclients_partner_token",
+        "yclients_user_token",
+        "yclients_webhook_secret",
+        "secret_key",
+        "admin_email",
+        "admin_password",
+        "smtp_url",
+        "sms_url",
+    }
+)
+"""Fields never to be shown: tokens, keys, passwords, addresses that may hold one, the admin's e-mail."""
+
+
+class Settings(BaseModel):
+    """Every setting, checked. Frozen; what is secret or personal shows as `***` in `repr` and `str`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    env_file: Path | None = None
+    """The `.env` in use, None when there is none. Found, not set."""
+
+    database_url: Annotated[str, BeforeValidator(values.postgres_url)] | None = _setting(
+        None, "postgresql://zerkalo:password@localhost:5432/zerkalo"
+    )
+    """None means the embedded server."""
+    data_dir: Path = _setting(Path("data"), "data")
+    """Absolute after `load_settings`; it need not exist yet."""
+
+    yclients_enabled: bool = _setting(False, "True")
+    yclients_api_url: _WebUrl = _setting("https://api.yclients.com/api/v1", "https://api.yclients.com/api/v1")
+    yclients_partner_token: _Token | None = _setting(None, "partner-token")
+    yclients_user_token: _Token | None = _setting(None, "user-token")
+    yclients_company_ids: Annotated[tuple[int, ...], BeforeValidator(values.company_ids)] = _setting(
+        (), "12345"
+    )
+    """From YCLIENTS_COMPANY_ID, which names one branch or several."""
+    yclients_webhook_secret: _Token | None = _setting(None, "a-long-random-word")
+    yclients_widget_url: _WebUrl | None = _setting(
+        None, "https://n123456.yclients.com/company/12345/personal/menu?o="
+    )
+    """The salon's own booking form at YCLIENTS, shown at /book/widget."""
+    yclients_sync_interval_minutes: int = _setting(30, "30", ge=1, le=1440)
+    yclients_sync_window_days: int = _setting(30, "30", ge=1, le=3650)
+    yclients_requests_per_second: int = _setting(5, "5", ge=1, le=100_000)
+    yclients_requests_per_minute: int = _setting(200, "200", ge=1, le=1_000_000)
+    yclients_egress: Annotated[str, BeforeValidator(values.egress)] = _setting("default", "office")
+
+    loyalty_enabled: bool = _setting(False, "True")
+    loyalty_percent: Annotated[Decimal, BeforeValidator(values.percent)] = _setting(Decimal(5), "5")
+    loyalty_start_date: Annotated[date, BeforeValidator(values.iso_date)] | None = _setting(
+        None, "2025-01-31"
+    )
+    """A date in the salon's zone."""
+    loyalty_tiers: Annotated[tuple[LoyaltyTier, ...], BeforeValidator(values.loyalty_tiers)] = _setting(
+        (), "20000:7,50000:10"
+    )
+    """Ascending by roubles; empty means LOYALTY_PERCENT for everybody."""
+    loyalty_expire_days: int | None = _setting(None, "365", ge=1, le=36_500)
+
+    inbox_days: int = _setting(30, "30", ge=1, le=3650)
+    secret_key: Annotated[str, BeforeValidator(values.secret_key)] | None = _setting(
+        None, "64-hex-digits-from-openssl-rand"
+    )
+    """None where it is made; ask `secret_key(settings)`."""
+    admin_email: Annotated[str, BeforeValidator(values.email)] | None = _setting(None, "admin@salon.ru")
+    admin_password: Annotated[str, BeforeValidator(values.admin_password)] | None = _setting(
+        None, "a-long-password"
+    )
+    smtp_url: Annotated[str, BeforeValidator(values.smtp_url)] | None = _setting(
+        None, "smtp://user:password@mail.salon.ru:587"
+    )
+    sms_url: Annotated[str, BeforeValidator(values.sms_url)] | None = _setting(
+        None, "https://sms.salon.ru/send?to={phone}&msg={text}"
+    )
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = _setting("text", "json")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = _setting(
+        "INFO", "INFO"
+    )
+    public_url: _WebUrl = _setting("http://localhost:8000", "https://salon.ru")
+    forwarded_allow_ips: Annotated[str, BeforeValidator(values.proxies)] = _setting("127.0.0.1", "10.0.0.5")
+    """Proxies whose word on a caller's address is taken, for the limits by address."""
+
+    def __repr_args__(self) -> Any:
+        for name, value in super().__repr_args__():
+            yield name, "***" if name in SECRET_FIELDS and value is not None else value
+
+    @model_validator(mode="after")
+    def _agree(self) -> "Settings":
+        """What one setting demands of another; a reason begins with the name of the setting to mend."""
+        if self.yclients_enabled and not self.yclients_company_ids:
+            raise ValueError("YCLIENTS_COMPANY_ID: is missing although YCLIENTS_ENABLED is on")
+        if self.database_url and not self.secret_key:
+            raise ValueError("SECRET_KEY: is missing; with DATABASE_URL every process needs the same one")
+        if self.admin_email and not self.admin_password:
+            raise ValueError("ADMIN_PASSWORD: is missing although ADMIN_EMAIL is set")
+        if self.admin_password and not self.admin_email:
+            raise ValueError("ADMIN_EMAIL: is missing although ADMIN_PASSWORD is set")
+        return self
+
+
+SETTING_NAMES = {
+    "YCLIENTS_COMPANY_ID" if name == "yclients_company_ids" else name.upper(): name
+    for name in Settings.model_fields
+    if name != "env_file"
+}
+"""The name in the environment -> the field of `Settings`, in the order of the fields."""
+
+
+def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
+    """Returns the settings of this process, or raises `SettingsError` with one line that says what to mend.
+
+    `environ` (default: the process's) wins over the `.env` found in `cwd` (default: the current folder) or the
+    nearest folder above it. An empty value counts as unset. A relative DATA_DIR counts from the folder of the
+    `.env`, else from `cwd`. Reads that one file and writes nothing.
+    """
+    environ = os.environ if environ is None else environ
+    cwd = Path.cwd() if cwd is None else cwd.absolute()
+    env_file = find_dotenv(cwd)
+    try:
+        from_file = read_dotenv(env_file, SETTING_NAMES) if env_file else {}
+    except DotenvError as error:
+        raise SettingsError(str(error)) from None
+    texts = {name: environ.get(name, from_file.get(name, "")).strip() for name in SETTING_NAMES}
+    given = {SETTING_NAMES[name]: text for name, text in texts.items() if text}
+    try:
+        settings = Settings.model_validate({**given, "env_file": env_file})
+    except ValidationError as error:
+        raise SettingsError(_one_line(error.errors(include_url=False), given)) from None
+    base = env_file.parent if env_file else cwd
+    # normpath, not resolve(): a data folder that is a link stays one, and it need not exist yet.
+    data_dir = Path(os.path.normpath(base / settings.data_dir.expanduser()))
+    return settings.model_copy(update={"data_dir": data_dir})
+
+
+def _one_line(errors: list[ErrorDetails], given: Mapping[str, str]) -> str:
+    """The first thing wrong, as `NAME: what; for example NAME=…`, and how many more settings are wrong."""
+    first = errors[0]
+    if not first["loc"]:  # wrong between two settings
+        name, _, reason = str(first["ctx"]["error"]).partition(": ")  # pyright: ignore[reportTypedDictNotRequiredAccess]  # a value_error always has it
+        field = SETTING_NAMES[name]
+    else:
+        field = str(first["loc"][0])
+        name = next(name for name, its_field in SETTING_NAMES.items() if its_field == field)
+        reason = _reason(first, field)
+        if field not in SECRET_FIELDS:
+            reason = f"{reason}, not {given[field][:60]!r}"
+    example = (Settings.model_fields[field].examples or [""])[0]
+    others = len({error["loc"][:1] for error in errors}) - 1
+    return f"{name}: {reason}; for example {name}={example}" + (f" ({others} more wrong)" if others else "")
+
+
+def _reason(error: ErrorDetails, field: str) -> str:
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])  # pyright: ignore[reportTypedDictNotRequiredAccess]  # as above
+    if error["type"].startswith("bool"):
+        return "must be True or False"
+    if error["type"].startswith("int") or error["type"].endswith("than_equal"):
+        bounds = Settings.model_fields[field].metadata
+        low = next(bound.ge for bound in bounds if hasattr(bound, "ge"))
+        high = next(bound.le for bound in bounds if hasattr(bound, "le"))
+        return f"must be a whole number from {low} to {high}"
+    return error["msg"].replace("Input should", "must")
+
+
+def secret_key(settings: Settings) -> str:
+    """Returns SECRET_KEY, else the one kept in DATA_DIR/secret_key, which is made (64 hex digits) at the first call.
+
+    All processes on one DATA_DIR get the same key, also when they ask at once for the first time. Creates DATA_DIR
+    and the file (mode 0600). Raises `SettingsError` where that can't be done or the file holds no key.
+    """
+    if settings.secret_key is not None:
+        return settings.secret_key
+    path = settings.data_dir / "secret_key"
+    try:
+        if not path.exists():
+            _make_secret_key(path)
+        key = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not ASCII"
+        raise SettingsError(
+            f"DATA_DIR: can't keep the secret key in {path} ({reason}); for example DATA_DIR=data"
+        ) from None
+    if len(key) < values.SECRET_KEY_CHARS_MIN:
+        raise SettingsError(
+            f"DATA_DIR: {path} holds no key; delete it, or for example SECRET_KEY=64-hex-digits"
+        )
+    return key
+
+
+def _make_secret_key(path: Path) -> None:
+    """Writes a new key beside `path`, then links it there: whole or not at all, and the first of two wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=".secret_key.", dir=path.parent)  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process was first; its key counts
+    finally:
+        os.unlink(draft)
