@@ -1,0 +1,5 @@
+"""The database ground: the pool, transactions, migrations, and the embedded PostgreSQL.
+
+`schema.sql` shows every table on one page. Knows no domain; everything above `db` in the import layers may
+import it. SQLAlchemy is imported only by the migrations (Alembic needs it), never by a serving process.
+"""

@@ -1,0 +1,111 @@
+"""Migrations: bring a database to the schema this code expects, and tell whether it is there.
+
+Alembic and SQLAlchemy (half a second of import) are loaded only when there is something to migrate; a serving
+process asks `is_current` and stays without them.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from zerkalo.db.pool import Connection
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK_TIMEOUT_SECONDS = 5
+"""A migration that would wait longer behind somebody's lock fails and is tried again, instead of queueing all."""
+MIGRATION_LOCK_KEY = 7_305_115
+"""Advisory lock: two processes that start at once migrate one after the other."""
+
+_VERSION_SQL = "select version_num from alembic_version"
+_HAS_VERSION_SQL = "select to_regclass('alembic_version') is not null"
+
+
+class MigrationError(Exception):
+    """The database can't be migrated; the text is one line that says why."""
+
+
+def upgrade(dsn: str) -> bool:
+    """Brings the database at `dsn` to `head_revision()`. Returns whether there was anything to do.
+
+    Every pending migration runs in one transaction, under an advisory lock. Raises `MigrationError` when the
+    database is at a revision that this code does not know (a newer Zerkalo made it), `psycopg.Error` when
+    PostgreSQL refuses something. Calls nothing else; safe to repeat and to run from several processes at once.
+    """
+    with psycopg.connect(dsn, autocommit=True, application_name="zerkalo migrate") as conn:
+        conn.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK_KEY])
+        found = _current_revision_sync(conn)
+        if found == head_revision():
+            return False
+        if found is not None and found not in _revisions():
+            raise MigrationError(
+                f"the database is at revision {found}, which this version of Zerkalo does not know:"
+                " install the newer version that made it"
+            )
+        conn.execute("select set_config('lock_timeout', %s, false)", [f"{LOCK_TIMEOUT_SECONDS}s"])
+        _run_alembic(conn)
+    return True
+
+
+async def is_current(conn: Connection) -> bool:
+    """Whether the database has exactly the schema that this code expects. Without SQLAlchemy, for /readyz."""
+    return await current_revision(conn) == head_revision()
+
+
+async def current_revision(conn: Connection) -> str | None:
+    """The revision that the database is at; None when it was never migrated."""
+    cursor = await conn.execute(_HAS_VERSION_SQL)
+    row = await cursor.fetchone()
+    if row is None or not row[0]:
+        return None
+    cursor = await conn.execute(_VERSION_SQL)
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+@cache
+def head_revision() -> str:
+    """The revision that this code expects, read from the migration files."""
+    parents = _revisions()
+    heads = parents.keys() - parents.values()
+    assert len(heads) == 1, f"migrations must form one line, but end in {sorted(heads)}"
+    return heads.pop()
+
+
+@cache
+def _revisions() -> dict[str, str | None]:
+    """Revision -> the one before it (None for the first), without importing the files (they import Alembic)."""
+    found: dict[str, str | None] = {}
+    for path in (FOLDER / "versions").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        revision = re.search(r'^revision = "(.+)"$', text, re.MULTILINE)
+        parent = re.search(r'^down_revision = (?:None|"(.+)")$', text, re.MULTILINE)
+        assert revision, f"{path.name} names no revision"
+        assert parent, f"{path.name} names no revision before it"
+        found[revision[1]] = parent[1]
+    return found
+
+
+def _current_revision_sync(conn: psycopg.Connection[TupleRow]) -> str | None:
+    row = conn.execute(_HAS_VERSION_SQL).fetchone()
+    if row is None or not row[0]:
+        return None
+    row = conn.execute(_VERSION_SQL).fetchone()
+    return row[0] if row else None
+
+
+def _run_alembic(conn: psycopg.Connection[TupleRow]) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    conn.autocommit = False  # SQLAlchemy takes the connection as it is, and Alembic commits
+    engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
