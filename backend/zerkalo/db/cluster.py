@@ -1,0 +1,241 @@
+"""The files of the embedded server under DATA_DIR: made once, looked at before every start.
+
+`postgres/` holds the data, `postgres.lock` is held by the keeper as long as the server may live,
+`postgres.users` is shared by all who use it, `postgres.server` is held by the serving process.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from zerkalo.db import keeper
+from zerkalo.db.account import Account
+from zerkalo.db.binaries import MAJOR, EmbeddedError, clean_environment
+
+DATABASE = "zerkalo"
+ROLE = "postgres"
+PORT = 5432  # names the socket only: the server listens on no network
+SOCKET_FOLDER_PREFIX = "zerkalo-socket-"
+SOCKET_PATH_BYTES_MAX = 100  # Linux allows 107, macOS 103
+
+SETTINGS = {
+    "listen_addresses": "",
+    "port": str(PORT),
+    "unix_socket_permissions": "0700",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "shared_buffers": "128MB",
+    "jit": "off",
+    # Seven files, one a weekday, each written anew after a week: bounded without anybody's care.
+    "logging_collector": "on",
+    "log_directory": "log",
+    "log_filename": "postgresql-%a.log",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "0",
+    "log_truncate_on_rotation": "on",
+    "log_checkpoints": "off",
+    # No phone and no e-mail in the log: neither the statement nor "Key (email)=(…) already exists".
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
+}
+FRAGILE_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+"""For tests: the data survive kill -9, but no power cut."""
+
+
+@dataclass(frozen=True)
+class Postmaster:
+    """What `postmaster.pid` says about the server that wrote it; it may be dead since."""
+
+    pid: int
+    socket_folder: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The places under one DATA_DIR."""
+
+    data_dir: Path
+
+    @property
+    def data(self) -> Path:
+        return self.data_dir / "postgres"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.data / "postmaster.pid"
+
+    @property
+    def keeper_lock(self) -> Path:
+        return self.data_dir / "postgres.lock"
+
+    @property
+    def users_lock(self) -> Path:
+        return self.data_dir / "postgres.users"
+
+    @property
+    def server_lock(self) -> Path:
+        return self.data_dir / "postgres.server"
+
+    @property
+    def start_log(self) -> Path:
+        """What the last start said before PostgreSQL opened its own log in `postgres/log`."""
+        return self.data_dir / "postgres-start.log"
+
+
+def dsn(socket_folder: str, database: str = DATABASE) -> str:
+    """The address of the server whose socket lies in `socket_folder`; says everything that PG* variables could."""
+    return f"postgresql://{ROLE}@/{database}?host={quote(socket_folder, safe='')}&port={PORT}"
+
+
+def read_postmaster(cluster: Cluster) -> Postmaster | None:
+    """The server that last wrote its pid file, None when there is no (complete) file."""
+    try:
+        lines = cluster.pid_file.read_text().split("\n")
+        return Postmaster(pid=int(lines[0]), socket_folder=lines[4])
+    except (FileNotFoundError, ValueError, IndexError):
+        return None
+
+
+def is_server_process(pid: int, cluster: Cluster) -> bool:
+    """Whether the living process `pid` is a PostgreSQL server on these data, not one that got its number later."""
+    if os.path.isdir("/proc/self"):
+        try:  # a server works in its data folder
+            runs_postgres = os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("postgres")
+            return runs_postgres and os.path.samefile(f"/proc/{pid}/cwd", cluster.data)
+        except OSError:
+            return False
+    shown = subprocess.run(
+        ["/bin/ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False
+    ).stdout
+    return "postgres" in shown and str(cluster.data) in shown
+
+
+def check_version(cluster: Cluster) -> None:
+    """Raises `EmbeddedError` when the data are of another major version than the programs."""
+    try:
+        found = (cluster.data / "PG_VERSION").read_text().strip()
+    except FileNotFoundError:
+        return
+    if found != str(MAJOR):
+        raise EmbeddedError(
+            f"{cluster.data} holds data of PostgreSQL {found}, and this Zerkalo brings PostgreSQL {MAJOR}: run"
+            f" `zerkalo backup FILE` with the Zerkalo that made them, move {cluster.data} away,"
+            " then `zerkalo restore FILE` with this one"
+        )
+
+
+def make_data(cluster: Cluster, account: Account, server: Path, lock: int, *, durable: bool) -> None:
+    """Makes the data folder if there is none. Built beside its place and renamed, so it is whole or absent.
+
+    `lock` is inherited by initdb, so that it is held even if this process is killed and initdb is not.
+
+    Text is UTF-8, compared by code points with PostgreSQL's own tables: the same order on every machine.
+    Only the user of the server and root get in, by the socket, and the kernel says who they are.
+    """
+    if cluster.data.exists():
+        return
+    unfinished = cluster.data_dir / "postgres.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if account.is_lent:
+        os.chown(unfinished, account.uid, account.gid)
+    command = [
+        str(server / "bin" / "initdb"),
+        *("-D", str(unfinished), "-U", ROLE, "--encoding=UTF8", "--locale=C"),
+        *("--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        *("--auth-local=peer", "--auth-host=reject", "--no-instructions"),
+        *([] if durable else ["--no-sync", "--wal-segsize=1"]),
+    ]
+    done = subprocess.run(
+        command,
+        cwd="/",
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        pass_fds=[lock],
+        check=False,
+        **account.popen_options(),
+    )
+    if done.returncode:
+        reason = next(
+            (line for line in done.stderr.split("\n") if "error" in line), done.stderr.strip()[-200:]
+        )
+        raise EmbeddedError(f"the database could not be made in {cluster.data}: {reason}")
+    unfinished.rename(cluster.data)
+
+
+def write_access(cluster: Cluster, account: Account) -> None:
+    """Says who may connect: the server's user and root. Written at every start, as the user may have changed."""
+    _write_owned(cluster.data / "pg_hba.conf", "local all all peer map=zerkalo\n", account)
+    names = dict.fromkeys((account.name, "root"))
+    lines = "".join(f'zerkalo "{name}" {ROLE}\n' for name in names)
+    _write_owned(cluster.data / "pg_ident.conf", lines, account)
+
+
+def make_socket_folder(cluster: Cluster, account: Account) -> str:
+    """The folder for the socket, mode 0700: the data folder itself.
+
+    Only where its path is too long for a socket, or holds what an address can't say, a new one under /tmp. Who
+    connects finds it in the pid file.
+    """
+    path = str(cluster.data)
+    left = read_postmaster(cluster)
+    if left and is_temporary_socket_folder(left.socket_folder):
+        keeper.remove_socket_folder(left.socket_folder)  # a server that was killed left it
+    if len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES_MAX and re.fullmatch(
+        r"[\w./-]+", path, re.ASCII
+    ):
+        return path
+    # Not TMPDIR: that may be long too, and closed to the user of the server.
+    folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER_PREFIX, dir="/tmp")
+    if account.is_lent:
+        os.chown(folder, account.uid, account.gid)
+    return folder
+
+
+def is_temporary_socket_folder(folder: str) -> bool:
+    """Whether `make_socket_folder` made this folder for the socket alone."""
+    return Path(folder).name.startswith(SOCKET_FOLDER_PREFIX)
+
+
+def keeper_command(
+    cluster: Cluster,
+    account: Account,
+    server: Path,
+    socket_folder: str,
+    adopted_pid: int | None,
+    *,
+    durable: bool,
+) -> list[str]:
+    """The command line of the keeper that starts the server, or looks after the living one `adopted_pid`."""
+    settings = {**SETTINGS, **({} if durable else FRAGILE_SETTINGS), "unix_socket_directories": socket_folder}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    plan = {
+        "command": [str(server / "bin" / "postgres"), "-D", str(cluster.data), *options],
+        "popen_options": account.popen_options(),
+        "pid_file": str(cluster.pid_file),
+        "users_lock": str(cluster.users_lock),
+        "socket_folder": socket_folder,
+        "socket_folder_is_temporary": is_temporary_socket_folder(socket_folder),
+        "adopted_pid": adopted_pid,
+    }
+    return [sys.executable, "-I", "-S", keeper.__file__, json.dumps(plan)]
+
+
+def _write_owned(path: Path, text: str, account: Account) -> None:
+    """Writes a file for the server's user; never through a link that this user may have laid for root."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(fd, "w", encoding="utf-8") as file:
+        if account.is_lent:
+            os.fchown(fd, account.uid, account.gid)
+        file.write(text)
+    new.rename(path)

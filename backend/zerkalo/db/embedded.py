@@ -1,0 +1,312 @@
+"""The embedded PostgreSQL: started by whoever needs it first, shared by all, ended with the last (see `keeper`).
+
+Three locks in DATA_DIR order everything, and the kernel drops each with the process that holds it:
+`postgres.users` (shared) means "I use the server", `postgres.lock` (exclusive, the keeper's) "the server may be
+alive", `postgres.server` (exclusive) "I serve: when I end, the database ends, whoever else is attached".
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+import psycopg
+
+from zerkalo.db.account import Account, account_for, open_data_dir, server_folder
+from zerkalo.db.binaries import EmbeddedError, clean_environment
+from zerkalo.db.cluster import (
+    DATABASE,
+    Cluster,
+    check_version,
+    dsn,
+    is_server_process,
+    keeper_command,
+    make_data,
+    make_socket_folder,
+    read_postmaster,
+    write_access,
+)
+
+START_SECONDS_MAX = 120.0
+"""How long a start may take: another process's stop, and the repair after a crash, come first."""
+STOP_SECONDS_MAX = 75.0
+"""Longer than the keeper gives a fast shutdown before it makes it an immediate one."""
+PAUSE_SECONDS = 0.05
+
+
+class Database(Protocol):
+    """A database in use: `with` or `async with` yields its address; the end of the block lets go of it."""
+
+    def __enter__(self) -> str: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    async def __aenter__(self) -> str: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+class DatabaseSettings(Protocol):
+    """The settings that choose the database."""
+
+    @property
+    def database_url(self) -> str | None: ...
+    @property
+    def data_dir(self) -> Path: ...
+
+
+def database(settings: DatabaseSettings, *, serves: bool = False) -> Database:
+    """The database in use, for `with` or `async with`: one's own of DATABASE_URL, else the embedded one.
+
+    Yields its address. The embedded one is started if it does not run, and stopped at the end if nobody else uses
+    it; with `serves` (the server's process) it is stopped at the end in any case. Raises `EmbeddedError` with
+    one line for the user. It is not migrated by this.
+    """
+    return (
+        OwnServer(settings.database_url)
+        if settings.database_url
+        else embedded_postgres(settings.data_dir, serves=serves)
+    )
+
+
+def embedded_postgres(data_dir: Path, *, serves: bool = False, durable: bool = True) -> "EmbeddedPostgres":
+    """The embedded server of `data_dir`, for `with` or `async with`; see `database`.
+
+    `durable=False` makes a throw-away one for tests: faster, and broken by a power cut.
+    """
+    return EmbeddedPostgres(data_dir, serves=serves, durable=durable)
+
+
+class OwnServer:
+    """A server of the salon's own: nothing to start or to stop."""
+
+    def __init__(self, database_url: str) -> None:
+        self.database_url = database_url
+
+    def __enter__(self) -> str:
+        return self.database_url
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    async def __aenter__(self) -> str:
+        return self.database_url
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class EmbeddedPostgres:
+    """One use of the embedded server. Entered once."""
+
+    def __init__(self, data_dir: Path, *, serves: bool = False, durable: bool = True) -> None:
+        self.cluster = Cluster(data_dir.absolute())
+        self.serves = serves
+        self.durable = durable
+        self._users_lock: int | None = None
+        self._server_lock: int | None = None
+        self._keeper: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> str:
+        try:
+            return self._attach_or_start()
+        except BaseException as error:
+            self._let_go()
+            if isinstance(error, PermissionError):
+                raise EmbeddedError(f"{error.filename}: permission denied; is it another user's?") from error
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        if self._server_lock is not None:
+            self._stop()
+        self._let_go()
+        self._wait_if_last()
+        if self._keeper:
+            self._keeper.poll()  # reaps it if it has ended
+
+    async def __aenter__(self) -> str:
+        return await asyncio.to_thread(self.__enter__)
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.__exit__)
+
+    def _attach_or_start(self) -> str:
+        cluster = self.cluster
+        _make_data_dir(cluster.data_dir)
+        account = account_for(cluster.data_dir)
+        open_data_dir(cluster.data_dir, account)
+        check_version(cluster)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        self._users_lock = _open_lock(cluster.users_lock)
+        while not _try_lock(self._users_lock, fcntl.LOCK_SH):  # the keeper is stopping the server
+            _pause(deadline, cluster)
+        if self.serves:
+            self._server_lock = _open_lock(cluster.server_lock)
+            if not _try_lock(self._server_lock, fcntl.LOCK_EX):  # a second server is a user like any other
+                self._server_lock = _close(self._server_lock)
+        address = self._address(account, deadline)
+        _make_database(address)
+        return address
+
+    def _address(self, account: Account, deadline: float) -> str:
+        """The address of the living server, ours or another process's, started if need be."""
+        while True:
+            keeper_lock = _open_lock(self.cluster.keeper_lock)
+            try:
+                if _try_lock(keeper_lock, fcntl.LOCK_EX):
+                    self._start_keeper(account, keeper_lock, deadline)
+            finally:
+                os.close(keeper_lock)  # the keeper has it, or somebody else
+            while self._keeper is None or self._keeper.poll() is None:
+                address = _living_address(self.cluster)
+                if address:
+                    return address
+                _pause(deadline, self.cluster)
+                if self._keeper is None and not _is_locked(self.cluster.keeper_lock):
+                    break  # whoever was starting or stopping it is gone: our turn
+            else:
+                raise EmbeddedError(_why_not_started(self.cluster))
+
+    def _start_keeper(self, account: Account, keeper_lock: int, deadline: float) -> None:
+        """Starts the server under a keeper, or, where a living one has lost its keeper, gives it a new one."""
+        cluster = self.cluster
+        left = read_postmaster(cluster)
+        server = server_folder(cluster.data_dir, account)
+        if left and is_server_process(left.pid, cluster):
+            while not _living_address(cluster):  # it is starting up or shutting down
+                _pause(deadline, cluster)
+                if not is_server_process(left.pid, cluster):
+                    self._start_keeper(account, keeper_lock, deadline)
+                    return
+            adopted, folder = left.pid, left.socket_folder
+        else:
+            make_data(cluster, account, server, keeper_lock, durable=self.durable)
+            write_access(cluster, account)
+            adopted, folder = None, make_socket_folder(cluster, account)
+        command = keeper_command(cluster, account, server, folder, adopted, durable=self.durable)
+        with cluster.start_log.open("wb") as log:
+            self._keeper = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                env=clean_environment(),
+                pass_fds=[keeper_lock],
+                start_new_session=True,
+            )
+
+    def _stop(self) -> None:
+        """Ends the server, whoever is attached: a fast shutdown, which cuts connections and keeps all that is committed."""
+        postmaster = read_postmaster(self.cluster)
+        if postmaster and is_server_process(postmaster.pid, self.cluster):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(postmaster.pid, signal.SIGINT)
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        while _is_locked(self.cluster.keeper_lock) and time.monotonic() < deadline:
+            time.sleep(PAUSE_SECONDS)
+
+    def _let_go(self) -> None:
+        self._server_lock = _close(self._server_lock)
+        self._users_lock = _close(self._users_lock)
+
+    def _wait_if_last(self) -> None:
+        """Returns when the server has ended, or when others are seen to use it."""
+        users = _open_lock(self.cluster.users_lock)
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        try:
+            while _is_locked(self.cluster.keeper_lock) and time.monotonic() < deadline:
+                if _try_lock(users, fcntl.LOCK_EX):  # nobody has it: the keeper is about to
+                    fcntl.flock(users, fcntl.LOCK_UN)
+                elif _try_lock(users, fcntl.LOCK_SH):  # others share it
+                    return
+                time.sleep(PAUSE_SECONDS)
+        finally:
+            os.close(users)
+
+
+def _make_data_dir(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise EmbeddedError(f"{data_dir} is a file: set DATA_DIR to a folder") from None
+
+
+def _open_lock(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    owner = path.parent.stat()
+    if os.geteuid() == 0 and owner.st_uid != 0:  # root helping out must not lock the owner of the folder out
+        os.fchown(fd, owner.st_uid, owner.st_gid)
+    return fd
+
+
+def _try_lock(fd: int, kind: int) -> bool:
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    fd = _open_lock(path)
+    try:
+        return not _try_lock(fd, fcntl.LOCK_SH)
+    finally:
+        os.close(fd)
+
+
+def _close(fd: int | None) -> None:
+    if fd is not None:
+        os.close(fd)
+
+
+def _pause(deadline: float, cluster: Cluster) -> None:
+    if time.monotonic() > deadline:
+        raise EmbeddedError(
+            f"the database in {cluster.data} did not answer within {START_SECONDS_MAX:.0f} s:"
+            f" look at {cluster.data / 'log'}"
+        )
+    time.sleep(PAUSE_SECONDS)
+
+
+def _living_address(cluster: Cluster) -> str | None:
+    """The address of the server on these data, proved by connecting; None while none answers."""
+    postmaster = read_postmaster(cluster)
+    if postmaster is None or not postmaster.socket_folder:
+        return None
+    try:
+        with psycopg.connect(
+            dsn(postmaster.socket_folder, "postgres"), connect_timeout=5, autocommit=True
+        ) as conn:
+            row = conn.execute("select current_setting('data_directory')").fetchone()
+    except psycopg.OperationalError:
+        return None
+    is_ours = row is not None and os.path.samefile(row[0], cluster.data)
+    return dsn(postmaster.socket_folder) if is_ours else None
+
+
+def _make_database(address: str) -> None:
+    """Makes our database in a new server; every later start finds it."""
+    with psycopg.connect(address, dbname="postgres", autocommit=True) as conn:
+        if conn.execute("select from pg_database where datname = %s", [DATABASE]).fetchone() is None:
+            with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+                conn.execute(f"create database {DATABASE}")
+
+
+def _why_not_started(cluster: Cluster) -> str:
+    """One line: PostgreSQL's last FATAL, from what it said before it opened its log or, since then, in it."""
+    texts = [cluster.start_log.read_text(errors="replace")]
+    logs = sorted((cluster.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
+    if "redirecting log output" in texts[0]:
+        texts += [path.read_text(errors="replace") for path in logs[-1:]]
+    reasons = re.findall(r"(?:FATAL|PANIC): +(.+)", texts[-1]) or texts[0].strip().split("\n")
+    return f"the database in {cluster.data} did not start: {reasons[-1]}; look at {cluster.data / 'log'}"
