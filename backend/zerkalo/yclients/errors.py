@@ -1,0 +1,93 @@
+"""What can go wrong between YCLIENTS and us, as facts. No text here holds a token or a phone."""
+
+
+class VendorError(Exception):
+    """YCLIENTS did not do what was asked; the subclasses say in which way."""
+
+
+class VendorUnavailable(VendorError):
+    """YCLIENTS gave no usable answer, all retries included: nothing may be concluded from it.
+
+    429, 5xx, a time-out, a broken connection, cut-off JSON, HTML, `success: false`, a redirect, an endless
+    answer.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after_seconds: float | None = None,
+        may_have_acted: bool = False,
+        throttled: bool = False,
+        lasting: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after_seconds = retry_after_seconds
+        """How long YCLIENTS asks us to wait, or our own limiter; None where nobody says."""
+        self.may_have_acted = may_have_acted
+        """The request went out, so a booking may have been made all the same: look for its `api_id` first."""
+        self.throttled = throttled
+        """YCLIENTS said 429: everybody behind this address has to slow down."""
+        self.lasting = lasting
+        """Trying again at once will not help."""
+
+
+class VendorBusy(VendorUnavailable):
+    """Our own share of YCLIENTS's rate limit is used up for longer than the caller waits. Nothing was sent."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__("the rate limit is used up", retry_after_seconds=wait_seconds, lasting=True)
+
+
+class AccessDenied(VendorError):
+    """401, 402 or 403: a token is wrong, lacks a right, or the branch's licence has run out.
+
+    `reason` is YCLIENTS's own sentence where it gave one, for `check`, the admin page and the log.
+    """
+
+    def __init__(self, reason: str, status: int) -> None:
+        super().__init__(f"{status}: {reason}")
+        self.reason = reason
+        self.status = status
+
+
+class NotFound(VendorError):
+    """YCLIENTS's own 404, in its JSON: it does not know the thing. Another server's 404 is VendorUnavailable."""
+
+
+class RequestRefused(VendorError):
+    """400, 422 or another 4xx for a request that is not a booking: as we send it, it will never work."""
+
+    def __init__(self, status: int, message: str, fields: dict[str, str] | None = None) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+        self.message = message
+        self.fields = fields or {}
+        """What is wrong with which field, where YCLIENTS says so."""
+
+
+class BookingRefused(VendorError):
+    """YCLIENTS declined a booking, a move or a cancelling: a slot taken, a wrong code, a bad phone.
+
+    `code` is one of 431-438 (yclients-api.md, section 5), else None; where the code stands in the body is not
+    documented, so that a slot that was taken may come without one: reload the times then.
+    """
+
+    def __init__(
+        self,
+        code: int | None,
+        message: str,
+        *,
+        appointment_id: int | None = None,
+        fields: dict[str, str] | None = None,
+        status: int = 422,
+    ) -> None:
+        super().__init__(f"refused with {code or status}")  # the message may name a phone
+        self.code = code
+        self.message = message
+        """YCLIENTS's sentence for the client, not for the log; "" where it gave none."""
+        self.appointment_id = appointment_id
+        """Which appointment of the request, by the `id` that we gave it (codes 433 and 437)."""
+        self.fields = fields or {}
+        self.status = status

@@ -1,0 +1,224 @@
+"""What YCLIENTS says, as frozen values: the words "record" and "client" stop here.
+
+The values are msgspec structs and not dataclasses, since one is made for every record that comes in; copy one
+with changes by `msgspec.structs.replace`.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class ServiceLine(msgspec.Struct, frozen=True, gc=False):
+    """One service of a record, with money in roubles exactly as written in the JSON text."""
+
+    title: str
+    """As given; "" where the record names none."""
+    cost: Decimal | None = None
+    """After the discount; None where the record does not say."""
+    cost_per_unit: Decimal | None = None
+    discount: Decimal | None = None
+    """Percent, not a share."""
+    amount: int = 1
+    """At least 1: a missing amount and 0 count as 1."""
+
+
+class SalonClient(msgspec.Struct, frozen=True, gc=False):
+    """The person a record is for, as the salon typed her."""
+
+    name: str = ""
+    """Surname, name and patronymic joined by a space; "" where the salon gave none."""
+    phone: str | None = None
+    """E.164 where it parses, else as given; None where there is none."""
+    phone10: str | None = None
+    """The last ten digits, where there are that many."""
+    email: str | None = None
+    """Without outer spaces, in lower case; None where there is none."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One state of one YCLIENTS record.
+
+    A field is UNSET where the key is missing, or where it is null and a null counts as missing: then what is
+    stored stays. Every value here fits its column: see the bounds in `zerkalo.yclients.fields`.
+    """
+
+    company_id: int
+    record_id: int
+    version: datetime | None = None
+    """`last_change_date`, aware UTC; None where it is missing or unreadable."""
+    local_start: datetime | UnsetType = UNSET
+    """`date`: the naive wall clock of the salon. Prefer it, with the company's zone, to `instant`."""
+    instant: datetime | UnsetType = UNSET
+    """`datetime`, aware UTC. Its offset was wrong in summer for one salon (yclients-api.md, section 2)."""
+    instant_offset_minutes: int | UnsetType = UNSET
+    """The offset that `datetime` carried: how the salon would show `instant`, where its zone is not known."""
+    duration_seconds: int | UnsetType = UNSET
+    """`seance_length`, else `length`."""
+    services: tuple[ServiceLine, ...] | UnsetType = UNSET
+    client: SalonClient | UnsetType | None = UNSET
+    """None: explicitly nobody (null, [] or {}); UNSET: the key is absent."""
+    staff_name: str | UnsetType | None = UNSET
+    """None: explicitly nobody; UNSET: the key is absent."""
+    staff_id: int | UnsetType = UNSET
+    attendance: int | UnsetType = UNSET
+    """`attendance`, else `visit_attendance`; unknown numbers are kept as they are."""
+    deleted: bool | UnsetType = UNSET
+    comment: str | UnsetType = UNSET
+    """null is ""."""
+    api_id: str | UnsetType = UNSET
+    """The id that whoever booked gave; numbers as text, null is ""."""
+    raw: bytes
+    """The record's JSON: UTF-8 without U+0000, lone surrogates or their escapes; byte for byte otherwise.
+
+    Fit for a `text` column, not for a `jsonb` one: an unknown key may hold a number that PostgreSQL refuses.
+    """
+
+
+class UnreadableRecord(Exception):
+    """A record that we could not understand: kept in quarantine with `reason`, and counted, never dropped.
+
+    `reason` names the field and what is wrong with it, never its content, so that it may be logged. The ids
+    are None where even they could not be read. `raw` is as `Record.raw`.
+    """
+
+    def __init__(self, company_id: int | None, record_id: int | None, reason: str, raw: bytes = b"") -> None:
+        super().__init__(company_id, record_id, reason)
+        self.company_id = company_id
+        self.record_id = record_id
+        self.reason = reason
+        self.raw = raw
+
+    def __str__(self) -> str:
+        return f"record {self.record_id} of company {self.company_id}: {self.reason}"
+
+
+class NotJson(Exception):
+    """The body is no JSON at all; `reason` says why, in a few words without content."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotEnvelope(Exception):
+    """The body is JSON, but not what YCLIENTS sends; `reason` says what is missing, without content."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One call to our webhook, read."""
+
+    company_id: int
+    resource: str
+    """`record`, `client`, `schedule`, …, or `marketplace` (an application's life cycle); in lower case."""
+    resource_id: int | None = None
+    """For a record event never None: taken from `data.id` where the envelope has none."""
+    status: str
+    """`create`, `update`, `delete`, or `other` for everything else."""
+    record: Record | None = None
+    """For `record` with an object in `data`; None for a bare event ([], {}, null, missing) and the rest."""
+
+    @property
+    def is_record(self) -> bool:
+        """Whether the event speaks of a record, and so of a booking."""
+        return self.resource == "record"
+
+    @property
+    def is_delete(self) -> bool:
+        """Whether the event says that its resource is gone.
+
+        `record.deleted` is True then, unless the data says false itself: such a contradiction is left to the
+        caller.
+        """
+        return self.status == "delete"
+
+
+class RecordsPage(msgspec.Struct, frozen=True):
+    """One page of `GET /records/{company_id}`."""
+
+    items: tuple[Record | UnreadableRecord, ...]
+    """In the order of the page, which YCLIENTS does not promise anything about."""
+    total_count: int | None
+    """`meta.total_count`; None where it is missing."""
+    raw_count: int
+    """How many items the page had, readable or not: 0 ends a list."""
+
+
+class Company(msgspec.Struct, frozen=True):
+    """A branch of a salon, as `GET /company/{id}` shows it."""
+
+    company_id: int
+    title: str
+    timezone_name: str | None
+    """An IANA name that this machine's zone database knows, else None."""
+    may_delete: bool = False
+    """Whether clients may cancel their bookings; False where it is not told."""
+    may_move: bool = False
+    delete_seconds_before: int = 0
+    """Until how long before the visit (`allow_delete_record_delay_step`: 10800 and 18000 were seen, so seconds)."""
+    move_seconds_before: int = 0
+
+
+class HooksSettings(msgspec.Struct, frozen=True):
+    """Whom a branch tells of its changes. All its integrations share the list: add to it only."""
+
+    urls: tuple[str, ...]
+    """May hold other integrations' secrets: not for logs."""
+    switches: dict[str, int]
+    """What is told, 0 or 1: `active`, `record`, `client`, … as YCLIENTS names them."""
+
+
+class BookableService(msgspec.Struct, frozen=True):
+    """A service that the online booking offers."""
+
+    service_id: int
+    title: str
+    category: str
+    price_min: Decimal
+    """Roubles; a range with `price_max`, and 0 to 0 where the salon set no price."""
+    price_max: Decimal
+    duration_seconds: int | None
+    """None where YCLIENTS tells it only for a chosen master."""
+    comment: str
+
+
+class BookableStaff(msgspec.Struct, frozen=True):
+    """A master whom the online booking offers."""
+
+    staff_id: int
+    name: str
+    specialization: str
+    is_bookable: bool
+
+
+class BookableTime(msgspec.Struct, frozen=True):
+    """A time that the online booking offers."""
+
+    wall_time: str
+    """As the salon's clock shows it, "15:30"."""
+    starts_at: datetime
+    """Aware; in UTC where YCLIENTS told seconds, else with the salon's offset."""
+    duration_seconds: int | None
+
+
+class BookedAppointment(msgspec.Struct, frozen=True):
+    """A record that a booking made. Whoever has both its ids may see and cancel it."""
+
+    appointment_id: int
+    """The `id` that the request gave the appointment."""
+    record_id: int
+    record_hash: str
+
+
+class UserRecord(msgspec.Struct, frozen=True):
+    """A client's own booking, and what its salon lets her do with it."""
+
+    record: Record
+    may_delete: bool
+    may_move: bool

@@ -1,0 +1,207 @@
+"""YCLIENTS's JSON bodies to our values, pure: what comes by webhook and what the records API answers.
+
+Bodies are read leniently, as YCLIENTS writes them: every key may be missing, ids and money come as numbers or
+as strings, PHP writes `[]` for an empty object. But a value that makes no sense is never guessed at: the
+record is unreadable and says why. The shapes are those of the bodies under `tests/fixtures/yclients/`.
+"""
+
+from collections.abc import Mapping
+from datetime import tzinfo
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Raw, Struct
+
+from zerkalo.kit.text import storable_json
+from zerkalo.yclients import fields
+from zerkalo.yclients.fields import FieldError
+from zerkalo.yclients.model import (
+    NotEnvelope,
+    NotJson,
+    Record,
+    RecordsPage,
+    SalonClient,
+    ServiceLine,
+    UnreadableRecord,
+    WebhookEvent,
+)
+from zerkalo.yclients.records import read_record
+
+__all__ = [
+    "NotEnvelope",
+    "NotJson",
+    "Record",
+    "RecordsPage",
+    "SalonClient",
+    "ServiceLine",
+    "UnreadableRecord",
+    "WebhookEvent",
+    "parse_record",
+    "parse_record_answer",
+    "parse_records_page",
+    "parse_webhook",
+]
+
+RESOURCE_CHARACTERS_MAX = 100
+
+_STATUSES = frozenset({"create", "update", "delete"})
+_NO_DATA = frozenset({b"", b"[]", b"{}", b"null", b'""', b"false"})
+
+T = TypeVar("T")
+
+
+def parse_webhook(body: bytes, zones: Mapping[int, tzinfo] | None = None) -> WebhookEvent:
+    """Return what one call to our webhook says.
+
+    `zones` are the companies' time zones where known; see `parse_record`. Raises NotJson, NotEnvelope, or
+    UnreadableRecord for a record event whose data makes no sense, also where its ids contradict the
+    envelope's. A marketplace call (the life cycle of an application) is an event of the resource
+    `marketplace`, to be ignored.
+    """
+    envelope = _decoded(_WEBHOOK, storable_json(body))
+    if envelope.resource is None and envelope.salon_id is not None and envelope.event is not None:
+        return WebhookEvent(company_id=_company_id(envelope.salon_id), resource="marketplace", status="other")
+    company_id = _company_id(envelope.company_id)
+    resource = _word(envelope.resource, "resource")
+    status = _word(envelope.status, "status")
+    if status not in _STATUSES:
+        status = "other"
+    if resource == "record":
+        return _record_event(envelope, company_id, status, zones.get(company_id) if zones else None)
+    resource_id = fields.identifier_or_none(envelope.resource_id)
+    return WebhookEvent(company_id=company_id, resource=resource, resource_id=resource_id, status=status)
+
+
+def parse_record(raw: bytes | Raw, company_id: int | None = None, zone: tzinfo | None = None) -> Record:
+    """Return one record; raises UnreadableRecord.
+
+    `company_id` is the company that was asked: it stands in where the record names none, and another one is
+    refused. `zone` is that company's, for a `last_change_date` without an offset. Without it the offset of
+    the record's own `datetime` is taken, which may be an hour off across a change of clocks (a guess: all
+    bodies seen have offsets).
+    """
+    return read_record(storable_json(bytes(raw)), company_id, zone)
+
+
+def parse_record_answer(
+    body: bytes, company_id: int, zone: tzinfo | None = None, record_id: int | None = None
+) -> Record:
+    """Return the record in the answer of `GET /record/{company_id}/{record_id}`, which must be the one asked for.
+
+    Raises UnreadableRecord, and NotJson or NotEnvelope where the answer holds no record, `success: false`
+    included.
+    """
+    answer = _decoded(_ANSWER, storable_json(body))
+    raw = bytes(answer.data)
+    if answer.success is False or raw in _NO_DATA:
+        raise NotEnvelope("no record in the answer")
+    return read_record(raw, company_id, zone, record_id)
+
+
+def parse_records_page(body: bytes, company_id: int | None = None, zone: tzinfo | None = None) -> RecordsPage:
+    """Return one page of the records list; a record that can't be read stands in it as its UnreadableRecord.
+
+    Raises NotJson and NotEnvelope, the latter also for `success: false` and for data that is no list: what is
+    not clearly a page must never be taken for an empty one, which ends a list.
+    """
+    answer = _decoded(_PAGE, storable_json(body))
+    if answer.success is False:
+        raise NotEnvelope("success is false")
+    # A PHP array with holes in its numbering is written as an object; `{}` is none that PHP would write.
+    if answer.data is None or answer.data == {}:
+        raise NotEnvelope("data is no list")
+    found = answer.data.values() if isinstance(answer.data, dict) else answer.data
+    items = tuple(_record_or_error(bytes(raw), company_id, zone) for raw in found)
+    return RecordsPage(items=items, total_count=_total_count(answer.meta), raw_count=len(items))
+
+
+class _WebhookWire(Struct, gc=False):
+    company_id: Any = None
+    resource: Any = None
+    resource_id: Any = None
+    status: Any = None
+    data: Raw = Raw(b"")
+    salon_id: Any = None
+    event: Any = None
+
+
+class _AnswerWire(Struct, gc=False):
+    data: Raw = Raw(b"")
+    success: Any = None
+
+
+class _PageWire(Struct, gc=False):
+    data: list[Raw] | dict[str, Raw] | None = None
+    success: Any = None
+    meta: Any = None
+
+
+_ANY_JSON = msgspec.json.Decoder(Raw)
+_WEBHOOK = msgspec.json.Decoder(_WebhookWire, float_hook=fields.number_from_text)
+_ANSWER = msgspec.json.Decoder(_AnswerWire, float_hook=fields.number_from_text)
+_PAGE = msgspec.json.Decoder(_PageWire, float_hook=fields.number_from_text)
+
+
+def _decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
+    try:
+        try:
+            return decoder.decode(body)
+        except msgspec.ValidationError as error:  # tells path and type, never content
+            # Raised at the first wrong type, before the rest was looked at: is it JSON at all?
+            _ANY_JSON.decode(body)
+            raise NotEnvelope(str(error)) from None
+    except RecursionError:
+        raise NotJson("nested too deeply") from None
+    except ValueError:
+        raise NotJson("malformed or cut off") from None
+
+
+def _company_id(value: Any) -> int:
+    try:
+        return fields.identifier(value)
+    except FieldError:
+        raise NotEnvelope("no company_id") from None
+
+
+def _word(value: Any, name: str) -> str:
+    word = value.strip().lower()[:RESOURCE_CHARACTERS_MAX] if isinstance(value, str) else ""
+    if not word:
+        raise NotEnvelope(f"no {name}")
+    return word
+
+
+def _record_event(envelope: _WebhookWire, company_id: int, status: str, zone: tzinfo | None) -> WebhookEvent:
+    raw = bytes(envelope.data)
+    resource_id = fields.identifier_or_none(envelope.resource_id)
+    if resource_id is None and (envelope.resource_id is not None or raw in _NO_DATA):
+        raise UnreadableRecord(company_id, None, "resource_id: not an id", raw)
+    if raw in _NO_DATA:
+        return WebhookEvent(
+            company_id=company_id, resource="record", resource_id=resource_id, status=status, record=None
+        )
+    record = read_record(raw, company_id, zone, resource_id)
+    if status == "delete" and record.deleted is UNSET:
+        record = msgspec.structs.replace(record, deleted=True)
+    return WebhookEvent(
+        company_id=company_id, resource="record", resource_id=record.record_id, status=status, record=record
+    )
+
+
+def _record_or_error(raw: bytes, company_id: int | None, zone: tzinfo | None) -> Record | UnreadableRecord:
+    try:
+        return read_record(raw, company_id, zone)
+    except UnreadableRecord as error:
+        # Kept as a value: its traceback would hold on to the frames, and so to the whole page.
+        error.__context__ = None
+        return error.with_traceback(None)
+
+
+def _total_count(meta: Any) -> int | None:
+    try:
+        return fields.whole(msgspec.convert(meta, _MetaWire).total_count, 0, fields.ID_MAX)
+    except ValueError:  # PHP's [] for an empty object, or no such count
+        return None
+
+
+class _MetaWire(Struct, gc=False):
+    total_count: Any = None

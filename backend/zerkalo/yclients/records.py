@@ -1,0 +1,246 @@
+"""One record's JSON to our `Record`, pure. See `payloads` for the bodies that records come in."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from zerkalo.kit.phone import normalise_phone
+from zerkalo.yclients import fields
+from zerkalo.yclients.fields import FieldError
+from zerkalo.yclients.model import Record, SalonClient, ServiceLine, UnreadableRecord
+
+T = TypeVar("T")
+
+
+def read_record(
+    raw: bytes, company_id: int | None, zone: tzinfo | None, record_id_hint: int | None = None
+) -> Record:
+    """Return the record in JSON that `kit.text.storable_json` has passed; raises UnreadableRecord.
+
+    `company_id` is the company that was asked: it stands in where the record names none, and another one is
+    refused. `zone` is that company's, for a change time without an offset. The hint stands in for an `id`
+    that is missing.
+    """
+    try:
+        return _read(_RECORD.decode(raw), raw, company_id, zone, record_id_hint)
+    except FieldError as error:
+        reason = str(error)
+    except msgspec.ValidationError as error:  # tells path and type, never content
+        reason = str(error)
+    except RecursionError:
+        raise UnreadableRecord(company_id, record_id_hint, "nested too deeply", raw) from None
+    except ValueError:
+        raise UnreadableRecord(company_id, record_id_hint, "not JSON", raw) from None
+    raise _unreadable(raw, company_id, record_id_hint, reason)
+
+
+# What the JSON looks like. `Any` is on purpose: it decodes as fast as a type, and the readers in `fields`
+# take more than a type could and say better what is wrong. Unknown keys are skipped, whatever they hold.
+
+
+class _ServiceWire(Struct, gc=False):
+    title: Any = None
+    cost: Any = None
+    cost_per_unit: Any = None
+    discount: Any = None
+    amount: Any = None
+
+
+class _ClientWire(Struct, gc=False):
+    id: Any = None
+    name: Any = None
+    surname: Any = None
+    patronymic: Any = None
+    display_name: Any = None
+    phone: Any = None
+    email: Any = None
+
+
+class _StaffWire(Struct, gc=False):
+    id: Any = None
+    name: Any = None
+
+
+class _RecordWire(Struct, gc=False):
+    id: Any = None
+    company_id: Any = None
+    last_change_date: Any = None
+    date: Any = None
+    datetime: Any = None
+    seance_length: Any = None
+    length: Any = None
+    services: list[_ServiceWire] | dict[str, _ServiceWire] | UnsetType | None = UNSET
+    client: _ClientWire | list[Any] | str | bool | UnsetType | None = UNSET
+    staff: _StaffWire | list[Any] | str | bool | UnsetType | None = UNSET
+    staff_id: Any = None
+    attendance: Any = None
+    visit_attendance: Any = None
+    deleted: Any = None
+    comment: Any = UNSET
+    api_id: Any = UNSET
+
+
+class _IdsWire(Struct, gc=False):
+    id: Any = None
+    company_id: Any = None
+
+
+_RECORD = msgspec.json.Decoder(_RecordWire, float_hook=fields.number_from_text)
+_IDS = msgspec.json.Decoder(_IdsWire, float_hook=fields.number_from_text)
+
+
+def _read(
+    wire: _RecordWire, raw: bytes, company_id: int | None, zone: tzinfo | None, record_id_hint: int | None
+) -> Record:
+    written = _named("date", fields.moment, wire.date)
+    instant = _named("datetime", fields.moment, wire.datetime)
+    # A `datetime` without an offset is a wall clock, as `date` is.
+    local = instant if written is None and instant is not None and instant.tzinfo is None else written
+    offset = instant.tzinfo if instant is not None else None
+    aware = instant if offset is not None else None
+    duration = wire.length if wire.seance_length is None else wire.seance_length
+    attendance = wire.visit_attendance if wire.attendance is None else wire.attendance
+    return Record(
+        company_id=_company_id(wire.company_id, company_id),
+        record_id=_record_id(wire.id, record_id_hint),
+        version=_version(wire.last_change_date, zone or offset),
+        local_start=UNSET if local is None else local.replace(tzinfo=None),
+        instant=UNSET if aware is None else aware.astimezone(UTC),
+        instant_offset_minutes=UNSET if aware is None else fields.offset_minutes(aware),
+        duration_seconds=UNSET if duration is None else _named("seance_length", fields.duration, duration),
+        services=_services(wire.services),
+        client=_client(wire.client),
+        staff_name=_staff_name(wire.staff),
+        staff_id=_staff_id(wire),
+        attendance=UNSET if attendance is None else _named("attendance", fields.attendance, attendance),
+        deleted=UNSET if wire.deleted is None else _named("deleted", fields.flag, wire.deleted),
+        comment=UNSET if wire.comment is UNSET else _named("comment", fields.text, wire.comment),
+        api_id=UNSET if wire.api_id is UNSET else _named("api_id", fields.text, wire.api_id),
+        raw=raw,
+    )
+
+
+def _named(name: str, read: Callable[[Any], T], value: Any) -> T:
+    try:
+        return read(value)
+    except FieldError as error:
+        raise FieldError(f"{name}: {error}") from None
+
+
+def _company_id(own: Any, asked: int | None) -> int:
+    if own is None and asked is not None:
+        return asked
+    company_id = _named("company_id", fields.identifier, own)
+    if asked is not None and company_id != asked:
+        raise FieldError("company_id: another company's record")
+    return company_id
+
+
+def _record_id(own: Any, hint: int | None) -> int:
+    if own is None and hint is not None:
+        return hint
+    record_id = _named("id", fields.identifier, own)
+    if hint is not None and record_id != hint:
+        raise FieldError("id: another record than the one announced")
+    return record_id
+
+
+def _version(value: Any, zone: tzinfo | None) -> datetime | None:
+    """Return the change time in UTC; None where it can't be told, so that it is fetched, not misordered."""
+    try:
+        changed = fields.moment(value)
+    except FieldError:
+        return None
+    if changed is None or (changed.tzinfo is None and zone is None):
+        return None
+    return (changed if changed.tzinfo else changed.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _services(
+    wires: list[_ServiceWire] | dict[str, _ServiceWire] | UnsetType | None,
+) -> tuple[ServiceLine, ...] | UnsetType:
+    if wires is UNSET or wires is None:
+        return UNSET
+    if len(wires) > fields.SERVICES_MAX:
+        raise FieldError("services: too many")
+    # A PHP array with holes in its numbering is written as an object.
+    return tuple(map(_service, wires.values() if isinstance(wires, dict) else wires))
+
+
+def _service(wire: _ServiceWire) -> ServiceLine:
+    try:
+        return ServiceLine(
+            fields.text(wire.title).strip(),
+            fields.money(wire.cost),
+            fields.money(wire.cost_per_unit),
+            fields.money(wire.discount),
+            fields.amount(wire.amount),
+        )
+    except FieldError as error:
+        raise FieldError(f"services: {error}") from None
+
+
+def _client(wire: _ClientWire | list[Any] | str | bool | UnsetType | None) -> SalonClient | UnsetType | None:
+    if wire is UNSET:
+        return UNSET
+    if not isinstance(wire, _ClientWire):
+        if wire:
+            raise FieldError("client: not an object")
+        return None
+    if wire == _EMPTY_OBJECT:
+        return None
+    try:
+        phone, phone10 = _phone(wire.phone)
+        return SalonClient(_client_name(wire), phone, phone10, fields.email(wire.email))
+    except FieldError as error:
+        raise FieldError(f"client: {error}") from None
+
+
+_EMPTY_OBJECT = _ClientWire()
+
+
+def _phone(value: Any) -> tuple[str | None, str | None]:
+    given = fields.text(value).strip()
+    e164, last10 = normalise_phone(given)
+    return e164 or given[: fields.PHONE_CHARACTERS_MAX] or None, last10
+
+
+def _client_name(wire: _ClientWire) -> str:
+    text = fields.text
+    parts = f"{text(wire.surname)} {text(wire.name)} {text(wire.patronymic)}".split()
+    return " ".join(parts or text(wire.display_name).split())[: fields.TEXT_CHARACTERS_MAX]
+
+
+def _staff_name(wire: _StaffWire | list[Any] | str | bool | UnsetType | None) -> str | UnsetType | None:
+    if wire is UNSET:
+        return UNSET
+    if not isinstance(wire, _StaffWire):
+        return None
+    return _named("staff.name", fields.text, wire.name).strip() or None
+
+
+def _staff_id(wire: _RecordWire) -> int | UnsetType:
+    """Return who is to do it; 0 is nobody yet and counts as missing."""
+    own = wire.staff_id
+    if own is None and isinstance(wire.staff, _StaffWire):
+        own = wire.staff.id
+    if own is None:
+        return UNSET
+    return _named("staff_id", fields.identifier_or_zero, own) or UNSET
+
+
+def _unreadable(raw: bytes, company_id: int | None, record_id: int | None, reason: str) -> UnreadableRecord:
+    """Return the error with the ids where at least they can be read, so that it can be fetched again."""
+    try:
+        ids = _IDS.decode(raw)
+    except ValueError:
+        ids = _IdsWire()
+    return UnreadableRecord(
+        company_id or fields.identifier_or_none(ids.company_id),
+        record_id or fields.identifier_or_none(ids.id),
+        reason,
+        raw,
+    )
