@@ -1,0 +1,292 @@
+"""YCLIENTS's other answers to our values, pure: companies, hooks, the online-booking calls, its errors."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from zerkalo.kit.text import storable_json
+from zerkalo.yclients import fields
+from zerkalo.yclients.fields import FieldError
+from zerkalo.yclients.model import (
+    BookableService,
+    BookableStaff,
+    BookableTime,
+    BookedAppointment,
+    Company,
+    HooksSettings,
+    NotEnvelope,
+    NotJson,
+    UserRecord,
+)
+from zerkalo.yclients.records import read_record
+
+T = TypeVar("T")
+
+MESSAGE_CHARACTERS_MAX = 500
+BOOKING_CODES = frozenset(range(431, 439))
+NEVER_SECONDS = 10**9
+
+_JSON = msgspec.json.Decoder(float_hook=fields.number_from_text)
+
+
+class ErrorBody(msgspec.Struct, frozen=True):
+    """What an error answer says, whichever of YCLIENTS's three shapes it has (yclients-api.md, section 1)."""
+
+    is_vendors: bool
+    """Whether this is YCLIENTS's own JSON, and not a page of whatever stands in between."""
+    message: str = ""
+    code: int | None = None
+    appointment_id: int | None = None
+    fields: dict[str, str] = {}
+
+
+def parse_error(body: bytes) -> ErrorBody:
+    """Return what an error answer says; never raises."""
+    try:
+        answer = _json(body)
+    except NotJson:
+        return ErrorBody(is_vendors=False)
+    if not isinstance(answer, dict):
+        return ErrorBody(is_vendors=False)
+    said = cast("dict[str, Any]", answer)
+    errors, meta = _object(said.get("errors")), _object(said.get("meta"))
+    inner = _object(meta.get("errors"))
+    code = next((c for c in map(_code, (errors.get("code"), meta.get("code"), inner.get("code"))) if c), None)
+    message = next((m for m in (errors.get("message"), meta.get("message")) if isinstance(m, str)), "")
+    return ErrorBody(
+        is_vendors=said.get("success") is False or "errors" in said,
+        message=message[:MESSAGE_CHARACTERS_MAX],
+        code=code,
+        appointment_id=fields.identifier_or_none(errors.get("id", inner.get("id"))),
+        fields=_field_messages(meta.get("errors")),
+    )
+
+
+def is_refused(body: bytes) -> bool:
+    """Return whether an answer with a good status says `success: false` all the same."""
+    try:
+        answer = _json(body)
+    except NotJson:
+        return False
+    return _object(answer).get("success") is False
+
+
+def parse_nothing(body: bytes) -> None:
+    """Accept a write's answer, which tells nothing that we need; 204 has no body."""
+    if body.strip():
+        _data(body)
+
+
+def parse_company(body: bytes) -> Company:
+    """Return `GET /company/{id}`; a zone that this machine doesn't know is None."""
+    said = _object(_data(body))
+    return _read(
+        "company",
+        lambda: Company(
+            company_id=fields.identifier(said.get("id")),
+            title=fields.text(said.get("title")).strip(),
+            timezone_name=_zone_name(said.get("timezone_name")),
+            may_delete=_switch(said.get("allow_delete_record")) == 1,
+            may_move=_switch(said.get("allow_change_record")) == 1,
+            delete_seconds_before=_seconds(said.get("allow_delete_record_delay_step")),
+            move_seconds_before=_seconds(said.get("allow_change_record_delay_step")),
+        ),
+    )
+
+
+def parse_hooks_settings(body: bytes) -> HooksSettings:
+    """Return `GET /hooks_settings/{id}`; an older shape has one `url` in place of `urls`."""
+    said = _object(_data(body))
+    found = _list(said["urls"]) if "urls" in said else [said.get("url")]
+    switches = {key: _switch(value) for key, value in said.items() if key not in ("url", "urls")}
+    return HooksSettings(urls=tuple(url for url in found if isinstance(url, str) and url), switches=switches)
+
+
+def parse_services(body: bytes) -> tuple[BookableService, ...]:
+    """Return `GET /book_services`, in YCLIENTS's order."""
+    said = _object(_data(body))
+    categories = [_object(kind) for kind in _list(said.get("category", said.get("categories", [])))]
+    services = [_object(item) for item in _list(said.get("services"))]
+
+    def read() -> tuple[BookableService, ...]:
+        titles = {
+            fields.identifier_or_none(kind.get("id")): fields.text(kind.get("title")) for kind in categories
+        }
+        return tuple(_service(service, titles) for service in services)
+
+    return _read("services", read)
+
+
+def parse_staff(body: bytes) -> tuple[BookableStaff, ...]:
+    """Return `GET /book_staff`; ids are numbers or strings, and the HTML in it is left out."""
+    return _read("staff", lambda: tuple(_staff(_object(item)) for item in _list(_data(body))))
+
+
+def parse_dates(body: bytes) -> tuple[date, ...]:
+    """Return the days of `GET /book_dates` that can be booked, sorted."""
+    days = _list(_object(_data(body)).get("booking_dates"))
+    return _read("booking_dates", lambda: tuple(sorted(date.fromisoformat(fields.text(day)) for day in days)))
+
+
+def parse_times(body: bytes) -> tuple[BookableTime, ...]:
+    """Return `GET /book_times`; `datetime` comes as ISO text or as seconds since 1970 (then in UTC)."""
+    return _read("times", lambda: tuple(_time(_object(item)) for item in _list(_data(body))))
+
+
+def parse_booked(body: bytes) -> tuple[BookedAppointment, ...]:
+    """Return what `POST /book_record` made, one record an appointment, in the order of the request."""
+    return _read(
+        "booked",
+        lambda: tuple(
+            BookedAppointment(
+                appointment_id=fields.identifier_or_zero(item.get("id")),
+                record_id=fields.identifier(item.get("record_id")),
+                record_hash=fields.text(item.get("record_hash")),
+            )
+            for item in map(_object, _list(_data(body)))
+        ),
+    )
+
+
+def parse_user_record(body: bytes, company_id: int, record_id: int) -> UserRecord:
+    """Return `GET /user/records/{id}/{hash}`, whose data is a list of one, and bare in some samples."""
+    data = _data(body)
+    said = _object(next(iter(_list(data)), None) if isinstance(data, list) else data)
+    if not said:
+        raise NotEnvelope("no record in the answer")
+    company = _object(said.get("company"))
+    raw = msgspec.json.encode(said)
+    return UserRecord(
+        record=read_record(raw, company_id, _zone_of(company), record_id),
+        may_delete=company.get("allow_delete_record") in (True, 1, "1"),
+        may_move=company.get("allow_change_record") in (True, 1, "1"),
+    )
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return _JSON.decode(storable_json(body))
+    except RecursionError:
+        raise NotJson("nested too deeply") from None
+    except ValueError:
+        raise NotJson("malformed or cut off") from None
+
+
+def _data(body: bytes) -> Any:
+    """Return what the envelope holds; an answer without one is the data itself, as some samples print it."""
+    answer = _json(body)
+    if not isinstance(answer, dict):
+        return answer
+    said = cast("dict[str, Any]", answer)
+    if said.get("success") is False:
+        raise NotEnvelope("success is false")
+    if "data" in said:
+        return said["data"]
+    return {} if "success" in said else said
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """Return a JSON object; PHP writes [] for an empty one, and anything else is none."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    """Return a JSON list; PHP writes one with holes in its numbering as an object."""
+    if isinstance(value, dict):
+        return list(cast("dict[str, Any]", value).values())
+    if not isinstance(value, list):
+        raise NotEnvelope("no list where one was expected")
+    return cast("list[Any]", value)
+
+
+def _read(name: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except ValueError as error:  # FieldError, or a date that is none
+        reason = str(error) if isinstance(error, FieldError) else "unreadable"
+        raise NotEnvelope(f"{name}: {reason}") from None
+
+
+def _service(said: dict[str, Any], categories: dict[int | None, str]) -> BookableService:
+    seance = said.get("seance_length")
+    return BookableService(
+        service_id=fields.identifier(said.get("id")),
+        title=fields.text(said.get("title")).strip(),
+        category=categories.get(fields.identifier_or_none(said.get("category_id")), ""),
+        price_min=fields.money(said.get("price_min")) or Decimal(0),
+        price_max=fields.money(said.get("price_max")) or Decimal(0),
+        duration_seconds=None if seance is None else fields.duration(seance),
+        comment=fields.text(said.get("comment")),
+    )
+
+
+def _staff(said: dict[str, Any]) -> BookableStaff:
+    return BookableStaff(
+        staff_id=fields.identifier(said.get("id")),
+        name=fields.text(said.get("name")).strip(),
+        specialization=fields.text(said.get("specialization")).strip(),
+        is_bookable=said.get("bookable") in (True, 1, "1"),
+    )
+
+
+def _time(said: dict[str, Any]) -> BookableTime:
+    starts_at = fields.moment(said.get("datetime"))
+    if starts_at is None or starts_at.tzinfo is None:
+        raise FieldError("no datetime with an offset")
+    seance = said.get("seance_length")
+    return BookableTime(
+        wall_time=fields.text(said.get("time")),
+        starts_at=starts_at,
+        duration_seconds=None if seance is None else fields.duration(seance),
+    )
+
+
+def _zone_name(value: Any) -> str | None:
+    try:
+        return ZoneInfo(value).key if isinstance(value, str) and value else None
+    except (KeyError, ValueError, OSError):  # unknown, or a path that leads out of the database
+        return None
+
+
+def _zone_of(company: dict[str, Any]) -> ZoneInfo | None:
+    name = _zone_name(company.get("timezone_name"))
+    return ZoneInfo(name) if name else None
+
+
+def _switch(value: Any) -> int:
+    return 1 if value in (True, 1, "1") else 0
+
+
+def _seconds(value: Any) -> int:
+    """Return how long before a visit something ends; what can't be read ends long before, and spoils nothing else."""
+    try:
+        return 0 if value is None else fields.whole(value, 0, NEVER_SECONDS)
+    except FieldError:
+        return NEVER_SECONDS
+
+
+def _code(value: Any) -> int | None:
+    try:
+        return fields.whole(value, 1, 999)
+    except FieldError:
+        return None
+
+
+def _field_messages(errors: Any) -> dict[str, str]:
+    """Return field -> message from `{field: [messages]}` or `[{field: message}]`."""
+    maps = (
+        [_object(part) for part in cast("list[Any]", errors)]
+        if isinstance(errors, list)
+        else [_object(errors)]
+    )
+    found: dict[str, str] = {}
+    for name, said in (pair for fields_said in maps for pair in fields_said.items()):
+        parts = cast("list[Any]", said) if isinstance(said, list) else [said]
+        text = "; ".join(part for part in parts if isinstance(part, str))
+        if text:
+            found[name[:100]] = text[:MESSAGE_CHARACTERS_MAX]
+    return found

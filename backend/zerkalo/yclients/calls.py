@@ -1,0 +1,220 @@
+"""One call to YCLIENTS, whole: its headers, its slot in the rate limit, its retries, and what its status means."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar
+
+import httpx2
+import msgspec
+
+from zerkalo.kit.clock import Clock, utc_now
+from zerkalo.yclients import answers
+from zerkalo.yclients.errors import (
+    AccessDenied,
+    BookingRefused,
+    NotFound,
+    RequestRefused,
+    VendorUnavailable,
+)
+from zerkalo.yclients.limiter import Kind, Limiter, Sleep
+from zerkalo.yclients.model import NotEnvelope, NotJson
+
+T = TypeVar("T")
+
+ACCEPT = "application/vnd.yclients.v2+json"
+"""Without it YCLIENTS answers in an older format without an envelope (yclients-api.md, section 1)."""
+
+CONNECT_SECONDS_MAX = 10.0
+READ_SECONDS_MAX = 30.0
+CALL_SECONDS_MAX: dict[Kind, float] = {"interactive": 20.0, "background": 90.0, "hint": 90.0}
+"""For one attempt, whole: a server that sends a byte now and then must not hold us."""
+BODY_BYTES_MAX = 32 * 1024 * 1024
+ATTEMPTS_MAX: dict[Kind, int] = {"interactive": 2, "background": 5, "hint": 5}
+WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 2.0, "background": 120.0, "hint": 120.0}
+"""The longest pause before another attempt; where YCLIENTS asks for more, the call fails and the next period tries."""
+BACKOFF_SECONDS = 0.5
+BACKOFF_SECONDS_MAX = 30.0
+CONNECTIONS_MAX = 20
+
+_NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
+_AGAIN = frozenset({408, 425, 429})
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of YCLIENTS."""
+
+    method: str
+    path: str
+    """Below the base URL, with a slash in front."""
+    params: Sequence[tuple[str, str]] = ()
+    """In order; a key may stand several times (`service_ids[]`)."""
+    body: Mapping[str, Any] | None = None
+    as_user: bool = True
+    """Whether the user's token goes along; the online-booking calls need only the partner's."""
+    kind: Kind = "background"
+    repeatable: bool = False
+    """Whether asking twice is asking once; other calls are repeated only where surely nothing was done."""
+    is_booking: bool = False
+    """Whether a refusal is the salon's word to the client and no mistake of ours."""
+
+
+class Caller:
+    """Sends calls one by one through the limiter. An async context manager; its repr shows no token."""
+
+    def __init__(
+        self,
+        base_url: str,
+        partner_token: str,
+        user_token: str,
+        limiter: Limiter,
+        *,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        clock: Clock = utc_now,
+        sleep: Sleep = asyncio.sleep,
+        rng: Callable[[], float] = random.random,
+    ) -> None:
+        self._partner = f"Bearer {partner_token}"
+        self._partner_and_user = f"Bearer {partner_token}, User {user_token}"
+        self._limiter = limiter
+        self._clock = clock
+        self._sleep = sleep
+        self._rng = rng
+        self._http = httpx2.AsyncClient(
+            base_url=base_url.rstrip("/"),
+            transport=transport,
+            follow_redirects=False,  # the tokens would go along to wherever it points
+            timeout=httpx2.Timeout(READ_SECONDS_MAX, connect=CONNECT_SECONDS_MAX),
+            limits=httpx2.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
+            headers={"Accept": ACCEPT, "User-Agent": "zerkalo"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def call(self, call: Call, read: Callable[[bytes], T]) -> T:
+        """Return what `read` makes of the answer's body, after as many attempts as the call's kind allows.
+
+        `read` raises NotJson or NotEnvelope for what is no answer. Raises the errors of `zerkalo.yclients.errors`,
+        and UnreadableRecord if `read` does.
+        """
+        for attempt in range(1, ATTEMPTS_MAX[call.kind] + 1):
+            try:
+                return await self._attempt(call, read)
+            except VendorUnavailable as error:
+                await self._pause_before_another(call, attempt, error)
+        raise AssertionError("the last attempt either returns or raises")
+
+    async def _pause_before_another(self, call: Call, attempt: int, error: VendorUnavailable) -> None:
+        """Wait as long as it takes to try again; raise the error where there is no sense in it."""
+        backoff = min(BACKOFF_SECONDS * 2 ** (attempt - 1), BACKOFF_SECONDS_MAX) * (0.5 + self._rng() / 2)
+        wait = max(backoff, error.retry_after_seconds or 0.0)
+        if error.throttled:
+            await self._limiter.pause(wait)  # for every process behind this address, us included
+        may_repeat = not error.lasting and (call.repeatable or not error.may_have_acted)
+        if not may_repeat or attempt == ATTEMPTS_MAX[call.kind] or wait > WAIT_SECONDS_MAX[call.kind]:
+            raise error
+        if not error.throttled:
+            await self._sleep(wait)
+
+    async def _attempt(self, call: Call, read: Callable[[bytes], T]) -> T:
+        await self._limiter.acquire(call.kind)
+        try:
+            async with asyncio.timeout(CALL_SECONDS_MAX[call.kind]):
+                response, body = await self._exchange(call)
+        except _NOTHING_SENT as error:
+            raise VendorUnavailable(f"no connection: {type(error).__name__}") from None
+        except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
+            # Its text is left out: it may hold the address, and that the hash of a booking.
+            raise VendorUnavailable(f"no answer: {type(error).__name__}", may_have_acted=True) from None
+        if not response.is_success:
+            self._raise_for(call, response, body)
+        return self._read(call, body, read)
+
+    async def _exchange(self, call: Call) -> tuple[httpx2.Response, bytes]:
+        headers = {"Authorization": self._partner_and_user if call.as_user else self._partner}
+        content = None
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+            content = msgspec.json.encode(call.body)
+        params = httpx2.QueryParams(list(call.params)) if call.params else None
+        async with self._http.stream(
+            call.method, call.path, params=params, headers=headers, content=content
+        ) as response:
+            return response, await _bounded_body(response)
+
+    def _read(self, call: Call, body: bytes, read: Callable[[bytes], T]) -> T:
+        if call.is_booking and answers.is_refused(body):
+            raise _booking_refused(answers.parse_error(body), 200)
+        try:
+            return read(body)
+        except (NotJson, NotEnvelope) as error:
+            said = answers.parse_error(body).message
+            reason = f"{error.reason}: {said}" if said else error.reason
+            raise VendorUnavailable(reason, may_have_acted=True) from None
+
+    def _raise_for(self, call: Call, response: httpx2.Response, body: bytes) -> NoReturn:
+        """Raise what a status that is not a success means (yclients-api.md, section 1)."""
+        status = response.status_code
+        if status in _AGAIN or status >= 500:
+            raise VendorUnavailable(
+                f"status {status}",
+                retry_after_seconds=retry_after_seconds(response.headers.get("Retry-After"), self._clock()),
+                may_have_acted=status != 429,
+                throttled=status == 429,
+            )
+        if status < 400:
+            raise VendorUnavailable(f"status {status}: the address is not the API's", lasting=True)
+        said = answers.parse_error(body)
+        if call.is_booking and (status in (400, 422) or said.code in answers.BOOKING_CODES):
+            raise _booking_refused(said, status)
+        if status in (401, 402, 403):
+            raise AccessDenied(said.message or "YCLIENTS gave no reason", status)
+        if status == 404 and said.is_vendors:
+            raise NotFound(said.message or "not found")
+        if status == 404:
+            raise VendorUnavailable("status 404 that is not YCLIENTS's own", may_have_acted=True)
+        raise RequestRefused(status, said.message, said.fields)
+
+
+async def _bounded_body(response: httpx2.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise VendorUnavailable("the answer is endless", may_have_acted=True, lasting=True)
+    return bytes(body)
+
+
+def _booking_refused(said: answers.ErrorBody, status: int) -> BookingRefused:
+    code = said.code if said.code in answers.BOOKING_CODES else None
+    return BookingRefused(
+        code, said.message, appointment_id=said.appointment_id, fields=said.fields, status=status
+    )
+
+
+def retry_after_seconds(header: str | None, now: datetime) -> float | None:
+    """Return how long `Retry-After` asks to wait, in either of its forms (RFC 9110, 10.2.3); None without one."""
+    if not header:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max((moment - now).total_seconds(), 0.0)

@@ -1,0 +1,307 @@
+"""YCLIENTS's API as typed methods: what the mirror reads, and what the booking form asks for.
+
+Every method raises the errors of `zerkalo.yclients.errors`. Methods on records, hooks and companies send both tokens,
+those of the online booking the partner's alone (yclients-api.md, sections 3 to 5).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime, tzinfo
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from zerkalo.yclients import answers
+from zerkalo.yclients.calls import Call, Caller
+from zerkalo.yclients.errors import NotFound, VendorUnavailable
+from zerkalo.yclients.limiter import Kind
+from zerkalo.yclients.model import (
+    BookableService,
+    BookableStaff,
+    BookableTime,
+    BookedAppointment,
+    Company,
+    HooksSettings,
+    Record,
+    RecordsPage,
+    UserRecord,
+)
+from zerkalo.yclients.payloads import parse_record_answer, parse_records_page
+
+PAGE_RECORDS = 200
+"""The largest page known to work; no maximum is documented, and a server may clamp it."""
+PAGES_MAX = 10_000
+
+Filters = list[tuple[str, str]]
+
+
+class RecordsFilter(Protocol):
+    """Which records a list shows; None does not filter."""
+
+    @property
+    def start_date(self) -> date | None:
+        """First day of the visit, included."""
+        ...
+
+    @property
+    def end_date(self) -> date | None:
+        """Last day of the visit, included."""
+        ...
+
+    @property
+    def changed_after(self) -> datetime | None:
+        """Created or changed since: naive, the salon's wall clock (an inference: its zone is not documented)."""
+        ...
+
+
+class YclientsClient(Caller):
+    """A connection pool to YCLIENTS with our tokens, our limiter and our retries; see `Caller` for how it is made."""
+
+    async def ping(self, *, kind: Kind = "interactive") -> None:
+        """Return if YCLIENTS answers and takes both tokens."""
+        params = [("my", "1"), ("count", "1")]
+        call = Call(method="GET", path="/companies", params=params, kind=kind, repeatable=True)
+        await self.call(call, answers.parse_nothing)
+
+    async def company(self, company_id: int, *, kind: Kind = "background") -> Company:
+        """Return the branch, with its time zone."""
+        call = Call(method="GET", path=f"/company/{company_id}", kind=kind, repeatable=True)
+        return await self.call(call, answers.parse_company)
+
+    async def records_page(
+        self,
+        company_id: int,
+        query: RecordsFilter | None = None,
+        *,
+        page: int,
+        count: int = PAGE_RECORDS,
+        with_deleted: bool = True,
+        kind: Kind = "background",
+        zone: tzinfo | None = None,
+    ) -> RecordsPage:
+        """Return one page, counted from 1, of the records that the query lets through.
+
+        `zone` is as in `parse_record`. The order is not documented and the list may shift while it is read.
+        """
+        params: Filters = [("page", str(page)), ("count", str(count))]
+        if query is not None:
+            days = (("start_date", query.start_date), ("end_date", query.end_date))
+            params += [(name, day.isoformat()) for name, day in days if day]
+            params += [("changed_after", _wall_clock(query.changed_after))] if query.changed_after else []
+        params += [("with_deleted", "1")] if with_deleted else []
+        call = Call(method="GET", path=f"/records/{company_id}", params=params, kind=kind, repeatable=True)
+        return await self.call(call, lambda body: parse_records_page(body, company_id, zone))
+
+    async def pages(
+        self,
+        company_id: int,
+        query: RecordsFilter | None = None,
+        *,
+        pages_max: int = PAGES_MAX,
+        count: int = PAGE_RECORDS,
+    ) -> AsyncIterator[RecordsPage]:
+        """Yield page after page until an empty one, which is not yielded.
+
+        A short page ends nothing: a server may clamp `count`. Raises VendorUnavailable where `pages_max` pages had
+        no end, since then nothing that was not seen may count as absent.
+        """
+        for page in range(1, pages_max + 1):
+            found = await self.records_page(company_id, query, page=page, count=count)
+            if found.raw_count == 0:
+                return
+            yield found
+        raise VendorUnavailable(f"no end of the list after {pages_max} pages", lasting=True)
+
+    async def record(
+        self,
+        company_id: int,
+        record_id: int,
+        *,
+        hint: bool = False,
+        kind: Kind = "background",
+        zone: tzinfo | None = None,
+    ) -> Record | None:
+        """Return one record, also a deleted one; None where YCLIENTS says in its own words that there is none.
+
+        `hint` is the kind "hint": an unproved webhook asks, within its share of the rate limit.
+        Raises UnreadableRecord where it can't be understood, or is another one than asked for.
+        """
+        path = f"/record/{company_id}/{record_id}"
+        call = Call(method="GET", path=path, kind="hint" if hint else kind, repeatable=True)
+        try:
+            return await self.call(call, lambda body: parse_record_answer(body, company_id, zone, record_id))
+        except NotFound:
+            return None
+
+    async def change_record(self, company_id: int, record_id: int, body: dict[str, Any]) -> None:
+        """Write a record as the salon would. `body` is the whole of it, see `edits.moved_record`.
+
+        Repeatable, since it says the whole state. A busy time raises BookingRefused.
+        """
+        call = Call(
+            method="PUT",
+            path=f"/record/{company_id}/{record_id}",
+            body=body,
+            kind="interactive",
+            repeatable=True,
+            is_booking=True,
+        )
+        await self.call(call, answers.parse_nothing)
+
+    async def delete_record(self, company_id: int, record_id: int) -> bool:
+        """Delete a record as the salon would; False where there was none."""
+        call = Call(
+            method="DELETE", path=f"/record/{company_id}/{record_id}", kind="interactive", repeatable=True
+        )
+        return await self._delete(call)
+
+    async def hooks_settings(self, company_id: int, *, kind: Kind = "background") -> HooksSettings:
+        """Return whom the branch tells of its changes."""
+        call = Call(method="GET", path=f"/hooks_settings/{company_id}", kind=kind, repeatable=True)
+        return await self.call(call, answers.parse_hooks_settings)
+
+    async def add_hook(self, company_id: int, url: str, *, kind: Kind = "background") -> bool:
+        """Have record events of the branch sent to `url` as well; False where they already were.
+
+        Reads the settings and writes them back with the URL added, since the list is shared by all integrations of
+        the branch. `self_sending` is set, so that what we book ourselves comes back too.
+        """
+        found = await self.hooks_settings(company_id, kind=kind)
+        if url in found.urls and found.switches.get("active") and found.switches.get("record"):
+            return False
+        urls = list(dict.fromkeys([*found.urls, url]))
+        body = {**found.switches, "urls": urls, "active": 1, "record": 1, "self_sending": 1}
+        call = Call(method="POST", path=f"/hooks_settings/{company_id}", body=body, kind=kind)
+        await self.call(call, answers.parse_nothing)
+        return True
+
+    async def book_services(
+        self, company_id: int, *, staff_id: int | None = None, service_ids: Sequence[int] = ()
+    ) -> tuple[BookableService, ...]:
+        """Return the services that can be booked, with that master and beside those services where given."""
+        call = _online(f"/book_services/{company_id}", _services(service_ids) + _staff(staff_id))
+        return await self.call(call, answers.parse_services)
+
+    async def book_staff(
+        self, company_id: int, *, service_ids: Sequence[int] = ()
+    ) -> tuple[BookableStaff, ...]:
+        """Return who does these services, also those who can't be booked now."""
+        call = _online(f"/book_staff/{company_id}", _services(service_ids))
+        return await self.call(call, answers.parse_staff)
+
+    async def book_dates(
+        self, company_id: int, *, service_ids: Sequence[int] = (), staff_id: int | None = None
+    ) -> tuple[date, ...]:
+        """Return the days with a free time, sorted."""
+        call = _online(f"/book_dates/{company_id}", _services(service_ids) + _staff(staff_id))
+        return await self.call(call, answers.parse_dates)
+
+    async def book_times(
+        self, company_id: int, staff_id: int, day: date, *, service_ids: Sequence[int] = ()
+    ) -> tuple[BookableTime, ...]:
+        """Return the free times of a day; staff 0 is anybody."""
+        call = _online(f"/book_times/{company_id}/{staff_id}/{day.isoformat()}", _services(service_ids))
+        return await self.call(call, answers.parse_times)
+
+    async def book_code(self, company_id: int, *, phone: str, fullname: str) -> None:
+        """Have YCLIENTS send a code to the phone, where the salon wants phones confirmed."""
+        body = {"phone": _digits(phone), "fullname": fullname}
+        await self.call(_booking("POST", f"/book_code/{company_id}", body), answers.parse_nothing)
+
+    async def book_check(self, company_id: int, appointments: Sequence[dict[str, Any]]) -> None:
+        """Return if the appointments could be booked now, else raise BookingRefused. Nothing is booked."""
+        body = {"appointments": list(appointments)}
+        await self.call(
+            _booking("POST", f"/book_check/{company_id}", body, repeatable=True), answers.parse_nothing
+        )
+
+    async def book_record(self, company_id: int, booking: dict[str, Any]) -> tuple[BookedAppointment, ...]:
+        """Book, and return the record of each appointment in the order of the request.
+
+        `booking` is the body of the fact sheet's section 5; `appointment` makes its appointments. The call is never
+        repeated once it may have been heard: VendorUnavailable with `may_have_acted` means "look for the `api_id`".
+        """
+        body = {**booking, "phone": _digits(booking.get("phone", ""))}
+        return await self.call(_booking("POST", f"/book_record/{company_id}", body), answers.parse_booked)
+
+    async def move(self, company_id: int, record_id: int, *, starts_at: datetime, comment: str) -> None:
+        """Move a booking to another time (aware, best with the salon's offset); the comment is written anew."""
+        body = {"datetime": _iso(starts_at), "comment": comment}
+        await self.call(
+            _booking("PUT", f"/book_record/{company_id}/{record_id}", body), answers.parse_nothing
+        )
+
+    async def user_record(self, company_id: int, record_id: int, record_hash: str) -> UserRecord:
+        """Return a client's own booking, and whether the salon lets her move or cancel it."""
+        call = _online(_own_path(record_id, record_hash))
+        return await self.call(call, lambda body: answers.parse_user_record(body, company_id, record_id))
+
+    async def delete_user_record(self, record_id: int, record_hash: str) -> bool:
+        """Cancel a client's own booking under the salon's rules; False where there was none."""
+        return await self._delete(
+            _booking("DELETE", _own_path(record_id, record_hash), None, repeatable=True)
+        )
+
+    async def _delete(self, call: Call) -> bool:
+        try:
+            await self.call(call, answers.parse_nothing)
+        except NotFound:
+            return False
+        return True
+
+
+def appointment(
+    appointment_id: int, *, service_ids: Sequence[int], staff_id: int, starts_at: datetime
+) -> dict[str, Any]:
+    """Return one appointment of a booking; staff 0 is anybody, `starts_at` is aware."""
+    return {
+        "id": appointment_id,
+        "services": list(service_ids),
+        "staff_id": staff_id,
+        "datetime": _iso(starts_at),
+    }
+
+
+def _own_path(record_id: int, record_hash: str) -> str:
+    return f"/user/records/{record_id}/{quote(record_hash, safe='')}"
+
+
+def _online(path: str, params: Filters | None = None) -> Call:
+    return Call(
+        method="GET", path=path, params=params or (), as_user=False, kind="interactive", repeatable=True
+    )
+
+
+def _booking(method: str, path: str, body: dict[str, Any] | None, *, repeatable: bool = False) -> Call:
+    return Call(
+        method=method,
+        path=path,
+        body=body,
+        as_user=False,
+        kind="interactive",
+        repeatable=repeatable,
+        is_booking=True,
+    )
+
+
+def _services(service_ids: Sequence[int]) -> Filters:
+    return [("service_ids[]", str(service_id)) for service_id in service_ids]
+
+
+def _staff(staff_id: int | None) -> Filters:
+    return [] if staff_id is None else [("staff_id", str(staff_id))]
+
+
+def _digits(phone: str) -> str:
+    """Return a phone as the booking calls take it: digits with the country code."""
+    return "".join(character for character in phone if character in "0123456789")
+
+
+def _wall_clock(local: datetime) -> str:
+    if local.tzinfo is not None:
+        raise ValueError("the records list takes the salon's wall clock, without a zone")
+    return local.strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _iso(starts_at: datetime) -> str:
+    if starts_at.tzinfo is None:
+        raise ValueError("a visit is booked at an aware time")
+    return starts_at.replace(microsecond=0).isoformat()

@@ -1,0 +1,81 @@
+"""A record as YCLIENTS shows it, to the body that writes it back with a change. Pure."""
+
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+
+_KEPT = (
+    "staff_id",
+    "comment",
+    "attendance",
+    "api_id",
+    "custom_color",
+    "sms_remain_hours",
+    "email_remain_hours",
+    "technical_break_duration",
+)
+_OF_SERVICE = ("id", "first_cost", "discount", "cost", "amount")
+_OF_CLIENT = ("phone", "name", "surname", "patronymic", "email")
+
+
+class MovedRecord(msgspec.Struct, frozen=True):
+    """What writes a record anew at another time, and what must be free for it."""
+
+    body: dict[str, Any]
+    staff_id: int
+    service_ids: tuple[int, ...]
+
+
+def moved_record(raw: bytes, starts_at: datetime) -> MovedRecord | None:
+    """Return the record (`Record.raw`, read from the API) at another time (aware); None where it can't be moved so.
+
+    Everything that a PUT takes goes along, since a partial body may be refused (yclients-api.md, section 3). A place in
+    a group event can't be moved, nor a record without a master or services. The client is left out where the token
+    may not see her phone: she stays.
+    """
+    said = cast("dict[str, Any]", msgspec.json.decode(raw))
+    services = [_part(one, _OF_SERVICE) for one in _list(said.get("services"))]
+    service_ids = tuple(one["id"] for one in services if isinstance(one.get("id"), int))
+    staff_id = said.get("staff_id")
+    if (
+        said.get("activity_id")
+        or not isinstance(staff_id, int)
+        or not services
+        or len(service_ids) != len(services)
+    ):
+        return None
+    body: dict[str, Any] = {name: said[name] for name in _KEPT if said.get(name) is not None}
+    body |= {
+        "services": services,
+        "datetime": starts_at.replace(microsecond=0).isoformat(),
+        "seance_length": said.get("seance_length") or said.get("length"),
+        "save_if_busy": False,
+        "send_sms": False,
+        "record_labels": [
+            str(one.get("id")) for one in _list(said.get("record_labels")) if isinstance(one, dict)
+        ],
+        "custom_fields": said["custom_fields"] if isinstance(said.get("custom_fields"), dict) else {},
+    }
+    client = said.get("client")
+    if isinstance(client, dict) and client.get("phone"):
+        body["client"] = _part(cast("dict[str, Any]", client), _OF_CLIENT) | {
+            "phone": _digits(client["phone"])
+        }
+    return MovedRecord(body, staff_id, service_ids)
+
+
+def _part(said: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return (
+        {name: said[name] for name in names if said.get(name) is not None} if isinstance(said, dict) else {}
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(cast("dict[str, Any]", value).values())
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def _digits(phone: Any) -> str:
+    return "".join(character for character in str(phone) if character in "0123456789")
