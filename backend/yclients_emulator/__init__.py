@@ -1,0 +1,18 @@
+"""A small YCLIENTS of our own: for the demo, the tests and the seeded simulation.
+
+It keeps its own truth in memory and speaks YCLIENTS's HTTP and webhooks, quirks and faults included. It imports
+nothing of zerkalo and shares no parsing, time or money code with it, so that a mistake of ours cannot hide in both.
+"""
+
+from yclients_emulator.emulator import Emulator, new_demo_emulator
+from yclients_emulator.hooks import DeliveryFailed, HttpSender, Sender
+from yclients_emulator.settings import EmulatorSettings
+
+__all__ = [
+    "DeliveryFailed",
+    "Emulator",
+    "EmulatorSettings",
+    "HttpSender",
+    "Sender",
+    "new_demo_emulator",
+]

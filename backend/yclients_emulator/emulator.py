@@ -1,0 +1,221 @@
+"""The emulator as one thing: truth, clock, hooks, faults and limits together. What holds it in process holds this."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from starlette.applications import Starlette
+
+from yclients_emulator.faults import Faults
+from yclients_emulator.hooks import HookQueue, HttpSender, Sender
+from yclients_emulator.limits import RateLimiter
+from yclients_emulator.listing import ListFilter, Listing
+from yclients_emulator.model import Client, Company, Event, HookSettings, Record
+from yclients_emulator.render import View, render_record
+from yclients_emulator.render_other import render_client_event, render_finance_event
+from yclients_emulator.settings import EmulatorSettings
+from yclients_emulator.vendor import Vendor
+
+RENDERED_MAX = 20_000  # cached bodies; about 50 MB
+LISTINGS_MAX = 64
+REQUESTS_MAX = 10_000
+
+
+class SeenRequest(Struct, frozen=True, kw_only=True):
+    """One answered request, for tests that ask what was asked."""
+
+    at: datetime
+    address: str
+    method: str
+    path: str
+    query: str
+    http_status: int
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Emulator:
+    """A vendor that can be talked to over HTTP (`app`), called directly, and made to fail.
+
+    `seed` decides everything random; `clock` (aware) is the emulator's time and `sleep` what a hanging answer waits
+    with: a simulation passes its own. `sender` carries webhooks. Nothing runs by itself until `app`'s lifespan
+    starts, which in process (ASGITransport) it does not: there the caller delivers with `hooks.deliver_due()`.
+    """
+
+    def __init__(
+        self,
+        settings: EmulatorSettings | None = None,
+        *,
+        seed: int = 1,
+        clock: Callable[[], datetime] = _utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sender: Sender | None = None,
+    ) -> None:
+        self.settings = settings or EmulatorSettings()
+        self.seed = seed
+        self.sleep = sleep
+        self.forwarded = timedelta()  # how far the emulator's whole time was pushed ahead
+        self.skew = timedelta()  # how far the vendor's own clock goes apart from it
+        self.muted = False  # while true, changes tell nobody
+        self.requests: deque[SeenRequest] = deque(maxlen=REQUESTS_MAX)
+        self.before_request: list[Callable[[str, str], None]] = []  # called with method and path
+        self.background: list[Callable[[], Awaitable[None]]] = []  # what the app's lifespan runs
+        self.turn = 0  # counts answers whose shape rotates
+        self._clock = clock
+        self.vendor = Vendor(self.random("vendor"), self._announce)
+        self.hooks = HookQueue(self.random("hooks"), self.time, sender or HttpSender())
+        self.faults = Faults(self.random("faults"))
+        self.limiter = RateLimiter()
+        self._rendered: dict[tuple[int, View], tuple[tuple[object, ...], bytes]] = {}
+        self._listings: dict[tuple[int, ListFilter, str], tuple[int, Listing]] = {}
+        self.app: Starlette = _build_app(self)
+
+    def random(self, stream: str) -> Random:
+        """A stream of chance of its own, so that asking more of one does not shift the others."""
+        return Random(f"{self.seed}/{stream}")
+
+    def time(self) -> datetime:
+        """The emulator's time: deliveries and rate limits go by it."""
+        return self._clock() + self.forwarded
+
+    def now(self) -> datetime:
+        """The vendor's clock: change times, free slots and the like go by it."""
+        return self.time() + self.skew
+
+    # --- what is shown
+
+    def listing(self, company: Company, wanted: ListFilter) -> Listing:
+        """The list of records, made again only when a record of the branch has changed."""
+        key = (company.id, wanted, self.settings.list_order)
+        revision = self.vendor.revisions[company.id]
+        known = self._listings.get(key)
+        if known is not None and known[0] == revision:
+            return known[1]
+        if len(self._listings) >= LISTINGS_MAX:
+            self._listings.clear()
+        listing = Listing(self.vendor, company, wanted, self.settings.list_order)
+        self._listings[key] = (revision, listing)
+        return listing
+
+    def record_body(self, record: Record, view: View) -> dict[str, Any]:
+        """A record as the vendor shows it there."""
+        vendor = self.vendor
+        return render_record(
+            record,
+            vendor.company(record.company_id),
+            vendor.staff.get(record.staff_id),
+            vendor.client(record.client_id),
+            view,
+            quirks=self.settings.quirks,
+            cost_covers=self.settings.cost_covers,
+        )
+
+    def record_bytes(self, record: Record, view: View) -> bytes:
+        """The same as JSON; kept for stored records until they, their client or the settings change."""
+        if record.id not in self.vendor.records[record.company_id]:
+            return msgspec.json.encode(self.record_body(record, view))
+        client = self.vendor.client(record.client_id)
+        basis = (record, client, self.vendor.staff.get(record.staff_id), self.settings)
+        key = (record.id, view)
+        known = self._rendered.get(key)
+        if known is not None and all(old is new for old, new in zip(known[0], basis, strict=True)):
+            return known[1]
+        if len(self._rendered) >= RENDERED_MAX:
+            self._rendered.clear()
+        body = msgspec.json.encode(self.record_body(record, view))
+        self._rendered[key] = (basis, body)
+        return body
+
+    # --- webhooks
+
+    def set_hooks(self, company_id: int, urls: Sequence[str], **switches: int) -> HookSettings:
+        """Sets a branch's webhook addresses; `record` and `client` events unless told otherwise."""
+        settings = HookSettings(
+            urls=tuple(urls),
+            active=1,
+            switches=switches or {"record": 1, "client": 1},
+            self_sending=self.settings.self_sending,
+        )
+        self.vendor.hooks[company_id] = settings
+        return settings
+
+    def envelope(self, event: Event) -> dict[str, Any]:
+        """The webhook body of an event."""
+        subject = event.subject
+        if isinstance(subject, Client):
+            shown = render_client_event(subject, self.vendor.company(event.company_id))
+        else:
+            shown = self.record_body(subject, "hook")
+        return {
+            "company_id": event.company_id,
+            "resource": event.resource,
+            "resource_id": event.resource_id,
+            "status": event.status,
+            "data": shown,
+        }
+
+    def tell_schedule(self, company_id: int, staff_id: int) -> None:
+        """A `schedule` event, whose data is always the empty list (body 16)."""
+        settings = self.vendor.hook_settings(company_id)
+        body = {"company_id": company_id, "resource": "schedule", "resource_id": staff_id}
+        if settings.active:
+            self.hooks.announce(settings.urls, body | {"status": "update", "data": list[Any]()})
+
+    def _announce(self, event: Event) -> None:
+        settings = self.vendor.hook_settings(event.company_id, self.settings.self_sending)
+        suppressed = event.by_user and not settings.self_sending
+        if self.muted or suppressed or not settings.active:
+            return
+        if settings.switches.get(event.resource):
+            self.hooks.announce(settings.urls, self.envelope(event))
+        record = event.subject
+        if (
+            isinstance(record, Record)
+            and record.attendance == 1
+            and settings.switches.get("finances_operation")
+        ):
+            self._announce_payment(record, settings)
+
+    def _announce_payment(self, record: Record, settings: HookSettings) -> None:
+        company = self.vendor.company(record.company_id)
+        payment = render_finance_event(record, self.vendor.client(record.client_id), company)
+        self.hooks.announce(
+            settings.urls,
+            {
+                "company_id": record.company_id,
+                "resource": "finances_operation",
+                "resource_id": payment["id"],
+                "status": "create",
+                "data": payment,
+            },
+        )
+
+
+def _build_app(emulator: Emulator) -> Starlette:
+    # The routes need the class above, the class needs the routes: the import is made when both exist.
+    from yclients_emulator.app import build_app
+
+    return build_app(emulator)
+
+
+def new_demo_emulator(
+    settings: EmulatorSettings | None = None,
+    *,
+    seed: int = 1,
+    clock: Callable[[], datetime] = _utc_now,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    sender: Sender | None = None,
+) -> Emulator:
+    """An emulator with the demo salon in it: three branches, masters, past weeks and coming days, all by `seed`."""
+    from yclients_emulator.salon import fill_demo
+
+    emulator = Emulator(settings, seed=seed, clock=clock, sleep=sleep, sender=sender)
+    fill_demo(emulator)
+    return emulator
