@@ -1,0 +1,375 @@
+"""What each kind of showing does to each state of a row: contract, sections 4, 6 and 8, a line each."""
+
+import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from tests.support.showings import NOW, at, row, snapshot
+from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Snapshot, Source, Status
+from zerkalo.bookings.rules import (
+    Decision,
+    Ignore,
+    Insert,
+    Quarantine,
+    Refetch,
+    Remove,
+    Showing,
+    Stale,
+    Unchanged,
+    Update,
+    decide,
+)
+
+EVERY_SOURCE = (Source.WEBHOOK, Source.HINT, Source.PAGE, Source.REFETCH)
+BLOCK = {
+    "has_client": False, "has_services": False, "service_name": "", "price_kopecks": 0, "phone": None, "phone10": None, "email": None,
+}  # fmt: skip
+VERIFIED = row()
+UNVERIFIED = row(source=Source.HINT)
+DELETED = row(deleted=True)
+ABSENT = replace(DELETED, absent=True)
+
+
+def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: object) -> Decision:
+    """The decision; a refetch remembers the row's revision of now, unless told otherwise."""
+    revision = how.pop("remembered", before.revision if before and source is Source.REFETCH else None)
+    return decide(before, Showing(source, shown, remembered_revision=revision, **how), now=NOW)  # pyright: ignore[reportArgumentType]  # flags by name
+
+
+@pytest.mark.parametrize(
+    ("before", "source", "shown", "kind"),
+    [
+        # No row yet
+        (None, Source.WEBHOOK, snapshot(), Insert),
+        (None, Source.HINT, snapshot(), Insert),
+        (None, Source.PAGE, snapshot(), Insert),
+        (None, Source.REFETCH, snapshot(), Insert),
+        (None, Source.WEBHOOK, snapshot(deleted=True), Insert),
+        (None, Source.HINT, snapshot(deleted=True), Refetch),
+        (None, Source.PAGE, snapshot(deleted=True), Insert),
+        (None, Source.WEBHOOK, snapshot(None), Refetch),
+        (None, Source.PAGE, snapshot(None), Insert),
+        (None, Source.WEBHOOK, None, Refetch),
+        (None, Source.HINT, None, Refetch),
+        # Too thin to decide on
+        (None, Source.WEBHOOK, snapshot(starts_at=UNSET), Refetch),
+        (None, Source.HINT, snapshot(starts_at=UNSET), Refetch),
+        (None, Source.PAGE, snapshot(starts_at=UNSET), Quarantine),
+        (None, Source.REFETCH, snapshot(starts_at=UNSET), Quarantine),
+        (None, Source.WEBHOOK, snapshot(has_services=UNSET), Refetch),
+        (None, Source.WEBHOOK, snapshot(has_client=UNSET, has_services=False), Refetch),
+        # Blocks
+        *[(None, source, snapshot(**BLOCK), Ignore) for source in EVERY_SOURCE],
+        (VERIFIED, Source.WEBHOOK, snapshot(6, **BLOCK), Update),
+        (UNVERIFIED, Source.PAGE, snapshot(6, **BLOCK), Remove),
+        (UNVERIFIED, Source.HINT, snapshot(6, **BLOCK), Refetch),
+        # Newer, the same, older
+        (VERIFIED, Source.WEBHOOK, snapshot(6), Update),
+        (VERIFIED, Source.PAGE, snapshot(6), Update),
+        (VERIFIED, Source.REFETCH, snapshot(6), Update),
+        (VERIFIED, Source.WEBHOOK, snapshot(5), Unchanged),
+        (VERIFIED, Source.PAGE, snapshot(5), Unchanged),
+        (VERIFIED, Source.REFETCH, snapshot(5), Unchanged),
+        (VERIFIED, Source.WEBHOOK, snapshot(4, comment="раньше"), Stale),
+        (VERIFIED, Source.PAGE, snapshot(4, comment="раньше"), Stale),
+        (VERIFIED, Source.REFETCH, snapshot(4, comment="раньше"), Stale),
+        # The same second with other content
+        (VERIFIED, Source.WEBHOOK, snapshot(5, comment="другое"), Refetch),
+        (VERIFIED, Source.PAGE, snapshot(5, comment="другое"), Refetch),
+        (VERIFIED, Source.REFETCH, snapshot(5, comment="другое"), Update),
+        (VERIFIED, Source.WEBHOOK, snapshot(5, staff_name=UNSET), Refetch),
+        (VERIFIED, Source.WEBHOOK, snapshot(5, deleted=True), Refetch),
+        (VERIFIED, Source.PAGE, snapshot(5, deleted=True), Update),
+        (DELETED, Source.PAGE, snapshot(5, deleted=True, comment="другое"), Update),
+        # A call never overwrites by chance what has no version
+        (row(None, source=Source.PAGE), Source.WEBHOOK, snapshot(5), Update),
+        (row(None, source=Source.PAGE), Source.PAGE, snapshot(None), Unchanged),
+        (row(None, source=Source.PAGE), Source.PAGE, snapshot(None, comment="другое"), Refetch),
+        (VERIFIED, Source.PAGE, snapshot(None, comment="другое"), Refetch),
+        (VERIFIED, Source.REFETCH, snapshot(None, comment="другое"), Update),
+        # Trusted beats unverified whatever the times say
+        (UNVERIFIED, Source.WEBHOOK, snapshot(1), Update),
+        (UNVERIFIED, Source.PAGE, snapshot(1), Update),
+        (UNVERIFIED, Source.REFETCH, snapshot(1), Update),
+        (UNVERIFIED, Source.WEBHOOK, snapshot(None), Refetch),
+        # A hint touches no row
+        (VERIFIED, Source.HINT, snapshot(9), Refetch),
+        (VERIFIED, Source.HINT, snapshot(9, deleted=True), Refetch),
+        (UNVERIFIED, Source.HINT, snapshot(9), Refetch),
+        (ABSENT, Source.HINT, snapshot(9), Refetch),
+        # Deleted with its data: a newer showing is a restoration, an older one is late
+        (DELETED, Source.WEBHOOK, snapshot(6), Update),
+        (DELETED, Source.WEBHOOK, snapshot(4), Stale),
+        # Cancelled by a bare deletion or a 404: only an API read brings it back
+        (ABSENT, Source.WEBHOOK, snapshot(9), Refetch),
+        (ABSENT, Source.WEBHOOK, snapshot(9, deleted=True), Refetch),
+        (ABSENT, Source.PAGE, snapshot(9), Refetch),
+        (ABSENT, Source.REFETCH, snapshot(9), Update),
+        (ABSENT, Source.REFETCH, snapshot(5), Update),
+        (ABSENT, Source.PAGE, snapshot(5, deleted=True), Unchanged),
+        (ABSENT, Source.PAGE, snapshot(9, deleted=True), Update),
+        (ABSENT, Source.PAGE, snapshot(4, deleted=True), Stale),
+        # Told without its change time
+        (VERIFIED, Source.WEBHOOK, snapshot(None, comment="другое"), Refetch),
+        (VERIFIED, Source.WEBHOOK, snapshot(None), Unchanged),
+        (ABSENT, Source.WEBHOOK, snapshot(None), Refetch),
+        (VERIFIED, Source.WEBHOOK, snapshot(None, deleted=True), Update),
+        (ABSENT, Source.WEBHOOK, snapshot(None, deleted=True), Unchanged),
+        (VERIFIED, Source.WEBHOOK, None, Refetch),
+    ],
+)  # fmt: skip
+def test_showing_and_row_give_one_decision(
+    before: Row | None, source: Source, shown: Snapshot | None, kind: type[Decision]
+) -> None:
+    assert isinstance(decided(before, source, shown), kind)
+
+
+@pytest.mark.parametrize(
+    ("before", "remembered", "kind"),
+    [
+        (None, None, Ignore),
+        (UNVERIFIED, UNVERIFIED.revision, Remove),
+        (UNVERIFIED, None, Refetch),
+        (VERIFIED, VERIFIED.revision, Update),
+        (VERIFIED, VERIFIED.revision - 1, Refetch),
+        (VERIFIED, None, Refetch),
+        (DELETED, DELETED.revision, Update),
+        (ABSENT, ABSENT.revision, Unchanged),
+    ],
+)
+def test_404_cancels_only_the_row_that_was_asked_about(
+    before: Row | None, remembered: int | None, kind: type[Decision]
+) -> None:
+    decision = decided(before, Source.REFETCH, None, gone=True, remembered=remembered)
+
+    assert isinstance(decision, kind)
+    if isinstance(decision, Update):
+        assert (decision.row.status, decision.row.cancel_reason) == (Status.CANCELLED, CancelReason.DELETED)
+        assert decision.row.absent
+
+
+@pytest.mark.parametrize("before", [VERIFIED, row(attendance=-1), row(attendance=1)])
+def test_bare_deletion_cancels_and_is_checked(before: Row) -> None:
+    decision = decided(before, Source.WEBHOOK, None, is_delete=True)
+
+    assert isinstance(decision, Update)
+    assert decision.row.absent
+    assert decision.row.cancel_reason is CancelReason.DELETED
+    assert decision.refetch
+
+
+def test_bare_deletion_of_what_we_lack_is_asked_for() -> None:
+    assert isinstance(decided(None, Source.WEBHOOK, None, is_delete=True), Refetch)
+    assert isinstance(decided(UNVERIFIED, Source.WEBHOOK, None, is_delete=True), Refetch)
+
+
+@pytest.mark.parametrize("before", [None, VERIFIED, DELETED])
+@pytest.mark.parametrize("second", [4, 5, 6])
+def test_deletion_whose_data_says_not_deleted_is_asked_for(before: Row | None, second: int) -> None:
+    assert isinstance(decided(before, Source.WEBHOOK, snapshot(second), is_delete=True), Refetch)
+
+
+def test_refetch_whose_row_changed_meanwhile_asks_again_at_an_equal_time() -> None:
+    shown = snapshot(5, comment="другое")
+
+    assert isinstance(decided(VERIFIED, Source.REFETCH, shown, remembered=VERIFIED.revision - 1), Refetch)
+    assert isinstance(decided(VERIFIED, Source.REFETCH, shown, remembered=None), Refetch)
+    assert isinstance(decided(ABSENT, Source.REFETCH, snapshot(9), remembered=ABSENT.revision - 1), Refetch)
+
+
+def test_page_without_a_date_never_asks_without_end() -> None:
+    shown = snapshot(5, starts_at=UNSET, starts_local=UNSET)
+
+    assert isinstance(decided(VERIFIED, Source.REFETCH, shown), Unchanged)
+    assert isinstance(decided(VERIFIED, Source.PAGE, shown), Unchanged)
+
+
+def test_missing_keys_keep_the_stored_value_and_are_asked_for() -> None:
+    shown = snapshot(
+        6, attendance=UNSET, service_name=UNSET, price_kopecks=UNSET, has_services=UNSET, starts_at=UNSET, starts_local=UNSET,
+        phone=UNSET, phone10=UNSET, email=UNSET, has_client=UNSET, staff_name=UNSET, duration_minutes=UNSET, comment="новый",
+    )  # fmt: skip
+
+    decision = decided(VERIFIED, Source.WEBHOOK, shown)
+
+    assert isinstance(decision, Update)
+    assert decision.refetch
+    kept = replace(VERIFIED, comment="новый", vendor_changed_at=at(6))
+    assert decision.row == kept
+
+
+@pytest.mark.parametrize(
+    ("deleted", "attendance", "status", "reason"),
+    [
+        (True, 1, Status.CANCELLED, CancelReason.DELETED),
+        (True, -1, Status.CANCELLED, CancelReason.DELETED),
+        (False, -1, Status.CANCELLED, CancelReason.NO_SHOW),
+        (False, 1, Status.COMPLETED, None),
+        (False, 2, Status.CONFIRMED, None),
+        (False, 0, Status.PENDING, None),
+        (False, 7, Status.PENDING, None),
+        (UNSET, 1, Status.COMPLETED, None),
+        (UNSET, UNSET, Status.PENDING, None),
+    ],
+)
+def test_status_is_told_by_deleted_then_attendance(
+    deleted: bool, attendance: int, status: Status, reason: CancelReason | None
+) -> None:
+    decision = decided(None, Source.WEBHOOK, snapshot(deleted=deleted, attendance=attendance))
+
+    assert isinstance(decision, Insert)
+    assert (decision.row.status, decision.row.cancel_reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("before", "shown", "status", "reason"),
+    [
+        (row(attendance=1), {"attendance": UNSET}, Status.COMPLETED, None),
+        (row(attendance=1), {"attendance": UNSET, "deleted": UNSET}, Status.COMPLETED, None),
+        (row(attendance=1), {"deleted": UNSET}, Status.PENDING, None),
+        (DELETED, {"deleted": UNSET}, Status.CANCELLED, CancelReason.DELETED),
+        (DELETED, {"deleted": UNSET, "attendance": 1}, Status.CANCELLED, CancelReason.DELETED),
+        (DELETED, {"attendance": UNSET}, Status.PENDING, None),
+        (row(attendance=-1), {"attendance": UNSET}, Status.CANCELLED, CancelReason.NO_SHOW),
+    ],
+)
+def test_a_key_that_is_missing_or_null_keeps_what_it_told_before(
+    before: Row, shown: dict[str, object], status: Status, reason: CancelReason | None
+) -> None:
+    decision = decided(before, Source.WEBHOOK, snapshot(6, **shown))
+
+    assert isinstance(decision, Update)
+    assert (decision.row.status, decision.row.cancel_reason) == (status, reason)
+
+
+def test_cancelled_at_is_the_change_time_of_the_first_cancelled_showing() -> None:
+    cancelled = decided(VERIFIED, Source.WEBHOOK, snapshot(6, attendance=-1))
+    assert isinstance(cancelled, Update)
+    assert cancelled.row.cancelled_at == at(6)
+
+    later = decided(cancelled.row, Source.WEBHOOK, snapshot(8, deleted=True))
+    assert isinstance(later, Update)
+    assert later.row.cancelled_at == at(6)
+    assert later.row.cancel_reason is CancelReason.DELETED
+
+    back = decided(later.row, Source.WEBHOOK, snapshot(9))
+    assert isinstance(back, Update)
+    assert back.row.cancelled_at is None
+
+    again = decided(back.row, Source.WEBHOOK, snapshot(11, deleted=True))
+    assert isinstance(again, Update)
+    assert again.row.cancelled_at == at(11)
+
+
+def test_cancelled_at_is_our_time_where_none_is_told() -> None:
+    for decision in (
+        decided(VERIFIED, Source.WEBHOOK, None, is_delete=True),
+        decided(VERIFIED, Source.REFETCH, None, gone=True),
+        decided(None, Source.PAGE, snapshot(None, deleted=True)),
+    ):
+        assert isinstance(decision, Insert | Update)
+        assert decision.row.cancelled_at == NOW
+
+
+def test_hint_leaves_an_unverified_row_and_a_question() -> None:
+    decision = decided(None, Source.HINT, snapshot(attendance=1))
+
+    assert isinstance(decision, Insert)
+    assert decision.row.verified is False
+    assert decision.refetch
+
+
+def test_belief_forgets_all_that_a_hint_said() -> None:
+    forged = row(
+        9, source=Source.HINT, email="victim@salon.test", phone="+79990000009", phone10="9990000009", comment="код", codes=("CODE0001",),
+    )  # fmt: skip
+    linked = replace(forged, user_id=5, matched_by=MatchedBy.PHONE, matched_version=at(9))
+
+    decision = decided(linked, Source.PAGE, snapshot(5, email=None, phone=None, phone10=None))
+
+    assert isinstance(decision, Update)
+    believed = decided(None, Source.PAGE, snapshot(5, email=None, phone=None, phone10=None))
+    assert isinstance(believed, Insert)
+    assert decision.row == replace(believed.row, id=linked.id, revision=linked.revision)
+
+
+def test_a_link_that_an_admin_made_outlives_the_hint() -> None:
+    linked = replace(UNVERIFIED, user_id=5, matched_by=MatchedBy.MANUAL)
+
+    decision = decided(linked, Source.PAGE, snapshot(5))
+
+    assert isinstance(decision, Update)
+    assert (decision.row.user_id, decision.row.matched_by) == (5, MatchedBy.MANUAL)
+
+
+def test_block_that_becomes_a_booking_and_back() -> None:
+    assert isinstance(decided(None, Source.WEBHOOK, snapshot(5, **BLOCK)), Ignore)
+    booked = decided(None, Source.WEBHOOK, snapshot(6))
+    assert isinstance(booked, Insert)
+    linked = replace(booked.row, id=1, revision=1, user_id=5, matched_by=MatchedBy.EMAIL)
+
+    back = decided(linked, Source.WEBHOOK, snapshot(7, **BLOCK))
+
+    assert isinstance(back, Update)
+    assert (back.row.service_name, back.row.service_price) == ("", 0)
+    assert (back.row.user_id, back.row.matched_by) == (5, MatchedBy.EMAIL)
+    assert back.row.match_email == "maria@salon.test", "an empty contact teaches nothing"
+
+
+@pytest.mark.parametrize(
+    ("phone", "phone10", "known"),
+    [
+        ("+79990000002", "9990000002", "9990000002"),
+        (None, None, "9990000001"),
+        (UNSET, UNSET, "9990000001"),
+        ("позвоните мужу", None, None),
+    ],
+)
+def test_phone_to_match_is_the_last_one_that_was_told(phone: str, phone10: str, known: str | None) -> None:
+    decision = decided(VERIFIED, Source.WEBHOOK, snapshot(6, phone=phone, phone10=phone10))
+
+    assert isinstance(decision, Update)
+    assert decision.row.match_phone10 == known
+
+
+def test_stale_showing_changes_no_field_but_teaches_its_code() -> None:
+    decision = decided(
+        VERIFIED, Source.WEBHOOK, snapshot(4, comment="Код клиента: CODE0001", codes=("CODE0001",))
+    )
+
+    assert isinstance(decision, Stale)
+    assert decision.row == replace(VERIFIED, match_codes=("CODE0001",), match_code_versions=(at(4),))
+
+
+def test_stale_showing_without_a_new_code_costs_no_write() -> None:
+    known = row(5, comment="Код клиента: CODE0001", codes=("CODE0001",))
+
+    decision = decided(known, Source.WEBHOOK, snapshot(4, codes=("CODE0001",)))
+
+    assert decision == Stale(None)
+
+
+class TestErasedRow:
+    """A person had herself erased: later showings go through the same mask."""
+
+    erased = replace(
+        row(comment="", phone=None, phone10=None, email=None), phone=None, comment="", match_email=None, match_phone10=None,
+        raw_record=None, raw_digest=None, erased_at=NOW,
+    )  # fmt: skip
+
+    def test_takes_over_the_visit_and_nothing_that_names_her(self) -> None:
+        shown = snapshot(6, attendance=1, comment="Мария, код клиента: CODE0001", codes=("CODE0001",))
+
+        decision = decided(self.erased, Source.WEBHOOK, shown)
+
+        assert isinstance(decision, Update)
+        assert decision.row == replace(self.erased, status=Status.COMPLETED, vendor_changed_at=at(6))
+
+    @pytest.mark.parametrize("source", [Source.WEBHOOK, Source.PAGE, Source.REFETCH])
+    def test_is_unchanged_by_what_the_mask_hides(self, source: Source) -> None:
+        shown = snapshot(5, comment="Мария, код клиента: CODE0001", codes=("CODE0001",))
+
+        assert isinstance(decided(self.erased, source, shown), Unchanged)
+
+    def test_learns_no_code_from_a_stale_showing(self) -> None:
+        assert decided(self.erased, Source.WEBHOOK, snapshot(4, codes=("CODE0001",))) == Stale(None)

@@ -1,0 +1,117 @@
+"""What a booking is: the values of the mirror, frozen.
+
+`Snapshot` is a booking as YCLIENTS showed it once, already in our words; a field is `UNSET` where that showing did
+not tell it. `Row` is what stands in our table. `bookings.rules` turns (row, snapshot) into a decision. The two are
+msgspec structs and not dataclasses, since several are made for every event; copy one by `msgspec.structs.replace`.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+from msgspec import Struct, UnsetType
+
+
+class Status(StrEnum):
+    """Where a booking stands; the four words of the contract."""
+
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    COMPLETED = "COMPLETED"
+    CANCELLED = "CANCELLED"
+
+
+class CancelReason(StrEnum):
+    """Why a booking is CANCELLED."""
+
+    DELETED = "deleted"
+    NO_SHOW = "no_show"
+
+
+class MatchedBy(StrEnum):
+    """Which step of matching gave the link, strongest first."""
+
+    MANUAL = "manual"
+    FORM = "form"
+    CODE = "code"
+    EMAIL = "email"
+    PHONE = "phone"
+
+
+class Source(StrEnum):
+    """Through which door a snapshot came, which is how far it is believed."""
+
+    WEBHOOK = "webhook"
+    """A call with the secret: believed."""
+    HINT = "hint"
+    """A call without one: anybody may have written it."""
+    PAGE = "page"
+    """An item of a list read from the API: believed, complete, but as old as its page."""
+    REFETCH = "refetch"
+    """The record itself, read from the API after its row's revision was remembered: the last word."""
+
+
+class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
+    """A booking as the vendor showed it. `UNSET`: this showing did not tell.
+
+    `version` is the vendor's change time (aware UTC, one second fine), None where it is not told.
+    `price_kopecks` is the sum over the services, `duration_minutes` rounded up.
+    `starts_at` is aware UTC; `starts_local` the salon's naive wall clock (None: told with an offset only).
+    `has_client` is False where the vendor says that there is none; with no services either, it is a block.
+    `codes` are the client codes found in the comment, in their canonical form.
+    """
+
+    company_id: int
+    record_id: int
+    version: datetime | None
+    deleted: bool | UnsetType
+    attendance: int | UnsetType
+    service_name: str | UnsetType
+    price_kopecks: int | UnsetType
+    duration_minutes: int | UnsetType
+    starts_at: datetime | UnsetType
+    starts_local: datetime | None | UnsetType
+    phone: str | None | UnsetType
+    phone10: str | None | UnsetType
+    email: str | None | UnsetType
+    has_client: bool | UnsetType
+    has_services: bool | UnsetType
+    staff_name: str | None | UnsetType
+    comment: str | UnsetType
+    codes: tuple[str, ...]
+    api_id: str | None
+    raw: str
+
+
+class Row(Struct, frozen=True, kw_only=True, gc=False):
+    """A booking as it stands in our table: the columns that decisions read and write, by their names there."""
+
+    id: int | None
+    """None until the database has given one."""
+    company_id: int
+    yclients_record_id: int
+    user_id: int | None = None
+    matched_by: MatchedBy | None = None
+    matched_version: datetime | None = None
+    service_name: str = ""
+    service_price: int = 0
+    service_duration: int = 0
+    appointment_datetime: datetime | None = None
+    appointment_local: datetime | None = None
+    status: Status = Status.PENDING
+    cancel_reason: CancelReason | None = None
+    cancelled_at: datetime | None = None
+    phone: str | None = None
+    staff_name: str | None = None
+    notes: str = ""
+    comment: str = ""
+    verified: bool = True
+    absent: bool = False
+    vendor_changed_at: datetime | None = None
+    revision: int = 0
+    match_email: str | None = None
+    match_phone10: str | None = None
+    match_codes: tuple[str, ...] = ()
+    match_code_versions: tuple[datetime | None, ...] = ()
+    raw_record: str | None = None
+    raw_digest: str | None = None
+    erased_at: datetime | None = None

@@ -1,0 +1,263 @@
+"""Reading bookings for people: one's own, one's calendar, those that are nobody's. Never locks, never writes a booking."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import msgspec
+from psycopg.rows import class_row
+
+from zerkalo.bookings.model import Status
+from zerkalo.db.pool import Connection
+
+CALENDAR_PAST_DAYS = 90
+CALENDAR_EVENTS_MAX = 2000
+
+_COLUMNS = """
+    b.id, b.user_id, b.matched_by, b.company_id, b.yclients_record_id, b.service_name, b.service_price,
+    b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at, b.phone,
+    b.staff_name, b.notes, b.verified, b.revision, b.created_at, b.updated_at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBooking:
+    """A booking as it is shown; fields as the columns of the same names. Instants are aware UTC."""
+
+    id: int
+    user_id: int | None
+    matched_by: str | None
+    company_id: int | None
+    yclients_record_id: int | None
+    service_name: str
+    service_price: int
+    service_duration: int
+    appointment_datetime: datetime
+    appointment_local: datetime | None
+    status: str
+    cancel_reason: str | None
+    cancelled_at: datetime | None
+    phone: str | None
+    staff_name: str | None
+    notes: str
+    verified: bool
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def starts_at(self) -> datetime:
+        """The appointment with the salon's offset; in UTC where that is not known."""
+        return with_offset(self.appointment_datetime, self.appointment_local)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A user whom a booking may belong to, and the step of matching at which she fits."""
+
+    user_id: int
+    name: str
+    email: str | None
+    phone: str | None
+    step: str
+
+
+def with_offset(instant: datetime, wall_clock: datetime | None) -> datetime:
+    """An instant with the offset that the salon's wall clock (naive) shows for it; None: in UTC.
+
+    An offset of a day or more is no zone's and counts as unknown; seconds are dropped, RFC 3339 has none.
+    """
+    if wall_clock is None:
+        return instant
+    offset = timedelta(minutes=round((wall_clock - instant.replace(tzinfo=None)) / timedelta(minutes=1)))
+    return instant.astimezone(timezone(offset)) if abs(offset) < timedelta(days=1) else instant
+
+
+UPCOMING = f"""
+    select {_COLUMNS} from bookings b
+    where b.user_id = %(user_id)s and b.status <> 'CANCELLED' and b.appointment_datetime >= %(now)s
+        and (%(status)s::text is null or b.status = %(status)s)
+        and (b.appointment_datetime, b.id) > (%(after_at)s::timestamptz, %(after_id)s)
+    order by b.appointment_datetime, b.id
+    limit %(limit)s
+"""
+NEWEST_FIRST = f"""
+    select {_COLUMNS} from bookings b
+    where b.user_id = %(user_id)s
+        and (%(status)s::text is null or b.status = %(status)s)
+        and (b.appointment_datetime, b.id) < (%(after_at)s::timestamptz, %(after_id)s)
+    order by b.appointment_datetime desc, b.id desc
+    limit %(limit)s
+"""
+_FIRST = ("-infinity", 0)
+_LAST = ("infinity", 0)
+
+Position = tuple[datetime, int]
+"""(appointment, id) of the last booking of a page: the next one goes on behind it."""
+
+
+async def read_upcoming(
+    conn: Connection,
+    user_id: int,
+    *,
+    now: datetime,
+    status: Status | None,
+    after: Position | None,
+    limit: int,
+) -> list[ShownBooking]:
+    """A user's bookings that start at `now` or later and are not cancelled, soonest first."""
+    after_at, after_id = after or _FIRST
+    values = {"after_at": after_at, "after_id": after_id, "now": now}
+    return await _shown(conn, UPCOMING, {"user_id": user_id, "status": status, "limit": limit, **values})
+
+
+async def read_newest_first(
+    conn: Connection, user_id: int, *, status: Status | None, after: Position | None, limit: int
+) -> list[ShownBooking]:
+    """A user's bookings, the latest appointment first."""
+    after_at, after_id = after or _LAST
+    values = {"after_at": after_at, "after_id": after_id}
+    return await _shown(conn, NEWEST_FIRST, {"user_id": user_id, "status": status, "limit": limit, **values})
+
+
+async def read_own(conn: Connection, user_id: int, booking_id: int) -> ShownBooking | None:
+    """A booking of this user; None where there is none, or it is another's."""
+    sql = f"select {_COLUMNS} from bookings b where b.id = %(id)s and b.user_id = %(user_id)s"
+    found = await _shown(conn, sql, {"id": booking_id, "user_id": user_id})
+    return found[0] if found else None
+
+
+async def read_one(conn: Connection, booking_id: int) -> ShownBooking | None:
+    """A booking, whosesoever it is: for admins. None where there is none."""
+    found = await _shown(conn, f"select {_COLUMNS} from bookings b where b.id = %(id)s", {"id": booking_id})
+    return found[0] if found else None
+
+
+async def read_of_record(conn: Connection, company_id: int, record_id: int) -> ShownBooking | None:
+    """The booking of a YCLIENTS record, whosesoever it is: the caller decides what of it may be shown."""
+    sql = f"""
+        select {_COLUMNS} from bookings b
+        where b.company_id = %(company_id)s and b.yclients_record_id = %(record_id)s
+    """
+    found = await _shown(conn, sql, {"company_id": company_id, "record_id": record_id})
+    return found[0] if found else None
+
+
+async def read_raw_record(conn: Connection, booking_id: int) -> str | None:
+    """The last record of the vendor behind a booking, JSON as it came; None where there is none (any more)."""
+    cursor = await conn.execute("select raw_record from bookings where id = %s", [booking_id])
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+UNMATCHED = f"""
+    select {_COLUMNS} from bookings b
+    where b.user_id is null and b.status <> 'CANCELLED'
+        and b.matched_by is null and b.erased_at is null
+        and (b.appointment_datetime, b.id) < (%(after_at)s::timestamptz, %(after_id)s)
+    order by b.appointment_datetime desc, b.id desc
+    limit %(limit)s
+"""
+
+
+async def read_unmatched(conn: Connection, *, after: Position | None, limit: int) -> list[ShownBooking]:
+    """Bookings that are nobody's yet, the latest appointment first.
+
+    Without the cancelled, those that an admin said are nobody's, and those of people who had themselves erased.
+    """
+    after_at, after_id = after or _LAST
+    return await _shown(conn, UNMATCHED, {"after_at": after_at, "after_id": after_id, "limit": limit})
+
+
+AMBIGUOUS = f"""
+    select {_COLUMNS} from bookings b
+    where b.id in (select c.booking_id from match_candidates c)
+        and (b.appointment_datetime, b.id) < (%(after_at)s::timestamptz, %(after_id)s)
+    order by b.appointment_datetime desc, b.id desc
+    limit %(limit)s
+"""
+
+
+async def read_ambiguous(conn: Connection, *, after: Position | None, limit: int) -> list[ShownBooking]:
+    """Bookings with several users among whom an admin is to choose, the latest appointment first; linked ones too.
+
+    Costs as much as there are such bookings.
+    """
+    after_at, after_id = after or _LAST
+    return await _shown(conn, AMBIGUOUS, {"after_at": after_at, "after_id": after_id, "limit": limit})
+
+
+async def read_candidates(conn: Connection, booking_ids: Iterable[int]) -> dict[int, list[Candidate]]:
+    """The users among whom an admin is to choose, by booking id; a booking with none is absent."""
+    cursor = await conn.execute(
+        "select c.booking_id, u.id, u.name, u.email, u.phone, c.step from match_candidates c"
+        " join users u on u.id = c.user_id and u.erased_at is null and u.merged_into is null"
+        " where c.booking_id in (select value::bigint from jsonb_array_elements_text(%s::jsonb))"
+        " order by c.booking_id, u.id",
+        [msgspec.json.encode(list(booking_ids)).decode()],
+    )
+    candidates: dict[int, list[Candidate]] = {}
+    async for booking_id, *columns in cursor:
+        candidates.setdefault(booking_id, []).append(Candidate(*columns))
+    return candidates
+
+
+async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> list[ShownBooking]:
+    """What a user's calendar shows: her bookings of the last `CALENDAR_PAST_DAYS` and all to come, cancelled ones too.
+
+    The latest `CALENDAR_EVENTS_MAX`, in the order of appointments.
+    """
+    sql = (
+        f"select {_COLUMNS} from bookings b where b.user_id = %(user_id)s and b.appointment_datetime >= %(since)s"
+        " order by b.appointment_datetime desc, b.id desc limit %(limit)s"
+    )
+    since = now - timedelta(days=CALENDAR_PAST_DAYS)
+    shown = await _shown(conn, sql, {"user_id": user_id, "since": since, "limit": CALENDAR_EVENTS_MAX})
+    return shown[::-1]
+
+
+async def make_calendar_token(conn: Connection, user_id: int, *, now: datetime) -> str:
+    """A new secret that opens the user's calendar; the one before opens nothing any more. Only its hash is kept."""
+    token = secrets.token_urlsafe(32)
+    await conn.execute(
+        "insert into calendar_tokens (token_hash, user_id, created_at) values (%(hash)s, %(user_id)s, %(now)s)"
+        " on conflict (user_id) do update set token_hash = excluded.token_hash, created_at = excluded.created_at",
+        {"hash": _hash(token), "user_id": user_id, "now": now},
+    )
+    return token
+
+
+async def calendar_made_at(conn: Connection, user_id: int) -> datetime | None:
+    """When the address of the user's calendar was made; None where she has none."""
+    cursor = await conn.execute("select created_at from calendar_tokens where user_id = %s", [user_id])
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def revoke_calendar_token(conn: Connection, user_id: int) -> None:
+    """Closes the user's calendar to whoever has its address."""
+    await conn.execute("delete from calendar_tokens where user_id = %s", [user_id])
+
+
+async def user_of_calendar_token(conn: Connection, token: str) -> int | None:
+    """Whose calendar a token opens; None for a wrong or revoked one."""
+    cursor = await conn.execute(
+        "select u.id from calendar_tokens t"
+        " join users u on u.id = t.user_id and u.erased_at is null and u.merged_into is null where t.token_hash = %s",
+        [_hash(token)],
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+def _hash(token: str) -> bytes:
+    # A plain hash is enough: the token has 256 random bits, so there is nothing to guess.
+    return hashlib.sha256(token.encode(errors="replace")).digest()
+
+
+async def _shown(conn: Connection, sql: str, values: dict[str, object]) -> list[ShownBooking]:
+    async with conn.cursor(row_factory=class_row(ShownBooking)) as cursor:
+        await cursor.execute(sql.encode(), values)
+        return await cursor.fetchall()

@@ -1,0 +1,186 @@
+"""`GET /booking`, `/booking/{id}`, and the calendar feed: one's own bookings, nobody else's."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Protocol
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, WithJsonSchema
+
+from zerkalo.auth.dependencies import AuthRuntime, current_user
+from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.bookings import reading
+from zerkalo.bookings.calendar import calendar_of
+from zerkalo.bookings.model import Status
+from zerkalo.bookings.reading import Position, ShownBooking
+from zerkalo.db.pool import Pool
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.settings import Settings
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 200
+TOKEN_CHARS_MAX = 200
+
+
+class BookingsRuntime(AuthRuntime, Protocol):
+    """What these routes need of `zerkalo.runtime.Runtime`."""
+
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def settings(self) -> Settings: ...
+
+
+class Booking(BaseModel):
+    """A booking. `service_price` in kopecks, `service_duration` in minutes, `appointment_datetime` with the salon's offset."""
+
+    id: int
+    user_id: int | None
+    matched_by: Literal["manual", "form", "code", "email", "phone"] | None
+    company_id: int | None
+    yclients_record_id: int | None
+    service_name: str
+    service_price: int
+    service_duration: int
+    appointment_datetime: datetime
+    status: Status
+    cancel_reason: Literal["deleted", "no_show"] | None
+    cancelled_at: datetime | None
+    phone: str | None
+    staff_name: str | None
+    notes: str
+    verified: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class BookingPage(BaseModel):
+    """Some bookings; `next_cursor` gives the next ones, null where there are none."""
+
+    items: list[Booking]
+    next_cursor: str | None
+
+
+class CalendarAddress(BaseModel):
+    """Where a calendar program finds the feed. Whoever has it can read it."""
+
+    url: str
+
+
+def booking_of(shown: ShownBooking) -> Booking:
+    """A booking as the API shows it."""
+    fields = {name: getattr(shown, name) for name in Booking.model_fields}
+    return Booking.model_validate(fields | {"appointment_datetime": shown.starts_at})
+
+
+def path_id(text: str) -> int:
+    """An id of a path; raises 404 for what can be nobody's id: no number, or more than the database can hold."""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)) and 1 <= int(text) <= ID_MAX:
+        return int(text)
+    raise ProblemError(404, "not_found", "There is no such thing.")
+
+
+PathId = Annotated[
+    str, Path(), WithJsonSchema({"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX})
+]
+"""An id in a path, to be read by `path_id`: any text, so that a wrong one is answered 404 and not 422."""
+
+
+def position_of(cursor: str | None, mode: str) -> Position | None:
+    """Where a list of bookings goes on; None: at its beginning."""
+    if cursor is None:
+        return None
+    at, booking_id = decode_cursor(cursor, mode, datetime, int)
+    assert isinstance(at, datetime)
+    assert isinstance(booking_id, int)
+    return at, booking_id
+
+
+def next_cursor_of(page: list[ShownBooking], limit: int, mode: str) -> tuple[list[ShownBooking], str | None]:
+    """The first `limit` of a list that was read one longer, and the cursor for the rest; None: there is none."""
+    if len(page) <= limit:
+        return page, None
+    last = page[limit - 1]
+    return page[:limit], encode_cursor(mode, last.appointment_datetime, last.id)
+
+
+def router(runtime: BookingsRuntime) -> APIRouter:
+    """The routes of one's own bookings, to be mounted under /api/v1 before those of the booking form."""
+    routes = APIRouter(prefix="/booking", tags=["booking"])
+    signed_in = Depends(current_user(runtime))
+
+    @routes.get("", responses=problem_responses(401))
+    async def list_bookings(
+        user: AuthenticatedUser = signed_in,
+        upcoming_only: bool = False,
+        status: Status | None = None,
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
+        cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
+    ) -> BookingPage:
+        """One's own bookings: the upcoming ones soonest first, or all of them newest first."""
+        mode = f"{'upcoming' if upcoming_only else 'all'}:{status or ''}"
+        after = position_of(cursor, mode)
+        async with runtime.pool.connection() as conn:
+            if upcoming_only:
+                read = reading.read_upcoming(
+                    conn, user.id, now=runtime.clock(), status=status, after=after, limit=limit + 1
+                )
+            else:
+                read = reading.read_newest_first(conn, user.id, status=status, after=after, limit=limit + 1)
+            page, next_cursor = next_cursor_of(await read, limit, mode)
+        return BookingPage(items=[booking_of(shown) for shown in page], next_cursor=next_cursor)
+
+    @routes.get(
+        "/calendar.ics",
+        response_class=Response,
+        responses=problem_responses(404)
+        | {200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}},
+    )
+    async def calendar_feed(token: Annotated[str, Query(max_length=TOKEN_CHARS_MAX)] = "") -> Response:
+        """The bookings of whoever made this address, as an iCalendar feed. The address itself is the key."""
+        async with runtime.pool.connection() as conn:
+            user_id = await reading.user_of_calendar_token(conn, token)
+            if user_id is None:
+                raise ProblemError(404, "not_found", "There is no such calendar.")
+            shown = await reading.read_calendar(conn, user_id, now=runtime.clock())
+        headers = {
+            "Cache-Control": "private, no-store",
+            "Content-Disposition": 'inline; filename="zerkalo.ics"',
+        }
+        return Response(calendar_of(shown), media_type="text/calendar; charset=utf-8", headers=headers)
+
+    @routes.post("/calendar", responses=problem_responses(401))
+    async def make_calendar_address(
+        response: Response, user: AuthenticatedUser = signed_in
+    ) -> CalendarAddress:
+        """Makes a new address for one's calendar feed; the one before stops working."""
+        async with runtime.pool.connection() as conn:
+            token = await reading.make_calendar_token(conn, user.id, now=runtime.clock())
+        response.headers["Cache-Control"] = "no-store"
+        return CalendarAddress(url=f"{runtime.settings.public_url}/api/v1/booking/calendar.ics?token={token}")
+
+    @routes.delete("/calendar", status_code=204, responses=problem_responses(401))
+    async def revoke_calendar_address(user: AuthenticatedUser = signed_in) -> None:
+        """Stops the address of one's calendar feed."""
+        async with runtime.pool.connection() as conn:
+            await reading.revoke_calendar_token(conn, user.id)
+
+    return routes
+
+
+def booking_router(runtime: BookingsRuntime) -> APIRouter:
+    """`GET /booking/{id}`, to be mounted after every other GET below /booking, which its path would catch."""
+    routes = APIRouter(prefix="/booking", tags=["booking"])
+    signed_in = Depends(current_user(runtime))
+
+    @routes.get("/{booking_id}", responses=problem_responses(401, 404))
+    async def get_booking(booking_id: PathId, user: AuthenticatedUser = signed_in) -> Booking:
+        """One of one's own bookings."""
+        async with runtime.pool.connection() as conn:
+            shown = await reading.read_own(conn, user.id, path_id(booking_id))
+        if shown is None:
+            raise ProblemError(404, "not_found", "You have no such booking.")
+        return booking_of(shown)
+
+    return routes

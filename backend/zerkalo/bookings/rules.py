@@ -1,0 +1,366 @@
+"""What a showing of a booking does to its row: (row, showing) -> decision. Pure.
+
+The version is the vendor's change time, one second fine; our arrival time never orders anything. What the decisions
+promise together: any order and repetition of showings, followed by an API read, ends in the same row.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Snapshot, Source, Status
+
+Value = TypeVar("Value")
+
+ATTENDANCE_STATUS = {0: Status.PENDING, 1: Status.COMPLETED, 2: Status.CONFIRMED, -1: Status.CANCELLED}
+"""YCLIENTS's `attendance` (fact sheet, section 2). Any other number counts as waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """One showing, with what is known of how it was obtained.
+
+    `snapshot` is None for a bare event and for a 404 (`gone`). `remembered_revision` is the row's revision before an
+    API read of this one record was sent (None: there was no row then); only meaningful for `Source.REFETCH`.
+    """
+
+    source: Source
+    snapshot: Snapshot | None
+    is_delete: bool = False
+    gone: bool = False
+    remembered_revision: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """A booking we did not have. `refetch` says why it is to be asked for as well, if it is."""
+
+    row: Row
+    refetch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The row changes to `row`."""
+
+    row: Row
+    refetch: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The row goes: nothing but an unsigned call ever said that it exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """Older than the row: changes no field. `row` has learned the codes of its comment; None: it has none."""
+
+    row: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Says what the row says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refetch:
+    """Can't be decided from what was shown: YCLIENTS is to be asked."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Not a booking."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Believed, but impossible to write."""
+
+    reason: str
+
+
+Decision = Insert | Update | Remove | Stale | Unchanged | Refetch | Ignore | Quarantine
+
+
+def decide(row: Row | None, showing: Showing, *, now: datetime) -> Decision:
+    """Say what `showing` does to `row` (None: we have none). `now` (aware UTC) is used only where no version tells when."""
+    if showing.gone:
+        return _decide_gone(row, showing, now)
+    if showing.source is Source.HINT:
+        return _decide_hint(row, showing, now)
+    if showing.snapshot is None or (showing.snapshot.version is None and showing.source is Source.WEBHOOK):
+        return _decide_bare(row, showing, now)
+    if showing.is_delete and showing.snapshot.deleted is False:
+        return Refetch("a deletion of a record that says that it is not deleted")
+    if row is None or not row.verified:
+        return _decide_first_belief(row, showing.snapshot, showing.source, now)
+    if row.absent:
+        return _decide_revival(row, showing, showing.snapshot, now)
+    return _decide_by_version(row, showing, showing.snapshot, now)
+
+
+def content_differences(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
+    """Name the mapped fields in which the row differs from the snapshot. Empty: they say the same.
+
+    Compared through the mask of an erased row, never by raw JSON: one state comes in different shapes by webhook and API.
+    """
+    shown = merge(row, snapshot, now=None)
+    return tuple(name for name in _CONTENT if getattr(row, name) != getattr(shown, name))
+
+
+def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
+    """The row as it is after `snapshot`: what that did not tell is kept. Links, notes and revision stay as they are."""
+    status, reason = _status_of(row, snapshot)
+    merged = replace(
+        row,
+        service_name=_told(snapshot.service_name, row.service_name),
+        service_price=_told(snapshot.price_kopecks, row.service_price),
+        service_duration=_told(snapshot.duration_minutes, row.service_duration),
+        appointment_datetime=_told(snapshot.starts_at, row.appointment_datetime),
+        appointment_local=_told(snapshot.starts_local, row.appointment_local),
+        status=status,
+        cancel_reason=reason,
+        cancelled_at=_cancelled_at(row, status, snapshot.version or now),
+        phone=_told(snapshot.phone, row.phone),
+        staff_name=_told(snapshot.staff_name, row.staff_name),
+        comment=_told(snapshot.comment, row.comment),
+        verified=True,
+        absent=row.absent and snapshot.deleted is True,
+        vendor_changed_at=snapshot.version or row.vendor_changed_at,
+        # An empty contact teaches nothing: YCLIENTS hides contacts from a token without the right to see them.
+        match_email=_told(snapshot.email, None) or row.match_email,
+        match_phone10=_told(snapshot.phone10, None) if _told(snapshot.phone, None) else row.match_phone10,
+        raw_record=snapshot.raw,
+    )
+    return masked(learn_codes(merged, snapshot))
+
+
+def learn_codes(row: Row, snapshot: Snapshot) -> Row:
+    """The row, knowing the codes of this snapshot's comment and the newest version each was seen at."""
+    if not snapshot.codes or row.erased_at is not None:
+        return row
+    known = dict(zip(row.match_codes, row.match_code_versions, strict=True))
+    learned = dict(known)
+    for code in snapshot.codes:
+        learned[code] = _newest(learned.get(code), snapshot.version)
+    if learned == known:
+        return row
+    return replace(row, match_codes=tuple(learned), match_code_versions=tuple(learned.values()))
+
+
+def masked(row: Row) -> Row:
+    """The row, stripped of what names her if she had herself erased; any other row as it is."""
+    if row.erased_at is None:
+        return row
+    return replace(
+        row,
+        user_id=None,
+        matched_by=None,
+        matched_version=None,
+        phone=None,
+        comment="",
+        match_email=None,
+        match_phone10=None,
+        match_codes=(),
+        match_code_versions=(),
+        raw_record=None,
+        raw_digest=None,
+    )
+
+
+def notes_of(record_id: int, code: str | None, comment: str) -> str:
+    """The promised `notes`: the record's id, then the client's code if there is one, then the comment."""
+    lines = [f"YClients. ID: {record_id}"]
+    if code:
+        lines.append(f"Код клиента: {code}")
+    if comment:
+        lines.append(comment)
+    return "\n".join(lines)
+
+
+_CONTENT = (
+    "service_name",
+    "service_price",
+    "service_duration",
+    "appointment_datetime",
+    "status",
+    "cancel_reason",
+    "phone",
+    "staff_name",
+    "comment",
+    "match_email",
+)
+
+
+def _decide_gone(row: Row | None, showing: Showing, now: datetime) -> Decision:
+    if row is None:
+        return Ignore("YCLIENTS does not know it")
+    if row.revision != showing.remembered_revision:
+        return Refetch("the row changed while YCLIENTS was asked")
+    if not row.verified:
+        return Remove()
+    # Also where the row is deleted already: a late showing of its life must not pass for a restoration.
+    return Unchanged() if row.absent else Update(_tombstone(row, now))
+
+
+def _decide_hint(row: Row | None, showing: Showing, now: datetime) -> Decision:
+    """Anybody may have written it: at most a row that we did not have, marked so, until the API has spoken."""
+    snapshot = showing.snapshot
+    if row is not None or snapshot is None or _is_thin(snapshot) or snapshot.deleted is True:
+        return Refetch("an unsigned call is checked with the API")
+    if _is_block(snapshot):
+        return Ignore("a block in the journal, no booking")
+    shown = replace(merge(_blank(snapshot), snapshot, now=now), verified=False)
+    return Insert(shown, refetch="an unsigned call is checked with the API")
+
+
+def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
+    """A believed call that tells no version: a deletion is acted upon, anything else is asked for."""
+    if row is None or not row.verified:
+        return Refetch("told without its change time")
+    snapshot = showing.snapshot
+    if not (showing.is_delete or (snapshot is not None and snapshot.deleted is True)):
+        told_nothing_new = snapshot is not None and not row.absent and not content_differences(row, snapshot)
+        return Unchanged() if told_nothing_new else Refetch("told without its change time")
+    if row.absent:
+        return Unchanged()
+    return Update(_tombstone(row, now), refetch="a bare deletion is checked with the API")
+
+
+def _decide_first_belief(row: Row | None, snapshot: Snapshot, source: Source, now: datetime) -> Decision:
+    """The first believed showing of a record: of one we lack, or of one that only unsigned calls told of."""
+    if _is_thin(snapshot):
+        return (
+            Refetch("too thin to decide on") if source is Source.WEBHOOK else Quarantine("no readable date")
+        )
+    if _is_block(snapshot):
+        if snapshot.has_client is UNSET:
+            return Refetch("too thin to decide on")
+        return Ignore("a block in the journal, no booking") if row is None else Remove()
+    if row is None:
+        return Insert(merge(_blank(snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
+    return Update(merge(_forget_hint(row, snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
+
+
+def _decide_revival(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
+    """The row was cancelled by a bare deletion or a 404: only asking for this very record brings it back."""
+    if showing.source is not Source.WEBHOOK and snapshot.deleted is True:
+        return _decide_by_version(row, showing, snapshot, now)
+    if showing.source is Source.REFETCH and showing.remembered_revision == row.revision:
+        return Update(merge(row, snapshot, now=now))
+    return Refetch("deleted here: only an API read of the record revives it")
+
+
+def _decide_by_version(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
+    if snapshot.version is not None and row.vendor_changed_at is not None:
+        if snapshot.version < row.vendor_changed_at:
+            learned = learn_codes(row, snapshot)
+            return Stale(None if learned is row else learned)
+        if snapshot.version > row.vendor_changed_at:
+            return Update(merge(row, snapshot, now=now), refetch=_incomplete(snapshot))
+    elif snapshot.version is not None:
+        return Update(merge(row, snapshot, now=now), refetch=_incomplete(snapshot))
+    if not content_differences(row, snapshot):
+        if showing.source is Source.WEBHOOK and _incomplete(snapshot):
+            return Refetch("the same change time, with keys missing")
+        learned = learn_codes(row, snapshot)
+        return Unchanged() if learned is row else Stale(learned)
+    if showing.source is Source.REFETCH and showing.remembered_revision == row.revision:
+        return Update(merge(row, snapshot, now=now))
+    if showing.source is Source.PAGE and snapshot.deleted is True:
+        return _decide_same_second_deletion(row, snapshot, now)
+    return Refetch("the same change time with other content")
+
+
+def _decide_same_second_deletion(row: Row, snapshot: Snapshot, now: datetime) -> Decision:
+    """A list shows the record deleted, in the second that we have, with other content.
+
+    Asking for a deleted record may be answered 404, which tells no content; so the list's is taken.
+    """
+    agreed = row.cancel_reason is CancelReason.DELETED
+    return Update(
+        merge(row, snapshot, now=now), refetch=None if agreed else "the same change time with other content"
+    )
+
+
+def _blank(snapshot: Snapshot) -> Row:
+    return Row(id=None, company_id=snapshot.company_id, yclients_record_id=snapshot.record_id)
+
+
+def _forget_hint(row: Row, snapshot: Snapshot) -> Row:
+    """An unverified row without anything the unsigned call said; a link that an admin made stays."""
+    blank = replace(_blank(snapshot), id=row.id, revision=row.revision, erased_at=row.erased_at)
+    if row.matched_by is not MatchedBy.MANUAL:
+        return blank
+    return replace(blank, user_id=row.user_id, matched_by=row.matched_by, matched_version=row.matched_version)
+
+
+def _tombstone(row: Row, now: datetime) -> Row:
+    return replace(
+        row,
+        status=Status.CANCELLED,
+        cancel_reason=CancelReason.DELETED,
+        cancelled_at=_cancelled_at(row, Status.CANCELLED, now),
+        absent=True,
+        raw_digest=None,
+    )
+
+
+def _status_of(row: Row, snapshot: Snapshot) -> tuple[Status, CancelReason | None]:
+    deleted = _told(snapshot.deleted, row.cancel_reason is CancelReason.DELETED)
+    if deleted:
+        return Status.CANCELLED, CancelReason.DELETED
+    if snapshot.attendance is UNSET:
+        if row.cancel_reason is CancelReason.DELETED:
+            return Status.PENDING, None  # restored, and how it stood before is not told
+        return row.status, row.cancel_reason
+    status = ATTENDANCE_STATUS.get(snapshot.attendance, Status.PENDING)
+    return status, CancelReason.NO_SHOW if status is Status.CANCELLED else None
+
+
+def _cancelled_at(row: Row, status: Status, changed_at: datetime | None) -> datetime | None:
+    if status is not Status.CANCELLED:
+        return None
+    return row.cancelled_at if row.status is Status.CANCELLED and row.cancelled_at else changed_at
+
+
+def _is_thin(snapshot: Snapshot) -> bool:
+    return snapshot.starts_at is UNSET or snapshot.has_services is UNSET
+
+
+def _is_block(snapshot: Snapshot) -> bool:
+    """A break or a «не записывать»: neither client nor services (fact sheet, section 2: no field marks it)."""
+    return not _told(snapshot.has_services, False) and not _told(snapshot.has_client, False)
+
+
+def _incomplete(snapshot: Snapshot) -> str | None:
+    told = (
+        snapshot.deleted,
+        snapshot.attendance,
+        snapshot.service_name,
+        snapshot.duration_minutes,
+        snapshot.starts_at,
+        snapshot.has_client,
+        snapshot.staff_name,
+        snapshot.comment,
+    )
+    return "some keys were missing" if any(value is UNSET for value in told) else None
+
+
+def _newest(first: datetime | None, second: datetime | None) -> datetime | None:
+    if first is None or second is None:
+        return first or second
+    return max(first, second)
+
+
+def _told(shown: Value | UnsetType, otherwise: Value) -> Value:
+    return otherwise if isinstance(shown, UnsetType) else shown

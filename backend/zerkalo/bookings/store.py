@@ -1,0 +1,274 @@
+"""The mirror's rows in PostgreSQL: claimed, read and written in sets."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg.rows import kwargs_row, tuple_row
+
+from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Status
+from zerkalo.db.pool import Connection
+
+Key = tuple[int, int]
+"""(company, record)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adoptable:
+    """A row of an older system, with the key it is to get. `knows_company`: it named its company before."""
+
+    row: Row
+    knows_company: bool
+
+
+UNVERIFIED_MAX = 1000
+"""Rows a company that only unsigned calls vouch for (contract, section 8)."""
+
+_COLUMNS = Row.__struct_fields__
+_WRITTEN = tuple(name for name in _COLUMNS if name not in ("id", "revision"))
+_TYPES: Mapping[str, str] = {
+    "company_id": "bigint",
+    "yclients_record_id": "bigint",
+    "user_id": "bigint",
+    "matched_version": "timestamptz",
+    "service_price": "bigint",
+    "service_duration": "integer",
+    "appointment_datetime": "timestamptz",
+    "appointment_local": "timestamp",
+    "cancelled_at": "timestamptz",
+    "verified": "boolean",
+    "absent": "boolean",
+    "vendor_changed_at": "timestamptz",
+    "match_codes": "text[]",
+    "match_code_versions": "timestamptz[]",
+    "erased_at": "timestamptz",
+}
+_RECORDSET = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _WRITTEN)
+
+# Two processes that meet the same new record must not both believe that it is new, and a row that does not exist yet
+# can't be locked. The keys come sorted, so that two batches can't wait for each other.
+_CLAIM = """
+    select count(pg_advisory_xact_lock(key)) from (
+        select key from jsonb_array_elements_text(%s::jsonb) with ordinality as k (text, n), lateral (select text::bigint) as v (key)
+        order by n
+    ) as sorted
+"""
+
+_READ = f"""
+    select {", ".join(f"b.{name}" for name in _COLUMNS)}
+    from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
+        on b.company_id = k.c and b.yclients_record_id = k.r
+    order by b.id
+    for update of b
+"""
+
+# A row from an older system: the key stands in its note only.
+_IS_NAMED_IN_NOTE = """
+    b.yclients_record_id is null and (b.company_id is null or b.company_id = k.c)
+    and substring(b.notes from '^YClients\\. ID: (\\d{1,18})') = k.r::text
+"""
+_ADOPTABLE = f"""
+    select {", ".join(f"b.{name}" for name in _COLUMNS if name not in ("company_id", "yclients_record_id"))},
+        k.c as company_id, k.r as yclients_record_id, b.company_id is not null as knows_company
+    from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint) on {_IS_NAMED_IN_NOTE}
+    order by b.id
+    for update of b
+"""
+
+_INSERT = f"""
+    insert into bookings ({", ".join(_WRITTEN)}, revision, created_at, updated_at)
+    select {", ".join(f"x.{name}" for name in _WRITTEN)}, 1, %(now)s, %(now)s
+    from jsonb_to_recordset(%(rows)s::jsonb) as x ({_RECORDSET})
+    returning company_id, yclients_record_id, id
+"""
+
+_UPDATE = f"""
+    update bookings b
+    set {", ".join(f"{name} = x.{name}" for name in _WRITTEN)}, revision = b.revision + 1, updated_at = %(now)s
+    from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, {_RECORDSET})
+    where b.id = x.id
+"""
+
+
+async def claim(conn: Connection, keys: Collection[Key]) -> None:
+    """Hold these bookings until the transaction ends, whether they have a row yet or not."""
+    locks = sorted({_lock_of(key) for key in keys})
+    await conn.execute(_CLAIM, [msgspec.json.encode([str(lock) for lock in locks]).decode()])
+
+
+async def rows_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
+    """The rows of these keys, locked; a key without a row is not in the answer. Claim the keys before."""
+    async with conn.cursor(row_factory=kwargs_row(_row)) as cursor:
+        await cursor.execute(_READ.encode(), [_encoded_keys(keys)])
+        return {(row.company_id, row.yclients_record_id): row async for row in cursor}
+
+
+async def known_and_adoptable(
+    conn: Connection, keys: Collection[Key]
+) -> tuple[dict[Key, Row], dict[Key, Adoptable]]:
+    """The rows of these keys, and of the other keys those rows of an older system that stand for them by their note only.
+
+    All locked; one way to the server and back. Claim the keys before.
+    """
+    wanted = [_encoded_keys(keys)]
+    async with (
+        conn.pipeline(),
+        conn.cursor(row_factory=kwargs_row(_row)) as known,
+        conn.cursor(row_factory=kwargs_row(_adoptable)) as old,
+    ):
+        await known.execute(_READ.encode(), wanted)
+        await old.execute(_ADOPTABLE.encode(), wanted)
+        rows = {(row.company_id, row.yclients_record_id): row async for row in known}
+        return rows, _first_of_each(await old.fetchall(), but=rows)
+
+
+async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> dict[Key, int]:
+    """Write rows that are not there yet; returns their ids by key."""
+    if not rows:
+        return {}
+    async with conn.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(_INSERT.encode(), {"rows": _encoded(rows), "now": now})
+        return {(company_id, record_id): id_ async for company_id, record_id, id_ in cursor}
+
+
+async def update(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
+    """Overwrite rows by their id and raise their revision. The caller holds them locked."""
+    if rows:
+        await conn.execute(_UPDATE.encode(), {"rows": _encoded(rows), "now": now})
+
+
+async def write_link(
+    conn: Connection,
+    booking_id: int,
+    user_id: int | None,
+    matched_by: MatchedBy,
+    *,
+    notes: str,
+    now: datetime,
+) -> None:
+    """Write whose one booking is, with the notes that follow, and raise its revision. The caller holds it locked."""
+    sql = """
+        update bookings set user_id = %(user_id)s, matched_by = %(matched_by)s, matched_version = null, notes = %(notes)s,
+            revision = revision + 1, updated_at = %(now)s
+        where id = %(id)s
+    """
+    values = {"id": booking_id, "user_id": user_id, "matched_by": matched_by, "notes": notes, "now": now}
+    await conn.execute(sql, values)
+
+
+async def remove(conn: Connection, ids: Collection[int]) -> None:
+    """Delete rows that nothing but unsigned calls ever vouched for."""
+    if ids:
+        await conn.execute("delete from bookings where id = any(%s) and not verified", [list(ids)])
+
+
+async def unverified_count(conn: Connection, company_id: int) -> int:
+    """How many rows of the company are unverified, counted up to `UNVERIFIED_MAX`."""
+    counted = "select 1 from bookings where company_id = %s and not verified limit %s"
+    cursor = await conn.execute(f"select count(*) from ({counted}) as counted", [company_id, UNVERIFIED_MAX])
+    row = await cursor.fetchone()
+    return row[0] if row else 0
+
+
+async def keys_of_user_evidence(
+    conn: Connection,
+    *,
+    user_id: int,
+    codes: Sequence[str],
+    email: str | None,
+    phone10: str | None,
+    after_id: int,
+    limit: int,
+) -> list[tuple[int, Key]]:
+    """(id, key) of the bookings that a user's code, proved e-mail or proved phone speak for, or that are linked to her.
+
+    By id, from `after_id` on, at most `limit`. `phone10`: last ten digits; `email` in lower case.
+    """
+    sql = """
+        select id, company_id, yclients_record_id from (
+            select id, company_id, yclients_record_id from bookings where user_id = %(user_id)s
+            union select id, company_id, yclients_record_id from bookings
+                where match_codes && %(codes)s::text[] and match_codes <> '{}'
+            union select id, company_id, yclients_record_id from bookings where match_email = %(email)s
+            union select id, company_id, yclients_record_id from bookings where match_phone10 = %(phone10)s
+        ) as hers
+        where id > %(after_id)s and company_id is not null and yclients_record_id is not null
+        order by id limit %(limit)s
+    """
+    values = {"user_id": user_id, "codes": list(codes), "email": email, "phone10": phone10} | {
+        "after_id": after_id,
+        "limit": limit,
+    }
+    cursor = await conn.execute(sql, values)
+    return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
+
+
+async def revisions(conn: Connection, keys: Collection[Key]) -> dict[Key, int]:
+    """The rows' revisions, to be remembered before the API is asked; a key without a row is not in the answer.
+
+    A row that could be adopted for a key counts as its row.
+    """
+    sql = f"""
+        with k as (select * from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint))
+        select k.c, k.r, b.revision from k join bookings b on b.company_id = k.c and b.yclients_record_id = k.r
+        union all
+        (select distinct on (k.c, k.r) k.c, k.r, b.revision from k join bookings b on {_IS_NAMED_IN_NOTE}
+            where not exists (select from bookings o where o.company_id = k.c and o.yclients_record_id = k.r)
+            order by k.c, k.r, b.id)
+    """
+    cursor = await conn.execute(sql.encode(), [_encoded_keys(keys)])
+    return {(company_id, record_id): revision for company_id, record_id, revision in await cursor.fetchall()}
+
+
+async def ids_by_digest(conn: Connection, shown: Sequence[tuple[int, int, str]]) -> dict[Key, int]:
+    """Of (company, record, digest of its bytes): the ids, by key, of the rows which an API read left in just that state."""
+    sql = """
+        select b.company_id, b.yclients_record_id, b.id from bookings b
+        join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint, d text)
+            on b.company_id = k.c and b.yclients_record_id = k.r and b.raw_digest = k.d
+    """
+    wanted = [{"c": company_id, "r": record_id, "d": digest} for company_id, record_id, digest in shown]
+    cursor = await conn.execute(sql, [msgspec.json.encode(wanted).decode()])
+    return {(company_id, record_id): id_ for company_id, record_id, id_ in await cursor.fetchall()}
+
+
+def _first_of_each(found: Sequence[Adoptable], *, but: Collection[Key]) -> dict[Key, Adoptable]:
+    """Two old rows with one note: the first is adopted. One old row and two companies' records: the first, too."""
+    adoptable: dict[Key, Adoptable] = {}
+    taken: set[int | None] = set()
+    for one in found:
+        key = (one.row.company_id, one.row.yclients_record_id)
+        if key not in but and key not in adoptable and one.row.id not in taken:
+            adoptable[key] = one
+            taken.add(one.row.id)
+    return adoptable
+
+
+def _adoptable(*, knows_company: bool, **columns: Any) -> Adoptable:
+    return Adoptable(_row(**columns), knows_company)
+
+
+def _row(**columns: Any) -> Row:
+    columns["status"] = Status(columns["status"])
+    columns["cancel_reason"] = CancelReason(columns["cancel_reason"]) if columns["cancel_reason"] else None
+    columns["matched_by"] = MatchedBy(columns["matched_by"]) if columns["matched_by"] else None
+    columns["match_codes"] = tuple(columns["match_codes"])
+    columns["match_code_versions"] = tuple(columns["match_code_versions"])
+    return Row(**columns)
+
+
+def _encoded(rows: Sequence[Row]) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+def _encoded_keys(keys: Collection[Key]) -> str:
+    return msgspec.json.encode([{"c": company_id, "r": record_id} for company_id, record_id in keys]).decode()
+
+
+def _lock_of(key: Key) -> int:
+    """A 64-bit lock number of a key; two keys that share one only wait for each other needlessly."""
+    company_id, record_id = key
+    mixed = (company_id * 0x9E3779B97F4A7C15 + record_id) & 0xFFFFFFFFFFFFFFFF
+    return mixed - (1 << 64) if mixed >= 1 << 63 else mixed
