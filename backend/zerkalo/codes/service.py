@@ -1,0 +1,53 @@
+"""Giving a code to everybody who has none."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from psycopg.errors import UniqueViolation
+
+from zerkalo.codes import store
+from zerkalo.codes.rules import new_code
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+
+BATCH = 500
+
+
+async def give_missing_codes(
+    pool: Pool,
+    *,
+    now: datetime,
+    make_code: Callable[[], str] = new_code,
+    on_progress: Callable[[int], None] = lambda _given: None,
+) -> int:
+    """Gives a new code to every user without one and returns how many got one; each batch is its own transaction.
+
+    May be stopped at any moment and run again, in several processes at once too: who has a code keeps it.
+    `on_progress` is told after each batch how many there were in all.
+    """
+    given = after_id = 0
+    while True:
+        async with pool.connection() as conn:
+            ids = await store.users_without_code(conn, after_id=after_id, limit=BATCH)
+        if not ids:
+            return given
+
+        async def give(conn: Connection, ids: tuple[int, ...] = tuple(ids)) -> int:
+            codes = await _free_codes(conn, len(ids), make_code)
+            return await store.give_codes(conn, dict(zip(ids, codes, strict=True)), now=now)
+
+        try:
+            given += await in_transaction(pool, give)
+        except UniqueViolation:
+            continue  # another process drew one of these at this moment: draw again
+        after_id = ids[-1]
+        on_progress(given)
+
+
+async def _free_codes(conn: Connection, count: int, make_code: Callable[[], str]) -> list[str]:
+    """So many different codes that are nobody's."""
+    free: set[str] = set()
+    while len(free) < count:
+        drawn = {make_code() for _ in range(count - len(free))} - free
+        free |= drawn - await store.taken_codes(conn, drawn)
+    return sorted(free)

@@ -1,0 +1,1 @@
+"""Whose booking is it: `rules` decides from values, `store` remembers candidates. Imports none of its siblings."""

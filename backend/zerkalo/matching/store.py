@@ -1,0 +1,93 @@
+"""What matching remembers: form bookings to look up, and the candidates between whom an admin chooses."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+import msgspec
+
+from zerkalo.db.pool import Connection
+
+Key = tuple[int, int]
+"""(company, record)."""
+
+
+async def form_users(
+    conn: Connection, keys: Collection[Key], api_ids: Mapping[str, Key]
+) -> dict[Key, frozenset[int]]:
+    """Who booked these records through our form, by key; by the record's id, or by the `api_id` that the record carries.
+
+    A form booking whose answer was lost learns its record here. One that is known to be another record's teaches
+    nothing: a copied record carries its original's `api_id`.
+    """
+    wanted_keys = [{"c": company_id, "r": record_id} for company_id, record_id in keys]
+    async with conn.pipeline():
+        if api_ids:
+            await _learn_records(conn, api_ids)
+        cursor = await conn.execute(
+            """
+            select f.company_id, f.record_id, f.user_id
+            from form_bookings f join jsonb_to_recordset(%s::jsonb) as x (c bigint, r bigint)
+                on f.company_id = x.c and f.record_id = x.r
+            where f.user_id is not null
+            """,
+            [msgspec.json.encode(wanted_keys).decode()],
+        )
+        told = await cursor.fetchall()
+    found: dict[Key, frozenset[int]] = {}
+    for company_id, record_id, user_id in told:
+        key = (company_id, record_id)
+        found[key] = found.get(key, frozenset()) | {user_id}
+    return found
+
+
+async def _learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
+    wanted = [
+        {"a": api_id, "c": company_id, "r": record_id} for api_id, (company_id, record_id) in api_ids.items()
+    ]
+    await conn.execute(
+        """
+        update form_bookings f set record_id = x.r, status = 'booked'
+        from jsonb_to_recordset(%s::jsonb) as x (a text, c bigint, r bigint)
+        where f.api_id = x.a and f.company_id = x.c and f.record_id is null
+        """,
+        [msgspec.json.encode(wanted).decode()],
+    )
+
+
+async def replace_candidates(
+    conn: Connection, candidates: Mapping[int, tuple[frozenset[int], str | None]], *, now: datetime
+) -> None:
+    """Write who might be whose: booking id -> (user ids, step). An empty set clears what stood there."""
+    if not candidates:
+        return
+    await conn.execute("delete from match_candidates where booking_id = any(%s)", [list(candidates)])
+    rows = [
+        {"b": booking_id, "u": user_id, "s": step}
+        for booking_id, (user_ids, step) in candidates.items()
+        for user_id in sorted(user_ids)
+    ]
+    if rows:
+        await conn.execute(
+            """
+            insert into match_candidates (booking_id, user_id, step, created_at)
+            select b, u, s, %s from jsonb_to_recordset(%s::jsonb) as x (b bigint, u bigint, s text)
+            """,
+            [now, msgspec.json.encode(rows).decode()],
+        )
+
+
+async def barrier(conn: Connection) -> None:
+    """Wait until every batch that read the users before now has committed.
+
+    A user's new proof and a batch that read the users just before it would otherwise miss each other: the batch links
+    nobody, and the rematch does not see its row yet. Call it in a transaction of its own, after the proof's commit.
+    """
+    await conn.execute("select pg_advisory_xact_lock(%s)", [_BARRIER])
+
+
+async def enter(conn: Connection) -> None:
+    """Tell `barrier` that this transaction is about to read users and write links."""
+    await conn.execute("select pg_advisory_xact_lock_shared(%s)", [_BARRIER])
+
+
+_BARRIER = 0x7A65726B616C6F  # "zerkalo"; a booking's own lock numbers are spread over all 64 bits
