@@ -1,0 +1,98 @@
+"""Which points expire, as stories."""
+
+from datetime import UTC, datetime, timedelta
+
+from zerkalo.loyalty.model import Kind, Movement, Reason
+from zerkalo.loyalty.rules import expire, expiry_drafts
+
+DAY_0 = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+def day(number):
+    return DAY_0 + timedelta(days=number)
+
+
+def accrual(amount, at, booking_id=1):
+    return Movement(amount, Kind.ACCRUAL, booking_id, day(at))
+
+
+def reversal(amount, at, booking_id=1):
+    return Movement(-amount, Kind.REVERSAL, booking_id, day(at))
+
+
+def redemption(amount, at):
+    return Movement(-amount, Kind.REDEMPTION, None, day(at))
+
+
+def expiry(amount, at):
+    return Movement(amount, Kind.EXPIRY, None, day(at))
+
+
+def test_old_points_that_are_left_expire_and_young_ones_stay():
+    assert expire([accrual(100, 0), accrual(50, 200, 2)], day(100)) == ((-100, Reason.EXPIRED),)
+
+
+def test_points_expire_only_when_they_are_older_than_the_bound():
+    assert expire([accrual(100, 0)], day(0)) == ()
+
+
+def test_without_a_bound_nothing_expires():
+    assert expire([accrual(100, 0)], None) == ()
+
+
+def test_redemptions_consume_the_oldest_first():
+    movements = [accrual(100, 0), accrual(50, 200, 2), redemption(80, 210)]
+
+    assert expire(movements, day(100)) == ((-20, Reason.EXPIRED),)
+
+
+def test_spent_points_do_not_expire_when_expiry_is_switched_on_later():
+    assert expire([accrual(100, 0), redemption(100, 400)], day(300)) == ()
+
+
+def test_what_expired_does_not_expire_again():
+    assert expire([accrual(100, 0), expiry(-100, 100)], day(300)) == ()
+
+
+def test_a_reversal_of_points_that_expired_takes_them_once():
+    movements = [accrual(100, 0), expiry(-100, 366), reversal(100, 400)]
+
+    assert expire(movements, day(35)) == ((100, Reason.EXPIRED_NOT_EARNED),)
+    assert expire([*movements, expiry(100, 400)], day(35)) == ()
+
+
+def test_a_reversal_of_spent_points_leaves_a_debt_that_later_points_fill():
+    movements = [accrual(100, 0), redemption(100, 10), reversal(100, 20), accrual(150, 30, 2)]
+
+    assert expire(movements, day(300)) == ((-50, Reason.EXPIRED),)
+
+
+def test_a_price_cut_takes_first_what_is_left_then_what_expired_then_what_was_spent():
+    movements = [
+        accrual(100, 0),
+        redemption(60, 10),
+        expiry(-40, 366),
+        Movement(-50, Kind.ADJUSTMENT, 1, day(400)),
+    ]
+
+    # Of the fifty not earned forty had expired: they come back. Ten were spent: she owes them.
+    assert expire(movements, day(35)) == ((40, Reason.EXPIRED_NOT_EARNED),)
+    assert sum(movement.amount for movement in movements) + 40 == -10
+
+
+def test_a_price_cut_undoes_the_newest_points_of_the_visit():
+    movements = [
+        accrual(100, 0),
+        Movement(50, Kind.ADJUSTMENT, 1, day(200)),
+        Movement(-50, Kind.ADJUSTMENT, 1, day(210)),
+    ]
+
+    assert expire(movements, day(100)) == ((-100, Reason.EXPIRED),)
+
+
+def test_the_key_of_an_expiry_counts_the_accounts_expiries():
+    drafts = expiry_drafts(5, [accrual(100, 0), expiry(-10, 1)], day(300))
+
+    assert [(draft.entry_key, draft.amount, draft.kind) for draft in drafts] == [
+        ("expiry:5:1", -90, Kind.EXPIRY)
+    ]

@@ -1,0 +1,151 @@
+"""What the ledger is made of: settings, the state of a booking that earns, entries; frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What an entry is; the words of the contract."""
+
+    ACCRUAL = "accrual"
+    REVERSAL = "reversal"
+    ADJUSTMENT = "adjustment"
+    REDEMPTION = "redemption"
+    EXPIRY = "expiry"
+
+
+class Reason(StrEnum):
+    """Why an entry of ours was made. Stable words: pages translate them. Entries by hand carry free text instead."""
+
+    COMPLETED = "completed"
+    PRICE_CHANGED = "price_changed"
+    NOT_EARNED = "not_earned"
+    """The booking is not completed any more, or its visit moved before the start."""
+    OTHER_USER = "other_user"
+    EXPIRED = "expired"
+    EXPIRED_NOT_EARNED = "expired_not_earned"
+    """Expired points that later proved not to have been earned: they are taken once, not twice."""
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """From so many roubles spent in the year before a visit on, it earns so many per cent."""
+
+    from_roubles: int
+    percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LoyaltyPolicy:
+    """The settings of the programme. `tiers` ascend; `start_date` None: every visit; `expire_days` None: never."""
+
+    enabled: bool
+    percent: Decimal
+    start_date: date | None = None
+    tiers: tuple[Tier, ...] = ()
+    expire_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EarningState:
+    """What of a booking decides on its points. `visit_on` is the date in the salon's zone (`rules.visit_on`)."""
+
+    booking_id: int
+    revision: int
+    """The row's revision: 1 has just been inserted, so nothing of it can stand in the ledger yet."""
+    user_id: int | None
+    status: str
+    price_kopecks: int
+    visit_on: date
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the accruals of a booking fixed for good."""
+
+    percent: Decimal
+    """Of the first accrual."""
+    start_date: date | None
+    """The earliest start of the programme that one of them was made under; None: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """An entry of a booking, as settling needs it."""
+
+    booking_id: int
+    user_id: int
+    amount: int
+    kind: Kind
+    percent: Decimal | None
+    start_date: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class BookingLedger:
+    """What the ledger has of one booking: the sum a user, the terms it keeps (None: it never accrued)."""
+
+    sums: Mapping[int, int] = field(default_factory=dict[int, int])
+    terms: Terms | None = None
+    entry_count: int = 0
+
+    @property
+    def percent(self) -> Decimal | None:
+        """The percent of the first accrual."""
+        return self.terms.percent if self.terms else None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDraft:
+    """An entry to append. `amount` is in points, signed, never 0; `entry_key` makes the same movement the same entry."""
+
+    user_id: int
+    amount: int
+    kind: Kind
+    reason: str
+    entry_key: str
+    booking_id: int | None = None
+    percent: Decimal | None = None
+    start_date: date | None = None
+    created_by: int | None = None
+    balance_after: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An entry of a user, as expiring needs it; a user's movements come in the order of (effective_at, id)."""
+
+    amount: int
+    kind: Kind
+    booking_id: int | None
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as people see it."""
+
+    id: int
+    booking_id: int | None
+    amount: int
+    kind: Kind
+    reason: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HandEntry:
+    """A movement an admin made by hand, with the balance it left: the answer that a repeated request gets again."""
+
+    id: int
+    user_id: int
+    amount: int
+    kind: Kind
+    reason: str
+    balance_after: int
+    created_at: datetime

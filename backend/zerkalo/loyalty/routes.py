@@ -1,0 +1,168 @@
+"""`GET /loyalty` for the user herself; redeeming and adjusting for admins."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from zerkalo.auth.dependencies import AuthRuntime, current_admin, current_user
+from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.db.pool import Pool
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.text import storable_text
+from zerkalo.loyalty import service, store
+from zerkalo.loyalty.model import HandEntry, Kind
+from zerkalo.settings import Settings
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 200
+POINTS_MAX = 1_000_000_000
+REASON_CHARS_MAX = 500
+KEY_CHARS_MAX = 200
+_MODE = "loyalty"
+
+
+class LoyaltyRuntime(AuthRuntime, Protocol):
+    """What these routes need of `zerkalo.runtime.Runtime`."""
+
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def settings(self) -> Settings: ...
+
+
+class LedgerEntry(BaseModel):
+    """A movement of points. `reason` is a stable word of ours, or free text where an admin made it."""
+
+    id: int
+    booking_id: int | None
+    amount: int
+    kind: Kind
+    reason: str
+    created_at: datetime
+
+
+class LedgerPage(BaseModel):
+    """The balance, and some entries, newest first; `next_cursor` gives the next ones."""
+
+    balance: int
+    entries: list[LedgerEntry]
+    next_cursor: str | None
+
+
+def _storable(value: object) -> object:
+    return storable_text(value).strip() if isinstance(value, str) else value
+
+
+def _not_zero(points: int) -> int:
+    if points == 0:
+        raise ValueError("must not be 0")
+    return points
+
+
+UserId = Annotated[int, Field(ge=1, le=ID_MAX)]
+Reason = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=REASON_CHARS_MAX)]
+
+
+class RedeemRequest(BaseModel):
+    """How many points she spends, and on what."""
+
+    user_id: UserId
+    points: Annotated[int, Field(ge=1, le=POINTS_MAX)]
+    reason: Reason
+
+
+class AdjustRequest(BaseModel):
+    """How many points she is given, or which are taken (negative), and why."""
+
+    user_id: UserId
+    points: Annotated[
+        int,
+        Field(ge=-POINTS_MAX, le=POINTS_MAX, json_schema_extra={"not": {"const": 0}}),
+        AfterValidator(_not_zero),
+    ]
+    reason: Reason
+
+
+class Movement(BaseModel):
+    """What was moved, and the balance it left. The same for every repetition of the request."""
+
+    id: int
+    user_id: int
+    amount: int
+    kind: Kind
+    reason: str
+    balance_after: int
+    created_at: datetime
+
+
+IdempotencyKey = Annotated[
+    str, Header(alias="Idempotency-Key", min_length=1, max_length=KEY_CHARS_MAX, pattern=r"^[\x21-\x7e]+$")
+]
+
+
+def router(runtime: LoyaltyRuntime) -> APIRouter:
+    """The routes of the ledger, to be mounted under /api/v1."""
+    routes = APIRouter(tags=["loyalty"])
+    signed_in = Depends(current_user(runtime))
+    an_admin = Depends(current_admin(runtime))
+    policy = service.policy_of(runtime.settings)
+
+    @routes.get("/loyalty", responses=problem_responses(401))
+    async def own_ledger(
+        user: AuthenticatedUser = signed_in,
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
+        cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
+    ) -> LedgerPage:
+        """One's own balance and entries."""
+        before_id = int(str(decode_cursor(cursor, _MODE, int)[0])) if cursor is not None else None
+        async with runtime.pool.connection() as conn:
+            entries = await store.read_entries(conn, user.id, before_id, limit + 1)
+            balance = await service.balance(conn, user.id)
+        page = entries[:limit]
+        next_cursor = encode_cursor(_MODE, page[-1].id) if len(entries) > limit else None
+        shown = [LedgerEntry.model_validate(asdict(entry)) for entry in page]
+        return LedgerPage(balance=balance, entries=shown, next_cursor=next_cursor)
+
+    @routes.post("/admin/loyalty/redeem", responses=problem_responses(401, 403, 404, 409))
+    async def redeem(
+        body: RedeemRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
+    ) -> Movement:
+        """Takes points for something she got; never more than she has."""
+        entry = await service.redeem(
+            runtime.pool,
+            user_id=body.user_id,
+            points=body.points,
+            reason=body.reason,
+            idempotency_key=idempotency_key,
+            admin_id=admin.id,
+            policy=policy,
+            now=runtime.clock(),
+        )
+        return _movement_of(entry)
+
+    @routes.post("/admin/loyalty/adjust", responses=problem_responses(401, 403, 404))
+    async def adjust(
+        body: AdjustRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
+    ) -> Movement:
+        """Gives or takes points by hand, below zero too."""
+        entry = await service.adjust(
+            runtime.pool,
+            user_id=body.user_id,
+            points=body.points,
+            reason=body.reason,
+            idempotency_key=idempotency_key,
+            admin_id=admin.id,
+            policy=policy,
+            now=runtime.clock(),
+        )
+        return _movement_of(entry)
+
+    return routes
+
+
+def _movement_of(entry: HandEntry) -> Movement:
+    return Movement.model_validate(asdict(entry))

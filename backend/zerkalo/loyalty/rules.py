@@ -1,0 +1,240 @@
+"""What a booking earns, and which entries make its ledger say so. Pure: values in, values out."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from zerkalo.loyalty.model import (
+    BookingLedger,
+    EarningState,
+    EntryDraft,
+    Kind,
+    LedgerLine,
+    LoyaltyPolicy,
+    Movement,
+    Reason,
+    Terms,
+)
+
+SPENT_DAYS = 365
+"""Tiers look at what was spent on so many days before the day of the visit."""
+
+
+def visit_on(starts_at: datetime, starts_local: datetime | None) -> date:
+    """The date of a visit as the salon's calendar shows it.
+
+    `starts_local` is the salon's wall clock; None where its zone is not known, then the date of `starts_at` in UTC.
+    """
+    return (starts_local or starts_at).date()
+
+
+def points_for(price_kopecks: int, percent: Decimal) -> int:
+    """Whole points for a price: floor(roubles × percent / 100), exact; a negative price earns nothing."""
+    numerator, denominator = percent.as_integer_ratio()
+    return max(price_kopecks, 0) * numerator // (denominator * 100 * 100)
+
+
+def percent_for(policy: LoyaltyPolicy, spent_kopecks: int) -> Decimal:
+    """The percent of a first accrual: the highest tier that her spending reaches, else the common percent."""
+    reached = [tier.percent for tier in policy.tiers if spent_kopecks >= tier.from_roubles * 100]
+    return reached[-1] if reached else policy.percent
+
+
+def ledger_of(lines: Iterable[LedgerLine]) -> dict[int, BookingLedger]:
+    """The ledgers of bookings, by booking id, from their entries in the order of entry ids."""
+    ledgers: dict[int, BookingLedger] = {}
+    for line in lines:
+        ledger = ledgers.get(line.booking_id, BookingLedger())
+        terms = ledger.terms
+        if line.kind is Kind.ACCRUAL and line.percent is not None:
+            terms = (
+                Terms(terms.percent, _earlier(terms.start_date, line.start_date))
+                if terms
+                else Terms(line.percent, line.start_date)
+            )
+        sums = {**ledger.sums, line.user_id: ledger.sums.get(line.user_id, 0) + line.amount}
+        ledgers[line.booking_id] = BookingLedger(sums, terms, ledger.entry_count + 1)
+    return ledgers
+
+
+def may_earn(state: EarningState, policy: LoyaltyPolicy) -> bool:
+    """Whether a booking that never accrued would earn under these settings (perhaps zero points)."""
+    return policy.enabled and _earns(state, policy.start_date)
+
+
+def needs_spending(state: EarningState, ledger: BookingLedger, policy: LoyaltyPolicy) -> bool:
+    """Whether settling has to know what she spent: at a first accrual, where there are tiers."""
+    return bool(policy.tiers) and ledger.terms is None and may_earn(state, policy)
+
+
+def settle(
+    state: EarningState, ledger: BookingLedger, policy: LoyaltyPolicy, spent_kopecks: int = 0
+) -> tuple[EntryDraft, ...]:
+    """The entries that make a booking's ledger sum to what its state earns: target − what the ledger has.
+
+    None when it does already, so settling twice is settling once. `spent_kopecks` is what the user's completed
+    visits cost in the `SPENT_DAYS` before the day of this one; it is looked at only where `needs_spending`.
+
+    A booking that accrued once keeps its terms for good: the percent of its first accrual, and the earliest start
+    date it accrued under. Switching the programme off, or starting it later, takes nothing back.
+    """
+    terms, earns = _terms(state, ledger, policy, spent_kopecks)
+    target = points_for(state.price_kopecks, terms.percent) if terms and earns else 0
+    drafts: list[EntryDraft] = []
+
+    def add(user_id: int, amount: int, kind: Kind, reason: Reason, terms: Terms | None = None) -> None:
+        drafts.append(
+            EntryDraft(
+                user_id=user_id,
+                booking_id=state.booking_id,
+                amount=amount,
+                kind=kind,
+                reason=reason,
+                percent=terms.percent if terms else None,
+                start_date=terms.start_date if terms else None,
+                # The count of entries is part of the key: of two writers that saw the same ledger only one can
+                # append, whatever each of them wanted to.
+                entry_key=f"booking:{state.booking_id}:{ledger.entry_count + len(drafts)}",
+            )
+        )
+
+    for user_id, has in sorted(ledger.sums.items()):
+        if has and user_id != state.user_id:
+            add(user_id, -has, Kind.REVERSAL, Reason.OTHER_USER if state.user_id else Reason.NOT_EARNED)
+    if state.user_id is None:
+        return tuple(drafts)
+    has = ledger.sums.get(state.user_id, 0)
+    if target == has:
+        pass
+    elif not earns:
+        add(state.user_id, -has, Kind.REVERSAL, Reason.NOT_EARNED)
+    elif has == 0:
+        add(state.user_id, target, Kind.ACCRUAL, Reason.COMPLETED, terms)
+    else:
+        add(state.user_id, target - has, Kind.ADJUSTMENT, Reason.PRICE_CHANGED)
+    return tuple(drafts)
+
+
+def _terms(
+    state: EarningState, ledger: BookingLedger, policy: LoyaltyPolicy, spent_kopecks: int
+) -> tuple[Terms | None, bool]:
+    """The terms that hold for a booking, and whether its state earns under them."""
+    if ledger.terms is not None:
+        start_date = ledger.terms.start_date
+        if policy.enabled:
+            start_date = _earlier(start_date, policy.start_date)
+        return Terms(ledger.terms.percent, start_date), _earns(state, start_date)
+    if not may_earn(state, policy):
+        return None, False
+    return Terms(percent_for(policy, spent_kopecks), policy.start_date), True
+
+
+def _earlier(start: date | None, other: date | None) -> date | None:
+    """The start that covers more; None covers every visit."""
+    return None if start is None or other is None else min(start, other)
+
+
+def _earns(state: EarningState, start_date: date | None) -> bool:
+    """Whether a state earns at all in a programme that started on `start_date`."""
+    return (
+        state.status == "COMPLETED"
+        and state.user_id is not None
+        and state.verified
+        and (start_date is None or state.visit_on >= start_date)
+    )
+
+
+@dataclass(slots=True)
+class _Lot:
+    """Points that came in together; what is left of them, and what of them has expired."""
+
+    booking_id: int | None
+    effective_at: datetime
+    left: int
+    expired: int = 0
+
+
+@dataclass(slots=True)
+class _Account:
+    """A user's movements, followed in order. Always: balance = sum of what is left − debt − refund."""
+
+    lots: list[_Lot]
+    debt: int = 0
+    """Spent beyond what there was; the next points fill it."""
+    refund: int = 0
+    """Expired points that proved not to have been earned and have not been given back yet."""
+
+    def take(self, amount: int, lots: Iterable[_Lot], *, expiring: bool = False) -> int:
+        """Takes up to `amount` from what is left in `lots`, in their order; returns what could not be taken."""
+        for lot in lots:
+            taken = min(lot.left, amount)
+            lot.left -= taken
+            lot.expired += taken if expiring else 0
+            amount -= taken
+        return amount
+
+    def follow(self, movement: Movement) -> None:
+        """Takes in one movement."""
+        if movement.amount > 0:
+            self._come(movement)
+        elif movement.kind is Kind.EXPIRY:
+            self.refund += self.take(-movement.amount, self.lots, expiring=True)
+        elif movement.booking_id is not None:
+            self._unearn(movement.booking_id, -movement.amount)
+        else:
+            self.debt += self.take(-movement.amount, self.lots)
+
+    def _come(self, movement: Movement) -> None:
+        amount = movement.amount
+        if movement.kind is Kind.EXPIRY:
+            given_back = min(self.refund, amount)
+            self.refund -= given_back
+            amount -= given_back
+        fills = min(self.debt, amount)
+        self.debt -= fills
+        self.lots.append(_Lot(movement.booking_id, movement.effective_at, amount - fills))
+
+    def _unearn(self, booking_id: int, amount: int) -> None:
+        """Points of a booking that were not earned after all: first what is left of them, then what of them has
+        expired (given back, or they would be taken twice), then, being spent, from the others or as a debt.
+        """
+        own = [lot for lot in reversed(self.lots) if lot.booking_id == booking_id]
+        amount = self.take(amount, own)
+        for lot in own:
+            undone = min(lot.expired, amount)
+            lot.expired -= undone
+            self.refund += undone
+            amount -= undone
+        self.debt += self.take(amount, self.lots)
+
+
+def expire(movements: Sequence[Movement], expire_before: datetime | None) -> tuple[tuple[int, Reason], ...]:
+    """The `expiry` entries an account needs now, as (amount, reason): at most one that gives back, one that takes.
+
+    Redemptions and expiries consume the oldest points first. Points that came before `expire_before` and are still
+    left expire (None: none do). Expired points of a booking that is reversed later are given back, so a reversal
+    never takes what expiry took. Expiring never makes a balance negative, and twice is once.
+    """
+    account = _Account([])
+    for movement in movements:
+        account.follow(movement)
+    entries: list[tuple[int, Reason]] = []
+    if account.refund:
+        entries.append((account.refund, Reason.EXPIRED_NOT_EARNED))
+    if expire_before is not None:
+        expiring = sum(lot.left for lot in account.lots if lot.effective_at < expire_before)
+        if expiring:
+            entries.append((-expiring, Reason.EXPIRED))
+    return tuple(entries)
+
+
+def expiry_drafts(
+    user_id: int, movements: Sequence[Movement], expire_before: datetime | None
+) -> list[EntryDraft]:
+    """`expire` as entries to append. Their key counts the user's expiries: of two sweeps only one can append."""
+    count = sum(movement.kind is Kind.EXPIRY for movement in movements)
+    return [
+        EntryDraft(user_id, amount, Kind.EXPIRY, reason, f"expiry:{user_id}:{count + index}")
+        for index, (amount, reason) in enumerate(expire(movements, expire_before))
+    ]

@@ -1,0 +1,316 @@
+"""The ledger at work: settling bookings, expiring points, movements by hand, merging accounts."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.problem import ProblemError
+from zerkalo.loyalty import store
+from zerkalo.loyalty.model import (
+    BookingLedger,
+    EarningState,
+    EntryDraft,
+    HandEntry,
+    Kind,
+    LoyaltyPolicy,
+    Reason,
+    Tier,
+)
+from zerkalo.loyalty.rules import expiry_drafts, ledger_of, may_earn, needs_spending, settle
+from zerkalo.settings import Settings
+
+SETTLE_ATTEMPTS_MAX = 5
+SWEEP_BOOKING_IDS = 5_000
+"""Ids that one transaction of a sweep looks at."""
+SWEEP_USERS = 200
+"""Accounts that one transaction of an expiry sweep looks at."""
+SWEEP_AGAIN_AFTER = timedelta(days=1)
+"""Settings unchanged, a sweep still looks at every booking once in so long: at a restart with new settings a process
+with the old ones may have completed a booking behind its back, and it mends whatever else left a ledger unsettled."""
+SWEEP_FACT = "loyalty_sweep"
+EXPIRY_FACT = "loyalty_expiry"
+
+
+def policy_of(settings: Settings) -> LoyaltyPolicy:
+    """The programme as the settings describe it."""
+    return LoyaltyPolicy(
+        enabled=settings.loyalty_enabled,
+        percent=settings.loyalty_percent,
+        start_date=settings.loyalty_start_date,
+        tiers=tuple(Tier(tier.from_roubles, tier.percent) for tier in settings.loyalty_tiers),
+        expire_days=settings.loyalty_expire_days,
+    )
+
+
+async def settle_bookings(
+    conn: Connection, states: Sequence[EarningState], policy: LoyaltyPolicy, now: datetime
+) -> int:
+    """Makes the ledger of these bookings sum to what their states earn; returns how many entries that took.
+
+    To be called in the transaction that wrote the bookings, which holds their rows locked. A booking that has just
+    been inserted and earns nothing costs no query; the others cost one together.
+    """
+    # A revision of 1 that does not earn now never did: every write raises the revision.
+    concerned = [state for state in states if state.revision > 1 or may_earn(state, policy)]
+    return await _settle(conn, concerned, policy, now) if concerned else 0
+
+
+async def settle_bookings_by_id(
+    conn: Connection, booking_ids: Iterable[int], policy: LoyaltyPolicy, now: datetime
+) -> int:
+    """`settle_bookings` for rows as they stand, for whoever changed whose they are: unlinking, erasing.
+
+    To be called after the change, in its transaction, which holds the rows locked.
+    """
+    states = await store.read_states(conn, booking_ids)
+    return await _settle(conn, states, policy, now) if states else 0
+
+
+def settler_of(policy: LoyaltyPolicy) -> Callable[[Connection, Iterable[int], datetime], Awaitable[int]]:
+    """`settle_bookings_by_id` under this policy, for those who know of bookings and users but of no programme."""
+
+    async def settle_them(conn: Connection, booking_ids: Iterable[int], now: datetime) -> int:
+        return await settle_bookings_by_id(conn, booking_ids, policy, now)
+
+    return settle_them
+
+
+async def _settle(
+    conn: Connection, states: Sequence[EarningState], policy: LoyaltyPolicy, now: datetime
+) -> int:
+    written = 0
+    for _ in range(SETTLE_ATTEMPTS_MAX):
+        drafts = await _settle_once(conn, states, policy)
+        appended = await store.append(conn, drafts, now)
+        written += appended
+        if appended == len(drafts):
+            losers = {draft.user_id for draft in drafts if draft.amount < 0}
+            return written + await _give_back_expired(conn, losers, policy, now)
+        # Somebody settled one of them without its lock; his entries can be read now, so settle what is left.
+    raise AssertionError("a ledger kept changing although its booking is locked")
+
+
+async def _settle_once(
+    conn: Connection, states: Sequence[EarningState], policy: LoyaltyPolicy
+) -> list[EntryDraft]:
+    ledgers = ledger_of(await store.read_ledger_lines(conn, [state.booking_id for state in states]))
+    pairs = [(state, ledgers.get(state.booking_id, BookingLedger())) for state in states]
+    in_tiers = [state for state, ledger in pairs if needs_spending(state, ledger, policy)]
+    spent = await store.read_spent(conn, in_tiers) if in_tiers else {}
+    return [
+        draft
+        for state, ledger in pairs
+        for draft in settle(state, ledger, policy, spent.get(state.booking_id, 0))
+    ]
+
+
+async def _give_back_expired(
+    conn: Connection, user_ids: Iterable[int], policy: LoyaltyPolicy, now: datetime
+) -> int:
+    """Points taken from users who had points expire may be taken twice; sees to it that they are not."""
+    concerned = set(user_ids)
+    expired = await store.read_users_with_expiries(conn, concerned) if concerned else []
+    return await expire_points(conn, expired, policy.expire_days, now) if expired else 0
+
+
+async def expire_points(
+    conn: Connection, user_ids: Iterable[int], expire_days: int | None, now: datetime
+) -> int:
+    """Writes the `expiry` entries that these users' accounts need now; returns how many. Locks the accounts.
+
+    `expire_days` None: no points expire, expired ones that were not earned are given back all the same.
+    """
+    locked = await store.lock_users(conn, user_ids)
+    before = now - timedelta(days=expire_days) if expire_days is not None else None
+    movements = await store.read_movements(conn, locked) if locked else {}
+    drafts = [draft for user_id, own in movements.items() for draft in expiry_drafts(user_id, own, before)]
+    return await store.append(conn, drafts, now)
+
+
+async def sweep(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int:
+    """Settles what the settings newly cover and lets old points expire; returns how many entries that took.
+
+    Cheap when there is nothing to do, right when it is killed or runs twice at once: each transaction is bounded and
+    what has been done is remembered in `facts`.
+    """
+    return await _sweep_bookings(pool, policy, now) + await _sweep_expiry(pool, policy, now)
+
+
+async def _sweep_bookings(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int:
+    fingerprint = _fingerprint(policy)
+    async with pool.connection() as conn:
+        fact = await store.read_fact(conn, SWEEP_FACT)
+        has_work = policy.enabled or await store.has_entries(conn)
+        until_id = await store.read_last_booking_id(conn) if has_work else 0
+    after_id = _resume_at(fact, fingerprint, now)
+    written = 0
+    while after_id is not None and after_id < until_id:
+        low, high = after_id, min(after_id + SWEEP_BOOKING_IDS, until_id)
+
+        async def settle_range(conn: Connection, low: int = low, high: int = high) -> int:
+            states = await store.lock_unsettled(
+                conn, low, high, enabled=policy.enabled, start_date=policy.start_date
+            )
+            appended = await _settle(conn, states, policy, now) if states else 0
+            await store.write_fact(conn, SWEEP_FACT, {"settings": fingerprint, "after_id": high}, now)
+            return appended
+
+        written += await in_transaction(pool, settle_range)
+        after_id = high
+    if after_id is not None:
+        async with pool.connection() as conn:
+            done = {"settings": fingerprint, "finished_at": now.isoformat()}
+            await store.write_fact(conn, SWEEP_FACT, done, now)
+    return written
+
+
+def _fingerprint(policy: LoyaltyPolicy) -> str:
+    """What of the settings decides on first accruals."""
+    tiers = ",".join(f"{tier.from_roubles}:{tier.percent.normalize()}" for tier in policy.tiers)
+    return f"{policy.enabled} {policy.percent.normalize()} {policy.start_date} {tiers}"
+
+
+def _resume_at(fact: Mapping[str, object], fingerprint: str, now: datetime) -> int | None:
+    """The booking id after which a sweep goes on; None: nothing to do."""
+    if fact.get("settings") != fingerprint:
+        return 0
+    if "finished_at" in fact:
+        finished_at = datetime.fromisoformat(str(fact["finished_at"]))
+        return 0 if now - finished_at >= SWEEP_AGAIN_AFTER else None
+    return int(str(fact.get("after_id", 0)))
+
+
+async def _sweep_expiry(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int:
+    if policy.expire_days is None:
+        return 0
+    before = now - timedelta(days=policy.expire_days)
+    async with pool.connection() as conn:
+        fact = await store.read_fact(conn, EXPIRY_FACT)
+    # Up to here everything that could expire has; points grow old, but never new ones behind this.
+    since = datetime.fromisoformat(str(fact["before"])) if "before" in fact else None
+    if since is not None and since >= before:
+        return 0
+    written = 0
+    after_user_id = 0
+    while True:
+        async with pool.connection() as conn:
+            users = await store.read_expiring_users(conn, since, before, after_user_id, SWEEP_USERS)
+        if not users:
+            break
+
+        async def expire_users(conn: Connection, users: Sequence[int] = tuple(users)) -> int:
+            return await expire_points(conn, users, policy.expire_days, now)
+
+        written += await in_transaction(pool, expire_users)
+        after_user_id = users[-1]
+    async with pool.connection() as conn:
+        await store.write_fact(conn, EXPIRY_FACT, {"before": before.isoformat()}, now)
+    return written
+
+
+async def balance(conn: Connection, user_id: int) -> int:
+    """A user's balance in points: the sum of her entries. Negative where points were spent that proved unearned."""
+    return await store.read_balance(conn, user_id)
+
+
+async def redeem(
+    pool: Pool,
+    *,
+    user_id: int,
+    points: int,
+    reason: str,
+    idempotency_key: str,
+    admin_id: int,
+    policy: LoyaltyPolicy,
+    now: datetime,
+) -> HandEntry:
+    """Takes `points` (1 or more) for something she got. Never more than the balance, however many ask at once.
+
+    The same key with the same body gives the same answer and moves nothing again. Raises `ProblemError`: 404
+    `user_not_found`, 409 `balance_too_low`, 422 `idempotency_key_reused` (other body). Writes an audit entry.
+    """
+    assert points > 0
+    draft = _hand_draft(user_id, -points, Kind.REDEMPTION, reason, idempotency_key, admin_id)
+    return await in_transaction(pool, lambda conn: _move_by_hand(conn, draft, policy, now))
+
+
+async def adjust(
+    pool: Pool,
+    *,
+    user_id: int,
+    points: int,
+    reason: str,
+    idempotency_key: str,
+    admin_id: int,
+    policy: LoyaltyPolicy,
+    now: datetime,
+) -> HandEntry:
+    """Gives (positive) or takes (negative) points by hand, below zero too: an admin puts right what was wrong.
+
+    Key, errors and audit as `redeem`, without `balance_too_low`.
+    """
+    assert points != 0
+    draft = _hand_draft(user_id, points, Kind.ADJUSTMENT, reason, idempotency_key, admin_id)
+    return await in_transaction(pool, lambda conn: _move_by_hand(conn, draft, policy, now))
+
+
+def _hand_draft(
+    user_id: int, amount: int, kind: Kind, reason: str, idempotency_key: str, admin_id: int
+) -> EntryDraft:
+    # The key is the admin's own: two people may have the same idea of a good key.
+    return EntryDraft(
+        user_id, amount, kind, reason, f"hand:{admin_id}:{idempotency_key}", created_by=admin_id
+    )
+
+
+async def _move_by_hand(
+    conn: Connection, draft: EntryDraft, policy: LoyaltyPolicy, now: datetime
+) -> HandEntry:
+    known = await store.lock_users(conn, [draft.user_id])
+    repeated = await store.read_hand_entry(conn, draft.entry_key)
+    if repeated is not None:
+        return _same(repeated, draft)
+    if not known:
+        raise ProblemError(404, "user_not_found", "There is no such user.")
+    # Points that are due to expire can't be spent, whether or not a sweep has been there already.
+    await expire_points(conn, [draft.user_id], policy.expire_days, now)
+    left = await store.read_balance(conn, draft.user_id) + draft.amount
+    if draft.kind is Kind.REDEMPTION and left < 0:
+        raise ProblemError(409, "balance_too_low", "The balance does not have so many points.")
+    appended = await store.append(conn, [replace(draft, balance_after=left)], now)
+    entry = await store.read_hand_entry(conn, draft.entry_key)
+    assert entry is not None, "appended above, or a moment earlier by a request for another user"
+    if appended:
+        await store.append_audit(conn, draft, now)
+    return _same(entry, draft)
+
+
+def _same(entry: HandEntry, draft: EntryDraft) -> HandEntry:
+    """The entry that a key stands for, if it is what was asked for."""
+    asked = (draft.user_id, draft.amount, draft.kind, draft.reason)
+    if (entry.user_id, entry.amount, entry.kind, entry.reason) != asked:
+        raise ProblemError(422, "idempotency_key_reused", "This Idempotency-Key stands for another request.")
+    return entry
+
+
+async def move_ledger(
+    conn: Connection,
+    from_user: int,
+    into_user: int,
+    now: datetime,
+    reason: str = Reason.MERGED,
+    *,
+    expire_days: int | None = None,
+) -> int:
+    """Moves everything one account earned and spent to another, as if it had always been one; returns how many entries.
+
+    For a merge of two accounts of one person, in its transaction, the bookings locked before: each entry is undone
+    at the one and repeated at the other with its booking, kind, percent and age. Both sums per booking and the sum
+    of the balances stay. The entries of a booking are settled as before once the booking's user is `into_user`.
+    """
+    await store.lock_users(conn, [from_user, into_user])
+    moved = await store.move_entries(conn, from_user, into_user, now, reason)
+    await expire_points(conn, [into_user], expire_days, now)
+    return moved

@@ -1,0 +1,304 @@
+"""The ledger's SQL. Every function works inside the caller's transaction and never commits."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+
+import msgspec
+
+from zerkalo.db.pool import Connection
+from zerkalo.loyalty.model import (
+    EarningState,
+    Entry,
+    EntryDraft,
+    HandEntry,
+    Kind,
+    LedgerLine,
+    Movement,
+)
+from zerkalo.loyalty.rules import SPENT_DAYS, visit_on
+
+
+def _json(rows: object) -> str:
+    return msgspec.json.encode(rows).decode()
+
+
+LEDGER_LINES = """
+    select booking_id, user_id, amount, kind, percent, start_date
+    from bonus_entries
+    where booking_id in (select value::bigint from jsonb_array_elements_text(%(ids)s::jsonb))
+    order by id
+"""
+
+
+async def read_ledger_lines(conn: Connection, booking_ids: Iterable[int]) -> list[LedgerLine]:
+    """Every entry of these bookings, in the order of entry ids."""
+    cursor = await conn.execute(LEDGER_LINES, {"ids": _json(list(booking_ids))})
+    return [
+        LedgerLine(booking_id, user_id, amount, Kind(kind), percent, start_date)
+        async for booking_id, user_id, amount, kind, percent, start_date in cursor
+    ]
+
+
+# The bounds on the instant are a day wider than any zone can shift a date; they are what the index serves.
+SPENT = """
+    select s.booking_id, sum(b.service_price)::bigint
+    from jsonb_to_recordset(%(states)s::jsonb) as s (booking_id bigint, user_id bigint, visit_on date)
+    join bookings b on b.user_id = s.user_id
+        and b.appointment_datetime >= (s.visit_on - %(days)s - 1)::timestamp at time zone 'UTC'
+        and b.appointment_datetime < (s.visit_on + 1)::timestamp at time zone 'UTC'
+    where b.status = 'COMPLETED' and b.verified and b.id <> s.booking_id
+        and coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date
+            between s.visit_on - %(days)s and s.visit_on - 1
+    group by s.booking_id
+"""
+
+
+async def read_spent(conn: Connection, states: Iterable[EarningState]) -> dict[int, int]:
+    """What the user of each booking spent before it, in kopecks, by booking id; nothing spent is absent.
+
+    Counts her completed, verified visits on the `SPENT_DAYS` days before the day of the visit: not those of the
+    same day, so that it does not matter which of them was told first.
+    """
+    rows = [{"booking_id": s.booking_id, "user_id": s.user_id, "visit_on": s.visit_on} for s in states]
+    cursor = await conn.execute(SPENT, {"states": _json(rows), "days": SPENT_DAYS})
+    return {booking_id: spent async for booking_id, spent in cursor}
+
+
+APPEND = """
+    insert into bonus_entries (user_id, booking_id, amount, kind, reason, percent, start_date, entry_key,
+                               created_by, balance_after, effective_at, created_at)
+    select d.user_id, d.booking_id, d.amount, d.kind, d.reason, d.percent, d.start_date, d.entry_key,
+           d.created_by, d.balance_after, %(now)s, %(now)s
+    from jsonb_to_recordset(%(drafts)s::jsonb) as d (
+        user_id bigint, booking_id bigint, amount bigint, kind text, reason text, percent numeric, start_date date,
+        entry_key text, created_by bigint, balance_after bigint)
+    on conflict (entry_key) do nothing
+"""
+
+
+async def append(conn: Connection, drafts: Sequence[EntryDraft], now: datetime) -> int:
+    """Appends entries and returns how many; one whose key the ledger has already is left out."""
+    if not drafts:
+        return 0
+    cursor = await conn.execute(APPEND, {"drafts": _json(drafts), "now": now})
+    return cursor.rowcount
+
+
+async def lock_users(conn: Connection, user_ids: Iterable[int]) -> frozenset[int]:
+    """Locks accounts against other movements by hand and expiries, in the order of ids; returns those there are.
+
+    Not against accruals: `for no key update` lets the foreign keys of new bookings and entries pass. Erased and
+    merged accounts are not there.
+    """
+    cursor = await conn.execute(
+        "select id from users where id in (select value::bigint from jsonb_array_elements_text(%s::jsonb))"
+        " and erased_at is null and merged_into is null order by id for no key update",
+        [_json(list(user_ids))],
+    )
+    return frozenset([user_id async for (user_id,) in cursor])
+
+
+async def read_users_with_expiries(conn: Connection, user_ids: Iterable[int]) -> list[int]:
+    """Those of these users who ever had points expire."""
+    cursor = await conn.execute(
+        "select u.id from (select value::bigint as id from jsonb_array_elements_text(%s::jsonb)) u"
+        " where exists (select from bonus_entries e where e.user_id = u.id and e.kind = 'expiry')",
+        [_json(list(user_ids))],
+    )
+    return [user_id async for (user_id,) in cursor]
+
+
+MOVEMENTS = """
+    select e.user_id, e.amount, e.kind, e.booking_id, e.effective_at
+    from bonus_entries e
+    where e.user_id in (select value::bigint from jsonb_array_elements_text(%(ids)s::jsonb))
+        and e.undoes is null and not exists (select from bonus_entries u where u.undoes = e.id)
+    order by e.user_id, e.effective_at, e.id
+"""
+
+
+async def read_movements(conn: Connection, user_ids: Iterable[int]) -> dict[int, list[Movement]]:
+    """What moved the points of these users, each list in order; entries that a merge took away are left out."""
+    cursor = await conn.execute(MOVEMENTS, {"ids": _json(list(user_ids))})
+    movements: dict[int, list[Movement]] = {}
+    async for user_id, amount, kind, booking_id, effective_at in cursor:
+        movements.setdefault(user_id, []).append(Movement(amount, Kind(kind), booking_id, effective_at))
+    return movements
+
+
+async def read_expiring_users(
+    conn: Connection, since: datetime | None, before: datetime, after_user_id: int, limit: int
+) -> list[int]:
+    """Users with points that came in the span [since, before), by id after `after_user_id`; `since` None: ever."""
+    cursor = await conn.execute(
+        "select distinct user_id from bonus_entries where amount > 0 and effective_at < %(before)s"
+        " and effective_at >= coalesce(%(since)s::timestamptz, '-infinity') and user_id > %(after)s"
+        " order by user_id limit %(limit)s",
+        {"since": since, "before": before, "after": after_user_id, "limit": limit},
+    )
+    return [user_id async for (user_id,) in cursor]
+
+
+async def read_balance(conn: Connection, user_id: int) -> int:
+    """The sum of a user's entries: her balance in points; 0 for one who has none."""
+    cursor = await conn.execute(
+        "select coalesce(sum(amount), 0)::bigint from bonus_entries where user_id = %s", [user_id]
+    )
+    row = await cursor.fetchone()
+    assert row is not None, "an aggregate has a row"
+    return row[0]
+
+
+async def read_entries(conn: Connection, user_id: int, before_id: int | None, limit: int) -> list[Entry]:
+    """A user's entries, newest first, at most `limit`, those with an id below `before_id` (None: from the newest)."""
+    cursor = await conn.execute(
+        "select id, booking_id, amount, kind, reason, created_at from bonus_entries"
+        " where user_id = %(user_id)s and id < coalesce(%(before_id)s::bigint, 9223372036854775807)"
+        " order by id desc limit %(limit)s",
+        {"user_id": user_id, "before_id": before_id, "limit": limit},
+    )
+    return [
+        Entry(entry_id, booking_id, amount, Kind(kind), reason, created_at)
+        async for entry_id, booking_id, amount, kind, reason, created_at in cursor
+    ]
+
+
+async def read_hand_entry(conn: Connection, entry_key: str) -> HandEntry | None:
+    """The movement by hand that carries this key, None where there is none."""
+    cursor = await conn.execute(
+        "select id, user_id, amount, kind, reason, balance_after, created_at from bonus_entries"
+        " where entry_key = %s",
+        [entry_key],
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    entry_id, user_id, amount, kind, reason, balance_after, created_at = row
+    return HandEntry(entry_id, user_id, amount, Kind(kind), reason, balance_after, created_at)
+
+
+async def append_audit(conn: Connection, draft: EntryDraft, now: datetime) -> None:
+    """Notes which admin moved whose points. Without the reason: what is said of a person stands in one place only."""
+    await conn.execute(
+        "insert into audit_entries (at, admin_id, action, subject, details)"
+        " values (%(at)s, %(admin_id)s, %(action)s, %(subject)s, %(details)s::jsonb)",
+        {
+            "at": now,
+            "admin_id": draft.created_by,
+            "action": f"loyalty.{draft.kind}",
+            "subject": f"user {draft.user_id}",
+            "details": _json({"points": draft.amount}),
+        },
+    )
+
+
+MOVE_AWAY = """
+    insert into bonus_entries (user_id, booking_id, amount, kind, reason, undoes, entry_key, effective_at, created_at)
+    select e.user_id, e.booking_id, -e.amount, 'reversal', %(reason)s, e.id, 'merge:' || e.id || ':away', %(now)s, %(now)s
+    from bonus_entries e
+    where e.user_id = %(from_user)s
+        and e.undoes is null and not exists (select from bonus_entries u where u.undoes = e.id)
+    order by e.id
+    returning undoes
+"""
+MOVE_HERE = """
+    insert into bonus_entries (user_id, booking_id, amount, kind, reason, percent, start_date, entry_key, created_by,
+                               balance_after, effective_at, created_at)
+    select %(into_user)s, e.booking_id, e.amount, e.kind, e.reason, e.percent, e.start_date, 'merge:' || e.id || ':here',
+           e.created_by, e.balance_after, e.effective_at, %(now)s
+    from bonus_entries e
+    where e.id in (select value::bigint from jsonb_array_elements_text(%(ids)s::jsonb))
+    order by e.id
+"""
+
+
+async def move_entries(conn: Connection, from_user: int, into_user: int, now: datetime, reason: str) -> int:
+    """Undoes every entry of one user and repeats it for another; returns how many were moved.
+
+    The repeated ones keep kind, booking, percent and the time that expiry counts from.
+    """
+    cursor = await conn.execute(MOVE_AWAY, {"from_user": from_user, "now": now, "reason": reason})
+    moved: list[int] = [entry_id async for (entry_id,) in cursor]
+    await conn.execute(MOVE_HERE, {"into_user": into_user, "ids": _json(moved), "now": now})
+    return len(moved)
+
+
+_STATE = """b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local,
+    b.verified"""
+
+UNSETTLED = f"""
+    select {_STATE}
+    from bookings b
+    where b.id > %(after_id)s and b.id <= %(until_id)s and (
+        (%(enabled)s and b.status = 'COMPLETED' and b.verified and b.user_id is not null
+            and (%(start_date)s::date is null
+                or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date >= %(start_date)s)
+            and coalesce((select sum(e.amount) from bonus_entries e
+                          where e.booking_id = b.id and e.user_id = b.user_id), 0) = 0)
+        or exists (select from bonus_entries e where e.booking_id = b.id
+                    and (e.user_id is distinct from b.user_id or b.status <> 'COMPLETED' or not b.verified)
+                    group by e.user_id having sum(e.amount) <> 0))
+    order by b.id
+    for no key update of b skip locked
+"""
+
+
+async def lock_unsettled(
+    conn: Connection, after_id: int, until_id: int, *, enabled: bool, start_date: date | None
+) -> list[EarningState]:
+    """Bookings of an id range (after, until] whose ledger may not say what they earn; locked, in the order of ids.
+
+    Those that could earn and have no points, where the programme is `enabled`; and those with points of somebody
+    whose they are not any more. One that is locked is left out: who writes it settles it.
+    """
+    values = {"after_id": after_id, "until_id": until_id, "enabled": enabled, "start_date": start_date}
+    return await _states(conn, UNSETTLED, values)
+
+
+async def read_states(conn: Connection, booking_ids: Iterable[int]) -> list[EarningState]:
+    """What of these bookings decides on their points, as the rows have it now, in the order of ids."""
+    sql = (
+        f"select {_STATE} from bookings b"
+        " where b.id in (select value::bigint from jsonb_array_elements_text(%(ids)s::jsonb)) order by b.id"
+    )
+    return await _states(conn, sql, {"ids": _json(list(booking_ids))})
+
+
+async def _states(conn: Connection, sql: str, values: Mapping[str, object]) -> list[EarningState]:
+    cursor = await conn.execute(sql.encode(), values)
+    return [
+        EarningState(
+            booking_id, revision, user_id, status, price, visit_on(starts_at, starts_local), verified
+        )
+        async for booking_id, revision, user_id, status, price, starts_at, starts_local, verified in cursor
+    ]
+
+
+async def has_entries(conn: Connection) -> bool:
+    """Whether the ledger has anything at all."""
+    row = await (await conn.execute("select exists (select from bonus_entries)")).fetchone()
+    return bool(row and row[0])
+
+
+async def read_last_booking_id(conn: Connection) -> int:
+    """The highest booking id there is, 0 where there is none."""
+    cursor = await conn.execute("select coalesce(max(id), 0) from bookings")
+    row = await cursor.fetchone()
+    assert row is not None, "an aggregate has a row"
+    return row[0]
+
+
+async def read_fact(conn: Connection, name: str) -> Mapping[str, object]:
+    """A fact of this installation; empty where it is not known yet."""
+    cursor = await conn.execute("select value from facts where name = %s", [name])
+    row = await cursor.fetchone()
+    return row[0] if row else {}
+
+
+async def write_fact(conn: Connection, name: str, value: Mapping[str, object], now: datetime) -> None:
+    """Keeps a fact of this installation."""
+    await conn.execute(
+        "insert into facts (name, value, updated_at) values (%(name)s, %(value)s::jsonb, %(now)s)"
+        " on conflict (name) do update set value = excluded.value, updated_at = excluded.updated_at",
+        {"name": name, "value": _json(value), "now": now},
+    )
