@@ -1,0 +1,82 @@
+"""`/auth/login`, `/auth/refresh`, `/auth/logout`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Form, Request, Response
+from pydantic import BaseModel, Field
+
+from zerkalo.auth.dependencies import AuthRuntime, auth_of, client_address, optional_session
+from zerkalo.auth.model import Session, TokenPair
+from zerkalo.auth.rules import PASSWORD_CHARS_MAX, TOKEN_CHARS_MAX
+from zerkalo.kit.contact import canonical_email
+from zerkalo.kit.problem_docs import problem_responses
+
+
+class Tokens(BaseModel):
+    """An open session. `expires_in`: seconds until the access token ends."""
+
+    access_token: str
+    refresh_token: str
+    token_type: str = "bearer"  # noqa: S105 - the kind of token, as OAuth2 names it
+    expires_in: int
+
+
+class RefreshRequest(BaseModel):
+    """The refresh token that was given last."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=TOKEN_CHARS_MAX)]
+
+
+class LogoutRequest(BaseModel):
+    """Which session to end, where the access token does not say it."""
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=TOKEN_CHARS_MAX)] | None = None
+
+
+def tokens_of(pair: TokenPair) -> Tokens:
+    """The pair as the API shows it."""
+    return Tokens(
+        access_token=pair.access_token,
+        refresh_token=pair.refresh_token,
+        expires_in=pair.expires_in_seconds,
+    )
+
+
+def router(runtime: AuthRuntime) -> APIRouter:
+    """The routes of a session, to be mounted under /api/v1."""
+    routes = APIRouter(prefix="/auth", tags=["auth"])
+    auth = auth_of(runtime)
+
+    @routes.post("/login", responses=problem_responses(401, 429))
+    async def login(
+        request: Request,
+        response: Response,
+        username: Annotated[str, Form(max_length=1000)],
+        password: Annotated[str, Form(max_length=PASSWORD_CHARS_MAX)],
+    ) -> Tokens:
+        """Signs in by the OAuth2 password form; `username` is the e-mail."""
+        response.headers["Cache-Control"] = "no-store"
+        pair = await auth.log_in(
+            canonical_email(username), password, address=client_address(request), now=runtime.clock()
+        )
+        return tokens_of(pair)
+
+    @routes.post("/refresh", responses=problem_responses(401))
+    async def refresh(response: Response, body: RefreshRequest) -> Tokens:
+        """Exchanges the refresh token for a new pair. Using one twice ends the session."""
+        response.headers["Cache-Control"] = "no-store"
+        return tokens_of(await auth.refresh(body.refresh_token, now=runtime.clock()))
+
+    @routes.post("/logout", status_code=204)
+    async def logout(
+        session: Annotated[Session | None, Depends(optional_session(runtime))],
+        body: Annotated[LogoutRequest | None, Body()] = None,
+    ) -> None:
+        """Ends the session of the access token, or of the refresh token in the body."""
+        await auth.log_out(
+            family=session.family if session else None,
+            refresh_token=body.refresh_token if body else None,
+            now=runtime.clock(),
+        )
+
+    return routes

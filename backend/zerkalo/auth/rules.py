@@ -1,0 +1,111 @@
+"""Tokens and keys as values. Pure, but for the machine's source of chance in `new_refresh_token`."""
+
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import unicodedata
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import jwt
+
+from zerkalo.auth.model import AccessClaims, Limit
+
+ACCESS_TOKEN_SPAN = timedelta(minutes=15)
+REFRESH_TOKEN_SPAN = timedelta(days=30)
+ISSUER = "zerkalo"
+AUDIENCE = "zerkalo-api"
+ALGORITHM = "HS256"
+
+PASSWORD_CHARS_MIN = 8
+PASSWORD_CHARS_MAX = 1000
+TOKEN_CHARS_MAX = 4096
+
+LOGIN_OF_ACCOUNT = Limit("login account", 10, timedelta(minutes=15))
+LOGIN_OF_ADDRESS = Limit("login address", 50, timedelta(minutes=15))
+REGISTRATION_OF_ADDRESS = Limit("registration address", 20, timedelta(hours=1))
+
+
+def derive_key(secret_key: str, purpose: str) -> bytes:
+    """A 32-byte key for one purpose, so that what is made with it is worth nothing to another (HMAC-SHA-256)."""
+    return hmac.digest(secret_key.encode(), f"zerkalo {purpose}".encode(), "sha256")
+
+
+def encode_access_token(key: bytes, claims: AccessClaims, *, now: datetime) -> str:
+    """A signed token that holds for `ACCESS_TOKEN_SPAN` from `now` (aware UTC)."""
+    payload = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": str(claims.user_id),
+        "iat": int(now.timestamp()),
+        "exp": int((now + ACCESS_TOKEN_SPAN).timestamp()),
+        "epoch": claims.epoch,
+        "sid": str(claims.family),
+    }
+    # The library's types name a package for other algorithms, which we don't have.
+    return jwt.encode(payload, key, algorithm=ALGORITHM)  # pyright: ignore[reportUnknownMemberType]  # its types are open
+
+
+def decode_access_token(key: bytes, token: str, *, now: datetime) -> AccessClaims | None:
+    """What the token says, None where its signature, algorithm, issuer, audience, form or time is not right.
+
+    The library's own look at the clock is off: `now` decides, as everywhere, and a token from the future is refused.
+    """
+    if len(token) > TOKEN_CHARS_MAX:
+        return None
+    try:
+        payload = jwt.decode(  # pyright: ignore[reportUnknownMemberType]  as above
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            issuer=ISSUER,
+            audience=AUDIENCE,
+            options={
+                "require": ["iss", "aud", "sub", "iat", "exp", "epoch", "sid"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            },
+        )
+        issued_at, expires_at = float(payload["iat"]), float(payload["exp"])
+        claims = AccessClaims(int(payload["sub"]), int(payload["epoch"]), UUID(payload["sid"]))
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    is_live = (
+        issued_at - 60 <= now.timestamp() < expires_at
+    )  # a minute for clocks that differ between machines
+    return claims if is_live and 0 < claims.user_id < 2**63 and abs(claims.epoch) < 2**31 else None
+
+
+def new_refresh_token() -> str:
+    """256 bits of chance. Worth nothing without the row that holds its digest."""
+    return secrets.token_urlsafe(32)
+
+
+def token_digest(token: str) -> bytes:
+    """How a random token is stored. Unsalted and fast, which is enough for 256 bits nobody can guess."""
+    return hashlib.sha256(token.encode(errors="replace")).digest()
+
+
+def bucket_of(key: bytes, limit: Limit, subject: str) -> str:
+    """Under which name tries of a subject are counted: a keyed digest, so that no address stands in the table."""
+    return hmac.digest(key, f"{limit.name}|{subject}".encode(errors="replace"), "sha256").hex()[:32]
+
+
+def address_subject(host: str | None) -> str:
+    """Whom to count for an IP address: IPv4 as it is, of IPv6 the /64 that one household or server owns whole."""
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address.packed[:8] + bytes(8), 64)))
+
+
+def canonical_password(password: str) -> str:
+    """The password in one Unicode form (NFKC): й typed on a phone and on a Mac are the same letter."""
+    return unicodedata.normalize("NFKC", password)

@@ -1,0 +1,188 @@
+"""Signing in, staying signed in, signing out."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from zerkalo.auth import rules, store
+from zerkalo.auth.model import (
+    AccessClaims,
+    AuthenticatedUser,
+    Credentials,
+    Limit,
+    Session,
+    TokenPair,
+)
+from zerkalo.auth.passwords import Passwords
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.problem import ProblemError
+
+VERIFICATIONS_PER_LOGIN = 3
+"""A failed log-in compares as many hashes whether nobody or three people claim the address."""
+
+
+class Auth:
+    """Signing in for one process: its pool, its keys and its bounded hashing."""
+
+    def __init__(self, pool: Pool, secret_key: str) -> None:
+        self.pool = pool
+        self.passwords = Passwords()
+        self._access_key = rules.derive_key(secret_key, "access token")
+        self._attempts_key = rules.derive_key(secret_key, "attempts")
+
+    async def log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> TokenPair:
+        """Opens a session for whoever this e-mail (lower case) and password name.
+
+        `email` None: what was typed is no e-mail, which takes as long as a wrong one. `address`: of the caller, as
+        `rules.address_subject`. Raises a 401 `ProblemError` that does not say which of the two was wrong, 429 with
+        Retry-After after too many failures of the account from this address, or of the address.
+        """
+        limits = [
+            (rules.LOGIN_OF_ACCOUNT, f"{email or ''}|{address}"),
+            (rules.LOGIN_OF_ADDRESS, address),
+        ]
+        tries = await self.count(limits, now=now)
+        found = await self._whose_password(email, password)
+        if found is None:
+            raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
+
+        async def open_session(conn: Connection) -> TokenPair | None:
+            await store.release_attempts(conn, tries)
+            # Read again under the lock: the password may have been changed while it was compared.
+            current = await store.credentials_of_user(conn, found.user_id, lock=True)
+            if current is None or current.password_hash != found.password_hash:
+                return None
+            return await self.new_session(conn, current.user_id, current.token_epoch, now=now)
+
+        pair = await in_transaction(self.pool, open_session)
+        if pair is None:
+            raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
+        return pair
+
+    async def refresh(self, refresh_token: str, *, now: datetime) -> TokenPair:
+        """Exchanges a refresh token for a new pair; the old one is used up.
+
+        Using one twice ends the whole log-in at once, without any grace: a copy that is used within the grace would
+        live on undetected. A client refreshes once at a time. Raises a 401 `ProblemError`.
+        """
+
+        async def rotate(conn: Connection) -> TokenPair | None:
+            used = await store.use_refresh_token(conn, rules.token_digest(refresh_token), now=now)
+            if used is None:
+                return None
+            family, user_id, epoch = used
+            return await self._give_tokens(conn, user_id, epoch, family, now=now)
+
+        pair = await in_transaction(self.pool, rotate)
+        if pair is None:
+            raise ProblemError(
+                401, "invalid_token", "The refresh token does not hold any more. Sign in again."
+            )
+        return pair
+
+    async def log_out(self, *, family: UUID | None, refresh_token: str | None, now: datetime) -> None:
+        """Ends the log-in of this session, or the one that the refresh token descends from; unknown ones are fine."""
+
+        async def end(conn: Connection) -> None:
+            ended = family
+            if ended is None and refresh_token is not None:
+                ended = await store.family_of_token(conn, rules.token_digest(refresh_token))
+            if ended is not None:
+                await store.end_family(conn, ended, now=now)
+
+        await in_transaction(self.pool, end)
+
+    async def session_of(self, access_token: str, *, now: datetime) -> Session | None:
+        """The session that an access token opens at this moment; None where it opens none (any more)."""
+        claims = rules.decode_access_token(self._access_key, access_token, now=now)
+        if claims is None:
+            return None
+        async with self.pool.connection() as conn:
+            user = await store.user_of_claims(conn, claims)
+        return None if user is None else Session(user, claims.family)
+
+    async def user_of(self, access_token: str, *, now: datetime) -> AuthenticatedUser | None:
+        """Who an access token speaks for; None where it does not hold."""
+        session = await self.session_of(access_token, now=now)
+        return None if session is None else session.user
+
+    async def browser_session(self, token: str, *, now: datetime) -> tuple[Session, bool] | None:
+        """The session of a browser whose cookie holds this refresh token, and whether it was just prolonged.
+
+        A browser does not exchange its token: it loads several things at once, and two exchanges of one token end the
+        log-in. The token stays in a cookie that no script can read, and everything that ends a log-in (signing out, a new
+        password, a token used twice) ends this one with it. None where it does not hold.
+        """
+        digest = rules.token_digest(token)
+        async with self.pool.connection() as conn:
+            found = await store.session_of_unused_token(conn, digest, now=now)
+            if found is None:
+                return None
+            session, expires_at = found
+            prolonged = expires_at - now < rules.REFRESH_TOKEN_SPAN / 2
+            if prolonged:
+                await store.extend_refresh_token(conn, digest, expires_at=now + rules.REFRESH_TOKEN_SPAN)
+        return session, prolonged
+
+    async def new_session(self, conn: Connection, user_id: int, epoch: int, *, now: datetime) -> TokenPair:
+        """A new log-in of a user whom the caller has made sure of, and holds locked."""
+        return await self._give_tokens(conn, user_id, epoch, uuid4(), now=now)
+
+    async def count(self, limits: Sequence[tuple[Limit, str]], *, now: datetime) -> list[int]:
+        """Counts a try of each subject and returns the ids to release where it turns out to be none.
+
+        Raises a 429 `ProblemError` with Retry-After where one of them has no try left; then nothing is counted.
+        """
+        buckets = [(limit, rules.bucket_of(self._attempts_key, limit, subject)) for limit, subject in limits]
+
+        async def reserve(conn: Connection) -> tuple[list[int], timedelta | None]:
+            return await store.reserve_attempts(conn, buckets, now=now)
+
+        ids, wait = await in_transaction(self.pool, reserve)
+        if wait is not None:
+            raise too_many_tries(wait)
+        return ids
+
+    async def release(self, ids: Sequence[int]) -> None:
+        """Takes counted tries back."""
+        async with self.pool.connection() as conn:
+            await store.release_attempts(conn, ids)
+
+    async def _whose_password(self, email: str | None, password: str) -> Credentials | None:
+        candidates: list[Credentials] = []
+        if email is not None:
+            async with self.pool.connection() as conn:
+                candidates = await store.credentials_of_email(conn, email)
+        for number in range(VERIFICATIONS_PER_LOGIN):
+            candidate = candidates[number] if number < len(candidates) else None
+            matches = await self.passwords.verify(password, candidate.password_hash if candidate else None)
+            if matches:
+                return candidate
+        return None
+
+    async def _give_tokens(
+        self, conn: Connection, user_id: int, epoch: int, family: UUID, *, now: datetime
+    ) -> TokenPair:
+        refresh_token = rules.new_refresh_token()
+        await store.insert_refresh_token(
+            conn,
+            digest=rules.token_digest(refresh_token),
+            family=family,
+            user_id=user_id,
+            now=now,
+            expires_at=now + rules.REFRESH_TOKEN_SPAN,
+        )
+        access_token = rules.encode_access_token(
+            self._access_key, AccessClaims(user_id, epoch, family), now=now
+        )
+        return TokenPair(access_token, refresh_token, int(rules.ACCESS_TOKEN_SPAN.total_seconds()))
+
+
+def too_many_tries(wait: timedelta) -> ProblemError:
+    """429 that says after how many whole seconds a try is free again."""
+    seconds = max(1, math.ceil(wait.total_seconds()))
+    return ProblemError(
+        429, "too_many_requests", "Too many tries. Wait a little.", {"Retry-After": str(seconds)}
+    )

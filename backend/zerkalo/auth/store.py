@@ -1,0 +1,233 @@
+"""Credentials, refresh tokens and counted tries."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from psycopg.rows import args_row, class_row, scalar_row
+
+from zerkalo.auth.model import AccessClaims, AuthenticatedUser, Credentials, Limit, Session
+from zerkalo.db.pool import Connection
+
+ATTEMPTS_KEPT = timedelta(days=2)
+"""Longer than the span of any limit."""
+TOKENS_KEPT = timedelta(days=7)
+"""How long a refresh token stays after its end, so that a late reuse is still told from a made-up one."""
+
+
+async def credentials_of_email(conn: Connection, email: str) -> list[Credentials]:
+    """Whom a log-in with this e-mail (lower case) may mean: who proved it, then the oldest and the newest claimant.
+
+    Zero to three. Anybody may claim an address until it is proved (docs/decisions/0007-claimed-addresses.md), so the
+    password decides between them.
+    """
+    sql = """
+        with hers as (
+            select id, password_hash, token_epoch, email_verified_at is null as claimed from users
+            where lower(email) = %(email)s and email_verified_at is not null and password_hash is not null
+            union all
+            (select id, password_hash, token_epoch, true from users
+             where lower(email) = %(email)s and email_verified_at is null and email is not null
+                and password_hash is not null
+             order by id limit 1)
+            union
+            (select id, password_hash, token_epoch, true from users
+             where lower(email) = %(email)s and email_verified_at is null and email is not null
+                and password_hash is not null
+             order by id desc limit 1)
+        )
+        select id as user_id, password_hash, token_epoch from hers order by claimed, id
+    """
+    async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
+        await cursor.execute(sql, {"email": email})
+        return await cursor.fetchall()
+
+
+async def credentials_of_user(conn: Connection, user_id: int, *, lock: bool = False) -> Credentials | None:
+    """The credentials of one user; None where she has no password. `lock`: held until the transaction ends."""
+    sql = "select id as user_id, password_hash, token_epoch from users where id = %s and password_hash is not null"
+    async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
+        await cursor.execute(sql + (" for no key update" if lock else ""), [user_id])
+        return await cursor.fetchone()
+
+
+async def user_of_claims(conn: Connection, claims: AccessClaims) -> AuthenticatedUser | None:
+    """The user an access token speaks for; None where her tokens or this log-in were ended, or she is gone."""
+    sql = """
+        select u.id, coalesce(u.email, ''), u.is_admin from users u
+        where u.id = %(user_id)s and u.token_epoch = %(epoch)s and u.erased_at is null
+            and exists (select from refresh_tokens r
+                        where r.family = %(family)s and r.user_id = u.id and r.revoked_at is null)
+    """
+    values = {"user_id": claims.user_id, "epoch": claims.epoch, "family": claims.family}
+    async with conn.cursor(row_factory=args_row(AuthenticatedUser)) as cursor:
+        await cursor.execute(sql, values)
+        return await cursor.fetchone()
+
+
+async def write_password(conn: Connection, user_id: int, password_hash: str, *, now: datetime) -> int:
+    """Sets a password and returns the new epoch: every access token given before is ended."""
+    sql = """
+        update users set password_hash = %s, token_epoch = token_epoch + 1, updated_at = %s where id = %s
+        returning token_epoch
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, [password_hash, now, user_id])
+        epoch = await cursor.fetchone()
+    assert isinstance(epoch, int)
+    return epoch
+
+
+async def insert_refresh_token(
+    conn: Connection, *, digest: bytes, family: UUID, user_id: int, now: datetime, expires_at: datetime
+) -> None:
+    """Keeps the digest of a token that was just given."""
+    await conn.execute(
+        "insert into refresh_tokens (token_hash, family, user_id, issued_at, expires_at) values (%s, %s, %s, %s, %s)",
+        [digest, family, user_id, now, expires_at],
+    )
+
+
+async def use_refresh_token(
+    conn: Connection, digest: bytes, *, now: datetime
+) -> tuple[UUID, int, int] | None:
+    """Uses a token up: (family, user, epoch); None where it is unknown, ended, out of time or was used before.
+
+    One that was used before ends its whole family: somebody has a copy. That is written in the same transaction, so
+    the caller commits in both cases.
+    """
+    cursor = await conn.execute("select family, user_id from refresh_tokens where token_hash = %s", [digest])
+    found = await cursor.fetchone()
+    if found is None:
+        return None
+    family, user_id = found
+    epoch = await _lock_user(conn, user_id)
+    cursor = await conn.execute(
+        "update refresh_tokens set used_at = %(now)s where token_hash = %(digest)s and used_at is null"
+        " and revoked_at is null and expires_at > %(now)s returning 1",
+        {"digest": digest, "now": now},
+    )
+    if epoch is not None and await cursor.fetchone() is not None:
+        return family, user_id, epoch
+    await conn.execute(
+        "update refresh_tokens set revoked_at = %(now)s where family = %(family)s and revoked_at is null"
+        " and exists (select from refresh_tokens where token_hash = %(digest)s and used_at is not null)",
+        {"digest": digest, "family": family, "now": now},
+    )
+    return None
+
+
+async def session_of_unused_token(
+    conn: Connection, digest: bytes, *, now: datetime
+) -> tuple[Session, datetime] | None:
+    """The log-in that an unused refresh token stands for, and when the token ends; None where it does not hold."""
+    sql = """
+        select u.id, coalesce(u.email, ''), u.is_admin, r.family, r.expires_at
+        from refresh_tokens r join users u on u.id = r.user_id and u.erased_at is null
+        where r.token_hash = %s and r.used_at is null and r.revoked_at is null and r.expires_at > %s
+    """
+    cursor = await conn.execute(sql, [digest, now])
+    found = await cursor.fetchone()
+    if found is None:
+        return None
+    *user, family, expires_at = found
+    return Session(AuthenticatedUser(*user), family), expires_at
+
+
+async def extend_refresh_token(conn: Connection, digest: bytes, *, expires_at: datetime) -> None:
+    """Lets a token that still holds live longer; one that was ended meanwhile stays ended."""
+    await conn.execute(
+        "update refresh_tokens set expires_at = greatest(expires_at, %s)"
+        " where token_hash = %s and used_at is null and revoked_at is null",
+        [expires_at, digest],
+    )
+
+
+async def family_of_token(conn: Connection, digest: bytes) -> UUID | None:
+    """The log-in that a refresh token descends from; None where the token is unknown."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("select family from refresh_tokens where token_hash = %s", [digest])
+        return await cursor.fetchone()
+
+
+async def end_family(conn: Connection, family: UUID, *, now: datetime) -> None:
+    """Ends one log-in: its refresh tokens and, with them, its access tokens."""
+    cursor = await conn.execute("select user_id from refresh_tokens where family = %s limit 1", [family])
+    found = await cursor.fetchone()
+    if found is None:
+        return
+    await _lock_user(conn, found[0])
+    await conn.execute(
+        "update refresh_tokens set revoked_at = %s where family = %s and revoked_at is null", [now, family]
+    )
+
+
+async def end_sessions(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """Ends every log-in of a user."""
+    await _lock_user(conn, user_id)
+    await conn.execute(
+        "update refresh_tokens set revoked_at = %s where user_id = %s and revoked_at is null", [now, user_id]
+    )
+
+
+async def reserve_attempts(
+    conn: Connection, buckets: Sequence[tuple[Limit, str]], *, now: datetime
+) -> tuple[list[int], timedelta | None]:
+    """Counts a try in every bucket, or in none: (ids of the tries, None), or ([], how long to wait).
+
+    The try is counted before its outcome is known, under a lock of the bucket, so that a hundred guesses at once are
+    a hundred tries on however many machines. Who succeeds gives it back by `release_attempts`.
+    """
+    # Sorted, so that two requests which count in the same buckets can't wait for each other.
+    for _, bucket in sorted(buckets, key=lambda pair: pair[1]):
+        await conn.execute("select pg_advisory_xact_lock(%s)", [_lock_of(bucket)])
+    waits: list[timedelta] = []
+    for limit, bucket in buckets:
+        cursor = await conn.execute(
+            "select at from attempts where bucket = %s and at > %s order by at desc offset %s limit 1",
+            [bucket, now - limit.span, limit.count_max - 1],
+        )
+        row = await cursor.fetchone()
+        if row is not None:
+            waits.append(row[0] + limit.span - now)
+    if waits:
+        return [], max(waits)
+    ids: list[int] = []
+    for _, bucket in buckets:
+        async with conn.cursor(row_factory=scalar_row) as scalar:
+            await scalar.execute(
+                "insert into attempts (bucket, at) values (%s, %s) returning id", [bucket, now]
+            )
+            ids.append(int(await scalar.fetchone() or 0))
+    return ids, None
+
+
+async def release_attempts(conn: Connection, ids: Sequence[int]) -> None:
+    """Takes back tries that were no failures."""
+    if ids:
+        await conn.execute("delete from attempts where id = any(%s)", [list(ids)])
+
+
+async def prune(conn: Connection, *, now: datetime) -> None:
+    """Deletes what no limit counts any more, and tokens long out of time."""
+    await conn.execute("delete from attempts where at < %s", [now - ATTEMPTS_KEPT])
+    await conn.execute("delete from refresh_tokens where expires_at < %s", [now - TOKENS_KEPT])
+    await conn.execute("delete from verification_codes where expires_at < %s", [now - TOKENS_KEPT])
+
+
+async def _lock_user(conn: Connection, user_id: int) -> int | None:
+    """Holds the user and returns her epoch; None for a shell.
+
+    Giving a token and ending tokens both come through here: otherwise a token that is given at the moment in which
+    the others are ended would outlive them.
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            "select token_epoch from users where id = %s and erased_at is null for no key update", [user_id]
+        )
+        return await cursor.fetchone()
+
+
+def _lock_of(bucket: str) -> int:
+    return int.from_bytes(hashlib.blake2b(bucket.encode(), digest_size=8).digest(), "big", signed=True)

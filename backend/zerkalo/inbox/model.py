@@ -1,0 +1,44 @@
+"""A delivery: one call to our webhook. It may repeat, be late, come out of order."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from msgspec import Struct
+
+
+class Delivery(Struct, frozen=True, gc=False):
+    """A call as it came. `received_at` is aware UTC by our clock; `trusted`: it carried the secret.
+
+    `company_id`, `resource`, `resource_id` and `event` are None where the body did not tell them readably.
+    """
+
+    body: bytes
+    received_at: datetime
+    trusted: bool
+    company_id: int | None = None
+    resource: str | None = None
+    resource_id: int | None = None
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A delivery and what it did: an outcome of the contract, why, and to which booking."""
+
+    delivery: Delivery
+    outcome: str
+    reason: str | None = None
+    booking_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A delivery read back from the inbox."""
+
+    id: int
+    delivery: Delivery
+    outcome: str
+    reason: str | None
+    booking_id: int | None
+    finished_at: datetime
+    handled_at: datetime | None

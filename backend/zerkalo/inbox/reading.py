@@ -1,0 +1,96 @@
+"""Reading the inbox for admins: lists without bodies, newest first, and one delivery whole (`store.get`)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from zerkalo.db.pool import Connection
+
+ID_END = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySummary:
+    """A delivery without its body, of which only the size is told."""
+
+    id: int
+    received_at: datetime
+    trusted: bool
+    company_id: int | None
+    resource: str | None
+    resource_id: int | None
+    event: str | None
+    outcome: str
+    reason: str | None
+    booking_id: int | None
+    finished_at: datetime
+    handled_at: datetime | None
+    body_bytes: int
+
+
+_COLUMNS = """
+    d.id, d.received_at, d.trusted, d.company_id, d.resource, d.resource_id, d.event, d.outcome, d.reason, d.booking_id,
+    d.finished_at, d.handled_at, octet_length(d.body) as body_bytes
+"""
+
+# Asked for by a record only, every company of ours is tried: the index of records begins with the company.
+DELIVERIES = f"""
+    select {_COLUMNS} from deliveries d
+    where d.id < %(before_id)s
+        and (%(company_id)s::bigint is null or d.company_id = %(company_id)s)
+        and (%(outcome)s::text is null or d.outcome = %(outcome)s)
+    order by d.id desc limit %(limit)s
+"""
+DELIVERIES_OF_RECORD = f"""
+    select {_COLUMNS} from deliveries d
+    where d.company_id in (select c.id from companies c where %(company_id)s::bigint is null or c.id = %(company_id)s)
+        and d.resource = 'record' and d.resource_id = %(record_id)s and d.id < %(before_id)s
+        and (%(outcome)s::text is null or d.outcome = %(outcome)s)
+    order by d.id desc limit %(limit)s
+"""
+QUARANTINED = f"""
+    select {_COLUMNS} from deliveries d
+    where d.outcome = 'quarantined' and d.handled_at is null and d.id < %(before_id)s
+    order by d.id desc limit %(limit)s
+"""
+
+
+async def read_deliveries(
+    conn: Connection,
+    *,
+    company_id: int | None = None,
+    record_id: int | None = None,
+    outcome: str | None = None,
+    before_id: int | None,
+    limit: int,
+) -> list[DeliverySummary]:
+    """Deliveries, newest first, those with an id below `before_id` (None: from the newest); None filters nothing."""
+    values = {"company_id": company_id, "record_id": record_id, "outcome": outcome}
+    sql = DELIVERIES if record_id is None else DELIVERIES_OF_RECORD
+    return await _summaries(conn, sql, values, before_id, limit)
+
+
+async def read_quarantined(conn: Connection, *, before_id: int | None, limit: int) -> list[DeliverySummary]:
+    """Deliveries that wait in quarantine, newest first."""
+    return await _summaries(conn, QUARANTINED, {}, before_id, limit)
+
+
+async def last_received_at(conn: Connection, *, but_resource: str) -> datetime | None:
+    """When the last delivery came that was about anything but `but_resource`; None: never, or it has been pruned."""
+    cursor = await conn.execute(
+        "select received_at from deliveries where resource is distinct from %s"
+        " order by received_at desc, id desc limit 1",
+        [but_resource],
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else None
+
+
+async def _summaries(
+    conn: Connection, sql: str, values: dict[str, object], before_id: int | None, limit: int
+) -> list[DeliverySummary]:
+    async with conn.cursor(row_factory=class_row(DeliverySummary)) as cursor:
+        page = {"before_id": ID_END if before_id is None else before_id, "limit": limit}
+        await cursor.execute(sql.encode(), values | page)
+        return await cursor.fetchall()

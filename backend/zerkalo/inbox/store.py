@@ -1,0 +1,172 @@
+"""The inbox in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from psycopg.rows import dict_row
+
+from zerkalo.db.pool import Connection
+from zerkalo.inbox.model import Delivery, Finished, Kept
+
+HINT_BODIES_PER_HOUR_MAX = 1000
+"""Bodies of unsigned calls kept per company and hour: a flood of them must not fill the salon's disk."""
+PRUNE_BATCH = 5000
+
+# Who had herself erased is not to come back with the next webhook: of what is told of an erased booking only the envelope
+# is kept, as `users.erase_store` leaves what was told of it before. Replayed, it makes us ask YCLIENTS.
+_BODY = """
+    case when x.resource = 'record' and exists (
+        select from bookings b
+        where b.company_id = x.company_id and b.yclients_record_id = x.resource_id and b.erased_at is not null
+    ) then convert_to(json_build_object('company_id', x.company_id, 'resource', x.resource,
+        'resource_id', x.resource_id, 'status', x.event, 'erased', true)::text, 'UTF8')
+    else x.body end
+"""
+
+# The bodies travel as base64 inside the one JSON parameter: any bytes fit, and both ends do it in C.
+_PUT = f"""
+    insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason,
+        booking_id, finished_at)
+    select x.received_at, x.trusted, x.company_id, x.resource, x.resource_id, x.event, {_BODY},
+        x.outcome, x.reason, x.booking_id, %(now)s
+    from (
+        select received_at, trusted, company_id, resource, resource_id, event, decode(body, 'base64') as body, outcome,
+            reason, booking_id
+        from jsonb_to_recordset(%(rows)s::jsonb) as r (received_at timestamptz, trusted boolean, company_id bigint,
+            resource text, resource_id bigint, event text, body text, outcome text, reason text, booking_id bigint)
+    ) as x
+"""
+
+_KEPT = """
+    select id, received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, booking_id,
+        finished_at, handled_at
+    from deliveries
+"""
+
+
+async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) -> None:
+    """Keep deliveries with what they did; part of the transaction that did it."""
+    if not finished:
+        return
+    rows = [
+        {
+            "received_at": one.delivery.received_at,
+            "trusted": one.delivery.trusted,
+            "company_id": one.delivery.company_id,
+            "resource": one.delivery.resource,
+            "resource_id": one.delivery.resource_id,
+            "event": one.delivery.event,
+            "body": one.delivery.body,
+            "outcome": one.outcome,
+            "reason": one.reason,
+            "booking_id": one.booking_id,
+        }
+        for one in finished
+    ]
+    await conn.execute(_PUT, {"rows": msgspec.json.encode(rows).decode(), "now": now})
+
+
+async def quarantine_record(
+    conn: Connection, *, company_id: int, record_id: int | None, raw: bytes, reason: str, now: datetime
+) -> None:
+    """Keep a record that an API read showed and we could not take in, in the form of a webhook, so that it can be
+    replayed. The same bytes are kept once while they wait: a sync shows them every half hour.
+    """
+    data = raw or b"null"
+    body = b'{"company_id":%d,"resource":"record","resource_id":%d,"status":"update","data":%s}' % (
+        company_id,
+        record_id or 0,
+        data,
+    )
+    sql = f"""
+        with x as (
+            select x.company_id, x.resource, x.resource_id, x.event, {_BODY} as body
+            from (select %(company_id)s::bigint as company_id, 'record' as resource, %(record_id)s::bigint as resource_id,
+                'update' as event, %(body)s::bytea as body) as x
+        )
+        insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
+        select %(now)s, true, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
+        from x
+        where not exists (
+            select from deliveries d where d.company_id = x.company_id and d.resource = 'record'
+            and d.resource_id is not distinct from x.resource_id and d.outcome = 'quarantined' and d.handled_at is null
+            and d.body = x.body
+        )
+    """
+    values = {"company_id": company_id, "record_id": record_id, "body": body, "reason": reason, "now": now}
+    await conn.execute(sql, values)
+
+
+async def hint_bodies_room(conn: Connection, company_id: int, *, now: datetime) -> int:
+    """How many more bodies of unsigned calls may be kept for the company within this hour."""
+    counted = "select 1 from deliveries where company_id = %s and not trusted and received_at > %s limit %s"
+    values = [company_id, now - timedelta(hours=1), HINT_BODIES_PER_HOUR_MAX]
+    cursor = await conn.execute(f"select count(*) from ({counted}) as counted", values)
+    row = await cursor.fetchone()
+    return HINT_BODIES_PER_HOUR_MAX - (row[0] if row else 0)
+
+
+async def get(conn: Connection, delivery_id: int) -> Kept | None:
+    """One delivery, or None."""
+    kept = await _kept(conn, _KEPT + " where id = %(id)s", {"id": delivery_id})
+    return kept[0] if kept else None
+
+
+async def waiting_in_quarantine(conn: Connection, *, after_id: int, limit: int) -> list[Kept]:
+    """Quarantined deliveries that nobody has handled, oldest first, from `after_id` on."""
+    sql = (
+        _KEPT
+        + " where outcome = 'quarantined' and handled_at is null and id > %(after_id)s order by id limit %(limit)s"
+    )
+    return await _kept(conn, sql, {"after_id": after_id, "limit": limit})
+
+
+async def finish_again(
+    conn: Connection,
+    delivery_id: int,
+    *,
+    outcome: str,
+    reason: str | None,
+    booking_id: int | None,
+    now: datetime,
+) -> None:
+    """Mark a delivery with what a replay of it did; one that stays in quarantine is not handled."""
+    sql = """
+        update deliveries set outcome = %(outcome)s, reason = %(reason)s, booking_id = %(booking_id)s, finished_at = %(now)s,
+            handled_at = case when %(outcome)s = 'quarantined' then null else %(now)s::timestamptz end
+        where id = %(id)s
+    """
+    values = {"id": delivery_id, "outcome": outcome, "reason": reason, "booking_id": booking_id, "now": now}
+    await conn.execute(sql, values)
+
+
+async def set_aside(conn: Connection, delivery_id: int, *, now: datetime) -> bool:
+    """Mark a quarantined delivery as handled because an admin says so; whether there was one that waited."""
+    sql = "update deliveries set handled_at = %s where id = %s and outcome = 'quarantined' and handled_at is null"
+    return (await conn.execute(sql, [now, delivery_id])).rowcount == 1
+
+
+async def prune(conn: Connection, *, before: datetime) -> int:
+    """Drop up to `PRUNE_BATCH` deliveries received before; quarantined ones stay until handled. Returns how many."""
+    sql = """
+        delete from deliveries where id in (
+            select id from deliveries
+            where received_at < %s and not (outcome = 'quarantined' and handled_at is null)
+            order by received_at, id limit %s
+        )
+    """
+    return (await conn.execute(sql, [before, PRUNE_BATCH])).rowcount
+
+
+async def _kept(conn: Connection, sql: str, values: dict[str, Any]) -> list[Kept]:
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(sql.encode(), values)
+        return [_kept_of(row) for row in await cursor.fetchall()]
+
+
+def _kept_of(row: dict[str, Any]) -> Kept:
+    names = ("body", "received_at", "trusted", "company_id", "resource", "resource_id", "event")
+    delivery = Delivery(**{name: row.pop(name) for name in names})
+    return Kept(delivery=delivery, **row)

@@ -1,0 +1,99 @@
+"""What the settings' addresses mean, what a gateway's answer says, and when to try again. Pure."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, cast
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+FIRST_PAUSE = timedelta(seconds=5)
+PAUSE_MAX = timedelta(minutes=5)
+ATTEMPTS_MAX = 8
+SMTP_PORT = 587
+SMTPS_PORT = 465
+_PLACES = re.compile(r"(\{phone\}|\{text\})")
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """What `SMTP_URL` says."""
+
+    host: str
+    port: int
+    is_tls: bool
+    """TLS from the first byte (smtps://); else STARTTLS where the server offers it."""
+    username: str | None
+    password: str | None = field(repr=False)
+    sender: str = ""
+    """Whom the mail is from: `?from=`, else the user name where it is an e-mail, else zerkalo@host."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine: then a password may go there without encryption."""
+        return self.host in _LOCAL_HOSTS
+
+
+def parse_smtp_url(url: str) -> SmtpServer:
+    """Reads `smtp://user:pass@host:port?from=salon@example.com`; user and password percent-decoded, port 587 or 465."""
+    parts = urlsplit(url)
+    is_tls = parts.scheme == "smtps"
+    host = parts.hostname or ""
+    username = unquote(parts.username) if parts.username else None
+    sender = next(iter(parse_qs(parts.query).get("from", [])), "")
+    if not sender:
+        sender = username if username and "@" in username else f"zerkalo@{host}"
+    return SmtpServer(
+        host,
+        parts.port or (SMTPS_PORT if is_tls else SMTP_PORT),
+        is_tls,
+        username,
+        unquote(parts.password) if parts.password else None,
+        sender,
+    )
+
+
+def sms_address(template: str, phone: str, text: str) -> str:
+    """The address of one call: `{phone}` as digits with country code without plus, `{text}` as UTF-8, both encoded.
+
+    So SMS.RU wants it: `https://sms.ru/sms/send?api_id=…&to={phone}&msg={text}&json=1` (sms.ru/api/send). A gateway
+    that wants the plus has it written in the template: `%2B{phone}`. What stands in the text is never replaced again.
+    """
+    values = {"{phone}": quote(phone.lstrip("+"), safe=""), "{text}": quote(text, safe="")}
+    return "".join(values.get(part, part) for part in _PLACES.split(template))
+
+
+def sms_refusal(status: int, body: bytes) -> str | None:
+    """Why a gateway did not take the message, in a few words without its text; None where it took it.
+
+    SMS.RU answers 200 even then, with `{"status": "ERROR", "status_code": 201}` for the call or the same inside
+    `sms` for the number (sms.ru/api/send); others say `"success": false` or `"error": …`. A body that is no JSON
+    counts as taken with a status of 2xx.
+    """
+    if not 200 <= status < 300:
+        return f"HTTP {status}"
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    answers = [cast("dict[str, Any]", answer)]
+    numbers: Any = answers[0].get("sms")
+    if isinstance(numbers, dict):
+        answers += [one for one in cast("dict[str, Any]", numbers).values() if isinstance(one, dict)]
+    for one in answers:
+        if str(one.get("status", "")).lower() in ("error", "fail", "failed"):
+            code = one.get("status_code")
+            return f"refused, code {code}" if isinstance(code, int) else "refused"
+        if one.get("success") is False or one.get("error"):
+            return "refused"
+    return None
+
+
+def pause_after(attempts: int) -> timedelta | None:
+    """How long to wait after this many failed tries: 5 s, tripled each time, at most 5 minutes; None: give up."""
+    if attempts >= ATTEMPTS_MAX:
+        return None
+    return min(FIRST_PAUSE * 3 ** min(attempts - 1, 10), PAUSE_MAX)

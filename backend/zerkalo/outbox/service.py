@@ -1,0 +1,85 @@
+"""Sending what is due."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import anyio
+import structlog
+
+from zerkalo.db.pool import Pool
+from zerkalo.kit.clock import Clock
+from zerkalo.outbox import store
+from zerkalo.outbox.model import Channel, DueMessage, Sender, SendFailed
+from zerkalo.outbox.rules import pause_after
+
+CLAIM_SPAN = timedelta(minutes=2)
+"""How long a message is this process's. Longer than a sender's time-outs; after a kill it is somebody else's."""
+BATCH = 20
+AT_ONCE_MAX = 4
+
+_log = structlog.get_logger("zerkalo.outbox")
+
+
+async def send_due(pool: Pool, senders: Mapping[Channel, Sender], *, clock: Clock) -> int:
+    """Sends every message that is due and returns how many were taken by their gateways.
+
+    Safe to run in several processes at once. No transaction is open while a message travels. What fails is put off
+    with growing pauses and given up at last; what is out of time is dropped. A process that dies between sending and
+    writing that down makes one message come twice. Messages of a channel without a sender wait until they expire.
+    """
+    sent = 0
+    async with pool.connection() as conn:
+        dropped = await store.drop_expired(conn, now=clock())
+    if dropped:
+        _log.warning("messages could not be sent in time", count=dropped)
+    while True:
+        now = clock()
+        async with pool.connection() as conn:
+            due = await store.claim_due(conn, list(senders), now=now, until=now + CLAIM_SPAN, limit=BATCH)
+        if not due:
+            return sent
+        sent += await _send_batch(pool, senders, due, clock)
+
+
+async def _send_batch(
+    pool: Pool, senders: Mapping[Channel, Sender], due: list[DueMessage], clock: Clock
+) -> int:
+    limiter = anyio.CapacityLimiter(AT_ONCE_MAX)
+    outcomes: list[bool] = []
+
+    async def send_one(message: DueMessage) -> None:
+        async with limiter:
+            outcomes.append(await _send(pool, senders[message.channel], message, clock))
+
+    async with anyio.create_task_group() as tasks:
+        for message in due:
+            tasks.start_soon(send_one, message)
+    return sum(outcomes)
+
+
+async def _send(pool: Pool, sender: Sender, message: DueMessage, clock: Clock) -> bool:
+    try:
+        await sender.send(message.recipient, message.subject, message.body)
+        failure = None
+    except SendFailed as error:
+        failure = error
+    except Exception as error:  # noqa: BLE001 - one message that breaks its sender must not hold up the others
+        failure = SendFailed(f"unexpected {type(error).__name__}")
+    now = clock()
+    pause = pause_after(message.attempts)
+    async with pool.connection() as conn:
+        if failure is None:
+            await store.finish(conn, message.id, error=None, now=now)
+            return True
+        if failure.is_final or pause is None:
+            await store.finish(conn, message.id, error=failure.reason, now=now)
+        else:
+            await store.put_off(conn, message.id, error=failure.reason, next_attempt_at=now + pause)
+    _log.warning(
+        "a message was not taken",
+        outbox_id=message.id,
+        channel=str(message.channel),
+        attempt=message.attempts,
+        reason=failure.reason,
+    )
+    return False
