@@ -1,0 +1,106 @@
+"""What a line of an import says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerkalo.codes.rules import canonical_code
+from zerkalo.users.import_rules import BadLine, ImportedPerson, read_people
+
+HEADER = "email,phone,name,unique_code\n"
+
+
+def read(text: str | bytes) -> tuple[list[ImportedPerson], list[BadLine]]:
+    content = text.encode() if isinstance(text, str) else text
+    return read_people(content, canonical_code=canonical_code)
+
+
+def test_every_column_may_be_empty_and_contacts_become_canonical() -> None:
+    people, bad = read(
+        HEADER
+        + " Anna@Example.COM ,8 (999) 123-45-67,Анна,abc12345\n"
+        + ",+7 999 765 43 21,,\n"
+        + "only@example.com,,,\n"
+        + ",,Ольга,XYZ98765\n"
+    )
+
+    assert bad == []
+    assert people == [
+        ImportedPerson(2, "anna@example.com", "+79991234567", "Анна", "ABC12345"),
+        ImportedPerson(3, None, "+79997654321", "", None),
+        ImportedPerson(4, "only@example.com", None, "", None),
+        ImportedPerson(5, None, None, "Ольга", "XYZ98765"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeffemail,phone,name,unique_code\na@example.com,,Анна,\n".encode(),
+        "email;phone;name;unique_code\r\na@example.com;;Анна;\r\n".encode(),
+        "Email\tName\na@example.com\tАнна\n".encode(),
+        "email;phone;name;unique_code\r\na@example.com;;Анна;\r\n".encode("cp1251"),
+        b'email,name\n"a@example.com","\xd0\x90\xd0\xbd\xd0\xbd\xd0\xb0"\n\n,\n',
+    ],
+    ids=["byte order mark", "semicolons", "tabs, two columns", "windows-1251", "quotes and empty lines"],
+)
+def test_the_forms_in_which_a_table_is_saved_read_the_same(content: bytes) -> None:
+    people, bad = read(content)
+
+    assert bad == []
+    assert people == [ImportedPerson(2, "a@example.com", None, "Анна", None)]
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("anna,,,", "email"),
+        (",123,,", "phone"),
+        (",,,ABC", "unique_code"),
+        (",,Анна,", "names nobody"),
+        ("a@example.com,,Анна,,more", "more fields"),
+        ("a@example.com,," + "я" * 201 + ",", "longer"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_number_and_without_its_content(line: str, problem: str) -> None:
+    people, bad = read(HEADER + "good@example.com,,,\n" + line + "\n")
+
+    assert [person.line for person in people] == [2]
+    assert [found.line for found in bad] == [3]
+    assert problem in bad[0].problem
+    assert "anna" not in bad[0].problem
+
+
+@pytest.mark.parametrize("header", ["", "mail,phone", "email,email", "a@example.com,,,"])
+def test_another_header_stops_the_import(header: str) -> None:
+    people, bad = read(header + "\na@example.com,,,\n")
+
+    assert people == []
+    assert [found.line for found in bad] == [1]
+
+
+def test_a_repeated_line_counts_once_and_a_contradiction_is_bad() -> None:
+    people, bad = read(
+        HEADER
+        + "a@example.com,,Анна,\n"
+        + "A@example.com,,Анна,\n"
+        + "a@example.com,,Другая,\n"
+        + "b@example.com,,,ABC12345\n"
+        + "c@example.com,,,ABC12345\n"
+    )
+
+    assert [person.line for person in people] == [2, 5]
+    assert [found.line for found in bad] == [4, 6]
+
+
+def test_a_family_may_share_a_phone() -> None:
+    people, bad = read(HEADER + "a@example.com,89991234567,,\nb@example.com,89991234567,,\n")
+
+    assert bad == []
+    assert len(people) == 2
+
+
+@given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
+def test_any_file_is_read_or_refused(content: bytes) -> None:
+    read(content)
+    read(HEADER.encode() + content)

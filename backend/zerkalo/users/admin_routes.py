@@ -1,0 +1,103 @@
+"""`/admin/users`: admins find people, and join two accounts of one person."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, Field
+
+from zerkalo.auth.dependencies import current_admin
+from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.text import storable_text
+from zerkalo.users import merge_service, store
+from zerkalo.users.model import User
+from zerkalo.users.routes import Me, PeopleRuntime, me_of
+
+LIMIT_DEFAULT = 50
+LIMIT_MAX = 200
+SEARCH_CHARS_MAX = 200
+_MODE = "users"
+
+
+class Person(BaseModel):
+    """A user as admins see her."""
+
+    id: int
+    email: str | None
+    phone: str | None
+    name: str
+    unique_code: str | None
+    email_verified: bool
+    phone_verified: bool
+    has_password: bool
+    is_admin: bool
+    created_at: datetime
+
+
+class PeoplePage(BaseModel):
+    """Some users, newest first; `next_cursor` gives the next ones."""
+
+    items: list[Person]
+    next_cursor: str | None
+
+
+class MergeRequest(BaseModel):
+    """Which account stays."""
+
+    into: Annotated[int, Field(ge=1, le=ID_MAX)]
+
+
+def person_of(user: User) -> Person:
+    """The user as admins see her."""
+    return Person(
+        id=user.id,
+        email=user.email,
+        phone=user.phone,
+        name=user.name,
+        unique_code=user.unique_code,
+        email_verified=user.email_verified_at is not None,
+        phone_verified=user.phone_verified_at is not None,
+        has_password=user.has_password,
+        is_admin=user.is_admin,
+        created_at=user.created_at,
+    )
+
+
+def router(runtime: PeopleRuntime) -> APIRouter:
+    """The routes of admins for people, to be mounted under /api/v1."""
+    routes = APIRouter(prefix="/admin/users", tags=["admin"])
+    an_admin = Depends(current_admin(runtime))
+
+    @routes.get("", responses=problem_responses(401, 403))
+    async def list_users(
+        admin: AuthenticatedUser = an_admin,
+        search: Annotated[str, Query(max_length=SEARCH_CHARS_MAX)] = "",
+        limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
+        cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
+    ) -> PeoplePage:
+        """Users; `search` is a part of an e-mail, a phone, a code or a name."""
+        before_id = int(str(decode_cursor(cursor, _MODE, int)[0])) if cursor is not None else None
+        async with runtime.pool.connection() as conn:
+            found = await store.search_users(
+                conn, text=storable_text(search).strip(), before_id=before_id, limit=limit + 1
+            )
+        page = found[:limit]
+        next_cursor = encode_cursor(_MODE, page[-1].id) if len(found) > limit else None
+        return PeoplePage(items=[person_of(user) for user in page], next_cursor=next_cursor)
+
+    @routes.post("/{user_id}/merge", responses=problem_responses(401, 403, 404, 409))
+    async def merge(
+        user_id: Annotated[int, Path(ge=1, le=ID_MAX)],
+        body: MergeRequest,
+        admin: AuthenticatedUser = an_admin,
+    ) -> Me:
+        """Gives everything of this account to another one of the same person; it ends. Returns the one that stays."""
+        user = await merge_service.merge_users(
+            runtime.people, from_id=user_id, into_id=body.into, admin_id=admin.id, now=runtime.clock()
+        )
+        async with runtime.pool.connection() as conn:
+            return await me_of(conn, user)
+
+    return routes

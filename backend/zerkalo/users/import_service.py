@@ -1,0 +1,96 @@
+"""Importing people: the whole file or nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.errors import UniqueViolation
+
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+from zerkalo.users import import_store
+from zerkalo.users.import_rules import BadLine, ImportedPerson
+from zerkalo.users.import_store import Known
+
+BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did. With `bad` lines it did nothing."""
+
+    added: int = 0
+    completed: int = 0
+    """Known users who got a name or a code that they lacked."""
+    unchanged: int = 0
+    bad: tuple[BadLine, ...] = ()
+
+
+class _Refused(Exception):
+    """Rolls the transaction back."""
+
+    def __init__(self, bad: Sequence[BadLine]) -> None:
+        super().__init__()
+        self.bad = tuple(bad)
+
+
+async def import_people(
+    pool: Pool,
+    people: Sequence[ImportedPerson],
+    *,
+    now: datetime,
+    on_progress: Callable[[int], None] = lambda _done: None,
+) -> ImportReport:
+    """Writes everybody who is not there yet, contacts proved; all of them or, where a line is bad, nobody.
+
+    Who is known by code, by a proved e-mail, or by a proved phone where the line has neither, is left as she is, but
+    for a name or a code that she lacks: an import never gives a contact to an account that exists. Who registered
+    herself and has proved nothing is not known; she takes over what is imported when she proves it. Importing the same
+    file again changes nothing.
+    """
+
+    async def write(conn: Connection) -> ImportReport:
+        await import_store.lock_imports(conn)
+        added = completed = 0
+        bad: list[BadLine] = []
+        for start in range(0, len(people), BATCH):
+            batch = people[start : start + BATCH]
+            new, known, refused = _sorted_out(batch, await import_store.known_people(conn, batch))
+            bad += refused
+            if not bad:
+                added += await import_store.insert_people(conn, new, now=now)
+                completed += await import_store.complete_people(conn, known, now=now)
+            on_progress(start + len(batch))
+        if bad:
+            raise _Refused(bad)
+        return ImportReport(added, completed, len(people) - added - completed)
+
+    try:
+        return await in_transaction(pool, write, lock_timeout_seconds=60)
+    except _Refused as refused:
+        return ImportReport(bad=refused.bad)
+    except UniqueViolation:
+        return ImportReport(
+            bad=(BadLine(0, "somebody registered or proved a contact meanwhile; run the import again"),)
+        )
+
+
+def _sorted_out(
+    people: Sequence[ImportedPerson], known: Sequence[Known]
+) -> tuple[list[ImportedPerson], dict[int, ImportedPerson], list[BadLine]]:
+    """(new ones, known ones by user id, bad lines)."""
+    new: list[ImportedPerson] = []
+    met: dict[int, ImportedPerson] = {}
+    bad: list[BadLine] = []
+    for person, found in zip(people, known, strict=True):
+        ids = {*found.by_code, *found.by_email} or {*found.by_phone}
+        if found.is_code_retired:
+            bad.append(BadLine(person.line, "has a code that was an erased person's"))
+        elif len(ids) > 1:
+            numbers = ", ".join(str(user_id) for user_id in sorted(ids))
+            bad.append(BadLine(person.line, f"names several users at once: {numbers}"))
+        elif not ids:
+            new.append(person)
+        else:
+            met.setdefault(ids.pop(), person)
+    return new, met, bad

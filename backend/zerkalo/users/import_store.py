@@ -1,0 +1,99 @@
+"""Imports in sets: who is known already, and who is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from psycopg.rows import class_row
+
+from zerkalo.db.pool import Connection
+from zerkalo.users.import_rules import ImportedPerson
+
+# An e-mail or a phone names who has proved it; a claim is nobody's proof. A phone alone counts only where the line has
+# nothing better: families share one.
+_KNOWN = """
+    select p.line,
+        array(select u.id from users u where u.unique_code = p.unique_code
+              union select r.user_id from retired_codes r where r.code = p.unique_code and r.user_id is not null)
+            as by_code,
+        array(select u.id from users u where lower(u.email) = p.email and u.email_verified_at is not null) as by_email,
+        array(select u.id from users u where p.email is null and p.unique_code is null and u.phone10 = p.phone10
+                and u.phone_verified_at is not null order by u.id limit 10) as by_phone,
+        exists (select from retired_codes r where r.code = p.unique_code and r.user_id is null) as is_code_retired
+    from jsonb_to_recordset(%s::jsonb)
+        as p (line integer, email text, phone10 text, unique_code text)
+"""
+
+_INSERT = """
+    insert into users (email, phone, name, unique_code, email_verified_at, phone_verified_at, created_at, updated_at,
+        rematch_wanted_at)
+    select p.email, p.phone, p.name, p.unique_code,
+        case when p.email is not null then %(now)s::timestamptz end,
+        case when p.phone is not null then %(now)s::timestamptz end, %(now)s, %(now)s, %(now)s
+    from jsonb_to_recordset(%(people)s::jsonb) as p (line integer, email text, phone text, name text, unique_code text)
+    order by p.line
+"""
+
+_COMPLETE = """
+    update users u set name = case when u.name = '' then p.name else u.name end,
+        unique_code = coalesce(u.unique_code, p.unique_code), updated_at = %(now)s, rematch_wanted_at = %(now)s
+    from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text)
+    where u.id = p.id and u.erased_at is null
+        and ((u.name = '' and p.name <> '') or (u.unique_code is null and p.unique_code is not null))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Whom a line names among those who are there already."""
+
+    line: int
+    by_code: list[int]
+    by_email: list[int]
+    by_phone: list[int]
+    is_code_retired: bool
+    """The code was an erased person's."""
+
+
+async def lock_imports(conn: Connection) -> None:
+    """One import at a time: two that bring the same people would each find them missing."""
+    await conn.execute("select pg_advisory_xact_lock(hashtextextended('zerkalo import', 0))")
+
+
+async def known_people(conn: Connection, people: Sequence[ImportedPerson]) -> list[Known]:
+    """What each line names, by line."""
+    async with conn.cursor(row_factory=class_row(Known)) as cursor:
+        await cursor.execute(_KNOWN, [_encoded(people)])
+        return sorted(await cursor.fetchall(), key=lambda known: known.line)
+
+
+async def insert_people(conn: Connection, people: Sequence[ImportedPerson], *, now: datetime) -> int:
+    """Writes new people, their contacts proved; returns how many. `UniqueViolation` where one came in meanwhile."""
+    cursor = await conn.execute(_INSERT, {"people": _encoded(people), "now": now})
+    return cursor.rowcount
+
+
+async def complete_people(conn: Connection, people: Mapping[int, ImportedPerson], *, now: datetime) -> int:
+    """Gives name and code to known users who have none; never a contact. Returns how many got something."""
+    rows = [
+        {"id": user_id, "name": person.name, "unique_code": person.unique_code}
+        for user_id, person in people.items()
+    ]
+    cursor = await conn.execute(_COMPLETE, {"people": msgspec.json.encode(rows).decode(), "now": now})
+    return cursor.rowcount
+
+
+def _encoded(people: Sequence[ImportedPerson]) -> str:
+    rows = [
+        {
+            "line": person.line,
+            "email": person.email,
+            "phone": person.phone,
+            "phone10": person.phone10,
+            "name": person.name,
+            "unique_code": person.unique_code,
+        }
+        for person in people
+    ]
+    return msgspec.json.encode(rows).decode()

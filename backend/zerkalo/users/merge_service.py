@@ -1,0 +1,83 @@
+"""Two accounts of one person become one: by an admin, or by proving a contact that an import entered."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from zerkalo.auth import store as auth_store
+from zerkalo.auth.audit import audit
+from zerkalo.db.pool import Connection
+from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.problem import ProblemError
+from zerkalo.users import merge_store, store
+from zerkalo.users.model import User
+from zerkalo.users.ports import Ports
+from zerkalo.users.service import People
+
+
+async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: int, now: datetime) -> User:
+    """Merges one account into another because an admin says that they are one person's; returns what stays.
+
+    Raises `ProblemError`: 404 `user_not_found` (a shell is none), 409 `same_user`, 409 `cannot_merge_admin`.
+    """
+    if from_id == into_id:
+        raise ProblemError(409, "same_user", "An account can't be merged into itself.")
+
+    async def write(conn: Connection) -> None:
+        taken = await store.read_user(conn, from_id)
+        if taken is not None and taken.is_admin:
+            # Otherwise an admin could make another one's log-in her own.
+            raise ProblemError(409, "cannot_merge_admin", "An admin's account can't be merged into another.")
+        await merge_accounts(
+            conn, people.ports, from_id=from_id, into_id=into_id, keep_code_of_from=False, now=now
+        )
+        await audit(conn, admin_id, "user.merge", f"user {from_id}", {"into": into_id}, now)
+
+    await in_transaction(people.pool, write)
+    await people.ports.on_contact_proved(into_id)
+    async with people.pool.connection() as conn:
+        user = await store.read_user(conn, into_id)
+    assert user is not None, "merged into"
+    return user
+
+
+async def merge_accounts(
+    conn: Connection, ports: Ports, *, from_id: int, into_id: int, keep_code_of_from: bool, now: datetime
+) -> None:
+    """Gives everything of one account to another, in the caller's transaction; the one becomes an empty shell.
+
+    Bookings, points, candidacies and form bookings move. Contacts, name and password move where the other has none;
+    what it has stays, but a proved phone
+    replaces one that is only claimed. Both codes name her from now on: one as her `unique_code` (the imported one with
+    `keep_code_of_from`, for it is printed on her card), the other in `retired_codes`. Locks bookings, users, ledger.
+    Raises 404 `user_not_found`.
+    """
+    await merge_store.lock_bookings_of(conn, [from_id, into_id])
+    users = await merge_store.lock_users(conn, [from_id, into_id])
+    if len(users) != 2:
+        raise ProblemError(404, "user_not_found", "There is no such user.")
+    old, kept = users[from_id], users[into_id]
+    credentials = None if kept.has_password else await auth_store.credentials_of_user(conn, from_id)
+    await ports.move_ledger(conn, from_id, into_id, now)
+    await merge_store.move_belongings(conn, from_id=from_id, into_id=into_id, now=now)
+    await merge_store.make_shell(conn, from_id=from_id, into_id=into_id, now=now)
+    merged = _merged(old, kept, keep_code_of_from=keep_code_of_from)
+    await merge_store.write_merged(
+        conn, merged, password_of=credentials.password_hash if credentials else None, now=now
+    )
+    also = {code for code in (old.unique_code, kept.unique_code) if code} - {merged.unique_code}
+    await merge_store.keep_codes(conn, from_id=from_id, into_id=into_id, codes=sorted(also), now=now)
+    await merge_store.rewrite_code_in_notes(conn, into_id, merged.unique_code, now=now)
+
+
+def _merged(old: User, kept: User, *, keep_code_of_from: bool) -> User:
+    """What stays of the two."""
+    first, second = (old, kept) if keep_code_of_from else (kept, old)
+    merged = replace(kept, name=kept.name or old.name, unique_code=first.unique_code or second.unique_code)
+    if kept.email is None or (kept.email == old.email and kept.email_verified_at is None):
+        merged = replace(merged, email=old.email, email_verified_at=old.email_verified_at)
+    # A proved phone is worth more than one she only typed; an e-mail is what she signs in with.
+    if kept.phone is None or (kept.phone_verified_at is None and old.phone_verified_at is not None):
+        merged = replace(
+            merged, phone=old.phone, phone10=old.phone10, phone_verified_at=old.phone_verified_at
+        )
+    return merged

@@ -1,0 +1,109 @@
+"""Merging in sets: what one account has becomes another's. Writes tables of other domains, in one place on purpose:
+a merge that forgets one of them loses somebody's bookings, and here it can be read whole.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from zerkalo.db.pool import Connection
+from zerkalo.users.model import User
+from zerkalo.users.store import USER_COLUMNS
+
+
+async def lock_bookings_of(conn: Connection, user_ids: Collection[int]) -> None:
+    """Holds the bookings of these users, by id: the first of the locks (bookings, users, ledger)."""
+    await conn.execute(
+        "select id from bookings where user_id = any(%s) order by id for update", [list(user_ids)]
+    )
+
+
+async def lock_users(conn: Connection, user_ids: Collection[int]) -> dict[int, User]:
+    """Holds these users, by id, against everything, a new booking's link too; returns those that are no shells."""
+    sql = f"select {USER_COLUMNS} from users u where u.id = any(%s) order by u.id for update of u"
+    async with conn.cursor(row_factory=class_row(User)) as cursor:
+        await cursor.execute(sql, [list(user_ids)])
+        return {user.id: user for user in await cursor.fetchall() if user.erased_at is None}
+
+
+async def move_belongings(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
+    """Gives bookings, candidacies and form bookings of the one to the other; ends the one's sessions and tokens."""
+    both = {"from": from_id, "into": into_id, "now": now}
+    await conn.execute(
+        "update bookings set user_id = %(into)s, revision = revision + 1, updated_at = %(now)s"
+        " where user_id = %(from)s",
+        both,
+    )
+    await conn.execute(
+        "insert into match_candidates (booking_id, user_id, step, created_at)"
+        " select booking_id, %(into)s, step, created_at from match_candidates where user_id = %(from)s"
+        " on conflict do nothing",
+        both,
+    )
+    await conn.execute("update form_bookings set user_id = %(into)s where user_id = %(from)s", both)
+    for table in ("match_candidates", "refresh_tokens", "verification_codes", "outbox", "calendar_tokens"):
+        await conn.execute(f"delete from {table} where user_id = %(from)s", both)
+
+
+async def make_shell(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
+    """Empties the account that was merged: what is left is a row for the ledger and the audit to name."""
+    sql = """
+        update users set email = null, phone = null, name = '', unique_code = null, password_hash = null,
+            is_admin = false, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
+            rematch_wanted_at = null, merged_into = %(into)s, erased_at = %(now)s, updated_at = %(now)s
+        where id = %(from)s
+    """
+    await conn.execute(sql, {"from": from_id, "into": into_id, "now": now})
+
+
+async def write_merged(conn: Connection, user: User, *, password_of: str | None, now: datetime) -> None:
+    """Writes the account that stays, as `user` has it. `password_of` None: its password stays as it is."""
+    sql = """
+        update users set email = %(email)s, phone = %(phone)s, name = %(name)s, unique_code = %(code)s,
+            email_verified_at = %(email_at)s, phone_verified_at = %(phone_at)s,
+            password_hash = coalesce(%(password)s, password_hash), updated_at = %(now)s, rematch_wanted_at = %(now)s
+        where id = %(id)s
+    """
+    values = {
+        "id": user.id,
+        "email": user.email,
+        "phone": user.phone,
+        "name": user.name,
+        "code": user.unique_code,
+        "email_at": user.email_verified_at,
+        "phone_at": user.phone_verified_at,
+        "password": password_of,
+        "now": now,
+    }
+    await conn.execute(sql, values)
+
+
+async def keep_codes(
+    conn: Connection, *, from_id: int, into_id: int, codes: Collection[str], now: datetime
+) -> None:
+    """Keeps codes that are no `unique_code` any more as names of the account that stays, the one's old ones too."""
+    await conn.execute("update retired_codes set user_id = %s where user_id = %s", [into_id, from_id])
+    for code in codes:
+        await conn.execute(
+            "insert into retired_codes (code, user_id, retired_at) values (%s, %s, %s)"
+            " on conflict (code) do update set user_id = excluded.user_id",
+            [code, into_id, now],
+        )
+
+
+async def rewrite_code_in_notes(conn: Connection, user_id: int, code: str | None, *, now: datetime) -> None:
+    """Makes the second line of the notes of a user's bookings name her code of today.
+
+    The line is there wherever a user with a code is linked (contract, section 4); a merge may have changed which.
+    """
+    if code is None:
+        return
+    sql = r"""
+        update bookings set notes = regexp_replace(notes, %(pattern)s, '\1' || %(code)s), updated_at = %(now)s,
+            revision = revision + 1
+        where user_id = %(user_id)s and erased_at is null and notes ~ %(pattern)s
+            and notes not like '%%' || E'\nКод клиента: ' || %(code)s || '%%'
+    """
+    pattern = r"^(YClients\. ID: \d+\nКод клиента: )[A-Z0-9]{8}"
+    await conn.execute(sql, {"user_id": user_id, "code": code, "pattern": pattern, "now": now})

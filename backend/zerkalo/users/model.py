@@ -1,0 +1,79 @@
+"""Who people are to us, as frozen values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from zerkalo.outbox.model import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class MatchUser:
+    """What matching needs of a user. Contacts that she only claims are not here."""
+
+    id: int
+    unique_code: str | None
+    """The code that goes into the notes."""
+    email_proved: str | None
+    """In lower case."""
+    phone10_proved: str | None
+    """The last ten digits."""
+    also_codes: tuple[str, ...] = ()
+    """Codes of accounts that were merged into this one: they name her still."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A row of `users`."""
+
+    id: int
+    email: str | None
+    phone: str | None
+    """E.164."""
+    phone10: str | None
+    name: str
+    unique_code: str | None
+    has_password: bool
+    is_admin: bool
+    email_verified_at: datetime | None
+    phone_verified_at: datetime | None
+    token_epoch: int
+    created_at: datetime
+    updated_at: datetime
+    erased_at: datetime | None
+    merged_into: int | None
+    rematch_wanted_at: datetime | None
+
+    def contact(self, channel: Channel) -> str | None:
+        """The contact that she has on this channel, proved or not: an e-mail as typed, a phone as E.164."""
+        return self.email if channel is Channel.EMAIL else self.phone
+
+    def verified_at(self, channel: Channel) -> datetime | None:
+        """When that contact was proved; None where she only claims it."""
+        return self.email_verified_at if channel is Channel.EMAIL else self.phone_verified_at
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    """A user about to be written. Contacts are canonical: `email` in lower case, `phone` as E.164.
+
+    `unique_code` None: she gets one later, from `zerkalo codes`. `password_hash` None: she can't sign in yet.
+    """
+
+    email: str | None = None
+    phone: str | None = None
+    name: str = ""
+    unique_code: str | None = None
+    password_hash: str | None = None
+    is_admin: bool = False
+    email_proved: bool = False
+    phone_proved: bool = False
+
+
+class ProofOutcome(StrEnum):
+    """How an attempt to prove a contact ended. The words are the `code` of the answer."""
+
+    PROVED = "proved"
+    WRONG_CODE = "wrong_code"
+    TOO_MANY_TRIES = "too_many_requests"
+    CONTACT_TAKEN = "contact_taken"

@@ -1,0 +1,39 @@
+"""What people need of the domains beside them: siblings never import each other, the composition root joins them."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from zerkalo.db.pool import Connection
+from zerkalo.outbox.model import Channel
+
+Settle = Callable[[Connection, Iterable[int], datetime], Awaitable[object]]
+"""`loyalty.service.settler_of(policy)(conn, booking_ids, now)`: makes the ledger of bookings sum to what they earn, after
+they became somebody else's or nobody's, in the transaction that holds their rows."""
+
+
+async def _look_later(_user_id: int) -> None:
+    """The default of a hook: the periodic job looks anyway."""
+
+
+async def _ring_nobody() -> None:
+    """The default of a bell: the periodic job looks anyway."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Given by the composition root to `users.routes`, `users.admin_routes` and to commands."""
+
+    new_code: Callable[[], str]
+    """`codes.rules.new_code`."""
+    move_ledger: Callable[[Connection, int, int, datetime], Awaitable[object]]
+    """`loyalty.service.move_ledger(conn, from_user, into_user, now)`: called in a merge, before the one account ends."""
+    settle_bookings: Settle
+    """Called in an erasure, and where bookings were linked to an account at the moment it ended."""
+    open_channels: Collection[Channel] = field(default_factory=frozenset[Channel])
+    """Where a code can be sent: the keys of `outbox.clients.senders_of(...)`."""
+    on_contact_proved: Callable[[int], Awaitable[None]] = _look_later
+    """Called after the commit in which this user proved a contact, registered, or took over another account: her
+    earlier bookings may be hers now. A lost call loses nothing: `users.rematch_wanted_at` stays until it was done."""
+    on_outbox: Callable[[], Awaitable[None]] = _ring_nobody
+    """Called after the commit that wrote a message; a lost call only makes it wait for the periodic job."""

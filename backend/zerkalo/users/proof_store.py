@@ -1,0 +1,92 @@
+"""The rows of `verification_codes`, and the lock on a contact that is being proved."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from zerkalo.db.pool import Connection
+from zerkalo.outbox.model import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class ProofCode:
+    """A code that was sent. `contact`: what it proves, canonical."""
+
+    id: int
+    contact: str
+    code_hash: bytes
+    attempts: int
+    created_at: datetime
+    expires_at: datetime
+
+
+async def insert_code(
+    conn: Connection,
+    *,
+    user_id: int,
+    purpose: str,
+    channel: Channel,
+    contact: str,
+    code_hash: bytes,
+    now: datetime,
+    expires_at: datetime,
+) -> None:
+    """Keeps the digest of a code; the one before it, if any, is worth nothing any more."""
+    await end_codes(conn, user_id, now=now, purpose=purpose, channel=channel)
+    await conn.execute(
+        "insert into verification_codes (user_id, purpose, channel, contact, code_hash, created_at, expires_at)"
+        " values (%s, %s, %s, %s, %s, %s, %s)",
+        [user_id, purpose, channel, contact, code_hash, now, expires_at],
+    )
+
+
+async def live_code(
+    conn: Connection, *, user_id: int, purpose: str, channel: Channel, now: datetime
+) -> ProofCode | None:
+    """The newest code that was neither used nor ended and is in time, locked; None where there is none."""
+    sql = """
+        select id, contact, code_hash, attempts, created_at, expires_at from verification_codes
+        where user_id = %s and purpose = %s and channel = %s and used_at is null and expires_at > %s
+        order by id desc limit 1 for update
+    """
+    async with conn.cursor(row_factory=class_row(ProofCode)) as cursor:
+        await cursor.execute(sql, [user_id, purpose, channel, now])
+        return await cursor.fetchone()
+
+
+async def count_try(conn: Connection, code_id: int) -> None:
+    """Counts a wrong try."""
+    await conn.execute("update verification_codes set attempts = attempts + 1 where id = %s", [code_id])
+
+
+async def use_code(conn: Connection, code_id: int, *, now: datetime) -> None:
+    """Uses a code up."""
+    await conn.execute("update verification_codes set used_at = %s where id = %s", [now, code_id])
+
+
+async def end_codes(
+    conn: Connection,
+    user_id: int,
+    *,
+    now: datetime,
+    purpose: str | None = None,
+    channel: Channel | None = None,
+) -> None:
+    """Ends the user's codes that are still good, of one purpose and channel or of all."""
+    await conn.execute(
+        "update verification_codes set used_at = %(now)s where user_id = %(user_id)s and used_at is null"
+        " and (%(purpose)s::text is null or purpose = %(purpose)s)"
+        " and (%(channel)s::text is null or channel = %(channel)s)",
+        {"user_id": user_id, "now": now, "purpose": purpose, "channel": channel},
+    )
+
+
+async def lock_contact(conn: Connection, channel: Channel, contact: str) -> None:
+    """Holds a contact until the transaction ends: two users who prove it at once do so one after the other.
+
+    `contact`: an e-mail in lower case, or a phone's last ten digits, the form in which contacts are compared.
+    """
+    digest = hashlib.blake2b(f"contact|{channel}|{contact}".encode(), digest_size=8).digest()
+    await conn.execute("select pg_advisory_xact_lock(%s)", [int.from_bytes(digest, "big", signed=True)])

@@ -1,0 +1,316 @@
+"""`/auth/register`, `/auth/me`, `/auth/password…`, `/auth/verify/…`: one's own account."""
+
+from typing import Annotated, Any, Literal, Protocol
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
+
+from zerkalo.auth.dependencies import AuthRuntime, client_address, current_session, current_user
+from zerkalo.auth.model import AuthenticatedUser, Session
+from zerkalo.auth.routes import Tokens, tokens_of
+from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
+from zerkalo.db.pool import Connection
+from zerkalo.kit.contact import canonical_email
+from zerkalo.kit.language import language_of
+from zerkalo.kit.phone import normalise_phone
+from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.text import storable_text
+from zerkalo.outbox.model import Channel
+from zerkalo.users import erase_service, proof_service, service, store
+from zerkalo.users.model import User
+from zerkalo.users.proof_service import Contact
+from zerkalo.users.service import People
+
+NAME_CHARS_MAX = 200
+CONTACT_CHARS_MAX = 320
+
+
+class PeopleRuntime(AuthRuntime, Protocol):
+    """What these routes need of the process's parts."""
+
+    @property
+    def people(self) -> People: ...
+
+
+def _email(text: str) -> str:
+    email = canonical_email(text)
+    if email is None:
+        raise ValueError("must be an e-mail address")
+    return email
+
+
+def _phone(text: str) -> str:
+    e164, tail = normalise_phone(text)
+    if e164 is None or tail is None:
+        raise ValueError("must be a phone number with its country code, for example +79991234567")
+    return e164
+
+
+def _name(text: str) -> str:
+    return storable_text(text).strip()
+
+
+Email = Annotated[str, Field(max_length=CONTACT_CHARS_MAX), AfterValidator(_email)]
+Phone = Annotated[str, Field(max_length=64), AfterValidator(_phone)]
+Name = Annotated[str, Field(max_length=NAME_CHARS_MAX), AfterValidator(_name)]
+NewPassword = Annotated[str, Field(min_length=PASSWORD_CHARS_MIN, max_length=PASSWORD_CHARS_MAX)]
+Password = Annotated[str, Field(max_length=PASSWORD_CHARS_MAX)]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+ChannelName = Literal["email", "phone"]
+AcceptLanguage = Annotated[str | None, Header(alias="Accept-Language")]
+
+
+class Registration(BaseModel):
+    """A new account. The e-mail is the log-in; e-mail and phone count for bookings once they are proved."""
+
+    email: Email
+    password: NewPassword
+    phone: Phone | None = None
+    name: Name = ""
+
+
+class Me(BaseModel):
+    """One's own account. `balance`: points."""
+
+    id: int
+    email: str | None
+    phone: str | None
+    name: str
+    unique_code: str | None
+    email_verified: bool
+    phone_verified: bool
+    is_admin: bool
+    balance: int
+
+
+class ProfileChange(BaseModel):
+    """What to change; a key that is missing stays, a phone of null is taken out."""
+
+    email: Email | None = None
+    phone: Phone | None = None
+    name: Name | None = None
+
+    @model_validator(mode="after")
+    def _has_email(self) -> "ProfileChange":
+        if "email" in self.model_fields_set and self.email is None:
+            raise ValueError("email: an account needs one")
+        return self
+
+
+class PasswordChange(BaseModel):
+    """The password that holds, and the one that shall."""
+
+    old_password: Password
+    new_password: NewPassword
+
+
+class ResetRequest(BaseModel):
+    """The proved contact, one of the two, to which the code goes."""
+
+    email: Email | None = None
+    phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def _has_one(self) -> "ResetRequest":
+        if (self.email is None) == (self.phone is None):
+            raise ValueError("either email or phone")
+        return self
+
+    @property
+    def contact(self) -> Contact:
+        if self.email is not None:
+            return Contact(Channel.EMAIL, self.email)
+        assert self.phone is not None, "one of the two is there"
+        return Contact(Channel.PHONE, self.phone)
+
+
+class ResetConfirmation(ResetRequest):
+    """The code that came, and the new password."""
+
+    code: Code
+    password: NewPassword
+
+
+class VerificationRequest(BaseModel):
+    """Which contact to prove."""
+
+    channel: ChannelName
+
+
+class VerificationConfirmation(VerificationRequest):
+    """The code that came."""
+
+    code: Code
+
+
+class Sent(BaseModel):
+    """A code is on its way, if there is anybody to send it to. `expires_in`: seconds."""
+
+    status: Literal["sent"] = "sent"
+    expires_in: int = 600
+
+
+async def me_of(conn: Connection, user: User) -> Me:
+    """The account as its owner sees it."""
+    return Me(
+        id=user.id,
+        email=user.email,
+        phone=user.phone,
+        name=user.name,
+        unique_code=user.unique_code,
+        email_verified=user.email_verified_at is not None,
+        phone_verified=user.phone_verified_at is not None,
+        is_admin=user.is_admin,
+        balance=await store.balance_of(conn, user.id),
+    )
+
+
+def router(runtime: PeopleRuntime) -> APIRouter:
+    """The routes of one's own account, to be mounted under /api/v1."""
+    routes = APIRouter(prefix="/auth", tags=["auth"])
+    _add_account(routes, runtime)
+    _add_passwords(routes, runtime)
+    _add_verification(routes, runtime)
+    return routes
+
+
+def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
+    people = runtime.people
+    signed_in = Depends(current_user(runtime))
+
+    async def shown(user_id: int) -> Me:
+        async with runtime.pool.connection() as conn:
+            user = await store.read_user(conn, user_id)
+            if user is None or user.erased_at is not None:
+                raise ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
+            return await me_of(conn, user)
+
+    @routes.post("/register", status_code=201, responses=problem_responses(429))
+    async def register(request: Request, body: Registration) -> Me:
+        """Opens an account. The answer is the same whoever else uses the e-mail or the phone."""
+        user = await service.register(
+            people,
+            email=body.email,
+            password=body.password,
+            phone=body.phone,
+            name=body.name,
+            address=client_address(request),
+            now=runtime.clock(),
+        )
+        return await shown(user.id)
+
+    @routes.get("/me", responses=problem_responses(401))
+    async def me(user: AuthenticatedUser = signed_in) -> Me:
+        """One's own account."""
+        return await shown(user.id)
+
+    @routes.patch("/me", responses=problem_responses(401))
+    async def change_me(
+        body: ProfileChange, user: AuthenticatedUser = signed_in, accept_language: AcceptLanguage = None
+    ) -> Me:
+        """Changes one's own account; a contact that changes has to be proved again."""
+        given = body.model_fields_set
+
+        def change(now_is: User) -> tuple[str | None, str | None, str]:
+            return (
+                body.email if "email" in given else now_is.email,
+                body.phone if "phone" in given else now_is.phone,
+                body.name if body.name is not None else now_is.name,
+            )
+
+        await service.change_profile(
+            people, user.id, change=change, language=language_of(accept_language), now=runtime.clock()
+        )
+        return await shown(user.id)
+
+    @routes.delete("/me", status_code=204, responses=problem_responses(401))
+    async def erase_me(user: AuthenticatedUser = signed_in) -> None:
+        """Erases oneself: the account goes, one's bookings lose what names one. Can't be undone."""
+        await erase_service.erase_user(
+            runtime.pool, user.id, settle_bookings=people.ports.settle_bookings, now=runtime.clock()
+        )
+
+    @routes.get("/me/export", responses=problem_responses(401))
+    async def export_me(response: Response, user: AuthenticatedUser = signed_in) -> dict[str, Any]:
+        """Everything that is held about oneself."""
+        response.headers["Content-Disposition"] = 'attachment; filename="zerkalo.json"'
+        response.headers["Cache-Control"] = "no-store"
+        async with runtime.pool.connection() as conn:
+            own = await store.read_user(conn, user.id)
+            assert own is not None, "she has just been seen"
+            return await erase_service.export_user(conn, own)
+
+
+def _add_passwords(routes: APIRouter, runtime: PeopleRuntime) -> None:
+    people = runtime.people
+    in_session = Depends(current_session(runtime))
+
+    @routes.post("/password", responses=problem_responses(401, 403, 429))
+    async def change_password(
+        response: Response, body: PasswordChange, session: Session = in_session
+    ) -> Tokens:
+        """Changes the password and ends every session; the answer opens a new one."""
+        response.headers["Cache-Control"] = "no-store"
+        pair = await service.change_password(
+            people, session, old=body.old_password, new=body.new_password, now=runtime.clock()
+        )
+        return tokens_of(pair)
+
+    @routes.post("/password/reset/request", status_code=202, responses=problem_responses(409, 429))
+    async def request_reset(
+        request: Request, body: ResetRequest, accept_language: AcceptLanguage = None
+    ) -> Sent:
+        """Sends a code to a proved contact. The answer is the same where there is none."""
+        await proof_service.request_reset(
+            people,
+            body.contact,
+            language=language_of(accept_language),
+            address=client_address(request),
+            now=runtime.clock(),
+        )
+        return Sent()
+
+    @routes.post("/password/reset/confirm", status_code=204, responses=problem_responses(400, 429))
+    async def confirm_reset(request: Request, body: ResetConfirmation) -> None:
+        """Sets a new password by the code and ends every session."""
+        await proof_service.confirm_reset(
+            people,
+            body.contact,
+            body.code,
+            body.password,
+            address=client_address(request),
+            now=runtime.clock(),
+        )
+
+
+def _add_verification(routes: APIRouter, runtime: PeopleRuntime) -> None:
+    people = runtime.people
+    signed_in = Depends(current_user(runtime))
+
+    @routes.post("/verify/request", status_code=202, responses=problem_responses(401, 409, 429))
+    async def request_verification(
+        request: Request,
+        body: VerificationRequest,
+        user: AuthenticatedUser = signed_in,
+        accept_language: AcceptLanguage = None,
+    ) -> Sent:
+        """Sends a code to one's own e-mail or phone."""
+        await proof_service.request_verification(
+            people,
+            user.id,
+            Channel(body.channel),
+            language=language_of(accept_language),
+            address=client_address(request),
+            now=runtime.clock(),
+        )
+        return Sent()
+
+    @routes.post("/verify/confirm", responses=problem_responses(400, 401, 409, 429))
+    async def confirm_verification(body: VerificationConfirmation, user: AuthenticatedUser = signed_in) -> Me:
+        """Proves the contact by the code; earlier bookings made with it appear at once."""
+        proved = await proof_service.confirm_verification(
+            people, user.id, Channel(body.channel), body.code, now=runtime.clock()
+        )
+        async with runtime.pool.connection() as conn:
+            return await me_of(conn, proved)

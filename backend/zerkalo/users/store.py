@@ -1,0 +1,295 @@
+"""The rows of `users`: read in sets for matching, one at a time for the account itself."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, LiteralString
+
+import msgspec
+from psycopg.rows import args_row, class_row, scalar_row
+
+from zerkalo.db.pool import Connection
+from zerkalo.users.model import MatchUser, NewUser, User
+
+_Values = Mapping[str, Any] | Sequence[Any]
+
+USER_COLUMNS = """
+    u.id, u.email, u.phone, u.phone10, u.name, u.unique_code, u.password_hash is not null as has_password, u.is_admin,
+    u.email_verified_at, u.phone_verified_at, u.token_epoch, u.created_at, u.updated_at, u.erased_at, u.merged_into,
+    u.rematch_wanted_at
+"""
+
+# Arrays, not joins with the asked values: PostgreSQL guesses that a function returns a hundred rows and would rather
+# read all users than look up what it takes for five hundred of them; of an array it expects ten.
+_MATCHING = """
+    with asked (q) as (values (%s::jsonb)),
+    named (codes, emails, phone10s, ids) as materialized (
+        select array(select jsonb_array_elements_text(q -> 'codes')),
+            array(select jsonb_array_elements_text(q -> 'emails')),
+            array(select jsonb_array_elements_text(q -> 'phone10s')),
+            array(select jsonb_array_elements_text(q -> 'ids')::bigint)
+        from asked
+    ),
+    found (id) as (
+        select id from users where unique_code = any ((select codes from named)::text[])
+        union
+        select user_id from retired_codes where code = any ((select codes from named)::text[])
+        union
+        select id from users
+            where lower(email) = any ((select emails from named)::text[]) and email_verified_at is not null
+        union
+        select id from users
+            where phone10 = any ((select phone10s from named)::text[]) and phone_verified_at is not null
+        union
+        select unnest(ids) from named
+    )
+    select u.id, u.unique_code,
+        case when u.email_verified_at is not null then lower(u.email) end as email_proved,
+        case when u.phone_verified_at is not null and length(u.phone10) = 10 then u.phone10 end as phone10_proved,
+        array(select r.code from retired_codes r where r.user_id = u.id order by r.code) as also_codes
+    from users u
+    where u.id = any (array(select id from found)) and u.erased_at is null
+    order by u.id
+"""
+
+
+async def users_for_matching(
+    conn: Connection,
+    *,
+    codes: Collection[str] = (),
+    emails: Collection[str] = (),
+    phone10s: Collection[str] = (),
+    ids: Collection[int] = (),
+) -> list[MatchUser]:
+    """Everybody whom one of these names: by code, proved e-mail, proved phone or id; each once, by id, none erased.
+
+    `codes` canonical, `emails` in lower case, `phone10s` the last ten digits. One query on four indexes. Two users may
+    share a proved phone (an import says so); nobody shares a code or a proved e-mail. A code of an account that was
+    merged into another names the other: it stands in `also_codes`.
+    """
+    asked = {"codes": list(codes), "emails": list(emails), "phone10s": list(phone10s), "ids": list(ids)}
+    async with conn.cursor(row_factory=args_row(_match_user)) as cursor:
+        await cursor.execute(_MATCHING, [msgspec.json.encode(asked).decode()])
+        return await cursor.fetchall()
+
+
+def _match_user(
+    id_: int, code: str | None, email: str | None, phone10: str | None, also_codes: list[str]
+) -> MatchUser:
+    return MatchUser(id_, code, email, phone10, tuple(also_codes))
+
+
+async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, datetime]]:
+    """(id, rematch_wanted_at) of users whose earlier bookings are still to be looked for, longest waiting first."""
+    cursor = await conn.execute(
+        "select id, rematch_wanted_at from users where rematch_wanted_at is not null"
+        " order by rematch_wanted_at, id limit %s",
+        [limit],
+    )
+    return [(id_, wanted_at) for id_, wanted_at in await cursor.fetchall()]
+
+
+async def want_rematch(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """Remembers that the user's earlier bookings are to be looked for."""
+    await conn.execute("update users set rematch_wanted_at = %s where id = %s", [now, user_id])
+
+
+async def want_rematch_of_rivals(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """Remembers that who stands beside this user as a candidate for a booking may fit alone from now on.
+
+    To be called while her candidacies still stand, where she ceases to fit: no later change need ever come to the booking.
+    """
+    sql = """
+        update users set rematch_wanted_at = %(now)s
+        where erased_at is null and id in (
+            select rival.user_id from match_candidates hers
+            join match_candidates rival on rival.booking_id = hers.booking_id and rival.user_id <> hers.user_id
+            where hers.user_id = %(id)s
+        )
+    """
+    await conn.execute(sql, {"id": user_id, "now": now})
+
+
+async def finish_rematch(conn: Connection, user_id: int, *, wanted_at: datetime) -> None:
+    """Forgets a want that was fulfilled; a newer one, made while the bookings were looked for, stays."""
+    await conn.execute(
+        "update users set rematch_wanted_at = null where id = %s and rematch_wanted_at = %s",
+        [user_id, wanted_at],
+    )
+
+
+async def read_user(conn: Connection, user_id: int, *, lock: bool = False) -> User | None:
+    """The user with this id, a shell too; None where there is none. `lock`: held until the transaction ends."""
+    return await _one(conn, f"select {USER_COLUMNS} from users u where u.id = %s", [user_id], lock=lock)
+
+
+async def user_by_code(conn: Connection, code: str) -> User | None:
+    """The user whom a canonical code names, one merged into her too; None where it is nobody's."""
+    sql = f"""
+        select {USER_COLUMNS} from users u
+        where u.erased_at is null
+            and u.id = coalesce((select id from users where unique_code = %(code)s),
+                                (select user_id from retired_codes where code = %(code)s))
+    """
+    return await _one(conn, sql, {"code": code})
+
+
+async def holder_of_email(conn: Connection, email: str, *, lock: bool = False) -> User | None:
+    """Who has proved this e-mail (lower case); None where nobody has."""
+    sql = f"select {USER_COLUMNS} from users u where lower(u.email) = %s and u.email_verified_at is not null"
+    return await _one(conn, sql, [email], lock=lock)
+
+
+async def holders_of_phone(conn: Connection, phone10: str) -> list[User]:
+    """Who has proved the phone with these last ten digits, by id; an import may have entered it for several."""
+    sql = (
+        f"select {USER_COLUMNS} from users u"
+        " where u.phone10 = %s and u.phone_verified_at is not null order by u.id limit 10"
+    )
+    return await _many(conn, sql, [phone10])
+
+
+async def claimants_of_email(conn: Connection, email: str) -> list[User]:
+    """Who says that this e-mail (lower case) is hers without having proved it, by id, at most ten."""
+    sql = (
+        f"select {USER_COLUMNS} from users u"
+        " where lower(u.email) = %s and u.email_verified_at is null and u.email is not null order by u.id limit 10"
+    )
+    return await _many(conn, sql, [email])
+
+
+async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int | None:
+    """Writes a user and returns her id; None where the code was ever somebody's or the e-mail is proved by somebody."""
+    sql = """
+        insert into users (email, phone, name, unique_code, password_hash, is_admin, email_verified_at,
+            phone_verified_at, created_at, updated_at, rematch_wanted_at)
+        select %(email)s, %(phone)s, %(name)s, %(code)s, %(password_hash)s, %(is_admin)s,
+            case when %(email_proved)s then %(now)s::timestamptz end,
+            case when %(phone_proved)s then %(now)s::timestamptz end, %(now)s, %(now)s, %(now)s
+        where not exists (select from retired_codes where code = %(code)s)
+        on conflict do nothing
+        returning id
+    """
+    values = {
+        "email": new.email,
+        "phone": new.phone,
+        "name": new.name,
+        "code": new.unique_code,
+        "password_hash": new.password_hash,
+        "is_admin": new.is_admin,
+        "email_proved": new.email_proved and new.email is not None,
+        "phone_proved": new.phone_proved and new.phone is not None,
+        "now": now,
+    }
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, values)
+        return await cursor.fetchone()
+
+
+async def is_code_free(conn: Connection, code: str) -> bool:
+    """Whether the code is nobody's and never was."""
+    sql = """
+        select not exists (select from users where unique_code = %(code)s)
+            and not exists (select from retired_codes where code = %(code)s)
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, {"code": code})
+        return bool(await cursor.fetchone())
+
+
+async def balance_of(conn: Connection, user_id: int) -> int:
+    """The sum of her ledger, in points."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            "select coalesce(sum(amount), 0)::bigint from bonus_entries where user_id = %s", [user_id]
+        )
+        return int(await cursor.fetchone() or 0)
+
+
+async def write_profile(
+    conn: Connection,
+    user: User,
+    *,
+    email: str | None,
+    phone: str | None,
+    name: str,
+    now: datetime,
+) -> None:
+    """Writes what she says of herself; a contact that changed is not proved any more."""
+    sql = """
+        update users set name = %(name)s, email = %(email)s, phone = %(phone)s, updated_at = %(now)s,
+            email_verified_at = case when %(same_email)s then email_verified_at end,
+            phone_verified_at = case when %(same_phone)s then phone_verified_at end
+        where id = %(id)s
+    """
+    values = {
+        "id": user.id,
+        "name": name,
+        "email": email,
+        "phone": phone,
+        "same_email": email == user.email,
+        "same_phone": phone == user.phone,
+        "now": now,
+    }
+    await conn.execute(sql, values)
+
+
+async def write_proof(conn: Connection, user_id: int, *, email: bool, now: datetime) -> None:
+    """Marks the user's e-mail (else her phone) as proved, and her bookings as to be looked for."""
+    column = "email_verified_at" if email else "phone_verified_at"
+    await conn.execute(
+        f"update users set {column} = %(now)s, updated_at = %(now)s, rematch_wanted_at = %(now)s where id = %(id)s",
+        {"id": user_id, "now": now},
+    )
+
+
+async def take_email_from_claimants(conn: Connection, email: str, *, but: int, now: datetime) -> None:
+    """Takes a proved e-mail (lower case) away from everybody who only claimed it."""
+    sql = """
+        update users set email = null, updated_at = %(now)s
+        where lower(email) = %(email)s and email_verified_at is null and email is not null and id <> %(but)s
+    """
+    await conn.execute(sql, {"email": email, "but": but, "now": now})
+
+
+async def make_admin(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """Makes the user an admin."""
+    await conn.execute("update users set is_admin = true, updated_at = %s where id = %s", [now, user_id])
+
+
+_CAPITALS = "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯІЇЄҐЎ"
+"""`lower` of a database with the locale C, as the embedded one has, knows Latin letters only."""
+
+
+async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:
+    """Users whose e-mail, phone, code or name holds `text` (any case; "" for all), newest first, below `before_id`.
+
+    Shells are left out. Digits of four or more are also looked for in the phone. Reads the whole table in the worst
+    case: a salon has thousands of users, and only admins ask.
+    """
+    sql = f"""
+        select {USER_COLUMNS} from users u
+        where u.erased_at is null and (%(before)s::bigint is null or u.id < %(before)s)
+            and (%(text)s = '' or position(%(text)s in lower(coalesce(u.email, ''))) > 0
+                or position(%(text)s in translate(lower(u.name), %(capitals)s, %(smalls)s)) > 0
+                or position(upper(%(text)s) in coalesce(u.unique_code, '')) > 0
+                or u.id = any (array(select r.user_id from retired_codes r where r.code = upper(%(text)s)))
+                or (length(%(digits)s) >= 4 and position(%(digits)s in coalesce(u.phone, '')) > 0))
+        order by u.id desc limit %(limit)s
+    """
+    digits = "".join(c for c in text if c.isascii() and c.isdigit())
+    if len(digits) == 11 and digits[0] == "8":  # how a Russian phone is often typed
+        digits = digits[1:]
+    values = {"text": text.lower(), "digits": digits, "capitals": _CAPITALS, "smalls": _CAPITALS.lower()}
+    return await _many(conn, sql, values | {"before": before_id, "limit": limit})
+
+
+async def _one(conn: Connection, sql: LiteralString, values: _Values, *, lock: bool = False) -> User | None:
+    async with conn.cursor(row_factory=class_row(User)) as cursor:
+        await cursor.execute(sql + (" for no key update of u" if lock else ""), values)
+        return await cursor.fetchone()
+
+
+async def _many(conn: Connection, sql: LiteralString, values: _Values) -> list[User]:
+    async with conn.cursor(row_factory=class_row(User)) as cursor:
+        await cursor.execute(sql, values)
+        return await cursor.fetchall()
