@@ -1,0 +1,114 @@
+"""YCLIENTS's record -> our snapshot: where their words end and ours begin. Pure."""
+
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import UNSET, UnsetType
+
+from zerkalo.bookings.model import Snapshot
+from zerkalo.kit.money import total_kopecks
+from zerkalo.matching.rules import codes_in
+from zerkalo.yclients.model import Record, SalonClient, ServiceLine
+
+Value = TypeVar("Value")
+
+SECONDS_PER_MINUTE = 60
+
+
+@lru_cache(maxsize=1024)
+def zone_of(timezone_name: str | None) -> ZoneInfo | None:
+    """The salon's zone by its IANA name; None where it is not told or not known to us."""
+    if not timezone_name:
+        return None
+    try:
+        return ZoneInfo(timezone_name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snapshot:
+    """The record as a snapshot, its wall clock read in `zone` (None: not known, then `datetime` with its offset counts).
+
+    `complete`: the record was read from the API, which shows whole objects; there a missing key means "empty".
+    In a webhook it means "not told", and stays UNSET.
+    """
+    starts_at, starts_local = _start(record, zone)
+    services = _or_empty(record.services, (), complete=complete)
+    client = _or_empty(record.client, None, complete=complete)
+    comment = _or_empty(record.comment, "", complete=complete)
+    return Snapshot(
+        company_id=record.company_id,
+        record_id=record.record_id,
+        version=record.version,
+        deleted=_or_empty(record.deleted, False, complete=complete),
+        attendance=_or_empty(record.attendance, 0, complete=complete),
+        service_name=UNSET if isinstance(services, UnsetType) else _service_name(services),
+        price_kopecks=UNSET if isinstance(services, UnsetType) else _price(services),
+        duration_minutes=_minutes(_or_empty(record.duration_seconds, 0, complete=complete)),
+        starts_at=starts_at,
+        starts_local=starts_local,
+        phone=_of_client(client, "phone"),
+        phone10=_of_client(client, "phone10"),
+        email=_of_client(client, "email"),
+        has_client=UNSET if isinstance(client, UnsetType) else client is not None,
+        has_services=UNSET if isinstance(services, UnsetType) else bool(services),
+        staff_name=_or_empty(record.staff_name, None, complete=complete),
+        comment=comment,
+        codes=codes_in(comment) if isinstance(comment, str) and comment else (),
+        api_id=record.api_id if isinstance(record.api_id, str) and record.api_id else None,
+        raw=record.raw.decode("utf-8"),
+    )
+
+
+def instant_of(local: datetime, zone: tzinfo, told: datetime | UnsetType) -> datetime:
+    """The instant of a wall clock; in the hour that an autumn night has twice, the vendor's own instant chooses."""
+    first = local.replace(tzinfo=zone, fold=0)
+    second = local.replace(tzinfo=zone, fold=1)
+    # Comparing offsets, not the datetimes: two of one zone are compared by their wall clocks.
+    if first.utcoffset() != second.utcoffset() and told == second.astimezone(UTC):
+        return second.astimezone(UTC)
+    return first.astimezone(UTC)
+
+
+def digest_of(record: Record) -> str:
+    """A digest of the record's bytes: where an API read shows the same bytes again, nothing can have changed."""
+    return blake2b(record.raw, digest_size=16).hexdigest()
+
+
+def _start(record: Record, zone: tzinfo | None) -> tuple[datetime | UnsetType, datetime | None | UnsetType]:
+    """The visit's instant (UTC) and wall clock. `date` in the salon's zone comes first: offsets were seen wrong."""
+    local, instant = record.local_start, record.instant
+    if zone is not None and isinstance(local, datetime):
+        return instant_of(local, zone, instant), local
+    if isinstance(instant, datetime):
+        if zone is not None:
+            return instant, instant.astimezone(zone).replace(tzinfo=None)
+        offset = record.instant_offset_minutes
+        minutes = 0 if isinstance(offset, UnsetType) else offset
+        return instant, (instant + timedelta(minutes=minutes)).replace(tzinfo=None)
+    return UNSET, UNSET
+
+
+def _service_name(services: tuple[ServiceLine, ...]) -> str:
+    return ", ".join(f"{line.title} ×{line.amount}" if line.amount > 1 else line.title for line in services)
+
+
+def _price(services: tuple[ServiceLine, ...]) -> int:
+    return total_kopecks((line.cost, line.cost_per_unit, line.discount, line.amount) for line in services)
+
+
+def _minutes(seconds: int | UnsetType) -> int | UnsetType:
+    return seconds if isinstance(seconds, UnsetType) else -(-seconds // SECONDS_PER_MINUTE)
+
+
+def _of_client(client: SalonClient | None | UnsetType, field: str) -> str | None | UnsetType:
+    if client is None or isinstance(client, UnsetType):
+        return client
+    return getattr(client, field)
+
+
+def _or_empty(value: Value | UnsetType, empty: Value, *, complete: bool) -> Value | UnsetType:
+    return empty if complete and isinstance(value, UnsetType) else value

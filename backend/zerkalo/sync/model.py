@@ -1,0 +1,51 @@
+"""What `apply` takes and gives: observations in, outcomes out."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from zerkalo.bookings.model import Source
+from zerkalo.yclients.model import Record
+
+
+class OutcomeStatus(StrEnum):
+    """What a delivery did; the words of the contract."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    IGNORED = "ignored"
+    QUARANTINED = "quarantined"
+    QUEUED = "queued"
+
+
+class Observation(Struct, frozen=True, gc=False):
+    """One showing of one record, or of its absence, on its way into the mirror.
+
+    `record` is None for a bare event and where the API answered 404 (`gone`).
+    `is_delete`: the envelope said `delete`.
+    `remembered_revision`: for a refetch, the row's revision before asking; None where there was no row.
+    """
+
+    source: Source
+    company_id: int
+    record_id: int
+    record: Record | None = None
+    is_delete: bool = False
+    gone: bool = False
+    remembered_revision: int | None = None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """(company, record): the booking this is about."""
+        return (self.company_id, self.record_id)
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """What an observation did. `created` and `cancelled` are for the counts of a run."""
+
+    status: OutcomeStatus
+    booking_id: int | None = None
+    reason: str | None = None
+    created: bool = False
+    cancelled: bool = False

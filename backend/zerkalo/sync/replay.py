@@ -1,0 +1,78 @@
+"""Replay: kept deliveries go through the same hallway once more. A replay is as harmless as any repetition."""
+
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
+
+from zerkalo.db.pool import Pool
+from zerkalo.db.transaction import transaction
+from zerkalo.inbox import store as inbox
+from zerkalo.inbox.model import Kept
+from zerkalo.kit.clock import Clock
+from zerkalo.sync.context import Applies
+from zerkalo.sync.intake import Refusal, read_delivery
+from zerkalo.sync.model import Outcome, OutcomeStatus
+
+BATCH = 100
+"""Quarantined deliveries read at once; a body may have a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A delivery and what it did this time."""
+
+    delivery_id: int
+    outcome: Outcome
+
+
+class Replay:
+    """Takes kept deliveries in again and marks them with what they did. One that stays quarantined waits on."""
+
+    def __init__(self, pool: Pool, clock: Clock, applier: Applies, company_ids: Collection[int]) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._applier = applier
+        self._company_ids = company_ids
+
+    async def one(self, delivery_id: int) -> Replayed | None:
+        """Replay one delivery, quarantined or not; None: it is not kept (any more)."""
+        async with self._pool.connection() as conn:
+            kept = await inbox.get(conn, delivery_id)
+        return None if kept is None else await self._again(kept)
+
+    async def quarantined(self) -> AsyncIterator[Replayed]:
+        """Replay every quarantined delivery that waits, oldest first, and yield what each did."""
+        after_id = 0
+        while True:
+            async with self._pool.connection() as conn:
+                waiting = await inbox.waiting_in_quarantine(conn, after_id=after_id, limit=BATCH)
+            if not waiting:
+                return
+            for kept in waiting:
+                yield await self._again(kept)
+            after_id = waiting[-1].id
+
+    async def _again(self, kept: Kept) -> Replayed:
+        outcome = await self._take(kept)
+        async with transaction(self._pool) as conn:
+            await inbox.finish_again(
+                conn,
+                kept.id,
+                outcome=outcome.status,
+                reason=outcome.reason,
+                booking_id=outcome.booking_id,
+                now=self._clock(),
+            )
+        return Replayed(kept.id, outcome)
+
+    async def _take(self, kept: Kept) -> Outcome:
+        read = read_delivery(kept.delivery, self._company_ids)
+        if isinstance(read, Refusal):
+            reason = (
+                kept.reason if read.item is None or read.item.verdict is None else read.item.verdict.reason
+            )
+            return Outcome(OutcomeStatus.QUARANTINED, reason=reason or read.detail)
+        if read.observation is None:
+            assert read.verdict is not None, "an item carries an observation or a verdict"
+            return read.verdict
+        (outcome,) = await self._applier.apply([read.observation])
+        return outcome

@@ -1,0 +1,43 @@
+"""What the sync asks of YCLIENTS: `yclients.client.YclientsClient` answers it, and so may a simulation."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from typing import Protocol
+
+from zerkalo.yclients.model import Company, Record, RecordsPage
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsQuery:
+    """Which records a list shows; deleted ones always too. What is None does not filter.
+
+    `start_date`, `end_date`: visit dates in the salon's zone, both included. `changed_after`: created or changed
+    since then, as the salon's naive wall clock.
+    """
+
+    start_date: date | None = None
+    end_date: date | None = None
+    changed_after: datetime | None = None
+
+
+class Vendor(Protocol):
+    """The three questions. Each raises a `VendorError`, after the retries that make sense."""
+
+    async def company(self, company_id: int) -> Company:
+        """The branch's title and zone."""
+        ...
+
+    async def records_page(
+        self, company_id: int, query: RecordsQuery, *, page: int, count: int, zone: tzinfo | None
+    ) -> RecordsPage:
+        """Page `page` (from 1) of a list, deleted records too; empty behind its end. It may hold fewer than `count`."""
+        ...
+
+    async def record(
+        self, company_id: int, record_id: int, *, hint: bool, zone: tzinfo | None
+    ) -> Record | None:
+        """One record; None: YCLIENTS does not know it. `hint`: within a third of the rate limit.
+
+        Raises `UnreadableRecord` where the answer can't be understood.
+        """
+        ...
