@@ -1,0 +1,251 @@
+"""Moving and cancelling one's own booking, through YCLIENTS, under the salon's rules; then the mirror follows."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+
+from zerkalo.booking_form import rules, store
+from zerkalo.booking_form.model import ClientRules, Need, Refusal
+from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
+from zerkalo.booking_form.service import MirrorNow
+from zerkalo.bookings import reading
+from zerkalo.bookings.reading import ShownBooking
+from zerkalo.db.pool import Pool
+from zerkalo.kit.clock import Clock
+from zerkalo.kit.problem import ProblemError
+from zerkalo.yclients.client import YclientsClient
+from zerkalo.yclients.edits import MovedRecord, moved_record
+from zerkalo.yclients.errors import (
+    AccessDenied,
+    BookingRefused,
+    NotFound,
+    RequestRefused,
+    VendorError,
+    VendorUnavailable,
+)
+from zerkalo.yclients.model import UnreadableRecord
+
+RETRY_SECONDS = 10
+
+log = structlog.get_logger(__name__)
+
+
+class Changes:
+    """Changes bookings. A booking made in our form goes the client's way, by its hash, where YCLIENTS itself holds to the
+    salon's rules; any other one the salon's way, with both tokens, where we hold to them.
+    """
+
+    def __init__(
+        self, pool: Pool, clock: Clock, client: YclientsClient, offers: Offers, mirror_now: MirrorNow
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._client = client
+        self._offers = offers
+        self._mirror_now = mirror_now
+
+    async def move(self, user_id: int, booking_id: int, to: datetime) -> ShownBooking:
+        """Move her own booking to another time (naive: the salon's wall clock); the booking as it stands then.
+
+        Raises `ProblemError`: 404 for one that is not hers, 409 `already_cancelled`, `already_past`, `slot_taken`,
+        403 `not_allowed_by_salon`, 422 for the time, 503.
+        """
+        booking, company_id, record_id = await self._changeable(user_id, booking_id)
+        zone = await self._offers.zone_of(company_id)
+        starts_at = rules.time_to_book(to, zone, self._clock())
+        if isinstance(starts_at, Refusal):
+            raise problem_of(starts_at)
+        if starts_at == booking.appointment_datetime:
+            return booking
+        try:
+            await self._move(company_id, record_id, starts_at)
+        except VendorUnavailable as error:
+            if not error.may_have_acted:
+                raise vendor_problem(error) from None
+            await self._mirror_now(company_id, record_id)
+            if (await self._own(user_id, booking_id)).appointment_datetime != starts_at:
+                raise unclear_problem(RETRY_SECONDS) from None
+        except (VendorError, UnreadableRecord) as error:
+            await self._mirror_now(company_id, record_id)
+            raise _change_problem(error) from None
+        finally:
+            self._offers.forget_times(company_id)
+        log.info("booking form: moved", company_id=company_id, record_id=record_id)
+        await self._mirror_now(company_id, record_id)
+        shown = await self._own(user_id, booking_id)
+        # Where YCLIENTS does not show it yet, the time is still the one that it has taken.
+        return replace(
+            shown,
+            appointment_datetime=starts_at.astimezone(UTC),
+            appointment_local=starts_at.replace(tzinfo=None, fold=0),
+        )
+
+    async def need_of(self, user_id: int, booking_id: int) -> Need:
+        """What must be free at the time to which her own booking is moved: the days and times to offer are of this.
+
+        From the record as it was seen last; YCLIENTS is asked only where that does not tell. Raises as `move` does.
+        """
+        booking, company_id, record_id = await self._changeable(user_id, booking_id)
+        async with self._pool.connection() as conn:
+            raw = await reading.read_raw_record(conn, booking_id)
+        moved = moved_record(raw.encode(), booking.appointment_datetime) if raw else None
+        if moved is None:
+            try:
+                moved, _ = await self._moved(company_id, record_id, booking.appointment_datetime)
+            except (VendorError, UnreadableRecord) as error:
+                raise _change_problem(error) from None
+        return Need(company_id, moved.service_ids, moved.staff_id)
+
+    async def cancel(self, user_id: int, booking_id: int) -> None:
+        """Cancel her own booking. Raises `ProblemError` as `move` does."""
+        _, company_id, record_id = await self._changeable(user_id, booking_id)
+        try:
+            await self._cancel(company_id, record_id)
+        except VendorUnavailable as error:
+            if not error.may_have_acted:
+                raise vendor_problem(error) from None
+            await self._mirror_now(company_id, record_id)
+            if (await self._own(user_id, booking_id)).status != "CANCELLED":
+                raise unclear_problem(RETRY_SECONDS) from None
+        except (VendorError, UnreadableRecord) as error:
+            await self._mirror_now(company_id, record_id)
+            raise _cancel_problem(error) from None
+        finally:
+            self._offers.forget_times(company_id)
+        log.info("booking form: cancelled", company_id=company_id, record_id=record_id)
+        await self._mirror_now(company_id, record_id)
+
+    async def _changeable(self, user_id: int, booking_id: int) -> tuple[ShownBooking, int, int]:
+        """Her booking with its keys, if it may still be changed at all."""
+        booking = await self._own(user_id, booking_id)
+        company_id, record_id = booking.company_id, booking.yclients_record_id
+        if company_id not in self._offers.company_ids or company_id is None or record_id is None:
+            raise problem_of(rules.NOT_ALLOWED)
+        self._offers.company_of(company_id)  # refuses while the form is off
+        if not booking.verified:
+            # Only an unsigned call says that it is hers, or that it exists: whoever sent it could cancel another's visit.
+            await self._mirror_now(company_id, record_id)
+            booking = await self._own(user_id, booking_id)
+            if not booking.verified:
+                raise unclear_problem(RETRY_SECONDS)
+        refusal = rules.closed(booking.status, booking.appointment_datetime, self._clock())
+        if refusal is not None:
+            raise problem_of(refusal)
+        return booking, company_id, record_id
+
+    async def _own(self, user_id: int, booking_id: int) -> ShownBooking:
+        async with self._pool.connection() as conn:
+            shown = await reading.read_own(conn, user_id, booking_id)
+        if shown is None:
+            raise ProblemError(404, "not_found", "You have no such booking.")
+        return shown
+
+    async def _hash_of(self, company_id: int, record_id: int) -> str | None:
+        async with self._pool.connection() as conn:
+            return await store.record_hash(conn, company_id, record_id)
+
+    async def _move(self, company_id: int, record_id: int, starts_at: datetime) -> None:
+        record_hash = await self._hash_of(company_id, record_id)
+        if record_hash is None:
+            await self._move_as_salon(company_id, record_id, starts_at)
+            return
+        own = await self._client.user_record(company_id, record_id, record_hash)
+        if not own.may_move:
+            raise problem_of(rules.NOT_ALLOWED)
+        comment = own.record.comment if isinstance(own.record.comment, str) else ""
+        await self._client.move(company_id, record_id, starts_at=starts_at, comment=comment)
+
+    async def _move_as_salon(self, company_id: int, record_id: int, starts_at: datetime) -> None:
+        allowed = await self._rules_of(company_id)
+        moved, visit_at = await self._moved(company_id, record_id, starts_at)
+        if not allowed.may_move or not rules.is_in_time(visit_at, allowed.move_seconds_before, self._clock()):
+            raise problem_of(rules.NOT_ALLOWED)
+        # The salon's way would take any hour of the night: only what is offered may be taken.
+        offered = await self._offers.times(
+            company_id,
+            day=starts_at.date(),
+            service_ids=moved.service_ids,
+            staff_id=moved.staff_id,
+            fresh=True,
+        )
+        if starts_at not in {time.starts_at for time in offered}:
+            raise problem_of(rules.SLOT_TAKEN)
+        await self._client.change_record(company_id, record_id, moved.body)
+
+    async def _moved(
+        self, company_id: int, record_id: int, starts_at: datetime
+    ) -> tuple[MovedRecord, datetime]:
+        """The record as it is to be written, and when the visit is until then."""
+        zone = await self._offers.zone_of(company_id)
+        record = await self._client.record(company_id, record_id, kind="interactive", zone=zone)
+        if record is None or record.deleted is True:
+            raise NotFound("deleted meanwhile")
+        moved = moved_record(record.raw, starts_at)
+        if moved is None:
+            raise problem_of(rules.NOT_ALLOWED)
+        if isinstance(record.local_start, datetime) and zone is not None:
+            return moved, record.local_start.replace(tzinfo=zone)
+        if isinstance(record.instant, datetime):
+            return moved, record.instant
+        raise problem_of(rules.NOT_ALLOWED)
+
+    async def _cancel(self, company_id: int, record_id: int) -> None:
+        record_hash = await self._hash_of(company_id, record_id)
+        if record_hash is not None:
+            own = await self._client.user_record(company_id, record_id, record_hash)
+            if not own.may_delete:
+                raise problem_of(rules.NOT_ALLOWED)
+            await self._client.delete_user_record(record_id, record_hash)
+            return
+        allowed = await self._rules_of(company_id)
+        zone = await self._offers.zone_of(company_id)
+        record = await self._client.record(company_id, record_id, kind="interactive", zone=zone)
+        if record is None or record.deleted is True:
+            return
+        start = (
+            record.local_start.replace(tzinfo=zone)
+            if isinstance(record.local_start, datetime) and zone
+            else None
+        )
+        visit_at = start or (record.instant if isinstance(record.instant, datetime) else None)
+        in_time = visit_at is not None and rules.is_in_time(
+            visit_at, allowed.cancel_seconds_before, self._clock()
+        )
+        if not allowed.may_cancel or not in_time:
+            raise problem_of(rules.NOT_ALLOWED)
+        await self._client.delete_record(company_id, record_id)
+
+    async def _rules_of(self, company_id: int) -> ClientRules:
+        company = await self._client.company(company_id, kind="interactive")
+        return ClientRules(
+            may_move=company.may_move,
+            may_cancel=company.may_delete,
+            move_seconds_before=company.move_seconds_before,
+            cancel_seconds_before=company.delete_seconds_before,
+        )
+
+
+def _change_problem(error: VendorError | UnreadableRecord) -> ProblemError:
+    """What a move that was declined means."""
+    if isinstance(error, NotFound):
+        return problem_of(rules.CANCELLED)
+    if isinstance(error, BookingRefused):
+        return problem_of(rules.refusal_of(error.code, error.message))
+    return _cancel_problem(error)
+
+
+def _cancel_problem(error: VendorError | UnreadableRecord) -> ProblemError:
+    """What a cancelling that was declined means: 403 and 422 are the salon's rules, others a fault."""
+    if isinstance(error, NotFound):
+        return problem_of(rules.CANCELLED)
+    is_rule = isinstance(error, BookingRefused | RequestRefused) or (
+        isinstance(error, AccessDenied) and error.status == 403
+    )
+    if is_rule:
+        return problem_of(rules.NOT_ALLOWED)
+    if isinstance(error, VendorError):
+        return vendor_problem(error)
+    log.error("booking form: unreadable record", record_id=error.record_id, reason=error.reason)
+    return problem_of(rules.NOT_ALLOWED)

@@ -1,0 +1,64 @@
+"""The booking form, put together: what composition makes and what routes and pages call."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx2
+
+from zerkalo.booking_form.changes import Changes
+from zerkalo.booking_form.hooks import Hooks
+from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.service import Booker, MirrorNow
+from zerkalo.db.pool import Pool
+from zerkalo.kit.clock import Clock
+from zerkalo.settings import Settings
+from zerkalo.yclients.client import YclientsClient
+
+TEST_SECONDS_MAX = 15.0
+"""As long as YCLIENTS itself waits for an answer (yclients-api.md, section 4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookingForm:
+    """One for a process."""
+
+    offers: Offers
+    """What can be booked."""
+    booker: Booker
+    """Booking, and the salon's SMS codes."""
+    changes: Changes
+    """Moving and cancelling."""
+    hooks: Hooks
+    """The webhook settings, for admins."""
+
+
+def booking_form_of(
+    pool: Pool,
+    clock: Clock,
+    client: YclientsClient,
+    settings: Settings,
+    *,
+    secret_key: str,
+    hook_url: str,
+    mirror_now: MirrorNow,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> BookingForm:
+    """The form on this process's parts. `hook_url`: ours, with the secret; `mirror_now`: see `MirrorNow`."""
+    offers = Offers(pool, clock, client, settings)
+    return BookingForm(
+        offers=offers,
+        booker=Booker(pool, clock, client, offers, mirror_now, secret_key, sleep=sleep),
+        changes=Changes(pool, clock, client, offers, mirror_now),
+        hooks=Hooks(client, offers, hook_url, post_event),
+    )
+
+
+async def post_event(url: str, body: bytes) -> int | None:
+    """Post JSON as YCLIENTS does; the status, None where nobody answered."""
+    try:
+        async with httpx2.AsyncClient(timeout=TEST_SECONDS_MAX) as client:
+            answer = await client.post(url, content=body, headers={"Content-Type": "application/json"})
+    except (httpx2.HTTPError, httpx2.InvalidURL):
+        return None
+    return answer.status_code

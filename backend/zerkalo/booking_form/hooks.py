@@ -1,0 +1,82 @@
+"""The branch's webhook settings for the admin desk: looked at, added to, tried; never overwritten."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from zerkalo.booking_form.model import HookState
+from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.problems import vendor_problem
+from zerkalo.kit.problem import ProblemError
+from zerkalo.yclients.client import YclientsClient
+from zerkalo.yclients.errors import AccessDenied, VendorError
+
+TEST_RESOURCE = "zerkalo_test"
+"""An event that no rule knows: the door takes it, keeps it as ignored, and nothing else happens."""
+
+Post = Callable[[str, bytes], Awaitable[int | None]]
+"""Posts JSON to an address as YCLIENTS would; the status, None where nobody answered."""
+
+
+class Hooks:
+    """Reads and mends whom a branch tells of its changes. For admins."""
+
+    def __init__(self, client: YclientsClient, offers: Offers, url: str, post: Post) -> None:
+        self._client = client
+        self._offers = offers
+        self._url = url
+        self._post = post
+
+    async def hook_state(self, company_id: int) -> HookState:
+        """How the branch's settings stand to our address. Raises 403 `hooks_not_allowed` where the token may not, 503."""
+        company = self._offers.company_of(company_id)
+        try:
+            found = await self._client.hooks_settings(company, kind="interactive")
+        except VendorError as error:
+            raise _problem(error) from None
+        is_active = bool(found.switches.get("active") and found.switches.get("record"))
+        others = sum(url != self._url for url in found.urls)
+        return HookState(company, self._url, self._url in found.urls, is_active, others)
+
+    async def install_hook(self, company_id: int) -> HookState:
+        """Have the branch tell us as well: its settings are read, our address added, and written back.
+
+        Other integrations' addresses and switches stay. Nothing is written where all is set already. Raises as
+        `hook_state` does.
+        """
+        company = self._offers.company_of(company_id)
+        try:
+            await self._client.add_hook(company, self._url, kind="interactive")
+        except VendorError as error:
+            raise _problem(error) from None
+        return await self.hook_state(company)
+
+    async def test_hook(self, company_id: int) -> bool:
+        """Send a harmless event to our address as it stands in the branch's settings; whether it was taken in.
+
+        So the way from the outside is proved: the address, the proxy before us, the secret. Raises 409
+        `hook_not_set_up` where YCLIENTS would not call us at all, else as `hook_state` does.
+        """
+        state = await self.hook_state(company_id)
+        if not state.is_set_up:
+            raise ProblemError(
+                409, "hook_not_set_up", "The branch's webhook settings do not name this address yet."
+            )
+        body = {
+            "company_id": state.company_id,
+            "resource": TEST_RESOURCE,
+            "resource_id": 0,
+            "status": "update",
+            "data": [],
+        }
+        return await self._post(state.url, msgspec.json.encode(body)) == 200
+
+
+def _problem(error: VendorError) -> ProblemError:
+    if isinstance(error, AccessDenied):
+        return ProblemError(
+            403,
+            "hooks_not_allowed",
+            "The user token may not see the webhook settings: give its user that right, or paste the address by hand.",
+        )
+    return vendor_problem(error)

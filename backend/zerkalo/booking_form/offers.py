@@ -1,0 +1,193 @@
+"""What a salon offers for booking, from YCLIENTS: services, masters, days, times. Kept for some seconds."""
+
+from collections.abc import Awaitable, Callable, Hashable
+from datetime import date, timedelta, tzinfo
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from zerkalo.booking_form import store
+from zerkalo.booking_form.cache import AnswerCache
+from zerkalo.booking_form.model import Branch, OfferedService, OfferedStaff, OfferedTime
+from zerkalo.booking_form.problems import disabled_problem, vendor_problem
+from zerkalo.booking_form.rules import offered_start
+from zerkalo.db.pool import Pool
+from zerkalo.kit.clock import Clock
+from zerkalo.kit.problem import ProblemError
+from zerkalo.settings import Settings
+from zerkalo.yclients.client import YclientsClient
+from zerkalo.yclients.errors import VendorError
+from zerkalo.yclients.model import BookableService, BookableTime
+
+CATALOGUE_SECONDS = 60
+"""Services and masters."""
+DATES_SECONDS = 20
+TIMES_SECONDS = 5
+COMPANY_SECONDS = 3600
+DAYS_BACK_MAX = 2
+DAYS_AHEAD_MAX = 732
+ANYBODY = 0
+
+_FREE = frozenset({"dates", "times"})
+
+T = TypeVar("T")
+
+
+class Offers:
+    """Reads what can be booked. Every method raises `ProblemError`: 404 or 422 for the company, 503 with Retry-After
+    where YCLIENTS does not answer or the form is off, 409 `service_gone` where an id is not on offer any more.
+    """
+
+    def __init__(self, pool: Pool, clock: Clock, client: YclientsClient, settings: Settings) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._client = client
+        self._enabled = settings.yclients_enabled
+        self.company_ids = settings.yclients_company_ids
+        self._cache = AnswerCache(
+            clock, asks_per_minute_max=max(settings.yclients_requests_per_minute // 2, 1)
+        )
+
+    def company_of(self, company_id: int | None) -> int:
+        """The company that is meant: the only one where None. Raises for one that is not ours, and while it is off."""
+        if not self._enabled:
+            raise disabled_problem()
+        if company_id is None:
+            if len(self.company_ids) != 1:
+                raise ProblemError(422, "company_missing", "Say which branch: company_id.")
+            return self.company_ids[0]
+        if company_id not in self.company_ids:
+            raise ProblemError(404, "company_unknown", "There is no such branch here.")
+        return company_id
+
+    async def branches(self) -> tuple[Branch, ...]:
+        """The salon's branches, in the order of the settings; a title or zone not synced yet is asked of YCLIENTS.
+
+        One that YCLIENTS does not tell stays empty: a branch can be chosen without its title.
+        """
+        if not self._enabled:
+            raise disabled_problem()
+        async with self._pool.connection() as conn:
+            known = await store.branches(conn, self.company_ids)
+        return tuple([branch if branch.title else await self._told(branch) for branch in known])
+
+    async def zone_of(self, company_id: int) -> tzinfo | None:
+        """The branch's zone; None where neither we nor YCLIENTS can tell."""
+        async with self._pool.connection() as conn:
+            (branch,) = await store.branches(conn, [company_id])
+        if branch.timezone_name is None:
+            branch = await self._told(branch)
+        try:
+            return ZoneInfo(branch.timezone_name) if branch.timezone_name else None
+        except (KeyError, ValueError, OSError):
+            return None
+
+    async def services(
+        self, company_id: int | None = None, *, staff_id: int | None = None, service_ids: tuple[int, ...] = ()
+    ) -> tuple[OfferedService, ...]:
+        """The services that can be booked: with that master, beside those services."""
+        company = self.company_of(company_id)
+        found = await self._kept(
+            (company, "services", staff_id, service_ids),
+            CATALOGUE_SECONDS,
+            lambda: self._client.book_services(company, staff_id=staff_id, service_ids=service_ids),
+        )
+        return tuple(_service(one) for one in found)
+
+    async def staff(
+        self, company_id: int | None = None, *, service_ids: tuple[int, ...] = ()
+    ) -> tuple[OfferedStaff, ...]:
+        """The masters who can be booked for these services."""
+        company = self.company_of(company_id)
+        found = await self._kept(
+            (company, "staff", service_ids),
+            CATALOGUE_SECONDS,
+            lambda: self._client.book_staff(company, service_ids=service_ids),
+        )
+        return tuple(
+            OfferedStaff(one.staff_id, one.name, one.specialization) for one in found if one.is_bookable
+        )
+
+    async def dates(
+        self, company_id: int | None = None, *, service_ids: tuple[int, ...] = (), staff_id: int = ANYBODY
+    ) -> tuple[date, ...]:
+        """The days with a free time, sorted."""
+        company = self.company_of(company_id)
+        return await self._kept(
+            (company, "dates", staff_id, service_ids),
+            DATES_SECONDS,
+            lambda: self._client.book_dates(company, service_ids=service_ids, staff_id=staff_id or None),
+        )
+
+    async def times(
+        self,
+        company_id: int | None = None,
+        *,
+        day: date,
+        service_ids: tuple[int, ...] = (),
+        staff_id: int = ANYBODY,
+        fresh: bool = False,
+    ) -> tuple[OfferedTime, ...]:
+        """The free times of a day in the salon's zone; `fresh`: not what was kept. None on a day far from now."""
+        company = self.company_of(company_id)
+        today = self._clock().date()
+        if not today - timedelta(days=DAYS_BACK_MAX) <= day <= today + timedelta(days=DAYS_AHEAD_MAX):
+            return ()
+        if fresh:
+            self._cache.forget(company, _FREE)
+        zone = await self.zone_of(company)
+        found = await self._kept(
+            (company, "times", day, staff_id, service_ids),
+            TIMES_SECONDS,
+            lambda: self._client.book_times(company, staff_id, day, service_ids=service_ids),
+        )
+        return tuple(_time(one, day, zone) for one in found)
+
+    def forget_times(self, company_id: int) -> None:
+        """What is free has changed: the next look asks YCLIENTS."""
+        self._cache.forget(company_id, _FREE)
+
+    async def _told(self, branch: Branch) -> Branch:
+        company_id = branch.company_id
+        try:
+            company = await self._cache.get(
+                (company_id, "company"),
+                COMPANY_SECONDS,
+                lambda: self._client.company(company_id, kind="interactive"),
+            )
+        except VendorError:
+            return branch
+        return Branch(company_id, company.title, company.timezone_name)
+
+    async def _kept(
+        self, key: tuple[Hashable, ...], keep_seconds: float, ask: Callable[[], Awaitable[T]]
+    ) -> T:
+        try:
+            return await self._cache.get(key, keep_seconds, ask)
+        except VendorError as error:
+            raise vendor_problem(error) from None
+
+
+def _service(told: BookableService) -> OfferedService:
+    return OfferedService(
+        service_id=told.service_id,
+        title=told.title,
+        category=told.category,
+        price_min=_kopecks(told.price_min),
+        price_max=_kopecks(told.price_max),
+        duration=_minutes(told.duration_seconds),
+        comment=told.comment,
+    )
+
+
+def _time(told: BookableTime, day: date, zone: tzinfo | None) -> OfferedTime:
+    starts_at = offered_start(f"{day.isoformat()} {told.wall_time}", told.starts_at, zone)
+    return OfferedTime(starts_at, f"{starts_at:%H:%M}", _minutes(told.duration_seconds))
+
+
+def _kopecks(roubles: Decimal) -> int:
+    return int((roubles * 100).to_integral_value(ROUND_HALF_UP))
+
+
+def _minutes(seconds: int | None) -> int | None:
+    return None if seconds is None else -(-seconds // 60)

@@ -1,0 +1,342 @@
+"""`/booking/services`, `/staff`, `/dates`, `/times`, `POST /booking`, `PATCH` and `DELETE /booking/{id}`."""
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated, Literal, Protocol
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool
+
+from zerkalo.auth.dependencies import AuthRuntime, client_address, current_user, optional_session
+from zerkalo.auth.model import AuthenticatedUser, Session
+from zerkalo.booking_form import rules
+from zerkalo.booking_form.form import BookingForm
+from zerkalo.booking_form.model import OfferedTime, Wish
+from zerkalo.booking_form.service import Booked
+from zerkalo.bookings.model import Status
+from zerkalo.bookings.routes import Booking, PathId, booking_of, path_id
+from zerkalo.kit.cursor import ID_MAX
+from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.problem_docs import problem_responses
+
+KEY_CHARS_MAX = 200
+CONTACT_CHARS_MAX = 320
+PHONE_CHARS_MAX = 64
+
+
+class FormRuntime(AuthRuntime, Protocol):
+    """What these routes need of the process's parts."""
+
+    @property
+    def booking_form(self) -> BookingForm: ...
+
+
+def _moment(value: object) -> object:
+    """Only ISO 8601 with date and time; pydantic alone would take numbers and days too."""
+    if isinstance(value, str) and len(value) >= len("2025-06-01T09:30") and value[10] in "T ":
+        return value
+    raise ValueError("must be a time like 2025-06-01T15:30:00+03:00")
+
+
+def _day(value: object) -> object:
+    """Only ISO 8601; pydantic alone would take seconds since 1970 too."""
+    if isinstance(value, str) and len(value) == len("2025-06-01") and value[4] == value[7] == "-":
+        return value
+    raise ValueError("must be a day like 2025-06-01")
+
+
+Id = Annotated[int, Field(ge=1, le=ID_MAX)]
+StaffId = Annotated[int, Field(ge=0, le=ID_MAX)]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment, json_schema_input_type=str),
+    Field(description="ISO 8601; without an offset it is the salon's wall clock."),
+]
+CompanyQuery = Annotated[
+    int | None, Query(ge=1, le=ID_MAX, description="Needed where there are several branches.")
+]
+ServicesQuery = Annotated[list[Id], Query(max_length=rules.SERVICES_MAX)]
+DayQuery = Annotated[date, BeforeValidator(_day), Query(alias="date")]
+StaffQuery = Annotated[int, Query(ge=0, le=ID_MAX, description="0: anybody.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=KEY_CHARS_MAX,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key and body never book twice and get the same answer.",
+    ),
+]
+
+
+class BranchItem(BaseModel):
+    """A branch. `title` is empty and the zone null until YCLIENTS has told them."""
+
+    company_id: int
+    title: str
+    timezone_name: str | None
+
+
+class ServiceItem(BaseModel):
+    """A service. Prices in kopecks, 0 to 0 where there is none; `duration` in minutes, null where a master decides."""
+
+    service_id: int
+    title: str
+    category: str
+    price_min: int
+    price_max: int
+    duration: int | None
+    comment: str
+
+
+class StaffItem(BaseModel):
+    """A master who can be booked."""
+
+    staff_id: int
+    name: str
+    specialization: str
+
+
+class TimeItem(BaseModel):
+    """A free time, with the salon's offset and as its wall clock shows it; `duration` in minutes."""
+
+    datetime: datetime
+    time: str
+    duration: int | None
+
+
+class Branches(BaseModel):
+    items: list[BranchItem]
+
+
+class Services(BaseModel):
+    items: list[ServiceItem]
+
+
+class Staff(BaseModel):
+    items: list[StaffItem]
+
+
+class Dates(BaseModel):
+    items: list[date]
+
+
+class Times(BaseModel):
+    items: list[TimeItem]
+
+
+class BookingRequest(BaseModel):
+    """What to book. Contacts default to the signed-in user's; `code` is the salon's SMS code, where it wants one."""
+
+    company_id: Id | None = None
+    service_ids: Annotated[list[Id], Field(min_length=1, max_length=rules.SERVICES_MAX)]
+    staff_id: StaffId
+    datetime: Moment
+    comment: Annotated[str, Field(max_length=rules.COMMENT_CHARS_MAX)] | None = None
+    name: Annotated[str, Field(max_length=rules.NAME_CHARS_MAX)] | None = None
+    phone: Annotated[str, Field(max_length=PHONE_CHARS_MAX)] | None = None
+    email: Annotated[str, Field(max_length=CONTACT_CHARS_MAX)] | None = None
+    code: Annotated[str, Field(max_length=rules.CODE_CHARS_MAX)] | None = None
+    consent: StrictBool
+
+
+class CodeRequest(BaseModel):
+    """Whose phone the salon's SMS code goes to."""
+
+    company_id: Id | None = None
+    phone: Annotated[str, Field(max_length=PHONE_CHARS_MAX)]
+    name: Annotated[str, Field(max_length=rules.NAME_CHARS_MAX)] = ""
+
+
+class Move(BaseModel):
+    """When to come instead."""
+
+    datetime: Moment
+
+
+class MadeBooking(BaseModel):
+    """A booking that was made: as `Booking` where the mirror has it already, which is usual.
+
+    What is not known yet is null; so is, for a guest, what only an account may see.
+    """
+
+    id: int | None
+    user_id: int | None = None
+    matched_by: Literal["manual", "form", "code", "email", "phone"] | None = None
+    company_id: int
+    yclients_record_id: int
+    service_name: str | None = None
+    service_price: int | None = None
+    service_duration: int | None = None
+    appointment_datetime: datetime
+    status: Status = Status.PENDING
+    cancel_reason: Literal["deleted", "no_show"] | None = None
+    cancelled_at: datetime | None = None
+    phone: str | None = None
+    staff_name: str | None = None
+    notes: str | None = None
+    verified: bool = True
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+_FOR_GUESTS = (
+    "service_name",
+    "service_price",
+    "service_duration",
+    "status",
+    "cancel_reason",
+    "cancelled_at",
+    "staff_name",
+    "created_at",
+    "updated_at",
+)
+"""Of a guest's booking. Not the notes: they hold the code of whoever has proved the phone that was typed."""
+
+
+def made_of(booked: Booked) -> MadeBooking:
+    """What was booked, as far as whoever booked it may see."""
+    if booked.booking is None:
+        return MadeBooking(
+            id=None,
+            company_id=booked.company_id,
+            yclients_record_id=booked.record_id,
+            appointment_datetime=booked.starts_at,
+        )
+    whole = booking_of(booked.booking)
+    if booked.is_own:
+        return MadeBooking.model_validate(whole.model_dump())
+    return MadeBooking.model_validate(
+        {name: getattr(whole, name) for name in _FOR_GUESTS}
+        | {
+            "id": whole.id,
+            "company_id": booked.company_id,
+            "yclients_record_id": booked.record_id,
+            "appointment_datetime": whole.appointment_datetime,
+        }
+    )
+
+
+def router(runtime: FormRuntime) -> APIRouter:
+    """The routes of the form, to be mounted under /api/v1 before `GET /booking/{id}`."""
+    routes = APIRouter(prefix="/booking", tags=["booking form"])
+    form = runtime.booking_form
+    signed_in = Depends(current_user(runtime))
+    perhaps_signed_in = Depends(optional_session(runtime))
+    _add_offers(routes, form, signed_in)
+
+    @routes.post("", status_code=201, responses=problem_responses(401, 403, 404, 409, 429))
+    async def book(
+        body: BookingRequest,
+        request: Request,
+        idempotency_key: IdempotencyKey = None,
+        session: Session | None = perhaps_signed_in,
+    ) -> MadeBooking:
+        """Books in YCLIENTS itself, for anybody; a signed-in user's code goes into the comment."""
+        if session is None and "authorization" in request.headers:
+            # Taken for a guest, she would lose the booking from her account without a word.
+            raise ProblemError(401, "not_signed_in", "Sign in anew.", {"WWW-Authenticate": "Bearer"})
+        booked = await form.booker.book(
+            wish_of(body),
+            user_id=session.user.id if session else None,
+            address=client_address(request),
+            idempotency_key=idempotency_key,
+        )
+        return made_of(booked)
+
+    @routes.post("/code", status_code=204, responses=problem_responses(403, 404, 429))
+    async def send_code(body: CodeRequest, request: Request) -> None:
+        """Has the salon send an SMS code to a phone, where it wants phones confirmed."""
+        await form.booker.send_code(
+            body.company_id, phone=body.phone, name=body.name, address=client_address(request)
+        )
+
+    @routes.patch("/{booking_id}", responses=problem_responses(401, 403, 404, 409))
+    async def move(booking_id: PathId, body: Move, user: AuthenticatedUser = signed_in) -> Booking:
+        """Moves one of one's own bookings, in YCLIENTS itself."""
+        return booking_of(await form.changes.move(user.id, path_id(booking_id), body.datetime))
+
+    @routes.delete("/{booking_id}", status_code=204, responses=problem_responses(401, 403, 404, 409))
+    async def cancel(booking_id: PathId, user: AuthenticatedUser = signed_in) -> None:
+        """Cancels one of one's own bookings, in YCLIENTS itself."""
+        await form.changes.cancel(user.id, path_id(booking_id))
+
+    return routes
+
+
+def _add_offers(routes: APIRouter, form: BookingForm, signed_in: AuthenticatedUser) -> None:
+    reading = problem_responses(401, 404, 409)
+
+    @routes.get("/companies", responses=problem_responses(401))
+    async def companies(user: AuthenticatedUser = signed_in) -> Branches:
+        """The salon's branches."""
+        return Branches(items=[BranchItem(**asdict(one)) for one in await form.offers.branches()])
+
+    @routes.get("/services", responses=reading)
+    async def services(
+        user: AuthenticatedUser = signed_in,
+        company_id: CompanyQuery = None,
+        staff_id: StaffQuery = 0,
+        service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
+    ) -> Services:
+        """The services that can be booked."""
+        found = await form.offers.services(
+            company_id, staff_id=staff_id or None, service_ids=tuple(service_ids)
+        )
+        return Services(items=[ServiceItem(**asdict(one)) for one in found])
+
+    @routes.get("/staff", responses=reading)
+    async def staff(
+        user: AuthenticatedUser = signed_in,
+        company_id: CompanyQuery = None,
+        service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
+    ) -> Staff:
+        """The masters who do these services."""
+        found = await form.offers.staff(company_id, service_ids=tuple(service_ids))
+        return Staff(items=[StaffItem(**asdict(one)) for one in found])
+
+    @routes.get("/dates", responses=reading)
+    async def dates(
+        user: AuthenticatedUser = signed_in,
+        company_id: CompanyQuery = None,
+        staff_id: StaffQuery = 0,
+        service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
+    ) -> Dates:
+        """The days with a free time."""
+        found = await form.offers.dates(company_id, service_ids=tuple(service_ids), staff_id=staff_id)
+        return Dates(items=list(found))
+
+    @routes.get("/times", responses=reading)
+    async def times(
+        day: DayQuery,
+        user: AuthenticatedUser = signed_in,
+        company_id: CompanyQuery = None,
+        staff_id: StaffQuery = 0,
+        service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
+    ) -> Times:
+        """The free times of a day."""
+        found = await form.offers.times(
+            company_id, day=day, service_ids=tuple(service_ids), staff_id=staff_id
+        )
+        return Times(items=[_time_item(one) for one in found])
+
+
+def wish_of(body: BookingRequest) -> Wish:
+    """The request as the form takes it."""
+    return Wish(
+        service_ids=tuple(body.service_ids),
+        staff_id=body.staff_id,
+        starts_at=body.datetime,
+        consent=body.consent,
+        company_id=body.company_id,
+        comment=body.comment or "",
+        name=body.name,
+        phone=body.phone,
+        email=body.email,
+        code=body.code or "",
+    )
+
+
+def _time_item(offered: OfferedTime) -> TimeItem:
+    return TimeItem(datetime=offered.starts_at, time=offered.wall_time, duration=offered.duration)

@@ -1,0 +1,364 @@
+"""Booking through our own form: written down before YCLIENTS is asked, looked for before it is asked again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from typing import Any
+from uuid import uuid4
+
+import structlog
+
+from zerkalo.auth.model import Limit
+from zerkalo.auth.rules import derive_key
+from zerkalo.auth.service import Auth
+from zerkalo.booking_form import rules, store
+from zerkalo.booking_form.limits import (
+    BOOKINGS_OF_ADDRESS,
+    BOOKINGS_OF_PHONE,
+    CODES_OF_ADDRESS,
+    CODES_OF_COMPANY,
+    CODES_OF_PHONE,
+    CODES_OF_PHONE_A_DAY,
+)
+from zerkalo.booking_form.model import FormBooking, FormStatus, Order, Person, Refusal, Wish
+from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
+from zerkalo.bookings import reading
+from zerkalo.bookings.reading import ShownBooking
+from zerkalo.db.pool import Pool
+from zerkalo.db.transaction import transaction
+from zerkalo.kit.clock import Clock
+from zerkalo.kit.phone import normalise_phone
+from zerkalo.kit.problem import ProblemError
+from zerkalo.users.store import read_user
+from zerkalo.yclients.client import YclientsClient, appointment
+from zerkalo.yclients.errors import (
+    AccessDenied,
+    BookingRefused,
+    NotFound,
+    RequestRefused,
+    VendorError,
+    VendorUnavailable,
+)
+from zerkalo.yclients.model import Record
+
+WAIT_SECONDS_MAX = 25.0
+"""How long a request waits for another one with the same key, which is at work."""
+WAIT_STEP_SECONDS = 0.2
+LOOK_SECONDS_MAX = 20.0
+LOOK_PAGES_MAX = 20
+"""Of the visit's day; a salon has some hundred visits on it, 200 a page."""
+
+MirrorNow = Callable[[int, int], Awaitable[None]]
+"""Reads a record (company, record) from YCLIENTS and applies it to the mirror at once; never raises for YCLIENTS's sake:
+what could not be read now is noted to be read soon."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A booking that YCLIENTS has made."""
+
+    company_id: int
+    record_id: int
+    booking: ShownBooking | None
+    """As the mirror has it; None while YCLIENTS would not show it yet."""
+    is_own: bool
+    """Whether the mirror has it as the signed-in user's: then all of it may be shown to her."""
+    starts_at: datetime
+    """As it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _VisitDay:
+    """The records of one day; satisfies the client's `RecordsFilter`."""
+
+    start_date: date | None
+    end_date: date | None
+    changed_after: datetime | None = None
+
+
+class Booker:
+    """Makes bookings. One for a process; safe for concurrent use, also by other processes."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        client: YclientsClient,
+        offers: Offers,
+        mirror_now: MirrorNow,
+        secret_key: str,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._client = client
+        self._offers = offers
+        self._mirror_now = mirror_now
+        self._digest_key = derive_key(secret_key, "booking request")
+        self._auth = Auth(pool, secret_key)
+        self._sleep = sleep
+
+    async def book(
+        self, wish: Wish, *, user_id: int | None, address: str, idempotency_key: str | None = None
+    ) -> Booked:
+        """Book in YCLIENTS and have the mirror follow; the same key and wish never book twice.
+
+        `address` is whom to count it for. Without a key, a request that is still under way or unclear is joined by the
+        same one. Raises `ProblemError`: what is wrong with the wish (422), what the salon declines (403, 409, 422, kept
+        for a repetition), 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429, and 503 with Retry-After:
+        `yclients_unavailable` where surely nothing was booked, `booking_unclear` where that is not known.
+        """
+        company_id = self._offers.company_of(wish.company_id)
+        digest = rules.request_digest(self._digest_key, wish, user_id)
+        key = f"{store.AUTO}{digest.hex()}"
+        if idempotency_key is not None:
+            key = rules.scoped_key(idempotency_key, user_id)
+        form = await self._own_or_settled(key, company_id, user_id, digest)
+        if form.status is not FormStatus.PENDING:
+            return await self._answer(form, wish.starts_at)
+        try:
+            return await self._make(form, wish, address)
+        finally:
+            await asyncio.shield(self._release(form))
+
+    async def send_code(self, company_id: int | None, *, phone: str, name: str = "", address: str) -> None:
+        """Have the salon send an SMS code to the phone. Raises 422 `phone_invalid`, 403 `blacklisted`, 429, 503."""
+        company = self._offers.company_of(company_id)
+        e164, _ = normalise_phone(phone)
+        if e164 is None:
+            raise problem_of(rules.refusal_of(431, ""))
+        await self._count(
+            (CODES_OF_PHONE, e164),
+            (CODES_OF_PHONE_A_DAY, e164),
+            (CODES_OF_ADDRESS, address),
+            (CODES_OF_COMPANY, str(company)),
+        )
+        try:
+            await self._client.book_code(company, phone=e164, fullname=name)
+        except VendorError as error:
+            raise vendor_problem(error) from None
+
+    async def _own_or_settled(
+        self, key: str, company_id: int, user_id: int | None, digest: bytes
+    ) -> FormBooking:
+        """The key's booking: claimed by this request if it is pending, else settled. Waits while another works on it."""
+        waited = 0.0
+        api_id: str | None = None
+        while True:
+            async with transaction(self._pool) as conn:
+                found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, key)
+                if found is None:
+                    new = await store.insert_claimed(
+                        conn,
+                        api_id=uuid4().hex,
+                        user_id=user_id,
+                        company_id=company_id,
+                        key=key,
+                        digest=digest,
+                        now=self._clock(),
+                    )
+                    if new is not None:
+                        return new
+                elif found.request_digest != digest:
+                    raise ProblemError(
+                        422, "idempotency_key_reused", "This Idempotency-Key was used for another request."
+                    )
+                elif found.status is not FormStatus.PENDING:
+                    if not found.is_claimed or waited >= WAIT_SECONDS_MAX:
+                        return found
+                elif (mine := await store.claim(conn, found.api_id)) is not None:
+                    return mine
+            # What was seen once is waited for by its own id: a settled booking gives a key of ours back at once.
+            api_id = found.api_id if found else None
+            if waited >= WAIT_SECONDS_MAX:
+                raise ProblemError(
+                    409,
+                    "booking_in_progress",
+                    "The same request is still under way. Send it again in a few seconds.",
+                    {"Retry-After": "3"},
+                )
+            await self._sleep(WAIT_STEP_SECONDS)
+            waited += WAIT_STEP_SECONDS
+
+    async def _make(self, form: FormBooking, wish: Wish, address: str) -> Booked:
+        """Bring a claimed booking to its end."""
+        zone = await self._offers.zone_of(form.company_id)
+        if form.asked_at is not None:
+            starts_at = rules.salon_time(wish.starts_at, zone) or wish.starts_at
+            record_id = await self._look(form, starts_at, zone)
+            if record_id is not None:
+                return await self._finish(form, record_id, None, starts_at)
+            wait_seconds = rules.settle_seconds_left(form.asked_at, self._clock())
+            if wait_seconds:
+                raise unclear_problem(wait_seconds)
+        try:
+            order = await self._order(form, wish, zone)
+            if form.asked_at is None:
+                await self._count((BOOKINGS_OF_ADDRESS, address), (BOOKINGS_OF_PHONE, order.phone))
+        except ProblemError:
+            await self._undo(form)
+            raise
+        return await self._ask(form, order, zone)
+
+    async def _order(self, form: FormBooking, wish: Wish, zone: tzinfo | None) -> Order:
+        person = await self._person(form.user_id)
+        order = rules.order_of(wish, person, company_id=form.company_id, zone=zone, now=self._clock())
+        if isinstance(order, Refusal):
+            raise problem_of(order)
+        return order
+
+    async def _person(self, user_id: int | None) -> Person | None:
+        if user_id is None:
+            return None
+        async with self._pool.connection() as conn:
+            user = await read_user(conn, user_id)
+        return None if user is None else Person(user.id, user.name, user.phone, user.email, user.unique_code)
+
+    async def _ask(self, form: FormBooking, order: Order, zone: tzinfo | None) -> Booked:
+        async with transaction(self._pool) as conn:
+            is_mine = await store.mark_asked(conn, form, now=self._clock())
+        if not is_mine:
+            raise unclear_problem(1)
+        try:
+            booked = await self._client.book_record(form.company_id, _body_of(order, form.api_id))
+        except VendorUnavailable as error:
+            if error.may_have_acted:
+                log.warning(
+                    "booking form: no answer, looking for it", company_id=form.company_id, reason=error.reason
+                )
+                return await self._after_no_answer(form, order, zone)
+            await self._undo(form)
+            raise vendor_problem(error) from None
+        except (BookingRefused, NotFound, RequestRefused) as error:
+            return await self._after_refusal(form, order, zone, error)
+        except AccessDenied as error:
+            log.warning("booking form: YCLIENTS refuses us", company_id=form.company_id, reason=error.reason)
+            await self._undo(form)
+            raise vendor_problem(error) from None
+        if not booked:
+            return await self._after_no_answer(form, order, zone)
+        return await self._finish(form, booked[0].record_id, booked[0].record_hash, order.starts_at)
+
+    async def _after_no_answer(self, form: FormBooking, order: Order, zone: tzinfo | None) -> Booked:
+        record_id = await self._look(form, order.starts_at, zone)
+        if record_id is None:
+            raise unclear_problem(rules.SETTLE_SECONDS)
+        return await self._finish(form, record_id, None, order.starts_at)
+
+    async def _after_refusal(
+        self,
+        form: FormBooking,
+        order: Order,
+        zone: tzinfo | None,
+        error: BookingRefused | NotFound | RequestRefused,
+    ) -> Booked:
+        """The salon declined; or an earlier asking, whose answer was lost, has taken the time for us."""
+        self._offers.forget_times(form.company_id)
+        if form.asked_at is not None and (record_id := await self._look(form, order.starts_at, zone)):
+            return await self._finish(form, record_id, None, order.starts_at)
+        problem = vendor_problem(error)
+        refusal = Refusal(problem.status, problem.code, problem.detail)
+        async with transaction(self._pool) as conn:
+            is_refused = await store.write_refused(conn, form.api_id, refusal)
+        if not is_refused:
+            settled = await self._read(form.api_id)
+            return await self._answer(settled, order.starts_at)
+        raise problem
+
+    async def _look(self, form: FormBooking, starts_at: datetime, zone: tzinfo | None) -> int | None:
+        """The record that carries our id, from the mirror or from a whole list of that day; None: there is none.
+
+        Raises `booking_unclear` where the list can't be read.
+        """
+        if (known := (await self._read(form.api_id)).record_id) is not None:
+            return known
+        try:
+            async with asyncio.timeout(LOOK_SECONDS_MAX):
+                return await self._find_record(form, starts_at, zone)
+        except (VendorError, TimeoutError):
+            raise unclear_problem(rules.SETTLE_SECONDS) from None
+
+    async def _find_record(self, form: FormBooking, starts_at: datetime, zone: tzinfo | None) -> int | None:
+        day = starts_at.date()
+        for page in range(1, LOOK_PAGES_MAX + 1):
+            found = await self._client.records_page(
+                form.company_id, _VisitDay(day, day), page=page, kind="interactive", zone=zone
+            )
+            for item in found.items:
+                carries = (
+                    item.api_id == form.api_id
+                    if isinstance(item, Record)
+                    else form.api_id.encode() in item.raw
+                )
+                if carries and item.record_id is not None:
+                    return item.record_id
+            if found.raw_count == 0:
+                return None
+        raise VendorUnavailable("no end of the day's records", lasting=True)
+
+    async def _finish(
+        self, form: FormBooking, record_id: int, record_hash: str | None, starts_at: datetime
+    ) -> Booked:
+        async with transaction(self._pool) as conn:
+            await store.write_booked(conn, form.api_id, record_id=record_id, record_hash=record_hash)
+        self._offers.forget_times(form.company_id)
+        log.info("booking form: booked", company_id=form.company_id, record_id=record_id)
+        await self._mirror_now(form.company_id, record_id)
+        return await self._shown(form.company_id, record_id, form.user_id, starts_at)
+
+    async def _answer(self, form: FormBooking, starts_at: datetime) -> Booked:
+        """The answer that a settled booking had, once more."""
+        if form.refusal is not None or form.record_id is None:
+            raise problem_of(form.refusal or rules.SLOT_TAKEN)
+        zone = await self._offers.zone_of(form.company_id)
+        asked_for = rules.salon_time(starts_at, zone) or starts_at
+        return await self._shown(form.company_id, form.record_id, form.user_id, asked_for)
+
+    async def _shown(
+        self, company_id: int, record_id: int, user_id: int | None, starts_at: datetime
+    ) -> Booked:
+        async with self._pool.connection() as conn:
+            shown = await reading.read_of_record(conn, company_id, record_id)
+        is_own = shown is not None and user_id is not None and shown.user_id == user_id
+        return Booked(company_id, record_id, shown, is_own, starts_at)
+
+    async def _read(self, api_id: str) -> FormBooking:
+        async with self._pool.connection() as conn:
+            form = await store.by_api_id(conn, api_id)
+        assert form is not None, "rows that were asked for stay"
+        return form
+
+    async def _undo(self, form: FormBooking) -> None:
+        """YCLIENTS has surely heard nothing of this asking; an earlier one may still have booked it."""
+        if form.asked_at is None:
+            async with transaction(self._pool) as conn:
+                await store.mark_not_asked(conn, form.api_id)
+
+    async def _release(self, form: FormBooking) -> None:
+        async with self._pool.connection() as conn:
+            await store.release(conn, form)
+
+    async def _count(self, *limits: tuple[Limit, str]) -> None:
+        await self._auth.count(limits, now=self._clock())
+
+
+def _body_of(order: Order, api_id: str) -> dict[str, Any]:
+    """The body of `book_record` (yclients-api.md, section 5). Reminders are left to the salon's own settings."""
+    body: dict[str, Any] = {
+        "phone": order.phone,
+        "fullname": order.name,
+        "email": order.email,
+        "comment": order.comment,
+        "api_id": api_id,
+        "is_personal_data_processing_allowed": True,
+        "is_newsletter_allowed": False,
+        "appointments": [
+            appointment(1, service_ids=order.service_ids, staff_id=order.staff_id, starts_at=order.starts_at)
+        ],
+    }
+    return body | ({"code": order.code} if order.code else {})

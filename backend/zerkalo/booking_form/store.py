@@ -1,0 +1,156 @@
+"""The rows of `form_bookings`, and the branches' names and zones."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from psycopg.rows import class_row, kwargs_row, scalar_row
+
+from zerkalo.booking_form.model import Branch, FormBooking, FormStatus, Refusal
+from zerkalo.db.pool import Connection
+
+CLAIM_SECONDS = 180.0
+"""How long one request may work on a booking; longer than asking and looking take, all waiting included."""
+
+_COLUMNS = """
+    api_id, user_id, company_id, record_id, status, request_digest, answer::text as answer, asked_at, claimed_until,
+    coalesce(claimed_until > clock_timestamp(), false) as is_claimed, created_at
+"""
+_CLAIM = timedelta(seconds=CLAIM_SECONDS)
+AUTO = "auto:"
+"""In front of keys that we made ourselves: they hold only until the booking is booked or refused."""
+_DROP_AUTO = "case when idempotency_key not like 'auto:%%' then idempotency_key end"
+
+
+async def insert_claimed(
+    conn: Connection,
+    *,
+    api_id: str,
+    user_id: int | None,
+    company_id: int,
+    key: str,
+    digest: bytes,
+    now: datetime,
+) -> FormBooking | None:
+    """Write a booking about to be made, claimed by the caller; None where the key has one already."""
+    sql = f"""
+        insert into form_bookings
+            (api_id, user_id, company_id, idempotency_key, request_digest, created_at, claimed_until)
+        values (%(api_id)s, %(user_id)s, %(company_id)s, %(key)s, %(digest)s, %(now)s, clock_timestamp() + %(claim)s)
+        on conflict (idempotency_key) where idempotency_key is not null do nothing
+        returning {_COLUMNS}
+    """
+    values = {
+        "api_id": api_id,
+        "user_id": user_id,
+        "company_id": company_id,
+        "key": key,
+        "digest": digest,
+        "now": now,
+        "claim": _CLAIM,
+    }
+    return await _one(conn, sql, values)
+
+
+async def by_key(conn: Connection, key: str) -> FormBooking | None:
+    """The booking of an idempotency key."""
+    return await _one(
+        conn, f"select {_COLUMNS} from form_bookings where idempotency_key = %(key)s", {"key": key}
+    )
+
+
+async def by_api_id(conn: Connection, api_id: str) -> FormBooking | None:
+    """The booking with this id of ours."""
+    return await _one(
+        conn, f"select {_COLUMNS} from form_bookings where api_id = %(api_id)s", {"api_id": api_id}
+    )
+
+
+async def claim(conn: Connection, api_id: str) -> FormBooking | None:
+    """Take up a booking that is still pending and that nobody works on; None where there is none such."""
+    sql = f"""
+        update form_bookings set claimed_until = clock_timestamp() + %(claim)s
+        where api_id = %(api_id)s and status = 'pending'
+            and (claimed_until is null or claimed_until < clock_timestamp())
+        returning {_COLUMNS}
+    """
+    return await _one(conn, sql, {"api_id": api_id, "claim": _CLAIM})
+
+
+async def mark_asked(conn: Connection, form: FormBooking, *, now: datetime) -> bool:
+    """Write that YCLIENTS is about to be asked; False where the claim is lost, or the record has shown up meanwhile."""
+    sql = """
+        update form_bookings set asked_at = %(now)s
+        where api_id = %(api_id)s and claimed_until = %(claimed_until)s and status = 'pending'
+    """
+    values = {"now": now, "api_id": form.api_id, "claimed_until": form.claimed_until}
+    return (await conn.execute(sql, values)).rowcount == 1
+
+
+async def mark_not_asked(conn: Connection, api_id: str) -> None:
+    """Write that YCLIENTS has surely booked nothing: the key and its request are free for another try."""
+    await conn.execute(
+        "delete from form_bookings where api_id = %s and status = 'pending' and record_id is null", [api_id]
+    )
+
+
+async def release(conn: Connection, form: FormBooking) -> None:
+    """Let another request work on the booking."""
+    await conn.execute(
+        "update form_bookings set claimed_until = null where api_id = %s and claimed_until = %s",
+        [form.api_id, form.claimed_until],
+    )
+
+
+async def write_booked(conn: Connection, api_id: str, *, record_id: int, record_hash: str | None) -> None:
+    """Write which record it became; a hash that is known stays, and so does the claim: the mirror is still to follow."""
+    sql = f"""
+        update form_bookings set status = 'booked', record_id = %(record_id)s, answer = null,
+            record_hash = coalesce(%(record_hash)s, record_hash), idempotency_key = {_DROP_AUTO}
+        where api_id = %(api_id)s
+    """
+    await conn.execute(sql, {"api_id": api_id, "record_id": record_id, "record_hash": record_hash})
+
+
+async def write_refused(conn: Connection, api_id: str, refusal: Refusal) -> bool:
+    """Write that the salon declined; False where the record has shown up all the same."""
+    sql = f"""
+        update form_bookings set status = 'refused', answer = %(answer)s::jsonb, claimed_until = null,
+            idempotency_key = {_DROP_AUTO}
+        where api_id = %(api_id)s and status = 'pending'
+    """
+    values = {"api_id": api_id, "answer": msgspec.json.encode(refusal).decode()}
+    return (await conn.execute(sql, values)).rowcount == 1
+
+
+async def record_hash(conn: Connection, company_id: int, record_id: int) -> str | None:
+    """The hash that lets a client change this record; None where it was not booked here, or the answer was lost."""
+    sql = """
+        select record_hash from form_bookings
+        where company_id = %s and record_id = %s and record_hash is not null and record_hash <> '' limit 1
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, [company_id, record_id])
+        return await cursor.fetchone()
+
+
+async def branches(conn: Connection, ids: Sequence[int]) -> tuple[Branch, ...]:
+    """Titles and zones of companies, in the order given; empty ones where nothing is known yet."""
+    async with conn.cursor(row_factory=class_row(Branch)) as cursor:
+        await cursor.execute(
+            "select id as company_id, title, timezone_name from companies where id = any(%s)", [list(ids)]
+        )
+        found = {branch.company_id: branch for branch in await cursor.fetchall()}
+    return tuple(found.get(company_id, Branch(company_id, "", None)) for company_id in ids)
+
+
+async def _one(conn: Connection, sql: str, values: dict[str, Any]) -> FormBooking | None:
+    async with conn.cursor(row_factory=kwargs_row(_form_booking)) as cursor:
+        await cursor.execute(sql.encode(), values)
+        return await cursor.fetchone()
+
+
+def _form_booking(*, answer: str | None, status: str, **columns: Any) -> FormBooking:
+    refusal = msgspec.json.decode(answer, type=Refusal) if answer and status == "refused" else None
+    return FormBooking(**columns, status=FormStatus(status), refusal=refusal)
