@@ -1,0 +1,100 @@
+"""What a check-up knows and what it finds, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether something needs doing (and `zerkalo check` exits with 1) or is only advised."""
+
+    ERROR = "error"
+    ADVICE = "advice"
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyFacts:
+    """A branch. Instants are aware UTC; `answer` is None where YCLIENTS was not asked, "" where it answered."""
+
+    id: int
+    title: str
+    timezone_name: str | None
+    last_status: str | None
+    last_started_at: datetime | None
+    last_finished_at: datetime | None
+    last_error: str | None
+    last_success_at: datetime | None
+    problem: str | None
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedBooking:
+    """One of the last written bookings; nothing in it names a person."""
+
+    id: int
+    company_id: int | None
+    yclients_record_id: int | None
+    service_name: str
+    appointment_datetime: datetime
+    appointment_local: datetime | None
+    status: str
+    matched_by: str | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What takes a look at every booking and every user: with a million of them a tenth of a second and more."""
+
+    by_status: Mapping[str, int]
+    matched: int
+    unmatched: int
+    ambiguous: int
+    users_with_code: int
+    users_without_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that a check-up looks at, read at `now` (aware UTC)."""
+
+    now: datetime
+    settings: Mapping[str, str]
+    """Name -> value as it may be shown; secrets masked."""
+    enabled: bool
+    has_tokens: bool
+    has_secret: bool
+    webhook_url: str
+    """As it is to be pasted into YCLIENTS, with the secret."""
+    interval_minutes: int
+    can_send_email: bool
+    can_send_sms: bool
+    schema_is_current: bool
+    since: datetime | None
+    """When this server started; None for a command."""
+    by_status: Mapping[str, int] = field(default_factory=dict[str, int])
+    matched: int = 0
+    unmatched: int = 0
+    ambiguous: int = 0
+    unverified_old: int = 0
+    """Rows that only unsigned calls vouch for, older than `rules.UNVERIFIED_MINUTES`."""
+    users_with_code: int = 0
+    users_without_code: int = 0
+    last_bookings: tuple[SyncedBooking, ...] = ()
+    companies: tuple[CompanyFacts, ...] = ()
+    last_webhook_at: datetime | None = None
+    quarantine: int = 0
+    waiting_refetches: int = 0
+    worker_seen_at: datetime | None = None
+    outbox_failing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something to do. `code` is stable; `values` fill the texts."""
+
+    code: str
+    severity: Severity
+    values: Mapping[str, object] = field(default_factory=dict[str, object])

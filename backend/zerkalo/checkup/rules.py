@@ -1,0 +1,90 @@
+"""What the facts mean. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity
+
+WORKER_SILENT = timedelta(minutes=2)
+"""The worker shows itself every few seconds."""
+UNVERIFIED_MINUTES = 10
+"""Asking YCLIENTS about an unsigned call takes seconds; a row that waits so long tells that asking fails."""
+LATE_INTERVALS = 2
+"""A sync is late when none has succeeded for so many periods."""
+
+
+def problems_of(facts: Facts) -> tuple[Problem, ...]:
+    """What needs doing, most urgent first, then what is only advised. Empty: all is well."""
+    if not facts.schema_is_current:
+        return (Problem("schema_outdated", Severity.ERROR),)
+    found = [*_setup(facts), *_companies(facts), *_engine(facts), *_people(facts)]
+    return tuple(sorted(found, key=lambda problem: problem.severity is Severity.ADVICE))
+
+
+def sync_lag(facts: Facts) -> timedelta | None:
+    """How long ago the slowest company's last successful read began; None where one has none, or there is no company."""
+    successes = [company.last_success_at for company in facts.companies]
+    if not successes or any(success is None for success in successes):
+        return None
+    return facts.now - min(success for success in successes if success is not None)
+
+
+def _setup(facts: Facts) -> Iterator[Problem]:
+    if not facts.enabled:
+        yield Problem("yclients_disabled", Severity.ERROR)
+        return
+    if not facts.has_tokens:
+        yield Problem("tokens_missing", Severity.ERROR)
+    if not facts.has_secret:
+        yield Problem("secret_missing", Severity.ADVICE, {"url": facts.webhook_url})
+    if facts.last_webhook_at is None:
+        yield Problem("webhook_never", Severity.ADVICE, {"url": facts.webhook_url})
+
+
+def _companies(facts: Facts) -> Iterator[Problem]:
+    for company in facts.companies if facts.enabled else ():
+        values = {"company": company.id}
+        if company.problem:
+            yield Problem("yclients_refuses", Severity.ERROR, {**values, "reason": company.problem})
+        elif company.answer:
+            yield Problem("yclients_silent", Severity.ERROR, {**values, "reason": company.answer})
+        elif company.last_status == "failed":
+            yield Problem("sync_failed", Severity.ERROR, {**values, "reason": company.last_error or "?"})
+        elif _is_late(company, facts):
+            yield Problem("sync_late", Severity.ERROR, values)
+
+
+def _is_late(company: CompanyFacts, facts: Facts) -> bool:
+    """A first full history may take its time: while a run is under way, nothing is late."""
+    if company.last_status == "running":
+        return False
+    allowed = LATE_INTERVALS * timedelta(minutes=facts.interval_minutes)
+    since = company.last_success_at or facts.since
+    return since is None or facts.now - since > allowed
+
+
+def _engine(facts: Facts) -> Iterator[Problem]:
+    if facts.enabled and _worker_is_silent(facts.worker_seen_at, facts):
+        yield Problem("worker_silent", Severity.ERROR)
+    if facts.quarantine:
+        yield Problem("quarantine", Severity.ERROR, {"count": facts.quarantine})
+    if facts.unverified_old:
+        yield Problem("unverified", Severity.ERROR, {"count": facts.unverified_old})
+    if facts.outbox_failing:
+        yield Problem("messages_failing", Severity.ERROR, {"count": facts.outbox_failing})
+
+
+def _worker_is_silent(seen_at: datetime | None, facts: Facts) -> bool:
+    since = seen_at or facts.since
+    return since is None or facts.now - since > WORKER_SILENT
+
+
+def _people(facts: Facts) -> Iterator[Problem]:
+    if facts.users_without_code:
+        yield Problem("codes_missing", Severity.ERROR, {"count": facts.users_without_code})
+    if facts.ambiguous:
+        yield Problem("ambiguous", Severity.ADVICE, {"count": facts.ambiguous})
+    if not facts.can_send_email:
+        yield Problem("email_unset", Severity.ADVICE)
+    if not facts.can_send_sms:
+        yield Problem("sms_unset", Severity.ADVICE)

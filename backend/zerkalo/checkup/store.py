@@ -1,0 +1,160 @@
+"""The facts of a check-up, read from the database. Reads only."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg.rows import class_row
+
+from zerkalo.checkup.model import CompanyFacts, Counts, Facts, SyncedBooking
+from zerkalo.checkup.rules import UNVERIFIED_MINUTES
+from zerkalo.db.migrate import is_current
+from zerkalo.db.pool import Connection
+from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, Settings
+
+LAST_BOOKINGS = 5
+OUTBOX_ATTEMPTS = 3
+"""A message that failed so often is told of."""
+
+_COMPANIES = """
+    select c.id, c.title, c.timezone_name, last.status as last_status, last.started_at as last_started_at,
+        last.finished_at as last_finished_at, last.error as last_error,
+        (select max(r.started_at) from sync_runs r where r.company_id = c.id and r.status = 'finished') as last_success_at,
+        c.problem
+    from companies c left join lateral (
+        select status, started_at, finished_at, error from sync_runs r where r.company_id = c.id order by id desc limit 1
+    ) as last on true
+    where c.id = any(%s) order by c.id
+"""
+
+_LAST_BOOKINGS = """
+    select id, company_id, yclients_record_id, service_name, appointment_datetime, appointment_local, status, matched_by,
+        updated_at
+    from bookings order by updated_at desc, id desc limit %s
+"""
+
+
+def shown_settings(settings: Settings) -> dict[str, str]:
+    """Setting -> its value as it may be shown: secrets masked, what is unset as an empty text."""
+    return {name: _shown(name, field, settings) for name, field in SETTING_NAMES.items()}
+
+
+async def read_facts(
+    conn: Connection,
+    settings: Settings,
+    *,
+    webhook_url: str,
+    now: datetime,
+    since: datetime | None = None,
+    counts: Counts | None = None,
+) -> Facts:
+    """Everything but YCLIENTS's own answer. `since`: when the asking server started.
+
+    `counts`: as somebody read them a moment ago; None: they are read now, which scans the indexes of `bookings`.
+    """
+    known: dict[str, Any] = {
+        "now": now,
+        "settings": shown_settings(settings),
+        "enabled": settings.yclients_enabled,
+        "has_tokens": bool(settings.yclients_partner_token and settings.yclients_user_token),
+        "has_secret": settings.yclients_webhook_secret is not None,
+        "webhook_url": webhook_url,
+        "interval_minutes": settings.yclients_sync_interval_minutes,
+        "can_send_email": settings.smtp_url is not None,
+        "can_send_sms": settings.sms_url is not None,
+        "since": since,
+    }
+    if not await is_current(conn):
+        return Facts(**known, schema_is_current=False)
+    counted = asdict(counts or await read_counts(conn))
+    return Facts(
+        **known,
+        **counted,
+        schema_is_current=True,
+        unverified_old=await _one(
+            conn,
+            "select count(*) from bookings where not verified and created_at < %s",
+            now - timedelta(minutes=UNVERIFIED_MINUTES),
+        ),
+        last_bookings=await _last_bookings(conn),
+        companies=await companies(conn, settings.yclients_company_ids),
+        last_webhook_at=await _one(conn, "select max(received_at) from deliveries"),
+        quarantine=await _one(
+            conn, "select count(*) from deliveries where outcome = 'quarantined' and handled_at is null"
+        ),
+        waiting_refetches=await _one(conn, "select count(*) from refetches"),
+        worker_seen_at=await _one(conn, "select max(updated_at) from facts where name = 'worker'"),
+        outbox_failing=await _one(
+            conn, "select count(*) from outbox where finished_at is null and attempts >= %s", OUTBOX_ATTEMPTS
+        ),
+    )
+
+
+async def read_counts(conn: Connection) -> Counts:
+    """How many bookings and users there are, by what a check-up tells of them."""
+    matched, unmatched, by_status = await _bookings(conn)
+    with_code, without_code = await _pair(
+        conn,
+        "select count(*) filter (where unique_code is not null), count(*) filter (where unique_code is null)"
+        " from users where erased_at is null",
+    )
+    return Counts(
+        by_status=by_status,
+        matched=matched,
+        unmatched=unmatched,
+        ambiguous=await _one(conn, "select count(distinct booking_id) from match_candidates"),
+        users_with_code=with_code,
+        users_without_code=without_code,
+    )
+
+
+async def companies(conn: Connection, company_ids: Sequence[int]) -> tuple[CompanyFacts, ...]:
+    """Our branches in the order of their ids; one that no run has seen yet is there too."""
+    async with conn.cursor(row_factory=class_row(CompanyFacts)) as cursor:
+        await cursor.execute(_COMPANIES, [list(company_ids)])
+        known = {company.id: company for company in await cursor.fetchall()}
+    return tuple(known.get(id_) or _unseen(id_) for id_ in sorted(company_ids))
+
+
+def _unseen(company_id: int) -> CompanyFacts:
+    return CompanyFacts(company_id, "", None, None, None, None, None, None, None)
+
+
+async def _bookings(conn: Connection) -> tuple[int, int, dict[str, int]]:
+    """Matched, unmatched, and the count by status; every status is there."""
+    by_status: dict[str, int] = dict.fromkeys(("PENDING", "CONFIRMED", "COMPLETED", "CANCELLED"), 0)
+    matched = unmatched = 0
+    cursor = await conn.execute("select status, user_id is not null, count(*) from bookings group by 1, 2")
+    for status, is_matched, count in await cursor.fetchall():
+        by_status[status] += count
+        matched += count if is_matched else 0
+        unmatched += 0 if is_matched else count
+    return matched, unmatched, by_status
+
+
+async def _last_bookings(conn: Connection) -> tuple[SyncedBooking, ...]:
+    async with conn.cursor(row_factory=class_row(SyncedBooking)) as cursor:
+        await cursor.execute(_LAST_BOOKINGS, [LAST_BOOKINGS])
+        return tuple(await cursor.fetchall())
+
+
+async def _one(conn: Connection, sql: LiteralString, *values: Any) -> Any:
+    row = await (await conn.execute(sql, values)).fetchone()
+    return row[0] if row else None
+
+
+async def _pair(conn: Connection, sql: LiteralString) -> tuple[int, int]:
+    row = await (await conn.execute(sql)).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def _shown(name: str, field: str, settings: Settings) -> str:
+    value = getattr(settings, field)
+    if value is None or value == ():
+        return ""
+    if field in SECRET_FIELDS:
+        return "***"
+    if name in ("YCLIENTS_COMPANY_ID", "LOYALTY_TIERS"):
+        return ", ".join(str(part) for part in value)
+    return str(value)

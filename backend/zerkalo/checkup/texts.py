@@ -1,0 +1,144 @@
+"""A check-up in words: Russian first, English on request."""
+
+from typing import Literal
+
+from zerkalo.checkup.model import Problem
+
+Language = Literal["ru", "en"]
+
+_TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
+    "schema_outdated": {
+        "ru": ("Таблицы базы данных устарели.", "Запустите: zerkalo migrate"),
+        "en": ("The database's tables are out of date.", "Run: zerkalo migrate"),
+    },
+    "yclients_disabled": {
+        "ru": ("Синхронизация выключена.", "Задайте в .env: YCLIENTS_ENABLED=True"),
+        "en": ("The sync is off.", "Set in .env: YCLIENTS_ENABLED=True"),
+    },
+    "tokens_missing": {
+        "ru": ("Нет токенов YCLIENTS.", "Задайте в .env: YCLIENTS_PARTNER_TOKEN и YCLIENTS_USER_TOKEN"),
+        "en": (
+            "YCLIENTS's tokens are missing.",
+            "Set in .env: YCLIENTS_PARTNER_TOKEN and YCLIENTS_USER_TOKEN",
+        ),
+    },
+    "secret_missing": {
+        "ru": (
+            "Вебхук принимает вызовы от кого угодно: каждый проверяется запросом к YCLIENTS.",
+            "Задайте в .env YCLIENTS_WEBHOOK_SECRET и укажите в YCLIENTS адрес {url}",
+        ),
+        "en": (
+            "The webhook takes calls from anybody: each is checked with YCLIENTS.",
+            "Set YCLIENTS_WEBHOOK_SECRET in .env and give YCLIENTS the address {url}",
+        ),
+    },
+    "webhook_never": {
+        "ru": (
+            "Ни одного вебхука ещё не было.",
+            "В YCLIENTS: Настройки → Интеграции → Webhooks → Добавить URL: {url}",
+        ),
+        "en": (
+            "No webhook has come yet.",
+            "In YCLIENTS: Settings → Integrations → Webhooks → Add URL: {url}",
+        ),
+    },
+    "yclients_refuses": {
+        "ru": (
+            "YCLIENTS отказывает филиалу {company}: {reason}",
+            "Проверьте YCLIENTS_USER_TOKEN, права пользователя и лицензию филиала, затем: zerkalo sync --company {company}",
+        ),
+        "en": (
+            "YCLIENTS refuses company {company}: {reason}",
+            "Check YCLIENTS_USER_TOKEN, the user's rights and the branch's licence, then: zerkalo sync --company {company}",
+        ),
+    },
+    "yclients_silent": {
+        "ru": (
+            "YCLIENTS не отвечает для филиала {company}: {reason}",
+            "Проверьте сеть и YCLIENTS_API_URL, затем: zerkalo check",
+        ),
+        "en": (
+            "YCLIENTS does not answer for company {company}: {reason}",
+            "Check the network and YCLIENTS_API_URL, then: zerkalo check",
+        ),
+    },
+    "sync_failed": {
+        "ru": (
+            "Последняя синхронизация филиала {company} не удалась: {reason}",
+            "Запустите: zerkalo sync --company {company}",
+        ),
+        "en": (
+            "The last sync of company {company} failed: {reason}",
+            "Run: zerkalo sync --company {company}",
+        ),
+    },
+    "sync_late": {
+        "ru": (
+            "Филиал {company} давно не синхронизировался.",
+            "Проверьте, что работает zerkalo serve или zerkalo worker; вручную: zerkalo sync --company {company}",
+        ),
+        "en": (
+            "Company {company} has not been synced for long.",
+            "See that zerkalo serve or zerkalo worker runs; by hand: zerkalo sync --company {company}",
+        ),
+    },
+    "worker_silent": {
+        "ru": (
+            "Фоновый процесс молчит.",
+            "Запустите: zerkalo serve (со своей базой данных ещё и zerkalo worker)",
+        ),
+        "en": ("The worker is silent.", "Run: zerkalo serve (with your own database zerkalo worker as well)"),
+    },
+    "quarantine": {
+        "ru": (
+            "Не поняты и отложены события: {count}.",
+            "Посмотрите причины на /admin, затем: zerkalo replay --quarantined",
+        ),
+        "en": (
+            "Events that could not be understood: {count}.",
+            "See why on /admin, then: zerkalo replay --quarantined",
+        ),
+    },
+    "unverified": {
+        "ru": (
+            "Записи без подтверждения YCLIENTS: {count}.",
+            "Проверьте токены и сеть: zerkalo sync; чтобы вебхукам верить сразу, задайте YCLIENTS_WEBHOOK_SECRET",
+        ),
+        "en": (
+            "Bookings that YCLIENTS has not confirmed: {count}.",
+            "Check tokens and network: zerkalo sync; to believe webhooks at once set YCLIENTS_WEBHOOK_SECRET",
+        ),
+    },
+    "messages_failing": {
+        "ru": ("Не отправляются сообщения: {count}.", "Проверьте SMTP_URL и SMS_URL в .env"),
+        "en": ("Messages that can't be sent: {count}.", "Check SMTP_URL and SMS_URL in .env"),
+    },
+    "codes_missing": {
+        "ru": ("Пользователи без кода: {count}.", "Запустите: python scripts/generate_unique_codes.py"),
+        "en": ("Users without a code: {count}.", "Run: python scripts/generate_unique_codes.py"),
+    },
+    "ambiguous": {
+        "ru": ("Записи, которые подходят нескольким людям: {count}.", "Выберите владельца на /admin"),
+        "en": ("Bookings that fit several people: {count}.", "Choose whose they are on /admin"),
+    },
+    "email_unset": {
+        "ru": ("Коды по e-mail не отправляются.", "Задайте в .env: SMTP_URL"),
+        "en": ("Codes can't be sent by e-mail.", "Set in .env: SMTP_URL"),
+    },
+    "sms_unset": {
+        "ru": ("Коды по SMS не отправляются.", "Задайте в .env: SMS_URL"),
+        "en": ("Codes can't be sent by SMS.", "Set in .env: SMS_URL"),
+    },
+}
+
+CODES = frozenset(_TEXTS)
+
+
+def text_of(problem: Problem, language: Language) -> str:
+    """What is wrong, in one sentence."""
+    return _TEXTS[problem.code][language][0].format(**problem.values)
+
+
+def fix_of(problem: Problem, language: Language) -> str:
+    """The command or the setting that mends it."""
+    return _TEXTS[problem.code][language][1].format(**problem.values)
