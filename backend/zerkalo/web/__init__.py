@@ -1,0 +1,1 @@
+"""The web's edge: how errors look, which routers are mounted where, the pages."""

@@ -1,0 +1,298 @@
+"""What admins read: bookings that are nobody's, the inbox, quarantine, counts. Lists by page, newest first.
+
+And matching by hand.
+"""
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated, Literal, Protocol
+
+import msgspec
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from zerkalo.auth.dependencies import AuthRuntime, current_admin
+from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.bookings import reading
+from zerkalo.bookings.routes import (
+    LIMIT_DEFAULT,
+    LIMIT_MAX,
+    Booking,
+    PathId,
+    booking_of,
+    next_cursor_of,
+    path_id,
+    position_of,
+)
+from zerkalo.checkup.rules import sync_lag
+from zerkalo.checkup.service import examine
+from zerkalo.db.pool import Pool
+from zerkalo.inbox import reading as inbox_reading
+from zerkalo.inbox import store as inbox
+from zerkalo.inbox.reading import DeliverySummary
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.loyalty.service import policy_of
+from zerkalo.settings import Settings
+from zerkalo.sync.hand_links import link_by_hand, unlink_by_hand
+from zerkalo.web import stats as charts
+
+OutcomeName = Literal["applied", "unchanged", "stale", "ignored", "quarantined", "queued"]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)]
+IdFilter = Annotated[int | None, Query(ge=0, le=ID_MAX)]
+
+
+class AdminRuntime(AuthRuntime, Protocol):
+    """What these routes need of the process's parts."""
+
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def settings(self) -> Settings: ...
+
+
+class Candidate(BaseModel):
+    """A user who fits, and the step of matching at which she does."""
+
+    user_id: int
+    name: str
+    email: str | None
+    phone: str | None
+    step: Literal["form", "code", "email", "phone"]
+
+
+class UnmatchedBooking(Booking):
+    """A booking that is nobody's yet, with the users among whom to choose."""
+
+    candidates: list[Candidate]
+
+
+class UnmatchedPage(BaseModel):
+    """Some of them; `next_cursor` gives the next ones, null where there are none."""
+
+    items: list[UnmatchedBooking]
+    next_cursor: str | None
+
+
+class LinkRequest(BaseModel):
+    """Whose the booking is."""
+
+    user_id: Annotated[int, Field(ge=1, le=ID_MAX)]
+
+
+class Event(BaseModel):
+    """A delivery to the webhook and what it did. `handled_at`: when a replay took a quarantined one in."""
+
+    id: int
+    received_at: datetime
+    trusted: bool
+    company_id: int | None
+    resource: str | None
+    resource_id: int | None
+    event: str | None
+    outcome: OutcomeName
+    reason: str | None
+    booking_id: int | None
+    finished_at: datetime
+    handled_at: datetime | None
+    body_bytes: int
+
+
+class EventWithBody(Event):
+    """A delivery whole. Bytes that are not UTF-8 show as U+FFFD."""
+
+    body: str
+
+
+class EventPage(BaseModel):
+    """Some deliveries, newest first; `next_cursor` gives the next ones, null where there are none."""
+
+    items: list[Event]
+    next_cursor: str | None
+
+
+class BookingCounts(BaseModel):
+    """How many bookings there are."""
+
+    total: int
+    by_status: dict[str, int]
+    matched: int
+    unmatched: int
+
+
+class UserCounts(BaseModel):
+    """How many users have a code."""
+
+    with_code: int
+    without_code: int
+
+
+class DayCounts(BaseModel):
+    """A day of a chart: counts by status or outcome."""
+
+    day: date
+    counts: dict[str, int]
+
+
+class Bonuses(BaseModel):
+    """Points in the whole ledger; `negative_balances`: users who owe some."""
+
+    balance: int
+    by_kind: dict[str, int]
+    negative_balances: int
+
+
+class Stats(BaseModel):
+    """Counts. `lag_seconds`: since the slowest company's last good sync began; null where one has had none."""
+
+    bookings: BookingCounts
+    users: UserCounts
+    bookings_by_day: list[DayCounts]
+    deliveries_by_day: list[DayCounts]
+    bonuses: Bonuses
+    quarantine: int
+    waiting_refetches: int
+    last_webhook_at: datetime | None
+    lag_seconds: Annotated[float | None, Field(ge=0)]
+
+
+def router(runtime: AdminRuntime) -> APIRouter:
+    """The lists of the admin, to be mounted under /api/v1."""
+    refusals = problem_responses(401, 403)
+    an_admin = Depends(current_admin(runtime))
+    routes = APIRouter(prefix="/admin", tags=["admin"], dependencies=[an_admin], responses=refusals)
+    policy = policy_of(runtime.settings)
+
+    @routes.get("/bookings/unmatched")
+    async def unmatched_bookings(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> UnmatchedPage:
+        """Bookings that are nobody's yet, the latest appointment first."""
+        after = position_of(cursor, "unmatched")
+        async with runtime.pool.connection() as conn:
+            found = await reading.read_unmatched(conn, after=after, limit=limit + 1)
+            page, next_cursor = next_cursor_of(found, limit, "unmatched")
+            candidates = await reading.read_candidates(conn, [shown.id for shown in page])
+        items = [
+            UnmatchedBooking.model_validate(
+                booking_of(shown).model_dump()
+                | {"candidates": [asdict(candidate) for candidate in candidates.get(shown.id, [])]}
+            )
+            for shown in page
+        ]
+        return UnmatchedPage(items=items, next_cursor=next_cursor)
+
+    @routes.post("/bookings/{booking_id}/link", responses=problem_responses(401, 403, 404, 409))
+    async def link(booking_id: PathId, body: LinkRequest, admin: AuthenticatedUser = an_admin) -> Booking:
+        """Gives a booking to a user, for good; her points and the notes follow."""
+        shown = await link_by_hand(
+            runtime.pool,
+            booking_id=path_id(booking_id),
+            user_id=body.user_id,
+            admin_id=admin.id,
+            policy=policy,
+            now=runtime.clock(),
+        )
+        return booking_of(shown)
+
+    @routes.post("/bookings/{booking_id}/unlink", responses=problem_responses(401, 403, 404, 409))
+    async def unlink(booking_id: PathId, admin: AuthenticatedUser = an_admin) -> Booking:
+        """Makes a booking nobody's; it stays so until it is linked by hand."""
+        shown = await unlink_by_hand(
+            runtime.pool,
+            booking_id=path_id(booking_id),
+            admin_id=admin.id,
+            policy=policy,
+            now=runtime.clock(),
+        )
+        return booking_of(shown)
+
+    @routes.get("/events")
+    async def events(
+        company_id: IdFilter = None,
+        record_id: IdFilter = None,
+        outcome: OutcomeName | None = None,
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
+    ) -> EventPage:
+        """Deliveries to the webhook: all, or those of a company, of a record, with an outcome."""
+        before_id = _before_id(cursor, "events")
+        async with runtime.pool.connection() as conn:
+            found = await inbox_reading.read_deliveries(
+                conn,
+                company_id=company_id,
+                record_id=record_id,
+                outcome=outcome,
+                before_id=before_id,
+                limit=limit + 1,
+            )
+        return _event_page(found, limit, "events")
+
+    @routes.get("/events/{event_id}", responses=problem_responses(401, 403, 404))
+    async def event(event_id: PathId) -> EventWithBody:
+        """One delivery with its body."""
+        async with runtime.pool.connection() as conn:
+            kept = await inbox.get(conn, path_id(event_id))
+        if kept is None:
+            raise ProblemError(404, "not_found", "There is no such delivery, or it has been pruned.")
+        delivery = msgspec.structs.asdict(kept.delivery)
+        body: bytes = delivery.pop("body")
+        known = delivery | {name: getattr(kept, name) for name in _EVENT_FIELDS}
+        shown = {"body": body.decode(errors="replace"), "body_bytes": len(body)}
+        return EventWithBody.model_validate(known | shown)
+
+    @routes.get("/quarantine")
+    async def quarantine(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> EventPage:
+        """Deliveries that could not be understood and that nobody has handled."""
+        before_id = _before_id(cursor, "quarantine")
+        async with runtime.pool.connection() as conn:
+            found = await inbox_reading.read_quarantined(conn, before_id=before_id, limit=limit + 1)
+        return _event_page(found, limit, "quarantine")
+
+    @routes.get("/stats")
+    async def stats() -> Stats:
+        """Counts and the series of the charts."""
+        now = runtime.clock()
+        facts = await examine(runtime.pool, runtime.settings, now=now)
+        async with runtime.pool.connection() as conn:
+            bookings = await charts.bookings_by_day(conn, now=now)
+            deliveries = await charts.deliveries_by_day(conn, now=now)
+            ledger = await charts.ledger_totals(conn)
+        lag = sync_lag(facts)
+        return Stats(
+            bookings=BookingCounts(
+                total=facts.matched + facts.unmatched,
+                by_status=dict(facts.by_status),
+                matched=facts.matched,
+                unmatched=facts.unmatched,
+            ),
+            users=UserCounts(with_code=facts.users_with_code, without_code=facts.users_without_code),
+            bookings_by_day=[DayCounts.model_validate(asdict(day)) for day in bookings],
+            deliveries_by_day=[DayCounts.model_validate(asdict(day)) for day in deliveries],
+            bonuses=Bonuses.model_validate(asdict(ledger)),
+            quarantine=facts.quarantine,
+            waiting_refetches=facts.waiting_refetches,
+            last_webhook_at=facts.last_webhook_at,
+            lag_seconds=None if lag is None else max(lag.total_seconds(), 0),
+        )
+
+    return routes
+
+
+_EVENT_FIELDS = ("id", "outcome", "reason", "booking_id", "finished_at", "handled_at")
+
+
+def _before_id(cursor: str | None, mode: str) -> int | None:
+    if cursor is None:
+        return None
+    (before_id,) = decode_cursor(cursor, mode, int)
+    assert isinstance(before_id, int)
+    return before_id
+
+
+def _event_page(found: list[DeliverySummary], limit: int, mode: str) -> EventPage:
+    page = found[:limit]
+    return EventPage(
+        items=[Event.model_validate(asdict(summary)) for summary in page],
+        next_cursor=encode_cursor(mode, page[-1].id) if len(found) > limit else None,
+    )

@@ -1,0 +1,147 @@
+"""For those who run the service: /healthz (it lives), /readyz (it can serve), /metrics (Prometheus)."""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import psycopg
+from fastapi import APIRouter, Response
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from psycopg_pool import PoolTimeout
+
+from zerkalo.checkup.rules import LATE_INTERVALS
+from zerkalo.checkup.store import companies
+from zerkalo.db.migrate import is_current
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.kit.clock import Clock
+from zerkalo.settings import Settings
+
+BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """What this process counts. With several server processes each tells its own; gauges come from the database."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.webhooks = Counter(
+            "zerkalo_webhooks_total", "Calls to the webhook by outcome.", ["outcome"], registry=self.registry
+        )
+        self.webhook_seconds = Histogram(
+            "zerkalo_webhook_seconds",
+            "Seconds from call to answer.",
+            buckets=BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.quarantine = Gauge(
+            "zerkalo_quarantine", "Deliveries waiting to be handled.", registry=self.registry
+        )
+        self.refetches = Gauge(
+            "zerkalo_refetches_waiting", "Records to ask YCLIENTS for.", registry=self.registry
+        )
+        self.unverified = Gauge(
+            "zerkalo_unverified_bookings", "Bookings only unsigned calls vouch for.", registry=self.registry
+        )
+        self.sync_age = Gauge(
+            "zerkalo_sync_age_seconds", "Since the slowest company's last good read.", registry=self.registry
+        )
+
+    def count_webhook(self, outcome: str, seconds: float) -> None:
+        """Count one call to the webhook: its outcome, or the code of its error."""
+        self.webhooks.labels(outcome).inc()
+        self.webhook_seconds.observe(seconds)
+
+
+class OpsRuntime(Protocol):
+    """What these routes need of the composition."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def started_at(self) -> datetime: ...
+    @property
+    def metrics(self) -> Metrics: ...
+    def worker_alive(self) -> bool: ...
+
+
+def router(runtime: OpsRuntime) -> APIRouter:
+    """The three routes, at the root of the server."""
+    routes = APIRouter(tags=["ops"])
+
+    @routes.get("/healthz", summary="The process lives")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.get(
+        "/readyz",
+        summary="The process can serve: database, schema, worker, age of the sync",
+        responses={503: {"description": "Not ready; the checks tell what is missing."}},
+    )
+    async def readyz(response: Response) -> dict[str, object]:
+        checks = await _checks(runtime)
+        ready = all(value == "ok" for value in checks.values())
+        response.status_code = 200 if ready else 503
+        return {"status": "ready" if ready else "not ready", "checks": checks}
+
+    @routes.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def metrics() -> Response:
+        await _read_gauges(runtime)
+        return Response(generate_latest(runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return routes
+
+
+async def _checks(runtime: OpsRuntime) -> dict[str, str]:
+    worker = "ok" if runtime.worker_alive() else "the worker is down"
+    try:
+        async with runtime.pool.connection(timeout=2) as conn:
+            schema = "ok" if await is_current(conn) else "run `zerkalo migrate`"
+            age = await _sync_age(conn, runtime) if schema == "ok" else None
+    except (psycopg.Error, PoolTimeout):
+        return {"database": "does not answer", "worker": worker}
+    allowed = LATE_INTERVALS * timedelta(minutes=runtime.settings.yclients_sync_interval_minutes)
+    late = runtime.settings.yclients_enabled and age is not None and age > allowed
+    sync = f"the last good sync began {age} ago" if late else "ok"
+    return {"database": "ok", "schema": schema, "worker": worker, "sync": sync}
+
+
+async def _sync_age(conn: Connection, runtime: OpsRuntime) -> timedelta | None:
+    """Age of the slowest company's last good read; before the first one it counts from the server's start.
+
+    A run under way is no delay: a first full history takes what it takes.
+    """
+    found = await companies(conn, runtime.settings.yclients_company_ids)
+    since = [
+        max(company.last_success_at or runtime.started_at, runtime.started_at)
+        for company in found
+        if company.last_status != "running"
+    ]
+    return runtime.clock() - min(since) if since else None
+
+
+async def _read_gauges(runtime: OpsRuntime) -> None:
+    figures = runtime.metrics
+    try:
+        async with runtime.pool.connection(timeout=2) as conn:
+            cursor = await conn.execute(
+                "select (select count(*) from deliveries where outcome = 'quarantined' and handled_at is null),"
+                " (select count(*) from refetches), (select count(*) from bookings where not verified)"
+            )
+            row = await cursor.fetchone() or (0, 0, 0)
+            age = await _sync_age(conn, runtime)
+    except (psycopg.Error, PoolTimeout):
+        return  # the process's own figures are still worth telling
+    figures.quarantine.set(row[0])
+    figures.refetches.set(row[1])
+    figures.unverified.set(row[2])
+    figures.sync_age.set(age.total_seconds() if age is not None else 0)
