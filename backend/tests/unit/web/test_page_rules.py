@@ -1,0 +1,152 @@
+"""The pure parts of the pages: words, addresses, receipts, choices, days."""
+
+from datetime import date, datetime, timedelta, timezone
+
+import pytest
+
+from zerkalo.booking_form.model import OfferedTime
+from zerkalo.kit.problem import ProblemError
+from zerkalo.web.pages import receipt, wording
+from zerkalo.web.pages.choice import Choice, read_choice, read_typed
+from zerkalo.web.pages.days import months_of, parts_of
+from zerkalo.web.pages.forms import Form, whole_number
+from zerkalo.web.pages.site import local_path
+from zerkalo.web.pages.visits import comment_of
+from zerkalo.web.pages.widget import origin_of
+
+MOSCOW = timezone(timedelta(hours=3))
+AT = datetime(2026, 12, 3, 15, 30, tzinfo=MOSCOW)
+
+
+@pytest.mark.parametrize(
+    ("kopecks", "text"),
+    [(0, "0 ₽"), (250_000, "2 500 ₽"), (299_050, "2 990,50 ₽"), (5, "0,05 ₽"), (-100, "-1 ₽")],
+)
+def test_money_in_words(kopecks: int, text: str) -> None:
+    assert wording.money(kopecks).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("number", "ru"),
+    [
+        (0, "0 баллов"),
+        (1, "1 балл"),
+        (2, "2 балла"),
+        (5, "5 баллов"),
+        (11, "11 баллов"),
+        (12, "12 баллов"),
+        (21, "21 балл"),
+        (111, "111 баллов"),
+        (1234, "1 234 балла"),
+        (-1, "-1 балл"),
+    ],
+)
+def test_points_take_their_form(number: int, ru: str) -> None:
+    assert wording.points(number, "ru").replace("\N{NO-BREAK SPACE}", " ") == ru
+
+
+def test_a_date_tells_its_year_only_where_it_is_another() -> None:
+    assert wording.long_date(AT, "ru", today=date(2026, 1, 1)) == "четверг, 3\N{NO-BREAK SPACE}декабря"
+    assert wording.long_date(AT, "en", today=date(2025, 1, 1)) == "Thursday, 3\N{NO-BREAK SPACE}December 2026"
+
+
+def test_every_text_is_there_in_both_languages() -> None:
+    for words in (*wording.FLASHES.values(), *wording.PROBLEMS.values(), *wording.STATUSES.values()):
+        assert set(words) == {"ru", "en"}
+        assert all(words.values())
+
+
+@pytest.mark.parametrize("text", ["/me", "/book?company=1&service=2", "/me/visits/5"])
+def test_a_path_of_ours_is_gone_on_to(text: str) -> None:
+    assert local_path(text, "/") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "me", "//evil", "/\\evil", "\\/evil", "https://evil", "/\t/evil", "/a\\b", "/\n", " /me"]
+)
+def test_any_other_address_is_not(text: str) -> None:
+    assert local_path(text, "/me") == "/me"
+
+
+def test_a_receipt_reads_as_it_was_signed_and_no_other() -> None:
+    key = receipt.key_of("one secret, long enough to be one")
+    token = receipt.sign(key, 5, 7, AT)
+
+    assert receipt.read(key, token) == (5, 7, AT)
+    for other in ("", "AAAA", token[:-1], token + "A", token[:10] + "x" + token[11:], "\u0416", "a" * 1000):
+        with pytest.raises(ProblemError):
+            receipt.read(key, other)
+    with pytest.raises(ProblemError):
+        receipt.read(receipt.key_of("another secret, long enough too"), token)
+
+
+def test_a_choice_reads_as_it_was_written() -> None:
+    choice = Choice(5, (1, 2), 0, AT.date(), AT)
+
+    assert read_choice(Form(choice.pairs())) == choice
+
+
+def test_what_is_chosen_later_goes_with_an_earlier_step() -> None:
+    choice = Choice(5, (1, 2), 0, AT.date(), AT)
+
+    assert choice.until("time") == Choice(5, (1, 2), 0, AT.date())
+    assert choice.until("staff") == Choice(5, (1, 2))
+    assert choice.until("services") == Choice(5)
+    assert choice.until("branch") == Choice()
+
+
+def test_nonsense_counts_as_not_chosen() -> None:
+    form = Form(
+        [("company", "x"), ("service", "-1"), ("staff", "1e3"), ("day", "2026-99-99"), ("time", "12:00")]
+    )
+
+    assert read_choice(form) == Choice()
+
+
+@pytest.mark.parametrize("key", ["a b", "<script>", "\u0416" * 5, "a\n"])
+def test_a_key_that_is_none_of_ours_is_dropped(key: str) -> None:
+    assert read_typed(Form([("key", "x" + key + "y")])).key == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("7", 7), ("", None), ("-7", None), ("٧", None), ("9" * 16, None)]
+)
+def test_whole_numbers(text: str, number: int | None) -> None:
+    assert whole_number(text) == number
+
+
+def test_the_calendar_leaves_out_weeks_before_and_after_the_free_days() -> None:
+    (month,) = months_of([date(2026, 12, 9), date(2026, 12, 23)])
+
+    assert (month.year, month.month) == (2026, 12)
+    assert [week[0] for week in month.weeks] == [date(2026, 12, 7), date(2026, 12, 14), date(2026, 12, 21)]
+    assert months_of([]) == ()
+
+
+def test_times_stand_in_the_parts_of_their_day() -> None:
+    times = [OfferedTime(AT.replace(hour=hour), f"{hour}:30", 60) for hour in (9, 11, 12, 16, 17, 20)]
+
+    parts = {name: [time.starts_at.hour for time in found] for name, found in parts_of(times)}
+    assert parts == {"morning": [9, 11], "afternoon": [12, 16], "evening": [17, 20]}
+
+
+def test_a_comment_is_shown_without_the_lines_for_programs() -> None:
+    assert comment_of("YClients. ID: 1\nКод клиента: ABC12345\nУ окна\nТише") == "У окна\nТише"
+    assert comment_of("YClients. ID: 1") == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("https://n1.yclients.com/company/1?o=", "https://n1.yclients.com"),
+        ("http://a.b:81/x", "http://a.b:81"),
+    ],
+)
+def test_the_origin_of_an_address(url: str, origin: str) -> None:
+    assert origin_of(url) == origin
+
+
+def test_no_status_is_nameless() -> None:
+    assert wording.status_of("CANCELLED", "no_show", "ru") == "Визит не состоялся"
+    assert wording.status_of("PENDING", None, "en") == "Expected"
+    assert wording.status_of("NEW", None, "en") == "NEW"

@@ -1,0 +1,30 @@
+"""The pages for people: server-rendered, working without JavaScript. They read and write through the services the API uses.
+
+`mount` puts them all on the app. A page's module has `routes(site) -> list[Route]`; `site.py` is what they share.
+"""
+
+from fastapi import FastAPI
+
+from zerkalo.web.pages import accounts, admin, api_docs, book, home, me, profile, visits, widget
+from zerkalo.web.pages.site import PagesRuntime, Site, new_site
+
+__all__ = ["PagesRuntime", "Site", "mount", "new_site"]
+
+_PAGES = (
+    api_docs.routes,
+    home.routes,
+    book.routes,
+    widget.routes,
+    accounts.routes,
+    me.routes,
+    visits.routes,
+    profile.routes,
+    admin.routes,
+)
+
+
+def mount(app: FastAPI, site: Site) -> None:
+    """Adds the pages and their static files to the app, at its root."""
+    app.router.routes.append(site.assets.route())
+    for routes in _PAGES:
+        app.router.routes.extend(routes(site))

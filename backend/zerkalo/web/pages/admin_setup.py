@@ -1,0 +1,112 @@
+"""`/admin/setup`: the webhook's address, the five steps that bring it into YCLIENTS, ticked off as they are seen to work."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from zerkalo.booking_form.hooks import TEST_RESOURCE
+from zerkalo.checkup.model import CompanyFacts
+from zerkalo.inbox.reading import last_received_at
+from zerkalo.kit.problem import ProblemError
+from zerkalo.web.pages.admin_page import render
+from zerkalo.web.pages.desk import Desk, HookAnswer
+from zerkalo.web.pages.site import Page, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Which of the five steps are seen to be done. None: YCLIENTS does not tell, so nobody knows."""
+
+    opened: bool | None
+    added: bool | None
+    address: bool | None
+    events: bool | None
+    saved: bool
+    """An event of YCLIENTS has arrived, so all before it is done too."""
+
+
+def steps_of(answers: Mapping[int, HookAnswer], *, arrived: bool) -> Steps:
+    """The steps as far as YCLIENTS tells of them: a step is done when it is done in every branch that was asked.
+
+    Where YCLIENTS does not tell, an event that has arrived shows that all of them are done.
+    """
+    states = [answer.state for answer in answers.values() if answer.state is not None]
+    if not states or len(states) < len(answers):
+        told = True if arrived else None
+        return Steps(opened=told, added=told, address=told, events=told, saved=arrived)
+    is_listed = all(state.is_listed for state in states)
+    is_active = is_listed and all(state.is_active for state in states)
+    return Steps(
+        opened=True, added=is_listed, address=is_listed, events=is_active, saved=is_active and arrived
+    )
+
+
+def routes(site: Site, desk: Desk) -> list[Route]:
+    """`/admin/setup`, adding the address to YCLIENTS, sending a test."""
+    runtime = site.runtime
+    hooks = runtime.booking_form.hooks
+
+    async def setup(request: Request) -> Response:
+        page = await site.page(request)
+        page.require_admin()
+        return await _setup_page(page)
+
+    async def _setup_page(page: Page, problem: ProblemError | None = None) -> Response:
+        facts = await desk.facts()
+        answers = desk.hooks.peek() if desk.can_ask else {}
+        async with runtime.pool.connection() as conn:
+            arrived_at = await last_received_at(conn, but_resource=TEST_RESOURCE)
+        return render(
+            page,
+            "admin/setup.html",
+            status=problem.status if problem else 200,
+            facts=facts,
+            answers=answers,
+            is_asking=desk.can_ask and not answers,
+            steps=steps_of(answers, arrived=arrived_at is not None),
+            arrived_at=arrived_at,
+            answering=_answering(facts.companies),
+            synced=bool(facts.companies) and all(one.last_success_at for one in facts.companies),
+            titles={one.id: one.title for one in facts.companies},
+            problem=page.problem(problem) if problem else None,
+        )
+
+    async def install(request: Request) -> Response:
+        page = await site.page(request)
+        page.require_admin()
+        company_id = (await page.form()).number("company_id") or 0
+        try:
+            await hooks.install_hook(company_id)
+        except ProblemError as problem:
+            return await _setup_page(page, problem)
+        finally:
+            desk.hooks.forget()
+        return page.redirect("/admin/setup", flash="hook_installed")
+
+    async def test(request: Request) -> Response:
+        page = await site.page(request)
+        page.require_admin()
+        company_id = (await page.form()).number("company_id") or 0
+        try:
+            arrived = await hooks.test_hook(company_id)
+        except ProblemError as problem:
+            return await _setup_page(page, problem)
+        finally:
+            desk.hooks.forget()
+        return page.redirect("/admin/setup", flash="hook_tested" if arrived else "hook_test_failed")
+
+    return [
+        Route("/admin/setup", setup),
+        Route("/admin/setup/install", install, methods=["POST"]),
+        Route("/admin/setup/test", test, methods=["POST"]),
+    ]
+
+
+def _answering(companies: Sequence[CompanyFacts]) -> bool | None:
+    """Whether YCLIENTS answers for every branch; None: nobody has asked it yet."""
+    if any(company.problem or company.answer for company in companies):
+        return False
+    return True if companies and all(company.answer == "" for company in companies) else None

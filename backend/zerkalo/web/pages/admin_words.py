@@ -1,0 +1,166 @@
+"""What only the salon's desk says, Russian first. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+
+from zerkalo.kit.language import Language
+from zerkalo.web.pages.wording import FLASHES, NBSP, PROBLEMS, Words, short_date
+
+STATUSES: Mapping[str, Words] = {
+    "PENDING": {"ru": "Ожидают", "en": "Pending"},
+    "CONFIRMED": {"ru": "Подтверждены", "en": "Confirmed"},
+    "COMPLETED": {"ru": "Состоялись", "en": "Completed"},
+    "CANCELLED": {"ru": "Отменены", "en": "Cancelled"},
+}
+OUTCOMES: Mapping[str, Words] = {
+    "applied": {"ru": "записано", "en": "applied"},
+    "unchanged": {"ru": "без изменений", "en": "unchanged"},
+    "stale": {"ru": "устарело", "en": "stale"},
+    "ignored": {"ru": "не о записи", "en": "ignored"},
+    "queued": {"ru": "проверяется", "en": "queued"},
+    "quarantined": {"ru": "не понято", "en": "quarantined"},
+    "failed_runs": {"ru": "сбои синхронизации", "en": "failed syncs"},
+}
+RUN_STATUSES: Mapping[str, Words] = {
+    "running": {"ru": "идёт", "en": "running"},
+    "finished": {"ru": "готово", "en": "finished"},
+    "failed": {"ru": "не удалась", "en": "failed"},
+}
+MATCHED_BY: Mapping[str, Words] = {
+    "manual": {"ru": "вручную", "en": "by hand"},
+    "form": {"ru": "записались на сайте", "en": "booked on the site"},
+    "code": {"ru": "по коду", "en": "by the code"},
+    "email": {"ru": "по e-mail", "en": "by the e-mail"},
+    "phone": {"ru": "по телефону", "en": "by the phone"},
+}
+_REASONS_RU: Mapping[str, str] = {
+    "malformed or cut off": "тело не JSON или оборвано",
+    "not JSON": "тело не JSON",
+    "nested too deeply": "слишком глубокая вложенность",
+    "no readable date": "нет понятной даты",
+    "resource_id: not an id": "resource_id: это не номер записи",
+    "erased": "данные удалены по просьбе человека",
+    "too thin to decide on": "данных мало, запись запрошена в YCLIENTS",
+}
+
+_EXPECTED = re.compile(r"Expected `(.+)`, got `(.+?)`(?: - at `\$\.?(.*)`)?")
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def word(words: Mapping[str, Words], name: str | None, language: Language) -> str:
+    """The word for a stable name of ours; the name itself where there is none."""
+    known = words.get(name or "")
+    return known[language] if known else name or ""
+
+
+def reason_text(reason: str | None, language: Language) -> str:
+    """Why a delivery did what it did; the program's own words where there is no sentence for people."""
+    if reason is None:
+        return ""
+    if language != "ru":
+        return reason
+    known = _REASONS_RU.get(reason)
+    expected = _EXPECTED.fullmatch(reason)
+    if known is None and expected is not None:
+        wanted, got, where = expected.groups()
+        field = f"поле {where}: " if where else ""
+        return f"{field}ожидалось {wanted}, пришло {got}"
+    return known or reason
+
+
+def span(seconds: float, language: Language) -> str:
+    """As "45 с", "3 мин", "2 ч 5 мин", "4 д": as fine as one cares to know."""
+    ru = language == "ru"
+    whole = max(0, round(seconds))
+    if whole < _MINUTE:
+        return f"{whole}{NBSP}{'с' if ru else 's'}"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}{NBSP}{'мин' if ru else 'min'}"
+    if whole < _DAY:
+        minutes = whole % _HOUR // _MINUTE
+        rest = f" {minutes}{NBSP}{'мин' if ru else 'min'}" if minutes else ""
+        return f"{whole // _HOUR}{NBSP}{'ч' if ru else 'h'}{rest}"
+    return f"{whole // _DAY}{NBSP}{'д' if ru else 'd'}"
+
+
+def ago(at: datetime | None, now: datetime, language: Language) -> str:
+    """As "3 мин назад"; "ещё не было" for never."""
+    if at is None:
+        return "ещё не было" if language == "ru" else "never"
+    text = span((now - at).total_seconds(), language)
+    return f"{text} назад" if language == "ru" else f"{text} ago"
+
+
+def moment(at: datetime | None, zone: tzinfo, language: Language) -> str:
+    """As "03.12.2026 14:05" in the salon's zone; "" for none."""
+    if at is None:
+        return ""
+    local = at.astimezone(zone)
+    return f"{short_date(local, language)} {local:%H:%M}"
+
+
+FLASHES.update(
+    {
+        "sync_begun": {"ru": "Синхронизация началась.", "en": "The sync has begun."},
+        "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
+        "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
+        "unlinked": {
+            "ru": "Запись отвязана и останется ничьей, пока её не привяжут вручную.",
+            "en": "The booking is unlinked, and stays nobody's until it is linked by hand.",
+        },
+        "replayed": {"ru": "Событие принято.", "en": "The event is taken in."},
+        "replayed_in_vain": {
+            "ru": "Событие снова не удалось понять, причина ниже.",
+            "en": "The event could not be understood this time either; see why below.",
+        },
+        "quarantine_replayed": {
+            "ru": "Повторили. Что осталось, снова не удалось понять.",
+            "en": "Taken in again. What is left could not be understood this time either.",
+        },
+        "set_aside": {"ru": "Событие убрано из карантина.", "en": "The event is out of the quarantine."},
+        "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
+        "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
+        "merged": {"ru": "Аккаунты объединены.", "en": "The accounts are merged."},
+        "hook_installed": {"ru": "Адрес добавлен в YCLIENTS.", "en": "YCLIENTS has the address now."},
+        "hook_tested": {
+            "ru": "Тестовое событие дошло: адрес в YCLIENTS верный, и сервер виден снаружи.",
+            "en": "The test event has arrived: the address in YCLIENTS is right, and the server can be reached.",
+        },
+        "hook_test_failed": {
+            "ru": "Тестовое событие не дошло. Проверьте, что PUBLIC_URL открывается из интернета.",
+            "en": "The test event did not arrive. See that PUBLIC_URL can be reached from the internet.",
+        },
+    }
+)
+PROBLEMS.update(
+    {
+        "user_not_found": {"ru": "Такого клиента нет.", "en": "There is no such client."},
+        "booking_erased": {
+            "ru": "Этот человек удалил свои данные, привязать запись нельзя.",
+            "en": "This person had her data erased; the booking can't be linked.",
+        },
+        "balance_too_low": {"ru": "На счёте нет столько баллов.", "en": "There are not so many points."},
+        "email_taken": {
+            "ru": "Этот e-mail уже подтвердил другой человек.",
+            "en": "Somebody else has confirmed this e-mail.",
+        },
+        "same_user": {
+            "ru": "Аккаунт нельзя объединить с самим собой.",
+            "en": "An account can't be merged into itself.",
+        },
+        "cannot_merge_admin": {
+            "ru": "Аккаунт администратора нельзя объединить с другим.",
+            "en": "An admin's account can't be merged into another.",
+        },
+        "hooks_not_allowed": {
+            "ru": "Токен пользователя не видит настройки вебхуков: дайте ему это право или вставьте адрес вручную.",
+            "en": "The user token may not see the webhook settings: give it that right, or paste the address by hand.",
+        },
+        "hook_not_set_up": {
+            "ru": "В YCLIENTS этот адрес ещё не указан.",
+            "en": "YCLIENTS does not have this address yet.",
+        },
+    }
+)

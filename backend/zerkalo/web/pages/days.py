@@ -1,0 +1,95 @@
+"""Choosing a day and a time, for booking and for moving: a calendar of the days that are free, and the times of one."""
+
+from calendar import Calendar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from zerkalo.booking_form.model import OfferedTime
+from zerkalo.booking_form.offers import Offers
+
+MONTHS_MAX = 3
+TIME_TAKEN = frozenset({"slot_taken", "no_staff", "overlap", "time_not_ahead"})
+"""Refusals after which another time is to be chosen."""
+
+_MORNING_ENDS, _AFTERNOON_ENDS = 12, 17
+
+
+@dataclass(frozen=True, slots=True)
+class Month:
+    """A month of the calendar. `weeks`: seven days each, from Monday, those with a free day and what lies between; None:
+    of another month.
+    """
+
+    year: int
+    month: int
+    weeks: tuple[tuple[date | None, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeChoice:
+    """What can be chosen."""
+
+    months: tuple[Month, ...]
+    """Those with a free day, at most `MONTHS_MAX`."""
+    free: frozenset[date]
+    day: date | None
+    """Whose times are shown; None: nothing is free at all."""
+    parts: tuple[tuple[str, tuple[OfferedTime, ...]], ...]
+    """The day's times in its parts: "morning", "afternoon", "evening"; empty ones left out."""
+
+
+async def choice_of_times(
+    offers: Offers,
+    company_id: int,
+    *,
+    service_ids: tuple[int, ...],
+    staff_id: int,
+    day: date | None,
+    fresh: bool = False,
+) -> TimeChoice:
+    """The free days and the times of one: of `day`, else of the first free one. `fresh`: nothing that was kept.
+
+    Raises what `Offers` raises.
+    """
+    if fresh:
+        offers.forget_times(company_id)
+    free = await offers.dates(company_id, service_ids=service_ids, staff_id=staff_id)
+    shown = day if day is not None and day in free else (free[0] if free else None)
+    times: Sequence[OfferedTime] = ()
+    if shown is not None:
+        times = await offers.times(company_id, day=shown, service_ids=service_ids, staff_id=staff_id)
+    return TimeChoice(months_of(free), frozenset(free), shown, parts_of(times))
+
+
+def months_of(days: Sequence[date]) -> tuple[Month, ...]:
+    """The months that have one of these days, in order."""
+    named = sorted({(day.year, day.month) for day in days})[:MONTHS_MAX]
+    return tuple(Month(year, month, _weeks(year, month, min(days), max(days))) for year, month in named)
+
+
+def parts_of(times: Sequence[OfferedTime]) -> tuple[tuple[str, tuple[OfferedTime, ...]], ...]:
+    """The times in the parts of their day, by the salon's clock."""
+    parts: dict[str, list[OfferedTime]] = {"morning": [], "afternoon": [], "evening": []}
+    for time in times:
+        hour = time.starts_at.hour
+        part = "morning" if hour < _MORNING_ENDS else "afternoon" if hour < _AFTERNOON_ENDS else "evening"
+        parts[part].append(time)
+    return tuple((name, tuple(found)) for name, found in parts.items() if found)
+
+
+def read_day(text: str) -> date | None:
+    """A day as addresses carry it; None for anything else."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _weeks(year: int, month: int, first: date, last: date) -> tuple[tuple[date | None, ...], ...]:
+    weeks = Calendar().monthdatescalendar(year, month)
+    return tuple(
+        tuple(day if day.month == month else None for day in week)
+        for week in weeks
+        if week[-1] >= first and week[0] <= last
+    )

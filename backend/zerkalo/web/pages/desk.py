@@ -1,0 +1,141 @@
+"""What the salon's desk knows between two looks at it: counts over a million rows, what YCLIENTS answered, the last drift."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from zerkalo.booking_form.model import HookState
+from zerkalo.checkup.model import Counts, Facts
+from zerkalo.checkup.service import ask_companies, examine, with_answers
+from zerkalo.checkup.store import read_counts
+from zerkalo.kit.problem import ProblemError
+from zerkalo.sync.run_routes import DifferenceAnswer
+from zerkalo.web import stats
+from zerkalo.web.pages.kept import Asked, Kept
+from zerkalo.web.pages.site import PagesRuntime
+from zerkalo.web.stats import Day, LedgerTotals
+
+T = TypeVar("T")
+
+ASK_SECONDS = 60.0
+"""YCLIENTS is asked for the desk's sake at most this often, and only while somebody looks."""
+ASKED_AT_ONCE = 5
+"""Companies asked in one go; the others have their turn the next times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charts:
+    """The series of the charts, by the salon's day."""
+
+    bookings: Sequence[Day]
+    deliveries: Sequence[Day]
+    points: Sequence[Day]
+    ledger: LedgerTotals
+
+
+@dataclass(frozen=True, slots=True)
+class HookAnswer:
+    """How a branch's webhook settings stand to us, or why that is not known: the `code` of a problem."""
+
+    state: HookState | None
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class LastDrift:
+    """The comparison with YCLIENTS that was asked for last, as far as it has come."""
+
+    at: datetime
+    differences: list[DifferenceAnswer] = field(default_factory=list[DifferenceAnswer])
+    next_cursor: str | None = None
+
+
+class Desk:
+    """One for a process."""
+
+    def __init__(self, runtime: PagesRuntime) -> None:
+        self._runtime = runtime
+        company_ids = runtime.settings.yclients_company_ids
+        self.counts: Kept[Counts] = Kept(self._read_counts)
+        self.charts: Kept[Charts] = Kept(self._read_charts)
+        self.answers: Asked[dict[int, str]] = Asked(
+            _in_turns(company_ids, self._ask), {}, every_seconds=ASK_SECONDS
+        )
+        self.hooks: Asked[dict[int, HookAnswer]] = Asked(
+            _in_turns(company_ids, self._look_at_hooks), {}, every_seconds=ASK_SECONDS
+        )
+        self.last_drift: LastDrift | None = None
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is anything to ask YCLIENTS with."""
+        settings = self._runtime.settings
+        return bool(
+            settings.yclients_enabled and settings.yclients_partner_token and settings.yclients_user_token
+        )
+
+    async def facts(self) -> Facts:
+        """The check-up as `zerkalo check` has it. Counts may be some seconds old, YCLIENTS's answer a minute."""
+        runtime = self._runtime
+        facts = await examine(
+            runtime.pool,
+            runtime.settings,
+            now=runtime.clock(),
+            since=runtime.started_at,
+            counts=await self.counts.get(),
+        )
+        return with_answers(facts, self.answers.peek()) if self.can_ask else facts
+
+    async def _read_counts(self) -> Counts:
+        async with self._runtime.pool.connection() as conn:
+            return await read_counts(conn)
+
+    async def _read_charts(self) -> Charts:
+        now = self._runtime.clock()
+        async with self._runtime.pool.connection() as conn:
+            deliveries = await stats.deliveries_by_day(conn, now=now)
+            failed = await stats.failed_runs_by_day(conn, now=now)
+            return Charts(
+                bookings=await stats.bookings_by_day(conn, now=now),
+                deliveries=_joined(deliveries, failed),
+                points=await stats.points_by_day(conn, now=now),
+                ledger=await stats.ledger_totals(conn),
+            )
+
+    async def _ask(self, company_ids: Sequence[int]) -> dict[int, str]:
+        return await ask_companies(self._runtime.ask_yclients, company_ids)
+
+    async def _look_at_hooks(self, company_ids: Sequence[int]) -> dict[int, HookAnswer]:
+        found: dict[int, HookAnswer] = {}
+        for company_id in company_ids:
+            try:
+                found[company_id] = HookAnswer(await self._runtime.booking_form.hooks.hook_state(company_id))
+            except ProblemError as problem:
+                found[company_id] = HookAnswer(None, problem.code)
+        return found
+
+
+def _in_turns(
+    company_ids: Sequence[int], ask: Callable[[Sequence[int]], Awaitable[dict[int, T]]]
+) -> Callable[[], Awaitable[dict[int, T]]]:
+    """Asks about some companies at each call, and gives what is known of all."""
+    known: dict[int, T] = {}
+    waiting: list[int] = []
+
+    async def next_ones() -> dict[int, T]:
+        waiting[:] = waiting or company_ids
+        asked = waiting[:ASKED_AT_ONCE]
+        del waiting[:ASKED_AT_ONCE]
+        known.update(await ask(asked))
+        return dict(known)
+
+    return next_ones
+
+
+def _joined(first: Sequence[Day], second: Sequence[Day]) -> list[Day]:
+    """Two series of days as one."""
+    days = {day.day: dict(day.counts) for day in first}
+    for day in second:
+        days.setdefault(day.day, {}).update(day.counts)
+    return [Day(day, days[day]) for day in sorted(days)]

@@ -1,0 +1,76 @@
+"""Reads people's fields out of a form: the canonical value, or what is wrong with it, in their language."""
+
+from typing import TYPE_CHECKING
+
+from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
+from zerkalo.kit.contact import EMAIL_CHARS_MAX, canonical_email
+from zerkalo.kit.phone import normalise_phone
+from zerkalo.users.routes import NAME_CHARS_MAX
+from zerkalo.web.pages.forms import Form
+
+if TYPE_CHECKING:
+    from zerkalo.web.pages.site import Page
+
+PHONE_CHARS_MAX = 64
+
+
+class Fields:
+    """One form as it is read: `errors` by field, and what was typed, to be shown again."""
+
+    def __init__(self, page: "Page", form: Form) -> None:
+        self._page = page
+        self._form = form
+        self.errors: dict[str, str] = {}
+
+    def email(self, name: str = "email") -> str | None:
+        """An e-mail, canonical."""
+        email = canonical_email(self._form.text(name, EMAIL_CHARS_MAX + 1))
+        if email is None:
+            self.refuse(
+                name, "Введите e-mail, например anna@example.ru.", "Enter an e-mail, like anna@example.com."
+            )
+        return email
+
+    def phone(self, name: str = "phone", *, required: bool = False) -> str | None:
+        """A phone as E.164; None where the field is empty and may be."""
+        text = self._form.text(name, PHONE_CHARS_MAX)
+        if not text and not required:
+            return None
+        phone, _ = normalise_phone(text)
+        if phone is None:
+            self.refuse(
+                name,
+                "Введите номер телефона, например +7 999 123-45-67.",
+                "Enter a phone number with its country code, like +7 999 123-45-67.",
+            )
+        return phone
+
+    def name(self, name: str = "name") -> str:
+        """A person's name; may be empty."""
+        return " ".join(self._form.text(name, NAME_CHARS_MAX).split())
+
+    def new_password(self, name: str = "password") -> str:
+        """A password that is long enough."""
+        password = self._form.raw(name)
+        if len(password) < PASSWORD_CHARS_MIN:
+            self.refuse(
+                name,
+                f"Нужно не меньше {PASSWORD_CHARS_MIN} знаков.",
+                f"At least {PASSWORD_CHARS_MIN} characters are needed.",
+            )
+        elif len(password) > PASSWORD_CHARS_MAX:
+            self.refuse(name, "Пароль слишком длинный.", "The password is too long.")
+        return password
+
+    def password(self, name: str = "password") -> str:
+        """A password to compare; longer than any that we take is none of ours."""
+        return self._form.raw(name)[: PASSWORD_CHARS_MAX + 1]
+
+    def consent(self, name: str = "consent") -> None:
+        """A box that must be ticked."""
+        if not self._form.text(name):
+            self.refuse(name, "Без согласия не получится.", "This needs your consent.")
+
+    def refuse(self, name: str, ru: str, en: str) -> None:
+        """Notes what is wrong with a field; the first reason stays."""
+        self.errors.setdefault(name, self._page.say(ru, en))

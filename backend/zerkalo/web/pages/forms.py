@@ -1,0 +1,93 @@
+"""What a person sends with a form: read within bounds, and only believed from our own pages."""
+
+import hmac
+import secrets
+from collections.abc import Sequence
+from hashlib import sha256
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.text import storable_text
+from zerkalo.web.pages import cookies
+from zerkalo.web.pages.cookies import Cookies
+
+FORM_BYTES_MAX = 256 * 1024
+"""Twenty thousand emoji, percent-encoded."""
+FIELDS_MAX = 200
+TEXT_CHARS_MAX = 1000
+CSRF_FIELD = "csrf"
+
+
+class Form:
+    """The fields of a form, or of an address, in the order they came."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = [(storable_text(name), storable_text(value)) for name, value in pairs]
+
+    def text(self, name: str, chars_max: int = TEXT_CHARS_MAX) -> str:
+        """The field without outer spaces, cut to a length; "" where there is none."""
+        return self.raw(name).strip()[:chars_max]
+
+    def raw(self, name: str) -> str:
+        """The field as it was typed, for passwords; "" where there is none."""
+        return next((value for one, value in self._pairs if one == name), "")
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a field that comes several times, as check boxes do."""
+        return [value for one, value in self._pairs if one == name]
+
+    def number(self, name: str) -> int | None:
+        """A whole number of at most 15 digits; None for anything else."""
+        return whole_number(self.text(name))
+
+    def numbers(self, name: str) -> list[int]:
+        """The whole numbers among the values of a field, each once."""
+        found = (whole_number(value.strip()) for value in self.all(name))
+        return list(dict.fromkeys(number for number in found if number is not None))
+
+
+def whole_number(text: str) -> int | None:
+    """A whole number of at most 15 ASCII digits; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+
+
+def query_of(request: Request) -> Form:
+    """The fields of the address."""
+    return Form(request.query_params.multi_items()[:FIELDS_MAX])
+
+
+async def read_form(request: Request, expected_csrf: str) -> Form:
+    """The fields of a posted form. Raises `ProblemError`: 415, 413, 400, 403 `stale_form` where it is not from our page."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded":
+        raise ProblemError(415, "unsupported_media_type", "A form is expected.")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > FORM_BYTES_MAX:
+            raise ProblemError(413, "too_large", "The form is too long.")
+    try:
+        pairs = parse_qsl(
+            body.decode(errors="replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX, errors="replace"
+        )
+    except ValueError:
+        raise ProblemError(400, "bad_request", "The form has too many fields.") from None
+    form = Form(pairs)
+    if not hmac.compare_digest(form.raw(CSRF_FIELD).encode(), expected_csrf.encode()):
+        raise ProblemError(403, "stale_form", "The form is out of date. Open the page again and repeat.")
+    return form
+
+
+def csrf_token(key: bytes, jar: Cookies) -> str:
+    """What every form of this browser must carry: bound to its seed and to its session, which signing in changes.
+
+    Makes the seed at the first call and sets it with the answer.
+    """
+    seed = jar.get(cookies.FORM)
+    if seed is None:
+        seed = secrets.token_urlsafe(24)
+        jar.set(cookies.FORM, seed, seconds=None)
+    text = f"{seed}|{jar.get(cookies.SESSION) or ''}"
+    return hmac.digest(key, text.encode(errors="replace"), sha256).hex()

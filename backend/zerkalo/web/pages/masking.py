@@ -1,0 +1,49 @@
+"""A delivery's body as an admin may see it: readable, bounded, without the tokens that some bodies carry. Pure."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+BODY_CHARS_MAX = 20_000
+MASK = "•••"
+
+_SECRET_WORDS = ("token", "secret", "password", "api_key", "apikey", "user_data_sign", "authorization")
+_SECRET_IN_TEXT = re.compile(
+    r'("[^"\\]{0,60}(?:' + "|".join(_SECRET_WORDS) + r')[^"\\]{0,60}"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,}\]]+)',
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBody:
+    """What is shown of a body. `is_cut`: it goes on."""
+
+    text: str
+    is_cut: bool
+
+
+def shown_body(body: bytes) -> ShownBody:
+    """The body as text: JSON laid out, anything else as it came, bytes that are no UTF-8 as U+FFFD.
+
+    Values whose name speaks of a token, a secret or a password are masked: the marketplace's calls carry
+    `partner_token` when an application is removed, and the page may be looked at over a shoulder.
+    """
+    text = body.decode(errors="replace")
+    try:
+        text = json.dumps(_masked(json.loads(text)), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        text = _SECRET_IN_TEXT.sub(rf"\1{MASK}", text)
+    return ShownBody(text[:BODY_CHARS_MAX], len(text) > BODY_CHARS_MAX)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: MASK if _is_secret(name) and one else _masked(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_masked(one) for one in value]
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in _SECRET_WORDS)

@@ -1,0 +1,80 @@
+// Draws the charts of the salon's desk from their tables. Without JavaScript the tables are there to be opened.
+(() => {
+  "use strict";
+
+  const DAY_MS = 86400000;
+  const HEIGHT = 240;
+  const DAYS_MIN = 14; // a single day would be a wall
+  const colours = getComputedStyle(document.documentElement);
+  const colour = (name) => colours.getPropertyValue(`--${name}`).trim();
+
+  // Every day between the first and the last has its place, with something in it or not.
+  const read = (table) => {
+    const heads = [...table.tHead.rows[0].cells].slice(1);
+    const rows = [...table.tBodies[0].rows].map((row) => ({
+      day: Date.parse(row.cells[0].dataset.day) / DAY_MS,
+      counts: [...row.cells].slice(1).map((cell) => Number(cell.textContent)),
+    }));
+    const last = rows[rows.length - 1].day;
+    const first = Math.min(rows[0].day, last - DAYS_MIN + 1);
+    const days = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    const known = new Map(rows.map((row) => [row.day, row.counts]));
+    const columns = heads.map((head, index) => ({
+      isFirst: index === 0,
+      text: head.textContent,
+      colour: colour(`chart-${head.dataset.colour}`),
+      counts: days.map((day) => (known.get(day) || [])[index] || 0),
+    }));
+    return { days, columns: columns.filter((column) => column.counts.some(Boolean)) };
+  };
+
+  // Stacked: the first column stands on top; each is drawn as high as it and all below it, the higher ones first.
+  // Mirrored: the first column goes up, the second down.
+  const heights = (columns, kind) =>
+    columns.map((column, index) =>
+      kind === "mirrored"
+        ? column.counts.map((count) => (column.isFirst ? count : -count))
+        : column.counts.map((_, day) => columns.slice(index).reduce((sum, one) => sum + one.counts[day], 0)));
+
+  const shortDay = (day) => {
+    const date = new Date(day * DAY_MS);
+    return `${String(date.getUTCDate()).padStart(2, "0")}.${String(date.getUTCMonth() + 1).padStart(2, "0")}`;
+  };
+
+  const draw = (place) => {
+    const table = document.getElementById(place.dataset.chart);
+    const { days, columns } = read(table);
+    if (!columns.length) return;
+    place.hidden = false;
+    const bars = uPlot.paths.bars({ size: [0.8, 40] });
+    const axis = { stroke: colour("soft"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const series = columns.map((column) => ({
+      label: column.text,
+      fill: column.colour,
+      stroke: column.colour,
+      width: 0,
+      paths: bars,
+      points: { show: false },
+      value: (_plot, _shown, seriesIndex, index) =>
+        index === null || index === undefined ? "" : String(columns[seriesIndex - 1].counts[index]),
+    }));
+    const inView = (_plot, min, max) => [Math.min(min, 0) * 1.05, Math.max(max, 1) * 1.05];
+    const plot = new uPlot({
+      width: place.clientWidth,
+      height: HEIGHT,
+      cursor: { drag: { x: false, y: false } },
+      scales: { x: { time: false, range: [days[0] - 0.5, days[days.length - 1] + 0.5] }, y: { range: inView } },
+      axes: [
+        { ...axis, values: (_plot, splits) => splits.map((day) => (Number.isInteger(day) ? shortDay(day) : "")) },
+        { ...axis, size: 56, values: (_plot, splits) => splits.map((count) => (Number.isInteger(count) ? String(Math.abs(count)) : "")) },
+      ],
+      series: [
+        { label: place.dataset.day, value: (_plot, day) => (day === null || day === undefined ? "" : shortDay(day)) },
+        ...series,
+      ],
+    }, [days, ...heights(columns, place.dataset.kind)], place);
+    new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+  };
+
+  for (const place of document.querySelectorAll("[data-chart]")) draw(place);
+})();

@@ -1,0 +1,81 @@
+// What pages do better with JavaScript; each of them works without. No inline code anywhere: the policy forbids it.
+(() => {
+  "use strict";
+
+  const copy = async (button) => {
+    const text = button.dataset.copy;
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Without https there is no clipboard: select the text, so that one tap more copies it.
+      const shown = button.parentElement.querySelector(".copied-text");
+      if (shown) window.getSelection().selectAllChildren(shown);
+      return;
+    }
+    const before = button.textContent;
+    button.textContent = button.dataset.copied;
+    setTimeout(() => { button.textContent = before; }, 2000);
+  };
+
+  const prepare = (root) => {
+    for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+    for (const part of root.querySelectorAll("[data-needs-js]")) part.hidden = false;
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button) copy(button);
+  });
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
+      event.preventDefault();
+      return;
+    }
+    if (form.method !== "post") return;
+    if (form.dataset.sent) {
+      event.preventDefault(); // a second click while the first is under way
+      return;
+    }
+    if (event.defaultPrevented) return; // htmx sends it
+    form.dataset.sent = "1";
+    if (event.submitter) event.submitter.setAttribute("aria-busy", "true");
+  });
+
+  // Coming back by the Back button finds the page as it was left: let its forms be sent again.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+    for (const button of document.querySelectorAll("[aria-busy]")) button.removeAttribute("aria-busy");
+  });
+
+  // What was typed into such a form outlives a way back and forth in this tab, until the booking is made.
+  const kept = (name) => {
+    try { return JSON.parse(sessionStorage.getItem(name)) || {}; } catch { return {}; }
+  };
+  const keep = (form) => {
+    const typed = {};
+    for (const field of form.elements) {
+      if (field.id && ["text", "tel", "email", "textarea"].includes(field.type) && field.name !== "code") typed[field.id] = field.value;
+    }
+    sessionStorage.setItem(form.dataset.keep, JSON.stringify(typed));
+  };
+  const restore = (root) => {
+    for (const form of root.querySelectorAll("form[data-keep]")) {
+      for (const [id, value] of Object.entries(kept(form.dataset.keep))) {
+        const field = form.elements[id];
+        if (field && !field.value) field.value = value;
+      }
+    }
+    for (const part of root.querySelectorAll("[data-forget]")) sessionStorage.removeItem(part.dataset.forget);
+  };
+  document.addEventListener("input", (event) => {
+    const form = event.target.form;
+    if (form && form.dataset.keep) keep(form);
+  });
+
+  document.addEventListener("htmx:load", (event) => { prepare(event.target); restore(event.target); });
+  document.addEventListener("htmx:afterSettle", () => document.getElementById("main").focus({ preventScroll: true }));
+  restore(document);
+  prepare(document);
+})();
