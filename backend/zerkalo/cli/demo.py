@@ -1,0 +1,216 @@
+"""`zerkalo demo` (`make demo`): everything at once on a made-up salon, with the emulator in YCLIENTS's place."""
+
+import asyncio
+import contextlib
+import secrets
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from yclients_emulator.cli import build, new_server
+from yclients_emulator.emulator import Emulator
+from yclients_emulator.keeping import keep, load
+from yclients_emulator.life import Person
+from yclients_emulator.settings import EmulatorSettings
+from zerkalo.checkup.service import webhook_url
+from zerkalo.cli.failure import CommandFailed
+from zerkalo.composition import Parts
+from zerkalo.db.embedded import database
+from zerkalo.logs import configure_logging
+from zerkalo.main import prepare_database, running_app, serve_until_stopped, server_of
+from zerkalo.settings import Settings, load_settings
+from zerkalo.users.model import NewUser
+from zerkalo.users.service import add_user
+from zerkalo.users.store import holder_of_email
+
+COMPANY_ID = 100200
+"""The emulator's branch in Moscow."""
+HOOK_DELAY_SECONDS = 1.0
+LIFE_SECONDS = 8.0
+"""Mean pause between two happenings in the salon."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """Somebody to sign in as. A demo's passwords are no secrets: its server listens on this machine only."""
+
+    email: str
+    password: str
+    name: str
+    phone: str
+    code: str
+
+
+USER = Login("demo@example.com", "demo-password", "Анна Примерова", "+70000000001", "ABC12345")
+ADMIN = Login("admin@example.com", "admin-password", "Администратор", "+70000000002", "ADMNCDFG")
+
+
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where the server answers.")] = 8000,
+    emulator_port: Annotated[int, typer.Option(min=1, max=65535, help="Where the emulator answers.")] = 8100,
+    seed: Annotated[int, typer.Option(help="Decides what happens in the salon.")] = 1,
+    life: Annotated[bool, typer.Option(help="Bookings get made, moved and cancelled by themselves.")] = True,
+) -> None:
+    """Run server, worker, embedded database and emulator until Ctrl-C; print where everything is."""
+    for wanted in (port, emulator_port):
+        _see_that_it_is_free(wanted)
+    settings = _settings(port, emulator_port)
+    configure_logging(settings)
+    asyncio.run(_demo(settings, port, emulator_port, seed=seed, life=life))
+
+
+async def _demo(settings: Settings, port: int, emulator_port: int, *, seed: int, life: bool) -> None:
+    person = Person(name=USER.name, phone=USER.phone, email=USER.email, code=USER.code)
+    emulator = build(
+        seed=seed,
+        webhook_url=webhook_url(settings),
+        life=life,
+        life_seconds=LIFE_SECONDS,
+        people=(person,),
+        company_ids=(COMPANY_ID,),
+        hook_delay_seconds=HOOK_DELAY_SECONDS,
+        settings=EmulatorSettings(),
+    )
+    truth = settings.data_dir / "emulator.json"
+    load(emulator, truth)
+    emulator.background.append(partial(keep, emulator, truth))
+    async with database(settings, serves=True) as dsn:
+        await prepare_database(settings, dsn)
+        async with (
+            _emulator(emulator, emulator_port),
+            running_app(settings, dsn, with_worker=True, is_demo=True) as (
+                app,
+                parts,
+            ),
+        ):
+            await _add_people(parts)
+            await parts.runs.open_or_join(COMPANY_ID)
+            await parts.bells.sync(COMPANY_ID)
+            server = server_of(app, "127.0.0.1", port)
+            telling = asyncio.create_task(_tell_when_started(server, settings, emulator_port))
+            try:
+                await serve_until_stopped(server)
+            finally:
+                telling.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await telling
+
+
+@asynccontextmanager
+async def _emulator(emulator: Emulator, port: int) -> AsyncIterator[None]:
+    """The emulator's server as a task of this process; our own server takes the signals."""
+    server = new_server(emulator, "127.0.0.1", port)
+    server.capture_signals = contextlib.nullcontext  # pyright: ignore[reportAttributeAccessIssue]  as in main.Server
+    task = asyncio.create_task(server.serve(), name="emulator")
+    while not server.started and not task.done():  # noqa: ASYNC110  uvicorn has no event to wait for
+        await asyncio.sleep(0.02)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task
+
+
+def _settings(port: int, emulator_port: int) -> Settings:
+    """The demo's settings: its own, whatever `.env` says; only the folder and the log's form are the user's."""
+    own = load_settings()
+    folder = own.data_dir / "demo"
+    return load_settings(
+        environ={
+            "DATA_DIR": str(folder),
+            "YCLIENTS_ENABLED": "True",
+            "YCLIENTS_API_URL": f"http://127.0.0.1:{emulator_port}/api/v1",
+            "YCLIENTS_PARTNER_TOKEN": EmulatorSettings().partner_token,
+            "YCLIENTS_USER_TOKEN": EmulatorSettings().user_token,
+            "YCLIENTS_COMPANY_ID": str(COMPANY_ID),
+            "YCLIENTS_WEBHOOK_SECRET": _webhook_secret(folder),
+            "LOYALTY_ENABLED": "True",
+            "ADMIN_EMAIL": ADMIN.email,
+            "ADMIN_PASSWORD": ADMIN.password,
+            "LOG_FORMAT": own.log_format,
+            "LOG_LEVEL": own.log_level,
+            "PUBLIC_URL": f"http://localhost:{port}",
+        },
+        cwd=folder,
+    )
+
+
+def _webhook_secret(folder: Path) -> str:
+    """A secret made once and kept, so that the address stays the same from one demo to the next."""
+    kept = folder / "webhook_secret"
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(18))
+    return kept.read_text()
+
+
+async def _add_people(parts: Parts) -> None:
+    async with parts.pool.connection() as conn, conn.transaction():
+        if await holder_of_email(conn, USER.email) is None:
+            new = NewUser(
+                email=USER.email,
+                phone=USER.phone,
+                name=USER.name,
+                unique_code=USER.code,
+                password_hash=await parts.people.auth.passwords.hash(USER.password),
+                email_proved=True,
+                phone_proved=True,
+            )
+            await add_user(conn, new, now=parts.clock(), new_code=parts.people.ports.new_code)
+
+
+async def _tell_when_started(server: uvicorn.Server, settings: Settings, emulator_port: int) -> None:
+    while not server.started:  # noqa: ASYNC110  uvicorn has no event to wait for
+        await asyncio.sleep(0.05)
+    sys.stdout.write("\n".join(_banner(settings, emulator_port)) + "\n")
+    sys.stdout.flush()
+
+
+def _banner(settings: Settings, emulator_port: int) -> Sequence[str]:
+    hook = webhook_url(settings)
+    event = (
+        f'{{"company_id": {COMPANY_ID}, "resource": "record", "resource_id": 990001, "status": "create", "data": '
+        f'{{"id": 990001, "company_id": {COMPANY_ID}, "date": "2030-01-15 12:00:00", "seance_length": 3600, '
+        f'"services": [{{"id": 1, "title": "Стрижка", "cost": 1800, "amount": 1}}], "attendance": 0, "deleted": false, '
+        f'"comment": "Код клиента: {USER.code}", "client": {{"phone": "{USER.phone}"}}, "staff": {{"name": "Мастер"}}, '
+        f'"last_change_date": "2026-01-01T12:00:00+0300"}}}}'
+    )
+    return (
+        "",
+        "Zerkalo is running on a made-up salon. Ctrl-C stops everything.",
+        "",
+        f"  start page        {settings.public_url}/",
+        f"  book a visit      {settings.public_url}/book",
+        f"  my visits         {settings.public_url}/me        {USER.email} / {USER.password}  (code {USER.code})",
+        f"  the salon's desk  {settings.public_url}/admin     {ADMIN.email} / {ADMIN.password}",
+        f"  API               {settings.public_url}/docs",
+        f"  YCLIENTS emulator http://localhost:{emulator_port}/api/v1",
+        f"  webhook           {hook}",
+        "",
+        "Make a booking through the webhook:",
+        "",
+        f"  curl -X POST '{hook}' -H 'Content-Type: application/json' -d '{event}'",
+        "",
+        "(The emulator has no such record: the sync finds that out within 30 minutes and cancels the booking.)",
+        "",
+    )
+
+
+def _see_that_it_is_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise CommandFailed(
+                f"port {port} is taken; stop what uses it, or name another: zerkalo demo --port, --emulator-port"
+            ) from None

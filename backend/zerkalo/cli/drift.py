@@ -1,0 +1,29 @@
+"""`zerkalo drift`: compare the database with YCLIENTS. Exits 1 if they differ."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from zerkalo.cli.companies import chosen_companies, log_warnings
+from zerkalo.cli.failure import CommandFailed
+from zerkalo.composition import command_parts
+from zerkalo.sync.drift import Drift
+
+
+async def drift(company: Annotated[int | None, typer.Option(help="Only this company.")] = None) -> None:
+    """Read everything from YCLIENTS and print a line for each booking that the database shows otherwise."""
+    differences = compared = 0
+    async with command_parts() as parts:
+        company_ids = chosen_companies(parts.settings, company)
+        log_warnings(parts.settings)
+        for company_id in company_ids:
+            async for found in Drift(parts.sync, company_id).slices():
+                compared += found.compared
+                differences += len(found.differences)
+                for difference in found.differences:
+                    print(difference, flush=True)
+                print(f"company {company_id}: {compared} compared so far", file=sys.stderr)
+    if differences:
+        raise CommandFailed(f"{differences} of {compared} records differ; `zerkalo sync` should mend them")
+    print(f"{compared} records compared, no difference")

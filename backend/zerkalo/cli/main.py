@@ -1,0 +1,151 @@
+"""The entry point: which commands there are, and how each of them may end.
+
+A command is a plain function (or coroutine function) with typer's annotations in a file of its own. That file
+is imported only when its command is asked for, so that `zerkalo --help` answers at once.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple, NoReturn, cast
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+
+
+class Command(NamedTuple):
+    """One command: what is typed, where its function is, what it does."""
+
+    words: str  # one word, or group and word
+    function: str  # "module:function"
+    summary: str  # for the list of commands
+    hidden: bool = False  # left out of that list
+
+
+COMMANDS = (
+    Command("serve", "zerkalo.cli.serve:serve", "run the server, on the embedded database with its worker"),
+    Command("worker", "zerkalo.cli.worker:worker", "run the periodic sync and the other background work"),
+    Command("migrate", "zerkalo.cli.migrate:migrate", "bring the database's tables up to date"),
+    Command("sync", "zerkalo.cli.sync:sync", "read the bookings from YCLIENTS now"),
+    Command("check", "zerkalo.cli.check:check", "tell whether all is well, and what to do if not"),
+    Command("codes", "zerkalo.cli.codes:codes", "give a code to every user who has none"),
+    Command("user add", "zerkalo.cli.users:add", "add a user"),
+    Command("user list", "zerkalo.cli.users:list_users", "list the users"),
+    Command("user make-admin", "zerkalo.cli.users:make_admin", "make a user an admin"),
+    Command("import-users", "zerkalo.cli.users:import_users", "add the users of a CSV file"),
+    Command("replay", "zerkalo.cli.replay:replay", "apply kept deliveries once more"),
+    Command("drift", "zerkalo.cli.drift:drift", "compare the database with YCLIENTS, line by line"),
+    Command("backup", "zerkalo.cli.backup:backup", "write the whole database to a file"),
+    Command("restore", "zerkalo.cli.backup:restore", "fill an empty database from such a file"),
+    Command("psql", "zerkalo.cli.psql:psql", "open a shell on the database in use"),
+    Command("emulator", "zerkalo.cli.emulator:emulator", "run a small YCLIENTS of our own, to try things on"),
+    Command("demo", "zerkalo.cli.demo:demo", "run everything at once on a made-up salon", hidden=True),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs one command and exits: 0 when it did its work, 2 for wrong usage, 1 for a failure, told in one line."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] in (["--help"], ["-h"], ["help"]):
+        sys.stdout.write(_overview())
+        sys.exit(0)
+    if words == ["--version"]:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"zerkalo {version('zerkalo')}\n")
+        sys.exit(0)
+    if not words:
+        sys.stderr.write(_overview())
+        sys.exit(EXIT_USAGE)
+    commands = [command for command in COMMANDS if command.words.split()[0] == words[0]]
+    if not commands:
+        sys.stderr.write(f"zerkalo: there is no command {words[0]!r}; `zerkalo --help` lists them\n")
+        sys.exit(EXIT_USAGE)
+    try:
+        _run(commands, words)
+    except SystemExit as end:
+        # uvicorn, for one, ends with 3; a text is printed by the interpreter, which then exits with 1.
+        sys.exit(EXIT_FAILURE if isinstance(end.code, int) and end.code not in (0, EXIT_USAGE) else end.code)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line and not a traceback
+        _fail(words[0], error)
+    sys.exit(0)
+
+
+def _overview() -> str:
+    shown = [command for command in COMMANDS if not command.hidden]
+    width = max(len(command.words) for command in shown)
+    lines = [f"  {command.words:{width}}  {command.summary}" for command in shown]
+    return "\n".join(
+        [
+            "Usage: zerkalo COMMAND [OPTIONS]",
+            "",
+            "Keeps a salon's YCLIENTS appointments in the salon's own database.",
+            "",
+            *lines,
+            "",
+            "`zerkalo COMMAND --help` tells a command's options. Settings come from the environment or `.env`.",
+            "",
+        ]
+    )
+
+
+def _run(commands: list[Command], words: list[str]) -> None:
+    """Hands the words to typer, which parses them, calls the function and exits by itself on wrong usage."""
+    import typer
+
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,  # it would print local variables, tokens among them
+        context_settings={"help_option_names": ["-h", "--help"]},
+        no_args_is_help=len(commands[0].words.split()) > 1,
+    )
+    for command in commands:
+        app.command(command.words.split()[-1], help=None)(_blocking(_load(command.function)))
+    typer.main.get_command(app)(words[1:], prog_name=f"zerkalo {words[0]}")
+
+
+def _load(function: str) -> Callable[..., Any]:
+    module_name, _, name = function.partition(":")
+    return cast("Callable[..., Any]", getattr(importlib.import_module(module_name), name))
+
+
+def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function as an ordinary one with the same signature, for typer."""
+    import asyncio
+    import functools
+    import inspect
+
+    if not inspect.iscoroutinefunction(function):
+        return function
+    coroutine_function = cast("Callable[..., Coroutine[Any, Any, Any]]", function)
+
+    @functools.wraps(function)
+    def run(*args: Any, **options: Any) -> Any:
+        return asyncio.run(coroutine_function(*args, **options))
+
+    return run
+
+
+def _fail(command: str, error: Exception) -> NoReturn:
+    """Tells the failure in one line without secrets and exits 1; with LOG_LEVEL=DEBUG the traceback comes first."""
+    from zerkalo.cli.failure import CommandFailed
+    from zerkalo.logs import scrub
+    from zerkalo.settings import SettingsError, load_settings
+
+    try:
+        debug = load_settings().log_level == "DEBUG"
+    except SettingsError:
+        debug = False
+    if debug:
+        import traceback
+
+        sys.stderr.write(scrub("".join(traceback.format_exception(error))))
+    while isinstance(
+        error, ExceptionGroup
+    ):  # a task group wraps even a single failure; the first one is told
+        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+    what = scrub(" ".join(str(error).split()) or type(error).__name__)
+    told = debug or isinstance(error, CommandFailed | SettingsError)
+    advice = "" if told else f" ({type(error).__name__}; LOG_LEVEL=DEBUG shows where)"
+    sys.stderr.write(f"zerkalo {command}: {what}{advice}\n")
+    sys.exit(EXIT_FAILURE)

@@ -1,0 +1,31 @@
+"""How long work shows: a bar on a terminal, plain lines elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+PLAIN_STEPS = 10
+"""How many lines a work is told in where there is no terminal."""
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yields a function to be told how much of `total` is done; shows it on stderr, so that stdout stays for results."""
+    if sys.stderr.isatty():
+        from rich.console import Console  # takes long to import, and scripts never see it
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done: bar.update(task, completed=done)
+        return
+    told = 0
+
+    def tell(done: int) -> None:
+        nonlocal told
+        step = max(1, total // PLAIN_STEPS)
+        if done >= total or done - told >= step:
+            told = done
+            print(f"{what}: {done} / {total}", file=sys.stderr)
+
+    yield tell

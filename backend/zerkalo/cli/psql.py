@@ -1,0 +1,39 @@
+"""`zerkalo psql`: a shell on the database in use."""
+
+import os
+import signal
+import subprocess
+from typing import Annotated
+
+import typer
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from zerkalo.cli.database import database_in_use
+from zerkalo.db.binaries import program
+
+
+def psql(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- OPTIONS]", help="for psql itself: -- -c 'select 1'")
+    ] = None,
+) -> None:
+    """Open PostgreSQL's own shell on the database in use; the embedded one is started for it if need be."""
+    with database_in_use() as dsn:
+        parts = conninfo_to_dict(dsn)
+        password = parts.pop("password", None)
+        environment = {**os.environ, "PGAPPNAME": "zerkalo psql"}
+        if password:  # not on the command line, which everyone on the machine can read
+            environment["PGPASSWORD"] = str(password)
+        # Ctrl-C cancels a query in psql; it must not end the database under it. A handler, since psql would
+        # inherit SIG_IGN.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
+        try:
+            done = subprocess.run(
+                [str(program("psql")), f"--dbname={make_conninfo('', **parts)}", *(arguments or [])],
+                env=environment,
+                check=False,
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
+    if done.returncode:
+        raise typer.Exit(1)

@@ -1,0 +1,51 @@
+"""`zerkalo replay`: apply kept deliveries once more."""
+
+from typing import Annotated
+
+import typer
+
+from zerkalo.cli.companies import log_warnings
+from zerkalo.cli.failure import CommandFailed
+from zerkalo.composition import command_parts
+from zerkalo.sync.model import OutcomeStatus
+from zerkalo.sync.replay import Replay, Replayed
+
+
+async def replay(
+    event: Annotated[
+        int | None, typer.Option(help="The number of one delivery, as the admin page shows it.")
+    ] = None,
+    quarantined: Annotated[
+        bool, typer.Option("--quarantined", help="Every delivery that waits in quarantine.")
+    ] = False,
+) -> None:
+    """Take kept deliveries in once more, as if they had just come. Exits 1 if one still can't be understood."""
+    if (event is None) == (not quarantined):
+        raise typer.BadParameter("give --event ID or --quarantined", param_hint="replay")
+    refused = taken = 0
+    async with command_parts() as parts:
+        log_warnings(parts.settings)
+        again = Replay(parts.pool, parts.clock, parts.applier, parts.settings.yclients_company_ids)
+        if event is not None:
+            replayed = await again.one(event)
+            if replayed is None:
+                raise CommandFailed(f"there is no delivery {event}; it may be older than INBOX_DAYS")
+            _tell(replayed)
+            taken, refused = 1, _is_refused(replayed)
+        else:
+            async for replayed in again.quarantined():
+                _tell(replayed)
+                taken, refused = taken + 1, refused + _is_refused(replayed)
+    if refused:
+        raise CommandFailed(f"{refused} of {taken} could still not be understood; the reasons stand above")
+    print(f"{taken} replayed")
+
+
+def _tell(replayed: Replayed) -> None:
+    outcome = replayed.outcome
+    reason = f": {outcome.reason}" if outcome.reason else ""
+    print(f"delivery {replayed.delivery_id}: {outcome.status}{reason}", flush=True)
+
+
+def _is_refused(replayed: Replayed) -> bool:
+    return replayed.outcome.status is OutcomeStatus.QUARANTINED

@@ -1,0 +1,84 @@
+"""`zerkalo serve`: the server; on the embedded database it migrates it and does the background work too."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from zerkalo.composition import assembled
+from zerkalo.db.embedded import database
+from zerkalo.logs import configure_logging
+from zerkalo.main import (
+    prepare_database,
+    running_app,
+    serve_until_stopped,
+    server_of,
+    server_options,
+)
+from zerkalo.settings import Settings, load_settings
+from zerkalo.worker import run_worker
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
+) -> None:
+    """Run the server until Ctrl-C. With DATABASE_URL, `zerkalo migrate` comes first and `zerkalo worker` runs beside."""
+    settings = load_settings()
+    configure_logging(settings)
+    if workers == 1:
+        asyncio.run(_serve(settings, host, port))
+    else:
+        _serve_with_children(settings, host, port, workers)
+
+
+async def _serve(settings: Settings, host: str, port: int) -> None:
+    async with database(settings, serves=True) as dsn:
+        await prepare_database(settings, dsn)
+        async with running_app(settings, dsn, with_worker=settings.database_url is None) as (app, _):
+            await serve_until_stopped(server_of(app, host, port, **server_options(settings)))
+
+
+def _serve_with_children(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Several server processes. This one, their parent, alone owns the embedded database and its worker."""
+    import uvicorn
+
+    with database(settings, serves=True) as dsn:
+        asyncio.run(prepare_database(settings, dsn))
+        with _worker_thread(settings, dsn) if settings.database_url is None else contextlib.nullcontext():
+            uvicorn.run(
+                "zerkalo.main:child_app",
+                factory=True,
+                host=host,
+                port=port,
+                workers=workers,
+                **server_options(settings),
+            )
+
+
+@contextlib.contextmanager
+def _worker_thread(settings: Settings, dsn: str) -> Iterator[None]:
+    """The worker on an event loop of its own, while the main thread watches over the server processes."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def work() -> None:
+        async with assembled(settings, dsn, name="worker") as parts:
+            await run_worker(parts, stop)
+
+    def run() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(work())
+        loop.close()
+
+    thread = threading.Thread(target=run, name="worker")
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()

@@ -1,0 +1,182 @@
+"""What every process of Zerkalo is made of, put together once: settings in, working parts out.
+
+`main` (the server), `worker` and the commands take from here; nothing below knows of it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from zerkalo.booking_form.form import BookingForm, booking_form_of
+from zerkalo.checkup.service import webhook_url
+from zerkalo.codes.rules import new_code
+from zerkalo.db.embedded import database
+from zerkalo.db.migrate import upgrade
+from zerkalo.db.pool import Pool, open_pool
+from zerkalo.kit.clock import Clock, utc_now
+from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.loyalty.service import move_ledger, policy_of, settler_of
+from zerkalo.outbox.clients import senders_of
+from zerkalo.settings import Settings, load_settings, secret_key
+from zerkalo.sync.bells import Bells, open_bells
+from zerkalo.sync.context import SyncContext
+from zerkalo.sync.mirror_now import mirror_now
+from zerkalo.sync.refetch import Refetcher
+from zerkalo.sync.runs import Runs
+from zerkalo.sync.service import REMATCH_BATCH, Applier
+from zerkalo.users.ports import Ports
+from zerkalo.users.service import People, people_of
+from zerkalo.users.store import finish_rematch, read_user
+from zerkalo.yclients.client import YclientsClient
+from zerkalo.yclients.errors import VendorError
+from zerkalo.yclients.limiter import DatabaseLimiter
+
+POOL_SIZE = 10
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of one process, wired. `is_demo`: codes are shown in the log instead of being sent."""
+
+    settings: Settings
+    dsn: str
+    pool: Pool
+    clock: Clock
+    policy: LoyaltyPolicy
+    secret_key: str = field(repr=False)
+    people: People
+    bells: Bells
+    client: YclientsClient
+    applier: Applier
+    sync: SyncContext
+    refetcher: Refetcher
+    runs: Runs
+    booking_form: BookingForm
+    is_demo: bool = False
+    started_at: datetime = field(default_factory=utc_now)
+
+    async def ask_yclients(self, company_id: int) -> str:
+        """Whether YCLIENTS answers for a company: why not, "" where it does."""
+        try:
+            await self.client.company(company_id)
+        except VendorError as error:
+            return str(error)
+        return ""
+
+
+@asynccontextmanager
+async def assembled(
+    settings: Settings, dsn: str, *, name: str, is_demo: bool = False, clock: Clock = utc_now
+) -> AsyncIterator[Parts]:
+    """Yields the parts on a migrated database; closes them at the end. `name` shows in the database's list of sessions."""
+    async with (
+        open_pool(dsn, max_size=POOL_SIZE, name=name) as pool,
+        open_bells(pool) as bells,
+        _client(settings, pool) as client,
+    ):
+        policy = policy_of(settings)
+        applier = Applier(pool, clock=clock, policy=policy, ring=bells.refetch)
+        sync = SyncContext(
+            pool=pool,
+            clock=clock,
+            vendor=client,
+            applier=applier,
+            # Off, nothing is due and nobody is asked, whatever else is set.
+            company_ids=settings.yclients_company_ids if settings.yclients_enabled else (),
+            interval=timedelta(minutes=settings.yclients_sync_interval_minutes),
+            window_days=settings.yclients_sync_window_days,
+            seconds_per_page=max(
+                1 / settings.yclients_requests_per_second, 60 / settings.yclients_requests_per_minute
+            ),
+        )
+        refetcher = Refetcher(sync)
+        key = secret_key(settings)
+        people = people_of(pool, key, _ports(settings, applier, bells, pool, is_demo=is_demo))
+        yield Parts(
+            settings=settings,
+            dsn=dsn,
+            pool=pool,
+            clock=clock,
+            policy=policy,
+            secret_key=key,
+            people=people,
+            bells=bells,
+            client=client,
+            applier=applier,
+            sync=sync,
+            refetcher=refetcher,
+            runs=Runs(sync, refetcher),
+            booking_form=booking_form(settings, sync, client, bells, key),
+            is_demo=is_demo,
+        )
+
+
+def booking_form(
+    settings: Settings, sync: SyncContext, client: YclientsClient, bells: Bells, key: str
+) -> BookingForm:
+    """The form, whose bookings the mirror follows at once."""
+
+    async def follow(company_id: int, record_id: int) -> None:
+        await mirror_now(sync, client, company_id, record_id, ring=bells.refetch)
+
+    return booking_form_of(
+        sync.pool,
+        sync.clock,
+        client,
+        settings,
+        secret_key=key,
+        hook_url=webhook_url(settings),
+        mirror_now=follow,
+    )
+
+
+def _ports(settings: Settings, applier: Applier, bells: Bells, pool: Pool, *, is_demo: bool) -> Ports:
+    async def give_bookings(user_id: int) -> None:
+        """Her earlier bookings, at once as far as a request may take; the rest by a job."""
+        async with pool.connection() as conn:
+            user = await read_user(conn, user_id)
+        if user is None or user.rematch_wanted_at is None:
+            return
+        if not await applier.rematch(user_id, limit=REMATCH_BATCH):
+            await bells.rematch(user_id)
+            return
+        async with pool.connection() as conn:
+            await finish_rematch(conn, user_id, wanted_at=user.rematch_wanted_at)
+
+    return Ports(
+        new_code=new_code,
+        move_ledger=partial(move_ledger, expire_days=settings.loyalty_expire_days),
+        settle_bookings=settler_of(policy_of(settings)),
+        open_channels=frozenset(senders_of(settings, is_demo=is_demo)),
+        on_contact_proved=give_bookings,
+        on_outbox=bells.outbox,
+    )
+
+
+def _client(settings: Settings, pool: Pool) -> YclientsClient:
+    limiter = DatabaseLimiter(
+        pool,
+        settings.yclients_egress,
+        per_second=settings.yclients_requests_per_second,
+        per_minute=settings.yclients_requests_per_minute,
+    )
+    return YclientsClient(
+        settings.yclients_api_url,
+        settings.yclients_partner_token or "",
+        settings.yclients_user_token or "",
+        limiter,
+    )
+
+
+@asynccontextmanager
+async def command_parts() -> AsyncIterator[Parts]:
+    """Yields the parts for one command: on the database in use, the embedded one started if need be and migrated."""
+    settings = load_settings()
+    async with database(settings) as dsn:
+        if settings.database_url is None:
+            await asyncio.to_thread(upgrade, dsn)
+        async with assembled(settings, dsn, name="command") as parts:
+            yield parts

@@ -1,0 +1,176 @@
+"""The composition root of the web process: settings in, ASGI app out, and the server that carries it."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from zerkalo.composition import Parts, assembled
+from zerkalo.db.embedded import database
+from zerkalo.db.migrate import is_current, upgrade
+from zerkalo.db.pool import open_pool
+from zerkalo.kit.clock import Clock
+from zerkalo.logs import configure_logging
+from zerkalo.settings import Settings, SettingsError, load_settings
+from zerkalo.sync.committer import Committer
+from zerkalo.users.service import ensure_first_admin
+from zerkalo.web.api import create_app
+from zerkalo.web.connections import BoundedProtocol, allow_many_connections
+from zerkalo.web.ops import Metrics
+from zerkalo.worker import WorkerState, run_worker
+
+DRAIN_SECONDS = 6
+"""How long a stopped server waits for requests under way: with what is to be closed after it, it is gone within 10 s
+even where the database is silent."""
+KEEP_ALIVE_SECONDS = 15
+PARENT_SECONDS = 1.0
+"""How often one of several server processes sees whether its parent lives."""
+
+SERVER_OPTIONS: Mapping[str, Any] = {
+    "loop": "uvloop",
+    "http": BoundedProtocol,
+    "ws": "none",
+    "access_log": False,  # a webhook's address may hold its secret
+    "log_config": None,
+    "server_header": False,
+    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+    "timeout_graceful_shutdown": DRAIN_SECONDS,
+    "proxy_headers": True,
+    "forwarded_allow_ips": "127.0.0.1",
+}
+"""How uvicorn is to serve, in one process or in several; `server_options` adds what the settings say."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: those raise the signal again at the end, over our own shutdown."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to `stop_on_signals`."""
+        yield
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """`SERVER_OPTIONS` with the proxies that are believed: uvicorn itself would look into the environment only."""
+    return {**SERVER_OPTIONS, "forwarded_allow_ips": settings.forwarded_allow_ips}
+
+
+def server_of(app: FastAPI, host: str, port: int, **options: Any) -> Server:
+    """A server for the app, not yet started; `options` over `SERVER_OPTIONS`."""
+    return Server(uvicorn.Config(app, host=host, port=port, **{**SERVER_OPTIONS, **options}))
+
+
+@dataclass(frozen=True)
+class Runtime(Parts):
+    """The parts, and what only a web process has."""
+
+    clock: Clock  # stated again: the type checker takes an inherited callable for a method
+    committer: Committer = field(kw_only=True)
+    worker: WorkerState | None = field(kw_only=True)
+    """The worker of this process; None where another process has it."""
+    metrics: Metrics = field(default_factory=Metrics, kw_only=True)
+
+    def worker_alive(self) -> bool:
+        """Whether the worker of this process is at work; yes, where it is not for this process to know."""
+        return self.worker is None or self.worker.is_alive
+
+
+@asynccontextmanager
+async def running_app(
+    settings: Settings, dsn: str, *, with_worker: bool, is_demo: bool = False
+) -> AsyncIterator[tuple[FastAPI, Runtime]]:
+    """Yields the app on a migrated database, with its worker beside it if wanted; ends both in order."""
+    async with assembled(settings, dsn, name="server", is_demo=is_demo) as parts:
+        await ensure_first_admin(
+            parts.pool, settings, now=parts.clock(), new_code=parts.people.ports.new_code
+        )
+        worker = WorkerState() if with_worker else None
+        async with Committer(parts.applier.take) as committer, _beside(parts, worker):
+            known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
+            runtime = Runtime(**known, committer=committer, worker=worker)
+            yield create_app(runtime), runtime
+
+
+async def prepare_database(settings: Settings, dsn: str) -> None:
+    """Migrate an embedded database; of one's own only see that it is up to date. Raises `SettingsError` if not."""
+    if settings.database_url is None:
+        await asyncio.to_thread(upgrade, dsn)
+        return
+    async with open_pool(dsn, name="start") as pool, pool.connection() as conn:
+        if not await is_current(conn):
+            raise SettingsError("DATABASE_URL: the tables are missing or out of date; run `zerkalo migrate`")
+
+
+async def serve_until_stopped(server: Server) -> None:
+    """Serve until SIGINT or SIGTERM; a second one ends the waiting for requests under way."""
+    allow_many_connections()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        server.handle_exit(number, None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        await server.serve()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def child_app() -> FastAPI:
+    """The app of one of several server processes, for uvicorn's supervisor. Its parent owns database and worker."""
+    settings = load_settings()
+    configure_logging(settings)
+    allow_many_connections()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with (
+            _ending_with_parent(),
+            database(settings) as dsn,
+            running_app(settings, dsn, with_worker=False) as (inner, _),
+        ):
+            app.mount("/", inner)
+            yield
+
+    return FastAPI(lifespan=lifespan, openapi_url=None)
+
+
+@asynccontextmanager
+async def _ending_with_parent() -> AsyncIterator[None]:
+    """Ends this process in order when its parent is gone: killed, it can tell its children nothing."""
+    parent = os.getppid()
+
+    async def watch() -> None:
+        while os.getppid() == parent:  # noqa: ASYNC110  the kernel has no event for it that works everywhere
+            await asyncio.sleep(PARENT_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watching = asyncio.create_task(watch(), name="watch the parent")
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+@asynccontextmanager
+async def _beside(parts: Parts, state: WorkerState | None) -> AsyncIterator[None]:
+    """The worker as a task of this process, for as long as the block lasts; none without `state`."""
+    if state is None:
+        yield
+        return
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_worker(parts, stop, state), name="worker")
+    try:
+        yield
+    finally:
+        stop.set()
+        await task

@@ -1,0 +1,199 @@
+"""The composition root of the background process: which jobs, which periods, kept going whatever PostgreSQL does."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import Protocol
+
+import psycopg
+import structlog
+from procrastinate import App
+from procrastinate.exceptions import ConnectorException
+
+from zerkalo.auth import store as auth
+from zerkalo.db.pool import Pool
+from zerkalo.db.transaction import transaction
+from zerkalo.inbox import store as inbox
+from zerkalo.kit.clock import Clock
+from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty import store as facts
+from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.outbox import store as outbox
+from zerkalo.outbox.clients import senders_of
+from zerkalo.outbox.service import send_due
+from zerkalo.settings import Settings
+from zerkalo.sync import run_store
+from zerkalo.sync.bells import BELL_QUEUE, SEND_OUTBOX, SYNC_QUEUE, Bells
+from zerkalo.sync.jobs import EVERY_HOUR, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Work, register_tasks
+from zerkalo.sync.refetch import Refetcher
+from zerkalo.sync.runs import Runs
+from zerkalo.sync.service import Applier
+from zerkalo.users.erase_service import sweep_erased
+
+BELLS_AT_ONCE = 6
+RUNS_AT_ONCE = 4
+"""Runs that one worker carries at once: they share one rate limit, so more would only wait longer for it."""
+DRAIN_SECONDS = 5.0
+"""How long a stopped worker waits for its jobs. A run notices the stop before its next question; a call to YCLIENTS
+that hangs is broken off then. With what is to be closed after it, the process is gone within 10 s."""
+RESTART_SECONDS_FIRST = 1.0
+RESTART_SECONDS_MAX = 30.0
+HEARTBEAT_SECONDS = 10.0
+STEADY_SECONDS = 60.0
+"""A worker that has worked so long begins its pauses anew when it fails."""
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerParts(Protocol):
+    """What the worker needs of the composition."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def policy(self) -> LoyaltyPolicy: ...
+    @property
+    def applier(self) -> Applier: ...
+    @property
+    def refetcher(self) -> Refetcher: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def bells(self) -> Bells: ...
+    @property
+    def is_demo(self) -> bool: ...
+
+
+class WorkerState:
+    """Whether the worker of this process is at work; for /readyz."""
+
+    def __init__(self) -> None:
+        self.is_alive = False
+
+
+async def run_worker(parts: WorkerParts, stop: asyncio.Event, state: WorkerState | None = None) -> None:
+    """Do the background work until `stop` is set, then let the jobs end (at most some ten seconds) and return.
+
+    The engine's worker returns, or raises, when PostgreSQL restarts: it is begun anew with growing pauses. Installs no
+    signal handlers. Keeps `state` and the fact `worker` current.
+    """
+    state = state or WorkerState()
+    work = Work(
+        pool=parts.pool,
+        clock=parts.clock,
+        runs=parts.runs,
+        refetcher=parts.refetcher,
+        rematch=parts.applier.rematch,
+        chores=_chores(parts),
+    )
+    register_tasks(parts.bells, work, stop)
+    heartbeat = asyncio.create_task(_show_life(parts, state), name="worker heartbeat")
+    try:
+        await _keep_working(parts.bells.app, state, stop)
+    finally:
+        state.is_alive = False
+        heartbeat.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await heartbeat
+
+
+def _chores(parts: WorkerParts) -> tuple[Chore, ...]:
+    senders = senders_of(parts.settings, is_demo=parts.is_demo)
+    return (
+        Chore(
+            SEND_OUTBOX,
+            EVERY_TEN_SECONDS,
+            lambda: send_due(parts.pool, senders, clock=parts.clock),
+        ),
+        Chore(
+            "settle_sweep",
+            EVERY_TEN_MINUTES,
+            lambda: loyalty.sweep(parts.pool, parts.policy, parts.clock()),
+        ),
+        Chore(
+            "sweep_erased",
+            EVERY_TEN_MINUTES,
+            lambda: sweep_erased(
+                parts.pool, settle_bookings=loyalty.settler_of(parts.policy), now=parts.clock()
+            ),
+        ),
+        Chore("prune", EVERY_HOUR, lambda: _prune(parts)),
+    )
+
+
+async def _prune(parts: WorkerParts) -> None:
+    """Drop what nobody needs any more: old deliveries, attempts, tokens, codes, sent messages, runs long ended."""
+    now = parts.clock()
+    before = now - timedelta(days=parts.settings.inbox_days)
+    while True:
+        async with transaction(parts.pool) as conn:
+            if await inbox.prune(conn, before=before) < inbox.PRUNE_BATCH:
+                break
+    async with transaction(parts.pool) as conn:
+        await auth.prune(conn, now=now)
+        await outbox.prune(conn, now=now)
+        await run_store.prune(conn, now=now)
+
+
+async def _keep_working(app: App, state: WorkerState, stop: asyncio.Event) -> None:
+    pause = RESTART_SECONDS_FIRST
+    while not stop.is_set():
+        began_at = asyncio.get_running_loop().time()
+        try:
+            await _work_once(app, state, stop)
+        except (ConnectorException, psycopg.Error) as error:
+            log.warning("the worker lost the database", error=type(error).__name__)
+        except Exception:
+            log.exception("the worker failed")
+        state.is_alive = False
+        if asyncio.get_running_loop().time() - began_at > STEADY_SECONDS:
+            pause = RESTART_SECONDS_FIRST
+        if not stop.is_set():
+            log.warning("the worker begins anew", in_seconds=pause)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+        pause = min(pause * 2, RESTART_SECONDS_MAX)
+
+
+async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
+    """One life of the engine's two workers: when one of them ends, or `stop` is set, both end."""
+    workers = [
+        asyncio.create_task(
+            app.run_worker_async(
+                queues=[queue],
+                name=queue,
+                concurrency=concurrency,
+                install_signal_handlers=False,
+                shutdown_graceful_timeout=DRAIN_SECONDS,
+                delete_jobs="successful",
+            ),
+            name=f"worker {queue}",
+        )
+        for queue, concurrency in ((BELL_QUEUE, BELLS_AT_ONCE), (SYNC_QUEUE, RUNS_AT_ONCE))
+    ]
+    stopped = asyncio.create_task(stop.wait())
+    state.is_alive = True
+    try:
+        await asyncio.wait([*workers, stopped], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        for worker in workers:
+            worker.cancel()  # which makes it end gracefully
+        endings = await asyncio.gather(*workers, return_exceptions=True)
+    for ending in endings:
+        if isinstance(ending, Exception):
+            raise ending
+
+
+async def _show_life(parts: WorkerParts, state: WorkerState) -> None:
+    """Write the fact `worker` again and again, for `check` in another process."""
+    while True:
+        if state.is_alive:
+            with contextlib.suppress(psycopg.Error):
+                async with parts.pool.connection() as conn:
+                    await facts.write_fact(conn, "worker", {"alive": True}, parts.clock())
+        await asyncio.sleep(HEARTBEAT_SECONDS)
