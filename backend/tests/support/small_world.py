@@ -1,0 +1,325 @@
+"""A small world of people and bookings on the production's wiring: every act goes in by the door it has in life.
+
+Accounts, admins and readers speak HTTP to the whole application; records come by the webhook or through the applier, as
+a sync's page and an unsigned call do. Only the clock is turned by hand, and passwords are hashed in no time. What
+anybody honestly proved is remembered here, beside the database and apart from it.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from psycopg.rows import dict_row
+
+from tests.support.application import SECRET, settings_of
+from tests.support.rows import add_user
+from tests.support.vendor import COMPANY_ID, State, event, page_item, webhook
+from zerkalo.composition import Parts, assembled
+from zerkalo.loyalty import service as loyalty
+from zerkalo.main import Runtime
+from zerkalo.sync.committer import Committer
+from zerkalo.users.erase_service import sweep_erased
+from zerkalo.users.import_rules import ImportedPerson
+from zerkalo.users.import_service import import_people
+from zerkalo.users.store import finish_rematch, users_to_rematch
+from zerkalo.web.api import create_app
+
+EMAILS = ("anna@mail.test", "boris@mail.test", "vera@mail.test")
+PHONES = ("+79991110001", "+79991110002", "+79991110003")
+RECORDS = (101, 102, 103, 104)
+BEGINNING = datetime(2026, 12, 20, 9, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+API = "/api/v1"
+
+
+class QuickPasswords:
+    """Hashes in no time: what Argon2 costs is not what these tests are about."""
+
+    async def hash(self, password: str) -> str:
+        return f"hash of {password}"
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        return password_hash == f"hash of {password}"
+
+
+class TurnedClock:
+    """Goes on only when told to."""
+
+    def __init__(self) -> None:
+        self.now = BEGINNING
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class World:
+    """The application and what really happened. `proved` and `codes`: of a user and of accounts merged into hers."""
+
+    app: FastAPI
+    parts: Parts
+    clock: TurnedClock
+    admin_id: int
+    proved: dict[int, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    """User -> (channel, key: lower e-mail or last ten digits) that she, an admin or an import honestly proved."""
+    codes: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    imported: set[int] = field(default_factory=set)
+    by_hand: dict[int, int | None] = field(default_factory=dict)
+    """Booking -> whose an admin said that it is."""
+    merged: set[int] = field(default_factory=set)
+    """Accounts that we know to have ended in another one."""
+    told: list[tuple[int, State]] = field(default_factory=list)
+    """Everything that YCLIENTS ever said, to be said again."""
+    api_ids: dict[int, str] = field(default_factory=dict)
+    keys: dict[str, tuple[dict[str, Any], Any]] = field(default_factory=dict)
+    """Idempotency key -> what was asked with it and answered."""
+    _numbers: Any = field(default_factory=lambda: count(1))
+
+    # looking
+
+    async def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+        async with self.parts.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(sql.encode(), values)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def users(self) -> list[dict[str, Any]]:
+        """Everybody who is there, but the admin."""
+        return await self.rows(
+            "select * from users where erased_at is null and id <> %s order by id", self.admin_id
+        )
+
+    async def bookings(self) -> list[dict[str, Any]]:
+        return await self.rows("select * from bookings order by id")
+
+    @asynccontextmanager
+    async def client(self, user_id: int | None = None) -> AsyncIterator[httpx2.AsyncClient]:
+        """A caller from an address of her own, signed in as a user or nobody."""
+        headers = {}
+        if user_id is not None:
+            (row,) = await self.rows("select token_epoch from users where id = %s", user_id)
+            async with self.parts.pool.connection() as conn, conn.transaction():
+                pair = await self.parts.people.auth.new_session(
+                    conn, user_id, row["token_epoch"], now=self.clock()
+                )
+            headers["Authorization"] = f"Bearer {pair.access_token}"
+        number = next(self._numbers)
+        address = (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 40_000)
+        transport = httpx2.ASGITransport(self.app, client=address)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://salon.test", headers=headers
+        ) as client:
+            yield client
+
+    # people
+
+    async def register(self, email: str, phone: str | None) -> None:
+        async with self.client() as client:
+            body = {"email": email, "password": PASSWORD, "name": f"Имя{next(self._numbers)}"}
+            answer = await client.post(
+                f"{API}/auth/register", json=body | ({"phone": phone} if phone else {})
+            )
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["email_verified"] is answer.json()["phone_verified"] is False
+        await self._learn_codes()
+
+    async def import_person(self, email: str | None, phone: str | None, code: str | None) -> None:
+        before = {user["id"] for user in await self.users()}
+        person = ImportedPerson(2, email, phone, "", code)
+        await import_people(self.parts.pool, [person], now=self.clock())
+        for user in await self.users():
+            if user["id"] not in before:
+                self.imported.add(user["id"])
+                self.proved[user["id"]] |= {("email", email)} if email else set()
+                self.proved[user["id"]] |= {("phone", phone[-10:])} if phone else set()
+        await self._learn_codes()
+
+    async def change_contact(self, user_id: int, **contact: str) -> None:
+        async with self.client(user_id) as client:
+            answer = await client.patch(f"{API}/auth/me", json=contact)
+        assert answer.status_code == 200, answer.text
+
+    async def prove(self, user_id: int, channel: str, *, honestly: bool) -> None:
+        """Ask for a code and type it in as it came, or a wrong one."""
+        self.clock.now += timedelta(minutes=1, seconds=1)
+        async with self.client(user_id) as client:
+            asked = await client.post(f"{API}/auth/verify/request", json={"channel": channel})
+            if asked.status_code != 202:
+                assert asked.status_code in {409, 429}, asked.text
+                return
+            (sent,) = await self.rows(
+                "select body, recipient from outbox where user_id = %s and channel = %s order by id desc limit 1",
+                user_id,
+                channel,
+            )
+            code = re.search(r"\b\d{6}\b", sent["body"])
+            assert code is not None
+            typed = code[0] if honestly else f"{(int(code[0]) + 1) % 1_000_000:06d}"
+            answer = await client.post(f"{API}/auth/verify/confirm", json={"channel": channel, "code": typed})
+        if answer.status_code == 200:
+            assert honestly, "a wrong code proved something"
+            key = sent["recipient"].lower() if channel == "email" else sent["recipient"][-10:]
+            self.proved[user_id].add((channel, key))
+        else:
+            assert answer.status_code == (409 if honestly else 400), answer.text
+        await self.learn_merges(by_admin=None)
+
+    async def merge(self, from_id: int, into_id: int) -> None:
+        async with self.client(self.admin_id) as client:
+            answer = await client.post(f"{API}/admin/users/{from_id}/merge", json={"into": into_id})
+        assert answer.status_code == (409 if from_id == into_id else 200), answer.text
+        await self.learn_merges(by_admin=from_id)
+
+    async def erase(self, user_id: int) -> None:
+        async with self.client(user_id) as client:
+            answer = await client.delete(f"{API}/auth/me")
+            assert answer.status_code == 204, answer.text
+            assert (await client.get(f"{API}/auth/me")).status_code == 401
+
+    async def _learn_codes(self) -> None:
+        for user in await self.users():
+            if user["unique_code"]:
+                self.codes[user["id"]].add(user["unique_code"])
+
+    async def learn_merges(self, *, by_admin: int | None) -> None:
+        """What an account proved is the other's now. One ends so by an admin's word, or because an import made it."""
+        merged = await self.rows(
+            "select id, merged_into from users where merged_into is not null order by id"
+        )
+        into_of = {row["id"]: row["merged_into"] for row in merged}
+        for old in into_of.keys() - self.merged:
+            assert old == by_admin or old in self.imported, f"account {old} was taken over"
+            self.merged.add(old)
+            # Of several merges at one moment any may have come first: what stays is at the end of the chain.
+            into = into_of[old]
+            while into in into_of:
+                into = into_of[into]
+            self.proved[into] |= self.proved.pop(old, set())
+            self.codes[into] |= self.codes.pop(old, set())
+            for booking_id, owner in self.by_hand.items():
+                if owner == old:
+                    self.by_hand[booking_id] = into
+
+    # the salon
+
+    async def tell(self, record_id: int, state: State, how: str) -> None:
+        """YCLIENTS shows a record: by webhook, on a page of a list, or somebody does in its name."""
+        self.told.append((record_id, state))
+        keys = {"id": record_id, "api_id": self.api_ids.get(record_id, "")}
+        if how == "webhook":
+            async with self.client() as client:
+                answer = await client.post(
+                    f"{API}/yclients/webhook/{SECRET}", content=json.dumps(event(state, **keys)).encode()
+                )
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["status"] != "quarantined", answer.text
+        elif how == "page":
+            shown = page_item(state, **keys)
+            assert shown is not None
+            await self.parts.applier.apply([shown])
+        else:
+            await self.parts.applier.apply([webhook(state, trusted=False, **keys)])
+
+    async def book_in_form(self, user_id: int, record_id: int) -> None:
+        """What the form leaves before it asks YCLIENTS; the record will carry its `api_id`."""
+        if record_id in self.api_ids:
+            return
+        self.api_ids[record_id] = api_id = f"api-{record_id}"
+        await self.rows(
+            "insert into form_bookings (api_id, user_id, company_id, created_at) values (%s, %s, %s, %s)",
+            api_id,
+            user_id,
+            COMPANY_ID,
+            self.clock(),
+        )
+
+    async def link(self, booking_id: int, user_id: int | None) -> None:
+        """An admin says whose a booking is; None: nobody's."""
+        async with self.client(self.admin_id) as client:
+            what, body = ("unlink", {}) if user_id is None else ("link", {"user_id": user_id})
+            answer = await client.post(f"{API}/admin/bookings/{booking_id}/{what}", json=body)
+        if answer.status_code == 200:
+            self.by_hand[booking_id] = user_id
+        else:
+            assert answer.status_code == 409, answer.text
+            assert answer.json()["code"] == "booking_erased"
+
+    async def move_points(self, kind: str, user_id: int, points: int, key: str) -> None:
+        """An admin redeems or adjusts; the same key again must give the same answer."""
+        body = {"user_id": user_id, "points": points, "reason": "tea"}
+        before = await self.balance(user_id)
+        async with self.client(self.admin_id) as client:
+            answer = await client.post(
+                f"{API}/admin/loyalty/{kind}", json=body, headers={"Idempotency-Key": key}
+            )
+        asked = body | {"kind": kind}
+        if key in self.keys:
+            known, given = self.keys[key]
+            is_gone = (await self.rows("select erased_at from users where id = %s", known["user_id"]))[0][
+                "erased_at"
+            ]
+            if known != asked or is_gone:
+                assert answer.status_code in {200, 422}, answer.text
+            else:
+                assert (answer.status_code, answer.json()) == (200, given)
+            return
+        if answer.status_code != 200:
+            assert (answer.status_code, kind) == (409, "redeem"), answer.text
+            assert points > await self.balance(user_id)
+            return
+        self.keys[key] = (asked, answer.json())
+        after = await self.balance(user_id)
+        assert answer.json()["balance_after"] == after
+        if kind == "redeem":
+            assert 0 <= after <= before - points
+
+    async def balance(self, user_id: int) -> int:
+        (row,) = await self.rows(
+            "select coalesce(sum(amount), 0)::int as points from bonus_entries where user_id = %s", user_id
+        )
+        return row["points"]
+
+    async def pass_days(self, days: int) -> None:
+        self.clock.now += timedelta(days=days)
+
+    async def do_chores(self) -> None:
+        """What the worker does by and by."""
+        parts = self.parts
+        await loyalty.sweep(parts.pool, parts.policy, self.clock())
+        settle = parts.people.ports.settle_bookings
+        while await sweep_erased(parts.pool, settle_bookings=settle, now=self.clock()):
+            pass
+        async with parts.pool.connection() as conn:
+            waiting = await users_to_rematch(conn, limit=50)
+        for user_id, wanted_at in waiting:
+            assert await parts.applier.rematch(user_id)
+            async with parts.pool.connection() as conn:
+                await finish_rematch(conn, user_id, wanted_at=wanted_at)
+
+
+@asynccontextmanager
+async def small_world(dsn: str, folder: Path, **environ: str | None) -> AsyncIterator[World]:
+    """Yields a world with a salon in Moscow, an admin and nobody else. `environ`: settings."""
+    settings = settings_of(
+        folder, "http://127.0.0.1:9/api/v1", YCLIENTS_COMPANY_ID=str(COMPANY_ID), **environ
+    )
+    clock = TurnedClock()
+    async with assembled(settings, dsn, name="small world", is_demo=True, clock=clock) as parts:
+        parts.people.auth.passwords = QuickPasswords()  # pyright: ignore[reportAttributeAccessIssue]  # it does the same, in no time
+        async with parts.pool.connection() as conn:
+            await conn.execute(
+                "insert into companies (id, timezone_name) values (%s, 'Europe/Moscow')", [COMPANY_ID]
+            )
+            admin_id = await add_user(conn, is_admin=True)
+        async with Committer(parts.applier.take) as committer:
+            known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
+            runtime = Runtime(**known, committer=committer, worker=None)
+            yield World(create_app(runtime), parts, clock, admin_id)

@@ -1,0 +1,131 @@
+"""The sync on a real database against the emulator in process: the production client over ASGI, a clock to turn."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+from psycopg.rows import dict_row
+
+from tests.support.emulator import TurnedClock
+from yclients_emulator import Emulator, EmulatorSettings, desk, new_demo_emulator
+from zerkalo.db.pool import Pool
+from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.sync.context import SyncContext
+from zerkalo.sync.refetch import Refetcher
+from zerkalo.sync.run_model import Run
+from zerkalo.sync.runs import Runs
+from zerkalo.sync.service import Applier
+from zerkalo.yclients.client import YclientsClient
+
+COMPANY_ID = 100200
+NO_BONUSES = LoyaltyPolicy(enabled=False, percent=Decimal(5))
+
+
+class NoLimit:
+    """A limiter that lets everything pass at once and remembers pauses."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+
+    async def acquire(self, kind: str) -> None: ...
+
+    async def pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+@dataclass
+class Salon:
+    """A salon in the emulator, and our mirror of it."""
+
+    emulator: Emulator
+    clock: TurnedClock
+    pool: Pool
+    client: YclientsClient
+    context: SyncContext
+    refetcher: Refetcher
+    runs: Runs
+
+    async def sync(self, *, full: bool = False, company_id: int = COMPANY_ID) -> Run:
+        """Run one reconciliation to its end."""
+        await self.runs.open_or_join(company_id, full=full)
+        run = await self.runs.carry(company_id)
+        assert run is not None
+        return run
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """Every booking, by record id."""
+        return await self.fetch("select * from bookings order by yclients_record_id")
+
+    async def row(self, record_id: int) -> dict[str, Any]:
+        """The booking of a record."""
+        (row,) = await self.fetch("select * from bookings where yclients_record_id = %s", record_id)
+        return row
+
+    async def fetch(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Rows of any question."""
+        async with self.pool.connection() as conn, conn.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(sql, values)  # pyright: ignore[reportArgumentType]  SQL of the tests' own
+            return await cursor.fetchall()
+
+    async def execute(self, sql: str, *values: Any) -> None:
+        """Change something behind everybody's back."""
+        async with self.pool.connection() as conn:
+            await conn.execute(sql, values)  # pyright: ignore[reportArgumentType]  SQL of the tests' own
+
+    def truths(self, company_id: int = COMPANY_ID) -> dict[int, dict[str, Any]]:
+        """The emulator's bookings (no blocks) by record id."""
+        found = [one for one in desk.truths(self.emulator) if one["company_id"] == company_id]
+        return {one["id"]: one for one in found if not one["is_block"]}
+
+    def requests_to(self, part: str) -> int:
+        """How many requests of a path with `part` in it the emulator has seen."""
+        return sum(part in one.path for one in self.emulator.requests)
+
+    def with_context(self, **changes: Any) -> "Salon":
+        """The same salon seen by a second process with other habits."""
+        context = replace(self.context, **changes)
+        refetcher = Refetcher(context)
+        return replace(self, context=context, refetcher=refetcher, runs=Runs(context, refetcher))
+
+
+@asynccontextmanager
+async def open_salon(
+    pool: Pool,
+    *,
+    settings: EmulatorSettings | None = None,
+    company_ids: tuple[int, ...] = (COMPANY_ID,),
+    demo: bool = True,
+    **context: Any,
+) -> AsyncIterator[Salon]:
+    """Yields a demo salon, not synced yet. `context`: changes to `SyncContext`."""
+    clock = TurnedClock()
+    settings = settings or EmulatorSettings(rate_limit=False)
+    emulator = new_demo_emulator(settings, seed=7, clock=clock, sleep=clock.sleep)
+    applier = Applier(pool, clock=clock, policy=NO_BONUSES)
+    client = YclientsClient(
+        "http://yclients/api/v1",
+        settings.partner_token,
+        settings.user_token,
+        NoLimit(),
+        transport=httpx2.ASGITransport(app=emulator.app),
+        clock=clock,
+        sleep=clock.sleep,
+        rng=lambda: 0.5,
+    )
+    async with client:
+        parts = SyncContext(
+            pool=pool,
+            clock=clock,
+            vendor=client,
+            applier=applier,
+            company_ids=company_ids,
+            interval=timedelta(minutes=30),
+            jitter=lambda: 0.5,
+        )
+        parts = replace(parts, **context)
+        refetcher = Refetcher(parts)
+        yield Salon(emulator, clock, pool, client, parts, refetcher, Runs(parts, refetcher))
