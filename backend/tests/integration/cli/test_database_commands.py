@@ -1,0 +1,167 @@
+"""`migrate`, `psql`, `backup` and `restore` as they are typed: what they print and how they end."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from tests.support.database import open_folder
+from tests.support.embedded import BACKEND, eventually, processes_of, server_pid, user_process
+from zerkalo.db.embedded import embedded_postgres
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+PROGRAM = [sys.executable, "-c", "from zerkalo.cli.main import main; main()"]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder to type commands in; its `data` holds a throw-away embedded database."""
+    with open_folder() as folder:
+        with embedded_postgres(folder / "data", durable=False):
+            pass
+        yield folder
+        assert eventually(lambda: not processes_of(folder / "data"))
+
+
+def _environment(**settings: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(BACKEND), **settings}
+
+
+def _type(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *words],
+        cwd=folder,
+        env=_environment(**settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_migrate_makes_the_tables_once(folder: Path) -> None:
+    first, second = _type(folder, "migrate"), _type(folder, "migrate")
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "were brought up to date" in first.stdout
+    assert "are already up to date" in second.stdout
+    assert not processes_of(folder / "data")
+
+
+def test_psql_answers_beside_a_running_server_and_leaves_it_running(folder: Path) -> None:
+    with user_process(folder / "data", serves=True) as server:
+        dsn = server.dsn()
+        pid = server_pid(folder / "data")
+
+        shown = _type(folder, "psql", "--", "-At", "-c", "select 'привет'")
+
+        assert (shown.returncode, shown.stdout) == (0, "привет\n")
+        with psycopg.connect(dsn) as conn:
+            conn.execute("select 1")
+        assert server_pid(folder / "data") == pid
+        server.end()
+
+
+def test_psql_fails_when_its_query_fails(folder: Path) -> None:
+    failed = _type(folder, "psql", "--", "-c", "select * from nowhere")
+
+    assert failed.returncode == 1
+    assert 'relation "nowhere" does not exist' in failed.stderr
+
+
+def test_ctrl_c_in_psql_ends_its_query_and_not_the_database_first(folder: Path) -> None:
+    shell = subprocess.Popen(
+        [*PROGRAM, "psql", "--", "-c", "select pg_sleep(60)"],
+        cwd=folder,
+        env=_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert eventually(lambda: _sleeps(folder))
+
+    os.killpg(shell.pid, signal.SIGINT)
+    _, errors = shell.communicate(timeout=30)
+
+    assert "canceling statement due to user request" in errors
+    assert "terminating connection" not in errors
+
+
+def _sleeps(folder: Path) -> bool:
+    return any("SELECT" in " ".join(p.cmdline()) for p in processes_of(folder / "data") if _is_backend(p))
+
+
+def _is_backend(process: psutil.Process) -> bool:
+    return process.cmdline()[:1] != [] and process.cmdline()[0].startswith("postgres: postgres zerkalo")
+
+
+@pytest.mark.parametrize(("words", "program"), [(["psql"], "psql"), (["backup", "b"], "pg_dump")])
+def test_password_stands_on_no_command_line(folder: Path, words: list[str], program: str) -> None:
+    with socket.create_server(
+        ("127.0.0.1", 0)
+    ) as silent:  # takes connections and never answers: time to look
+        command = subprocess.Popen(
+            [*PROGRAM, *words],
+            cwd=folder,
+            env=_environment(
+                DATABASE_URL=f"postgresql://salon:tops3cret@127.0.0.1:{silent.getsockname()[1]}/zerkalo",
+                SECRET_KEY="0123456789abcdef0123456789abcdef",
+            ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+        assert eventually(lambda: any(f"bin/{program}" in line for line in _command_lines(command.pid)))
+        lines = _command_lines(command.pid)
+        for child in psutil.Process(command.pid).children():
+            child.terminate()
+        output, errors = command.communicate(timeout=30)
+
+    assert any("salon" in line and "127.0.0.1" in line for line in lines)
+    assert "tops3cret" not in "".join([*lines, output, errors])
+    assert command.returncode == 1
+
+
+def _command_lines(pid: int) -> list[str]:
+    process = psutil.Process(pid)
+    return [" ".join(p.cmdline()) for p in [process, *process.children()]]
+
+
+def test_backup_and_restore_carry_a_salon_over(folder: Path) -> None:
+    _type(folder, "migrate")
+    _type(folder, "psql", "--", "-c", "insert into users (name) values ('Анна')")
+
+    saved = _type(folder, "backup", "salon.backup")
+    refused = _type(folder, "restore", "salon.backup")
+    restored = _type(folder, "restore", "salon.backup", DATA_DIR="elsewhere")
+
+    assert saved.returncode == 0, saved.stderr
+    assert "salon.backup: 0." in saved.stdout
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "--force" in refused.stderr
+    assert restored.returncode == 0, restored.stderr
+    assert (
+        _type(folder, "psql", "--", "-At", "-c", "select name from users", DATA_DIR="elsewhere").stdout
+        == "Анна\n"
+    )
+
+
+def test_what_is_wrong_with_the_data_is_told_in_one_line(folder: Path) -> None:
+    (folder / "data" / "postgres" / "PG_VERSION").write_text("17\n")
+
+    refused = _type(folder, "migrate")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("zerkalo migrate: ")
+    assert refused.stderr.count("\n") == 1
+    assert "zerkalo restore" in refused.stderr

@@ -1,0 +1,227 @@
+"""With a million bookings every question we ask often is answered from an index, by the statements we really send."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from tests.support.million import BOOKINGS, NOW, USERS
+from tests.support.plans import explaining
+from zerkalo.bookings import reading
+from zerkalo.bookings import store as bookings
+from zerkalo.bookings.model import Status
+from zerkalo.inbox import reading as inbox_reading
+from zerkalo.loyalty import store as ledger
+from zerkalo.loyalty.model import EarningState
+from zerkalo.sync import run_store
+from zerkalo.sync.run_model import Slice
+from zerkalo.users import store as users
+from zerkalo.web import stats
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+async def asked(million):
+    """A connection to it and what was planned there. What a test writes is rolled back."""
+    conn, plans = await explaining(million)
+    async with conn, conn.transaction(force_rollback=True):
+        yield conn, plans
+
+
+async def test_a_users_upcoming_bookings(asked):
+    conn, plans = asked
+
+    found = await reading.read_upcoming(conn, 70_042, now=NOW, status=None, after=None, limit=51)
+    await reading.read_upcoming(
+        conn,
+        70_042,
+        now=NOW,
+        status=Status.CONFIRMED,
+        after=(found[0].appointment_datetime, found[0].id),
+        limit=51,
+    )
+
+    assert found
+    assert plans.indexes == {"bookings_of_user"}
+    assert plans.scanned == set()
+
+
+async def test_a_users_bookings_newest_first(asked):
+    conn, plans = asked
+
+    found = await reading.read_newest_first(conn, 42, status=None, after=None, limit=51)
+    after = (found[3].appointment_datetime, found[3].id)
+    rest = await reading.read_newest_first(conn, 42, status=None, after=after, limit=51)
+
+    assert [shown.id for shown in found[4:]] == [shown.id for shown in rest][: len(found) - 4]
+    assert plans.indexes == {"bookings_of_user"}
+    assert plans.scanned == set()
+
+
+async def test_a_users_calendar(asked):
+    conn, plans = asked
+
+    await reading.read_calendar(conn, 42, now=NOW)
+
+    assert plans.indexes == {"bookings_of_user"}
+    assert plans.scanned == set()
+
+
+async def test_users_by_code_by_lower_email_by_phone(asked):
+    conn, plans = asked
+
+    assert await users.user_by_code(conn, "A0000042")
+    assert "users_unique_code_key" in plans.take().indexes
+    assert await users.holder_of_email(conn, "user42@example.com")
+    assert plans.take().indexes == {"users_email_proved"}
+    assert await users.holders_of_phone(conn, "9000000042")
+    assert plans.take().indexes == {"users_phone10_proved"}
+
+    found = await users.users_for_matching(
+        conn, codes=["A0000042"], emails=["user43@example.com"], phone10s=["9000000044"], ids=[45]
+    )
+    matching = plans.take()
+    assert [user.id for user in found] == [42, 43, 44, 45]
+    assert matching.indexes >= {
+        "users_unique_code_key",
+        "users_email_proved",
+        "users_phone10_proved",
+        "users_pkey",
+    }
+    assert "users" not in matching.scanned
+
+
+async def test_bookings_that_a_users_evidence_speaks_for(asked):
+    conn, plans = asked
+
+    found = await bookings.keys_of_user_evidence(
+        conn,
+        user_id=42,
+        codes=["A0000042"],
+        email="user42@example.com",
+        phone10="9000000042",
+        after_id=0,
+        limit=500,
+    )
+
+    assert len(found) >= BOOKINGS // USERS
+    assert plans.indexes == {
+        "bookings_of_user",
+        "bookings_by_code",
+        "bookings_by_email",
+        "bookings_by_phone10",
+    }
+    assert plans.scanned == set()
+
+
+async def test_the_salons_window(asked):
+    conn, plans = asked
+
+    day = date(2025, 6, 2)
+    found = await run_store.not_shown(conn, 1, Slice(day, day), up_to_id=BOOKINGS, shown=[])
+
+    assert len(found) > 100
+    assert plans.indexes == {"bookings_window"}
+    assert "bookings" not in plans.scanned
+
+
+async def test_unmatched_bookings_and_their_candidates(asked):
+    conn, plans = asked
+
+    found = await reading.read_unmatched(conn, after=None, limit=51)
+    assert len(found) == 51
+    assert plans.take().indexes == {"bookings_unmatched"}
+    await reading.read_candidates(conn, [shown.id for shown in found])
+    assert "users" not in plans.scanned
+
+
+async def test_bookings_with_several_candidates(asked):
+    conn, plans = asked
+
+    assert len(await reading.read_ambiguous(conn, after=None, limit=21)) == 21
+
+    assert "bookings" not in plans.scanned
+
+
+async def test_unverified_bookings(asked):
+    conn, plans = asked
+
+    assert await bookings.unverified_count(conn, 1) > 0
+
+    assert plans.indexes == {"bookings_unverified"}
+    assert plans.scanned == set()
+
+
+async def test_ledgers_of_a_batch_of_bookings(asked):
+    conn, plans = asked
+
+    lines = await ledger.read_ledger_lines(conn, range(1000, 1500))
+
+    assert lines
+    assert plans.indexes == {"bonus_entries_of_booking"}
+    assert plans.scanned == set()
+
+
+async def test_what_users_spent_in_a_year(asked):
+    conn, plans = asked
+    states = [
+        EarningState(n, 2, n % USERS + 1, "COMPLETED", 100, NOW.date(), verified=True) for n in range(1, 100)
+    ]
+
+    assert await ledger.read_spent(conn, states)
+
+    assert plans.indexes == {"bookings_of_user"}
+    assert plans.scanned == set()
+
+
+async def test_a_users_ledger(asked):
+    conn, plans = asked
+
+    assert await ledger.read_entries(conn, 45, None, 51)
+    assert await ledger.read_balance(conn, 45)
+    await ledger.read_movements(conn, [45])
+
+    assert plans.indexes <= {"bonus_entries_of_user", "bonus_entries_undone"}
+    assert "bonus_entries_of_user" in plans.indexes
+    assert plans.scanned == set()
+
+
+async def test_a_range_of_the_sweep(asked):
+    conn, plans = asked
+
+    assert await ledger.lock_unsettled(conn, 500_000, 505_000, enabled=True, start_date=None)
+
+    assert plans.indexes >= {"bookings_pkey", "bonus_entries_of_booking"}
+    assert plans.scanned == set()
+
+
+async def test_users_whose_points_expire(asked):
+    conn, plans = asked
+
+    await ledger.read_expiring_users(conn, NOW - timedelta(hours=9), NOW, 0, 200)
+
+    assert plans.indexes == {"bonus_entries_expiring"}
+    assert plans.scanned == set()
+
+
+async def test_the_inbox(asked):
+    conn, plans = asked
+
+    await inbox_reading.read_deliveries(conn, before_id=None, limit=51)
+    assert plans.take().indexes == {"deliveries_pkey"}
+    await inbox_reading.read_deliveries(conn, record_id=777, before_id=None, limit=51)
+    assert "deliveries_of_record" in plans.take().indexes
+    await inbox_reading.read_quarantined(conn, before_id=None, limit=51)
+    assert plans.take().indexes == {"deliveries_quarantined"}
+    assert await inbox_reading.last_received_at(conn, but_resource="test")
+    assert plans.take().indexes == {"deliveries_by_time"}
+
+
+async def test_the_chart_of_bookings(asked):
+    conn, plans = asked
+
+    days = await stats.bookings_by_day(conn, now=NOW)
+
+    assert len(days) >= 2 * stats.CHART_DAYS
+    assert "bookings_window" in plans.indexes
+    assert "bookings" not in plans.scanned

@@ -1,0 +1,178 @@
+"""Random histories on PostgreSQL: bookings, users, settings, redemptions, expiry, merges, sweeps; then the laws."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from math import floor
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.rows import NOON, add_booking, add_user
+from zerkalo.db.pool import Connection
+from zerkalo.loyalty import service, store
+from zerkalo.loyalty.model import Kind, LoyaltyPolicy, Tier
+
+NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
+BOOKINGS = 3
+USERS = 3
+TIERED = LoyaltyPolicy(True, Decimal("7.5"), tiers=(Tier(10_000, Decimal(10)),), expire_days=40)
+
+booking = st.integers(0, BOOKINGS - 1)
+user = st.integers(0, USERS - 1)
+steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("status"), booking, st.sampled_from(["PENDING", "COMPLETED", "COMPLETED", "CANCELLED"])
+        ),
+        st.tuples(st.just("service_price"), booking, st.integers(0, 3_000_000)),
+        st.tuples(st.just("user_id"), booking, st.none() | user),
+        st.tuples(st.just("verified"), booking, st.booleans()),
+        st.tuples(st.just("again"), booking, st.none()),
+        st.tuples(st.just("policy"), st.none(), st.sampled_from(["on", "off", "tiers", "other percent"])),
+        st.tuples(st.just("take"), user, st.integers(1, 500)),
+        st.tuples(st.just("merge"), user, user),
+        st.tuples(st.just("wait"), st.none(), st.integers(1, 30)),
+    ),
+    min_size=3,
+    max_size=25,
+)
+
+POLICIES = {
+    "on": LoyaltyPolicy(True, Decimal(5), expire_days=40),
+    "off": LoyaltyPolicy(False, Decimal(5), expire_days=40),
+    "tiers": TIERED,
+    "other percent": LoyaltyPolicy(True, Decimal("12.3456")),
+}
+
+
+@pytest.mark.slow
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=steps)
+def test_after_any_history_bookings_sum_to_what_they_earn_and_nothing_is_taken_twice(shared_dsn, history):
+    asyncio.run(live_through(shared_dsn, history))
+
+
+async def live_through(dsn, history):
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
+        await conn.execute("set timezone to 'UTC'")
+        async with conn.transaction(force_rollback=True):
+            life = Life(conn)
+            await life.begin()
+            for step, subject, value in history:
+                await life.step(step, subject, value)
+                await life.check()
+
+
+class Life:
+    """A small salon: what happens to it, and what must hold after each step."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self.now = NOW
+        self.policy = replace(POLICIES["on"])
+        self.users: list[int] = []
+        self.bookings: list[int] = []
+
+    async def begin(self):
+        self.users = [await add_user(self.conn) for _ in range(USERS)]
+        self.bookings = [
+            await add_booking(self.conn, user_id=user_id, appointment_datetime=NOON - timedelta(days=9 * n))
+            for n, user_id in enumerate(self.users)
+        ]
+
+    async def step(self, step, subject, value):
+        if step == "policy":
+            self.policy = POLICIES[value]
+            await self.settle(self.bookings)  # as the sweep does
+        elif step == "wait":
+            self.now += timedelta(days=value)
+            await service.expire_points(self.conn, self.users, self.policy.expire_days, self.now)
+        elif step == "take":
+            await self.redeem(self.users[subject], value)
+        elif step == "merge":
+            await self.merge(self.users[subject], self.users[value])
+        else:
+            if step == "user_id":
+                value = None if value is None else self.users[value]
+            if step != "again":
+                await self.conn.execute(
+                    f"update bookings set {step} = %s, revision = revision + 1 where id = %s".encode(),
+                    [value, self.bookings[subject]],
+                )
+            await self.settle([self.bookings[subject]])
+
+    async def settle(self, bookings):
+        states = await store.read_states(self.conn, bookings)
+        await service.settle_bookings(self.conn, states, self.policy, self.now)
+        assert await service.settle_bookings(self.conn, states, self.policy, self.now) == 0, "twice is once"
+
+    async def redeem(self, user_id, points):
+        await service.expire_points(self.conn, [user_id], self.policy.expire_days, self.now)
+        if await service.balance(self.conn, user_id) >= points:
+            await self.conn.execute(
+                "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+                " select %(user)s, %(amount)s, 'redemption', 'hand:' || count(*), %(now)s, %(now)s from bonus_entries",
+                {"user": user_id, "amount": -points, "now": self.now},
+            )
+
+    async def merge(self, from_user, into_user):
+        if from_user == into_user:
+            return
+        total = await service.balance(self.conn, from_user) + await service.balance(self.conn, into_user)
+        given_back = await self.expired()
+        await service.move_ledger(
+            self.conn, from_user, into_user, self.now, expire_days=self.policy.expire_days
+        )
+        await self.conn.execute(
+            "update bookings set user_id = %s, revision = revision + 1 where user_id = %s",
+            [into_user, from_user],
+        )
+        assert await service.balance(self.conn, from_user) == 0
+        # Seen as one person's, the two histories may let other points expire.
+        assert await service.balance(self.conn, into_user) == total + given_back - await self.expired()
+        assert await service.settle_bookings_by_id(self.conn, self.bookings, self.policy, self.now) == 0
+
+    async def expired(self):
+        cursor = await self.conn.execute(
+            "select coalesce(-sum(amount), 0)::bigint from bonus_entries e"
+            " where kind = 'expiry' and not exists (select from bonus_entries u where u.undoes = e.id)"
+        )
+        row = await cursor.fetchone()
+        assert row is not None
+        return row[0]
+
+    async def check(self):
+        for state in await store.read_states(self.conn, self.bookings):
+            lines = await store.read_ledger_lines(self.conn, [state.booking_id])
+            sums = {}
+            for line in lines:
+                sums[line.user_id] = sums.get(line.user_id, 0) + line.amount
+            sums = {user_id: points for user_id, points in sums.items() if points}
+            percents = [line.percent for line in lines if line.kind is Kind.ACCRUAL]
+            assert len(set(percents)) <= 1, "one percent for ever"
+            earns = state.status == "COMPLETED" and state.user_id is not None and state.verified
+            if not earns:
+                assert sums == {}
+            elif percents:
+                assert percents[0] is not None
+                points = floor(Fraction(state.price_kopecks, 100) * Fraction(percents[0]) / 100)
+                assert sums == ({state.user_id: points} if points else {})
+            else:
+                # Nothing accrued yet: the programme is off, or its percent of this price is no whole point.
+                assert sums == {}
+                smallest = floor(Fraction(state.price_kopecks, 100) * Fraction(self.policy.percent) / 100)
+                assert not self.policy.enabled or smallest == 0
+        for user_id in self.users:
+            movements = (await store.read_movements(self.conn, [user_id])).get(user_id, [])
+            expired = -sum(movement.amount for movement in movements if movement.kind is Kind.EXPIRY)
+            came = (
+                sum(movement.amount for movement in movements if movement.kind is not Kind.REDEMPTION)
+                + expired
+            )
+            assert expired >= 0, "more was given back than had expired"
+            assert expired <= came, "points expired that are not earned"

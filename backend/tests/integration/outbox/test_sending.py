@@ -1,0 +1,179 @@
+"""What is due is sent once, put off when it fails, and forgotten when it is done."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.support.people import RememberingSender
+from zerkalo.db.pool import Pool
+from zerkalo.outbox import store
+from zerkalo.outbox.model import Channel, Message, SendFailed
+from zerkalo.outbox.service import CLAIM_SPAN, send_due
+
+NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
+MESSAGE = Message(Channel.EMAIL, "anna@example.com", "Код", "Ваш код 123456", NOW + timedelta(minutes=10))
+
+
+class Clock:
+    """A clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+async def put(pool: Pool, message: Message = MESSAGE) -> int:
+    async with pool.connection() as conn:
+        return await store.put(conn, message, now=NOW)
+
+
+async def row(pool: Pool) -> dict[str, Any]:
+    names = ("recipient", "body", "attempts", "finished_at", "error", "next_attempt_at")
+    async with pool.connection() as conn:
+        found = await (await conn.execute(f"select {', '.join(names)} from outbox")).fetchone()
+    assert found is not None
+    return dict(zip(names, found, strict=True))
+
+
+async def test_a_message_is_sent_once_and_then_forgotten(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender()
+    await put(pool)
+
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 1
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 0
+
+    assert sender.sent == [("anna@example.com", "Код", "Ваш код 123456")]
+    kept = await row(pool)
+    assert (kept["recipient"], kept["body"], kept["error"]) == (None, "", None)
+    assert kept["finished_at"] == NOW
+
+
+async def test_many_processes_send_each_message_once(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender()
+    for number in range(60):
+        await put(pool, replace(MESSAGE, recipient=f"user{number}@example.com"))
+    counts: list[int] = []
+
+    async def work() -> None:
+        counts.append(await send_due(pool, {Channel.EMAIL: sender}, clock=clock))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4):
+            tasks.start_soon(work)
+
+    assert sum(counts) == 60
+    assert len({to for to, _, _ in sender.sent}) == len(sender.sent) == 60
+
+
+async def test_what_fails_is_tried_again_later_and_sent_then(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender(failure=SendFailed("SMTP 451"))
+    await put(pool)
+
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 0
+    waiting = await row(pool)
+    assert (waiting["error"], waiting["attempts"], waiting["finished_at"]) == ("SMTP 451", 1, None)
+    assert waiting["next_attempt_at"] == NOW + timedelta(seconds=5)
+    sender.failure = None
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 0, "not before its time"
+    clock.now += timedelta(seconds=5)
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 1
+
+
+async def test_a_final_refusal_is_not_tried_again(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender(failure=SendFailed("recipient refused, SMTP 550", is_final=True))
+    await put(pool)
+
+    await send_due(pool, {Channel.EMAIL: sender}, clock=clock)
+
+    kept = await row(pool)
+    assert (kept["finished_at"], kept["recipient"], kept["error"]) == (
+        NOW,
+        None,
+        "recipient refused, SMTP 550",
+    )
+
+
+async def test_what_is_out_of_time_is_dropped(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender(failure=SendFailed("down"))
+    await put(pool)
+    while clock.now < MESSAGE.expires_at:
+        await send_due(pool, {Channel.EMAIL: sender}, clock=clock)
+        clock.now += timedelta(seconds=30)
+
+    sender.failure = None
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 0
+
+    kept = await row(pool)
+    assert (kept["recipient"], kept["body"]) == (None, "")
+    assert kept["finished_at"] is not None
+    assert sender.sent == []
+
+
+async def test_a_process_that_died_leaves_its_message_to_others(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender()
+    await put(pool)
+    async with pool.connection() as conn:
+        claimed = await store.claim_due(conn, [Channel.EMAIL], now=NOW, until=NOW + CLAIM_SPAN, limit=9)
+    assert len(claimed) == 1
+
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 0, "it is claimed"
+    clock.now += CLAIM_SPAN
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 1
+
+
+async def test_a_sender_that_breaks_holds_up_nobody(pool: Pool, clock: Clock) -> None:
+    class Broken:
+        async def send(self, recipient: str, subject: str, body: str) -> None:
+            raise RuntimeError("anna@example.com 123456")
+
+    phone = RememberingSender()
+    await put(pool)
+    await put(pool, replace(MESSAGE, channel=Channel.PHONE, recipient="+79991234567"))
+
+    assert await send_due(pool, {Channel.EMAIL: Broken(), Channel.PHONE: phone}, clock=clock) == 1
+
+    async with pool.connection() as conn:
+        errors = await (await conn.execute("select error from outbox where error is not null")).fetchall()
+    assert errors == [("unexpected RuntimeError",)]
+
+
+async def test_a_channel_without_a_sender_waits(pool: Pool, clock: Clock) -> None:
+    await put(pool)
+
+    assert await send_due(pool, {}, clock=clock) == 0
+    assert (await row(pool))["attempts"] == 0
+
+
+async def test_a_message_of_a_transaction_that_failed_is_never_sent(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender()
+
+    async def fail() -> None:
+        async with pool.connection() as conn, conn.transaction():
+            await store.put(conn, MESSAGE, now=NOW)
+            raise RuntimeError("the request failed")
+
+    with pytest.raises(RuntimeError):
+        await fail()
+
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 0
+
+
+async def test_finished_rows_are_pruned_after_a_week(pool: Pool, clock: Clock) -> None:
+    await put(pool)
+    await send_due(pool, {Channel.EMAIL: RememberingSender()}, clock=clock)
+
+    async with pool.connection() as conn:
+        await store.prune(conn, now=NOW + timedelta(days=6))
+        assert await (await conn.execute("select count(*) from outbox")).fetchone() == (1,)
+        await store.prune(conn, now=NOW + timedelta(days=8))
+        assert await (await conn.execute("select count(*) from outbox")).fetchone() == (0,)

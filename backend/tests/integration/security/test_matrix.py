@@ -1,0 +1,359 @@
+"""Who may do what: every endpoint × nobody, the owner, another user, an admin. A new endpoint without a row fails here.
+
+The owner has a booking and a delivery of her own; the others ask for hers, by its id. Pages are asked for as a browser
+does, with the cookie of a session, and posted to with the token that our own forms carry: what is left to refuse is the
+person.
+"""
+
+import hmac
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.application import COMPANY_ID, PASSWORD, SECRET, Application
+from tests.support.emulator import FIXTURES
+from yclients_emulator import desk
+from zerkalo.auth.rules import derive_key
+from zerkalo.sync import run_routes
+
+pytestmark = pytest.mark.integration
+
+CALLERS = ("nobody", "owner", "other", "admin")
+BROWSER = {"Accept": "text/html"}
+SEED = "seed"
+_numbers = count(1)
+_WEBHOOK_BODY = (FIXTURES / "01-webhook-record-create.json").read_bytes()
+
+
+@dataclass(frozen=True)
+class Row:
+    """An endpoint: what is sent, and the status that nobody, the owner, another user and an admin are answered."""
+
+    endpoint: str
+    statuses: tuple[int, int, int, int]
+    sent: dict[str, Any]
+
+
+def row(endpoint: str, *statuses: int, **sent: Any) -> Row:
+    """`{ids}` in path and body are filled in; a single status holds for all callers."""
+    nobody, owner, other, admin = statuses * 4 if len(statuses) == 1 else statuses
+    return Row(endpoint, (nobody, owner, other, admin), sent)
+
+
+def page(endpoint: str, *statuses: int, **form: str) -> Row:
+    """A page, posted to with these fields."""
+    return row(endpoint, *statuses, **({"data": form} if endpoint.startswith("POST") else {}))
+
+
+KEY = {"Idempotency-Key": "{unique}"}
+OPEN, SIGNED_IN, ADMINS = (200,), (401, 200, 200, 200), (401, 403, 403, 200)
+TO_SIGN_IN = 303
+DESK, DESK_DONE = (TO_SIGN_IN, 403, 403, 200), (TO_SIGN_IN, 403, 403, 303)
+
+ROWS = [
+    row("GET /openapi.json", *OPEN),
+    row("GET /docs", *OPEN),
+    row("GET /healthz", *OPEN),
+    row("GET /readyz", *OPEN),
+    row("GET /metrics", *OPEN),
+    # the webhook believes its token alone, whoever is signed in
+    row("POST /api/v1/yclients/webhook", 401, content=_WEBHOOK_BODY),
+    row("POST /api/v1/yclients/webhook/{token}", 200, content=_WEBHOOK_BODY),
+    row("POST /api/v1/auth/register", 201, json={"email": "{unique}@mail.test", "password": PASSWORD}),
+    row("POST /api/v1/auth/login", 401, data={"username": "{unique}@mail.test", "password": "wrong"}),
+    row("POST /api/v1/auth/refresh", 401, json={"refresh_token": "made up"}),
+    row("POST /api/v1/auth/logout", 204),
+    row("GET /api/v1/auth/me", *SIGNED_IN),
+    row("PATCH /api/v1/auth/me", *SIGNED_IN, json={"name": "New"}),
+    row("DELETE /api/v1/auth/me", 401, 204, 204, 204),
+    row("GET /api/v1/auth/me/export", *SIGNED_IN),
+    row(
+        "POST /api/v1/auth/password",
+        *SIGNED_IN,
+        json={"old_password": PASSWORD, "new_password": "another password"},
+    ),
+    row("POST /api/v1/auth/password/reset/request", 202, json={"email": "{unique}@mail.test"}),
+    row(
+        "POST /api/v1/auth/password/reset/confirm",
+        400,
+        json={"email": "{unique}@mail.test", "code": "000000", "password": "another password"},
+    ),
+    row("POST /api/v1/auth/verify/request", 401, 202, 202, 202, json={"channel": "email"}),
+    row("POST /api/v1/auth/verify/confirm", 401, 400, 400, 400, json={"channel": "email", "code": "000000"}),
+    row(
+        "POST /api/v1/yclients/sync-bookings", 401, 403, 403, 202
+    ),  # no worker here: it starts and is not done
+    row("GET /api/v1/yclients/runs", *ADMINS),
+    row("GET /api/v1/yclients/runs/{run_id}", *ADMINS),
+    row("GET /api/v1/admin/drift", *ADMINS),
+    row("POST /api/v1/admin/events/{event_id}/replay", *ADMINS),
+    row("GET /api/v1/booking", *SIGNED_IN),
+    row("GET /api/v1/booking/calendar.ics", 404),  # its address is its key, and this one has none
+    row("POST /api/v1/booking/calendar", *SIGNED_IN),
+    row("DELETE /api/v1/booking/calendar", 401, 204, 204, 204),
+    row("GET /api/v1/booking/companies", *SIGNED_IN),
+    row("GET /api/v1/booking/services", *SIGNED_IN),
+    row("GET /api/v1/booking/staff", *SIGNED_IN),
+    row("GET /api/v1/booking/dates", *SIGNED_IN),
+    row("GET /api/v1/booking/times", *SIGNED_IN, params={"date": "2030-01-15"}),
+    row("POST /api/v1/booking", 422, json={"service_ids": [], "staff_id": 0, "consent": True}),
+    row("POST /api/v1/booking/code", 422, json={"phone": "none"}),
+    row("GET /api/v1/booking/{booking_id}", 401, 200, 404, 404),
+    row("PATCH /api/v1/booking/{booking_id}", 401, 200, 404, 404, json={"datetime": "{free_time}"}),
+    row("DELETE /api/v1/booking/{booking_id}", 401, 204, 404, 404),
+    row("GET /api/v1/loyalty", *SIGNED_IN),
+    row(
+        "POST /api/v1/admin/loyalty/redeem",
+        *ADMINS,
+        json={"user_id": "{owner_id}", "points": 1, "reason": "tea"},
+        headers=KEY,
+    ),
+    row(
+        "POST /api/v1/admin/loyalty/adjust",
+        *ADMINS,
+        json={"user_id": "{owner_id}", "points": 5, "reason": "gift"},
+        headers=KEY,
+    ),
+    row("GET /api/v1/admin/bookings/unmatched", *ADMINS),
+    row("POST /api/v1/admin/bookings/{booking_id}/link", *ADMINS, json={"user_id": "{other_id}"}),
+    row("POST /api/v1/admin/bookings/{booking_id}/unlink", *ADMINS),
+    row("GET /api/v1/admin/events", *ADMINS),
+    row("GET /api/v1/admin/events/{event_id}", *ADMINS),
+    row("GET /api/v1/admin/quarantine", *ADMINS),
+    row("GET /api/v1/admin/stats", *ADMINS),
+    row("GET /api/v1/admin/users", *ADMINS),
+    row("POST /api/v1/admin/users/{user_id}/merge", *ADMINS, json={"into": "{other_id}"}),
+    # pages
+    page("GET /static/{digest}/{name:path}", 200),
+    page("GET /", 200),
+    page("GET /privacy", 200),
+    page("GET /book", 200),
+    page("POST /book", 200),  # with nothing chosen it is the first step again
+    page("GET /book/choose", 303),  # reloaded: back to the beginning
+    page("GET /book/code", 303),
+    page("POST /book/choose", 200),
+    page("POST /book/code", 422, phone="none"),
+    page("GET /book/done/{token}", 404),  # signed; this one is not
+    page("GET /book/widget", 200),
+    page("GET /me/sign-in", 200, 303, 303, 303),
+    page("POST /me/sign-in", 401, email="{unique}@mail.test", password="wrong"),
+    page("GET /me/sign-up", 200, 303, 303, 303),
+    page("POST /me/sign-up", 422, email="no e-mail"),
+    page("POST /me/sign-out", 303),
+    page("GET /me/reset", 200),
+    page("POST /me/reset", 200, contact="{unique}@mail.test"),
+    page(
+        "POST /me/reset/confirm",
+        400,
+        contact="{unique}@mail.test",
+        code="000000",
+        password="another password",
+    ),
+    page("GET /me", TO_SIGN_IN, 200, 200, 200),
+    page("GET /me/code.svg", TO_SIGN_IN, 200, 200, 200),
+    page("GET /me/points", TO_SIGN_IN, 200, 200, 200),
+    page("GET /me/visits", TO_SIGN_IN, 200, 200, 200),
+    page("GET /me/visits/{booking_id}", TO_SIGN_IN, 200, 404, 404),
+    page("GET /me/visits/{booking_id}/cancel", TO_SIGN_IN, 200, 404, 404),
+    page("POST /me/visits/{booking_id}/cancel", TO_SIGN_IN, 303, 404, 404),
+    page("GET /me/visits/{booking_id}/move", TO_SIGN_IN, 200, 404, 404),
+    page("POST /me/visits/{booking_id}/move", TO_SIGN_IN, 303, 404, 404, time="{free_time}"),
+    page("GET /me/profile", TO_SIGN_IN, 200, 200, 200),
+    page("POST /me/profile", TO_SIGN_IN, 303, 303, 303, email="{unique}@mail.test", name="New"),
+    page("POST /me/profile/password", TO_SIGN_IN, 403, 403, 403, old_password="wrong", new_password=PASSWORD),
+    page("POST /me/verify/{channel}/send", TO_SIGN_IN, 303, 303, 303),
+    page("GET /me/verify/{channel}", TO_SIGN_IN, 200, 200, 200),
+    page("POST /me/verify/{channel}", TO_SIGN_IN, 400, 400, 400, code="000000"),
+    page("POST /me/calendar", TO_SIGN_IN, 200, 200, 200),
+    page("POST /me/calendar/revoke", TO_SIGN_IN, 303, 303, 303),
+    page("GET /me/export", TO_SIGN_IN, 200, 200, 200),
+    page("GET /me/erase", TO_SIGN_IN, 200, 200, 200),
+    page("POST /me/erase", TO_SIGN_IN, 403, 403, 403, sure="1", password="wrong"),
+    # the salon's desk
+    page("GET /admin", *DESK),
+    page("GET /admin/state", *DESK),
+    page("POST /admin/sync", *DESK_DONE),
+    page("POST /admin/codes", *DESK_DONE),
+    page("GET /admin/runs", *DESK),
+    page("GET /admin/drift", *DESK),
+    page("POST /admin/drift", *DESK_DONE),
+    page("GET /admin/bookings", *DESK),
+    page("GET /admin/bookings/{booking_id}", *DESK),
+    page("POST /admin/bookings/{booking_id}/link", *DESK_DONE, user_id="{other_id}"),
+    page("POST /admin/bookings/{booking_id}/unlink", *DESK_DONE),
+    page("GET /admin/events", *DESK),
+    page("GET /admin/quarantine", *DESK),
+    page("POST /admin/quarantine/replay", *DESK_DONE),
+    page("GET /admin/events/{event_id}", *DESK),
+    page("POST /admin/events/{event_id}/replay", *DESK_DONE),
+    page("POST /admin/events/{event_id}/set-aside", *DESK_DONE),
+    page("GET /admin/users", *DESK),
+    page("GET /admin/users/new", *DESK),
+    page("POST /admin/users/new", *DESK_DONE, email="{unique}@mail.test"),
+    page("GET /admin/users/{user_id}", *DESK),
+    page("POST /admin/users/{user_id}/points", *DESK_DONE, points="5", reason="gift", key="{unique}"),
+    page("POST /admin/users/{user_id}/merge", *DESK_DONE, into="{other_id}"),
+    page("GET /admin/setup", *DESK),
+    page("POST /admin/setup/install", *DESK_DONE, company_id="100200"),
+    page("POST /admin/setup/test", *DESK_DONE, company_id="100200"),
+]
+TABLE = {one.endpoint: one for one in ROWS}
+
+
+def endpoints(routes: Any) -> Iterator[str]:
+    """Every method and path, through routers inside routers."""
+    for route in routes:
+        if hasattr(route, "effective_candidates"):  # a router that FastAPI has included
+            yield from endpoints(route.effective_candidates())
+            yield from endpoints(route.effective_low_priority_routes())
+        else:
+            methods = getattr(route, "methods", None)
+            assert methods, f"{route} answers no method: a mount or a websocket needs a test of its own"
+            yield from (f"{method} {route.path}" for method in sorted(methods - {"HEAD"}))
+
+
+async def test_every_endpoint_has_a_row_and_every_row_an_endpoint(application: Application) -> None:
+    assert len(TABLE) == len(ROWS)
+    found = list(endpoints(application.app.router.routes))
+    assert sorted(found) == sorted(set(found))
+    assert set(found) == set(TABLE)
+
+
+@dataclass
+class World:
+    """Fresh people for one call: the owner has a visit to come, a past one that earned points, a claimed e-mail."""
+
+    ids: dict[str, Any]
+    people: dict[str, int]
+
+
+async def new_world(application: Application, one: Row) -> World:
+    """People, and of the owner's things what this row asks for."""
+    people: dict[str, int] = {}
+    for number, who in zip(_numbers, ("owner", "other", "admin"), strict=False):
+        people[who] = await application.new_user(
+            email=f"{who}{number}@mail.test", is_admin=who == "admin", unique_code=f"{number:08d}"
+        )
+    number = next(_numbers)
+    ids: dict[str, Any] = {
+        "user_id": people["owner"],
+        "owner_id": people["owner"],
+        "other_id": people["other"],
+        "token": SECRET,
+        "channel": "email",
+        "unique": f"matrix{number}",
+        "digest": "any",
+        "name": "app.css",
+    }
+    if "{booking_id}" in one.endpoint:
+        ids |= await new_booking(application, people["owner"], f"+7999{number:07d}")
+    if "{event_id}" in one.endpoint:
+        (event,) = await application.fetch(
+            "insert into deliveries (received_at, trusted, body, outcome, finished_at)"
+            " values (now(), true, 'not JSON', 'quarantined', now()) returning id"
+        )
+        ids["event_id"] = event["id"]
+    if "{run_id}" in one.endpoint:
+        (run,) = await application.fetch(
+            "insert into sync_runs (company_id, status, full_history, started_at)"
+            " values (%s, 'finished', false, now()) returning id",
+            COMPANY_ID,
+        )
+        ids["run_id"] = run["id"]
+    if "redeem" in one.endpoint:
+        await application.execute(
+            "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+            " values (%s, 100, 'adjustment', %s, now(), now())",
+            people["owner"],
+            f"matrix {number}",
+        )
+    return World(ids, people)
+
+
+async def new_booking(application: Application, user_id: int, phone: str) -> dict[str, Any]:
+    """A visit of hers to come, in YCLIENTS too, and a time to which it could be moved."""
+    emulator = application.emulator
+    record = desk.create(emulator, company_id=COMPANY_ID, service_ids=(3001,), phone=phone, name="Анна")
+    length = record.seance_length
+    _, free = desk.earliest(emulator, COMPANY_ID, (3001,), record.staff_id, None, length)
+    await application.mirror(record.id)
+    (booking,) = await application.fetch(
+        "update bookings set user_id = %s, matched_by = 'manual' where yclients_record_id = %s returning id",
+        user_id,
+        record.id,
+    )
+    return {"booking_id": booking["id"], "free_time": f"{free.isoformat()}+03:00"}
+
+
+def filled(value: Any, ids: dict[str, Any]) -> Any:
+    """The value with `{names}` replaced; one that is nothing but a name keeps the id's own type."""
+    if isinstance(value, dict):
+        return {key: filled(one, ids) for key, one in value.items()}
+    if not isinstance(value, str):
+        return value
+    whole = re.fullmatch(r"\{(\w+)\}", value)
+    return ids[whole[1]] if whole else re.sub(r"\{(\w+)(?::path)?\}", lambda name: str(ids[name[1]]), value)
+
+
+async def call(application: Application, one: Row, world: World, caller: str) -> httpx2.Response:
+    method, path = one.endpoint.split(" ")
+    sent = filled(one.sent, world.ids)
+    headers = dict(sent.pop("headers", {}))
+    user_id = world.people.get(caller)
+    pair = await application.session_of(user_id) if user_id else None
+    if path.startswith(("/api/", "/docs", "/redoc", "/openapi", "/healthz", "/readyz", "/metrics")):
+        headers |= {"Authorization": f"Bearer {pair.access_token}"} if pair else {}
+    else:
+        headers |= BROWSER | {"Cookie": cookies_of(pair.refresh_token if pair else None)}
+        if method == "POST":
+            sent["data"] = sent["data"] | {"csrf": csrf_of(application, pair.refresh_token if pair else None)}
+    async with application.client(address=f"198.51.100.{world.people['owner'] % 250}") as client:
+        return await client.request(method, filled(path, world.ids), headers=headers, **sent)
+
+
+def cookies_of(session: str | None) -> str:
+    held = {"__Host-zerkalo_form": SEED, **({"__Host-zerkalo_session": session} if session else {})}
+    return "; ".join(f"{name}={value}" for name, value in held.items())
+
+
+def csrf_of(application: Application, session: str | None) -> str:
+    key = derive_key(application.runtime.secret_key, "page forms")
+    return hmac.digest(key, f"{SEED}|{session or ''}".encode(), "sha256").hex()
+
+
+@pytest.fixture(autouse=True)
+async def fresh_start(application: Application, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """What is counted of one call must not be the next one's refusal; and nobody waits for a worker that is not there."""
+    monkeypatch.setattr(run_routes, "WAIT_SECONDS_MAX", 0.05)
+    yield
+    await application.execute("delete from attempts")
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+@pytest.mark.parametrize("endpoint", list(TABLE))
+async def test_each_caller_gets_what_the_table_says(
+    application: Application, endpoint: str, caller: str
+) -> None:
+    one = TABLE[endpoint]
+    world = await new_world(application, one)
+
+    answer = await call(application, one, world, caller)
+
+    assert answer.status_code == one.statuses[CALLERS.index(caller)], answer.text[:500]
+    if answer.status_code == TO_SIGN_IN and caller == "nobody" and one.statuses[0] != one.statuses[1]:
+        assert answer.headers["Location"].startswith("/me/sign-in")
+    if answer.status_code >= 400 and "/api/" in endpoint:
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"]
+    if not endpoint.startswith("GET /static"):
+        assert "no-store" in answer.headers["Cache-Control"] or "no-cache" in answer.headers["Cache-Control"]
+
+
+async def test_the_table_has_every_caller_for_every_endpoint() -> None:
+    """Its size, for the record: endpoints × callers."""
+    assert len(ROWS) * len(CALLERS) >= 450

@@ -1,0 +1,258 @@
+"""What must not be seen: in logs, in answers, in figures, in what commands print."""
+
+import asyncio
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx2
+import psycopg
+import pytest
+import structlog
+
+from tests.integration.processes.test_sync_processes import as_url
+from tests.support.application import (
+    COMPANY_ID,
+    PASSWORD,
+    SECRET,
+    SECRET_KEY,
+    WEBHOOK,
+    Application,
+    running_application,
+)
+from tests.support.emulator import sample
+from zerkalo.logs import configure_logging
+from zerkalo.settings import SECRET_FIELDS, Settings
+
+pytestmark = pytest.mark.integration
+
+BACKEND = Path(__file__).parents[3]
+PHONE, EMAIL, COMMENT, NAME = "+79991234567", "her.own@mail.test", "Ранимый комментарий", "Имярек"
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@dataclass
+class Watched:
+    """The application, and everything that it has logged at the most talkative level."""
+
+    application: Application
+    log: io.StringIO
+    must_not_appear: dict[str, str] = field(default_factory=dict)
+
+    def check(self) -> None:
+        text = self.log.getvalue()
+        assert len(text) > 1_000, "the log is listened to"
+        for what, secret in self.must_not_appear.items():
+            assert secret not in text, f"{what} is in the log"
+
+
+@pytest.fixture(params=["text", "json"])
+async def watched(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> AsyncIterator[Watched]:
+    stream = io.StringIO()
+    configure_logging(Settings(log_level="DEBUG", log_format=request.param), stream)
+    async with running_application(
+        dsn,
+        tmp_path,
+        with_worker=True,
+        is_demo=False,
+        SMTP_URL="smtp://user:smtp-password@127.0.0.1:9?from=salon@mail.test",
+        SMS_URL="http://127.0.0.1:9/send?api_id=sms-gateway-key&to={phone}&msg={text}",
+    ) as application:
+        emulator = application.emulator.settings
+        yield Watched(
+            application,
+            stream,
+            {
+                "the webhook's secret": SECRET,
+                "the signing key": SECRET_KEY,
+                "the partner's token": emulator.partner_token,
+                "the user's token": emulator.user_token,
+                "the mail server's password": "smtp-password",
+                "the gateway's key": "sms-gateway-key",
+                "a password": PASSWORD,
+                "a phone": PHONE.removeprefix("+7"),
+                "an e-mail": EMAIL,
+                "a comment": COMMENT,
+                "a name": NAME,
+            },
+        )
+
+
+async def test_no_log_line_holds_a_secret_or_a_person_whatever_happens(watched: Watched) -> None:
+    application = watched.application
+    event = sample("01")
+    event["data"] |= {"comment": COMMENT, "client": {"phone": PHONE, "email": EMAIL, "name": NAME}}
+    async with application.listening() as port:
+        base = f"http://127.0.0.1:{port}"
+        async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
+            registered = {"email": EMAIL, "password": PASSWORD, "phone": PHONE, "name": NAME}
+            assert (await client.post("/api/v1/auth/register", json=registered)).status_code == 201
+            signed = (
+                await client.post("/api/v1/auth/login", data={"username": EMAIL, "password": PASSWORD})
+            ).json()
+            watched.must_not_appear |= {
+                "an access token": signed["access_token"],
+                "its signature": signed["access_token"].split(".")[2],
+                "a refresh token": signed["refresh_token"],
+            }
+            bearer = {"Authorization": f"Bearer {signed['access_token']}"}
+            url = (await client.post("/api/v1/booking/calendar", headers=bearer)).json()["url"]
+            watched.must_not_appear["a calendar's key"] = url.partition("token=")[2]
+            for channel in ("email", "phone"):
+                await client.post("/api/v1/auth/verify/request", json={"channel": channel}, headers=bearer)
+            await client.get(url.removeprefix("https://salon.test"))
+            await _call_the_webhook(client, event)
+            await _break_things(application, client, event, bearer)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            f"BROKEN {WEBHOOK}/{SECRET}\r\nAuthorization: Bearer {signed['access_token']}\r\n\r\n".encode()
+        )
+        await reader.read(500)
+        writer.close()
+        await asyncio.sleep(1.5)  # the messages are tried, and refused
+    watched.check()
+
+
+async def _call_the_webhook(client: httpx2.AsyncClient, event: dict) -> None:
+    for path in (f"{WEBHOOK}/{SECRET}", f"{WEBHOOK}?token={SECRET}", f"{WEBHOOK}/{quote(SECRET[:-1])}x"):
+        for body in (json.dumps(event).encode(), b"not JSON " + SECRET.encode(), b"{}"):
+            await client.post(path, content=body)
+    await client.get(f"{WEBHOOK}/{SECRET}")
+    await client.put(f"{WEBHOOK}/{SECRET}/more?token={SECRET}")
+
+
+async def _break_things(
+    application: Application, client: httpx2.AsyncClient, event: dict, bearer: dict[str, str]
+) -> None:
+    """A table that is gone: errors of the database, tracebacks, jobs that fail."""
+    for table in ("bookings", "users"):
+        await application.execute(f"alter table {table} rename to {table}_gone")
+        event["data"]["last_change_date"] = "2027-01-01T12:00:00+0300"
+        answers = [
+            await client.post(f"{WEBHOOK}/{SECRET}", json=event),
+            await client.post(f"{WEBHOOK}?token={SECRET}", json=event),
+            await client.get("/api/v1/booking", headers=bearer),
+            await client.get(f"/api/v1/booking/calendar.ics?token={SECRET}"),
+            await client.post("/api/v1/auth/login", data={"username": EMAIL, "password": PASSWORD}),
+            await client.post(
+                "/api/v1/auth/register", json={"email": EMAIL, "password": PASSWORD, "phone": PHONE}
+            ),
+        ]
+        await application.execute(f"alter table {table}_gone rename to {table}")
+        assert [answer.status_code for answer in answers if answer.status_code >= 500]
+        for answer in answers:
+            assert "Traceback" not in answer.text
+            assert "bookings" not in answer.text
+            assert "psycopg" not in answer.text
+
+
+async def test_no_figure_page_or_error_holds_a_secret(application: Application) -> None:
+    secrets = [SECRET, SECRET_KEY, application.settings.yclients_user_token or "", application.runtime.dsn]
+    async with application.client() as client:
+        for path in (
+            "/metrics",
+            "/readyz",
+            "/healthz",
+            "/openapi.json",
+            "/docs",
+            "/",
+            "/nowhere",
+            "/me/sign-in",
+        ):
+            answer = await client.get(path, headers={"Accept": "text/html"})
+            for secret in secrets:
+                assert secret not in answer.text, path
+
+
+def test_settings_show_no_secret() -> None:
+    values = {name: f"hidden-{name}-value" for name in SECRET_FIELDS}
+    settings = Settings.model_construct(None, **values)
+
+    for shown in (repr(settings), str(settings), f"{settings}"):
+        for value in values.values():
+            assert value not in shown
+    named = [
+        name
+        for name in Settings.model_fields
+        if any(word in name for word in ("token", "secret", "password", "key"))
+    ]
+    assert set(named) <= SECRET_FIELDS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["--json", "--lang=en"])
+async def test_check_shows_no_secret_but_the_webhook_address_and_steers_no_terminal(
+    dsn: str, tmp_path: Path, form: str
+) -> None:
+    async with running_application(dsn, tmp_path) as application:
+        event = sample("01")
+        event["data"]["services"][0]["title"] = "\x1b[2J\x1b]0;owned\x07Стрижка\r\nforged line"
+        async with application.client() as client:
+            assert (await client.post(f"{WEBHOOK}/{SECRET}", json=event)).json()["status"] == "applied"
+        secrets = {
+            "YCLIENTS_PARTNER_TOKEN": "partner-token-not-to-show",
+            "YCLIENTS_USER_TOKEN": "user-token-not-to-show",
+            "SECRET_KEY": "signing-key-not-to-show",
+            "ADMIN_PASSWORD": "admin-password-not-to-show",
+            "SMTP_URL": "smtp://u:smtp-not-to-show@h:25",
+            "SMS_URL": "http://h/?k=sms-not-to-show&p={phone}&t={text}",
+        }
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", "from zerkalo.cli.main import main; main()", "check", form),
+            cwd=tmp_path,
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(BACKEND),
+                "DATABASE_URL": as_url(dsn),
+                "ADMIN_EMAIL": "boss@example.com",
+                "YCLIENTS_ENABLED": "True",
+                "YCLIENTS_API_URL": application.emulator_url,
+                "YCLIENTS_COMPANY_ID": str(COMPANY_ID),
+                "YCLIENTS_WEBHOOK_SECRET": SECRET,
+                **secrets,
+            },
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = (part.decode() for part in await asyncio.wait_for(process.communicate(), 60))
+
+    assert process.returncode in (0, 1), err
+    assert "not-to-show" not in out + err
+    assert "boss@example.com" not in out + err
+    assert SECRET not in out.replace(f"webhook?token={SECRET}", "").replace(f"webhook/{SECRET}", "")
+    assert SECRET in out, "the address to paste holds it"
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    if form == "--json":
+        json.loads(out)
+    else:
+        assert not [line for line in out.splitlines() if line.startswith("forged line")]
+
+
+async def test_the_database_says_nothing_of_its_values_to_a_caller(application: Application) -> None:
+    """A duplicate key's message would hold the key."""
+    code = "TAKEN234"
+    await application.new_user(email="dup@mail.test", unique_code=code)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await application.new_user(email="dup2@mail.test", unique_code=code)
+    async with application.client() as client:
+        answer = await client.post(
+            "/api/v1/auth/register", json={"email": "dup@mail.test", "password": PASSWORD}
+        )
+    assert answer.status_code == 201
+    assert code not in answer.text

@@ -1,0 +1,195 @@
+"""Whose booking, in the tables: proofs, codes, forms, candidates, later registration (contract, section 5)."""
+
+import pytest
+
+from tests.support.rows import add_user
+from tests.support.salon import Salon, salon
+from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page_item, webhook
+from zerkalo.db.pool import Pool
+from zerkalo.users.store import users_for_matching
+
+pytestmark = pytest.mark.integration
+
+PROVED = "2026-01-01T00:00:00Z"
+
+
+async def user(server: Salon, **columns: object) -> int:
+    async with server.pool.connection() as conn:
+        return await add_user(conn, **columns)
+
+
+async def link(server: Salon) -> tuple[int | None, str | None]:
+    row = await server.booking()
+    return row["user_id"], row["matched_by"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "state", "step"),
+    [
+        (
+            {"email": "Maria@Salon.test", "email_verified_at": PROVED},
+            State(5, email=" maria@salon.TEST "),
+            "email",
+        ),
+        (
+            {"phone": "+79990000001", "phone_verified_at": PROVED},
+            State(5, phone="8 (999) 000-00-01"),
+            "phone",
+        ),
+        ({"unique_code": "ABC12345"}, State(5, comment="код клиента авс12345"), "code"),
+    ],
+)
+async def test_what_is_proved_links(pool: Pool, columns: dict[str, object], state: State, step: str) -> None:
+    async with salon(pool) as server:
+        user_id = await user(server, **columns)
+        await server.status(event(state))
+        assert await link(server) == (user_id, step)
+
+
+@pytest.mark.parametrize("columns", [{"email": "maria@salon.test"}, {"phone": "+79990000001"}])
+async def test_an_unproved_contact_never_links(pool: Pool, columns: dict[str, object]) -> None:
+    async with salon(pool) as server:
+        user_id = await user(server, **columns)
+        await server.status(event(State(5, email="maria@salon.test")))
+        await server.applier.rematch(user_id)
+        assert await link(server) == (None, None)
+        assert await server.rows("select * from match_candidates") == []
+
+
+async def test_one_phone_of_two_links_nobody_and_keeps_both(pool: Pool) -> None:
+    async with salon(pool) as server:
+        both = [await user(server, phone="+79990000001", phone_verified_at=PROVED) for _ in range(2)]
+        await server.status(event(State(5)))
+        assert await link(server) == (None, None)
+        assert [
+            row["user_id"] for row in await server.rows("select * from match_candidates order by user_id")
+        ] == both
+
+        third = await user(server, unique_code="ABC12345")
+        await server.status(event(State(6, comment="Код клиента: ABC12345")))
+        assert await link(server) == (third, "code")
+        assert await server.rows("select * from match_candidates") == [], "nothing to choose any more"
+
+
+async def test_nobodys_code_is_passed_over(pool: Pool) -> None:
+    async with salon(pool) as server:
+        user_id = await user(server, phone="+79990000001", phone_verified_at=PROVED, unique_code="ABC12345")
+        await server.status(event(State(5, comment="Код клиента: ZZZ99999")))
+        assert await link(server) == (user_id, "phone")
+        assert (await server.booking())[
+            "notes"
+        ] == f"YClients. ID: {RECORD_ID}\nКод клиента: ABC12345\nКод клиента: ZZZ99999"
+
+
+async def test_code_in_a_stale_showing_gives_a_stronger_link(pool: Pool) -> None:
+    async with salon(pool) as server:
+        by_phone = await user(server, phone="+79990000001", phone_verified_at=PROVED)
+        by_code = await user(server, unique_code="ABC12345")
+        await server.status(event(State(6, comment="новое")))
+        assert await link(server) == (by_phone, "phone")
+
+        assert await server.status(event(State(5, comment="Код клиента: ABC12345"))) == "stale"
+
+        assert await link(server) == (by_code, "code")
+        row = await server.booking()
+        assert row["comment"] == "новое"
+        assert row["notes"] == f"YClients. ID: {RECORD_ID}\nКод клиента: ABC12345\nновое"
+
+
+async def test_comment_that_names_nobody_undoes_no_link(pool: Pool) -> None:
+    async with salon(pool) as server:
+        user_id = await user(server, unique_code="ABC12345")
+        await server.status(event(State(5, comment="Код клиента: ABC12345")))
+        await server.status(event(State(6, comment="перенесла")))
+        assert await link(server) == (user_id, "code")
+
+
+@pytest.mark.parametrize(
+    "proves", [{"phone_verified_at": PROVED}, {"email_verified_at": PROVED}, {"unique_code": "ABC12345"}]
+)
+async def test_whoever_proves_later_gets_her_earlier_bookings(pool: Pool, proves: dict[str, str]) -> None:
+    async with salon(pool) as server:
+        user_id = await user(server, phone="+79990000001", email="maria@salon.test")
+        state = State(5, email="maria@salon.test", comment="Код клиента: ABC12345")
+        await server.applier.apply([webhook(state, id=n + 1) for n in range(7)])
+        ((column, value),) = proves.items()
+        await server.rows(f"update users set {column} = %s where id = %s", value, user_id)
+
+        assert await server.applier.rematch(user_id, limit=3) is False
+        assert [row["user_id"] for row in await server.bookings()].count(user_id) == 3
+        assert await server.applier.rematch(user_id) is True
+        assert {row["user_id"] for row in await server.bookings()} == {user_id}
+        before = await server.bookings()
+        await server.applier.rematch(user_id)
+        assert [row["revision"] for row in await server.bookings()] == [row["revision"] for row in before]
+
+
+async def test_form_booking_links_by_record_and_by_the_id_that_travels_along(pool: Pool) -> None:
+    async with salon(pool) as server:
+        by_form = await user(server)
+        await user(server, unique_code="ABC12345")
+        add = "insert into form_bookings (api_id, user_id, company_id, record_id, created_at) values (%s, %s, %s, %s, now())"
+        await server.rows(add, "known", by_form, COMPANY_ID, 1)
+        await server.rows(add, "lost", by_form, COMPANY_ID, None)
+        await server.applier.apply(
+            [
+                webhook(State(5, comment="Код клиента: ABC12345"), id=1),
+                webhook(State(5), id=2, api_id="lost"),
+                webhook(State(5), id=3),
+            ]
+        )
+        assert [(row["user_id"], row["matched_by"]) for row in await server.bookings()] == [
+            (by_form, "form"), (by_form, "form"), (None, None)
+        ]  # fmt: skip
+        (lost,) = await server.rows("select record_id, status from form_bookings where api_id = 'lost'")
+        assert lost == {"record_id": 2, "status": "booked"}
+
+        await server.applier.apply([webhook(State(5), id=4, api_id="lost")])
+        assert (await server.bookings())[3]["user_id"] is None, "a copied record carries its original's id"
+
+
+async def test_a_hint_with_a_form_bookings_id_takes_it_from_nobody(pool: Pool) -> None:
+    async with salon(pool, secret=None) as server:
+        by_form = await user(server)
+        await server.rows(
+            "insert into form_bookings (api_id, user_id, company_id, created_at) values ('lost', %s, %s, now())",
+            by_form,
+            COMPANY_ID,
+        )
+        await server.status(event(State(5), api_id="lost"))
+        assert await link(server) == (None, None)
+        page = page_item(State(5), api_id="lost")
+        assert page is not None
+        await server.applier.apply([page])
+        assert await link(server) == (by_form, "form")
+
+
+async def test_a_missing_user_is_logged_by_record_only(
+    pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with salon(pool) as server:
+        await server.status(event(State(5, email="maria@salon.test", comment="секрет")))
+        told = "".join(capsys.readouterr())
+    assert "Пользователь не найден" in told
+    assert str(RECORD_ID) in told
+    for hidden in ("9990000001", "maria@salon", "секрет", "Мария"):
+        assert hidden not in told
+
+
+async def test_an_unknown_attendance_is_logged_and_counts_as_waiting(
+    pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with salon(pool) as server:
+        await server.status(event(State(5, attendance=7)))
+        assert (await server.booking())["status"] == "PENDING"
+    assert "unknown attendance" in "".join(capsys.readouterr())
+
+
+async def test_people_for_matching_are_found_by_what_they_proved(pool: Pool) -> None:
+    async with salon(pool) as server:
+        claims = await user(server, email="maria@salon.test", phone="+79990000001")
+        async with pool.connection() as conn:
+            found = await users_for_matching(conn, emails=["maria@salon.test"], phone10s=["9990000001"])
+            by_id = await users_for_matching(conn, ids=[claims])
+    assert found == []
+    assert (by_id[0].email_proved, by_id[0].phone10_proved) == (None, None)

@@ -1,0 +1,330 @@
+"""Her right to see everything, and to have it gone."""
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from typing import Any
+
+import anyio
+import pytest
+from psycopg.errors import RaiseException
+
+from tests.support.people import PeopleApi, people_api
+from tests.support.rows import add_booking, add_user
+from zerkalo.db.binaries import clean_environment, program
+from zerkalo.db.pool import Pool
+from zerkalo.users.erase_service import erase_user, sweep_erased
+
+THEN = datetime(2025, 1, 1, tzinfo=UTC)
+EMAIL, PHONE, NAME, CODE = "anna.petrova@example.com", "+79991234567", "Анна Петрова", "ANNA1234"
+
+
+@pytest.fixture
+async def people(pool: Pool) -> PeopleApi:
+    return people_api(pool)
+
+
+def record(number: int, **client: str) -> bytes:
+    body = {"company_id": 1, "resource": "record", "resource_id": number, "status": "update"}
+    return json.dumps({**body, "data": {"id": number, "client": client}}).encode()
+
+
+async def add_delivery(conn: Any, body: bytes, **columns: Any) -> None:
+    values = {
+        "received_at": THEN,
+        "trusted": True,
+        "company_id": 1,
+        "resource": "record",
+        "resource_id": None,
+        "event": "update",
+        "body": body,
+        "outcome": "applied",
+        "reason": None,
+        "booking_id": None,
+        "finished_at": THEN,
+    } | columns
+    marks = ", ".join(f"%({name})s" for name in values)
+    await conn.execute(f"insert into deliveries ({', '.join(values)}) values ({marks})", values)
+
+
+async def anna_everywhere(people: PeopleApi) -> int:
+    """Anna with something of her in every table that can hold it, and somebody else beside her."""
+    hash_ = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"
+    async with people.pool.connection() as conn:
+        anna = await add_user(
+            conn,
+            email=EMAIL,
+            phone=PHONE,
+            name=NAME,
+            unique_code=CODE,
+            password_hash=hash_,
+            email_verified_at=THEN,
+            phone_verified_at=THEN,
+        )
+        other = await add_user(conn, email="other@example.com", email_verified_at=THEN)
+        await conn.execute("insert into retired_codes (code, user_id) values ('ANNA0000', %s)", [anna])
+        linked = await add_booking(
+            conn,
+            user_id=anna,
+            matched_by="code",
+            yclients_record_id=7,
+            phone=PHONE,
+            comment=f"Код клиента: {CODE}, {NAME}",
+            notes=f"YClients. ID: 7\nКод клиента: {CODE}\nКод клиента: {CODE}, {NAME}",
+            match_email=EMAIL,
+            match_phone10=PHONE[-10:],
+            match_codes=[CODE],
+            raw_record=record(7, phone=PHONE, email=EMAIL, name=NAME).decode(),
+        )
+        await add_booking(
+            conn, yclients_record_id=8, matched_by="manual", phone=PHONE, match_phone10=PHONE[-10:],
+            notes="YClients. ID: 8\n" + NAME, comment=NAME, raw_record=NAME,
+        )  # fmt: skip
+        await add_booking(conn, company_id=None, user_id=anna, notes=f"для {NAME}", comment=NAME)
+        others = await add_booking(
+            conn, user_id=other, yclients_record_id=9, notes="YClients. ID: 9\nвсё", raw_record="{}"
+        )
+        await conn.execute("insert into match_candidates values (%s, %s, 'phone', %s)", [others, anna, THEN])
+        await add_delivery(
+            conn, record(7, phone="8 (999) 123-45-67", name=NAME), resource_id=7, booking_id=linked
+        )
+        await add_delivery(conn, record(9, name="Другая"), resource_id=9, booking_id=others)
+        client_body = json.dumps(
+            {"company_id": 1, "resource": "client", "data": {"phone": "79991234567", "name": NAME}}
+        )
+        await add_delivery(conn, client_body.encode(), resource="client", resource_id=3, outcome="ignored")
+        await add_delivery(
+            conn, f"not json {EMAIL.upper()} {NAME}".encode(), resource=None, company_id=None,
+            outcome="quarantined", reason="not JSON",
+        )  # fmt: skip
+        await conn.execute(
+            "insert into form_bookings (api_id, user_id, company_id, record_id, status, answer, created_at)"
+            " values ('a', %s, 1, 7, 'booked', %s::jsonb, %s)",
+            [anna, json.dumps({"phone": PHONE, "name": NAME}), THEN],
+        )
+        for key, amount, of, by in (("k", 125, linked, None), ("h", -25, None, other)):
+            await conn.execute(
+                "insert into bonus_entries (user_id, booking_id, amount, kind, reason, entry_key, created_by,"
+                " effective_at, created_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    anna,
+                    of,
+                    amount,
+                    "accrual" if of else "redemption",
+                    f"для {NAME}" if by else "",
+                    key,
+                    by,
+                    THEN,
+                    THEN,
+                ],
+            )
+        await conn.execute("insert into calendar_tokens values ('\\x01', %s, %s)", [anna, THEN])
+        await conn.execute(
+            "insert into verification_codes (user_id, purpose, channel, contact, code_hash, created_at, expires_at)"
+            " values (%s, 'verify', 'email', %s, '\\x01', %s, %s)",
+            [anna, EMAIL, THEN, THEN],
+        )
+        await conn.execute(
+            "insert into outbox (user_id, channel, recipient, body, created_at, expires_at, next_attempt_at)"
+            " values (%s, 'phone', %s, %s, %s, '2099-01-01', '2099-01-01')",
+            [anna, PHONE, NAME, THEN],
+        )
+    return anna
+
+
+async def erase(people: PeopleApi, user_id: int) -> None:
+    await erase_user(
+        people.pool, user_id, settle_bookings=people.people.ports.settle_bookings, now=people.now
+    )
+
+
+async def sweep(people: PeopleApi) -> int:
+    """What the worker does every ten minutes."""
+    return await sweep_erased(
+        people.pool, settle_bookings=people.people.ports.settle_bookings, now=people.now
+    )
+
+
+def dumped(dsn: str) -> str:
+    """The whole database as text, bodies too."""
+    done = subprocess.run(
+        [program("pg_dump"), "--data-only", "--inserts", "--restrict-key=test", dsn],
+        env=clean_environment(),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    # Bodies are dumped as hex: show them as text too.
+    hex_bodies = [part.split("'")[0] for part in done.stdout.split(r"'\x")[1:]]
+    return done.stdout + "".join(bytes.fromhex(part).decode(errors="replace") for part in hex_bodies)
+
+
+def traces(dump: str) -> list[str]:
+    """What of Anna is in it."""
+    digits = "".join(letter for letter in dump if letter.isdigit())
+    needles = [EMAIL, "anna.petrova", NAME, "Петрова", CODE + "'", "9991234567", json.dumps(NAME)[1:-1]]
+    lowered = dump.lower()
+    return [needle for needle in needles if needle.lower() in lowered] + (
+        ["the phone, digit by digit"] if "9991234567" in digits else []
+    )
+
+
+async def test_nothing_of_her_is_left_anywhere(people: PeopleApi, dsn: str) -> None:
+    anna = await anna_everywhere(people)
+    client = await people.api.as_user(anna)
+    assert len(traces(dumped(dsn))) == 8, "the test sees her while she is there"
+
+    assert (await client.delete("/auth/me")).status_code == 204
+
+    left = traces(dumped(dsn))
+    # Her code stays as a number that is never given again, and names nobody.
+    assert left == [CODE + "'"]
+    assert (await client.get("/auth/me")).status_code == 401
+    async with people.pool.connection() as conn:
+        retired = await (
+            await conn.execute("select code, user_id from retired_codes order by code")
+        ).fetchall()
+    assert retired == [("ANNA0000", None), (CODE, None)]
+
+
+async def test_what_the_salon_counts_stays(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+
+    await erase(people, anna)
+
+    async with people.pool.connection() as conn:
+        bookings = await (
+            await conn.execute(
+                "select yclients_record_id, user_id, service_price, notes, erased_at from bookings order by id"
+            )
+        ).fetchall()
+        ledger = await (
+            await conn.execute("select user_id, amount, reason from bonus_entries order by id")
+        ).fetchall()
+        deliveries = await (
+            await conn.execute("select body, outcome, reason, handled_at from deliveries order by id")
+        ).fetchall()
+        form = await (await conn.execute("select user_id, record_id, answer from form_bookings")).fetchall()
+    assert bookings[0] == (7, None, 250_000, "YClients. ID: 7", people.now)
+    assert bookings[1] == (8, None, 250_000, "YClients. ID: 8", people.now)
+    assert bookings[2] == (None, None, 250_000, "", people.now)
+    assert bookings[3][3:] == ("YClients. ID: 9\nвсё", None), "somebody else's is not touched"
+    assert ledger == [(anna, 125, ""), (anna, -25, ""), (anna, -125, "not_earned")], (
+        "nobody's booking earns nothing"
+    )
+    assert [
+        json.loads(body)["erased"] for body in (deliveries[0][0], deliveries[2][0], deliveries[3][0])
+    ] == [True] * 3
+    assert "Другая" in json.loads(deliveries[1][0])["data"]["client"]["name"]
+    assert deliveries[3][1:] == ("quarantined", "erased", people.now), "it waits for no replay any more"
+    assert form == [(None, 7, None)]
+
+
+async def test_erasing_twice_is_erasing_once(people: PeopleApi, dsn: str) -> None:
+    anna = await anna_everywhere(people)
+    await erase(people, anna)
+    once = dumped(dsn)
+
+    await erase(people, anna)
+
+    assert sorted(dumped(dsn).splitlines()) == sorted(once.splitlines())
+
+
+async def test_the_ledger_gives_up_words_only_and_only_of_the_erased(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+    async with people.pool.connection() as conn:
+        for change in ("reason = ''", "reason = 'x'", "amount = 1"):
+            with pytest.raises(RaiseException, match="only grows"):
+                await conn.execute(f"update bonus_entries set {change} where user_id = %s", [anna])
+        await conn.execute("update users set erased_at = now() where id = %s", [anna])
+        for change in ("reason = 'x'", "amount = 1", "reason = '', amount = 1"):
+            with pytest.raises(RaiseException, match="only grows"):
+                await conn.execute(f"update bonus_entries set {change} where user_id = %s", [anna])
+
+
+async def test_a_booking_that_was_being_linked_meanwhile_is_stripped_too(people: PeopleApi, dsn: str) -> None:
+    anna = await anna_everywhere(people)
+    async with people.pool.connection() as conn, anyio.create_task_group() as tasks, conn.transaction():
+        await add_booking(conn, user_id=anna, yclients_record_id=20, comment=NAME)
+        tasks.start_soon(lambda: erase(people, anna))
+        await anyio.sleep(0.3)
+
+    async with people.pool.connection() as conn:
+        # And one whose batch had read her before she was gone, and wrote after.
+        await add_booking(conn, user_id=anna, yclients_record_id=21, comment=NAME)
+    assert await sweep(people) == 1
+    assert await sweep(people) == 0
+
+    assert traces(dumped(dsn)) == [CODE + "'"]
+
+
+async def test_her_code_is_never_given_again(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+    await erase(people, anna)
+
+    from zerkalo.db.transaction import transaction
+    from zerkalo.users.model import NewUser
+    from zerkalo.users.service import CodeTaken, add_user
+
+    async with transaction(people.pool) as conn:
+        with pytest.raises(CodeTaken):
+            await add_user(conn, NewUser(unique_code=CODE), now=people.now, new_code=lambda: CODE)
+
+
+async def test_she_may_come_back_as_a_new_person(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+    await erase(people, anna)
+
+    user_id, client = await people.registered(EMAIL)
+
+    assert user_id != anna
+    assert (await people.prove(client, "email")).status_code == 200
+
+
+async def test_the_export_holds_everything_and_nobody_else(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+    client = await people.api.as_user(anna)
+
+    answer = await client.get("/auth/me/export")
+
+    assert answer.status_code == 200
+    assert "attachment" in answer.headers["content-disposition"]
+    told = answer.json()
+    assert told["account"]["email"] == EMAIL
+    assert {row["yclients_record_id"] for row in told["bookings"]} == {7, None}
+    (mirrored,) = [row for row in told["bookings"] if row["yclients_record_id"] == 7]
+    assert EMAIL in mirrored["raw_record"]
+    assert [row["amount"] for row in told["bonus_entries"]] == [125, -25]
+    assert len(told["deliveries"]) == 1
+    assert told["codes_sent"][0]["contact"] == EMAIL
+    assert len(told["sessions"]) == 1
+    assert [row["code"] for row in told["codes_of_merged_accounts"]] == ["ANNA0000"]
+    assert "other@example.com" not in answer.text
+    assert "Другая" not in answer.text
+    assert "argon2" not in answer.text
+
+
+async def test_the_export_tells_nothing_of_who_had_her_record_before(people: PeopleApi) -> None:
+    anna, client = await people.registered(EMAIL)
+    async with people.pool.connection() as conn:
+        await add_booking(
+            conn, user_id=anna, matched_by="email", yclients_record_id=7, comment="моё", match_email=EMAIL,
+            match_phone10=PHONE[-10:], match_codes=["BRSS2345"],
+        )  # fmt: skip
+        hers = {"email": EMAIL, "phone": "8 999 123-45-67"}
+        for data in (
+            {"client": {"phone": "+79990000002", "email": "boris@example.com"}, "comment": "моё"},
+            {"client": hers, "comment": "Код клиента: BRSS2345"},
+            {"client": hers, "comment": "моё"},
+            {"attendance": 1},
+            [],
+        ):
+            body = {"company_id": 1, "resource": "record", "resource_id": 7, "status": "update", "data": data}
+            await add_delivery(conn, json.dumps(body).encode(), resource_id=7)
+
+    answer = await client.get("/auth/me/export")
+
+    assert "BRSS2345" not in answer.text
+    assert "boris" not in answer.text
+    told = [row["body"] and json.loads(row["body"])["data"] for row in answer.json()["deliveries"]]
+    assert told == [None, None, {"client": hers, "comment": "моё"}, {"attendance": 1}, []]

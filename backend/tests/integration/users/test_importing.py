@@ -1,0 +1,113 @@
+"""Imports: the whole file or nothing, twice is once, and never a contact for who is there."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from tests.support.people import PeopleApi, people_api
+from tests.support.rows import add_user
+from zerkalo.codes.rules import canonical_code
+from zerkalo.db.pool import Pool
+from zerkalo.users.import_rules import read_people
+from zerkalo.users.import_service import ImportReport, import_people
+
+HEADER = "email,phone,name,unique_code\n"
+PROVED = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def people(pool: Pool) -> PeopleApi:
+    return people_api(pool)
+
+
+async def run(people: PeopleApi, text: str) -> ImportReport:
+    found, bad = read_people((HEADER + text).encode(), canonical_code=canonical_code)
+    assert bad == []
+    return await import_people(people.pool, found, now=people.now)
+
+
+async def users(people: PeopleApi) -> list[Any]:
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute(
+            "select email, phone, name, unique_code, email_verified_at is not null, phone_verified_at is not null"
+            " from users order by id"
+        )
+        return await cursor.fetchall()
+
+
+FILE = "anna@example.com,89991234567,Анна,CARD0001\n,89997654321,Ольга,\nonly@example.com,,,\n,,Без контактов,CARD0002\n"
+
+
+async def test_contacts_of_an_import_count_as_proved(people: PeopleApi) -> None:
+    assert await run(people, FILE) == ImportReport(added=4)
+
+    assert await users(people) == [
+        ("anna@example.com", "+79991234567", "Анна", "CARD0001", True, True),
+        (None, "+79997654321", "Ольга", None, False, True),
+        ("only@example.com", None, "", None, True, False),
+        (None, None, "Без контактов", "CARD0002", False, False),
+    ]
+
+
+async def test_the_same_file_again_changes_nothing(people: PeopleApi) -> None:
+    await run(people, FILE)
+    before = await users(people)
+
+    assert await run(people, FILE) == ImportReport(unchanged=4)
+    assert await users(people) == before
+
+
+async def test_who_is_known_gets_a_name_and_a_code_but_never_a_contact(people: PeopleApi) -> None:
+    async with people.pool.connection() as conn:
+        await add_user(conn, email="anna@example.com", email_verified_at=PROVED)
+
+    report = await run(people, "anna@example.com,89991234567,Анна,CARD0001\n")
+
+    assert report == ImportReport(completed=1)
+    assert await users(people) == [("anna@example.com", None, "Анна", "CARD0001", True, False)]
+    assert await run(people, "anna@example.com,,Другая,CARD0009\n") == ImportReport(unchanged=1)
+
+
+async def test_who_registered_and_proved_nothing_is_not_known(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com", phone="+79991234567")
+
+    assert await run(people, "anna@example.com,89991234567,Анна,CARD0001\n") == ImportReport(added=1)
+
+    me = (await client.get("/auth/me")).json()
+    assert (me["email_verified"], me["phone_verified"]) == (False, False)
+    taken_over = (await people.prove(client, "email")).json()
+    assert (taken_over["unique_code"], taken_over["phone_verified"]) == ("CARD0001", True)
+
+
+async def test_one_bad_line_leaves_everything_as_it_was(people: PeopleApi) -> None:
+    async with people.pool.connection() as conn:
+        await add_user(conn, email="a@example.com", email_verified_at=PROVED)
+        await add_user(conn, unique_code="CARD0005")
+        await conn.execute("insert into retired_codes (code) values ('GONE0001')")
+    before = await users(people)
+
+    report = await run(people, "new@example.com,,,\na@example.com,,,CARD0005\n,,,GONE0001\n")
+
+    assert [found.line for found in report.bad] == [3, 4]
+    assert report.added == 0
+    assert await users(people) == before
+
+
+async def test_a_phone_alone_names_who_has_it(people: PeopleApi) -> None:
+    async with people.pool.connection() as conn:
+        await add_user(conn, phone="+79991234567", phone_verified_at=PROVED, email="a@example.com")
+
+    assert await run(people, ",89991234567,Анна,\n") == ImportReport(completed=1)
+    assert await run(people, "b@example.com,89991234567,Мать,\n") == ImportReport(added=1)
+
+
+async def test_many_are_written_in_sets(people: PeopleApi) -> None:
+    text = "".join(f"user{number}@example.com,,,\n" for number in range(2500))
+    told: list[int] = []
+    found, _ = read_people((HEADER + text).encode(), canonical_code=canonical_code)
+
+    report = await import_people(people.pool, found, now=people.now, on_progress=told.append)
+
+    assert report == ImportReport(added=2500)
+    assert told == [1000, 2000, 2500]

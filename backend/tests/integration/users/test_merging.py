@@ -1,0 +1,165 @@
+"""Two accounts of one person, and how admins find people."""
+
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+
+import httpx2
+import pytest
+
+from tests.support.people import PeopleApi, people_api
+from tests.support.rows import add_booking, add_user
+from zerkalo.db.pool import Pool
+from zerkalo.users.store import users_for_matching
+
+PROVED = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def people(pool: Pool) -> PeopleApi:
+    return people_api(pool)
+
+
+async def an_admin(people: PeopleApi) -> httpx2.AsyncClient:
+    _, client = await people.api.new_user(email="boss@example.com", email_verified_at=PROVED, is_admin=True)
+    return client
+
+
+async def rows(people: PeopleApi, sql: LiteralString) -> list[Any]:
+    async with people.pool.connection() as conn:
+        return await (await conn.execute(sql)).fetchall()
+
+
+async def test_a_merge_gives_everything_of_the_one_to_the_other(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    old, olds_client = await people.api.new_user(
+        email="old@example.com", email_verified_at=PROVED, unique_code="AAAA1111", name="Анна"
+    )
+    kept, _ = await people.api.new_user(email="new@example.com", unique_code="BBBB1111", phone="+79991234567")
+    async with people.pool.connection() as conn:
+        booking = await add_booking(
+            conn, user_id=old, yclients_record_id=1, notes="YClients. ID: 1\nКод клиента: AAAA1111"
+        )
+        open_ = await add_booking(conn, yclients_record_id=2)
+        for user in (old, kept):
+            await conn.execute(
+                "insert into match_candidates values (%s, %s, 'phone', %s)", [open_, user, PROVED]
+            )
+        for key, points, of in (("a", 100, booking), ("b", -30, None)):
+            await conn.execute(
+                "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"
+                " values (%s, %s, %s, %s, %s, %s, %s)",
+                [old, of, points, "accrual" if of else "redemption", key, PROVED, PROVED],
+            )
+
+    answer = await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
+
+    assert answer.status_code == 200
+    me = answer.json()
+    assert (me["id"], me["name"], me["balance"]) == (kept, "Анна", 70)
+    assert (me["email"], me["unique_code"], me["phone"]) == ("new@example.com", "BBBB1111", "+79991234567")
+    assert await rows(people, "select user_id, notes from bookings where yclients_record_id = 1") == [
+        (kept, "YClients. ID: 1\nКод клиента: BBBB1111")
+    ]
+    assert await rows(people, "select user_id from match_candidates") == [(kept,)]
+    assert (await olds_client.get("/auth/me")).status_code == 401
+    async with people.pool.connection() as conn:
+        named = await users_for_matching(conn, codes=["AAAA1111"])
+    assert [user.id for user in named] == [kept], "her old code in a comment names her"
+    balances = await rows(
+        people, "select user_id, sum(amount)::int from bonus_entries group by user_id order by user_id"
+    )
+    assert balances == [(old, 0), (kept, 70)]
+    audit = await rows(people, "select action, subject, details from audit_entries")
+    assert audit == [("user.merge", f"user {old}", {"into": kept})]
+    assert people.proved[-1:] == [kept]
+
+
+async def test_codes_of_a_chain_of_merges_name_who_is_left(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    users = [(await people.api.new_user(unique_code=f"AAAA000{n}"))[0] for n in range(3)]
+
+    for one, other in ((users[0], users[1]), (users[1], users[2])):
+        assert (await admin.post(f"/admin/users/{one}/merge", json={"into": other})).status_code == 200
+
+    async with people.pool.connection() as conn:
+        (left,) = await users_for_matching(conn, codes=["AAAA0000"])
+    assert (left.id, left.unique_code, left.also_codes) == (users[2], "AAAA0002", ("AAAA0000", "AAAA0001"))
+
+
+async def test_what_cannot_be_merged(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    user, _ = await people.api.new_user()
+    gone, _ = await people.api.new_user(erased_at=PROVED)
+    other_admin, _ = await people.api.new_user(is_admin=True)
+
+    async def merge(one: object, into: object) -> tuple[int, str]:
+        answer = await admin.post(f"/admin/users/{one}/merge", json={"into": into})
+        return answer.status_code, answer.json()["code"]
+
+    assert await merge(user, user) == (409, "same_user")
+    assert await merge(user, 10**6) == (404, "user_not_found")
+    assert await merge(10**6, user) == (404, "user_not_found")
+    assert await merge(gone, user) == (404, "user_not_found")
+    assert await merge(user, gone) == (404, "user_not_found")
+    assert await merge(other_admin, user) == (409, "cannot_merge_admin")
+    assert (await merge(user, 2**63))[0] == 422
+    assert (await merge("x", user))[0] == 422
+    assert await rows(people, "select 1 from audit_entries") == []
+
+
+async def test_admins_find_people_by_a_part_of_what_they_know(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    async with people.pool.connection() as conn:
+        anna = await add_user(
+            conn, email="anna@example.com", phone="+79991234567", name="Анна Петрова", unique_code="ABCD9999"
+        )
+        for number in range(30):
+            await add_user(conn, email=f"user{number}@other.ru", phone=f"+7900000{number:04}")
+        await add_user(conn, erased_at=PROVED)
+        await conn.execute("insert into retired_codes (code, user_id) values ('QQQQ1111', %s)", [anna])
+
+    for search in (
+        "ANNA@",
+        "петров",
+        "ПЕТРОВ",
+        "Петрова",
+        "abcd99",
+        "999 123-45",
+        "8 (999) 123-45-67",
+        "qqqq1111",
+    ):
+        found = (await admin.get("/admin/users", params={"search": search})).json()["items"]
+        assert [item["id"] for item in found] == [anna], search
+    for search in ("%", "_", "nobody", "\x00", "+7 8"):
+        found = (await admin.get("/admin/users", params={"search": search})).json()["items"]
+        assert found == [], search
+
+
+async def test_the_list_is_whole_page_by_page(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    async with people.pool.connection() as conn:
+        for number in range(7):
+            await add_user(conn, email=f"user{number}@example.com")
+    seen: list[int] = []
+    cursor: str | None = None
+    while True:
+        params = {"limit": 3} | ({"cursor": cursor} if cursor else {})
+        page = (await admin.get("/admin/users", params=params)).json()
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+
+    assert seen == sorted(seen, reverse=True)
+    assert len(seen) == len(set(seen)) == 8
+    assert (await admin.get("/admin/users", params={"cursor": "x"})).json()["code"] == "invalid_cursor"
+
+
+async def test_people_are_for_admins_only(people: PeopleApi) -> None:
+    user, client = await people.api.new_user()
+    nobody = people.api.client()
+
+    for path, method in (("/admin/users", "GET"), (f"/admin/users/{user}/merge", "POST")):
+        body = {"into": user} if method == "POST" else None
+        assert (await nobody.request(method, path, json=body)).status_code == 401
+        assert (await client.request(method, path, json=body)).status_code == 403

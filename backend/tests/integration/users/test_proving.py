@@ -1,0 +1,432 @@
+"""Proving contacts by a code, and a new password by a proved one."""
+
+from datetime import UTC, datetime
+
+import anyio
+import httpx2
+import pytest
+
+from tests.support.people import PASSWORD, PeopleApi, people_api
+from tests.support.rows import add_booking, add_user
+from zerkalo.db.pool import Pool
+from zerkalo.outbox.model import Channel
+
+EARLIER = datetime(2025, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def people(pool: Pool) -> PeopleApi:
+    return people_api(pool)
+
+
+async def ask(client: httpx2.AsyncClient, channel: str = "email", **headers: str) -> httpx2.Response:
+    return await client.post("/auth/verify/request", json={"channel": channel}, headers=headers)
+
+
+async def confirm(client: httpx2.AsyncClient, code: str, channel: str = "email") -> httpx2.Response:
+    return await client.post("/auth/verify/confirm", json={"channel": channel, "code": code})
+
+
+def other_than(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06}"
+
+
+async def imported(people: PeopleApi, **columns: object) -> int:
+    """A person as an import leaves her: contacts proved, no password."""
+    given = dict(columns)
+    for contact in ("email", "phone"):
+        if contact in given:
+            given[f"{contact}_verified_at"] = EARLIER
+    async with people.pool.connection() as conn:
+        return await add_user(conn, **given)
+
+
+@pytest.mark.parametrize("channel", ["email", "phone"])
+async def test_the_code_that_was_sent_proves_the_contact(people: PeopleApi, channel: str) -> None:
+    user_id, client = await people.registered("anna@example.com", phone="+79991234567")
+    people.proved.clear()
+
+    answer = await people.prove(client, channel)
+
+    assert answer.status_code == 200
+    assert answer.json()[f"{channel}_verified"] is True
+    assert people.proved == [user_id], "her earlier bookings are looked for"
+    async with people.pool.connection() as conn:
+        wanted = await (await conn.execute("select rematch_wanted_at from users")).fetchone()
+    assert wanted == (people.now,), "and remembered until they were"
+    again = await ask(client, channel)
+    assert (again.status_code, again.json()["code"]) == (409, "already_verified")
+
+
+async def test_nothing_is_sent_within_the_request(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+
+    assert (await ask(client)).status_code == 202
+
+    assert people.senders[Channel.EMAIL].sent == []
+    assert await people.send_messages() == 1
+
+
+async def test_a_code_is_stored_neither_in_clear_nor_after_it_was_sent(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+    await ask(client)
+    await people.send_messages()
+    code = people.senders[Channel.EMAIL].code_for("anna@example.com")
+
+    async with people.pool.connection() as conn:
+        outbox = await (await conn.execute("select recipient, subject, body from outbox")).fetchone()
+        stored = await (await conn.execute("select code_hash from verification_codes")).fetchone()
+
+    assert outbox == (None, "", "")
+    assert stored is not None
+    assert code.encode() not in stored[0]
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("ru", "подтверждения"), ("en", "confirm"), ("", "подтверждения")]
+)
+async def test_the_message_speaks_her_language(people: PeopleApi, language: str, word: str) -> None:
+    _, client = await people.registered("anna@example.com")
+
+    await ask(client, **({"Accept-Language": language} if language else {}))
+    await people.send_messages()
+
+    (message,) = people.senders[Channel.EMAIL].sent
+    assert word in message[2]
+
+
+async def test_one_code_a_minute_for_a_user_and_for_a_contact(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com", phone="+79991234567")
+    _, other = await people.registered("anna@example.com", password="another password")
+
+    assert (await ask(client)).status_code == 202
+    own, others, on_phone = await ask(client), await ask(other), await ask(client, "phone")
+
+    assert own.status_code == others.status_code == 429
+    assert 0 < int(own.headers["retry-after"]) <= 60
+    assert on_phone.status_code == 202, "another contact is another matter"
+    people.pass_time(minutes=1)
+    assert (await ask(client)).status_code == 202
+
+
+async def test_ten_codes_a_day(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+    for _ in range(10):
+        assert (await ask(client)).status_code == 202
+        people.pass_time(minutes=10)
+        client = await people.signed_in("anna@example.com")
+
+    refused = await ask(client)
+
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) > 3600
+
+
+async def test_five_wrong_tries_end_a_code(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+    await ask(client)
+    await people.send_messages()
+    code = people.senders[Channel.EMAIL].code_for("anna@example.com")
+
+    for _ in range(5):
+        wrong = await confirm(client, other_than(code))
+        assert (wrong.status_code, wrong.json()["code"]) == (400, "wrong_code")
+    refused = await confirm(client, code)
+
+    assert refused.status_code == 429
+    assert int(refused.headers["retry-after"]) > 0
+    assert (await people.prove(client, "email")).status_code == 200, "a new code can be had"
+
+
+async def test_five_tries_are_five_however_many_come_at_once(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+    await ask(client)
+    await people.send_messages()
+    code = people.senders[Channel.EMAIL].code_for("anna@example.com")
+    answers: list[int] = []
+
+    async def guess(number: int) -> None:
+        answers.append((await confirm(client, f"{(int(code) + 1 + number) % 1_000_000:06}")).status_code)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(guess, number)
+
+    assert answers.count(400) == 5
+    assert answers.count(429) == 15
+
+
+async def test_a_code_ends_after_ten_minutes_after_its_use_and_by_a_newer_one(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com", phone="+79991234567")
+    sender = people.senders[Channel.EMAIL]
+    await ask(client)
+    await people.send_messages()
+    first = sender.code_for("anna@example.com")
+    people.pass_time(minutes=1)
+    await ask(client)
+    await people.send_messages()
+    second = sender.code_for("anna@example.com")
+
+    replaced = await confirm(client, first) if first != second else None
+    people.pass_time(minutes=10)
+    late = await confirm(client, second)
+
+    assert replaced is None or replaced.status_code == 400
+    assert (late.status_code, late.json()["code"]) == (400, "wrong_code")
+    assert (await people.prove(client, "phone")).status_code == 200
+    used = people.senders[Channel.PHONE].code_for("+79991234567")
+    assert (await confirm(client, used, "phone")).status_code == 400
+
+
+async def test_a_code_proves_only_the_contact_it_was_sent_to(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+    await ask(client)
+    await people.send_messages()
+    code = people.senders[Channel.EMAIL].code_for("anna@example.com")
+
+    await client.patch("/auth/me", json={"email": "victim@example.com"})
+    answer = await confirm(client, code)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "wrong_code")
+    assert (await client.get("/auth/me")).json()["email_verified"] is False
+
+
+async def test_somebody_elses_code_proves_nothing(people: PeopleApi) -> None:
+    _, anna = await people.registered("anna@example.com")
+    _, thief = await people.registered("thief@example.com")
+    await ask(anna)
+    people.pass_time(minutes=1)
+    await ask(thief)
+    await people.send_messages()
+    annas, thiefs = (
+        people.senders[Channel.EMAIL].code_for(f"{who}@example.com") for who in ("anna", "thief")
+    )
+
+    if annas != thiefs:
+        assert (await confirm(thief, annas)).status_code == 400
+
+
+@pytest.mark.parametrize("channel", ["email", "phone"])
+async def test_a_proved_contact_is_not_proved_by_another_while_it_stands(
+    people: PeopleApi, channel: str
+) -> None:
+    _, first = await people.registered("anna@example.com", phone="+79991234567")
+    _, second = await people.registered(
+        "anna@example.com", phone="8 (999) 123-45-67", password="another password"
+    )
+    assert (await people.prove(first, channel)).status_code == 200
+
+    if channel == "email":
+        assert (await second.get("/auth/me")).json()["email"] is None, "the claim was taken from her"
+        await second.patch("/auth/me", json={"email": "anna@example.com"})
+    refused = await people.prove(second, channel)
+    assert (refused.status_code, refused.json()["code"]) == (409, "contact_taken")
+
+    await first.patch("/auth/me", json={channel: "x@example.com" if channel == "email" else "+79990000000"})
+    assert (await people.prove(second, channel)).status_code == 200, "it stands no more"
+
+
+@pytest.mark.parametrize("channel", ["email", "phone"])
+async def test_of_two_who_prove_one_contact_at_once_one_succeeds(people: PeopleApi, channel: str) -> None:
+    sender = people.senders[Channel(channel)]
+    contact = "anna@example.com" if channel == "email" else "+79991234567"
+    clients: list[httpx2.AsyncClient] = []
+    codes: list[str] = []
+    for number in range(2):
+        _, client = await people.registered(
+            "anna@example.com", phone="+79991234567", password=f"password number {number}"
+        )
+        people.pass_time(minutes=1)
+        assert (await ask(client, channel)).status_code == 202
+        await people.send_messages()
+        clients.append(client)
+        codes.append(sender.code_for(contact))
+    answers: list[tuple[int, str]] = []
+
+    async def prove(number: int) -> None:
+        answer = await confirm(clients[number], codes[number], channel)
+        answers.append((answer.status_code, answer.json().get("code", "")))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(2):
+            tasks.start_soon(prove, number)
+
+    # Who comes second finds the contact proved, or, for an e-mail, her claim on it gone already.
+    assert sorted(status for status, _ in answers) == [200, 409]
+    async with people.pool.connection() as conn:
+        proved = await (
+            await conn.execute(
+                "select count(*) from users"
+                " where case when %s = 'email' then email_verified_at else phone_verified_at end is not null",
+                [channel],
+            )
+        ).fetchone()
+    assert proved == (1,)
+
+
+async def test_without_a_gateway_the_request_is_refused_with_its_reason(pool: Pool) -> None:
+    people = people_api(pool, senders={})
+    _, client = await people.registered("anna@example.com", phone="+79991234567")
+
+    for channel, setting in (("email", "SMTP_URL"), ("phone", "SMS_URL")):
+        answer = await ask(client, channel)
+        assert (answer.status_code, answer.json()["code"]) == (409, "channel_unavailable")
+        assert setting in answer.json()["detail"]
+
+
+async def test_who_has_no_phone_proves_none(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+
+    assert (await ask(client, "phone")).json()["code"] == "no_contact"
+    assert (await confirm(client, "123456", "phone")).json()["code"] == "no_contact"
+
+
+async def test_who_proves_an_imported_email_takes_over_what_was_imported(people: PeopleApi) -> None:
+    old = await imported(
+        people, email="anna@example.com", phone="+79991234567", name="Анна Петрова", unique_code="CARD1234"
+    )
+    async with people.pool.connection() as conn:
+        booking = await add_booking(
+            conn,
+            user_id=old,
+            matched_by="email",
+            yclients_record_id=7,
+            notes="YClients. ID: 7\nКод клиента: CARD1234\nпривет",
+        )
+        await conn.execute(
+            "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"
+            " values (%s, %s, 125, 'accrual', 'k', %s, %s)",
+            [old, booking, EARLIER, EARLIER],
+        )
+    user_id, client = await people.registered("anna@example.com")
+    own_code = (await client.get("/auth/me")).json()["unique_code"]
+
+    me = (await people.prove(client, "email")).json()
+
+    assert me == {
+        "id": user_id,
+        "email": "anna@example.com",
+        "phone": "+79991234567",
+        "name": "Анна Петрова",
+        "unique_code": "CARD1234",
+        "email_verified": True,
+        "phone_verified": True,
+        "is_admin": False,
+        "balance": 125,
+    }
+    async with people.pool.connection() as conn:
+        row = await (await conn.execute("select user_id, notes from bookings")).fetchone()
+        also = await (await conn.execute("select code, user_id from retired_codes")).fetchall()
+        shell = await (
+            await conn.execute("select email, unique_code, merged_into from users where id = %s", [old])
+        ).fetchone()
+    assert row == (user_id, "YClients. ID: 7\nКод клиента: CARD1234\nпривет")
+    assert also == [(own_code, user_id)], "the code of her registration names her still"
+    assert shell == (None, None, user_id)
+
+
+async def test_an_imported_account_is_not_taken_over_by_a_phone_if_it_has_another_email(
+    people: PeopleApi,
+) -> None:
+    await imported(people, email="mother@example.com", phone="+79991234567")
+    _, daughter = await people.registered("daughter@example.com", phone="+79991234567")
+
+    refused = await people.prove(daughter, "phone")
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "contact_taken")
+
+
+async def test_an_account_with_a_password_is_never_taken_over(people: PeopleApi) -> None:
+    async with people.pool.connection() as conn:
+        await add_user(
+            conn, phone="+79991234567", phone_verified_at=EARLIER, password_hash="$argon2id$x", email="a@b.ru"
+        )
+    _, client = await people.registered("anna@example.com", phone="+79991234567")
+
+    assert (await people.prove(client, "phone")).json()["code"] == "contact_taken"
+
+
+async def reset(
+    people: PeopleApi, contact: dict[str, str], password: str = "a new password"
+) -> httpx2.Response:
+    """Asks for a code, gets it sent if there is anybody to send it to, and confirms."""
+    people.pass_time(minutes=1)
+    client = people.api.client()
+    asked = await client.post("/auth/password/reset/request", json=contact)
+    assert asked.status_code == 202
+    await people.send_messages()
+    ((channel, text),) = contact.items()
+    try:
+        code = people.senders[Channel(channel)].code_for(text)
+    except StopIteration:
+        code = "123456"
+    return await client.post(
+        "/auth/password/reset/confirm", json={**contact, "code": code, "password": password}
+    )
+
+
+@pytest.mark.parametrize("contact", [{"email": "anna@example.com"}, {"phone": "+79991234567"}])
+async def test_a_proved_contact_sets_a_new_password_and_ends_every_session(
+    people: PeopleApi, contact: dict[str, str]
+) -> None:
+    _, client = await people.registered("anna@example.com", phone="+79991234567")
+    await people.prove(client, next(iter(contact)))
+
+    assert (await reset(people, contact)).status_code == 204
+
+    assert (await client.get("/auth/me")).status_code == 401
+    assert (await people.log_in("anna@example.com")).status_code == 401
+    assert (await people.log_in("anna@example.com", "a new password")).status_code == 200
+
+
+async def test_an_unproved_contact_resets_nothing_and_tells_nothing(people: PeopleApi) -> None:
+    await people.registered("anna@example.com")
+
+    claimed = await reset(people, {"email": "anna@example.com"})
+    unknown = await reset(people, {"email": "nobody@example.com"})
+
+    assert claimed.status_code == unknown.status_code == 400
+    assert claimed.json() == unknown.json()
+    assert people.senders[Channel.EMAIL].sent == []
+    assert (await people.log_in("anna@example.com")).status_code == 200
+
+
+async def test_a_reset_request_takes_as_long_for_unknown_as_for_known(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+    await people.prove(client, "email")
+    people.pass_time(minutes=1)
+
+    async def seconds(email: str) -> float:
+        started = anyio.current_time()
+        await people.api.client().post("/auth/password/reset/request", json={"email": email})
+        return anyio.current_time() - started
+
+    known, unknown = await seconds("anna@example.com"), await seconds("nobody@example.com")
+
+    assert min(known, unknown) >= 0.29
+    assert await people.send_messages() == 1, "only the one was written to"
+
+
+async def test_guesses_at_a_reset_code_are_limited_for_known_and_unknown_alike(people: PeopleApi) -> None:
+    _, client = await people.registered("anna@example.com")
+    await people.prove(client, "email")
+    people.pass_time(minutes=1)
+    nobody = people.api.client()
+    await nobody.post("/auth/password/reset/request", json={"email": "anna@example.com"})
+    await people.send_messages()
+    code = people.senders[Channel.EMAIL].code_for("anna@example.com")
+
+    async def guess(email: str) -> int:
+        body = {"email": email, "code": other_than(code), "password": "a new password"}
+        return (await nobody.post("/auth/password/reset/confirm", json=body)).status_code
+
+    for email in ("anna@example.com", "nobody@example.com"):
+        assert [await guess(email) for _ in range(6)] == [400] * 5 + [429]
+    assert (await people.log_in("anna@example.com", PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize("body", [{}, {"email": "a@example.com", "phone": "+79991234567"}, {"email": "x"}])
+async def test_a_reset_names_one_contact(people: PeopleApi, body: dict[str, str]) -> None:
+    answer = await people.api.client().post("/auth/password/reset/request", json=body)
+
+    assert answer.status_code == 422
