@@ -1,0 +1,247 @@
+"""Zerkalo's process in the simulation: the parts wired as `zerkalo.composition` does it, on simulated time and network.
+
+It serves the webhook, carries jobs and sweeps like `serve` and `worker`. `die` is kill -9: its tasks end where they are,
+nothing of its memory is left, and whatever handlers still run in it can reach neither the database nor YCLIENTS.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import ContextVar
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx2
+import psycopg
+import psycopg_pool
+from starlette.applications import Starlette
+
+from tests.simulation.database import SimulatedCrash
+from tests.simulation.engine import Job, SimulatedBells
+from zerkalo.codes.rules import new_code
+from zerkalo.composition import _ports
+from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty.service import policy_of
+from zerkalo.sync.bells import Bells
+from zerkalo.sync.committer import Committer
+from zerkalo.sync.context import SyncContext
+from zerkalo.sync.jobs import Work, rematch_if_wanted, ring_for_what_waits
+from zerkalo.sync.refetch import Refetcher
+from zerkalo.sync.replay import Replay
+from zerkalo.sync.routes import Webhook
+from zerkalo.sync.runs import Runs
+from zerkalo.sync.service import Applier
+from zerkalo.users.erase_service import sweep_erased
+from zerkalo.users.service import people_of
+from zerkalo.yclients.client import YclientsClient
+from zerkalo.yclients.limiter import DatabaseLimiter
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+DATABASE_ERRORS = (psycopg.OperationalError, psycopg_pool.PoolTimeout)
+JOBS_AT_ONCE = 2
+LATENCY_SECONDS_MAX = 0.8
+SECRET_KEY = "s" * 64
+
+running_in: ContextVar["Process | None"] = ContextVar("running_in", default=None)
+"""The process whose code runs: every task that is made there is its, and ends with it."""
+
+
+def task_factory(loop: asyncio.AbstractEventLoop, coro: Any, **options: Any) -> Any:
+    """Makes tasks that their process knows."""
+    task: asyncio.Task[Any] = asyncio.Task(coro, loop=loop, **options)
+    process = running_in.get()
+    if process is not None:
+        process.tasks[task] = None
+        task.add_done_callback(lambda done: process.tasks.pop(done, None))
+    return task
+
+
+class Process:
+    """One process of Zerkalo. Made, `start`ed, and at some time dead."""
+
+    def __init__(self, world: "World", name: str) -> None:
+        self.name = name
+        self.is_dead = False
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        """In the order in which they were made: a set would end them in an order of its own."""
+        self._world = world
+        self._rng = world.random(f"process {name}")
+        self._compose()
+
+    def _compose(self) -> None:
+        world, settings = self._world, self._world.plan.settings
+        self.pool = pool = world.database.pool_of(self)
+        self.bells = bells = cast("Bells", SimulatedBells(world.engine))
+        limiter = DatabaseLimiter(
+            pool,
+            settings.yclients_egress,
+            per_second=settings.yclients_requests_per_second,
+            per_minute=settings.yclients_requests_per_minute,
+            clock=world.clock,
+        )
+        client = YclientsClient(
+            "http://yclients/api/v1",
+            settings.yclients_partner_token or "",
+            settings.yclients_user_token or "",
+            limiter,
+            transport=Wire(world, self, self._rng),
+            clock=world.clock,
+            rng=self._rng.random,
+        )
+        self.policy = policy_of(world.settings_now)
+        self.applier = Applier(pool, clock=world.clock, policy=self.policy, ring=bells.refetch)
+        self.context = SyncContext(
+            pool=pool,
+            clock=world.clock,
+            vendor=client,
+            applier=self.applier,
+            company_ids=settings.yclients_company_ids,
+            interval=timedelta(minutes=settings.yclients_sync_interval_minutes),
+            window_days=settings.yclients_sync_window_days,
+            lease_clock=world.clock,
+            monotonic=asyncio.get_running_loop().time,
+            jitter=self._rng.random,
+        )
+        self.refetcher = Refetcher(self.context)
+        self.runs = Runs(self.context, self.refetcher)
+        # The production's own wiring of people, but for chance and for the hashing, which takes real time.
+        ports = _ports(settings, self.applier, bells, pool, is_demo=False)
+        self.people = people_of(
+            pool, SECRET_KEY, replace(ports, new_code=lambda: new_code(world.random_of_codes))
+        )
+        self.people.auth.passwords = cast("Any", QuickPasswords())
+        self.replay = Replay(pool, world.clock, self.applier, settings.yclients_company_ids)
+        self._committer = Committer(self.applier.take)
+        self._webhook = Webhook(
+            committer=self._committer,
+            company_ids=settings.yclients_company_ids,
+            secret=settings.yclients_webhook_secret,
+            enabled=True,
+            clock=world.clock,
+        )
+        self._work = Work(pool, world.clock, self.runs, self.refetcher, self.applier.rematch, chores=())
+
+    async def start(self) -> None:
+        """Begin to serve and to work."""
+        self.run(self._serve())
+
+    def run(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run something as code of this process."""
+        token = running_in.set(self)
+        try:
+            return asyncio.get_running_loop().create_task(coro)
+        finally:
+            running_in.reset(token)
+
+    def die(self) -> None:
+        """End as kill -9 does it."""
+        self.is_dead = True
+        current = asyncio.current_task()
+        for task in list(self.tasks):
+            if task is not current:
+                task.cancel()
+        self._world.bury(self)
+
+    async def post_webhook(self, path: str, body: bytes) -> int:
+        """What the salon's web server passes on; the HTTP status."""
+        async with httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=self._web), base_url="http://zerkalo"
+        ) as client:
+            answer = await client.post(path, content=body, headers={"Content-Type": "application/json"})
+        return answer.status_code
+
+    async def _serve(self) -> None:
+        self._web = Starlette(routes=self._webhook.routes("/api/v1"))
+        plan = self._world.plan
+        async with self._committer, asyncio.TaskGroup() as tasks:
+            self._world.note(f"{self.name} serves")
+            for _ in range(JOBS_AT_ONCE):
+                tasks.create_task(self._keep_working())
+            tasks.create_task(self._every(plan.sweep_seconds, self.sweep))
+            tasks.create_task(self._every(plan.tick_seconds, self.tick))
+            tasks.create_task(self._every(plan.chore_seconds, self.chores))
+
+    async def sweep(self) -> None:
+        """The periodic look for what nobody rang for."""
+        await ring_for_what_waits(self._work, self.bells)
+
+    async def tick(self) -> None:
+        """Ring for the companies that are due."""
+        for company_id in await self.runs.due():
+            await self.bells.sync(company_id)
+
+    async def chores(self) -> None:
+        """The periodic work that is not the sync's."""
+        await loyalty.sweep(self.pool, self.policy, self._world.clock())
+        await sweep_erased(
+            self.pool, settle_bookings=self.people.ports.settle_bookings, now=self._world.clock()
+        )
+
+    async def carry_out(self, job: Job) -> None:
+        """The body of a job."""
+        what, subject = job
+        match what:
+            case "sync":
+                await self.runs.carry_if_wanted(subject)
+            case "refetch":
+                await self.refetcher.drain(subject)
+            case _:
+                await rematch_if_wanted(self._work, subject)
+
+    async def _keep_working(self) -> None:
+        while True:
+            job = await self._world.engine.take()
+            self._world.note(f"{self.name} works on {job}")
+            await self._guarded(lambda job=job: self.carry_out(job))
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            await asyncio.sleep(seconds * self._rng.uniform(0.2, 1.0))
+            await self._guarded(work)
+
+    async def _guarded(self, work: Callable[[], Awaitable[object]]) -> None:
+        """As the engine does it: a job that fails for the database's sake fails alone. Any other error is a finding."""
+        try:
+            await work()
+        except DATABASE_ERRORS as error:
+            self._world.counted[f"job ended by {type(error).__name__}"] += 1
+        except Exception as error:  # noqa: BLE001  reported with its seed at the end
+            if not self.is_dead:
+                self._world.report(error)
+
+
+class QuickPasswords:
+    """Hashes in no time: Argon2's 50 ms in a thread would be real time in a simulated world."""
+
+    async def hash(self, password: str) -> str:
+        return f"hash of {password}"
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        return password_hash == f"hash of {password}"
+
+
+class Wire(httpx2.AsyncBaseTransport):
+    """The way from one process to YCLIENTS: takes time, and may be cut."""
+
+    def __init__(self, world: "World", process: Process, rng: Random) -> None:
+        self._world = world
+        self._process = process
+        self._rng = rng
+        self._app = httpx2.ASGITransport(app=world.emulator.app)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await self._pass_time()
+        if self._world.is_vendor_cut:
+            self._world.counted["vendor: no connection"] += 1
+            raise httpx2.ConnectError("connection refused", request=request)
+        response = await self._app.handle_async_request(request)
+        await self._pass_time()
+        return response
+
+    async def _pass_time(self) -> None:
+        await asyncio.sleep(self._rng.random() ** 3 * LATENCY_SECONDS_MAX)
+        if self._process.is_dead:
+            raise SimulatedCrash(self._process.name)

@@ -1,0 +1,174 @@
+"""What goes wrong: deliveries, answers, processes, the database; and what strangers post."""
+
+import asyncio
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tests.simulation.database import Fuse
+from yclients_emulator.faults import Chance, Fault
+from yclients_emulator.hooks import HookModes
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+FAULTS = (
+    Fault(kind="status", status=500),
+    Fault(kind="status", status=503, empty_body=True),
+    Fault(kind="status", status=429, retry_after=2),
+    Fault(kind="status", status=429, empty_body=True),
+    Fault(kind="timeout", seconds=20),
+    Fault(kind="timeout", seconds=200, after=True),
+    Fault(kind="cut"),
+    Fault(kind="disconnect"),
+    Fault(kind="html", status=200),
+    Fault(kind="html", status=502),
+    Fault(kind="success_false"),
+    Fault(kind="unauthorized"),
+    Fault(kind="forbidden"),
+    Fault(kind="licence", status=402),
+)
+UNREADABLE = (
+    b"",
+    b"\xff\xfe not JSON",
+    b'{"company_id": %d, "resource": "record", "resource_id": 5, "status": "upd',
+    b'[{"company_id": %d}]',
+    b'{"company_id": %d, "resource": "record", "resource_id": 5, "status": "update", "data": {"id": 5, "date": "soon"}}',
+    b'{"company_id": %d, "resource": "record", "resource_id": 5, "status": "update", "data": {"id": "\\u0000"}}',
+)
+
+
+def draw_modes(rng: Random) -> HookModes:
+    """How deliveries go wrong in this seed."""
+
+    def chance(*probabilities: float) -> Chance:
+        return Chance(probability=rng.choice(probabilities))
+
+    return HookModes(
+        delay_seconds=rng.choice((0.5, 5, 30)),
+        drop=chance(0, 0.1, 0.4, 0.9),
+        duplicate=chance(0, 0.1, 0.3),
+        reorder=chance(0, 0.3, 0.8),
+        reorder_seconds=rng.choice((3, 60, 3000)),
+        delayed=chance(0, 0.1, 0.3),
+        delayed_seconds=rng.choice((3600, 50_000, 300_000)),
+        partial=chance(0, 0.2, 0.5),
+        bare_delete=chance(0, 0.5, 1),
+    )
+
+
+class Trouble:
+    """Makes trouble until told to stop. `counted` has what of it really hit somebody."""
+
+    def __init__(self, world: "World", rng: Random, counted: Counter[str]) -> None:
+        self.unreadable: set[bytes] = set()
+        self._world = world
+        self._rng = rng
+        self._counted = counted
+        self._count_faults()
+
+    async def make(self) -> None:
+        """Trouble for ever, one piece at a time, quiet in between."""
+        acts = (self._answers, self._answers, self._kill, self._kill, self._hang_up, self._outage, self._cut)
+        while True:
+            await asyncio.sleep(self._rng.uniform(60, 2400))
+            await self._rng.choice(acts)()
+
+    def end(self) -> None:
+        """Everything works from now on."""
+        world = self._world
+        world.emulator.faults.clear()
+        world.database.fuses.clear()
+        world.database.is_away = world.is_vendor_cut = False
+        world.engine.lost_probability = 0
+
+    async def _answers(self) -> None:
+        """YCLIENTS answers badly for a while."""
+        faults = self._world.emulator.faults
+        for fault in self._rng.sample(FAULTS, self._rng.choice((1, 2, 4))):
+            faults.add(msgspec.structs.replace(fault, probability=self._rng.choice((0.05, 0.2, 0.6))))
+        await asyncio.sleep(self._rng.uniform(20, 1500))
+        faults.clear()
+
+    async def _kill(self) -> None:
+        self._light("crash")
+
+    async def _hang_up(self) -> None:
+        self._light("connection lost")
+
+    def _light(self, kind: str) -> None:
+        if not self._world.processes:
+            return
+        process = self._rng.choice(self._world.processes)
+        points = self._rng.choice((1, 2, 3, 5, 8, 13, 30, 60))
+        self._world.database.fuses[process.name] = Fuse(points, kind)
+
+    async def _outage(self) -> None:
+        """The database is away."""
+        self._world.database.is_away = True
+        self._counted["database away"] += 1
+        await asyncio.sleep(self._rng.uniform(5, 300))
+        self._world.database.is_away = False
+
+    async def _cut(self) -> None:
+        """No way to YCLIENTS."""
+        self._world.is_vendor_cut = True
+        await asyncio.sleep(self._rng.uniform(5, 900))
+        self._world.is_vendor_cut = False
+
+    def _count_faults(self) -> None:
+        faults = self._world.emulator.faults
+        pick = faults.pick
+
+        def counting(method: str, path: str) -> Fault | None:
+            fault = pick(method, path)
+            if fault is not None:
+                status = f" {fault.status}" if fault.kind in ("status", "html", "licence") else ""
+                self._counted[f"vendor: {fault.kind}{status}"] += 1
+            return fault
+
+        faults.pick = counting
+
+    # What strangers post, and what nobody can read
+
+    def forged(self) -> tuple[str, bytes, bool]:
+        """(path, body, whether it may be believed) of a call that YCLIENTS did not make."""
+        rng, plan = self._rng, self._world.plan
+        secret = plan.settings.yclients_webhook_secret
+        if secret and rng.random() < 0.5:
+            body = rng.choice(UNREADABLE).replace(b"%d", b"%d" % rng.choice(list(plan.zones)))
+            self.unreadable.add(body)
+            self._counted["unreadable call"] += 1
+            return plan.webhook_path, body, True
+        self._counted["forged call"] += 1
+        return "/api/v1/yclients/webhook?token=guess", msgspec.json.encode(self._lie()), False
+
+    def _lie(self) -> dict[str, Any]:
+        """Bonus farming, somebody's visit cancelled, a visit that never was, a change from the future."""
+        rng, emulator = self._rng, self._world.emulator
+        company_id = rng.choice(list(emulator.vendor.companies))
+        records = list(emulator.vendor.records[company_id].values())
+        if not records:
+            return {"company_id": company_id, "resource": "record", "resource_id": 9, "status": "delete"}
+        data = emulator.record_body(rng.choice(records), "hook")
+        if rng.random() < 0.3:
+            data["id"] = 5_000_000 + rng.randrange(50)
+        code = rng.choice(self._world.contacts).code
+        lies: tuple[dict[str, Any], ...] = (
+            {"attendance": 1, "services": [{"title": "Дорого", "cost": 900_000, "amount": 1}]},
+            {"comment": f"Код клиента: {code}", "attendance": 1},
+            {"deleted": True},
+            {"last_change_date": "2031-01-01T00:00:00+0300", "attendance": -1},
+            {"date": "2029-05-05 12:00:00", "services": [], "client": None},
+        )
+        data |= rng.choice(lies)
+        status = rng.choice(("create", "update", "delete"))
+        return {
+            "company_id": company_id,
+            "resource": "record",
+            "resource_id": data["id"],
+            "status": status,
+            "data": data,
+        }
