@@ -1,0 +1,150 @@
+"""The wrongs: mistakes that somebody could make with the best intentions, and the tests that must not let them pass."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Edit:
+    """In `file` (from backend/) the text `old`, which stands there exactly once, becomes `new`."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """One mistake, in one or more places, and the narrowest tests that must notice it."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+
+
+RULES = "zerkalo/bookings/rules.py"
+
+WRONGS = (
+    Wrong(
+        "no version guard",
+        (
+            Edit(RULES, "if snapshot.version < row.vendor_changed_at:", "if snapshot.version is None:"),
+            Edit(
+                RULES,
+                "if snapshot.version > row.vendor_changed_at:",
+                "if snapshot.version != row.vendor_changed_at:",
+            ),
+        ),
+        ("tests/unit/bookings/test_decide.py", "tests/property/sync/test_fold_laws.py"),
+    ),
+    Wrong(
+        ">= for > between versions",
+        (
+            Edit(
+                RULES,
+                "if snapshot.version > row.vendor_changed_at:",
+                "if snapshot.version >= row.vendor_changed_at:",
+            ),
+        ),
+        ("tests/unit/bookings/test_decide.py", "tests/property/sync/test_fold_laws.py"),
+    ),
+    Wrong(
+        "kopecks by way of float",
+        (
+            Edit(
+                "zerkalo/kit/money.py",
+                "return int(roubles.scaleb(2, _EXACT).to_integral_value(ROUND_HALF_UP, _EXACT))",
+                "return round(float(roubles) * 100)",
+            ),
+        ),
+        ("tests/unit/kit/test_money.py",),
+    ),
+    Wrong(
+        "match on an unproved phone",
+        (
+            Edit(
+                "zerkalo/users/store.py",
+                "where phone10 = any ((select phone10s from named)::text[]) and phone_verified_at is not null",
+                "where phone10 = any ((select phone10s from named)::text[])",
+            ),
+            Edit(
+                "zerkalo/users/store.py",
+                "case when u.phone_verified_at is not null and length(u.phone10) = 10 then u.phone10 end",
+                "case when length(u.phone10) = 10 then u.phone10 end",
+            ),
+        ),
+        ("tests/integration/sync/test_links_in_tables.py",),
+    ),
+    Wrong(
+        "commit after the answer",
+        (
+            Edit(
+                "zerkalo/sync/committer.py",
+                "from zerkalo.sync.model import Outcome\n",
+                "from zerkalo.sync.model import Outcome, OutcomeStatus\n",
+            ),
+            Edit(
+                "zerkalo/sync/committer.py",
+                "        answers = [answer for _, answer in batch]\n",
+                "        answers = [answer for _, answer in batch]\n"
+                "        for answer in answers:\n"
+                "            answer.set_result(Outcome(OutcomeStatus.APPLIED))\n",
+            ),
+        ),
+        ("tests/unit/sync/test_committer.py",),
+    ),
+    Wrong(
+        "ledger without its key",
+        (
+            Edit(
+                "zerkalo/loyalty/rules.py",
+                'entry_key=f"booking:{state.booking_id}:{ledger.entry_count + len(drafts)}",',
+                'entry_key=__import__("uuid").uuid4().hex,',
+            ),
+        ),
+        ("tests/integration/loyalty/test_settle_bookings.py",),
+    ),
+    Wrong(
+        "window without the future",
+        (
+            Edit(
+                "zerkalo/sync/reconcile.py",
+                "RecordsQuery(start_date=part.first, end_date=part.last),",
+                "RecordsQuery(start_date=part.first, end_date=part.last or self._context.clock().date()),",
+            ),
+        ),
+        ("tests/integration/sync/test_sync_run.py",),
+    ),
+    Wrong(
+        "absent = deleted, without asking",
+        (
+            Edit(
+                "zerkalo/sync/reconcile.py",
+                'await self._ask(absent, reason="absent from a complete read")',
+                "async with transaction(self._context.pool) as conn:\n"
+                "                await conn.execute(\n"
+                "                    \"update bookings set status = 'CANCELLED', cancel_reason = 'deleted', absent = true,\"\n"
+                '                    " cancelled_at = now(), revision = revision + 1"\n'
+                '                    " where company_id = %s and yclients_record_id = any(%s)",\n'
+                "                    [self._company.id, list(absent)],\n"
+                "                )",
+            ),
+        ),
+        ("tests/integration/sync/test_sync_run.py",),
+    ),
+    Wrong(
+        "limiter off",
+        (
+            Edit(
+                "zerkalo/yclients/limiter.py",
+                "await self._sleep(max(wait, 0))",
+                "await self._sleep(0)",
+            ),
+        ),
+        ("tests/integration/yclients/test_limiter.py",),
+    ),
+    Wrong(
+        "unescaped name",
+        (Edit("zerkalo/web/pages/templating.py", "autoescape=True,", "autoescape=False,"),),
+        ("tests/integration/security/test_injection.py",),
+    ),
+)
