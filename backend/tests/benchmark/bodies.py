@@ -1,0 +1,33 @@
+"""What the benchmark sends: the sample webhook with an id and a code of its own, as YCLIENTS writes it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+SAMPLE: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "fixtures" / "yclients" / "01-webhook-record-create.json").read_text()
+)
+COMPANY_ID: int = SAMPLE["company_id"]
+
+
+def record(record_id: int) -> dict[str, Any]:
+    """The record; every second one names a user by code, the others by phone, the way a salon's do."""
+    user = record_id % 5_000 + 1
+    comment = f"Код клиента: U{user:07}" if record_id % 2 else "Позвонить за час"
+    client = SAMPLE["data"]["client"] | {"phone": f"+7900{user:07}"}
+    return SAMPLE["data"] | {"id": record_id, "comment": comment, "client": client}
+
+
+def event(record_id: int) -> bytes:
+    """The body of a webhook about that record."""
+    return _json(SAMPLE | {"resource_id": record_id, "data": record(record_id)})
+
+
+def page(record_ids: range) -> bytes:
+    """A page of the list of records."""
+    records = [record(record_id) for record_id in record_ids]
+    return _json({"success": True, "data": records, "meta": {"page": 1, "total_count": 10**6}})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,70 @@
+"""pgbench beside ours: comparable SQL on the same tables, one transaction an event (the naive limit) and batched (the physical one)."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.benchmark.bodies import COMPANY_ID, event
+from zerkalo.bookings.model import Row
+from zerkalo.db.binaries import clean_environment, program
+
+BATCH = 200
+_COLUMNS = ", ".join(f"b.{name}" for name in Row.__struct_fields__)
+_BOOKING = """
+    company_id, yclients_record_id, user_id, matched_by, matched_version, service_name, service_price, service_duration,
+    appointment_datetime, appointment_local, phone, staff_name, notes, comment, vendor_changed_at, match_email, match_phone10,
+    match_codes, match_code_versions, raw_record
+"""
+_BOOKING_OF = f"""
+    {COMPANY_ID}, {{id}}, {{user}}, 'code', now(), 'Стрижка', 180000, 60, now(), now()::timestamp, '+79000000001', 'Мастер',
+    'YClients. ID: ' || {{id}} || E'\\nКод клиента: U0000001', 'Код клиента: U0000001', now(), null, '9000000001',
+    '{{{{U0000001}}}}', array[now()], :raw
+"""
+_DELIVERY = "received_at, trusted, company_id, resource, resource_id, event, body, outcome, finished_at"
+_DELIVERY_OF = (
+    f"now(), true, {COMPANY_ID}, 'record', {{id}}, 'create', convert_to(:raw, 'UTF8'), 'applied', now()"
+)
+_USERS = """
+    select u.id, u.unique_code, u.email, u.phone10 from users u where u.unique_code = {code}
+    union select u.id, u.unique_code, u.email, u.phone10 from users u where u.phone10 = {phone10} and u.phone_verified_at is not null
+"""
+
+ONE_BY_ONE = f"""
+\\set id random(1000000000000, 9000000000000)
+\\set user random(1, 5000)
+begin;
+select pg_advisory_xact_lock(:id);
+select {_COLUMNS} from bookings b where b.company_id = {COMPANY_ID} and b.yclients_record_id = :id for update;
+{_USERS.format(code="'U' || lpad(:user::text, 7, '0')", phone10="'900' || lpad(:user::text, 7, '0')")};
+insert into bookings ({_BOOKING}) values ({_BOOKING_OF.format(id=":id", user=":user")}) returning id;
+insert into deliveries ({_DELIVERY}) values ({_DELIVERY_OF.format(id=":id")});
+commit;
+"""
+
+BATCHED = f"""
+\\set id random(1000000000000, 9000000000000)
+begin;
+select count(pg_advisory_xact_lock((:id::bigint + n))) from generate_series(1, {BATCH}) as n;
+select {_COLUMNS} from bookings b join generate_series(1, {BATCH}) as n
+    on b.company_id = {COMPANY_ID} and b.yclients_record_id = (:id::bigint + n) for update of b;
+select u.id, u.unique_code, u.email, u.phone10 from generate_series(1, {BATCH}) as n
+    join users u on u.unique_code = 'U' || lpad((n * 7)::text, 7, '0');
+insert into bookings ({_BOOKING}) select {_BOOKING_OF.format(id="(:id::bigint + n)", user="n")}
+    from generate_series(1, {BATCH}) as n returning company_id, yclients_record_id, id;
+insert into deliveries ({_DELIVERY}) select {_DELIVERY_OF.format(id="(:id::bigint + n)")} from generate_series(1, {BATCH}) as n;
+commit;
+"""
+
+
+def pgbench(dsn: str, folder: Path, script: str, *, clients: int, seconds: int) -> float:
+    """Transactions a second of that script."""
+    path = folder / "script.sql"
+    path.write_text(script.replace("\n    ", " "))
+    told = subprocess.run(
+        [program("pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-T", str(seconds), "-D", f"raw={event(1).decode()}", "-f", path, dsn],
+        check=False, capture_output=True, text=True, env=clean_environment(PGCLIENTENCODING="UTF8"),
+    )  # fmt: skip
+    found = re.search(r"tps = ([0-9.]+)", told.stdout)
+    assert told.returncode == 0, told.stderr[-1000:]
+    assert found, told.stdout
+    return float(found.group(1))
