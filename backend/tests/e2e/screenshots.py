@@ -1,0 +1,142 @@
+"""`make screenshots`: the pictures of the README, taken of the running application on a salon like the demo's.
+
+`python -m tests.e2e.screenshots --to FOLDER /admin/users …` takes other pages instead, for whoever works on them.
+"""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from playwright.async_api import Browser
+
+from tests.support.application import COMPANY_ID, SECRET, WEBHOOK, free_port, running_application, serving
+from tests.support.browser import WIDTHS, Site, chromium, visitor
+from tests.support.database import open_folder, test_server
+from yclients_emulator import EmulatorSettings, new_demo_emulator
+from zerkalo.main import server_of
+from zerkalo.sync.hand_links import link_by_hand
+
+IMAGES = Path(__file__).parents[3] / "docs/images"
+HEIGHTS = {390: 844, 1280: 900}
+SUFFIXES = {390: "-phone", 1280: ""}
+PAGES = {"book": f"/book?company={COMPANY_ID}&service=3001&staff=0", "me": "/me", "admin": "/admin"}
+PNG_BYTES_MAX = 200_000
+SYNC_SECONDS_MAX = 120
+
+
+async def main(to: Path, paths: Sequence[str]) -> None:
+    """Writes a picture of each page at each width."""
+    wanted = {path.strip("/").replace("/", "-").replace("?", "-") or "home": path for path in paths} or PAGES
+    to.mkdir(parents=True, exist_ok=True)
+    async with salon() as (site, users), chromium() as browser:
+        for name, path in wanted.items():
+            for width in WIDTHS:
+                file = to / f"{name}{SUFFIXES[width]}.png"
+                user_id = users["admin" if path.startswith("/admin") else "user"]
+                await take(browser, site, path, width, user_id, file, whole=bool(paths))
+                print(f"{file} {file.stat().st_size} bytes")
+                assert paths or file.stat().st_size < PNG_BYTES_MAX, f"{file} is too large for a README"
+
+
+async def take(
+    browser: Browser, site: Site, path: str, width: int, user_id: int, file: Path, *, whole: bool
+) -> None:
+    """Writes one picture: a window full of the page, or the whole page."""
+    async with visitor(browser, site, width=width, user_id=user_id) as somebody:
+        await somebody.page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
+        await somebody.open(path)
+        await somebody.page.wait_for_load_state("networkidle")
+        await somebody.page.screenshot(path=file, full_page=whole)
+
+
+@asynccontextmanager
+async def salon() -> AsyncIterator[tuple[Site, dict[str, int]]]:
+    """Yields a salon at work: synced from the emulator, some weeks of events behind it, with one user and one admin."""
+    emulator = new_demo_emulator(EmulatorSettings(rate_limit=False), seed=7)
+    port = free_port()
+    url = f"http://localhost:{port}"
+    with test_server() as server, server.database() as dsn, open_folder() as folder:
+        async with (
+            running_application(
+                dsn, folder, with_worker=True, is_demo=True, emulator=emulator, PUBLIC_URL=url
+            ) as application,
+            serving(server_of(application.app, "127.0.0.1", port)),
+        ):
+            site = Site(application, url)
+            yield site, await _fill(site)
+
+
+async def _fill(site: Site) -> dict[str, int]:
+    application, runtime = site.application, site.application.runtime
+    now = runtime.clock()
+    proved = {"email_verified_at": now, "phone_verified_at": now}
+    user = await application.new_user(
+        email="demo@example.com",
+        phone="+70000000001",
+        name="Анна Примерова",
+        unique_code="ABC12345",
+        **proved,
+    )
+    admin = await application.new_user(
+        email="admin@example.com", name="Администратор", unique_code="ADMNCDFG", is_admin=True, **proved
+    )
+    run = await runtime.runs.open_or_join(COMPANY_ID)
+    await runtime.bells.sync(COMPANY_ID)
+    await runtime.runs.wait([run.id], timeout_seconds=SYNC_SECONDS_MAX)
+    for booking_id in await _some_visits(site):
+        await link_by_hand(
+            runtime.pool,
+            booking_id=booking_id,
+            user_id=user,
+            admin_id=admin,
+            policy=runtime.policy,
+            now=now,
+        )
+    # The weeks before: the same salon's events, as they would have come day by day.
+    await application.execute(
+        "insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, finished_at)"
+        " select at, true, %s, 'record', n, 'update', '{}',"
+        " (array['applied', 'applied', 'applied', 'unchanged', 'applied', 'ignored', 'stale'])[n %% 7 + 1], at"
+        " from (select n, %s::timestamptz - interval '1 minute' - n * interval '73 minutes' * (1 + sin(n) / 3) as at"
+        " from generate_series(0, 560) n) as numbered",
+        COMPANY_ID,
+        now,
+    )
+    async with application.client() as yclients:
+        answer = await yclients.post(f"{WEBHOOK}?token={SECRET}", json=_unreadable())
+        assert answer.json()["status"] == "quarantined", answer.text
+    await application.execute(
+        "update facts set updated_at = %s where name = 'worker'", now + timedelta(seconds=1)
+    )
+    return {"user": user, "admin": admin}
+
+
+async def _some_visits(site: Site) -> list[int]:
+    """Two visits to come and four that were."""
+    rows = await site.application.fetch(
+        "(select id from bookings where status in ('PENDING', 'CONFIRMED') and appointment_datetime > now()"
+        " order by appointment_datetime limit 2) union all"
+        " (select id from bookings where status = 'COMPLETED' order by appointment_datetime desc limit 4)"
+    )
+    return [row["id"] for row in rows]
+
+
+def _unreadable() -> dict[str, object]:
+    return {
+        "company_id": COMPANY_ID,
+        "resource": "record",
+        "resource_id": 990_001,
+        "status": "create",
+        "data": {"id": 990_001, "company_id": COMPANY_ID, "date": "неизвестно", "services": "стрижка"},
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--to", type=Path, default=IMAGES, help="the folder for the pictures")
+    parser.add_argument("paths", nargs="*", help="other pages than the README's")
+    given = parser.parse_args()
+    asyncio.run(main(given.to, given.paths))

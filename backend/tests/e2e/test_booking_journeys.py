@@ -1,0 +1,312 @@
+"""Booking as people do it: guests and users, with and without JavaScript, with everything that goes wrong on the way."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from zoneinfo import ZoneInfo
+
+import pytest
+from msgspec import structs
+from playwright.async_api import Browser
+
+from tests.support.application import COMPANY_ID
+from tests.support.browser import Site, Visitor, visitor
+from yclients_emulator import desk
+from yclients_emulator.faults import Fault
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+MASTER, MASTER_NAME, SERVICE = 501, "Алиса Рощина", 3001
+BOOK_RECORD = "^/book_record/"
+_numbers = count(1)
+
+
+def new_phone() -> str:
+    """A phone nobody in these tests has yet."""
+    return f"+7999777{next(_numbers):04}"
+
+
+@pytest.fixture(autouse=True)
+def no_faults(site: Site) -> Iterator[None]:
+    """Every test starts and ends with a salon that works."""
+    emulator = site.application.emulator
+    yield
+    emulator.faults.clear()
+    company = emulator.vendor.companies[COMPANY_ID]
+    emulator.vendor.companies[COMPANY_ID] = structs.replace(company, phone_confirmation=False)
+
+
+async def choose_until_contacts(somebody: Visitor, *, service: str = "Женская стрижка") -> None:
+    """Goes through the steps up to the contacts."""
+    await somebody.open("/book")
+    await somebody.page.check(f"label:has-text('{service}') >> nth=0")
+    await somebody.page.click("text=Дальше")
+    await somebody.page.click(f"button:has-text('{MASTER_NAME}')")
+    await on(somebody, "Когда?")
+    days = somebody.page.locator("button.day")
+    day = await days.last.get_attribute("value")
+    await days.last.click()
+    await somebody.page.wait_for_selector(f"button.day.chosen[value='{day}']")
+    await somebody.page.locator("button[name=time]").first.click()
+    await on(somebody, "Контакты")
+
+
+async def on(somebody: Visitor, heading: str) -> None:
+    """Waits for a page with this title."""
+    await somebody.page.wait_for_selector(f"h1:has-text('{heading}')")
+
+
+async def fill_in(somebody: Visitor, phone: str, *, name: str = "Мария Гостева", comment: str = "") -> None:
+    """Types contacts and consents."""
+    await somebody.page.fill("[name=name]", name)
+    await somebody.page.fill("[name=phone]", phone)
+    await somebody.page.fill("[name=comment]", comment)
+    await somebody.page.check("[name=consent]")
+
+
+async def send(somebody: Visitor) -> None:
+    """Presses the button at the form's end."""
+    await somebody.page.click("#contacts p.actions button.primary")
+
+
+def records_of(site: Site, phone: str) -> list[dict[str, object]]:
+    """What stands in the salon's journal for a phone, cancelled ones too."""
+    found = desk.truths(site.application.emulator, COMPANY_ID)
+    return [one for one in found if one["phone"] and phone.lstrip("+") in str(one["phone"])]
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+async def test_a_guest_books(browser: Browser, site: Site, width: int, javascript: bool) -> None:
+    phone = new_phone()
+    async with visitor(browser, site, width=width, javascript=javascript) as guest:
+        await choose_until_contacts(guest)
+        if javascript:
+            await guest.must_be_fit()
+        await fill_in(guest, phone, comment="У окна")
+        await send(guest)
+        await on(guest, "Вы записаны")
+
+        assert "Женская стрижка" in await guest.text()
+        assert MASTER_NAME in await guest.text()
+        assert phone not in guest.page.url
+        if javascript:
+            await guest.must_be_fit()
+            await guest.page.reload()
+            assert await guest.heading() == "Вы записаны"
+    (record,) = records_of(site, phone)
+    assert record["comment"] == "У окна"
+
+
+async def test_a_user_finds_her_booking_moves_and_cancels_it(
+    browser: Browser, site: Site, width: int
+) -> None:
+    phone, code = new_phone(), f"BKNG{next(_numbers) + 2000}"
+    user_id = await site.application.new_user(
+        email=f"booker{next(_numbers)}@example.com", name="Анна Примерова", phone=phone, unique_code=code
+    )
+    async with visitor(browser, site, width=width, user_id=user_id) as anna:
+        await choose_until_contacts(anna)
+        assert await anna.page.input_value("[name=name]") == "Анна Примерова"
+        assert code in await anna.text()
+        await anna.page.fill("[name=comment]", "Как в прошлый раз")
+        await anna.page.check("[name=consent]")
+        await send(anna)
+        await on(anna, "Вы записаны")
+        (record,) = records_of(site, phone)
+        assert record["comment"] == f"Код клиента: {code}\nКак в прошлый раз"
+
+        await anna.open("/me")
+        assert "Женская стрижка" in await anna.text()
+        await anna.page.click(".visit-link")
+        assert "Как в прошлый раз" in await anna.text()
+        await anna.must_be_fit()
+        await anna.page.click("text=Перенести")
+        await on(anna, "Перенести запись")
+        await anna.must_be_fit()
+        await anna.page.locator("button[name=time]").last.click()
+        assert "Запись перенесена" in await anna.text()
+        (moved,) = records_of(site, phone)
+        assert moved["date"] != record["date"]
+
+        await anna.page.click("main >> text=Отменить")
+        await anna.page.click("text=Да, отменить")
+        assert "Запись отменена" in await anna.text()
+        assert "Отменена" in await anna.text()
+    (gone,) = records_of(site, phone)
+    assert gone["deleted"] is True
+    (row,) = await site.application.fetch("select status from bookings where user_id = %s", user_id)
+    assert row["status"] == "CANCELLED"
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+async def test_a_taken_time_costs_nothing_that_was_typed(
+    browser: Browser, site: Site, width: int, javascript: bool
+) -> None:
+    phone = new_phone()
+    async with visitor(browser, site, width=width, javascript=javascript) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone, name="Ольга Лугова", comment="Без запахов")
+        _take(site, await _chosen_time(guest))
+        await send(guest)
+        await on(guest, "Когда?")
+        assert "только что заняли" in await guest.text()
+        if javascript:
+            await guest.must_be_fit()
+
+        await guest.page.locator("button[name=time]").last.click()
+        await on(guest, "Контакты")
+        assert await guest.page.input_value("[name=name]") == "Ольга Лугова"
+        assert await guest.page.input_value("[name=phone]") == phone
+        assert await guest.page.input_value("[name=comment]") == "Без запахов"
+        assert await guest.page.is_checked("[name=consent]")
+        await send(guest)
+        await on(guest, "Вы записаны")
+    assert len(records_of(site, phone)) == 1
+
+
+async def test_a_change_of_mind_costs_nothing_that_was_typed(browser: Browser, site: Site) -> None:
+    phone = new_phone()
+    async with visitor(browser, site) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone, name="Ольга Лугова", comment="Без запахов")
+        await guest.page.click("button[value=services]")
+        await on(guest, "Что сделать?")
+        await guest.page.check("label:has-text('Укладка')")
+        await guest.page.click("text=Дальше")
+        await guest.page.click("button:has-text('Любой мастер')")
+        await on(guest, "Когда?")
+        await guest.page.locator("button[name=time]").first.click()
+        await on(guest, "Контакты")
+        assert await guest.page.input_value("[name=comment]") == "Без запахов"
+        assert "Женская стрижка, Укладка" in await guest.text()
+        await send(guest)
+        await on(guest, "Вы записаны")
+    (record,) = records_of(site, phone)
+    assert record["comment"] == "Без запахов"
+
+
+async def test_the_back_button_keeps_what_was_typed(browser: Browser, site: Site) -> None:
+    async with visitor(browser, site) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, new_phone(), name="Ольга Лугова")
+        await guest.page.go_back()
+        await on(guest, "Когда?")
+        await guest.page.locator("button[name=time]").last.click()
+        await on(guest, "Контакты")
+        await guest.page.wait_for_function("document.querySelector('[name=name]').value === 'Ольга Лугова'")
+
+
+async def test_two_clicks_book_once(browser: Browser, site: Site) -> None:
+    phone = new_phone()
+    async with visitor(browser, site, javascript=False) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone)
+        await guest.page.dblclick("#contacts p.actions button.primary")
+        await on(guest, "Вы записаны")
+        await guest.page.go_back()
+        await send(guest)
+        await on(guest, "Вы записаны")
+    await asyncio.sleep(0.5)
+    assert len(records_of(site, phone)) == 1
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+async def test_a_salon_that_confirms_phones_gets_its_code(
+    browser: Browser, site: Site, width: int, javascript: bool
+) -> None:
+    vendor = site.application.emulator.vendor
+    vendor.companies[COMPANY_ID] = structs.replace(vendor.companies[COMPANY_ID], phone_confirmation=True)
+    phone = new_phone()
+    async with visitor(browser, site, width=width, javascript=javascript) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone, comment="Тише, пожалуйста")
+        await send(guest)
+        await guest.page.wait_for_selector("[name=code]")
+        if javascript:
+            await guest.must_be_fit()
+        await guest.page.fill("[name=code]", "9" * 6)
+        await send(guest)
+        await guest.page.wait_for_selector("text=Код из SMS не подошёл")
+        await guest.page.fill("[name=code]", vendor.codes[COMPANY_ID, phone.lstrip("+")])
+        await send(guest)
+        await on(guest, "Вы записаны")
+    (record,) = records_of(site, phone)
+    assert record["comment"] == "Тише, пожалуйста"
+
+
+async def test_a_salon_that_does_not_answer_is_told_of_and_asked_again(
+    browser: Browser, site: Site, width: int
+) -> None:
+    emulator = site.application.emulator
+    async with visitor(browser, site, width=width) as guest:
+        site.application.runtime.booking_form.offers.forget_times(COMPANY_ID)
+        emulator.faults.add(Fault(kind="status", path="^/book_dates/", next=20, status=503))
+        assert await guest.open(f"/book?company={COMPANY_ID}&service={SERVICE}&staff={MASTER}") == 503
+        assert await guest.heading() == "Не получилось спросить салон"
+        await guest.must_be_fit()
+        emulator.faults.clear()
+        await guest.page.click("text=Попробовать снова")
+        await on(guest, "Когда?")
+        assert MASTER_NAME in await guest.text()
+
+
+async def test_a_lost_answer_is_looked_for_and_never_books_twice(
+    browser: Browser, site: Site, width: int
+) -> None:
+    phone = new_phone()
+    async with visitor(browser, site, width=width) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone)
+        emulator = site.application.emulator
+        # It is booked, the answer is lost, and the journal can't be read for a while.
+        emulator.faults.add(Fault(kind="disconnect", path=BOOK_RECORD, method="POST", next=1, after=True))
+        emulator.faults.add(Fault(kind="status", path="^/records/", next=50, status=503))
+        await send(guest)
+        await on(guest, "Ещё не ясно")
+        await guest.must_be_fit()
+        emulator.faults.clear()
+        await guest.page.click("text=Проверить >> nth=-1")
+        await on(guest, "Вы записаны")
+    assert len(records_of(site, phone)) == 1
+
+
+async def test_a_phone_the_salon_refuses_is_said_at_its_field(browser: Browser, site: Site) -> None:
+    async with visitor(browser, site) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, "12")
+        await send(guest)
+        await guest.page.wait_for_selector("#e-phone")
+        assert await guest.page.input_value("[name=phone]") == "12"
+
+
+async def test_the_form_is_off_where_the_salon_turned_it_off(browser: Browser, site: Site) -> None:
+    offers = site.application.runtime.booking_form.offers
+    offers._enabled = False
+    try:
+        async with visitor(browser, site) as guest:
+            assert await guest.open("/book") == 503
+            assert "отключена" in await guest.text()
+            await guest.must_be_fit()
+    finally:
+        offers._enabled = True
+
+
+async def _chosen_time(somebody: Visitor) -> datetime:
+    return datetime.fromisoformat(await somebody.page.input_value("#contacts > [name=time]"))
+
+
+def _take(site: Site, at: datetime) -> None:
+    """Somebody else gets the time, in the salon's journal itself."""
+    wall = at.astimezone(ZoneInfo("Europe/Moscow")).replace(tzinfo=None)
+    desk.create(
+        site.application.emulator,
+        company_id=COMPANY_ID,
+        staff_id=MASTER,
+        service_ids=(SERVICE,),
+        date=wall,
+        phone="+79990000999",
+        name="Другая",
+    )
+    site.application.runtime.booking_form.offers.forget_times(COMPANY_ID)
+    assert at > site.application.runtime.clock() + timedelta(minutes=1)
