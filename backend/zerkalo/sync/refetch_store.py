@@ -14,8 +14,9 @@ from psycopg.rows import class_row
 
 from zerkalo.db.pool import Connection
 
-CLAIM_SECONDS = 120.0
-"""How long a claimed question stays with its process; longer than one batch of asking takes."""
+CLAIM_SECONDS = 45.0
+"""How long a claimed question stays with its process. One batch of asking takes some 6 s; where YCLIENTS is so slow that
+this runs out, another process asks the same once more, and where a process is killed, its questions wait so long."""
 
 _LEASE_CLOCK = "coalesce(%(lease_now)s::timestamptz, clock_timestamp())"
 _FREE = f"(r.claimed_until is null or r.claimed_until < {_LEASE_CLOCK})"
