@@ -75,6 +75,8 @@ class Runtime(Parts):
     committer: Committer = field(kw_only=True)
     worker: WorkerState | None = field(kw_only=True)
     """The worker of this process; None where another process has it."""
+    stop: asyncio.Event = field(kw_only=True)
+    """Set it, and the worker ends; leaving `running_app` sets it too."""
     metrics: Metrics = field(default_factory=Metrics, kw_only=True)
 
     def worker_alive(self) -> bool:
@@ -91,10 +93,10 @@ async def running_app(
         await ensure_first_admin(
             parts.pool, settings, now=parts.clock(), new_code=parts.people.ports.new_code
         )
-        worker = WorkerState() if with_worker else None
-        async with Committer(parts.applier.take) as committer, _beside(parts, worker):
+        worker, stop = WorkerState() if with_worker else None, asyncio.Event()
+        async with Committer(parts.applier.take) as committer, _beside(parts, worker, stop):
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
-            runtime = Runtime(**known, committer=committer, worker=worker)
+            runtime = Runtime(**known, committer=committer, worker=worker, stop=stop)
             yield create_app(runtime), runtime
 
 
@@ -108,12 +110,16 @@ async def prepare_database(settings: Settings, dsn: str) -> None:
             raise SettingsError("DATABASE_URL: the tables are missing or out of date; run `zerkalo migrate`")
 
 
-async def serve_until_stopped(server: Server) -> None:
-    """Serve until SIGINT or SIGTERM; a second one ends the waiting for requests under way."""
+async def serve_until_stopped(server: Server, told: asyncio.Event) -> None:
+    """Serve until SIGINT or SIGTERM; a second one ends the waiting for requests under way.
+
+    `told` is set at the signal, so that the worker ends beside the requests and not after them.
+    """
     allow_many_connections()
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
+        told.set()
         server.handle_exit(number, None)
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -162,12 +168,11 @@ async def _ending_with_parent() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _beside(parts: Parts, state: WorkerState | None) -> AsyncIterator[None]:
+async def _beside(parts: Parts, state: WorkerState | None, stop: asyncio.Event) -> AsyncIterator[None]:
     """The worker as a task of this process, for as long as the block lasts; none without `state`."""
     if state is None:
         yield
         return
-    stop = asyncio.Event()
     task = asyncio.create_task(run_worker(parts, stop, state), name="worker")
     try:
         yield

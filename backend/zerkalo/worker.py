@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 import structlog
@@ -33,9 +34,13 @@ from zerkalo.users.erase_service import sweep_erased
 BELLS_AT_ONCE = 6
 RUNS_AT_ONCE = 4
 """Runs that one worker carries at once: they share one rate limit, so more would only wait longer for it."""
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 4.0
 """How long a stopped worker waits for its jobs. A run notices the stop before its next question; a call to YCLIENTS
-that hangs is broken off then. With what is to be closed after it, the process is gone within 10 s."""
+that hangs is broken off then."""
+END_SECONDS = 6.0
+"""By then a stopped worker has ended, its jobs' ends written down or not. The engine would wait for the database at every
+step of its end, some thirty seconds where that is away; with what is to be closed after it, the process is gone
+within 10 s."""
 RESTART_SECONDS_FIRST = 1.0
 RESTART_SECONDS_MAX = 30.0
 HEARTBEAT_SECONDS = 10.0
@@ -76,7 +81,7 @@ class WorkerState:
 
 
 async def run_worker(parts: WorkerParts, stop: asyncio.Event, state: WorkerState | None = None) -> None:
-    """Do the background work until `stop` is set, then let the jobs end (at most some ten seconds) and return.
+    """Do the background work until `stop` is set, then let the jobs end (at most `END_SECONDS`) and return.
 
     The engine's worker returns, or raises, when PostgreSQL restarts: it is begun anew with growing pauses. Installs no
     signal handlers. Keeps `state` and the fact `worker` current.
@@ -93,7 +98,7 @@ async def run_worker(parts: WorkerParts, stop: asyncio.Event, state: WorkerState
     register_tasks(parts.bells, work, stop)
     heartbeat = asyncio.create_task(_show_life(parts, state), name="worker heartbeat")
     try:
-        await _keep_working(parts.bells.app, state, stop)
+        await _end_in_time(_keep_working(parts.bells.app, state, stop), stop)
     finally:
         state.is_alive = False
         heartbeat.cancel()
@@ -137,6 +142,22 @@ async def _prune(parts: WorkerParts) -> None:
         await auth.prune(conn, now=now)
         await outbox.prune(conn, now=now)
         await run_store.prune(conn, now=now)
+
+
+async def _end_in_time(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    """Run the work to its end, but break it off `END_SECONDS` after `stop`: what it leaves, a stalled job, is retried."""
+    working = asyncio.create_task(work, name="worker")
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({working}, timeout=END_SECONDS)
+        if not working.done():
+            log.warning("the worker ends without waiting for the database any longer")
+    finally:
+        stopped.cancel()
+        working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
 
 
 async def _keep_working(app: App, state: WorkerState, stop: asyncio.Event) -> None:

@@ -97,7 +97,7 @@ async def _demo(settings: Settings, port: int, emulator_port: int, *, seed: int,
             server = server_of(app, "127.0.0.1", port)
             telling = asyncio.create_task(_tell_when_started(server, settings, emulator_port))
             try:
-                await serve_until_stopped(server)
+                await serve_until_stopped(server, parts.stop)
             finally:
                 telling.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

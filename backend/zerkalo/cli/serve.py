@@ -39,8 +39,9 @@ def serve(
 async def _serve(settings: Settings, host: str, port: int) -> None:
     async with database(settings, serves=True) as dsn:
         await prepare_database(settings, dsn)
-        async with running_app(settings, dsn, with_worker=settings.database_url is None) as (app, _):
-            await serve_until_stopped(server_of(app, host, port, **server_options(settings)))
+        async with running_app(settings, dsn, with_worker=settings.database_url is None) as (app, parts):
+            server = server_of(app, host, port, **server_options(settings))
+            await serve_until_stopped(server, parts.stop)
 
 
 def _serve_with_children(settings: Settings, host: str, port: int, workers: int) -> None:

@@ -264,6 +264,28 @@ async def test_engine_that_ends_or_fails_is_begun_anew(monkeypatch: pytest.Monke
     assert not state.is_alive
 
 
+async def test_stopped_worker_ends_though_the_engine_waits_for_a_database_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The engine shields its end from the first cancellation, and writes its jobs' ends before it goes."""
+    monkeypatch.setattr(worker_module, "END_SECONDS", 0.05)
+    stop = asyncio.Event()
+
+    async def engine() -> None:
+        try:
+            stop.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.Event().wait()  # for a connection
+
+    class Engine:
+        async def run_worker_async(self, **_: Any) -> None:
+            await engine()
+
+    working = worker_module._keep_working(cast("App", Engine()), WorkerState(), stop)
+    await asyncio.wait_for(worker_module._end_in_time(working, stop), 60)
+
+
 async def test_message_that_a_bell_was_rung_for_is_sent_at_once(pool: Pool):
     async with parts_of(pool) as parts, at_work(replace(parts, is_demo=True)):
         await until(lambda: _has_run(parts.salon, "send_outbox"))
