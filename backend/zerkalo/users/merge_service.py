@@ -57,6 +57,7 @@ async def merge_accounts(
         raise ProblemError(404, "user_not_found", "There is no such user.")
     old, kept = users[from_id], users[into_id]
     credentials = None if kept.has_password else await auth_store.credentials_of_user(conn, from_id)
+    await store.want_rematch_of_rivals(conn, from_id, now=now)  # a contact of hers may be dropped
     await ports.move_ledger(conn, from_id, into_id, now)
     await merge_store.move_belongings(conn, from_id=from_id, into_id=into_id, now=now)
     await merge_store.make_shell(conn, from_id=from_id, into_id=into_id, now=now)

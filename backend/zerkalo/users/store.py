@@ -94,17 +94,28 @@ async def want_rematch(conn: Connection, user_id: int, *, now: datetime) -> None
 
 
 async def want_rematch_of_rivals(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Remembers that who stands beside this user as a candidate for a booking may fit alone from now on.
+    """Remembers that somebody else may get the bookings that this user was a candidate for, and could not get alone.
 
-    To be called while her candidacies still stand, where she ceases to fit: no later change need ever come to the booking.
+    Who stands beside her, and whom the bookings name by a code or a proved contact: when the last of those who stood in
+    the way is gone, a weaker step decides. To be called while her candidacies still stand, where she ceases to fit: no
+    later change need ever come to the booking.
     """
     sql = """
-        update users set rematch_wanted_at = %(now)s
-        where erased_at is null and id in (
-            select rival.user_id from match_candidates hers
-            join match_candidates rival on rival.booking_id = hers.booking_id and rival.user_id <> hers.user_id
-            where hers.user_id = %(id)s
+        with hers as (
+            select b.id, b.match_codes, b.match_email, b.match_phone10
+            from match_candidates c join bookings b on b.id = c.booking_id
+            where c.user_id = %(id)s
+        ), others as (
+            select rival.user_id as id from hers join match_candidates rival on rival.booking_id = hers.id
+            union select u.id from hers join users u on u.unique_code = any (hers.match_codes)
+            union select r.user_id from hers join retired_codes r on r.code = any (hers.match_codes)
+            union select u.id from hers join users u
+                on lower(u.email) = hers.match_email and u.email_verified_at is not null
+            union select u.id from hers join users u
+                on u.phone10 = hers.match_phone10 and u.phone_verified_at is not null
         )
+        update users u set rematch_wanted_at = %(now)s
+        from others where u.id = others.id and u.id <> %(id)s and u.erased_at is null
     """
     await conn.execute(sql, {"id": user_id, "now": now})
 
