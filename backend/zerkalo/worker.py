@@ -89,7 +89,6 @@ async def run_worker(parts: WorkerParts, stop: asyncio.Event, state: WorkerState
     state = state or WorkerState()
     work = Work(
         pool=parts.pool,
-        clock=parts.clock,
         runs=parts.runs,
         refetcher=parts.refetcher,
         rematch=parts.applier.rematch,

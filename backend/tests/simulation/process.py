@@ -122,7 +122,7 @@ class Process:
             enabled=True,
             clock=world.clock,
         )
-        self._work = Work(pool, world.clock, self.runs, self.refetcher, self.applier.rematch, chores=())
+        self._work = Work(pool, self.runs, self.refetcher, self.applier.rematch, chores=())
 
     async def start(self) -> None:
         """Begin to serve and to work."""

@@ -10,9 +10,6 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
 from zerkalo.db.pool import Pool
-from zerkalo.db.transaction import transaction
-from zerkalo.kit.clock import Clock
-from zerkalo.sync import refetch_store
 from zerkalo.sync.bells import BELL_QUEUE, REFETCH_COMPANY, REMATCH_USER, SYNC_COMPANY, SYNC_QUEUE, Bells
 from zerkalo.sync.refetch import Refetcher
 from zerkalo.sync.runs import Runs
@@ -48,7 +45,6 @@ class Work:
     """What the tasks do their work with."""
 
     pool: Pool
-    clock: Clock
     runs: Runs
     refetcher: Refetcher
     rematch: Rematch
@@ -101,10 +97,8 @@ def register_tasks(bells: Bells, work: Work, stop: asyncio.Event) -> None:
 
 async def ring_for_what_waits(work: Work, bells: Bells) -> None:
     """Ring for whatever stands in our tables and was perhaps never rung for: runs, refetches, rematches."""
-    async with transaction(work.pool) as conn:
-        ids = work.runs.company_ids
-        await refetch_store.put_for_unverified(conn, ids, now=work.clock())
-        to_refetch = await refetch_store.companies_with_due(conn, ids, now=work.clock())
+    to_refetch = await work.refetcher.waiting(work.runs.company_ids)
+    async with work.pool.connection() as conn:
         to_rematch = await users.users_to_rematch(conn, limit=REMATCHES_AT_ONCE_MAX)
     for company_id in await work.runs.uncarried():
         await bells.sync(company_id)

@@ -36,6 +36,17 @@ class Refetcher:
         self._pool = context.pool
         self._clock = context.clock
 
+    async def waiting(self, ids: Collection[int]) -> list[int]:
+        """Companies among `ids` with a question that is due and that nobody is asking.
+
+        Puts one about every unverified booking that has none.
+        """
+        async with transaction(self._pool) as conn:
+            await refetch_store.put_for_unverified(conn, ids, now=self._clock())
+            return await refetch_store.companies_with_due(
+                conn, ids, now=self._clock(), lease_now=self._context.lease_now()
+            )
+
     async def drain(self, company_id: int, *, stop: asyncio.Event | None = None) -> int:
         """Ask everything that is due for the company, until nothing is, or `stop` is set. Returns how many were answered.
 

@@ -1,6 +1,7 @@
 """Refetch: single records asked for by what stands in `refetches`, by any number of processes."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -193,3 +194,17 @@ async def test_unverified_row_without_a_question_gets_one(pool: Pool):
         (left,) = await waiting(salon)
         assert put == 1
         assert (left["record_id"], left["hint"]) == (record_id, True)
+
+
+async def test_claims_run_out_by_the_clock_that_measured_them(pool: Pool):
+    """By the sweep's look as by the asking: it would else find a simulated process's question years too late."""
+    async with open_salon(pool) as salon:
+        await want(salon, await prepare(salon))
+        late = datetime.now(UTC) + timedelta(days=3650)
+        async with pool.connection() as conn:
+            await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10, lease_now=late)
+        run_out = late + timedelta(seconds=refetch_store.CLAIM_SECONDS + 1)
+
+        for instant, found in ((late, []), (run_out, [COMPANY_ID])):
+            other = salon.with_context(lease_clock=lambda instant=instant: instant)
+            assert await other.refetcher.waiting([COMPANY_ID]) == found

@@ -135,7 +135,7 @@ async def test_bell_that_can_not_ring_breaks_nothing(pool: Pool):
 
 async def test_sweep_rings_for_what_nobody_rang_for(pool: Pool):
     async with parts_of(pool) as parts:
-        work = Work(pool, parts.clock, parts.runs, parts.refetcher, parts.applier.rematch, chores=())
+        work = Work(pool, parts.runs, parts.refetcher, parts.applier.rematch, chores=())
         await parts.runs.open_or_join(COMPANY_ID)
         async with pool.connection() as conn:
             await ask(conn, [Request(COMPANY_ID, 1, "a test", hint=False)], now=parts.clock())
