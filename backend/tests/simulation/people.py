@@ -55,6 +55,9 @@ class PeopleLife:
         self._salon = salon
         self._clock = clock
         self._keys = 0
+        self._entering: NewUser | None = None
+        """Whom an admin has begun to enter: the process may die between the commit and telling us her number."""
+        self._known_id_max = 0
 
     async def step(self, process: Process) -> str:
         """Do one thing by this process and say what."""
@@ -72,14 +75,20 @@ class PeopleLife:
         return f"{name} {done}"
 
     async def remember(self, conn: Connection) -> None:
-        """Note who has proved what by now, and which bookings are erased."""
+        """Note who has proved what by now, who was entered with which contacts, and which bookings are erased."""
         for user in await fetch(conn, "select * from users where erased_at is null order by id"):
+            if self._entering is not None and user["id"] > self._known_id_max:
+                self.proofs.honest |= {
+                    (user["id"], text) for text in (self._entering.email, self._entering.phone) if text
+                }
             if user["email_verified_at"] is not None:
                 self.proofs.emails.setdefault(user["email"].lower(), set()).add(user["id"])
             if user["phone_verified_at"] is not None:
                 self.proofs.phones.setdefault(user["phone10"], set()).add(user["id"])
         erased = await fetch(conn, "select id from bookings where erased_at is not null")
         self.proofs.erased_bookings |= {row["id"] for row in erased}
+        (newest,) = await fetch(conn, "select coalesce(max(id), 0) as id from users")
+        self._known_id_max, self._entering = newest["id"], None
 
     async def _register(self, process: Process) -> str:
         contact = self._rng.choice(self._contacts)
@@ -155,6 +164,8 @@ class PeopleLife:
             phone_proved=phone_proved,
         )
 
+        self._entering = new
+
         async def add(conn: Connection) -> Any:
             return await service.add_user(
                 conn, new, now=self._clock(), new_code=lambda: new_code(self._codes)
@@ -165,7 +176,6 @@ class PeopleLife:
         except (service.EmailTaken, service.CodeTaken):
             return ""
         contact.code = user.unique_code or ""
-        self.proofs.honest |= {(user.id, text) for text in (new.email, new.phone) if text}
         await process.people.ports.on_contact_proved(user.id)
         return str(user.id)
 

@@ -14,6 +14,9 @@ from zerkalo.sync.batch import rematch_batch
 from zerkalo.sync.drift import Drift
 from zerkalo.sync.rules import window_start
 
+SYNC_SECONDS_MAX = 3600
+"""Of simulated time, for a run without trouble."""
+
 STATUS = {0: "PENDING", 1: "COMPLETED", 2: "CONFIRMED", -1: "CANCELLED"}
 
 
@@ -42,13 +45,21 @@ async def judge(world: World) -> list[str]:
 
 async def sync_all(world: World) -> None:
     """A whole read of every branch, and what it raises, to its end."""
-    process = world.processes[0]
     for company_id in world.plan.zones:
-        await process.runs.open_or_join(company_id, full=True)
-        run = await process.runs.carry(company_id)
-        if run is None or run.error is not None:
-            raise AssertionError(f"a sync without trouble ended with {run}")
+        while not await _whole_read(world, company_id):
+            """A run of the window was under way; the next one is ours."""
     await world.rest()
+
+
+async def _whole_read(world: World, company_id: int) -> bool:
+    """See a run of the branch to its end, whoever carries it; whether it read the whole history."""
+    runs = world.processes[0].runs
+    opened = await runs.open_or_join(company_id, full=True)
+    await runs.carry(company_id)
+    (run,) = await runs.wait([opened.id], timeout_seconds=SYNC_SECONDS_MAX)
+    if run.is_running or run.error is not None:
+        raise AssertionError(f"a sync without trouble ended with {run}")
+    return run.full_history
 
 
 async def drift_lines(world: World, *, whole: bool) -> list[str]:
