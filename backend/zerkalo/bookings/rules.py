@@ -347,9 +347,12 @@ def _incomplete(snapshot: Snapshot) -> str | None:
         snapshot.deleted,
         snapshot.attendance,
         snapshot.service_name,
+        snapshot.price_kopecks,
         snapshot.duration_minutes,
         snapshot.starts_at,
         snapshot.has_client,
+        snapshot.phone,
+        snapshot.email,
         snapshot.staff_name,
         snapshot.comment,
     )

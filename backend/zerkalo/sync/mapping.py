@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import UNSET, UnsetType
 
 from zerkalo.bookings.model import Snapshot
-from zerkalo.kit.money import total_kopecks
+from zerkalo.kit.money import CostLine, total_kopecks
 from zerkalo.matching.rules import codes_in
 from zerkalo.yclients.model import Record, SalonClient, ServiceLine
 
@@ -33,7 +33,7 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
     """The record as a snapshot, its wall clock read in `zone` (None: not known, then `datetime` with its offset counts).
 
     `complete`: the record was read from the API, which shows whole objects; there a missing key means "empty".
-    In a webhook it means "not told", and stays UNSET.
+    In a webhook it means "not told", and stays UNSET: the record's own keys, and those of its client, master and services.
     """
     starts_at, starts_local = _start(record, zone)
     services = _or_empty(record.services, (), complete=complete)
@@ -45,14 +45,14 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
         version=record.version,
         deleted=_or_empty(record.deleted, False, complete=complete),
         attendance=_or_empty(record.attendance, 0, complete=complete),
-        service_name=UNSET if isinstance(services, UnsetType) else _service_name(services),
-        price_kopecks=UNSET if isinstance(services, UnsetType) else _price(services),
+        service_name=_service_name(services, complete=complete),
+        price_kopecks=_price(services, complete=complete),
         duration_minutes=_minutes(_or_empty(record.duration_seconds, 0, complete=complete)),
         starts_at=starts_at,
         starts_local=starts_local,
-        phone=_of_client(client, "phone"),
-        phone10=_of_client(client, "phone10"),
-        email=_of_client(client, "email"),
+        phone=_or_empty(_of_client(client, "phone"), None, complete=complete),
+        phone10=_or_empty(_of_client(client, "phone10"), None, complete=complete),
+        email=_or_empty(_of_client(client, "email"), None, complete=complete),
         has_client=UNSET if isinstance(client, UnsetType) else client is not None,
         has_services=UNSET if isinstance(services, UnsetType) else bool(services),
         staff_name=_or_empty(record.staff_name, None, complete=complete),
@@ -92,12 +92,30 @@ def _start(record: Record, zone: tzinfo | None) -> tuple[datetime | UnsetType, d
     return UNSET, UNSET
 
 
-def _service_name(services: tuple[ServiceLine, ...]) -> str:
-    return ", ".join(f"{line.title} ×{line.amount}" if line.amount > 1 else line.title for line in services)
+def _service_name(services: tuple[ServiceLine, ...] | UnsetType, *, complete: bool) -> str | UnsetType:
+    """The titles joined; not told where that of any line is not."""
+    if isinstance(services, UnsetType):
+        return UNSET
+    titles: list[str] = []
+    for line in services:
+        title = _or_empty(line.title, "", complete=complete)
+        if isinstance(title, UnsetType):
+            return UNSET
+        titles.append(f"{title} ×{line.amount}" if line.amount > 1 else title)
+    return ", ".join(titles)
 
 
-def _price(services: tuple[ServiceLine, ...]) -> int:
-    return total_kopecks((line.cost, line.cost_per_unit, line.discount, line.amount) for line in services)
+def _price(services: tuple[ServiceLine, ...] | UnsetType, *, complete: bool) -> int | UnsetType:
+    """The sum in kopecks; not told where what any line costs is not."""
+    if isinstance(services, UnsetType):
+        return UNSET
+    costs: list[CostLine] = []
+    for line in services:
+        cost = _or_empty(line.cost, None, complete=complete)
+        if isinstance(cost, UnsetType):
+            return UNSET
+        costs.append((cost, line.cost_per_unit, line.discount, line.amount))
+    return total_kopecks(costs)
 
 
 def _minutes(seconds: int | UnsetType) -> int | UnsetType:

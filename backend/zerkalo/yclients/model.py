@@ -14,10 +14,10 @@ from msgspec import UNSET, UnsetType
 class ServiceLine(msgspec.Struct, frozen=True, gc=False):
     """One service of a record, with money in roubles exactly as written in the JSON text."""
 
-    title: str
-    """As given; "" where the record names none."""
-    cost: Decimal | None = None
-    """After the discount; None where the record does not say."""
+    title: str | UnsetType
+    """As given; UNSET: the key is absent."""
+    cost: Decimal | UnsetType | None = UNSET
+    """After the discount; None where it is null or "", UNSET: the key is absent."""
     cost_per_unit: Decimal | None = None
     discount: Decimal | None = None
     """Percent, not a share."""
@@ -30,12 +30,12 @@ class SalonClient(msgspec.Struct, frozen=True, gc=False):
 
     name: str = ""
     """Surname, name and patronymic joined by a space; "" where the salon gave none."""
-    phone: str | None = None
-    """E.164 where it parses, else as given; None where there is none."""
-    phone10: str | None = None
-    """The last ten digits, where there are that many."""
-    email: str | None = None
-    """Without outer spaces, in lower case; None where there is none."""
+    phone: str | UnsetType | None = None
+    """E.164 where it parses, else as given; None where there is none, UNSET: the key is absent."""
+    phone10: str | UnsetType | None = None
+    """The last ten digits, where there are that many; UNSET as `phone` is."""
+    email: str | UnsetType | None = None
+    """Without outer spaces, in lower case; None where there is none, UNSET: the key is absent."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -61,7 +61,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     client: SalonClient | UnsetType | None = UNSET
     """None: explicitly nobody (null, [] or {}); UNSET: the key is absent."""
     staff_name: str | UnsetType | None = UNSET
-    """None: explicitly nobody; UNSET: the key is absent."""
+    """None: explicitly nobody; UNSET: the key is absent, or the master comes without a name."""
     staff_id: int | UnsetType = UNSET
     attendance: int | UnsetType = UNSET
     """`attendance`, else `visit_attendance`; unknown numbers are kept as they are."""

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import astuple
 
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.yclients import fields
@@ -42,8 +43,8 @@ def read_record(
 
 
 class _ServiceWire(Struct, gc=False):
-    title: Any = None
-    cost: Any = None
+    title: Any = UNSET
+    cost: Any = UNSET
     cost_per_unit: Any = None
     discount: Any = None
     amount: Any = None
@@ -55,13 +56,13 @@ class _ClientWire(Struct, gc=False):
     surname: Any = None
     patronymic: Any = None
     display_name: Any = None
-    phone: Any = None
-    email: Any = None
+    phone: Any = UNSET
+    email: Any = UNSET
 
 
 class _StaffWire(Struct, gc=False):
     id: Any = None
-    name: Any = None
+    name: Any = UNSET
 
 
 class _RecordWire(Struct, gc=False):
@@ -173,8 +174,8 @@ def _services(
 def _service(wire: _ServiceWire) -> ServiceLine:
     try:
         return ServiceLine(
-            fields.text(wire.title).strip(),
-            fields.money(wire.cost),
+            wire.title if wire.title is UNSET else fields.text(wire.title).strip(),
+            wire.cost if wire.cost is UNSET else fields.money(wire.cost),
             fields.money(wire.cost_per_unit),
             fields.money(wire.discount),
             fields.amount(wire.amount),
@@ -190,16 +191,14 @@ def _client(wire: _ClientWire | list[Any] | str | bool | UnsetType | None) -> Sa
         if wire:
             raise FieldError("client: not an object")
         return None
-    if wire == _EMPTY_OBJECT:
-        return None
+    if wire.id is None and all(part is None or part is UNSET for part in astuple(wire)):
+        return None  # {}
     try:
-        phone, phone10 = _phone(wire.phone)
-        return SalonClient(_client_name(wire), phone, phone10, fields.email(wire.email))
+        phone, phone10 = (UNSET, UNSET) if wire.phone is UNSET else _phone(wire.phone)
+        email = UNSET if wire.email is UNSET else fields.email(wire.email)
+        return SalonClient(_client_name(wire), phone, phone10, email)
     except FieldError as error:
         raise FieldError(f"client: {error}") from None
-
-
-_EMPTY_OBJECT = _ClientWire()
 
 
 def _phone(value: Any) -> tuple[str | None, str | None]:
@@ -219,6 +218,8 @@ def _staff_name(wire: _StaffWire | list[Any] | str | bool | UnsetType | None) ->
         return UNSET
     if not isinstance(wire, _StaffWire):
         return None
+    if wire.name is UNSET:
+        return None if wire.id is None else UNSET  # {} is nobody
     return _named("staff.name", fields.text, wire.name).strip() or None
 
 

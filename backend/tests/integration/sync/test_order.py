@@ -1,6 +1,7 @@
-"""What others get wrong: seconds, lateness, deletions, repetition (issue 2, item 13, a named test each)."""
+"""What others get wrong: seconds, lateness, deletions, repetition; a named test each."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -219,6 +220,30 @@ async def test_partial_event_keeps_what_it_does_not_tell_and_is_asked_for(pool: 
             "CONFIRMED",
             180_000,
         )
+        assert len(await server.rows("select * from refetches")) == 1
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"client": {"id": 5, "name": "Мария"}},
+        {"services": [{"id": 1, "amount": 1}]},
+        {"staff": {"id": 1}},
+    ],
+    ids=lambda cut: next(iter(cut)),
+)
+async def test_object_cut_short_keeps_what_it_does_not_tell_and_is_asked_for(
+    pool: Pool, cut: dict[str, Any]
+) -> None:
+    first = State(5, email="maria@salon.test")
+    async with salon(pool) as server:
+        await server.status(event(first))
+        before = await server.booking()
+        assert await server.status(event(State(6, comment="новое"), **cut)) == "applied"
+        row = await server.booking()
+        assert row["comment"] == "новое"
+        for name in ("phone", "match_email", "match_phone10", "service_name", "service_price", "staff_name"):
+            assert row[name] == before[name], name
         assert len(await server.rows("select * from refetches")) == 1
 
 

@@ -194,6 +194,24 @@ def test_a_missing_key_is_not_told_by_a_webhook_and_empty_in_an_api_read(
     assert getattr(shown(drop=(key,), complete=True), field) == empty
 
 
+@pytest.mark.parametrize(
+    ("field", "cut", "empty"),
+    [
+        ("phone", {"client": {"id": 5, "email": "maria@salon.test"}}, None),
+        ("phone10", {"client": {"id": 5, "email": "maria@salon.test"}}, None),
+        ("email", {"client": {"id": 5, "phone": "+79990000001"}}, None),
+        ("staff_name", {"staff": {"id": 5}}, None),
+        ("service_name", {"services": [service(), {"cost": 5, "amount": 2}]}, "Стрижка,  ×2"),
+        ("price_kopecks", {"services": [service(), {"title": "Укладка"}]}, 180_000),
+    ],
+)
+def test_a_key_missing_in_an_object_is_not_told_by_a_webhook_and_empty_in_an_api_read(
+    field: str, cut: dict[str, Any], empty: object
+) -> None:
+    assert getattr(shown(**cut), field) is UNSET
+    assert getattr(shown(**cut, complete=True), field) == empty
+
+
 @pytest.mark.parametrize("key", ["deleted", "attendance"])
 def test_null_counts_as_missing_for_the_status(key: str) -> None:
     told: dict[str, Any] = {key: None}

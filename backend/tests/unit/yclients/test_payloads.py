@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from zerkalo.kit.money import total_kopecks
+from zerkalo.sync.mapping import snapshot_of
 from zerkalo.yclients import fields
 from zerkalo.yclients.payloads import (
     NotEnvelope,
@@ -143,6 +143,8 @@ def test_nobody_and_unknown_are_told_apart() -> None:
     assert event_record("08").services == ()
     assert event_record("09").client is None
     assert record_with(client={}).client is None
+    assert record_with(client={"name": None, "phone": None}).client is None
+    assert record_with(client={"id": 5}).client == SalonClient("", UNSET, UNSET, UNSET)
     assert record_with().client is UNSET
     second = parse_records_page(body("30")).items[1]
     assert isinstance(second, Record)
@@ -162,8 +164,7 @@ def test_several_services_with_discount_amount_and_fraction() -> None:
         ServiceLine("Укладка", Decimal("990.5"), Decimal("990.5"), Decimal(0), 1),
     )
     assert isinstance(record.services, tuple)
-    lines = [(line.cost, line.cost_per_unit, line.discount, line.amount) for line in record.services]
-    assert total_kopecks(lines) == 1_161_050
+    assert snapshot_of(record, None, complete=False).price_kopecks == 1_161_050
     assert record.client == SalonClient("Клиент", "+70000000102", "0000000102", None)
 
 
@@ -285,7 +286,7 @@ def test_money_never_passes_a_binary_float() -> None:
 
     services = parse_record(raw).services
 
-    assert services == (ServiceLine("", Decimal("1234567.1234567891234567"), None, Decimal(10), 1),)
+    assert services == (ServiceLine(UNSET, Decimal("1234567.1234567891234567"), None, Decimal(10), 1),)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +309,7 @@ def test_a_number_too_large_or_too_fine_is_refused(written: bytes) -> None:
     ("written", "amount"), [(None, 1), (0, 1), ("0", 1), (3, 3), ("3", 3), ("2.000", 2), (10_000, 10_000)]
 )
 def test_no_amount_counts_as_one(written: Any, amount: int) -> None:
-    assert record_with(services=[{"amount": written}]).services == (ServiceLine("", amount=amount),)
+    assert record_with(services=[{"amount": written}]).services == (ServiceLine(UNSET, amount=amount),)
 
 
 @pytest.mark.parametrize(
@@ -420,6 +421,8 @@ def test_null_text_is_empty_and_numbers_are_their_digits() -> None:
 
 def test_staff_may_be_nobody() -> None:
     assert record_with(staff=[]).staff_name is None
+    assert record_with(staff={}).staff_name is None
+    assert record_with(staff={"id": 5}).staff_name is UNSET
     assert record_with(staff=None, staff_id=0).staff_id is UNSET
     assert record_with(staff={"id": "502", "name": ""}).staff_id == 502
 
