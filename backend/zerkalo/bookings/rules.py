@@ -57,7 +57,7 @@ class Remove:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """Older than the row: changes no field. `row` has learned the codes of its comment; None: it has none."""
+    """Older than the row: changes no field. `row` has learned the codes of its comment; None: it has none to learn."""
 
     row: Row | None
 
@@ -69,9 +69,13 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Refetch:
-    """Can't be decided from what was shown: YCLIENTS is to be asked."""
+    """Can't be decided from what was shown: YCLIENTS is to be asked.
+
+    Changes no field, like `Stale`. `row` has learned the codes of its comment; None: it has none to learn.
+    """
 
     reason: str
+    row: Row | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +234,7 @@ def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
     snapshot = showing.snapshot
     if not (showing.is_delete or (snapshot is not None and snapshot.deleted is True)):
         told_nothing_new = snapshot is not None and not row.absent and not content_differences(row, snapshot)
-        return Unchanged() if told_nothing_new else Refetch("told without its change time")
+        return Unchanged() if told_nothing_new else _ask("told without its change time", row, snapshot)
     if row.absent:
         return Unchanged()
     return Update(_tombstone(row, now), refetch="a bare deletion is checked with the API")
@@ -257,28 +261,27 @@ def _decide_revival(row: Row, showing: Showing, snapshot: Snapshot, now: datetim
         return _decide_by_version(row, showing, snapshot, now)
     if showing.source is Source.REFETCH and showing.remembered_revision == row.revision:
         return Update(merge(row, snapshot, now=now))
-    return Refetch("deleted here: only an API read of the record revives it")
+    return _ask("deleted here: only an API read of the record revives it", row, snapshot)
 
 
 def _decide_by_version(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
     if snapshot.version is not None and row.vendor_changed_at is not None:
         if snapshot.version < row.vendor_changed_at:
-            learned = learn_codes(row, snapshot)
-            return Stale(None if learned is row else learned)
+            return Stale(_learned(row, snapshot))
         if snapshot.version > row.vendor_changed_at:
             return Update(merge(row, snapshot, now=now), refetch=_incomplete(snapshot))
     elif snapshot.version is not None:
         return Update(merge(row, snapshot, now=now), refetch=_incomplete(snapshot))
     if not content_differences(row, snapshot):
         if showing.source is Source.WEBHOOK and _incomplete(snapshot):
-            return Refetch("the same change time, with keys missing")
-        learned = learn_codes(row, snapshot)
-        return Unchanged() if learned is row else Stale(learned)
+            return _ask("the same change time, with keys missing", row, snapshot)
+        learned = _learned(row, snapshot)
+        return Stale(learned) if learned else Unchanged()
     if showing.source is Source.REFETCH and showing.remembered_revision == row.revision:
         return Update(merge(row, snapshot, now=now))
     if showing.source is Source.PAGE and snapshot.deleted is True:
         return _decide_same_second_deletion(row, snapshot, now)
-    return Refetch("the same change time with other content")
+    return _ask("the same change time with other content", row, snapshot)
 
 
 def _decide_same_second_deletion(row: Row, snapshot: Snapshot, now: datetime) -> Decision:
@@ -290,6 +293,17 @@ def _decide_same_second_deletion(row: Row, snapshot: Snapshot, now: datetime) ->
     return Update(
         merge(row, snapshot, now=now), refetch=None if agreed else "the same change time with other content"
     )
+
+
+def _ask(reason: str, row: Row, snapshot: Snapshot | None) -> Refetch:
+    """Ask about a believed showing. Its codes are learned now: should it be older than the answer, nobody shows them again."""
+    return Refetch(reason, _learned(row, snapshot) if snapshot else None)
+
+
+def _learned(row: Row, snapshot: Snapshot) -> Row | None:
+    """The row with the codes of a showing that changes none of its fields; None: it knew them all."""
+    learned = learn_codes(row, snapshot)
+    return None if learned is row else learned
 
 
 def _blank(snapshot: Snapshot) -> Row:

@@ -250,7 +250,8 @@ def _carry_out(booking: _Booking, observation: Observation, decision: rules.Deci
             return Outcome(OutcomeStatus.STALE)
         case rules.Unchanged():
             return Outcome(OutcomeStatus.UNCHANGED)
-        case rules.Refetch(reason):
+        case rules.Refetch(reason, row):
+            booking.row = row or booking.row
             return Outcome(OutcomeStatus.QUEUED, reason=reason)
         case rules.Ignore(reason):
             return Outcome(OutcomeStatus.IGNORED, reason=reason)

@@ -96,6 +96,18 @@ async def test_code_in_a_stale_showing_gives_a_stronger_link(pool: Pool) -> None
         assert row["notes"] == f"YClients. ID: {RECORD_ID}\nКод клиента: ABC12345\nновое"
 
 
+async def test_code_in_a_showing_that_is_only_asked_about_links_all_the_same(pool: Pool) -> None:
+    """Two states of one second, the later one first: the code of the other would never be shown again."""
+    async with salon(pool) as server:
+        by_code = await user(server, unique_code="ABC12345")
+        await server.status(event(State(5, comment="новое")))
+
+        assert await server.status(event(State(5, comment="Код клиента: ABC12345"))) == "queued"
+
+        assert await link(server) == (by_code, "code")
+        assert (await server.booking())["comment"] == "новое"
+
+
 async def test_comment_that_names_nobody_undoes_no_link(pool: Pool) -> None:
     async with salon(pool) as server:
         user_id = await user(server, unique_code="ABC12345")

@@ -1,5 +1,7 @@
 """What each kind of showing does to each state of a row: contract, sections 4, 6 and 8, a line each."""
 
+from datetime import datetime
+
 import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -339,6 +341,24 @@ def test_stale_showing_changes_no_field_but_teaches_its_code() -> None:
 
     assert isinstance(decision, Stale)
     assert decision.row == replace(VERIFIED, match_codes=("CODE0001",), match_code_versions=(at(4),))
+
+
+@pytest.mark.parametrize(
+    ("before", "second", "learned_at"),
+    [(VERIFIED, 5, at(5)), (VERIFIED, None, None), (ABSENT, 9, at(9))],
+)
+def test_showing_that_is_only_asked_about_changes_no_field_but_teaches_its_code(
+    before: Row, second: int | None, learned_at: datetime | None
+) -> None:
+    shown = snapshot(second, comment="Код клиента: CODE0001", codes=("CODE0001",))
+
+    decision = decided(before, Source.WEBHOOK, shown)
+
+    assert isinstance(decision, Refetch)
+    assert decision.row == replace(before, match_codes=("CODE0001",), match_code_versions=(learned_at,))
+    again = decided(decision.row, Source.WEBHOOK, shown)
+    assert isinstance(again, Refetch)
+    assert again.row is None, "known: costs no write"
 
 
 def test_stale_showing_without_a_new_code_costs_no_write() -> None:
