@@ -2,6 +2,10 @@
 
 A row is a question. Asking claims it for a while; the answer's being applied removes it, unless somebody asked again
 meanwhile (a higher generation): then it stays, due at once. Claims are measured like the leases of runs.
+
+While a question is claimed, its `hint` tells only of who asked again since: or unsigned calls that come in during the
+asking would be asked for as a signed call's, without their bound. What was claimed by a process that died is asked as
+a hint, which is slower and no less sure.
 """
 
 from collections.abc import Collection, Sequence
@@ -20,7 +24,6 @@ this runs out, another process asks the same once more, and where a process is k
 
 _LEASE_CLOCK = "coalesce(%(lease_now)s::timestamptz, clock_timestamp())"
 _FREE = f"(r.claimed_until is null or r.claimed_until < {_LEASE_CLOCK})"
-_QUESTION = "company_id, record_id, hint, generation, attempts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +42,15 @@ async def claim_due(
 ) -> list[Question]:
     """Claim the company's questions that are due, those of signed calls first; at most `limit`."""
     sql = f"""
-        update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s
+        update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s, hint = true
         from (
-            select company_id, record_id from refetches r
+            select company_id, record_id, hint from refetches r
             where company_id = %(company_id)s and next_attempt_at <= %(now)s and {_FREE}
             order by hint, next_attempt_at limit %(limit)s
             for update skip locked
         ) as due
         where r.company_id = due.company_id and r.record_id = due.record_id
-        returning r.company_id, r.record_id, r.hint, r.generation, r.attempts
+        returning r.company_id, r.record_id, due.hint, r.generation, r.attempts
     """
     values = {
         "company_id": company_id,
@@ -72,11 +75,11 @@ async def claim_new(
     sql = f"""
         insert into refetches as r
             (company_id, record_id, hint, reason, requested_at, next_attempt_at, claimed_until)
-        select %(company_id)s, record_id, false, %(reason)s, %(now)s, %(now)s, {_LEASE_CLOCK} + %(claim)s
+        select %(company_id)s, record_id, true, %(reason)s, %(now)s, %(now)s, {_LEASE_CLOCK} + %(claim)s
         from unnest(%(record_ids)s::bigint[]) as s (record_id) order by record_id
-        on conflict (company_id, record_id) do update set claimed_until = excluded.claimed_until, hint = false
+        on conflict (company_id, record_id) do update set claimed_until = excluded.claimed_until, hint = true
         where {_FREE}
-        returning {_QUESTION}
+        returning company_id, record_id, false as hint, generation, attempts
     """
     values = {
         "company_id": company_id,
@@ -111,12 +114,14 @@ async def give_back(
     conn: Connection, questions: Sequence[Question], *, next_attempt_at: datetime | None
 ) -> None:
     """Release questions that got no answer. `next_attempt_at` None: they were not asked; else that counts as an attempt."""
-    rows = msgspec.json.encode([{"c": q.company_id, "r": q.record_id} for q in questions]).decode()
+    rows = msgspec.json.encode(
+        [{"c": q.company_id, "r": q.record_id, "h": q.hint} for q in questions]
+    ).decode()
     sql = """
-        update refetches r set claimed_until = null,
+        update refetches r set claimed_until = null, hint = r.hint and x.h,
             attempts = r.attempts + case when %(at)s::timestamptz is null then 0 else 1 end,
             next_attempt_at = coalesce(%(at)s, r.next_attempt_at)
-        from jsonb_to_recordset(%(rows)s::jsonb) as x (c bigint, r bigint)
+        from jsonb_to_recordset(%(rows)s::jsonb) as x (c bigint, r bigint, h boolean)
         where r.company_id = x.c and r.record_id = x.r
     """
     await conn.execute(sql, {"rows": rows, "at": next_attempt_at})

@@ -21,7 +21,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 async def ask(conn: Connection, wanted: Sequence[Request], *, now: datetime) -> None:
-    """Note the records to ask for; one that waits already is not doubled, and loses no request made meanwhile."""
+    """Note the records to ask for; one that waits already is not doubled, and loses no request made meanwhile.
+
+    A hint hastens no signed call's question that waits after a failure: it would be asked as often as anybody likes.
+    """
     if not wanted:
         return
     rows = msgspec.json.encode(sorted(wanted, key=lambda one: (one.company_id, one.record_id))).decode()
@@ -35,7 +38,8 @@ async def ask(conn: Connection, wanted: Sequence[Request], *, now: datetime) -> 
             reason = excluded.reason,
             requested_at = excluded.requested_at,
             generation = r.generation + 1,
-            next_attempt_at = least(r.next_attempt_at, excluded.next_attempt_at)
+            next_attempt_at = case when excluded.hint and not r.hint then r.next_attempt_at
+                else least(r.next_attempt_at, excluded.next_attempt_at) end
         """,
         {"rows": rows, "now": now},
     )

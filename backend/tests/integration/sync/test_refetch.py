@@ -96,6 +96,60 @@ async def test_request_made_while_yclients_is_asked_is_not_lost(pool: Pool):
         assert left["next_attempt_at"] <= salon.clock()
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "hint"),
+    [((True,), True), ((False,), False), ((False, True), False), ((True, False), False)],
+)
+async def test_question_asked_again_meanwhile_is_of_those_who_did(
+    pool: Pool, meanwhile: tuple[bool, ...], hint: bool
+):
+    """Else unsigned calls that keep coming would be asked for as a signed call's, beyond their third of the limit."""
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        await want(salon, record_id)
+        async with pool.connection() as conn:
+            questions = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
+            for one in meanwhile:
+                await want(salon, record_id, hint=one)
+            await refetch_store.settle(conn, questions, now=salon.clock())
+
+        (left,) = await waiting(salon)
+
+        assert [one.hint for one in questions] == [False]
+        assert left["hint"] is hint
+
+
+async def test_question_of_a_signed_call_stays_its_own_when_it_is_given_back(pool: Pool):
+    async with open_salon(pool) as salon:
+        signed, unsigned = await prepare(salon), await prepare(salon)
+        await want(salon, signed)
+        await want(salon, unsigned, hint=True)
+        async with pool.connection() as conn:
+            questions = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
+            await refetch_store.give_back(conn, questions, next_attempt_at=None)
+
+        assert {one["record_id"]: one["hint"] for one in await waiting(salon)} == {
+            signed: False,
+            unsigned: True,
+        }
+
+
+async def test_hints_hasten_no_signed_calls_question_that_failed(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        salon.emulator.faults.add(Fault(kind="status", status=503, probability=1.0))
+        await want(salon, record_id)
+        await salon.refetcher.drain(COMPANY_ID)
+        (before,) = await waiting(salon)
+
+        await want(salon, record_id, hint=True)
+
+        (after,) = await waiting(salon)
+        assert (after["next_attempt_at"], after["hint"]) == (before["next_attempt_at"], False)
+        await want(salon, record_id)
+        assert (await waiting(salon))[0]["next_attempt_at"] <= salon.clock()
+
+
 async def test_answer_older_than_the_row_by_now_is_asked_for_again(pool: Pool):
     """The row changes between remembering its revision and the answer: that answer must not win an equal time."""
     async with open_salon(pool) as salon:
