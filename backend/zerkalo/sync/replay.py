@@ -1,19 +1,28 @@
-"""Replay: kept deliveries go through the same hallway once more. A replay is as harmless as any repetition."""
+"""Replay: kept deliveries go through the same hallway once more. A replay is as harmless as any repetition.
+
+It is an old repetition, though: what it tells may have been overtaken long ago, by something that nobody told us. So
+YCLIENTS is asked about every record whose delivery is replayed.
+"""
 
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
+from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Kept
 from zerkalo.kit.clock import Clock
+from zerkalo.sync import requests
 from zerkalo.sync.context import Applies
 from zerkalo.sync.intake import Refusal, read_delivery
-from zerkalo.sync.model import Outcome, OutcomeStatus
+from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.requests import Request
 
 BATCH = 100
 """Quarantined deliveries read at once; a body may have a megabyte."""
+
+_CHECKED = "a replayed call is checked with the API"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +83,19 @@ class Replay:
         if read.observation is None:
             assert read.verdict is not None, "an item carries an observation or a verdict"
             return read.verdict
-        (outcome,) = await self._applier.apply([read.observation])
+        return await self._apply(read.observation)
+
+    async def _apply(self, observation: Observation) -> Outcome:
+        if observation.source is Source.HINT:
+            (outcome,) = await self._applier.apply([observation])  # which asks, within the share of hints
+            return outcome
+        if observation.record is None or observation.record.version is None:
+            # Nothing says how old it is. A bare deletion, acted upon when it comes in, may have been taken back since.
+            outcome = Outcome(OutcomeStatus.QUEUED, reason=_CHECKED)
+        else:
+            (outcome,) = await self._applier.apply([observation])
+        # After it is applied: an answer that comes before would find nothing to correct.
+        async with transaction(self._pool) as conn:
+            request = Request(*observation.key, reason=_CHECKED, hint=False)
+            await requests.ask(conn, [request], now=self._clock())
         return outcome

@@ -260,6 +260,40 @@ async def test_quarantined_delivery_that_can_be_read_now_is_taken_in_once(pool: 
         assert kept["handled_at"] is not None
 
 
+async def test_replay_of_what_yclients_took_back_meanwhile_does_not_last(pool: Pool):
+    """Its deletion was told by nobody, and its visit lies before every window: no later sync would look for it."""
+    async with open_salon(pool) as salon, admins(salon) as admin:
+        await salon.sync()
+        event = sample("01") | {"company_id": COMPANY_ID, "resource_id": max(salon.truths()) + 1000}
+        visit = {"date": "2019-03-01 12:00:00", "datetime": "2019-03-01T12:00:00+03:00"}
+        event["data"] |= visit | {"id": event["resource_id"], "company_id": COMPANY_ID}
+        delivery_id = await keep(salon, json.dumps(event).encode())
+
+        replayed = (await admin.post(f"/admin/events/{delivery_id}/replay")).json()
+        await salon.refetcher.drain(COMPANY_ID)
+
+        row = await salon.row(event["resource_id"])
+        assert (replayed["status"], row["id"]) == ("applied", replayed["booking_id"])
+        assert (row["status"], row["cancel_reason"]) == ("CANCELLED", "deleted")
+
+
+async def test_replay_of_a_bare_deletion_cancels_nothing_by_itself(pool: Pool):
+    """It was taken back after it came in, and says nothing of its age."""
+    async with open_salon(pool) as salon, admins(salon) as admin:
+        await salon.sync()
+        record_id = next(id_ for id_, truth in salon.truths().items() if not truth["deleted"])
+        before = await salon.row(record_id)
+        bare = {"company_id": COMPANY_ID, "resource": "record", "resource_id": record_id, "status": "delete"}
+        delivery_id = await keep(salon, json.dumps(bare).encode(), "applied")
+
+        replayed = (await admin.post(f"/admin/events/{delivery_id}/replay")).json()
+
+        assert replayed["status"] == "queued"
+        assert await salon.row(record_id) == before
+        assert await salon.refetcher.drain(COMPANY_ID) == 1
+        assert await salon.row(record_id) == before
+
+
 async def test_delivery_that_still_can_not_be_read_stays_in_quarantine(pool: Pool):
     async with open_salon(pool) as salon, admins(salon) as admin:
         delivery_id = await keep(salon, b"{not json")
