@@ -51,9 +51,10 @@ def read_people(
     text = _decoded(content)
     header_line = text.split("\n", 1)[0]
     separator = max(_SEPARATORS, key=header_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     people: list[ImportedPerson] = []
     bad: list[BadLine] = []
+    start = 1
     try:
         columns, problem = _columns(next(reader, []))
         if problem is not None:
@@ -67,7 +68,8 @@ def read_people(
             elif found is not None:
                 people.append(found)
     except csv.Error as error:
-        bad.append(BadLine(reader.line_num, f"can't be read as CSV: {error}"))
+        # Not passed over: a quote that nothing closes would take all the lines behind it for one name.
+        bad.append(BadLine(start, f"can't be read as CSV: {error}"))
     unique, doubled = _without_doubles(people)
     return unique, sorted([*bad, *doubled], key=lambda found: found.line)
 

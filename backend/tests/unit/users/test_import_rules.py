@@ -79,6 +79,13 @@ def test_another_header_stops_the_import(header: str) -> None:
     assert [found.line for found in bad] == [1]
 
 
+def test_a_quote_that_nothing_closes_takes_nobody_along() -> None:
+    people, bad = read(HEADER + 'a@example.com,,"Анна,\nb@example.com,,Борис,\n')
+
+    assert people == []
+    assert [found.line for found in bad] == [2]
+
+
 def test_a_repeated_line_counts_once_and_a_contradiction_is_bad() -> None:
     people, bad = read(
         HEADER
