@@ -81,6 +81,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     )
     after: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _drop_colours,
         structlog.processors.format_exc_info,  # before the scrub: a traceback quotes values too
         _scrub_event,
         last,
@@ -113,6 +114,12 @@ def _quieten_libraries() -> None:
     # These tell every request with its whole address, or what they are made of.
     for name in ("httpx", "httpx2", "httpcore", "httpcore2", "alembic.runtime.plugins"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _drop_colours(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Uvicorn gives its messages twice, the second time with codes for a terminal."""
+    event.pop("color_message", None)
+    return event
 
 
 def _scrub_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -134,6 +134,16 @@ def test_access_log_of_uvicorn_never_shows():
     assert stream.getvalue() == ""
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_second_telling_of_uvicorn_with_its_colours_never_shows(form: str):
+    stream = _logged(form, "INFO")
+    coloured = {"color_message": "Started server process [\x1b[36m%d\x1b[0m]"}
+    logging.getLogger("uvicorn.error").info("Started server process [%d]", 42, extra=coloured)
+    assert "Started server process [42]" in stream.getvalue()
+    assert "color" not in stream.getvalue()
+    assert "36m" not in stream.getvalue()
+
+
 def test_level_is_obeyed_by_both_kinds_of_logger():
     stream = _logged("text", "WARNING")
     structlog.get_logger("a").info("quiet")
