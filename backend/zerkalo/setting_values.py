@@ -30,6 +30,14 @@ def web_url(text: str) -> str:
     return _url(text, ("http", "https"), "must be an http:// or https:// address").rstrip("/")
 
 
+def base_url(text: str) -> str:
+    """An http(s) address that paths are put behind: with nothing after its path, and no user, since it is shown."""
+    url = web_url(text)
+    if set(url) & set("?#@"):
+        raise ValueError("must be an address without ?, # and @, since paths are put behind it")
+    return url
+
+
 def postgres_url(text: str) -> str:
     """Where one's own server is. libpq understands the rest of it, so only the scheme is looked at."""
     if not text.startswith("postgresql://"):

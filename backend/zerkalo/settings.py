@@ -28,6 +28,7 @@ class SettingsError(Exception):
 
 
 _WebUrl = Annotated[str, BeforeValidator(values.web_url)]
+_BaseUrl = Annotated[str, BeforeValidator(values.base_url)]
 _Token = Annotated[str, BeforeValidator(values.token)]
 
 
@@ -68,7 +69,9 @@ class Settings(BaseModel):
     """Absolute after `load_settings`; it need not exist yet."""
 
     yclients_enabled: bool = _setting(False, "True")
-    yclients_api_url: _WebUrl = _setting("https://api.yclients.com/api/v1", "https://api.yclients.com/api/v1")
+    yclients_api_url: _BaseUrl = _setting(
+        "https://api.yclients.com/api/v1", "https://api.yclients.com/api/v1"
+    )
     yclients_partner_token: _Token | None = _setting(None, "partner-token")
     yclients_user_token: _Token | None = _setting(None, "user-token")
     yclients_company_ids: Annotated[tuple[int, ...], BeforeValidator(values.company_ids)] = _setting(
@@ -117,7 +120,7 @@ class Settings(BaseModel):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = _setting(
         "INFO", "INFO"
     )
-    public_url: _WebUrl = _setting("http://localhost:8000", "https://salon.ru")
+    public_url: _BaseUrl = _setting("http://localhost:8000", "https://salon.ru")
     forwarded_allow_ips: Annotated[str, BeforeValidator(values.proxies)] = _setting("127.0.0.1", "10.0.0.5")
     """Proxies whose word on a caller's address is taken, for the limits by address."""
 
@@ -168,8 +171,13 @@ def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = N
     except ValidationError as error:
         raise SettingsError(_one_line(error.errors(include_url=False), given)) from None
     base = env_file.parent if env_file else cwd
-    # normpath, not resolve(): a data folder that is a link stays one, and it need not exist yet.
-    data_dir = Path(os.path.normpath(base / settings.data_dir.expanduser()))
+    try:
+        # normpath, not resolve(): a data folder that is a link stays one, and it need not exist yet.
+        data_dir = Path(os.path.normpath(base / settings.data_dir.expanduser()))
+    except RuntimeError:  # ~somebody, whom this machine does not know
+        raise SettingsError(
+            f"DATA_DIR: names the home of nobody, {str(settings.data_dir)[:60]!r}; for example DATA_DIR=data"
+        ) from None
     return settings.model_copy(update={"data_dir": data_dir})
 
 
@@ -183,7 +191,9 @@ def _one_line(errors: list[ErrorDetails], given: Mapping[str, str]) -> str:
         field = str(first["loc"][0])
         name = next(name for name, its_field in SETTING_NAMES.items() if its_field == field)
         reason = _reason(first, field)
-        if field not in SECRET_FIELDS:
+        if (
+            field not in SECRET_FIELDS and "@" not in given[field]
+        ):  # before an @ in an address a password may stand
             reason = f"{reason}, not {given[field][:60]!r}"
     example = (Settings.model_fields[field].examples or [""])[0]
     others = len({error["loc"][:1] for error in errors}) - 1
