@@ -14,13 +14,14 @@ from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.checkup.service import webhook_url
 from zerkalo.codes.rules import new_code
 from zerkalo.db.embedded import database
-from zerkalo.db.migrate import upgrade
+from zerkalo.db.migrate import is_current, upgrade
 from zerkalo.db.pool import Pool, open_pool
+from zerkalo.db.reach import see_that_it_answers
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import move_ledger, policy_of, settler_of
 from zerkalo.outbox.clients import senders_of
-from zerkalo.settings import Settings, load_settings, secret_key
+from zerkalo.settings import Settings, SettingsError, load_settings, secret_key
 from zerkalo.sync.bells import Bells, open_bells
 from zerkalo.sync.context import SyncContext
 from zerkalo.sync.mirror_now import mirror_now
@@ -35,6 +36,8 @@ from zerkalo.yclients.errors import VendorError
 from zerkalo.yclients.limiter import DatabaseLimiter
 
 POOL_SIZE = 10
+OWN_DATABASE_SECONDS_MAX = 10.0
+"""How long the start of a server or a worker waits for a database of one's own that does not answer yet."""
 
 
 @dataclass(frozen=True)
@@ -171,12 +174,32 @@ def _client(settings: Settings, pool: Pool) -> YclientsClient:
     )
 
 
+async def prepare_database(
+    settings: Settings, dsn: str, *, wait_seconds: float = OWN_DATABASE_SECONDS_MAX, needs_tables: bool = True
+) -> None:
+    """Migrate an embedded database; of one's own only see that it answers within `wait_seconds` and is up to date.
+
+    Raises `DatabaseUnreachable` or, where `needs_tables`, `SettingsError`.
+    """
+    if settings.database_url is None:
+        await asyncio.to_thread(upgrade, dsn)
+        return
+    await asyncio.to_thread(see_that_it_answers, dsn, wait_seconds=wait_seconds)
+    if not needs_tables:
+        return
+    async with open_pool(dsn, name="start") as pool, pool.connection() as conn:
+        if not await is_current(conn):
+            raise SettingsError("DATABASE_URL: the tables are missing or out of date; run `zerkalo migrate`")
+
+
 @asynccontextmanager
-async def command_parts() -> AsyncIterator[Parts]:
-    """Yields the parts for one command: on the database in use, the embedded one started if need be and migrated."""
+async def command_parts(*, needs_tables: bool = True) -> AsyncIterator[Parts]:
+    """Yields the parts for one command: on the database in use, the embedded one started if need be and migrated.
+
+    `needs_tables`: whether the command can do nothing on tables that are missing or out of date; `check` can tell of them.
+    """
     settings = load_settings()
     async with database(settings) as dsn:
-        if settings.database_url is None:
-            await asyncio.to_thread(upgrade, dsn)
+        await prepare_database(settings, dsn, wait_seconds=0, needs_tables=needs_tables)
         async with assembled(settings, dsn, name="command") as parts:
             yield parts

@@ -14,11 +14,9 @@ from fastapi import FastAPI
 
 from zerkalo.composition import Parts, assembled
 from zerkalo.db.embedded import database
-from zerkalo.db.migrate import is_current, upgrade
-from zerkalo.db.pool import open_pool
 from zerkalo.kit.clock import Clock
 from zerkalo.logs import configure_logging
-from zerkalo.settings import Settings, SettingsError, load_settings
+from zerkalo.settings import Settings, load_settings
 from zerkalo.sync.committer import Committer
 from zerkalo.users.service import ensure_first_admin
 from zerkalo.web.api import create_app
@@ -31,7 +29,7 @@ DRAIN_SECONDS = 6
 even where the database is silent."""
 KEEP_ALIVE_SECONDS = 15
 PARENT_SECONDS = 1.0
-"""How often one of several server processes sees whether its parent lives."""
+"""How often a process that ends with its parent sees whether that one lives."""
 
 SERVER_OPTIONS: Mapping[str, Any] = {
     "loop": "uvloop",
@@ -98,16 +96,6 @@ async def running_app(
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
             runtime = Runtime(**known, committer=committer, worker=worker, stop=stop)
             yield create_app(runtime), runtime
-
-
-async def prepare_database(settings: Settings, dsn: str) -> None:
-    """Migrate an embedded database; of one's own only see that it is up to date. Raises `SettingsError` if not."""
-    if settings.database_url is None:
-        await asyncio.to_thread(upgrade, dsn)
-        return
-    async with open_pool(dsn, name="start") as pool, pool.connection() as conn:
-        if not await is_current(conn):
-            raise SettingsError("DATABASE_URL: the tables are missing or out of date; run `zerkalo migrate`")
 
 
 async def serve_until_stopped(server: Server, told: asyncio.Event) -> None:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from zerkalo.cli.database import database_in_use
-from zerkalo.cli.failure import CommandFailed
 from zerkalo.db import backup as files
 from zerkalo.db.migrate import upgrade
 
@@ -16,10 +15,7 @@ def backup(
 ) -> None:
     """Write the whole database to FILE, readable by you only. Others may go on working meanwhile."""
     with database_in_use() as dsn:
-        try:
-            size_bytes = files.backup(dsn, file)
-        except files.BackupError as error:
-            raise CommandFailed(str(error)) from error
+        size_bytes = files.backup(dsn, file)
     print(f"{file}: {size_bytes / 1e6:.1f} MB written")
 
 
@@ -31,9 +27,6 @@ def restore(
 ) -> None:
     """Fill an empty database from FILE, whole or not at all, and bring its tables up to this version."""
     with database_in_use() as dsn:
-        try:
-            files.restore(dsn, file, force=force)
-        except files.BackupError as error:
-            raise CommandFailed(str(error)) from error
+        files.restore(dsn, file, force=force)
         upgrade(dsn)
     print(f"{file}: restored")

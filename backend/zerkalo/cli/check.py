@@ -10,6 +10,7 @@ from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.service import examine, is_healthy, report_of
 from zerkalo.checkup.texts import Language, fix_of, text_of
+from zerkalo.cli.companies import log_warnings
 from zerkalo.composition import command_parts
 from zerkalo.kit.text import printable_text
 
@@ -54,7 +55,8 @@ async def check(
     if lang not in ("ru", "en"):
         raise typer.BadParameter("ru or en", param_hint="--lang")
     language: Language = "en" if lang == "en" else "ru"
-    async with command_parts() as parts:
+    async with command_parts(needs_tables=False) as parts:
+        log_warnings(parts.settings)
         facts = await examine(parts.pool, parts.settings, now=parts.clock(), ask=parts.ask_yclients)
     problems = problems_of(facts)
     if json:

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zerkalo.cli.failure import CommandFailed
-from zerkalo.db.binaries import EmbeddedError
 from zerkalo.db.embedded import database
-from zerkalo.db.migrate import MigrationError
+from zerkalo.db.reach import see_that_it_answers
 from zerkalo.settings import load_settings
 
 
@@ -14,10 +12,10 @@ from zerkalo.settings import load_settings
 def database_in_use() -> Iterator[str]:
     """Yields the address of the database that the settings name; the embedded one runs for as long as the block.
 
-    What the user can mend is raised as `CommandFailed`. The tables are not migrated by this.
+    One of one's own that does not answer raises `DatabaseUnreachable`. The tables are not migrated by this.
     """
-    try:
-        with database(load_settings()) as dsn:
-            yield dsn
-    except (EmbeddedError, MigrationError) as error:
-        raise CommandFailed(str(error)) from error
+    settings = load_settings()
+    with database(settings) as dsn:
+        if settings.database_url is not None:
+            see_that_it_answers(dsn)
+        yield dsn

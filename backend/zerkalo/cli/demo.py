@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import secrets
-import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,11 +20,11 @@ from yclients_emulator.keeping import keep, load
 from yclients_emulator.life import Person
 from yclients_emulator.settings import EmulatorSettings
 from zerkalo.checkup.service import webhook_url
-from zerkalo.cli.failure import CommandFailed
-from zerkalo.composition import Parts
+from zerkalo.cli.ports import see_that_it_is_free
+from zerkalo.composition import Parts, prepare_database
 from zerkalo.db.embedded import database
 from zerkalo.logs import configure_logging
-from zerkalo.main import prepare_database, running_app, serve_until_stopped, server_of
+from zerkalo.main import running_app, serve_until_stopped, server_of
 from zerkalo.settings import Settings, load_settings
 from zerkalo.users.model import NewUser
 from zerkalo.users.service import add_user
@@ -61,7 +60,7 @@ def demo(
 ) -> None:
     """Run server, worker, embedded database and emulator until Ctrl-C; print where everything is."""
     for wanted in (port, emulator_port):
-        _see_that_it_is_free(wanted)
+        see_that_it_is_free("127.0.0.1", wanted, options="zerkalo demo --port and --emulator-port")
     settings = _settings(port, emulator_port)
     configure_logging(settings)
     asyncio.run(_demo(settings, port, emulator_port, seed=seed, life=life))
@@ -203,14 +202,3 @@ def _banner(settings: Settings, emulator_port: int) -> Sequence[str]:
         "(The emulator has no such record: the sync finds that out within 30 minutes and cancels the booking.)",
         "",
     )
-
-
-def _see_that_it_is_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise CommandFailed(
-                f"port {port} is taken; stop what uses it, or name another: zerkalo demo --port, --emulator-port"
-            ) from None

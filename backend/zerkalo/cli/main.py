@@ -46,6 +46,8 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits: 0 when it did its work, 2 for wrong usage, 1 for a failure, told in one line."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if reconfigure := getattr(sys.stdout, "reconfigure", None):
+        reconfigure(errors="replace")  # a terminal that can't show a letter gets `?`, and the command goes on
     if words[:1] in (["--help"], ["-h"], ["help"]):
         sys.stdout.write(_overview())
         sys.exit(0)
@@ -129,9 +131,14 @@ def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 def _fail(command: str, error: Exception) -> NoReturn:
     """Tells the failure in one line without secrets and exits 1; with LOG_LEVEL=DEBUG the traceback comes first."""
     from zerkalo.cli.failure import CommandFailed
+    from zerkalo.db.backup import BackupError
+    from zerkalo.db.binaries import EmbeddedError
+    from zerkalo.db.migrate import MigrationError
+    from zerkalo.db.reach import DatabaseUnreachable
     from zerkalo.logs import scrub
     from zerkalo.settings import SettingsError, load_settings
 
+    told = (CommandFailed, SettingsError, DatabaseUnreachable, EmbeddedError, MigrationError, BackupError)
     try:
         debug = load_settings().log_level == "DEBUG"
     except SettingsError:
@@ -144,8 +151,13 @@ def _fail(command: str, error: Exception) -> NoReturn:
         error, ExceptionGroup
     ):  # a task group wraps even a single failure; the first one is told
         error = cast("ExceptionGroup[Exception]", error).exceptions[0]
-    what = scrub(" ".join(str(error).split()) or type(error).__name__)
-    told = debug or isinstance(error, CommandFailed | SettingsError)
-    advice = "" if told else f" ({type(error).__name__}; LOG_LEVEL=DEBUG shows where)"
+    what = " ".join(str(error).split()) or type(error).__name__
+    if not isinstance(
+        error, SettingsError | DatabaseUnreachable
+    ):  # these repeat no secret, and their examples stay whole
+        what = scrub(what)
+    advice = (
+        "" if debug or isinstance(error, told) else f" ({type(error).__name__}; LOG_LEVEL=DEBUG shows where)"
+    )
     sys.stderr.write(f"zerkalo {command}: {what}{advice}\n")
     sys.exit(EXIT_FAILURE)

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.composition import assembled
+from zerkalo.cli.ports import see_that_it_is_free
+from zerkalo.composition import assembled, prepare_database
 from zerkalo.db.embedded import database
 from zerkalo.logs import configure_logging
 from zerkalo.main import (
-    prepare_database,
     running_app,
     serve_until_stopped,
     server_of,
@@ -30,6 +30,7 @@ def serve(
     """Run the server until Ctrl-C. With DATABASE_URL, `zerkalo migrate` comes first and `zerkalo worker` runs beside."""
     settings = load_settings()
     configure_logging(settings)
+    see_that_it_is_free(host, port, options="--port and --host")
     if workers == 1:
         asyncio.run(_serve(settings, host, port))
     else:

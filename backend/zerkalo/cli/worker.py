@@ -3,10 +3,9 @@
 import asyncio
 import signal
 
-from zerkalo.composition import assembled
+from zerkalo.composition import assembled, prepare_database
 from zerkalo.db.embedded import database
 from zerkalo.logs import configure_logging
-from zerkalo.main import prepare_database
 from zerkalo.settings import load_settings
 from zerkalo.worker import run_worker
 

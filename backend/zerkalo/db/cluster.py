@@ -164,10 +164,11 @@ def make_data(cluster: Cluster, account: Account, server: Path, lock: int, *, du
         **account.popen_options(),
     )
     if done.returncode:
-        reason = next(
-            (line for line in done.stderr.split("\n") if "error" in line), done.stderr.strip()[-200:]
+        reasons = re.findall(r"(?:FATAL|PANIC|error): +(.+)", done.stderr) or [done.stderr.strip()[-200:]]
+        raise EmbeddedError(
+            f"the database could not be made in {cluster.data}: {reasons[0]};"
+            " mend that, or set DATA_DIR to another folder"
         )
-        raise EmbeddedError(f"the database could not be made in {cluster.data}: {reason}")
     unfinished.rename(cluster.data)
 
 

@@ -121,7 +121,14 @@ class EmbeddedPostgres:
         except BaseException as error:
             self._let_go()
             if isinstance(error, PermissionError):
-                raise EmbeddedError(f"{error.filename}: permission denied; is it another user's?") from error
+                raise EmbeddedError(
+                    f"{error.filename}: permission denied; is it another user's? Run the command as that user,"
+                    " or set DATA_DIR to a folder of your own"
+                ) from error
+            if isinstance(error, OSError):  # a full or a read-only disk, for example
+                raise EmbeddedError(
+                    f"{error.filename or self.cluster.data_dir}: {error.strerror}; mend that, or set DATA_DIR to another folder"
+                ) from error
             raise
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,58 @@
+"""Whether a server of the salon's own answers: asked before anything else, and told in one line if it does not."""
+
+import time
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from zerkalo.db.pool import CONNECT_TIMEOUT_SECONDS
+
+MAJOR_MIN = 15
+"""The oldest PostgreSQL that our SQL is written for."""
+PAUSE_SECONDS = 0.5
+_EXAMPLE = "for example DATABASE_URL=postgresql://zerkalo:password@localhost:5432/zerkalo"
+
+
+class DatabaseUnreachable(Exception):
+    """No connection of any use can be had. The text is one line that says why and what to do, and holds no password."""
+
+
+def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
+    """Returns once the server at `dsn` has taken a connection.
+
+    Raises `DatabaseUnreachable` where the address can't be understood or the server is too old, at once, or where no
+    connection could be had within `wait_seconds`: a server that starts together with its database gives it that time.
+    """
+    _understand(dsn)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            with psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS) as conn:
+                major = conn.info.server_version // 10_000
+            break
+        except psycopg.OperationalError as error:
+            if time.monotonic() >= deadline:
+                reason = str(error).strip().split("\n")[0]
+                raise DatabaseUnreachable(
+                    f"DATABASE_URL: the database does not answer ({reason}); start it or mend the address, {_EXAMPLE}"
+                ) from None
+        time.sleep(PAUSE_SECONDS)
+    if major < MAJOR_MIN:
+        raise DatabaseUnreachable(
+            f"DATABASE_URL: the server is PostgreSQL {major}, and {MAJOR_MIN} or newer is needed: upgrade it, or leave"
+            " DATABASE_URL out and use the embedded one"
+        )
+
+
+def _understand(dsn: str) -> None:
+    """What is wrong with an address is never quoted: in a mistaken one, any part may be a piece of the password."""
+    try:
+        parts = conninfo_to_dict(dsn)
+        ports = str(parts.get("port") or "5432").split(",")
+        usable = "@" not in str(parts.get("host", "")) and all(not port or port.isdecimal() for port in ports)
+    except psycopg.ProgrammingError:
+        usable = False
+    if not usable:
+        raise DatabaseUnreachable(
+            f"DATABASE_URL: is no address that can be read (in a password, write @ as %40, / as %2F, % as %25); {_EXAMPLE}"
+        )
