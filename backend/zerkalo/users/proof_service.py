@@ -13,7 +13,7 @@ from zerkalo.kit.language import Language
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
-from zerkalo.users import merge_service, proof_store, rules, store
+from zerkalo.users import merge_service, merge_store, proof_store, rules, store
 from zerkalo.users.model import ProofOutcome, User
 from zerkalo.users.service import People, set_password
 
@@ -150,13 +150,22 @@ async def _prove(
     taken_over = rules.account_taken_over(user, channel, others)
     if others and taken_over is None:
         return ProofOutcome.CONTACT_TAKEN
+    concerned = [user_id] if taken_over is None else [user_id, taken_over.id]
     if taken_over is not None:
+        await merge_store.lock_bookings_of(conn, concerned)
+    # Both as they are now, held: a merge can't be taken back.
+    locked = await merge_store.lock_users(conn, concerned)
+    if user_id not in locked or locked[user_id].contact(channel) != claimed.text:
+        return ProofOutcome.WRONG_CODE  # she changed the contact at this very moment
+    if taken_over is not None:
+        held = [locked[id_] for id_ in concerned[1:] if id_ in locked]
+        if rules.account_taken_over(locked[user_id], channel, held) is None:
+            return (
+                ProofOutcome.CONTACT_TAKEN
+            )  # somebody set a password there, or merged it, at this very moment
         await merge_service.merge_accounts(
             conn, people.ports, from_id=taken_over.id, into_id=user_id, keep_code_of_from=True, now=now
         )
-    locked = await store.read_user(conn, user_id, lock=True)
-    if locked is None or locked.contact(channel) != claimed.text:
-        return ProofOutcome.WRONG_CODE  # she changed the contact at this very moment
     await store.write_proof(conn, user_id, email=channel is Channel.EMAIL, now=now)
     if channel is Channel.EMAIL:
         await store.take_email_from_claimants(conn, claimed.text, but=user_id, now=now)
@@ -240,11 +249,15 @@ async def _holders(conn: Connection, contact: Contact) -> list[User]:
 
 
 async def _holder(conn: Connection, contact: Contact) -> User | None:
-    """Who may set a password by this contact: its only holder, if she has an e-mail to sign in with."""
+    """Who may set a password by this contact: its only holder, if she has an e-mail to sign in with.
+
+    Who has no password yet was imported: by a phone alone her account is no more opened than it is taken over.
+    """
     holders = await _holders(conn, contact)
     if len(holders) != 1 or holders[0].email is None or holders[0].contact(contact.channel) != contact.text:
         return None
-    return holders[0]
+    is_opened_by_phone = contact.channel is Channel.PHONE and not holders[0].has_password
+    return None if is_opened_by_phone else holders[0]
 
 
 def _claimed_contact(user: User | None, channel: Channel) -> Contact:

@@ -336,6 +336,69 @@ async def test_an_imported_account_is_not_taken_over_by_a_phone_if_it_has_anothe
     assert (refused.status_code, refused.json()["code"]) == (409, "contact_taken")
 
 
+async def test_claiming_the_imported_email_beside_a_shared_phone_takes_nothing_over(
+    people: PeopleApi,
+) -> None:
+    mother = await imported(people, email="mother@example.com", phone="+79991234567", unique_code="CARD1234")
+    daughter_id, daughter = await people.registered("mother@example.com", phone="+79991234567")
+
+    refused = await people.prove(daughter, "phone")
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "contact_taken")
+    me = (await daughter.get("/auth/me")).json()
+    assert (me["email_verified"], me["phone_verified"]) == (False, False)
+    assert await accounts(people) == {mother: "CARD1234", daughter_id: me["unique_code"]}
+
+
+async def test_a_number_of_another_country_that_ends_alike_takes_nothing_over(people: PeopleApi) -> None:
+    anna = await imported(people, phone="+79161234567", unique_code="CARD1234")
+    stranger_id, stranger = await people.registered("stranger@example.com", phone="+19161234567")
+
+    refused = await people.prove(stranger, "phone")
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "contact_taken")
+    code = (await stranger.get("/auth/me")).json()["unique_code"]
+    assert await accounts(people) == {anna: "CARD1234", stranger_id: code}
+
+
+async def test_a_contact_changed_while_it_is_proved_takes_nothing_over(people: PeopleApi) -> None:
+    old = await imported(people, phone="+79991234567", unique_code="CARD1234")
+    user_id, client = await people.registered("anna@example.com", phone="+79991234567")
+    own_code = (await client.get("/auth/me")).json()["unique_code"]
+    people.pass_time(minutes=1)
+    assert (await ask(client, "phone")).status_code == 202
+    await people.send_messages()
+    code = people.senders[Channel.PHONE].code_for("+79991234567")
+    answers: list[httpx2.Response] = []
+
+    async def prove() -> None:
+        answers.append(await confirm(client, code, "phone"))
+
+    async with people.pool.connection() as conn, anyio.create_task_group() as tasks, conn.transaction():
+        await conn.execute("update users set phone = '+79990000000' where id = %s", [user_id])
+        tasks.start_soon(prove)
+        await somebody_waits(people)
+
+    assert answers[0].status_code == 400
+    assert await accounts(people) == {old: "CARD1234", user_id: own_code}, "no merge is left of it"
+    assert (await client.get("/auth/me")).json()["phone"] == "+79990000000", "what she wrote stands"
+
+
+async def somebody_waits(people: PeopleApi) -> None:
+    """Returns once a session of this database waits for another one's lock."""
+    sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    async with people.pool.connection() as conn:
+        while await (await conn.execute(sql)).fetchone() == (0,):
+            await anyio.sleep(0.01)
+
+
+async def accounts(people: PeopleApi) -> dict[int, str]:
+    """Who is there, with her code."""
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute("select id, unique_code from users where erased_at is null")
+        return dict(await cursor.fetchall())
+
+
 async def test_an_account_with_a_password_is_never_taken_over(people: PeopleApi) -> None:
     async with people.pool.connection() as conn:
         await add_user(
@@ -377,6 +440,19 @@ async def test_a_proved_contact_sets_a_new_password_and_ends_every_session(
     assert (await client.get("/auth/me")).status_code == 401
     assert (await people.log_in("anna@example.com")).status_code == 401
     assert (await people.log_in("anna@example.com", "a new password")).status_code == 200
+
+
+async def test_a_phone_alone_sets_no_first_password_for_an_imported_account(people: PeopleApi) -> None:
+    await imported(people, email="mother@example.com", phone="+79991234567")
+
+    answer = await reset(people, {"phone": "+79991234567"})
+
+    assert answer.status_code == 400
+    assert people.senders[Channel.PHONE].sent == []
+    assert (await people.log_in("mother@example.com", "a new password")).status_code == 401
+    assert (await reset(people, {"email": "mother@example.com"})).status_code == 204, (
+        "her e-mail is hers alone"
+    )
 
 
 async def test_an_unproved_contact_resets_nothing_and_tells_nothing(people: PeopleApi) -> None:
