@@ -20,7 +20,11 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
 
 VERIFICATIONS_PER_LOGIN = 3
-"""A failed log-in compares as many hashes whether nobody or three people claim the address."""
+"""A log-in compares as many hashes whether nobody or three people claim the address, and whichever of them it is.
+
+Were a right password answered as soon as it is found, somebody who registers a stranger's address could time his own
+log-in, and learn by a hash more or less whether the stranger is there.
+"""
 
 
 class Auth:
@@ -155,12 +159,13 @@ class Auth:
         if email is not None:
             async with self.pool.connection() as conn:
                 candidates = await store.credentials_of_email(conn, email)
+        found: Credentials | None = None
         for number in range(VERIFICATIONS_PER_LOGIN):
             candidate = candidates[number] if number < len(candidates) else None
             matches = await self.passwords.verify(password, candidate.password_hash if candidate else None)
-            if matches:
-                return candidate
-        return None
+            if matches and found is None:
+                found = candidate
+        return found
 
     async def _give_tokens(
         self, conn: Connection, user_id: int, epoch: int, family: UUID, *, now: datetime

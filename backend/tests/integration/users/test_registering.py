@@ -5,7 +5,8 @@ import time
 import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
-from zerkalo.auth.passwords import hash_password
+from zerkalo.auth.passwords import Passwords, hash_password
+from zerkalo.auth.service import VERIFICATIONS_PER_LOGIN, Auth
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
@@ -83,6 +84,32 @@ async def test_a_failed_log_in_takes_as_long_for_unknown_as_for_known(people: Pe
     known, unknown = await seconds("anna@example.com"), await seconds("nobody@example.com")
 
     assert 0.5 < known / unknown < 2
+
+
+class CountedPasswords(Passwords):
+    """Counts what takes the time of a log-in."""
+
+    def __init__(self) -> None:
+        self.compared = 0
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        self.compared += 1
+        return await super().verify(password, password_hash)
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_log_in_that_succeeds_compares_as_many_hashes_whoever_else_is_there(
+    people: PeopleApi, is_known: bool
+) -> None:
+    if is_known:
+        await proved_user(people, "anna@example.com")
+    await people.register("anna@example.com", "the stranger's own")
+    auth = Auth(people.pool, people.secret_key)
+    auth.passwords = counted = CountedPasswords()
+
+    await auth.log_in("anna@example.com", "the stranger's own", address="192.0.2.1", now=people.now)
+
+    assert counted.compared == VERIFICATIONS_PER_LOGIN
 
 
 async def test_a_squatter_locks_nobody_out(people: PeopleApi) -> None:
