@@ -48,7 +48,11 @@ class Auth:
             (rules.LOGIN_OF_ADDRESS, address),
         ]
         tries = await self.count(limits, now=now)
-        found = await self._whose_password(email, password)
+        try:
+            found = await self._whose_password(email, password)
+        except ProblemError:
+            await self.release(tries)  # too many wait for a hash: nobody looked, so nobody failed
+            raise
         if found is None:
             raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
 

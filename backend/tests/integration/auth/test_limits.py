@@ -11,6 +11,7 @@ import pytest
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from zerkalo.auth import store
 from zerkalo.auth.model import Limit
+from zerkalo.auth.passwords import Passwords
 from zerkalo.auth.rules import LOGIN_OF_ACCOUNT, LOGIN_OF_ADDRESS
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
@@ -44,6 +45,26 @@ async def test_log_ins_that_succeed_are_no_failures(people: PeopleApi) -> None:
 
     for _ in range(12):
         assert (await people.log_in("anna@example.com")).status_code == 200
+
+
+class CrowdedPasswords(Passwords):
+    """Everybody is at the door already."""
+
+    async def verify(self, password: str, password_hash: str | None) -> bool:
+        raise ProblemError(503, "busy", "Too many people sign in at once.", {"Retry-After": "5"})
+
+
+async def test_log_ins_for_which_nobody_had_time_are_no_failures(people: PeopleApi) -> None:
+    await people.register("anna@example.com")
+    auth = Auth(people.pool, people.secret_key)
+    auth.passwords = CrowdedPasswords()
+    for _ in range(12):
+        with pytest.raises(ProblemError) as busy:
+            await auth.log_in("anna@example.com", PASSWORD, address="203.0.113.7", now=people.now)
+        assert busy.value.status == 503
+
+    auth.passwords = Passwords()
+    assert await auth.log_in("anna@example.com", PASSWORD, address="203.0.113.7", now=people.now)
 
 
 async def test_fifty_failures_close_the_address_whatever_the_account(people: PeopleApi) -> None:
