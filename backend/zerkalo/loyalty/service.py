@@ -83,10 +83,14 @@ async def _settle(
     written = 0
     for _ in range(SETTLE_ATTEMPTS_MAX):
         drafts = await _settle_once(conn, states, policy)
+        losers = {draft.user_id for draft in drafts if draft.amount < 0}
+        if losers:
+            # Held before anything is taken: an expiry under way at this moment would else be seen neither here nor
+            # there, and take the same points again.
+            await store.lock_users(conn, losers)
         appended = await store.append(conn, drafts, now)
         written += appended
         if appended == len(drafts):
-            losers = {draft.user_id for draft in drafts if draft.amount < 0}
             return written + await _give_back_expired(conn, losers, policy, now)
         # Somebody settled one of them without its lock; his entries can be read now, so settle what is left.
     raise AssertionError("a ledger kept changing although its booking is locked")

@@ -207,6 +207,38 @@ async def test_points_that_expired_are_not_taken_again_by_a_reversal(conn):
     assert await service.balance(conn, anna) == 0
 
 
+async def test_points_that_expire_at_this_very_moment_are_not_taken_again_by_a_reversal(pool: Pool):
+    policy = replace(FIVE, expire_days=365)
+    later = NOW + timedelta(days=400)
+    async with transaction(pool) as conn:
+        anna = await add_user(conn)
+        booking = await add_booking(conn, user_id=anna, status="PENDING")
+        await write_and_settle(conn, booking, policy, status="COMPLETED")
+
+    async def reverse():
+        async with transaction(pool) as conn:
+            await write_and_settle(conn, booking, policy, later, status="CANCELLED")
+
+    async with transaction(pool) as sweeping:
+        assert await service.expire_points(sweeping, [anna], 365, later) == 1
+        reversal = asyncio.create_task(reverse())
+        # It ends by itself, or waits for the sweep: then it is seen to wait.
+        async with pool.connection() as conn:
+            while not reversal.done() and not await somebody_waits(conn):
+                await asyncio.sleep(0.01)
+    await reversal
+
+    async with pool.connection() as conn:
+        assert await service.balance(conn, anna) == 0
+
+
+async def somebody_waits(conn: Connection) -> bool:
+    cursor = await conn.execute(
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+    )
+    return bool((await cursor.fetchone() or (False,))[0])
+
+
 async def test_bookings_unlinked_in_bulk_are_settled_as_their_rows_stand(conn):
     anna = await add_user(conn)
     first, second = [await add_booking(conn, user_id=anna, status="COMPLETED") for _ in range(2)]
