@@ -12,20 +12,30 @@ from zerkalo.outbox import store
 from zerkalo.outbox.model import Channel, DueMessage, Sender, SendFailed
 from zerkalo.outbox.rules import pause_after
 
-CLAIM_SPAN = timedelta(minutes=2)
-"""How long a message is this process's. Longer than a sender's time-outs; after a kill it is somebody else's."""
+CLAIM_SPAN = timedelta(minutes=3)
+"""How long a message is this process's; after a kill it is somebody else's. Longer than a whole batch may take."""
+SEND_SECONDS_MAX = 30.0
+"""For one message, all in all. The senders' own time-outs are for each answer they wait for: a gateway that says a byte
+now and then would hold up all the others without end."""
 BATCH = 20
 AT_ONCE_MAX = 4
 
 _log = structlog.get_logger("zerkalo.outbox")
 
 
-async def send_due(pool: Pool, senders: Mapping[Channel, Sender], *, clock: Clock) -> int:
+async def send_due(
+    pool: Pool,
+    senders: Mapping[Channel, Sender],
+    *,
+    clock: Clock,
+    seconds_max: float = SEND_SECONDS_MAX,
+) -> int:
     """Sends every message that is due and returns how many were taken by their gateways.
 
-    Safe to run in several processes at once. No transaction is open while a message travels. What fails is put off
-    with growing pauses and given up at last; what is out of time is dropped. A process that dies between sending and
-    writing that down makes one message come twice. Messages of a channel without a sender wait until they expire.
+    Safe to run in several processes at once. No transaction is open while a message travels. What fails, or has no
+    answer within `seconds_max`, is put off with growing pauses and given up at last; what is out of time is dropped. A
+    process that dies between sending and writing that down makes one message come twice. Messages of a channel without
+    a sender wait until they expire.
     """
     sent = 0
     async with pool.connection() as conn:
@@ -38,18 +48,18 @@ async def send_due(pool: Pool, senders: Mapping[Channel, Sender], *, clock: Cloc
             due = await store.claim_due(conn, list(senders), now=now, until=now + CLAIM_SPAN, limit=BATCH)
         if not due:
             return sent
-        sent += await _send_batch(pool, senders, due, clock)
+        sent += await _send_batch(pool, senders, due, clock, seconds_max)
 
 
 async def _send_batch(
-    pool: Pool, senders: Mapping[Channel, Sender], due: list[DueMessage], clock: Clock
+    pool: Pool, senders: Mapping[Channel, Sender], due: list[DueMessage], clock: Clock, seconds_max: float
 ) -> int:
     limiter = anyio.CapacityLimiter(AT_ONCE_MAX)
     outcomes: list[bool] = []
 
     async def send_one(message: DueMessage) -> None:
         async with limiter:
-            outcomes.append(await _send(pool, senders[message.channel], message, clock))
+            outcomes.append(await _send(pool, senders[message.channel], message, clock, seconds_max))
 
     async with anyio.create_task_group() as tasks:
         for message in due:
@@ -57,12 +67,15 @@ async def _send_batch(
     return sum(outcomes)
 
 
-async def _send(pool: Pool, sender: Sender, message: DueMessage, clock: Clock) -> bool:
+async def _send(pool: Pool, sender: Sender, message: DueMessage, clock: Clock, seconds_max: float) -> bool:
     try:
-        await sender.send(message.recipient, message.subject, message.body)
+        with anyio.fail_after(seconds_max):
+            await sender.send(message.recipient, message.subject, message.body)
         failure = None
     except SendFailed as error:
         failure = error
+    except TimeoutError:
+        failure = SendFailed("no answer in time")
     except Exception as error:  # noqa: BLE001 - one message that breaks its sender must not hold up the others
         failure = SendFailed(f"unexpected {type(error).__name__}")
     now = clock()

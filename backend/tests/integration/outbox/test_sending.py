@@ -11,7 +11,7 @@ from tests.support.people import RememberingSender
 from zerkalo.db.pool import Pool
 from zerkalo.outbox import store
 from zerkalo.outbox.model import Channel, Message, SendFailed
-from zerkalo.outbox.service import CLAIM_SPAN, send_due
+from zerkalo.outbox.service import AT_ONCE_MAX, BATCH, CLAIM_SPAN, SEND_SECONDS_MAX, send_due
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 MESSAGE = Message(Channel.EMAIL, "anna@example.com", "Код", "Ваш код 123456", NOW + timedelta(minutes=10))
@@ -145,6 +145,30 @@ async def test_a_sender_that_breaks_holds_up_nobody(pool: Pool, clock: Clock) ->
     async with pool.connection() as conn:
         errors = await (await conn.execute("select error from outbox where error is not null")).fetchall()
     assert errors == [("unexpected RuntimeError",)]
+
+
+async def test_a_gateway_that_never_ends_its_answer_holds_up_nobody(pool: Pool, clock: Clock) -> None:
+    class Dripping:
+        """Each byte comes within the time-out for one; the answer never ends."""
+
+        async def send(self, recipient: str, subject: str, body: str) -> None:
+            while True:
+                await anyio.sleep(0.01)
+
+    await put(pool)
+
+    with anyio.fail_after(60):
+        assert await send_due(pool, {Channel.EMAIL: Dripping()}, clock=clock, seconds_max=0.1) == 0
+
+    kept = await row(pool)
+    assert (kept["error"], kept["attempts"]) == ("no answer in time", 1)
+    assert kept["next_attempt_at"] > NOW, "it is tried again"
+
+
+def test_a_claim_outlasts_the_slowest_batch() -> None:
+    rounds = -(-BATCH // AT_ONCE_MAX)
+
+    assert timedelta(seconds=rounds * SEND_SECONDS_MAX) < CLAIM_SPAN
 
 
 async def test_a_channel_without_a_sender_waits(pool: Pool, clock: Clock) -> None:
