@@ -22,3 +22,17 @@ def canonical_email(text: str) -> str | None:
         return None
     email = found.normalized.lower()
     return email if len(email) <= EMAIL_CHARS_MAX else None
+
+
+def mailable_email(email: str) -> str:
+    """The address as mail servers take it: a domain beyond ASCII in its other form (`почта.рф` as `xn--80a1acny.xn--p1ai`).
+
+    Few servers take letters beyond ASCII as they are; a name before the @ that has some stays, it has no other form.
+    """
+    try:
+        found = validate_email(
+            email, check_deliverability=False, globally_deliverable=False, test_environment=True
+        )
+    except (EmailNotValidError, ValueError):
+        return email
+    return found.ascii_email or f"{found.local_part}@{found.ascii_domain}"

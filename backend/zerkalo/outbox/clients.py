@@ -9,6 +9,7 @@ import aiosmtplib
 import httpx2
 import structlog
 
+from zerkalo.kit.contact import mailable_email
 from zerkalo.outbox.model import Channel, Sender, SendFailed
 from zerkalo.outbox.rules import SmtpServer, parse_smtp_url, sms_address, sms_refusal
 from zerkalo.settings import Settings
@@ -74,7 +75,7 @@ class SmtpSender:
     def _mail(self, recipient: str, subject: str, body: str) -> EmailMessage:
         mail = EmailMessage()
         mail["From"] = self._server.sender
-        mail["To"] = recipient
+        mail["To"] = mailable_email(recipient)
         mail["Subject"] = subject
         mail["Date"] = formatdate(localtime=False)
         mail["Message-ID"] = make_msgid(domain=self._server.sender.rpartition("@")[2] or None)

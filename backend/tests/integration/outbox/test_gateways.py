@@ -107,6 +107,17 @@ async def test_a_mail_arrives_whole() -> None:
     assert mail.get_content().replace("\r\n", "\n") == TEXT
 
 
+async def test_a_mail_reaches_a_cyrillic_domain_through_a_server_that_knows_ascii_only() -> None:
+    mailbox = Mailbox()
+    with mail_server(mailbox) as port:
+        await SmtpSender(parse_smtp_url(f"smtp://127.0.0.1:{port}?from=salon%40example.com")).send(
+            "anna@почта.рф", "Код подтверждения", TEXT
+        )
+
+    (mail,) = mailbox.mails
+    assert mail["To"] == "anna@xn--80a1acny.xn--p1ai"
+
+
 async def test_starttls_is_used_where_it_is_offered_and_then_the_password_travels(
     certificate: tuple[ssl.SSLContext, ssl.SSLContext],
 ) -> None:
