@@ -68,17 +68,18 @@ def sms_refusal(status: int, body: bytes) -> str | None:
     """Why a gateway did not take the message, in a few words without its text; None where it took it.
 
     SMS.RU answers 200 even then, with `{"status": "ERROR", "status_code": 201}` for the call or the same inside
-    `sms` for the number (sms.ru/api/send); others say `"success": false` or `"error": …`. A body that is no JSON
-    counts as taken with a status of 2xx.
+    `sms` for the number (sms.ru/api/send); others say `"success": false` or `"error": …`. Without `json=1` SMS.RU
+    says a code alone on a line, 100 for a call that it took, then one for a number that it did not; SMSC begins with ERROR
+    or says `0,-2`. Any other body counts as taken with a status of 2xx.
     """
     if not 200 <= status < 300:
         return f"HTTP {status}"
     try:
         answer: Any = json.loads(body)
     except (ValueError, RecursionError):
-        return None
+        answer = None
     if not isinstance(answer, dict):
-        return None
+        return _refusal_in_text(body)
     answers = [cast("dict[str, Any]", answer)]
     numbers: Any = answers[0].get("sms")
     if isinstance(numbers, dict):
@@ -90,6 +91,15 @@ def sms_refusal(status: int, body: bytes) -> str | None:
         if one.get("success") is False or one.get("error"):
             return "refused"
     return None
+
+
+def _refusal_in_text(body: bytes) -> str | None:
+    lines = [line.strip() for line in body.strip().split(b"\n")]
+    if re.fullmatch(rb"[0-9]{3}", lines[0]):
+        codes = [int(line) for line in lines if re.fullmatch(rb"[0-9]{3}", line)]
+        return next((f"refused, code {code}" for code in codes if code != 100), None)
+    says_no = lines[0][:5].upper() == b"ERROR" or re.fullmatch(rb"[0-9]+,-[0-9]+", lines[0])
+    return "refused" if says_no else None
 
 
 def pause_after(attempts: int) -> timedelta | None:
