@@ -178,7 +178,7 @@ create table form_bookings (
     record_hash      text,
     status           text not null default 'pending' check (status in ('pending', 'booked', 'refused')),
     idempotency_key  text,
-    request_digest   bytea,                           -- keyed: a repeated key must come with the same request
+    request_digest   bytea,                           -- keyed: a repeated key must come with the same request; null: she was erased
     answer           jsonb,                           -- why the salon declined
     asked_at         timestamptz,                     -- last asked to book it, with an end not known yet
     claimed_until    timestamptz,                     -- one request works on it until then

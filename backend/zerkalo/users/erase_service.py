@@ -1,5 +1,6 @@
 """Her right to see what we hold about her, and to have it gone."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -48,8 +49,7 @@ async def erase_user(pool: Pool, user_id: int, *, settle_bookings: Settle, now: 
         if user_id in users:
             # A batch that was linking a booking to her held her until it was committed; now it shows.
             ids |= {*await erase_store.booking_ids_of(conn, user_id, lock=True)}
-        await erase_store.strip_deliveries_of_bookings(conn, ids, now=now)
-        await erase_store.strip_bookings(conn, ids, now=now)
+        await _strip(conn, ids, now)
         # While she still has an account: a shell's points do not expire, nor are expired ones given back to it.
         await settle_bookings(conn, sorted(ids), now)
         if user_id in users:
@@ -68,10 +68,18 @@ async def sweep_erased(pool: Pool, *, settle_bookings: Settle, now: datetime) ->
     """Strips bookings that were linked to a person at the moment of her erasure; returns how many persons had any.
 
     A batch reads users before it writes bookings, without holding them: in between she may be erased, or merged; then
-    the bookings are the other account's. Points follow. To be called by a periodic job too.
+    the bookings are the other account's. Points follow. Strips too what she had booked in our form and YCLIENTS showed
+    us only afterwards. To be called by a periodic job too.
     """
     async with pool.connection() as conn:
         shells = await erase_store.erased_users_with_bookings(conn, limit=SWEPT_AT_ONCE)
+        late = await erase_store.bookings_of_erased_forms(conn, limit=SWEPT_AT_ONCE)
+    if late:
+
+        async def strip_late(conn: Connection) -> None:
+            await _strip(conn, await erase_store.hold_nobodys(conn, late), now)
+
+        await in_transaction(pool, strip_late)
     for user_id in shells:
 
         async def strip(conn: Connection, user_id: int = user_id) -> None:
@@ -82,12 +90,19 @@ async def sweep_erased(pool: Pool, *, settle_bookings: Settle, now: datetime) ->
                 await merge_store.move_belongings(conn, from_id=user_id, into_id=user.merged_into, now=now)
                 await store.want_rematch(conn, user.merged_into, now=now)
             else:
-                await erase_store.strip_deliveries_of_bookings(conn, ids, now=now)
-                await erase_store.strip_bookings(conn, ids, now=now)
+                await _strip(conn, ids, now)
             await settle_bookings(conn, ids, now)
 
         await in_transaction(pool, strip)
     return len(shells)
+
+
+async def _strip(conn: Connection, ids: Collection[int], now: datetime) -> None:
+    """Takes what names her out of these bookings, which the caller holds, and of the deliveries about them."""
+    clients = await erase_store.clients_of_bookings(conn, ids)
+    await erase_store.strip_deliveries_of_bookings(conn, ids, now=now)
+    await erase_store.strip_deliveries_of_clients(conn, clients, now=now)
+    await erase_store.strip_bookings(conn, ids, now=now)
 
 
 async def _nobodys(conn: Connection, user: User) -> set[int]:

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from psycopg.rows import dict_row, scalar_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.users.rules import body_is_of
+from zerkalo.users.rules import body_is_of, card_is_of, client_id_in
 
 # The first line stays: it is the record's number, and the key by which later syncs find the row. What an older system
 # wrote there, or a row that never had such a line, goes.
@@ -81,6 +81,41 @@ async def strip_deliveries_of_bookings(conn: Connection, ids: Collection[int], *
     await conn.execute(sql, {"ids": list(ids), "now": now})
 
 
+async def clients_of_bookings(conn: Connection, ids: Collection[int]) -> list[tuple[int, int]]:
+    """(company, YCLIENTS's number of the client) that these bookings' records and kept deliveries name, each once."""
+    sql = """
+        select b.company_id, convert_to(b.raw_record, 'UTF8') from bookings b
+        where b.id = any(%(ids)s) and b.company_id is not null and b.raw_record is not null
+        union all
+        select d.company_id, d.body from bookings b
+        join deliveries d on d.resource = 'record' and d.company_id = b.company_id and d.resource_id = b.yclients_record_id
+        where b.id = any(%(ids)s)
+    """
+    named = {
+        (company_id, client_id_in(text))
+        async for company_id, text in await conn.execute(sql, {"ids": list(ids)})
+    }
+    return sorted((company_id, client_id) for company_id, client_id in named if client_id is not None)
+
+
+async def strip_deliveries_of_clients(
+    conn: Connection, clients: Collection[tuple[int, int]], *, now: datetime
+) -> None:
+    """Empties the kept deliveries about these clients' cards, sales and payments, whatever contacts stand in them."""
+    sql = (
+        _STRIP_DELIVERIES
+        + r"""
+        from unnest(%(companies)s::bigint[], %(clients)s::bigint[]) as c (company_id, client_id)
+        where d.resource <> 'record' and d.company_id = c.company_id
+            and (d.resource = 'client' and d.resource_id = c.client_id
+                or encode(d.body, 'escape') ~ ('"client"\s*:\s*\{\s*"id"\s*:\s*' || c.client_id || '[^0-9]'))
+    """
+    )
+    if clients:
+        companies, numbers = zip(*clients, strict=True)
+        await conn.execute(sql, {"companies": list(companies), "clients": list(numbers), "now": now})
+
+
 async def strip_deliveries_naming(conn: Connection, contacts: Collection[str], *, now: datetime) -> None:
     """Empties the deliveries that carry one of these contacts and are not some other booking's.
 
@@ -141,6 +176,30 @@ async def strip_ledger_reasons(conn: Connection, user_id: int) -> None:
     )
 
 
+async def bookings_of_erased_forms(conn: Connection, *, limit: int) -> list[int]:
+    """Bookings that are nobody's and were made in our form by somebody who was erased before their record showed up.
+
+    Her form bookings are told by their missing digest: every other one has one.
+    """
+    sql = """
+        select b.id from form_bookings f
+        join bookings b on b.company_id = f.company_id and b.yclients_record_id = f.record_id
+        where f.user_id is null and f.request_digest is null and b.user_id is null and b.erased_at is null
+        order by b.id limit %s
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, [limit])
+        return await cursor.fetchall()
+
+
+async def hold_nobodys(conn: Connection, ids: Collection[int]) -> list[int]:
+    """Those of these bookings that are still nobody's, by id and held."""
+    sql = "select id from bookings where id = any(%s) and user_id is null and erased_at is null order by id for update"
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, [list(ids)])
+        return await cursor.fetchall()
+
+
 async def erased_users_with_bookings(conn: Connection, *, limit: int) -> list[int]:
     """Shells that bookings are linked to: a batch that had read her just before she was erased."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
@@ -190,6 +249,23 @@ _EXPORTS: dict[str, LiteralString] = {
     "what_admins_did": """
         select at, action, details from audit_entries where subject = 'user ' || %s::bigint order by id
     """,
+    "what_admins_did_to_bookings": """
+        select a.at, a.action, a.subject from audit_entries a
+        where a.subject in (select 'booking ' || id from bookings where user_id = %s) order by a.id
+    """,
+    "what_she_did_as_an_admin": """
+        select at, action, subject from audit_entries where admin_id = %s order by id
+    """,
+    "accounts_merged_into_hers": "select id, erased_at as merged_at from users where merged_into = %s order by id",
+    "nobodys_bookings_with_her_contact": """
+        select b.id, b.company_id, b.yclients_record_id
+        from users u join bookings b on b.user_id is null and b.erased_at is null
+            and (b.match_email = case when u.email_verified_at is not null then lower(u.email) end
+                or b.match_phone10 = case when u.phone_verified_at is not null then u.phone10 end)
+        where u.id = %s and not exists (
+            select from users o where o.id <> u.id and o.phone_verified_at is not null and o.phone10 = b.match_phone10)
+        order by b.id
+    """,
 }
 
 
@@ -211,7 +287,35 @@ async def export_rows(conn: Connection, user_id: int) -> dict[str, list[dict[str
                 for row in await cursor.fetchall()
             ]
     exported["deliveries"] = [_told_delivery(row) for row in exported["deliveries"]]
+    exported["client_cards"] = await _told_cards(conn, user_id, exported["bookings"])
     return exported
+
+
+async def _told_cards(
+    conn: Connection, user_id: int, bookings: Collection[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The kept deliveries about cards of clients whom her bookings name; the body only where a contact proves it hers."""
+    named = {(row["company_id"], client_id_in(row["raw_record"] or "")) for row in bookings}
+    clients = [(company_id, client_id) for company_id, client_id in named if company_id and client_id]
+    if not clients:
+        return []
+    sql = """
+        select d.received_at, d.event, d.outcome, d.body, case when u.email_verified_at is not null then lower(u.email) end,
+            case when u.phone_verified_at is not null then u.phone10 end
+        from deliveries d
+        join unnest(%(companies)s::bigint[], %(clients)s::bigint[]) as c (company_id, client_id)
+            on d.company_id = c.company_id and d.resource_id = c.client_id
+        join users u on u.id = %(user_id)s
+        where d.resource = 'client' order by d.id
+    """
+    companies, numbers = zip(*clients, strict=True)
+    values = {"companies": list(companies), "clients": list(numbers), "user_id": user_id}
+    cards: list[dict[str, Any]] = []
+    async for received_at, event, outcome, body, email, phone10 in await conn.execute(sql, values):
+        text = body.decode(errors="replace")
+        told = text if card_is_of(text, email=email, phone10=phone10) else None
+        cards.append({"received_at": received_at, "event": event, "outcome": outcome, "body": told})
+    return cards
 
 
 def _told_delivery(row: dict[str, Any]) -> dict[str, Any]:

@@ -104,6 +104,28 @@ def email_changed_message(language: Language) -> tuple[str, str]:
     )
 
 
+def client_id_in(text: str | bytes) -> int | None:
+    """YCLIENTS's number of the client whom a raw record, or a webhook about one, names; None where none is readable."""
+    try:
+        told: Any = json.loads(text)
+        client_id: Any = told.get("data", told)["client"]["id"]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    return client_id if isinstance(client_id, int) and 0 < client_id < 2**63 else None
+
+
+def card_is_of(body: str, *, email: str | None, phone10: str | None) -> bool:
+    """Whether a webhook about a client's card carries one of these contacts (lower case, last ten digits)."""
+    try:
+        told: Any = json.loads(body)["data"]
+        named_email, named_phone = str(told.get("email") or ""), str(told.get("phone") or "")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
+    return (email is not None and named_email.strip().lower() == email) or (
+        phone10 is not None and normalise_phone(named_phone)[1] == phone10
+    )
+
+
 def body_is_of(body: str, *, email: str | None, phone10: str | None, comment: str) -> bool:
     """Whether a webhook's body names this client, whole, and has this comment. What it leaves out contradicts nothing.
 

@@ -328,3 +328,195 @@ async def test_the_export_tells_nothing_of_who_had_her_record_before(people: Peo
     assert "boris" not in answer.text
     told = [row["body"] and json.loads(row["body"])["data"] for row in answer.json()["deliveries"]]
     assert told == [None, None, {"client": hers, "comment": "моё"}, {"attendance": 1}, []]
+
+
+def card(number: int, **fields: str) -> bytes:
+    """A webhook about a client's card."""
+    body = {"company_id": 1, "resource": "client", "resource_id": number, "status": "update"}
+    return json.dumps({**body, "data": {"id": number, **fields}}).encode()
+
+
+async def annas_visit(conn: Any, anna: int) -> int:
+    """A visit that names Anna, client 9001, as YCLIENTS shows it; she has proved nothing, her code gave the link."""
+    raw = {"id": 7, "client": {"id": 9001, "name": NAME, "phone": PHONE}, "comment": f"Код клиента: {CODE}"}
+    return await add_booking(
+        conn,
+        user_id=anna,
+        matched_by="code",
+        yclients_record_id=7,
+        phone=PHONE,
+        match_phone10=PHONE[-10:],
+        match_codes=[CODE],
+        raw_record=json.dumps(raw),
+    )
+
+
+async def test_her_card_and_her_payments_go_though_she_proved_nothing(people: PeopleApi, dsn: str) -> None:
+    payment = {"company_id": 1, "resource": "finances_operation", "resource_id": 44, "status": "create"}
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, unique_code=CODE)
+        await annas_visit(conn, anna)
+        await add_delivery(conn, card(9001, name=NAME, phone=PHONE), resource="client", resource_id=9001)
+        for client_id, name in ((9001, NAME), (90011, "Другая")):
+            paid = {**payment, "data": {"id": 44, "client": {"id": client_id, "name": name}}}
+            await add_delivery(conn, json.dumps(paid).encode(), resource="finances_operation", resource_id=44)
+        await add_delivery(conn, card(9002, name="Другая"), resource="client", resource_id=9002)
+        await add_delivery(conn, card(9001, name="Другая"), resource="client", resource_id=9001, company_id=2)
+
+    await erase(people, anna)
+
+    assert traces(dumped(dsn)) == [CODE + "'"]
+    async with people.pool.connection() as conn:
+        bodies = await (await conn.execute("select body from deliveries order by id")).fetchall()
+    assert ["erased" in json.loads(body) for (body,) in bodies] == [True, True, False, False, False]
+
+
+async def test_a_visit_she_booked_here_that_shows_up_after_her_erasure_is_stripped(
+    people: PeopleApi, dsn: str
+) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, unique_code=CODE)
+        other = await add_user(conn)
+        for api_id, user_id, record_id in (
+            ("hers", anna, None),
+            ("other's", other, 8),
+            ("a guest's", None, 9),
+        ):
+            await conn.execute(
+                "insert into form_bookings (api_id, user_id, company_id, record_id, request_digest, created_at)"
+                " values (%s, %s, 1, %s, '\\x01', %s)",
+                [api_id, user_id, record_id, THEN],
+            )
+    await erase(people, anna)
+
+    async with people.pool.connection() as conn:
+        # What the next webhook or sync writes: nobody's, for the form has forgotten whose it was.
+        await conn.execute("update form_bookings set record_id = 7 where api_id = 'hers'")
+        late = await annas_visit(conn, other)
+        await conn.execute("update bookings set user_id = null, matched_by = null where id = %s", [late])
+        for record_id in (8, 9):
+            await add_booking(conn, yclients_record_id=record_id, comment="остаётся")
+        await add_delivery(conn, record(7, name=NAME, phone=PHONE), resource_id=7, booking_id=late)
+    await sweep(people)
+
+    assert traces(dumped(dsn)) == [CODE + "'"]
+    async with people.pool.connection() as conn:
+        kept = await (
+            await conn.execute("select yclients_record_id, comment, erased_at from bookings order by id")
+        ).fetchall()
+    assert kept == [(7, "", people.now), (8, "остаётся", None), (9, "остаётся", None)]
+
+
+HERS = {
+    "users": "account",
+    "retired_codes": "codes_of_merged_accounts",
+    "bookings": "bookings",
+    "match_candidates": "bookings_that_may_be_hers",
+    "deliveries": "deliveries",
+    "form_bookings": "bookings_made_in_our_form",
+    "bonus_entries": "bonus_entries",
+    "refresh_tokens": "sessions",
+    "verification_codes": "codes_sent",
+    "outbox": "messages",
+    "audit_entries": "what_admins_did",
+    "calendar_tokens": "calendar_subscription",
+}
+"""Every table that can hold something about a person, and where her export tells it."""
+NOBODYS = {"companies", "refetches", "sync_runs", "rate_limits", "facts", "attempts"}
+"""The other tables: the salon's, and numbers. `attempts` holds keyed digests, for two days."""
+STAYING = {
+    ("bonus_entries", "user_id"),
+    ("bonus_entries", "created_by"),
+    ("audit_entries", "admin_id"),
+    ("users", "merged_into"),
+}
+"""What may name her shell after all: the ledger, the audit, an account that was merged into hers."""
+
+
+REFERENCES = """
+    select c.conrelid::regclass::text, a.attname from pg_constraint c
+    join pg_attribute a on a.attrelid = c.conrelid and a.attnum = c.conkey[1]
+    where c.contype = 'f' and c.confrelid = 'users'::regclass
+"""
+"""Every (table, column) that names a user."""
+
+
+async def rows_naming(people: PeopleApi, user_id: int) -> dict[tuple[str, str], int]:
+    """How many rows of every column that references `users` name this one; columns that name her nowhere are absent."""
+    found: dict[tuple[str, str], int] = {}
+    async with people.pool.connection() as conn:
+        for table, column in await (await conn.execute(REFERENCES)).fetchall():
+            sql = f"select count(*) from {table} where {column} = %s"
+            (count,) = await (await conn.execute(sql.encode(), [user_id])).fetchone() or (0,)
+            if count:
+                found[table, column] = count
+    return found
+
+
+async def test_every_table_is_weighed_told_and_given_up(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+    client = await people.api.as_user(anna)
+    async with people.pool.connection() as conn:
+        tables = await (
+            await conn.execute(
+                "select tablename from pg_tables where schemaname = 'public'"
+                " and tablename not like 'procrastinate%' and tablename <> 'alembic_version'"
+            )
+        ).fetchall()
+        references = await (await conn.execute(REFERENCES)).fetchall()
+        shell = await add_user(conn, erased_at=THEN, merged_into=anna)
+        await conn.execute(
+            "insert into audit_entries (at, admin_id, action, subject) values (%s, %s, 'user.add', 'user 9'),"
+            " (%s, null, 'user.make_admin', 'user ' || %s::bigint)",
+            [THEN, anna, THEN, anna],
+        )
+
+    assert {name for (name,) in tables} == HERS.keys() | NOBODYS, "a new table: is it told, is it erased?"
+    named = await rows_naming(people, anna)
+    assert {table for table, _ in references} == {table for table, _ in named}, "the test puts her everywhere"
+    told = (await client.get("/auth/me/export")).json()
+    for table, part in HERS.items():
+        assert told[part], f"{table} is not told"
+    assert [one["id"] for one in told["accounts_merged_into_hers"]] == [shell]
+    assert [one["action"] for one in told["what_she_did_as_an_admin"]] == ["user.add"]
+
+    await erase(people, anna)
+
+    assert (await rows_naming(people, anna)).keys() <= STAYING
+
+
+async def test_the_export_tells_of_cards_and_of_what_is_nobodys_no_more_than_is_hers(
+    people: PeopleApi,
+) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, unique_code=CODE, phone=PHONE, phone_verified_at=THEN, email=EMAIL)
+        visit = await annas_visit(conn, anna)
+        for body in (card(9001, name=NAME, phone="8 999 123 45 67"), card(9001, name="Мать", email=EMAIL)):
+            await add_delivery(conn, body, resource="client", resource_id=9001)
+        await add_delivery(conn, card(9002, name="Другая"), resource="client", resource_id=9002)
+        unlinked = await add_booking(
+            conn, yclients_record_id=8, matched_by="manual", match_phone10=PHONE[-10:], comment="секрет"
+        )
+        await add_booking(conn, yclients_record_id=9, match_email=EMAIL, comment="секрет")
+        await conn.execute(
+            "insert into audit_entries (at, action, subject, details) values (%s, 'booking.link', %s, '{\"before\": 99}')",
+            [THEN, f"booking {visit}"],
+        )
+    client = await people.api.as_user(anna)
+
+    answer = await client.get("/auth/me/export")
+
+    told = answer.json()
+    assert [one["body"] and json.loads(one["body"])["data"]["name"] for one in told["client_cards"]] == [
+        NAME,
+        None,
+    ]
+    # Her e-mail is only claimed: what carries it may be another's.
+    assert told["nobodys_bookings_with_her_contact"] == [
+        {"id": unlinked, "company_id": 1, "yclients_record_id": 8}
+    ]
+    assert told["what_admins_did_to_bookings"] == [
+        {"at": "2025-01-01T00:00:00Z", "action": "booking.link", "subject": f"booking {visit}"}
+    ]
+    for secret in ("секрет", "Другая", "Мать", "99}"):
+        assert secret not in answer.text

@@ -124,3 +124,42 @@ def test_a_body_is_of_who_it_names_or_of_nobody(data: object, is_hers: bool) -> 
 @pytest.mark.parametrize("body", ["", "[1]", "not JSON", "{}", "[" * 100_000, '{"data": {"client": "Anna"}}'])
 def test_a_body_that_can_not_be_read_is_nobodys(body: str) -> None:
     assert not body_is_of(body, email=None, phone10=None, comment="")
+
+
+@pytest.mark.parametrize(
+    ("text", "client_id"),
+    [
+        ('{"id": 7, "client": {"id": 9001, "name": "x"}}', 9001),
+        ('{"resource": "record", "data": {"client": {"id": 9001}}}', 9001),
+        (b'{"data": {"client": {"id": 9001}}}', 9001),
+        ('{"client": {"id": "9001"}}', None),
+        ('{"client": {"id": 0}}', None),
+        ('{"client": {"id": 9223372036854775808}}', None),
+        ('{"client": []}', None),
+        ('{"client": null}', None),
+        ('{"data": []}', None),
+        ("[1]", None),
+        ("not json", None),
+        (b"\xff", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_a_records_client_is_told_by_her_number(text: str | bytes, client_id: int | None) -> None:
+    assert rules.client_id_in(text) == client_id
+
+
+@pytest.mark.parametrize(
+    ("body", "is_hers"),
+    [
+        ('{"data": {"phone": "8 999 123 45 67", "email": ""}}', True),
+        ('{"data": {"phone": "", "email": " HER@example.com"}}', True),
+        ('{"data": {"phone": "+79990000000", "email": "mother@example.com"}}', False),
+        ('{"data": {}}', False),
+        ('{"data": []}', False),
+        ("{}", False),
+        ("not json", False),
+    ],
+)
+def test_a_card_is_of_who_proved_a_contact_in_it(body: str, is_hers: bool) -> None:
+    assert rules.card_is_of(body, email="her@example.com", phone10="9991234567") is is_hers
+    assert rules.card_is_of(body, email=None, phone10=None) is False
