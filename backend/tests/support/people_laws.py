@@ -24,6 +24,8 @@ async def hold(world: World) -> None:
     for booking in bookings:
         _link_is_believed(world, users, booking)
         _erased_is_nameless(booking)
+    await _inbox_forgot_the_erased(world)
+    await _codes_are_given_once(world, users)
     await _form_links_are_the_forms(world, bookings)
     await _ledger_is_what_is_earned(world, bookings)
 
@@ -72,6 +74,30 @@ def _erased_is_nameless(booking: dict[str, Any]) -> None:
     assert kept == {None}
     assert (booking["comment"], booking["match_codes"]) == ("", [])
     assert booking["notes"] == f"YClients. ID: {booking['yclients_record_id']}"
+
+
+async def _inbox_forgot_the_erased(world: World) -> None:
+    """Of an erased visit the inbox keeps envelopes, whatever was told of it since."""
+    told = await world.rows(
+        "select convert_from(d.body, 'UTF8') as body from deliveries d join bookings b"
+        " on b.company_id = d.company_id and b.yclients_record_id = d.resource_id"
+        " where d.resource = 'record' and b.erased_at is not null"
+    )
+    codes = {code for codes in world.codes.values() for code in codes}
+    for row in told:
+        for secret in (*EMAILS, *(phone[-10:] for phone in PHONES), *codes):
+            assert secret not in row["body"], "the inbox remembers somebody who was erased"
+
+
+async def _codes_are_given_once(world: World, users: Mapping[int, dict[str, Any]]) -> None:
+    """A code is one user's for ever; an erased person's is nobody's again."""
+    retired = {row["code"]: row["user_id"] for row in await world.rows("select * from retired_codes")}
+    given = [user["unique_code"] for user in users.values() if user["unique_code"]]
+    assert len(given) == len(set(given))
+    assert not retired.keys() & set(given), "a code was given again"
+    for user_id, codes in world.codes.items():
+        if users[user_id]["erased_at"]:
+            assert {retired[code] for code in codes} <= {None}, "an erased person's code names somebody"
 
 
 async def _form_links_are_the_forms(world: World, bookings: list[dict[str, Any]]) -> None:

@@ -164,13 +164,13 @@ class World:
             assert code is not None
             typed = code[0] if honestly else f"{(int(code[0]) + 1) % 1_000_000:06d}"
             answer = await client.post(f"{API}/auth/verify/confirm", json={"channel": channel, "code": typed})
+        key = sent["recipient"].lower() if channel == "email" else sent["recipient"][-10:]
         if answer.status_code == 200:
             assert honestly, "a wrong code proved something"
-            key = sent["recipient"].lower() if channel == "email" else sent["recipient"][-10:]
             self.proved[user_id].add((channel, key))
         else:
             assert answer.status_code == (409 if honestly else 400), answer.text
-        await self.learn_merges(by_admin=None)
+        await self.learn_merges(by_admin=None, by_proof=(channel, key))
 
     async def merge(self, from_id: int, into_id: int) -> None:
         async with self.client(self.admin_id) as client:
@@ -189,14 +189,24 @@ class World:
             if user["unique_code"]:
                 self.codes[user["id"]].add(user["unique_code"])
 
-    async def learn_merges(self, *, by_admin: int | None) -> None:
-        """What an account proved is the other's now. One ends so by an admin's word, or because an import made it."""
+    async def learn_merges(self, *, by_admin: int | None, by_proof: tuple[str, str] | None = None) -> None:
+        """What an account proved is the other's now. One ends so by an admin's word, or because an import made it.
+
+        `by_proof`: the contact that was proved at this moment, where it was one. An imported account is taken over by
+        its e-mail, or by its phone if that is all there is of it.
+        """
         merged = await self.rows(
             "select id, merged_into from users where merged_into is not null order by id"
         )
         into_of = {row["id"]: row["merged_into"] for row in merged}
         for old in into_of.keys() - self.merged:
             assert old == by_admin or old in self.imported, f"account {old} was taken over"
+            if by_proof is not None:
+                assert by_proof in self.proved[old], f"account {old} was taken over by what it does not have"
+                has_email = any(channel == "email" for channel, _ in self.proved[old])
+                assert by_proof[0] == "email" or not has_email, (
+                    f"account {old} was taken over by a phone alone"
+                )
             self.merged.add(old)
             # Of several merges at one moment any may have come first: what stays is at the end of the chain.
             into = into_of[old]
