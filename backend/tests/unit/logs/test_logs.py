@@ -135,7 +135,7 @@ def test_access_log_of_uvicorn_never_shows():
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_the_second_telling_of_uvicorn_with_its_colours_never_shows(form: str):
+def test_the_second_telling_of_uvicorn_with_its_colours_never_shows(form: Format):
     stream = _logged(form, "INFO")
     coloured = {"color_message": "Started server process [\x1b[36m%d\x1b[0m]"}
     logging.getLogger("uvicorn.error").info("Started server process [%d]", 42, extra=coloured)
