@@ -27,6 +27,24 @@ _ARGUMENTS = (
     "--no-first-run",
 )
 _SERIOUS = ("serious", "critical")
+TAP_PIXELS_MIN = 43.5
+"""44 CSS pixels, as far as sizes in rem come out even."""
+_FAULTS = """tapMin => {
+    // A paragraph that the parser closed early, for a form or a list inside it, leaves its end behind: <p></p>.
+    const faults = [...document.querySelectorAll("p:empty")].map(one => `a torn paragraph in ${one.parentElement.outerHTML.slice(0, 120)}`);
+    // A link in running text is as high as its line; whatever stands alone must be found by a finger.
+    const inText = one => [...one.parentElement.childNodes].some(node => node.nodeType === 3 && node.data.trim().length > 1);
+    const height = one => {
+        const labels = [...(one.labels || [])].map(label => label.getBoundingClientRect().height);
+        return Math.max(one.getBoundingClientRect().height, ...labels);
+    };
+    for (const one of document.querySelectorAll("a, button, summary, select, textarea, input:not([type=hidden])")) {
+        const isSeen = one.checkVisibility() && !one.matches(".skip, .hidden");
+        if (isSeen && !(one.tagName === "A" && inText(one)) && height(one) < tapMin)
+            faults.push(`only ${height(one)} px high: ${one.outerHTML.slice(0, 120)}`);
+    }
+    return faults;
+}"""
 
 
 @asynccontextmanager
@@ -116,6 +134,8 @@ class Visitor:
         where = self.page.url
         wide = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, f"{where} scrolls sideways by {wide} px"
+        faults = await self.page.evaluate(_FAULTS, TAP_PIXELS_MIN)
+        assert not faults, f"{where}: {faults}"
         found = await Axe().run(self.page)
         serious = [
             f"{one['id']}: {one['nodes'][0]['html'][:200]}"
