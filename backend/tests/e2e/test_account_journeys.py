@@ -92,6 +92,7 @@ async def test_what_is_wrong_is_said_at_its_field_and_the_rest_is_kept(
         assert await anna.page.locator(".error").count() == 3
         assert await anna.page.input_value("[name=name]") == 'Анна "Аня"'
         assert await anna.page.locator("[name=email]").get_attribute("aria-invalid") == "true"
+        assert await anna.page.evaluate("document.activeElement.name") == "email"
         await anna.must_be_fit()
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec import structs
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route
 
 from tests.support.application import COMPANY_ID
 from tests.support.browser import Site, Visitor, visitor
@@ -81,6 +81,7 @@ async def test_a_guest_books(browser: Browser, site: Site, width: int, javascrip
     phone = new_phone()
     async with visitor(browser, site, width=width, javascript=javascript) as guest:
         await choose_until_contacts(guest)
+        assert (await guest.page.title()).startswith("Контакты · Запись · ")
         if javascript:
             await guest.must_be_fit()
         await fill_in(guest, phone, comment="У окна")
@@ -197,16 +198,18 @@ async def test_the_back_button_keeps_what_was_typed(browser: Browser, site: Site
         await guest.page.wait_for_function("document.querySelector('[name=name]').value === 'Ольга Лугова'")
 
 
-async def test_two_clicks_book_once(browser: Browser, site: Site) -> None:
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+async def test_two_clicks_book_once(browser: Browser, site: Site, javascript: bool) -> None:
     phone = new_phone()
-    async with visitor(browser, site, javascript=False) as guest:
+    async with visitor(browser, site, javascript=javascript) as guest:
         await choose_until_contacts(guest)
         await fill_in(guest, phone)
         await guest.page.dblclick("#contacts p.actions button.primary")
         await on(guest, "Вы записаны")
-        await guest.page.go_back()
-        await send(guest)
-        await on(guest, "Вы записаны")
+        if not javascript:  # with it the way back leads to the choice of a time
+            await guest.page.go_back()
+            await send(guest)
+            await on(guest, "Вы записаны")
     await asyncio.sleep(0.5)
     assert len(records_of(site, phone)) == 1
 
@@ -278,6 +281,34 @@ async def test_a_phone_the_salon_refuses_is_said_at_its_field(browser: Browser, 
         await send(guest)
         await guest.page.wait_for_selector("#e-phone")
         assert await guest.page.input_value("[name=phone]") == "12"
+        await guest.page.wait_for_function("document.activeElement.name === 'phone'")
+
+
+async def test_a_lost_connection_is_told_and_costs_nothing(browser: Browser, site: Site, width: int) -> None:
+    """A phone in a lift, a proxy whose server is being started anew: the page that stands there stays."""
+    phone = new_phone()
+
+    async def answer_for_the_server(route: Route) -> None:
+        await route.fulfill(status=502, content_type="text/html", body="<h1>502 Bad Gateway</h1>")
+
+    async with visitor(browser, site, width=width) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone, comment="У окна")
+        await guest.page.context.set_offline(True)
+        await send(guest)
+        await guest.page.wait_for_selector("#lost:visible")
+        assert all("htmx:" in one for one in guest.problems), guest.problems
+        guest.problems.clear()  # htmx tells the console too
+        await guest.page.context.set_offline(False)
+        await guest.page.route(f"{site.url}/book", answer_for_the_server)
+        await send(guest)
+        await guest.page.wait_for_selector("#lost:visible")
+        assert await guest.page.input_value("[name=comment]") == "У окна"
+
+        await guest.page.unroute(f"{site.url}/book")
+        await send(guest)
+        await on(guest, "Вы записаны")
+    assert len(records_of(site, phone)) == 1
 
 
 async def test_the_form_is_off_where_the_salon_turned_it_off(browser: Browser, site: Site) -> None:

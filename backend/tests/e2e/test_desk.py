@@ -150,6 +150,34 @@ async def test_a_problem_is_seen_and_mended(browser: Browser, site: Site, admin_
         await maria.must_be_fit()
 
 
+async def test_what_changes_by_itself_takes_nothing_from_who_reads(
+    browser: Browser, site: Site, admin_id: int
+) -> None:
+    """Neither the place of the keyboard nor what was opened; and who was signed out sees it."""
+    await site.application.new_user(name="Тоже без кода")
+    read_again = "htmx.ajax('GET', '/admin/state', {target: '#state', swap: 'outerHTML'})"
+    async with desk(browser, site, admin_id, 1280) as maria:
+        await maria.open("/admin")
+        summary = maria.page.locator("#state summary")
+        await summary.click()
+        await maria.page.evaluate("document.getElementById('health').dataset.old = '1'")
+
+        await maria.page.evaluate(read_again)
+
+        await maria.page.wait_for_selector("#health:not([data-old])")
+        await maria.page.wait_for_function("document.activeElement.matches('#state summary')")
+        assert await maria.page.locator("#state details").get_attribute("open") is not None
+        await maria.page.locator("h1").click()
+        await maria.page.evaluate("document.activeElement.blur()")
+        await maria.page.evaluate(read_again)
+        assert await maria.page.evaluate("document.activeElement === document.body")
+
+        await maria.page.context.clear_cookies()
+        await maria.page.evaluate(read_again)
+        await maria.page.wait_for_selector("h1:has-text('Вход')")
+    await site.application.execute("update users set erased_at = now() where name = 'Тоже без кода'")
+
+
 @pytest.mark.parametrize("javascript", [True, False])
 async def test_sync_now_shows_its_progress_until_it_is_done(
     browser: Browser, site: Site, admin_id: int, width: int, javascript: bool

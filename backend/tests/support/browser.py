@@ -142,8 +142,8 @@ class Visitor:
             for one in found.response["violations"]
             if one["impact"] in _SERIOUS
         ]
-        assert serious == [], where
-        assert self.problems == [], where
+        assert not serious, f"{where}: {serious}"
+        assert not self.problems, f"{where}: {self.problems}"
 
     async def page_bytes(self) -> int:
         """What the page and all it loads weigh, images left out."""
@@ -177,6 +177,6 @@ async def visitor(
             )
         somebody = Visitor(await context.new_page(), site.url)
         yield somebody
-        assert somebody.problems == []
+        assert not somebody.problems, somebody.problems
     finally:
         await context.close()

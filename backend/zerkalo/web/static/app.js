@@ -74,8 +74,51 @@
     if (form && form.dataset.keep) keep(form);
   });
 
+  // After a form was refused the keyboard goes to what is to be mended; after a step, to its beginning.
+  const toMistake = () => {
+    const mistake = document.querySelector("main [aria-invalid='true']");
+    if (mistake) mistake.focus();
+    return Boolean(mistake);
+  };
+
+  // A part that is read again by itself must not take away what was opened in it, nor where the keyboard stood.
+  const nameOf = (one) => `${one.tagName} ${one.getAttribute("href")} ${one.textContent.trim()}`;
+  const standingIn = (part) => ({
+    open: [...part.querySelectorAll("details[open] > summary")].map(nameOf),
+    focused: part.contains(document.activeElement) ? nameOf(document.activeElement) : "",
+  });
+  const standAgain = (part, before) => {
+    for (const summary of part.querySelectorAll("details > summary")) summary.parentElement.open = before.open.includes(nameOf(summary));
+    const focused = [...part.querySelectorAll("a, button, summary")].find((one) => nameOf(one) === before.focused);
+    if (focused) focused.focus({ preventScroll: true });
+  };
+  const standing = new Map();
+
+  const tellLost = (isLost) => {
+    const notice = document.getElementById("lost");
+    if (notice) notice.hidden = !isLost;
+  };
+  document.addEventListener("htmx:beforeRequest", () => tellLost(false));
+  document.addEventListener("htmx:sendError", () => tellLost(true));
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { target, xhr, serverResponse } = event.detail;
+    if (serverResponse.includes(`id="${target.id}"`)) {
+      standing.set(target.id, standingIn(target));
+      return;
+    }
+    // Not a page of ours: what stands here stays, and what was typed with it.
+    event.detail.shouldSwap = false;
+    if (target.id !== "main" && xhr.status < 500) window.location.reload(); // signed out meanwhile
+    else tellLost(true);
+  });
+
   document.addEventListener("htmx:load", (event) => { prepare(event.target); restore(event.target); });
-  document.addEventListener("htmx:afterSettle", () => document.getElementById("main").focus({ preventScroll: true }));
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const { id } = event.detail.target;
+    if (id !== "main") standAgain(document.getElementById(id), standing.get(id));
+    else if (!toMistake()) document.getElementById("main").focus({ preventScroll: true });
+  });
   restore(document);
   prepare(document);
+  toMistake();
 })();
