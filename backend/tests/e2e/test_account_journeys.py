@@ -68,7 +68,8 @@ async def test_signing_up_proving_and_finding_an_earlier_visit(
         assert await anna.heading() == "Введите код"
         await anna.page.fill("[name=code]", "000000")
         await anna.page.click("text=Подтвердить")
-        assert "Код не подошёл" in await anna.text()
+        assert "Код не подошёл" in await anna.page.locator("#e-code").inner_text()
+        assert await anna.page.input_value("[name=code]") == "000000"
         if javascript:
             await anna.must_be_fit()
         await anna.page.fill("[name=code]", await site.code_for(email))
@@ -144,6 +145,10 @@ async def test_a_new_password_ends_the_sessions_of_other_browsers(browser: Brows
         visitor(browser, site, user_id=user_id) as elsewhere,
     ):
         await here.open("/me/profile")
+        await here.page.fill("[name=old_password]", "a wrong password")
+        await here.page.fill("[name=new_password]", "a new password 1")
+        await here.page.click("text=Сменить пароль")
+        assert "Пароль не подходит" in await here.page.locator("#e-old_password").inner_text()
         await here.page.fill("[name=old_password]", PASSWORD)
         await here.page.fill("[name=new_password]", "a new password 1")
         await here.page.click("text=Сменить пароль")
@@ -176,9 +181,21 @@ async def test_a_forgotten_password_is_set_anew_by_a_proved_phone(
     async with visitor(browser, site, width=width, javascript=False) as anna:
         await anna.open("/me/sign-in")
         await anna.page.click("text=Забыли пароль?")
+        await anna.page.fill("[name=contact]", "neither")
+        await anna.page.click("text=Отправить код")
+        assert "Введите e-mail или номер" in await anna.page.locator("#e-contact").inner_text()
+        assert await anna.page.input_value("[name=contact]") == "neither"
         await anna.page.fill("[name=contact]", phone)
         await anna.page.click("text=Отправить код")
         assert phone not in anna.page.url
+        await anna.page.fill("[name=code]", "000000")
+        await anna.page.fill("[name=password]", "short")
+        await anna.page.click("text=Сохранить пароль")
+        assert "не меньше 8" in await anna.page.locator("#e-password").inner_text()
+        assert await anna.page.input_value("[name=code]") == "000000"
+        await anna.page.fill("[name=password]", "a new password 2")
+        await anna.page.click("text=Сохранить пароль")
+        assert "Код не подошёл" in await anna.page.locator("#e-code").inner_text()
         await anna.page.fill("[name=code]", await site.code_for(phone))
         await anna.page.fill("[name=password]", "a new password 2")
         await anna.page.click("text=Сохранить пароль")
@@ -221,11 +238,14 @@ async def test_her_data_can_be_taken_along_and_erased(browser: Browser, site: Si
 
         await anna.page.click("text=Удалить мои данные")
         await anna.page.fill("[name=password]", "a wrong password")
+        await anna.page.click("text=Удалить навсегда")
+        assert "если вы уверены" in await anna.page.locator("#e-sure").inner_text()
+        await anna.page.fill("[name=password]", "a wrong password")
         await anna.page.check("[name=sure]")
         await anna.page.click("text=Удалить навсегда")
-        assert "Пароль не подходит" in await anna.text()
+        assert "Пароль не подходит" in await anna.page.locator("#e-password").inner_text()
+        assert await anna.page.is_checked("[name=sure]")
         await anna.page.fill("[name=password]", PASSWORD)
-        await anna.page.check("[name=sure]")
         await anna.page.click("text=Удалить навсегда")
         assert "Ваши данные удалены" in await anna.text()
         await anna.open("/me")

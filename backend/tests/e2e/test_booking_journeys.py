@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec import structs
-from playwright.async_api import Browser, Route
+from playwright.async_api import Browser, Route, expect
 
 from tests.support.application import COMPANY_ID
 from tests.support.browser import Site, Visitor, visitor
@@ -141,6 +141,21 @@ async def test_a_user_finds_her_booking_moves_and_cancels_it(
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+async def test_going_on_with_nothing_ticked_says_what_is_missing(
+    browser: Browser, site: Site, javascript: bool
+) -> None:
+    async with visitor(browser, site, javascript=javascript) as guest:
+        await guest.open("/book")
+        assert await guest.page.locator(".notice").locator("visible=true").count() == 0
+        await guest.page.click("text=Дальше")
+        await guest.page.wait_for_selector("text=Отметьте хотя бы одну услугу.")
+        await guest.page.check("label:has-text('Укладка')")
+        await guest.page.click("text=Дальше")
+        await on(guest, "К кому?")
+        assert "Отметьте" not in await guest.text()
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
 async def test_a_taken_time_costs_nothing_that_was_typed(
     browser: Browser, site: Site, width: int, javascript: bool
 ) -> None:
@@ -195,7 +210,7 @@ async def test_the_back_button_keeps_what_was_typed(browser: Browser, site: Site
         await on(guest, "Когда?")
         await guest.page.locator("button[name=time]").last.click()
         await on(guest, "Контакты")
-        await guest.page.wait_for_function("document.querySelector('[name=name]').value === 'Ольга Лугова'")
+        await expect(guest.page.locator("[name=name]")).to_have_value("Ольга Лугова")
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
@@ -281,7 +296,7 @@ async def test_a_phone_the_salon_refuses_is_said_at_its_field(browser: Browser, 
         await send(guest)
         await guest.page.wait_for_selector("#e-phone")
         assert await guest.page.input_value("[name=phone]") == "12"
-        await guest.page.wait_for_function("document.activeElement.name === 'phone'")
+        await guest.page.wait_for_selector("[name=phone]:focus")
 
 
 async def test_a_lost_connection_is_told_and_costs_nothing(browser: Browser, site: Site, width: int) -> None:

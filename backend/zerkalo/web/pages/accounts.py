@@ -1,5 +1,7 @@
 """Signing in, up and out, and a new password by a proved contact: the services of `/api/v1/auth`."""
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -82,7 +84,7 @@ def routes(site: Site) -> list[Route]:
 
     async def show_reset(request: Request) -> Response:
         page = await site.page(request)
-        return page.render("account/reset.html", contact="", problem=None)
+        return page.render("account/reset.html", contact="", problem=None, errors={})
 
     async def request_reset(request: Request) -> Response:
         """The second step is this answer, not an address of its own: a contact has no business in an address."""
@@ -97,29 +99,30 @@ def routes(site: Site) -> list[Route]:
                 people, contact, language=page.language, address=page.address, now=now()
             )
         except ProblemError as error:
-            problem = page.problem(error)
-            return page.render("account/reset.html", status=error.status, contact=typed, problem=problem)
-        return page.render("account/reset_code.html", contact=typed, problem=None, errors={})
+            refusal = page.refusal(error, {"no_such_contact": "contact"})
+            return page.render("account/reset.html", status=error.status, contact=typed, **refusal)
+        return page.render("account/reset_code.html", contact=typed, code="", problem=None, errors={})
 
     async def confirm_reset(request: Request) -> Response:
         page = await site.page(request)
         form = await page.form()
         fields = Fields(page, form)
-        typed = form.text("contact")
+        typed, code = form.text("contact"), form.text("code", 20)
         contact, password = _contact_of(typed), fields.new_password()
+        if not code:
+            fields.refuse("code", "Введите код.", "Enter the code.")
+        shown: dict[str, Any] = {"contact": typed, "code": code}
         if contact is None or fields.errors:
             return page.render(
-                "account/reset_code.html", status=422, contact=typed, problem=None, errors=fields.errors
+                "account/reset_code.html", status=422, problem=None, errors=fields.errors, **shown
             )
         try:
             await proof_service.confirm_reset(
-                people, contact, form.text("code", 20), password, address=page.address, now=now()
+                people, contact, code, password, address=page.address, now=now()
             )
         except ProblemError as error:
-            problem = page.problem(error)
-            return page.render(
-                "account/reset_code.html", status=error.status, contact=typed, problem=problem, errors={}
-            )
+            refusal = page.refusal(error, {"wrong_code": "code"})
+            return page.render("account/reset_code.html", status=error.status, **shown, **refusal)
         page.sign_out()
         return page.redirect(SIGN_IN_PATH, flash="password_reset")
 

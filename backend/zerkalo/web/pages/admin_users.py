@@ -87,8 +87,11 @@ def routes(site: Site, desk: Desk) -> list[Route]:
             "admin/user_new.html",
             status=problem.status if problem else 422 if errors else 200,
             typed={name: form.text(name) for name in ("email", "phone", "name")},
-            errors=errors or {},
-            problem=page.problem(problem) if problem else None,
+            **(
+                page.refusal(problem, {"email_taken": "email"})
+                if problem
+                else {"problem": None, "errors": errors or {}}
+            ),
         )
 
     async def user(request: Request) -> Response:
@@ -107,6 +110,7 @@ def routes(site: Site, desk: Desk) -> list[Route]:
         page: Page,
         shown: User,
         form: Form | None = None,
+        errors: dict[str, str] | None = None,
         problem: str | None = None,
         *,
         new_key: bool = False,
@@ -123,7 +127,7 @@ def routes(site: Site, desk: Desk) -> list[Route]:
         return render(
             page,
             "admin/user.html",
-            status=422 if problem else 200,
+            status=422 if problem or errors else 200,
             user=shown,
             visits=visits,
             entries=[(entry, *entry_words(page, entry)) for entry in entries],
@@ -132,6 +136,7 @@ def routes(site: Site, desk: Desk) -> list[Route]:
             key=key or secrets.token_urlsafe(16),
             points_max=POINTS_MAX,
             reason_chars_max=REASON_CHARS_MAX,
+            errors=errors or {},
             problem=problem,
             here=f"/admin/users/{shown.id}",
         )
@@ -146,11 +151,11 @@ def routes(site: Site, desk: Desk) -> list[Route]:
         key = form.text("key", KEY_CHARS_MAX)
         is_redeeming = form.text("what") == "redeem"
         if points is None or points == 0 or (is_redeeming and points < 0) or abs(points) > POINTS_MAX:
-            return await _user_page(
-                page, shown, form, page.say("Введите число баллов.", "Enter a number of points.")
-            )
+            what = page.say("Введите число баллов.", "Enter a number of points.")
+            return await _user_page(page, shown, form, {"points": what})
         if not reason or not key:
-            return await _user_page(page, shown, form, page.say("Напишите, за что.", "Say what it is for."))
+            what = page.say("Напишите, за что.", "Say what it is for.")
+            return await _user_page(page, shown, form, {"reason": what})
         move = loyalty.redeem if is_redeeming else loyalty.adjust
         try:
             await move(
@@ -165,7 +170,8 @@ def routes(site: Site, desk: Desk) -> list[Route]:
             )
         except ProblemError as problem:
             new_key = problem.code == "idempotency_key_reused"
-            return await _user_page(page, shown, form, page.problem(problem), new_key=new_key)
+            refusal = page.refusal(problem, {"balance_too_low": "points"})
+            return await _user_page(page, shown, form, **refusal, new_key=new_key)
         return page.redirect(f"/admin/users/{shown.id}", flash="points_moved")
 
     async def merge(request: Request) -> Response:
@@ -182,7 +188,7 @@ def routes(site: Site, desk: Desk) -> list[Route]:
                 now=runtime.clock(),
             )
         except ProblemError as problem:
-            return await _user_page(page, shown, form, page.problem(problem))
+            return await _user_page(page, shown, form, {"into": page.problem(problem)})
         return page.redirect(f"/admin/users/{kept.id}", flash="merged")
 
     one = "/admin/users/{user_id}"

@@ -46,16 +46,27 @@ def routes(site: Site) -> list[Route]:
     async def show(request: Request) -> Response:
         page = await site.page(request)
         query = page.query()
+        choice = read_choice(query)
         return await steps.page(
-            page, read_choice(query), await _typed_of_account(page), back=query.text("change")
+            page,
+            choice,
+            await _typed_of_account(page),
+            back=query.text("change"),
+            problem=_nothing_chosen(query, choice),
         )
 
     async def choose(request: Request) -> Response:
         """A step taken with something typed already."""
         page = await site.page(request)
         form = await page.form()
+        choice = read_choice(form)
         return await steps.page(
-            page, read_choice(form), read_typed(form), back=form.text("change"), carry=True
+            page,
+            choice,
+            read_typed(form),
+            back=form.text("change"),
+            problem=_nothing_chosen(form, choice),
+            carry=True,
         )
 
     async def from_the_start(request: Request) -> Response:
@@ -152,6 +163,13 @@ def routes(site: Site) -> list[Route]:
         *(Route(path, from_the_start) for path in ("/book/choose", "/book/code")),
         Route("/book/done/{token}", done),
     ]
+
+
+def _nothing_chosen(form: Form, choice: Choice) -> ProblemError | None:
+    """Going on from the services with none of them ticked."""
+    if form.text("done") == "services" and not choice.service_ids:
+        return ProblemError(422, "service_missing", "Choose at least one service.")
+    return None
 
 
 def _errors_of(page: Page, form: Form, typed: Typed) -> dict[str, str]:

@@ -52,6 +52,9 @@ def routes(site: Site) -> list[Route]:
         try:
             pair = await service.change_password(people, session, old=old, new=new, now=now())
         except ProblemError as error:
+            if error.code == "wrong_password":
+                wrong = {"old_password": page.problem(error)}
+                return await _profile_page(page, errors=wrong, status=error.status)
             return await _profile_page(page, problem=error, place="password")
         page.sign_in(pair.refresh_token)
         return page.redirect(PROFILE, flash="password_changed")
@@ -77,14 +80,12 @@ def routes(site: Site) -> list[Route]:
     async def prove(request: Request) -> Response:
         page = await site.page(request)
         user_id = page.require_user().id
-        form = await page.form()
+        code = (await page.form()).text("code", 20)
         channel = _channel(request)
         try:
-            await proof_service.confirm_verification(
-                people, user_id, channel, form.text("code", 20), now=now()
-            )
+            await proof_service.confirm_verification(people, user_id, channel, code, now=now())
         except ProblemError as error:
-            return await _proof_page(page, channel, error)
+            return await _proof_page(page, channel, error, code=code)
         return page.redirect("/me", flash="proved")
 
     async def make_calendar(request: Request) -> Response:
@@ -120,19 +121,22 @@ def routes(site: Site) -> list[Route]:
     async def show_erase(request: Request) -> Response:
         page = await site.page(request)
         page.require_user()
-        return page.render("me/erase.html", problem=None, errors={})
+        return page.render("me/erase.html", sure="", problem=None, errors={})
 
     async def erase(request: Request) -> Response:
         page = await site.page(request)
         user_id = page.require_user().id
-        fields = Fields(page, await page.form())
-        fields.consent("sure")
+        form = await page.form()
+        fields, sure = Fields(page, form), form.text("sure", 1)
+        if not sure:
+            fields.refuse("sure", "Отметьте, если вы уверены.", "Tick this if you are sure.")
         if fields.errors:
-            return page.render("me/erase.html", status=422, problem=None, errors=fields.errors)
+            return page.render("me/erase.html", status=422, sure=sure, problem=None, errors=fields.errors)
         try:
             await service.confirm_password(people, user_id, fields.password(), now=now())
         except ProblemError as error:
-            return page.render("me/erase.html", status=error.status, problem=page.problem(error), errors={})
+            refusal = page.refusal(error, {"wrong_password": "password"})
+            return page.render("me/erase.html", status=error.status, sure=sure, **refusal)
         await erase_service.erase_user(
             runtime.pool, user_id, settle_bookings=people.ports.settle_bookings, now=now()
         )
@@ -146,7 +150,9 @@ def routes(site: Site) -> list[Route]:
         typed: dict[str, str] | None = None,
         problem: ProblemError | None = None,
         place: str = "",
+        status: int = 422,
     ) -> Response:
+        """`status` is that of `errors`; a `problem` has its own."""
         user_id = page.require_user().id
         async with runtime.pool.connection() as conn:
             user = await read_account(conn, user_id)
@@ -154,7 +160,7 @@ def routes(site: Site) -> list[Route]:
         kept = {"email": user.email or "", "phone": user.phone or "", "name": user.name}
         return page.render(
             "me/profile.html",
-            status=problem.status if problem else 422 if errors else 200,
+            status=problem.status if problem else status if errors else 200,
             email=user.email or "",
             typed=typed or kept,
             contacts=[
@@ -168,7 +174,9 @@ def routes(site: Site) -> list[Route]:
             problems={place: page.problem(problem)} if problem else {},
         )
 
-    async def _proof_page(page: Page, channel: Channel, problem: ProblemError | None = None) -> Response:
+    async def _proof_page(
+        page: Page, channel: Channel, problem: ProblemError | None = None, *, code: str = ""
+    ) -> Response:
         user_id = page.require_user().id
         async with runtime.pool.connection() as conn:
             user = await read_account(conn, user_id)
@@ -179,7 +187,8 @@ def routes(site: Site) -> list[Route]:
             status=problem.status if problem else 200,
             channel=channel,
             contact=user.contact(channel),
-            problem=page.problem(problem) if problem else None,
+            code=code,
+            **(page.refusal(problem, {"wrong_code": "code"}) if problem else {"problem": None, "errors": {}}),
         )
 
     return [

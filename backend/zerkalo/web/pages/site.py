@@ -171,6 +171,16 @@ class Page:
         minutes = -(-int(after) // 60)
         return f"{text} " + self.say(f"Снова можно через {minutes} мин.", f"Try again in {minutes} min.")
 
+    def refusal(self, error: ProblemError, at: Mapping[str, str]) -> dict[str, Any]:
+        """What a refused form shows: `errors` with the sentence at the field that explains it (`at`: code -> field), else
+        `problem` with the sentence above the form.
+        """
+        text = self.problem(error)
+        field_name = at.get(error.code)
+        if field_name is None:
+            return {"problem": text, "errors": {}}
+        return {"problem": None, "errors": {field_name: text}}
+
     def query(self) -> Form:
         """The fields of the address."""
         return forms.query_of(self.request)

@@ -254,6 +254,10 @@ PROBLEMS: dict[str, Words] = {
         "ru": "Эту услугу сейчас нельзя выбрать. Начните выбор заново.",
         "en": "This service can't be booked now. Start choosing again.",
     },
+    "service_missing": {
+        "ru": "Отметьте хотя бы одну услугу.",
+        "en": "Tick at least one service.",
+    },
     "company_unknown": {"ru": "Такого филиала нет.", "en": "There is no such branch."},
     "company_missing": {"ru": "Выберите филиал.", "en": "Choose a branch."},
     "phone_invalid": {
