@@ -332,7 +332,9 @@ async def test_the_form_is_off_where_the_salon_turned_it_off(browser: Browser, s
     try:
         async with visitor(browser, site) as guest:
             assert await guest.open("/book") == 503
+            assert await guest.heading() == "Онлайн-запись закрыта"
             assert "отключена" in await guest.text()
+            assert await guest.page.locator("main button").count() == 0, "another try opens nothing"
             await guest.must_be_fit()
     finally:
         offers._enabled = True

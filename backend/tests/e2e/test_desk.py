@@ -243,6 +243,9 @@ async def test_an_event_in_quarantine_is_read_and_taken_in_again(
         assert "onerror" in await maria.page.locator("pre").inner_text(), "shown, not run"
         await maria.must_be_fit()
 
+        await maria.page.get_by_role("button", name="Повторить").click()
+        await maria.page.wait_for_selector(".notice.warning:has-text('снова не удалось понять')")
+
         mended = {
             "company_id": COMPANY_ID,
             "resource": "client",

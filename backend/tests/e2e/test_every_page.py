@@ -131,7 +131,19 @@ async def test_a_missing_page_is_a_page(
         assert await vera.open(path) == 404
         if not path.startswith("/static"):
             assert await vera.heading() == "Не получилось"
+            assert "Попробовать снова" not in await vera.text(), "it will not be there next time either"
+            assert await vera.page.locator("header >> text=Мои визиты").count() == 1, "she is still signed in"
             await vera.must_be_fit()
+
+
+async def test_a_page_of_the_salon_is_refused_to_who_is_no_admin(
+    browser: Browser, site: Site, user_id: int
+) -> None:
+    async with visitor(browser, site, user_id=user_id) as vera:
+        assert await vera.open("/admin") == 403
+        assert "только для сотрудников" in await vera.text()
+        assert await vera.page.locator("header >> text=Мои визиты").count() == 1
+        await vera.must_be_fit()
 
 
 async def test_english_is_spoken_to_who_asks_and_sticks(browser: Browser, site: Site) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from zerkalo.booking_form.model import OfferedTime
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages import receipt, wording
+from zerkalo.web.pages import admin_words, receipt, wording
 from zerkalo.web.pages.choice import Choice, read_choice, read_typed
 from zerkalo.web.pages.days import months_of, parts_of
 from zerkalo.web.pages.forms import Form, whole_number
@@ -48,6 +48,30 @@ def test_points_take_their_form(number: int, ru: str) -> None:
 def test_a_date_tells_its_year_only_where_it_is_another() -> None:
     assert wording.long_date(AT, "ru", today=date(2026, 1, 1)) == "четверг, 3\N{NO-BREAK SPACE}декабря"
     assert wording.long_date(AT, "en", today=date(2025, 1, 1)) == "Thursday, 3\N{NO-BREAK SPACE}December 2026"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "is_past", "text"),
+    [
+        ("PENDING", None, False, "Ждём вас"),
+        ("PENDING", None, True, "Прошла"),
+        ("CONFIRMED", None, False, "Подтверждена"),
+        ("CONFIRMED", None, True, "Прошла"),
+        ("COMPLETED", None, True, "Состоялась"),
+        ("CANCELLED", "deleted", True, "Отменена"),
+        ("CANCELLED", "no_show", True, "Визит не состоялся"),
+    ],
+)
+def test_nobody_is_awaited_for_a_visit_that_is_over(
+    status: str, reason: str | None, is_past: bool, text: str
+) -> None:
+    assert wording.status_of(status, reason, "ru", is_past=is_past) == text
+
+
+def test_what_did_not_go_well_is_no_good_news() -> None:
+    assert admin_words, "the desk adds its own"
+    assert set(wording.FLASHES) >= wording.WARNINGS
+    assert {"replayed_in_vain", "hook_test_failed"} <= wording.WARNINGS
 
 
 def test_every_text_is_there_in_both_languages() -> None:

@@ -84,7 +84,7 @@ def routes(site: Site) -> list[Route]:
         async for _ in replay_of().quarantined():
             count += 1
             if count >= REPLAYED_AT_ONCE:
-                break
+                return page.redirect("/admin/quarantine", flash="quarantine_goes_on")
         return page.redirect("/admin/quarantine", flash="quarantine_replayed")
 
     async def event(request: Request) -> Response:

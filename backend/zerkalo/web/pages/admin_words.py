@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 from zerkalo.kit.language import Language
-from zerkalo.web.pages.wording import FLASHES, NBSP, PROBLEMS, Words, short_date
+from zerkalo.web.pages.wording import FLASHES, NBSP, PROBLEMS, WARNINGS, Words, short_date
 
 STATUSES: Mapping[str, Words] = {
     "PENDING": {"ru": "Ожидают", "en": "Pending"},
@@ -119,6 +119,10 @@ FLASHES.update(
             "ru": "Повторили. Что осталось, снова не удалось понять.",
             "en": "Taken in again. What is left could not be understood this time either.",
         },
+        "quarantine_goes_on": {
+            "ru": "Повторили сколько смогли за один раз. Нажмите ещё раз, чтобы продолжить.",
+            "en": "As many were taken in again as go in one turn. Press once more to go on.",
+        },
         "set_aside": {"ru": "Событие убрано из карантина.", "en": "The event is out of the quarantine."},
         "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
         "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
@@ -134,6 +138,7 @@ FLASHES.update(
         },
     }
 )
+WARNINGS.update({"replayed_in_vain", "hook_test_failed", "quarantine_goes_on"})
 PROBLEMS.update(
     {
         "user_not_found": {"ru": "Такого клиента нет.", "en": "There is no such client."},

@@ -21,6 +21,9 @@ from zerkalo.web.pages.wording import duration, money, money_range
 ASK_SECONDS_MAX = 12.0
 """How long a page waits for YCLIENTS before it says so. What was asked for is kept for the next try."""
 
+CLOSED = frozenset({"yclients_disabled", "yclients_refuses"})
+"""Troubles that the next try does not mend."""
+
 STEPS = ("branch", "services", "staff", "time", "contacts")
 
 
@@ -70,7 +73,13 @@ class Steps:
                     page, choice.until("services"), typed, problem=error, fresh=fresh, carry=carry
                 )
             trouble = error
-        return frame.render("book/trouble.html", choice, trouble=page.problem(trouble), status=trouble.status)
+        return frame.render(
+            "book/trouble.html",
+            choice,
+            trouble=page.problem(trouble),
+            is_closed=trouble.code in CLOSED,
+            status=trouble.status,
+        )
 
     async def _next(self, frame: "_Frame", choice: Choice, back: str, *, fresh: bool) -> Response:
         branches = await self._offers.branches()

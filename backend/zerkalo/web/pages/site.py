@@ -39,11 +39,13 @@ from zerkalo.web.pages.assets import Assets, read_assets
 from zerkalo.web.pages.cookies import Cookies
 from zerkalo.web.pages.forms import Form
 from zerkalo.web.pages.templating import new_environment
-from zerkalo.web.pages.wording import FLASHES, problem_text
+from zerkalo.web.pages.wording import FLASHES, NBSP, WARNINGS, problem_text
 
 SIGN_IN_PATH = "/me/sign-in"
 LANGUAGE_SECONDS = 365 * 24 * 3600
 SALON_KEPT = timedelta(minutes=1)
+WAITS_TOLD = {"too_many_requests": 0, "yclients_unavailable": 60}
+"""Problems that pass by themselves -> the seconds above which it is told how long that takes."""
 NO_STORE = "no-store"
 MAY_GO_BACK = "private, no-cache"
 """For pages without personal data: the browser may keep what was typed for its Back button."""
@@ -147,9 +149,14 @@ class Page:
         return forms.csrf_token(self.site.csrf_key, self.cookies)
 
     @property
+    def now(self) -> datetime:
+        """The time by which a visit is ahead or past."""
+        return self.site.runtime.clock()
+
+    @property
     def today(self) -> date:
         """The salon's day, so that a date of this year needs no year."""
-        return self.site.runtime.clock().astimezone(self.site.salon.zone).date()
+        return self.now.astimezone(self.site.salon.zone).date()
 
     @property
     def path(self) -> str:
@@ -166,10 +173,13 @@ class Page:
         """What went wrong, for a person; and where it is worth waiting, how long."""
         text = problem_text(error.code, self.language)
         after = error.headers.get("Retry-After", "")
-        if error.code != "too_many_requests" or not after.isdigit():
+        untold_seconds = WAITS_TOLD.get(error.code)
+        if untold_seconds is None or not after.isdigit() or int(after) <= untold_seconds:
             return text
         minutes = -(-int(after) // 60)
-        return f"{text} " + self.say(f"Снова можно через {minutes} мин.", f"Try again in {minutes} min.")
+        return f"{text} " + self.say(
+            f"Снова можно через {minutes}{NBSP}мин.", f"Try again in {minutes}{NBSP}min."
+        )
 
     def refusal(self, error: ProblemError, at: Mapping[str, str]) -> dict[str, Any]:
         """What a refused form shows: `errors` with the sentence at the field that explains it (`at`: code -> field), else
@@ -221,7 +231,11 @@ class Page:
             self.cookies.delete(cookies.FLASH)
         words = FLASHES.get(flash or "")
         html = self.site.environment.get_template(template).render(
-            page=self, _=self.say, flash=words[self.language] if words else None, **values
+            page=self,
+            _=self.say,
+            flash=words[self.language] if words else None,
+            flash_kind="warning" if flash in WARNINGS else "good",
+            **values,
         )
         response = HTMLResponse(html, status, {"Cache-Control": cache, **(headers or {})})
         response.headers["Vary"] = "Accept-Language"

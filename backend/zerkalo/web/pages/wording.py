@@ -134,8 +134,13 @@ STATUSES: Mapping[str, Words] = {
 NO_SHOW: Words = {"ru": "Визит не состоялся", "en": "Missed"}
 
 
-def status_of(status: str, cancel_reason: str | None, language: Language) -> str:
-    """How a booking stands, for the person whose it is."""
+PAST: Words = {"ru": "Прошла", "en": "Past"}
+
+
+def status_of(status: str, cancel_reason: str | None, language: Language, *, is_past: bool = False) -> str:
+    """How a booking stands, for the person whose it is. `is_past`: a visit that the salon has not marked is not awaited."""
+    if is_past and status in ("PENDING", "CONFIRMED"):
+        return PAST[language]
     if status == "CANCELLED" and cancel_reason == "no_show":
         return NO_SHOW[language]
     words = STATUSES.get(status)
@@ -173,6 +178,9 @@ FLASHES: dict[str, Words] = {
     "moved": {"ru": "Запись перенесена.", "en": "The booking is moved."},
 }
 """What a page tells after a form was done: the name travels in a cookie, the text is ours. Modules add their own."""
+
+WARNINGS: set[str] = set()
+"""Those among them that tell of something that did not go well. Modules add their own."""
 
 PROBLEMS: dict[str, Words] = {
     "not_found": {"ru": "Такой страницы нет.", "en": "There is no such page."},
