@@ -17,8 +17,10 @@ from yclients_emulator.faults import Fault
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
-MASTER, MASTER_NAME, SERVICE = 501, "Алиса Рощина", 3001
+MASTER, MASTER_NAME = 501, "Алиса Рощина"
+SERVICE, SERVICE_NAME = 3001, "Женская стрижка"
 BOOK_RECORD = "^/book_record/"
+NBSP = "\N{NO-BREAK SPACE}"
 _numbers = count(1)
 
 
@@ -37,11 +39,16 @@ def no_faults(site: Site) -> Iterator[None]:
     emulator.vendor.companies[COMPANY_ID] = structs.replace(company, phone_confirmation=False)
 
 
-async def choose_until_contacts(somebody: Visitor, *, service: str = "Женская стрижка") -> None:
+async def choose_until_contacts(somebody: Visitor) -> None:
     """Goes through the steps up to the contacts."""
     await somebody.open("/book")
-    await somebody.page.check(f"label:has-text('{service}') >> nth=0")
+    about = await somebody.page.locator(f"label:has-text('{SERVICE_NAME}') >> nth=0").inner_text()
+    assert f"2{NBSP}500–3{NBSP}500{NBSP}₽" in about, "the range of prices"
+    assert f"1{NBSP}ч" in about, "how long it takes"
+    await somebody.page.check(f"label:has-text('{SERVICE_NAME}') >> nth=0")
     await somebody.page.click("text=Дальше")
+    await on(somebody, "К кому?")
+    assert f"₽, 1{NBSP}ч" in await somebody.text()
     await somebody.page.click(f"button:has-text('{MASTER_NAME}')")
     await on(somebody, "Когда?")
     days = somebody.page.locator("button.day")

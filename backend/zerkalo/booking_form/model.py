@@ -24,7 +24,7 @@ class OfferedService:
     price_min: int
     price_max: int
     duration: int | None
-    """None where YCLIENTS tells it only for a chosen master."""
+    """None where it is told only for a chosen master, and masters differ."""
     comment: str
 
 

@@ -1,6 +1,7 @@
 """What a salon offers for booking, from YCLIENTS: services, masters, days, times. Kept for some seconds."""
 
-from collections.abc import Awaitable, Callable, Hashable
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from datetime import date, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
@@ -21,6 +22,9 @@ from zerkalo.yclients.model import BookableService, BookableTime
 
 CATALOGUE_SECONDS = 60
 """Services and masters."""
+DURATIONS_SECONDS = 600
+DURATIONS_WAIT_SECONDS = 2.0
+"""The services are not held up for longer by what they can do without."""
 DATES_SECONDS = 20
 TIMES_SECONDS = 5
 COMPANY_SECONDS = 3600
@@ -85,14 +89,20 @@ class Offers:
     async def services(
         self, company_id: int | None = None, *, staff_id: int | None = None, service_ids: tuple[int, ...] = ()
     ) -> tuple[OfferedService, ...]:
-        """The services that can be booked: with that master, beside those services."""
+        """The services that can be booked: with that master, beside those services.
+
+        YCLIENTS tells with them how long they take for a chosen master only; else the branch's catalogue may.
+        """
         company = self.company_of(company_id)
-        found = await self._kept(
-            (company, "services", staff_id, service_ids),
-            CATALOGUE_SECONDS,
-            lambda: self._client.book_services(company, staff_id=staff_id, service_ids=service_ids),
+        found, usual = await asyncio.gather(
+            self._kept(
+                (company, "services", staff_id, service_ids),
+                CATALOGUE_SECONDS,
+                lambda: self._client.book_services(company, staff_id=staff_id, service_ids=service_ids),
+            ),
+            self._usual_durations(company, is_wanted=staff_id is None),
         )
-        return tuple(_service(one) for one in found)
+        return tuple(_service(one, usual) for one in found)
 
     async def staff(
         self, company_id: int | None = None, *, service_ids: tuple[int, ...] = ()
@@ -147,6 +157,23 @@ class Offers:
         """What is free has changed: the next look asks YCLIENTS."""
         self._cache.forget(company_id, _FREE)
 
+    async def _usual_durations(self, company: int, *, is_wanted: bool) -> Mapping[int, int]:
+        """Seconds by service; empty where the catalogue is not told in time, for whatever reason: it can be done without."""
+
+        async def ask() -> Mapping[int, int]:
+            try:
+                return await self._client.usual_durations(company)
+            except VendorError:
+                return {}
+
+        if not is_wanted:
+            return {}
+        try:
+            async with asyncio.timeout(DURATIONS_WAIT_SECONDS):
+                return await self._cache.get((company, "durations"), DURATIONS_SECONDS, ask)
+        except (TimeoutError, ProblemError):
+            return {}
+
     async def _told(self, branch: Branch) -> Branch:
         company_id = branch.company_id
         try:
@@ -168,14 +195,15 @@ class Offers:
             raise vendor_problem(error) from None
 
 
-def _service(told: BookableService) -> OfferedService:
+def _service(told: BookableService, usual: Mapping[int, int]) -> OfferedService:
+    seconds = usual.get(told.service_id) if told.duration_seconds is None else told.duration_seconds
     return OfferedService(
         service_id=told.service_id,
         title=told.title,
         category=told.category,
         price_min=_kopecks(told.price_min),
         price_max=_kopecks(told.price_max),
-        duration=_minutes(told.duration_seconds),
+        duration=_minutes(seconds),
         comment=told.comment,
     )
 

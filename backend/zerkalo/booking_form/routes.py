@@ -79,7 +79,7 @@ class BranchItem(BaseModel):
 
 
 class ServiceItem(BaseModel):
-    """A service. Prices in kopecks, 0 to 0 where there is none; `duration` in minutes, null where a master decides."""
+    """A service. Prices in kopecks, 0 to 0 where there is none; `duration` in minutes, null where masters differ."""
 
     service_id: int
     title: str

@@ -1,6 +1,6 @@
 """YCLIENTS's other answers to our values, pure: companies, hooks, the online-booking calls, its errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar, cast
@@ -121,6 +121,15 @@ def parse_services(body: bytes) -> tuple[BookableService, ...]:
     return _read("services", read)
 
 
+def parse_usual_durations(body: bytes) -> dict[int, int]:
+    """Return the seconds that services take, by id, of `GET /company/{id}/services`.
+
+    Captured bodies have `seance_length` at each master of a service, 0 where it was never set; the reference has
+    `duration` at the service. Neither is certain, so what is not told, or told twice, is left out.
+    """
+    return _read("services", lambda: dict(_usual_durations(_list(_data(body)))))
+
+
 def parse_staff(body: bytes) -> tuple[BookableStaff, ...]:
     """Return `GET /book_staff`; ids are numbers or strings, and the HTML in it is left out."""
     return _read("staff", lambda: tuple(_staff(_object(item)) for item in _list(_data(body))))
@@ -222,6 +231,16 @@ def _service(said: dict[str, Any], categories: dict[int | None, str]) -> Bookabl
         duration_seconds=None if seance is None else fields.duration(seance),
         comment=fields.text(said.get("comment")),
     )
+
+
+def _usual_durations(services: list[Any]) -> Iterator[tuple[int, int]]:
+    for service in map(_object, services):
+        masters = [_object(master).get("seance_length") for master in _list(service.get("staff", []))]
+        told = {fields.duration(seance) for seance in masters if seance} or {
+            fields.duration(service.get("duration") or 0)
+        }
+        if len(told) == 1 and (seconds := told.pop()):
+            yield fields.identifier(service.get("id")), seconds
 
 
 def _staff(said: dict[str, Any]) -> BookableStaff:

@@ -180,6 +180,15 @@ class YclientsClient(Caller):
         call = _online(f"/book_services/{company_id}", _services(service_ids) + _staff(staff_id))
         return await self.call(call, answers.parse_services)
 
+    async def usual_durations(self, company_id: int) -> dict[int, int]:
+        """Return how long the services of the branch's catalogue take, in seconds, by their ids.
+
+        Those for which masters take different times are left out, and those that the catalogue does not tell.
+        """
+        path = f"/company/{company_id}/services"
+        call = Call(method="GET", path=path, kind="interactive", repeatable=True)
+        return await self.call(call, answers.parse_usual_durations)
+
     async def book_staff(
         self, company_id: int, *, service_ids: Sequence[int] = ()
     ) -> tuple[BookableStaff, ...]:

@@ -36,7 +36,7 @@ async def test_the_steps_of_the_form(pool: Pool) -> None:
         ]
         cut = next(one for one in services if one["service_id"] == SERVICE)
         assert (cut["title"], cut["price_min"], cut["price_max"]) == ("Женская стрижка", 250_000, 350_000)
-        assert (cut["category"], cut["duration"]) == ("Волосы", None)
+        assert (cut["category"], cut["duration"]) == ("Волосы", 60), "of the catalogue"
         assert next(one for one in with_master if one["service_id"] == SERVICE)["duration"] == 60
         assert {one["staff_id"] for one in staff} == {501, 502, 503}
         assert times[0] == {
@@ -44,6 +44,24 @@ async def test_the_steps_of_the_form(pool: Pool) -> None:
             "time": times[0]["time"],
             "duration": 60,
         }
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+async def test_services_are_offered_without_a_catalogue_too(pool: Pool, status: int) -> None:
+    """A user token may not be let to see it: then nobody knows how long they take, and nobody waits or asks again."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        salon.fail("status", r"^/company/\d+/services", times=50, status=status)
+
+        for _ in range(3):
+            services = (await anna.get("/booking/services")).json()["items"]
+            assert {one["duration"] for one in services} == {None}
+            salon.salon.clock.pass_seconds(CATALOGUE_SECONDS)
+        asked = salon.salon.requests_to(f"/company/{COMPANY_ID}/services")
+        with_master = (await anna.get("/booking/services", params={"staff_id": MASTER})).json()["items"]
+
+        assert next(one for one in with_master if one["service_id"] == SERVICE)["duration"] == 60
+        assert salon.salon.requests_to(f"/company/{COMPANY_ID}/services") == asked
 
 
 async def test_only_who_is_signed_in_may_ask_the_api(pool: Pool) -> None:

@@ -64,6 +64,7 @@ OTHER_ANSWERS: list[Callable[[bytes], Any]] = [
     answers.parse_company,
     answers.parse_hooks_settings,
     answers.parse_services,
+    answers.parse_usual_durations,
     answers.parse_staff,
     answers.parse_dates,
     answers.parse_times,
