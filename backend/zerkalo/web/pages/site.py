@@ -82,6 +82,8 @@ class Salon:
     """Of its only branch; "" where there are several, or it is not known yet."""
     zone: tzinfo = UTC
     """Of its first branch: days of our own movements, points for example, are counted by it."""
+    branches: Mapping[int, str] = field(default_factory=dict[int, str])
+    """Title by company, "" where it is not known yet; empty where there is one branch only, and so nothing to tell apart."""
     read_at: datetime | None = None
 
 
@@ -114,6 +116,7 @@ class Site:
         async with self.runtime.pool.connection() as conn:
             known = await branches(conn, self.runtime.settings.yclients_company_ids)
         self.salon.title = known[0].title if len(known) == 1 else ""
+        self.salon.branches = {one.company_id: one.title for one in known} if len(known) > 1 else {}
         self.salon.zone = _zone(known[0].timezone_name) if known else UTC
 
 
@@ -164,6 +167,13 @@ class Page:
         url = self.request.url
         path = "/" + url.path.lstrip("/\\")
         return f"{path}?{url.query}" if url.query else path
+
+    def branch(self, company_id: int | None) -> str:
+        """Where a visit is; "" where the salon has one branch only."""
+        branches = self.site.salon.branches
+        if not branches or company_id is None:
+            return ""
+        return branches.get(company_id) or self.say(f"Филиал {company_id}", f"Branch {company_id}")
 
     def say(self, ru: str, en: str) -> str:
         """The text in the language of this page."""
