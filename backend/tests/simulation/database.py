@@ -71,7 +71,7 @@ class Database:
         if fuse.points > 0:
             return
         del self.fuses[caller.name]
-        self.counted[f"{fuse.kind} {place}"] += 1
+        self.counted[f"process: {fuse.kind} {place}"] += 1
         if fuse.kind == "crash":
             caller.die()
             raise SimulatedCrash(f"{caller.name} {place}")
@@ -104,7 +104,7 @@ class SimulatedPool:
 
     async def _wait_for_server(self) -> None:
         if self._database.is_away and not self._is_spared:
-            self._database.counted["refused while the database is away"] += 1
+            self._database.counted["database: refused while away"] += 1
             await asyncio.sleep(WAIT_SECONDS)
             if self._database.is_away:
                 raise psycopg_pool.PoolTimeout("couldn't get a connection")

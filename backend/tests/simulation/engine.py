@@ -21,7 +21,7 @@ class Engine:
     def ring(self, job: Job) -> None:
         """Enqueue a job unless it waits already or the bell is lost."""
         if self._rng.random() < self.lost_probability:
-            self._counted["bell lost"] += 1
+            self._counted["engine: bell lost"] += 1
         elif job not in self.waiting:
             self.waiting.append(job)
             self._rung.set()

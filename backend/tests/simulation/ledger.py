@@ -46,6 +46,11 @@ def _balance_faults(
     keys = [entry["entry_key"] for entry in hand]
     if len(keys) != len(set(keys)):
         faults.append("a movement by hand was made twice")
+    kept = {(entry["id"], entry["amount"]) for entry in hand}
+    faults += [
+        f"entry {entry_id} of {points} by hand was told to be done and is not there"
+        for entry_id, points in sorted(world.people.answered_points - kept)
+    ]
     asked = {(user_id, points) for user_id, points, _ in world.people.hand_points}
     faults += [
         f"entry {entry['id']} was never asked for"

@@ -88,7 +88,7 @@ def link_faults(
         if states is None:
             continue  # a record that never was: `row_faults` says so
         form_users = _form_users(world, key, forms, people)
-        allowed = _by_form(form_users) or choices(states, people)
+        allowed = _by_hand(world, key, people) or _by_form(form_users) or choices(states, people)
         link = (row["user_id"], row["matched_by"])
         if key not in world.salon.purged and link not in allowed:
             faults.append(f"{key} booking {row['id']} is linked {link}, allowed {sorted(allowed, key=str)}")
@@ -159,6 +159,14 @@ def _form_users(
         if (one["company_id"], one["record_id"]) == key or (record and one["api_id"] == record.api_id)
     }
     return frozenset(one for one in found if one is not None)
+
+
+def _by_hand(world: World, key: tuple[int, int], people: People) -> set[Choice]:
+    """What an admin said stays: of an account that was merged, for the one that stands for it."""
+    if key not in world.people.hand_links:
+        return set()
+    user_id = world.people.hand_links[key]
+    return {(people.living(user_id), "manual")}
 
 
 def _by_form(users: frozenset[int]) -> set[Choice]:

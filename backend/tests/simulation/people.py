@@ -17,6 +17,7 @@ from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.outbox.model import Channel
+from zerkalo.sync.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.users import merge_service, proof_service, service
 from zerkalo.users.erase_service import erase_user
 from zerkalo.users.model import NewUser
@@ -48,6 +49,11 @@ class PeopleLife:
         self.proofs = Proofs()
         self.hand_points: list[tuple[int, int, str]] = []
         """(user, points, key) of movements by hand that were asked for."""
+        self.hand_links: dict[tuple[int, int], int | None] = {}
+        """(company, record) -> whose an admin said it is; None: nobody's, for good."""
+        self._linking: tuple[tuple[int, int], int | None] | None = None
+        self.answered_points: set[tuple[int, int]] = set()
+        """(entry, points) of those that somebody was told are done."""
         self._rng = rng
         self._codes = codes
         self._counted = counted
@@ -63,6 +69,7 @@ class PeopleLife:
         """Do one thing by this process and say what."""
         acts = [self._register, self._register, self._prove, self._prove, self._prove, self._enter]
         acts += [self._change_contact, self._erase, self._merge, self._move_points, self._form, self._steal]
+        acts += [self._link]
         act = self._rng.choice(acts)
         name = act.__name__.strip("_")
         try:
@@ -71,7 +78,7 @@ class PeopleLife:
             return f"{name}: {error.code}"
         except DATABASE_ERRORS as error:
             return f"{name}: {type(error).__name__}"
-        self._counted[name if done else "rest"] += 1
+        self._counted[f"people: {name}" if done else "people: rest"] += 1
         return f"{name} {done}"
 
     async def remember(self, conn: Connection) -> None:
@@ -87,6 +94,14 @@ class PeopleLife:
                 self.proofs.phones.setdefault(user["phone10"], set()).add(user["id"])
         erased = await fetch(conn, "select id from bookings where erased_at is not null")
         self.proofs.erased_bookings |= {row["id"] for row in erased}
+        if (
+            self._linking is not None
+        ):  # whether it was done is only known to the database, if the process died over it
+            key, user_id = self._linking
+            sql = "select user_id, matched_by from bookings where company_id = %s and yclients_record_id = %s"
+            if [(user_id, "manual")] == [tuple(row.values()) for row in await fetch(conn, sql, *key)]:
+                self.hand_links[key] = user_id
+            self._linking = None
         (newest,) = await fetch(conn, "select coalesce(max(id), 0) as id from users")
         self._known_id_max, self._entering = newest["id"], None
 
@@ -240,7 +255,7 @@ class PeopleLife:
         move: Callable[..., Awaitable[Any]] = loyalty.adjust if points > 0 else loyalty.redeem
         self.hand_points.append((user["id"], points, key))
         for _ in range(self._rng.choice((1, 2))):
-            await move(
+            entry = await move(
                 process.pool,
                 user_id=user["id"],
                 points=abs(points),
@@ -250,7 +265,33 @@ class PeopleLife:
                 policy=process.policy,
                 now=self._clock(),
             )
+            self.answered_points.add((entry.id, points))
         return f"{user['id']} {points}"
+
+    async def _link(self, process: Process) -> str:
+        """An admin says whose a booking is, or that it is nobody's."""
+        admin = await self._somebody(process, "true")
+        sql = "select * from bookings where erased_at is null and verified order by id"
+        async with process.pool.connection() as conn:
+            bookings = await fetch(conn, sql)
+        if admin is None or not bookings:
+            return ""
+        booking = self._rng.choice(bookings)
+        user = await self._somebody(process, "true") if self._rng.random() < 0.7 else None
+        key = (booking["company_id"], booking["yclients_record_id"])
+        self._linking = (key, user["id"] if user else None)
+        said = {
+            "booking_id": booking["id"],
+            "admin_id": admin["id"],
+            "policy": process.policy,
+            "now": self._clock(),
+        }
+        if user is None:
+            await unlink_by_hand(process.pool, **said)
+        else:
+            await link_by_hand(process.pool, user_id=user["id"], **said)
+        self.hand_links[key] = user["id"] if user else None
+        return f"record {key[1]} {self.hand_links[key]}"
 
     async def _form(self, process: Process) -> str:
         """She books through our form: written down first, then YCLIENTS is asked; whether its answer comes is luck."""

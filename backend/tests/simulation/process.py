@@ -145,13 +145,14 @@ class Process:
                 task.cancel()
         self._world.bury(self)
 
-    async def post_webhook(self, path: str, body: bytes) -> int:
-        """What the salon's web server passes on; the HTTP status."""
+    async def post_webhook(self, path: str, body: bytes) -> tuple[int, str]:
+        """What the salon's web server passes on; the HTTP status, and what the delivery is told to have done."""
         async with httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=self._web), base_url="http://zerkalo"
         ) as client:
             answer = await client.post(path, content=body, headers={"Content-Type": "application/json"})
-        return answer.status_code
+        told = answer.json()["status"] if answer.status_code == 200 else "quarantined"
+        return answer.status_code, told
 
     async def _serve(self) -> None:
         self._web = Starlette(routes=self._webhook.routes("/api/v1"))
@@ -207,7 +208,7 @@ class Process:
         try:
             await work()
         except DATABASE_ERRORS as error:
-            self._world.counted[f"job ended by {type(error).__name__}"] += 1
+            self._world.counted[f"process: job ended by {type(error).__name__}"] += 1
         except Exception as error:  # noqa: BLE001  reported with its seed at the end
             if not self.is_dead:
                 self._world.report(error)
@@ -234,6 +235,8 @@ class Wire(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await self._pass_time()
+        if int(request.url.params.get("count", 0)) > self._world.plan.vendor.page_size_max:
+            self._world.counted["vendor: count clamped"] += 1
         if self._world.is_vendor_cut:
             self._world.counted["vendor: no connection"] += 1
             raise httpx2.ConnectError("connection refused", request=request)

@@ -46,6 +46,7 @@ class SalonLife:
         self.purged: set[tuple[int, int]] = set()
         self.codes: set[str] = set()
         """Every code that somebody ever wrote into a comment."""
+        self._last: dict[int, Record] = {}
         self._emulator = emulator
         self._rng = rng
         self._counted = counted
@@ -97,7 +98,7 @@ class SalonLife:
             done = None
         self.remember()
         name = act.__name__.strip("_")
-        self._counted[name if done else "rest"] += 1
+        self._counted[f"salon: {name}" if done else "salon: rest"] += 1
         return f"{name} {done}" if done else "rest"
 
     def remember(self) -> None:
@@ -113,6 +114,10 @@ class SalonLife:
                     client.phone[-10:] if client else "",
                 )
                 states = self.history.setdefault((company_id, record.id), [])
+                before = self._last.get(record.id, record)
+                if record != before and record.changed_at == before.changed_at:
+                    self._counted["record: changed twice in one second"] += 1
+                self._last[record.id] = record
                 if not states or states[-1] != seen:
                     states.append(seen)
 
@@ -271,7 +276,11 @@ class SalonLife:
         days = rng.choice((-40, -12, -4, -2, -1, 0, 0, 1, 1, 2, 9, 60))
         day = company.local(self._emulator.now()) + timedelta(days=days)
         hour = rng.choice((0, 1, 2, 2, 3, 10, 12, 15, 18, 23))
-        return day.replace(hour=hour, minute=rng.choice((0, 15, 30)), second=0, microsecond=0)
+        moment = day.replace(hour=hour, minute=rng.choice((0, 15, 30)), second=0, microsecond=0)
+        zoned = moment.replace(tzinfo=company.zone)
+        if zoned.utcoffset() != zoned.replace(fold=1).utcoffset():
+            self._counted["record: in an hour that a night has twice or not at all"] += 1
+        return moment
 
     def _comment(self, contact: Contact | None) -> str:
         rng = self._rng

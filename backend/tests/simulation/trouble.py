@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,14 @@ FAULTS = (
     Fault(kind="forbidden"),
     Fault(kind="licence", status=402),
 )
+DELIVERY_FAULTS = {
+    "drop": "lost",
+    "duplicate": "sent four times",
+    "reorder": "overtaken",
+    "delayed": "late by hours or days",
+    "partial": "partial",
+    "bare_delete": "a bare deletion",
+}
 UNREADABLE = (
     b"",
     b"\xff\xfe not JSON",
@@ -108,7 +117,7 @@ class Trouble:
     async def _outage(self) -> None:
         """The database is away."""
         self._world.database.is_away = True
-        self._counted["database away"] += 1
+        self._counted["database: away"] += 1
         await asyncio.sleep(self._rng.uniform(5, 300))
         self._world.database.is_away = False
 
@@ -131,6 +140,19 @@ class Trouble:
 
         faults.pick = counting
 
+    def count_deliveries(self) -> None:
+        """Count what goes wrong with deliveries. To be called when their modes stand."""
+        for name, dice in self._world.emulator.hooks._dice.items():
+            dice.roll = self._counting(dice.roll, f"delivery: {DELIVERY_FAULTS[name]}")
+
+    def _counting(self, roll: Callable[[], bool], name: str) -> Callable[[], bool]:
+        def counting() -> bool:
+            hit = roll()
+            self._counted[name] += hit
+            return hit
+
+        return counting
+
     # What strangers post, and what nobody can read
 
     def forged(self) -> tuple[str, bytes, bool]:
@@ -140,9 +162,9 @@ class Trouble:
         if secret and rng.random() < 0.5:
             body = rng.choice(UNREADABLE).replace(b"%d", b"%d" % rng.choice(list(plan.zones)))
             self.unreadable.add(body)
-            self._counted["unreadable call"] += 1
+            self._counted["delivery: unreadable"] += 1
             return plan.webhook_path, body, True
-        self._counted["forged call"] += 1
+        self._counted["delivery: forged"] += 1
         return "/api/v1/yclients/webhook?token=guess", msgspec.json.encode(self._lie()), False
 
     def _lie(self) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from zerkalo.db.pool import Pool
 HOOK_URL = "http://zerkalo"
 DELIVERY_SECONDS_MAX = 15.0
 """How long YCLIENTS waits for our answer."""
+LATE_TOGETHER_SECONDS = 600.0
+"""In the end late deliveries come in heaps of so long a time, each in the order of the seed."""
 QUIET_ROUNDS_MAX = 60
 """After so many rounds of everybody's periodic work, a world without trouble must have come to rest."""
 
@@ -38,8 +40,8 @@ class World:
         self.engine = Engine(self.random("engine"), self.counted)
         self.random_of_codes = self.random("codes")
         self.is_vendor_cut = False
-        self.acknowledged: list[tuple[bytes, int]] = []
-        """(body, status) of every call that we answered: 200, or an error after which a believed one is kept."""
+        self.acknowledged: list[tuple[bytes, str]] = []
+        """(body, outcome told) of every call that we answered: with 200, or an error after which a believed one is kept."""
         self.failures: list[BaseException] = []
         self.trace = hashlib.sha256()
         self.trace_lines: list[str] = []
@@ -99,6 +101,8 @@ class World:
         for company_id in plan.zones:
             self.emulator.set_hooks(company_id, [HOOK_URL + plan.webhook_path])
         self.emulator.hooks.set_modes(draw_modes(self.random("hooks")))
+        self.trouble.count_deliveries()
+        self.counted += plan.counted
         if plan.is_rough:
             self.engine.lost_probability = self._rng.choice((0, 0.1, 0.5))
             self.emulator.before_request.append(self._shift)
@@ -127,12 +131,16 @@ class World:
         ]
 
     async def heal(self) -> None:
-        """The trouble ends, late deliveries come or are lost for ever, and the periodic work goes on until all is quiet."""
+        """The trouble ends, the latest deliveries come days later, and the periodic work goes on until all is quiet."""
         self.trouble.end()
         self.emulator.before_request.clear()
         self.note("healing")
         await asyncio.sleep(120)  # whoever died has been started anew
-        await self._deliver(self.emulator.hooks.take_due(everything=True))
+        while (due_at := self.emulator.hooks.next_due_at()) is not None:
+            await asyncio.sleep(
+                max(0.0, (due_at - self.emulator.now()).total_seconds()) + LATE_TOGETHER_SECONDS
+            )
+            await self._deliver(self.emulator.hooks.take_due())
         interval = self.plan.settings.yclients_sync_interval_minutes * 60
         await asyncio.sleep(interval + 2 * self.plan.tick_seconds)
         await self.rest()
@@ -202,29 +210,29 @@ class World:
         while True:
             await asyncio.sleep(self._rng.expovariate(2 / 3600))
             path, body, believed = self.trouble.forged()
-            status = await self._post(path, body)
+            status, told = await self._post(path, body)
             secret = self.plan.settings.yclients_webhook_secret
             if believed and status in (200, 400, 422):
-                self.acknowledged.append((body, status))
+                self.acknowledged.append((body, told))
             elif not believed and secret and status not in (401, 0):
                 self.report(AssertionError(f"a call without the secret was answered {status}"))
 
     async def _deliver(self, deliveries: list[Delivery]) -> None:
         async def carry(delivery: Delivery) -> None:
-            status = await self._post(self.plan.webhook_path, delivery.body)
+            status, told = await self._post(self.plan.webhook_path, delivery.body)
             self.note(f"delivery {delivery.id} {status}")
-            self.counted[f"delivery answered {status}"] += 1
+            self.counted[f"answer: {status}"] += 1
             if status == 200:
-                self.acknowledged.append((delivery.body, status))
+                self.acknowledged.append((delivery.body, told))
             elif status not in (0, 503):
                 self.report(AssertionError(f"a delivery was answered {status}"))
 
         await asyncio.gather(*(carry(one) for one in deliveries))
 
-    async def _post(self, path: str, body: bytes) -> int:
-        """The HTTP status; 0: no answer."""
+    async def _post(self, path: str, body: bytes) -> tuple[int, str]:
+        """The HTTP status and the outcome told; 0: no answer."""
         if not self.processes:
-            return 0
+            return 0, ""
         process = self._rng.choice(self.processes)
         task = process.run(process.post_webhook(path, body))
         await asyncio.wait([task], timeout=DELIVERY_SECONDS_MAX)
@@ -232,19 +240,19 @@ class World:
             task.cancel()
             await asyncio.wait([task])
         if task.cancelled():
-            return 0
+            return 0, ""
         error = task.exception()
         if error is None:
             return task.result()
         if not isinstance(error, SimulatedCrash) and not process.is_dead:
             self.report(error)
-        return 0
+        return 0, ""
 
     def _shift(self, method: str, path: str) -> None:
         """The journal changes while we read it."""
         if path.startswith("/records/") and self._rng.random() < 0.08:
             self.note(f"meanwhile {self.salon.step()}")
-            self.counted["list shifted"] += 1
+            self.counted["vendor: list shifts while it is read"] += 1
 
     # Processes
 
@@ -263,7 +271,7 @@ class World:
         if self.plan.rezoned:
             company_id = min(self.plan.zones)
             self.salon.correct_zone(company_id, "Asia/Novosibirsk")
-            self.counted["zone corrected"] += 1
+            self.counted["seed: zone corrected"] += 1
         if self.plan.settings_later is not self.settings_now:
             self.settings_now = self.plan.settings_later
             for process in list(self.processes):
