@@ -10,10 +10,14 @@ SAMPLE: dict[str, Any] = json.loads(
 COMPANY_ID: int = SAMPLE["company_id"]
 
 
+USERS = 1_000
+"""The salon's users whom records name: as many as the smallest database has that `support.million` fills for a measure."""
+
+
 def record(record_id: int) -> dict[str, Any]:
     """The record; every second one names a user by code, the others by phone, the way a salon's do."""
-    user = record_id % 5_000 + 1
-    comment = f"Код клиента: U{user:07}" if record_id % 2 else "Позвонить за час"
+    user = record_id % USERS + 1
+    comment = f"Код клиента: A{user:07}" if record_id % 2 else "Позвонить за час"
     client = SAMPLE["data"]["client"] | {"phone": f"+7900{user:07}"}
     return SAMPLE["data"] | {"id": record_id, "comment": comment, "client": client}
 
