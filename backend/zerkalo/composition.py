@@ -91,7 +91,7 @@ async def assembled(
             company_ids=settings.yclients_company_ids if settings.yclients_enabled else (),
             interval=timedelta(minutes=settings.yclients_sync_interval_minutes),
             window_days=settings.yclients_sync_window_days,
-            seconds_per_page=max(
+            seconds_per_request=max(
                 1 / settings.yclients_requests_per_second, 60 / settings.yclients_requests_per_minute
             ),
         )

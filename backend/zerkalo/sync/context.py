@@ -35,8 +35,8 @@ class SyncContext:
     interval: timedelta = timedelta(minutes=30)
     """The period of the sync."""
     window_days: int = 30
-    seconds_per_page: float = 0.3
-    """What one question costs of the rate limit."""
+    seconds_per_request: float = 0.3
+    """What one question costs of the rate limit of one address."""
     lease_clock: Callable[[], datetime] | None = None
     """None: leases and claims go by the database's clock, one for all machines. A simulation hands in its own."""
     monotonic: Callable[[], float] = time.monotonic

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from zerkalo.db.transaction import transaction
 from zerkalo.sync import requests, rules, run_store, zone_store
+from zerkalo.sync.capacity import Capacity
 from zerkalo.sync.context import SyncContext
 from zerkalo.sync.lease import Lease
 from zerkalo.sync.mapping import zone_of
@@ -44,6 +45,7 @@ class Reconciliation:
         run: Run,
         company: Company,
         lease: Lease,
+        capacity: Capacity,
         stop: asyncio.Event | None = None,
     ) -> None:
         self._context = context
@@ -51,6 +53,7 @@ class Reconciliation:
         self._run = run
         self._company = company
         self._lease = lease
+        self._capacity = capacity
         self._stop = stop
         self._zone: tzinfo | None = None
         self._lists = ListReader(context, company.id, check=self._check)
@@ -62,16 +65,22 @@ class Reconciliation:
         Raises `VendorUnavailable` or `IncompleteRead` (the run is to fail), `AccessDenied` (YCLIENTS refuses us),
         `LeaseLost` (it is another's) or `Stopped`. What was applied stays then, and nothing counts as absent.
         """
-        await self._learn_company()
-        if self._run.progress.pending is None:
-            await self._plan()
+        is_planned = self._run.progress.pending is not None
+        full_window = self._run.progress.full_window if is_planned else await self._may_read_window()
+        self._zone = self._lists.zone = zone_of(self._company.timezone_name)
+        if full_window or self._zone is None:
+            await self._learn_company()
+        if not is_planned:
+            await self._plan(full_window=full_window)
         if self._run.progress.phase is Phase.RECENT:
             await self._read_recent()
         if self._run.progress.phase is Phase.VISITS:
             await self._read_visits()
         if self._run.progress.phase is Phase.CHANGED:
             await self._read_changed_in_window()
-        read_until = await self._read_changes_since(self._covered_until())
+        read_until = self._covered_until()
+        if full_window:  # else the changes were all, and have just been read
+            read_until = await self._read_changes_since(read_until)
         self._lease.check()
         async with transaction(self._context.pool) as conn:
             await run_store.finish_run(
@@ -96,19 +105,12 @@ class Reconciliation:
         if owed and self._zone is not None:
             await rezone(self._context, self._company.id, self._zone, check=self._check)
 
-    async def _plan(self) -> None:
-        """Decide what to read. Kept before anything is read, so that whoever takes the run up reads the same."""
-        now = self._context.clock()
-        start = rules.window_start(now, self._zone, self._context.window_days)
-        async with self._context.pool.connection() as conn:
-            expected = await run_store.expected_records(conn, self._context.company_ids)
-        full_window = self._run.full_history or rules.reads_full_window(
-            self._company,
-            now=now,
-            interval=self._context.interval,
-            expected_records=expected,
-            seconds_per_page=self._context.seconds_per_page,
-        )
+    async def _may_read_window(self) -> bool:
+        return self._run.full_history or await self._capacity.reads_full_window(self._company)
+
+    async def _plan(self, *, full_window: bool) -> None:
+        """Keep what is to be read before anything is, so that whoever takes the run up reads the same."""
+        start = rules.window_start(self._context.clock(), self._zone, self._context.window_days)
         pending = rules.first_slices(start, history=self._run.full_history) if full_window else ()
         progress = replace(
             self._run.progress, pending=pending, full_window=full_window, covered_until=self._run.started_at

@@ -34,6 +34,8 @@ RECENT_IDS_MAX = 4 * PAGE_RECORDS
 COMPANIES_AT_ONCE_MAX = 10
 """So few companies may all have their first run at once; more are spread over the first period."""
 FULL_WINDOW_AT_LEAST_EVERY = timedelta(hours=24)
+OTHER_REQUESTS_OF_FULL_RUN = 5
+"""Of a run that reads the window, beside it: the branch, what changed before (two pages), what changed since (two)."""
 RESUMES_MAX = 20
 """A run that so many processes could not finish is ended: perhaps it is what kills them."""
 
@@ -121,25 +123,41 @@ def halves(part: Slice, today: date) -> tuple[Slice, ...]:
     return (Slice(part.first, last), Slice(last + timedelta(days=1), part.last))
 
 
+def window_requests(records: int, companies_count: int) -> int:
+    """Requests of one run of each of these companies that reads the whole window; `records`: in all the windows together.
+
+    A window is read by visit and again by change, each time to an empty page.
+    """
+    pages = records // PAGE_RECORDS + companies_count  # a page that is not full, at most one a company
+    return 2 * (pages + companies_count) + companies_count * OTHER_REQUESTS_OF_FULL_RUN
+
+
 def reads_full_window(
     company: Company,
     *,
     now: datetime,
     interval: timedelta,
     expected_records: int,
-    seconds_per_page: float,
+    companies_count: int,
+    windows_read: int,
+    seconds_per_request: float,
 ) -> bool:
-    """Whether this run reads the whole window, or only the changes because the window would not fit.
+    """Whether this run reads the whole window, or only the changes because the windows would not fit the period.
 
-    `expected_records`: of all companies that share the rate limit, for they share the period too. It reads the
-    window whenever that takes at most half a period, and at least once in 24 hours.
+    `expected_records`: in the windows of all the `companies_count` companies that share the rate limit, for they share
+    the period too. Windows are read at every run where all of them together take at most half a period; else once in 24
+    hours, so many a period (`windows_read`: in the last one) that the changes of everybody keep the other half.
     """
-    if company.history_read_at is None or company.last_complete_read_at is None:
+    if None in (company.history_read_at, company.last_complete_read_at, company.changes_read_until):
         return True
-    pages = -(-expected_records // PAGE_RECORDS)
-    if timedelta(seconds=pages * seconds_per_page) <= interval / 2:
+    requests = window_requests(expected_records, companies_count)
+    if timedelta(seconds=requests * seconds_per_request) <= interval / 2:
         return True
-    return now - company.last_complete_read_at >= FULL_WINDOW_AT_LEAST_EVERY
+    assert company.last_complete_read_at is not None, "asked above"
+    if now - company.last_complete_read_at < FULL_WINDOW_AT_LEAST_EVERY:
+        return False
+    of_windows_read = timedelta(seconds=requests * seconds_per_request * windows_read / companies_count)
+    return of_windows_read < interval / 2
 
 
 @dataclass(slots=True)

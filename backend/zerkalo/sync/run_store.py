@@ -112,6 +112,20 @@ async def expected_records(conn: Connection, ids: Collection[int]) -> int:
     return int(row[0]) if row else 0
 
 
+async def windows_read(conn: Connection, ids: Collection[int], *, since: datetime) -> int:
+    """How many of these companies had a run that began after `since` and read their whole window."""
+    sql = "select count(*) from companies where id = any(%s) and last_complete_read_at > %s"
+    row = await (await conn.execute(sql, [list(ids), since])).fetchone()
+    return row[0] if row else 0
+
+
+async def owing_history(conn: Connection, ids: Collection[int]) -> frozenset[int]:
+    """Those of these companies whose whole history is still to be read."""
+    sql = "select id from companies where id = any(%s) and history_read_at is null"
+    cursor = await conn.execute(sql, [list(ids)])
+    return frozenset(row[0] for row in await cursor.fetchall())
+
+
 async def open_run(conn: Connection, company_id: int, *, full_history: bool, now: datetime) -> Run | None:
     """Start a run that nobody carries yet; None where one is running already. The company's period begins anew.
 

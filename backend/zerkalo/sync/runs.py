@@ -15,6 +15,7 @@ import structlog
 
 from zerkalo.db.transaction import transaction
 from zerkalo.sync import rules, run_store
+from zerkalo.sync.capacity import Capacity
 from zerkalo.sync.context import SyncContext
 from zerkalo.sync.lease import Lease
 from zerkalo.sync.reconcile import Reconciliation, Stopped
@@ -38,6 +39,7 @@ class Runs:
     def __init__(self, context: SyncContext, refetcher: Refetcher) -> None:
         self._context = context
         self._refetcher = refetcher
+        self._capacity = Capacity(context)
         # A random part: a process that begins anew under the same number must not take itself for the old one.
         self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
@@ -134,7 +136,9 @@ class Runs:
             await self._fail(run, lease, f"{RESUMES_MAX} processes in turn could not finish it")
             return
         try:
-            await Reconciliation(self._context, self._refetcher, run, company, lease, stop).carry()
+            await Reconciliation(
+                self._context, self._refetcher, run, company, lease, self._capacity, stop
+            ).carry()
         except AccessDenied as error:
             await self._fail(run, lease, str(error), refused=True)
         except (VendorError, IncompleteRead) as error:

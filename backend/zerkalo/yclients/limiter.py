@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
-from zerkalo.db.pool import Pool
+from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.yclients.errors import VendorBusy
 
@@ -73,6 +73,16 @@ values (%(egress)s, coalesce(%(now)s::timestamptz, clock_timestamp()) + make_int
 on conflict (egress) do update
   set next_slot_at = greatest(rate_limits.next_slot_at, excluded.next_slot_at)
 """
+
+_ADDRESSES = """
+select count(*) from rate_limits where next_slot_at > %(since)s and not egress like '%%#hint'
+"""
+
+
+async def addresses_in_use(conn: Connection, *, since: datetime) -> int:
+    """From how many addresses YCLIENTS was asked since then, each with a limit of its own; at least 1."""
+    row = await (await conn.execute(_ADDRESSES, {"since": since})).fetchone()
+    return max(row[0] if row else 0, 1)
 
 
 class DatabaseLimiter:

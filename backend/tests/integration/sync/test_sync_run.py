@@ -456,7 +456,7 @@ async def test_window_that_does_not_fit_is_left_to_once_a_day(pool: Pool):
         await salon.sync()
         await salon.sync()
         salon.clock.pass_seconds(1800)
-        crowded = salon.with_context(seconds_per_page=1800.0)
+        crowded = salon.with_context(seconds_per_request=1800.0)
         new = book(salon)
 
         incremental = await crowded.sync()
@@ -468,3 +468,46 @@ async def test_window_that_does_not_fit_is_left_to_once_a_day(pool: Pool):
         assert incremental.counts.fetched < 10
         assert (await salon.row(new))["status"] == "PENDING"
         assert whole.progress.full_window
+
+
+async def test_run_that_reads_only_changes_asks_nothing_else(pool: Pool):
+    """Where the period is short, each request that a quiet salon can do without is a salon more."""
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        salon.clock.pass_seconds(1800)
+        crowded = salon.with_context(seconds_per_request=1800.0)
+        await crowded.sync()  # what the demo salon did within the overlap
+        salon.clock.pass_seconds(1800)
+        asked_before = len(salon.emulator.requests)
+
+        quiet = await crowded.sync()
+        asked_of_quiet = len(salon.emulator.requests) - asked_before
+        salon.clock.pass_seconds(1800)
+        new = book(salon)
+        busy = await crowded.sync()
+
+        assert (quiet.status, quiet.counts.fetched, asked_of_quiet) == ("finished", 0, 1)
+        assert (busy.status, busy.counts.created) == ("finished", 1)
+        assert len(salon.emulator.requests) - asked_before == 3  # a page, and the empty one behind it
+        assert (await salon.row(new))["status"] == "PENDING"
+
+
+async def test_changes_made_while_only_changes_are_read_come_with_the_next_run(pool: Pool):
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        salon.clock.pass_seconds(1800)
+        crowded = salon.with_context(seconds_per_request=1800.0)
+        late: list[int] = []
+
+        def book_behind_the_read(method: str, path: str) -> None:
+            if path.startswith("/records/") and not late:
+                late.append(0)
+                salon.clock.pass_seconds(1)
+                late[0] = book(salon)
+
+        salon.emulator.before_request.append(book_behind_the_read)
+        await crowded.sync()
+        salon.clock.pass_seconds(1800)
+        await crowded.sync()
+
+        assert (await salon.row(late[0]))["status"] == "PENDING"

@@ -135,25 +135,58 @@ def test_progress_keeps_the_order_of_slices():
     assert rules.finished_slice(progress).pending == (parts[1], before)
 
 
-@pytest.mark.parametrize(
-    ("one", "expected_records", "full"),
-    [
-        (company(), 0, True),
-        (company(), 600_000, True),  # 3,000 pages at 0.3 s are half a period
-        (company(), 600_200, False),
-        (company(history_read_at=None), 10_000_000, True),
-        (company(last_complete_read_at=None), 10_000_000, True),
-        (company(last_complete_read_at=NOW - timedelta(hours=24)), 10_000_000, True),
-    ],
-)
-def test_window_is_read_when_it_fits_half_a_period_or_is_a_day_old(
-    one: Company, expected_records: int, full: bool
-):
-    reads = rules.reads_full_window(
-        one, now=NOW, interval=INTERVAL, expected_records=expected_records, seconds_per_page=0.3
+def may_read_window(one: Company, *, records: int, companies: int = 1, windows_read: int = 0) -> bool:
+    return rules.reads_full_window(
+        one,
+        now=NOW,
+        interval=INTERVAL,
+        expected_records=records,
+        companies_count=companies,
+        windows_read=windows_read,
+        seconds_per_request=0.3,
     )
 
-    assert reads is full
+
+A_DAY_AGO = NOW - timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("one", "records", "full"),
+    [
+        (company(), 0, True),
+        (
+            company(),
+            299_000,
+            True,
+        ),  # twice 1,495 pages, one not full, one empty; and 5 requests
+        (company(), 299_200, False),
+        (company(history_read_at=None), 10_000_000, True),
+        (company(last_complete_read_at=None), 10_000_000, True),
+        (company(changes_read_until=None), 10_000_000, True),
+        (company(last_complete_read_at=A_DAY_AGO), 10_000_000, True),
+    ],
+)
+def test_window_is_read_when_it_fits_half_a_period_or_is_a_day_old(one: Company, records: int, full: bool):
+    assert may_read_window(one, records=records) is full
+
+
+def test_many_small_windows_count_with_all_the_requests_that_a_run_needs():
+    """A salon of a few records is asked nine times for them; a thousand such salons would take the period and half of another."""
+    assert may_read_window(company(), records=305 * 50, companies=305)
+    assert not may_read_window(company(), records=1000 * 50, companies=1000)
+
+
+def test_windows_that_are_a_day_old_leave_half_of_each_period_to_the_changes():
+    """After a day's outage everybody's window is a day old; read all at once they would take eight hours."""
+    overdue = company(last_complete_read_at=A_DAY_AGO)
+    salons = {"records": 4000 * 1500, "companies": 4000}
+    requests_each = rules.window_requests(records=4000 * 1500, companies_count=4000) / 4000
+
+    allowed = next(n for n in range(4000) if not may_read_window(overdue, **salons, windows_read=n))
+
+    assert requests_each == 24
+    assert allowed == 125  # of 24 requests of 0.3 s are 900 s
+    assert may_read_window(overdue, records=10_000_000, companies=1, windows_read=0)
 
 
 def read(watch: ListWatch, pages: list[tuple[list[int | None], int | None]]) -> ListWatch:
