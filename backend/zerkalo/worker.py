@@ -24,7 +24,7 @@ from zerkalo.outbox.clients import senders_of
 from zerkalo.outbox.service import send_due
 from zerkalo.settings import Settings
 from zerkalo.sync import run_store
-from zerkalo.sync.bells import BELL_QUEUE, SEND_OUTBOX, SYNC_QUEUE, Bells
+from zerkalo.sync.bells import BELL_QUEUE, HISTORY_QUEUE, SEND_OUTBOX, SYNC_QUEUE, Bells
 from zerkalo.sync.jobs import EVERY_HOUR, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Work, register_tasks
 from zerkalo.sync.refetch import Refetcher
 from zerkalo.sync.runs import Runs
@@ -34,6 +34,8 @@ from zerkalo.users.erase_service import sweep_erased
 BELLS_AT_ONCE = 6
 RUNS_AT_ONCE = 4
 """Runs that one worker carries at once: they share one rate limit, so more would only wait longer for it."""
+HISTORIES_AT_ONCE = 3
+"""First runs beside them. Each run has one question under way, so the periods keep the larger share of the limit."""
 DRAIN_SECONDS = 4.0
 """How long a stopped worker waits for its jobs. A run notices the stop before its next question; a call to YCLIENTS
 that hangs is broken off then."""
@@ -180,7 +182,7 @@ async def _keep_working(app: App, state: WorkerState, stop: asyncio.Event) -> No
 
 
 async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
-    """One life of the engine's two workers: when one of them ends, or `stop` is set, both end."""
+    """One life of the engine's workers: when one of them ends, or `stop` is set, all end."""
     workers = [
         asyncio.create_task(
             app.run_worker_async(
@@ -193,7 +195,11 @@ async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
             ),
             name=f"worker {queue}",
         )
-        for queue, concurrency in ((BELL_QUEUE, BELLS_AT_ONCE), (SYNC_QUEUE, RUNS_AT_ONCE))
+        for queue, concurrency in (
+            (BELL_QUEUE, BELLS_AT_ONCE),
+            (SYNC_QUEUE, RUNS_AT_ONCE),
+            (HISTORY_QUEUE, HISTORIES_AT_ONCE),
+        )
     ]
     stopped = asyncio.create_task(stop.wait())
     state.is_alive = True

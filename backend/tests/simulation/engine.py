@@ -40,7 +40,7 @@ class SimulatedBells:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def sync(self, company_id: int) -> None:
+    async def sync(self, company_id: int, *, history: bool = False) -> None:
         self._engine.ring(("sync", company_id))
 
     async def refetch(self, company_id: int) -> None:

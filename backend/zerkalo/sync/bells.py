@@ -17,6 +17,8 @@ from zerkalo.db.pool import Pool
 
 SYNC_QUEUE = "sync"
 """Runs: each may last for minutes, so they have a worker of their own and hold up nothing else."""
+HISTORY_QUEUE = "history"
+"""First runs: each may last for hours, and the other companies' periods go on meanwhile."""
 BELL_QUEUE = "bell"
 """Everything short."""
 SYNC_COMPANY = "sync_company"
@@ -33,9 +35,9 @@ class Bells:
     def __init__(self, app: App) -> None:
         self.app = app
 
-    async def sync(self, company_id: int) -> None:
-        """A run of the company is due, or waits to be taken up."""
-        await self._ring(SYNC_COMPANY, SYNC_QUEUE, company_id=company_id)
+    async def sync(self, company_id: int, *, history: bool = False) -> None:
+        """A run of the company is due, or waits to be taken up. `history`: its first one, for the queue of these."""
+        await self._ring(SYNC_COMPANY, HISTORY_QUEUE if history else SYNC_QUEUE, company_id=company_id)
 
     async def refetch(self, company_id: int) -> None:
         """There is something in `refetches` for the company."""

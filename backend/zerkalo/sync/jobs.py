@@ -68,8 +68,7 @@ def register_tasks(bells: Bells, work: Work, stop: asyncio.Event) -> None:
         await rematch_if_wanted(work, user_id)
 
     async def tick() -> None:
-        for company_id in await work.runs.due():
-            await bells.sync(company_id)
+        await ring_for_runs(work.runs, bells, await work.runs.due())
 
     async def sweep() -> None:
         await ring_for_what_waits(work, bells)
@@ -100,12 +99,18 @@ async def ring_for_what_waits(work: Work, bells: Bells) -> None:
     to_refetch = await work.refetcher.waiting(work.runs.company_ids)
     async with work.pool.connection() as conn:
         to_rematch = await users.users_to_rematch(conn, limit=REMATCHES_AT_ONCE_MAX)
-    for company_id in await work.runs.uncarried():
-        await bells.sync(company_id)
+    await ring_for_runs(work.runs, bells, await work.runs.uncarried())
     for company_id in to_refetch:
         await bells.refetch(company_id)
     for user_id, _ in to_rematch:
         await bells.rematch(user_id)
+
+
+async def ring_for_runs(runs: Runs, bells: Bells, company_ids: Sequence[int]) -> None:
+    """Ring for a run of each company, apart for those whose whole history is still to be read."""
+    owing = await runs.owing_history(company_ids)
+    for company_id in company_ids:
+        await bells.sync(company_id, history=company_id in owing)
 
 
 async def rematch_if_wanted(work: Work, user_id: int) -> None:

@@ -27,8 +27,8 @@ from zerkalo.yclients.errors import AccessDenied, VendorError
 
 POLL_SECONDS = 0.25
 """How often somebody who waits for a run looks at it."""
-TICK_COMPANIES_MAX = 200
-"""Companies that one tick finds due; the next one finds the others."""
+TICK_COMPANIES_MAX = 1000
+"""Companies that one tick, a minute, finds due: as many as five addresses can ask one question each; the next one finds the others."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +70,11 @@ class Runs:
             await run_store.know_companies(conn, self.company_ids, now=self._context.clock())
             companies = await run_store.companies(conn, self.company_ids)
         return self._due_among(companies)
+
+    async def owing_history(self, company_ids: Sequence[int]) -> frozenset[int]:
+        """Those of the companies whose next run takes the whole history, for none has succeeded yet."""
+        async with self._context.pool.connection() as conn:
+            return await run_store.owing_history(conn, company_ids)
 
     async def uncarried(self) -> list[int]:
         """Companies with a run that nobody carries: just opened, released, or its process was killed."""

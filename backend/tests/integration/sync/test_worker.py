@@ -19,10 +19,10 @@ from zerkalo.db.pool import Pool
 from zerkalo.settings import Settings
 from zerkalo.sync.bells import Bells, open_bells
 from zerkalo.sync.context import SyncContext
-from zerkalo.sync.jobs import Work, retry_stalled_jobs, ring_for_what_waits
+from zerkalo.sync.jobs import Work, retry_stalled_jobs, ring_for_runs, ring_for_what_waits
 from zerkalo.sync.requests import Request, ask
 from zerkalo.sync.service import Applier
-from zerkalo.worker import WorkerState, run_worker
+from zerkalo.worker import HISTORIES_AT_ONCE, RUNS_AT_ONCE, WorkerState, run_worker
 
 pytestmark = pytest.mark.integration
 
@@ -353,3 +353,31 @@ async def test_runs_that_ended_long_ago_go_but_for_each_companys_last_ones(pool:
             (COMPANY_ID, "failed", 70),
             (COMPANY_ID, "finished", 30),
         ]
+
+
+async def test_long_histories_do_not_hold_up_another_companys_period(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    """More companies owe their history than runs are carried at once, and none of those comes to an end."""
+    new = tuple(range(1, 2 * (RUNS_AT_ONCE + HISTORIES_AT_ONCE)))
+    async with parts_of(pool, company_ids=(COMPANY_ID, *new)) as parts:
+        await parts.salon.sync()
+        parts.clock.pass_seconds(3600)
+        never = asyncio.Event()
+        ask = parts.salon.client.company
+
+        async def never_told(company_id: int, **options: Any) -> Any:
+            if company_id in new:
+                await never.wait()
+            return await ask(company_id, **options)
+
+        monkeypatch.setattr(parts.salon.client, "company", never_told)
+        await ring_for_runs(parts.runs, parts.bells, await parts.runs.due())
+        async with at_work(parts):
+            await until(lambda: _has_second_run(parts.salon))
+            never.set()
+
+
+async def _has_second_run(salon: Salon) -> bool:
+    sql = "select 1 from sync_runs where company_id = %s and status = 'finished' offset 1"
+    return bool(await salon.fetch(sql, COMPANY_ID))
