@@ -16,6 +16,9 @@ from zerkalo.yclients.model import Record, SalonClient, ServiceLine
 Value = TypeVar("Value")
 
 SECONDS_PER_MINUTE = 60
+MAPPING_VERSION = b"1"
+"""To be raised with every change in what a record's bytes mean for its row, here or in `yclients.records`. Else the rows
+whose bytes YCLIENTS has shown before would keep the old meaning until somebody changes the record."""
 
 
 @lru_cache(maxsize=1024)
@@ -74,8 +77,8 @@ def instant_of(local: datetime, zone: tzinfo, told: datetime | UnsetType) -> dat
 
 
 def digest_of(record: Record) -> str:
-    """A digest of the record's bytes: where an API read shows the same bytes again, nothing can have changed."""
-    return blake2b(record.raw, digest_size=16).hexdigest()
+    """A digest of the record's bytes and of how we read them: where an API read shows it again, nothing can have changed."""
+    return blake2b(record.raw, digest_size=16, person=MAPPING_VERSION).hexdigest()
 
 
 def _start(record: Record, zone: tzinfo | None) -> tuple[datetime | UnsetType, datetime | None | UnsetType]:
