@@ -14,13 +14,16 @@ CODE_LENGTH = 8
 CODES_PER_COMMENT_MAX = 8
 """A comment that names more codes than this is not a client's: the rest is passed over."""
 
-_LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+"""Soft hyphens, zero-width spaces and marks: they come along when a text is copied from a page or a messenger."""
+_LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS", _INVISIBLE)
 """Cyrillic capitals that look like Latin ones. Both the label and the code are read through it."""
 
 _LABEL = "код клиента".upper().translate(_LOOK_ALIKES).replace(" ", r"\s*")
 _LABELLED_CODE = re.compile(
-    rf"{_LABEL}[\s:;.,=№#\-–—(\[«\"']{{0,8}}"
-    rf"((?:[A-Z0-9]{{{CODE_LENGTH}}}|[A-Z0-9](?:[ \u00a0\-]{{0,2}}[A-Z0-9]){{{CODE_LENGTH - 1}}}))(?![A-Z0-9])"
+    rf"{_LABEL}[\s:：;.,=№#\-\u2010-\u2015(\[«\"']{{0,8}}"
+    rf"((?:[A-Z0-9]{{{CODE_LENGTH}}}|[A-Z0-9](?:(?:[^\S\r\n]|[\-\u2010-\u2015]){{0,2}}[A-Z0-9]){{{CODE_LENGTH - 1}}}))"
+    r"(?![A-Z0-9])"
 )
 
 

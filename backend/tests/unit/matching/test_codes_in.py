@@ -32,6 +32,12 @@ from zerkalo.matching.rules import CODES_PER_COMMENT_MAX, codes_in
         "Код клиента: ABC12345 Мария",
         "«Код клиента: ABC12345»",
         "Код клиента (ABC12345)",
+        "Код клиента：ABC12345",  # a full-width colon
+        "Код клиента ‒ ABC12345",
+        "Код клиента: ABC‑12345",  # a hyphen that breaks no line
+        "Код клиента:\tABC\t12345",
+        "Код\u2009клиента: ABC\u202f12345",
+        "\ufeffКод клиента\u200b: \u200eABC\u200b123\u00ad45",  # copied from a page
     ],
 )
 def test_code_is_found_however_it_is_written(comment: str) -> None:
