@@ -121,10 +121,11 @@ class Caller:
         """Wait as long as it takes to try again; raise the error where there is no sense in it."""
         backoff = min(BACKOFF_SECONDS * 2 ** (attempt - 1), BACKOFF_SECONDS_MAX) * (0.5 + self._rng() / 2)
         wait = max(backoff, error.retry_after_seconds or 0.0)
-        if error.throttled:
-            await self._limiter.pause(wait)  # for every process behind this address, us included
         may_repeat = not error.lasting and (call.repeatable or not error.may_have_acted)
-        if not may_repeat or attempt == ATTEMPTS_MAX[call.kind] or wait > WAIT_SECONDS_MAX[call.kind]:
+        gives_up = not may_repeat or attempt == ATTEMPTS_MAX[call.kind] or wait > WAIT_SECONDS_MAX[call.kind]
+        if error.throttled or (gives_up and error.asked_to_wait):
+            await self._limiter.pause(wait)  # for every process behind this address, us included
+        if gives_up:
             raise error
         if not error.throttled:
             await self._sleep(wait)
@@ -211,7 +212,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
-        return float(text[:9])
+        return float(text.lstrip("0")[:9] or 0)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:

@@ -32,12 +32,22 @@ class VendorUnavailable(VendorError):
         self.lasting = lasting
         """Trying again at once will not help."""
 
+    @property
+    def asked_to_wait(self) -> bool:
+        """YCLIENTS itself said how long it wants to be left alone, with whichever status."""
+        return self.retry_after_seconds is not None
+
 
 class VendorBusy(VendorUnavailable):
     """Our own share of YCLIENTS's rate limit is used up for longer than the caller waits. Nothing was sent."""
 
     def __init__(self, wait_seconds: float) -> None:
         super().__init__("the rate limit is used up", retry_after_seconds=wait_seconds, lasting=True)
+
+    @property
+    def asked_to_wait(self) -> bool:
+        """Nobody did: YCLIENTS was not asked."""
+        return False
 
 
 class AccessDenied(VendorError):

@@ -25,8 +25,8 @@ AHEAD_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 1.0, "
 """How far ahead a slot may be reserved. Little for machines, so that no long queue is before a person."""
 WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 120.0, "hint": 120.0}
 """How long to wait in all before VendorBusy."""
-PAUSE_SECONDS_MAX = 900.0
-"""How long a `Retry-After` may stop everybody."""
+PAUSE_SECONDS_MAX = 3600.0
+"""How long a `Retry-After` may stop everybody: a date that somebody's wrong clock wrote must not do so for days."""
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 

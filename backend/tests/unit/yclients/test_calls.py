@@ -101,6 +101,7 @@ async def test_a_read_that_fails_lastingly_is_unavailable_and_never_empty() -> N
         ("7", 7.0),
         ("Wed, 02 Dec 2026 09:00:30 GMT", 30.0),
         ("Wed, 02 Dec 2026 08:00:00 GMT", 0.5),
+        ("0000000000007", 7.0),
         ("soon", 0.5),
     ],
 )
@@ -120,6 +121,16 @@ async def test_a_longer_wait_than_a_call_can_bear_fails_it_but_still_pauses() ->
         await read_page(vendor)
 
     assert caught.value.retry_after_seconds == 600
+    assert (len(vendor.requests), vendor.limiter.paused) == (1, [600])
+
+
+async def test_a_server_that_wants_to_be_left_alone_for_longer_is_left_alone_by_everybody() -> None:
+    """Else the next question, of a refetch or another process, would come seconds later."""
+    vendor = ScriptedVendor(answer(503, Retry_After="600"))
+
+    with pytest.raises(VendorUnavailable):
+        await read_page(vendor)
+
     assert (len(vendor.requests), vendor.limiter.paused) == (1, [600])
 
 
