@@ -74,11 +74,12 @@ async def quarantine_record(
     """Keep a record that an API read showed and we could not take in, in the form of a webhook, so that it can be
     replayed. The same bytes are kept once while they wait: a sync shows them every half hour.
     """
-    data = raw or b"null"
-    body = b'{"company_id":%d,"resource":"record","resource_id":%d,"status":"update","data":%s}' % (
+    body = b'{"company_id":%d,"resource":"record","resource_id":%s,"status":"update","data":%s}' % (
         company_id,
-        record_id or 0,
-        data,
+        b"null"
+        if record_id is None
+        else b"%d" % record_id,  # null: the data's own id counts, once it can be read
+        raw or b"null",
     )
     sql = f"""
         with x as (

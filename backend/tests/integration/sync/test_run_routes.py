@@ -260,6 +260,26 @@ async def test_quarantined_delivery_that_can_be_read_now_is_taken_in_once(pool: 
         assert kept["handled_at"] is not None
 
 
+async def test_record_of_a_page_whose_id_could_not_be_read_is_replayed_by_the_id_in_its_data(pool: Pool):
+    async with open_salon(pool) as salon, admins(salon) as admin:
+        await salon.runs.due()
+        raw = json.dumps(sample("01")["data"] | {"company_id": COMPANY_ID}).encode()
+        async with salon.pool.connection() as conn:
+            await inbox.quarantine_record(
+                conn,
+                company_id=COMPANY_ID,
+                record_id=None,
+                raw=raw,
+                reason="id: out of bounds",
+                now=salon.clock(),
+            )
+        (kept,) = await salon.fetch("select id from deliveries")
+
+        replayed = (await admin.post(f"/admin/events/{kept['id']}/replay")).json()
+
+        assert (replayed["status"], replayed["booking_id"]) == ("applied", (await salon.rows())[0]["id"])
+
+
 async def test_replay_of_what_yclients_took_back_meanwhile_does_not_last(pool: Pool):
     """Its deletion was told by nobody, and its visit lies before every window: no later sync would look for it."""
     async with open_salon(pool) as salon, admins(salon) as admin:
