@@ -87,6 +87,11 @@ def _start(record: Record, zone: tzinfo | None) -> tuple[datetime | UnsetType, d
     if zone is not None and isinstance(local, datetime):
         return instant_of(local, zone, instant), local
     if isinstance(instant, datetime):
+        if isinstance(local, datetime):
+            return (
+                instant,
+                local,
+            )  # whatever offset the instant was written with; a zone learned later works from it
         if zone is not None:
             return instant, instant.astimezone(zone).replace(tzinfo=None)
         offset = record.instant_offset_minutes

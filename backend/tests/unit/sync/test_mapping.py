@@ -132,6 +132,8 @@ def test_service_duration(fields: dict[str, Any], minutes: int) -> None:
         (BERLIN, "2026-03-29 02:30:00", None, (2026, 3, 29, 1, 30)),
         # no zone: the offset counts
         (None, "2026-12-03 15:30:00", "2026-12-03T15:30:00+05:00", (2026, 12, 3, 10, 30)),
+        # nor does an offset that is not the salon's touch its wall clock
+        (None, "2026-12-03 15:30:00", "2026-12-03T13:30:00+03:00", (2026, 12, 3, 10, 30)),
     ],
 )
 def test_the_visit_is_the_wall_clock_in_the_salons_zone(
