@@ -7,6 +7,7 @@ YCLIENTS is asked about every record whose delivery is replayed.
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
+from zerkalo.auth.audit import audit
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
@@ -34,13 +35,25 @@ class Replayed:
 
 
 class Replay:
-    """Takes kept deliveries in again and marks them with what they did. One that stays quarantined waits on."""
+    """Takes kept deliveries in again and marks them with what they did. One that stays quarantined waits on.
 
-    def __init__(self, pool: Pool, clock: Clock, applier: Applies, company_ids: Collection[int]) -> None:
+    Each replay leaves an audit entry. `admin_id`: whose; None: somebody's at the console.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        applier: Applies,
+        company_ids: Collection[int],
+        *,
+        admin_id: int | None = None,
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._applier = applier
         self._company_ids = company_ids
+        self._admin_id = admin_id
 
     async def one(self, delivery_id: int) -> Replayed | None:
         """Replay one delivery, quarantined or not; None: it is not kept (any more)."""
@@ -62,6 +75,7 @@ class Replay:
 
     async def _again(self, kept: Kept) -> Replayed:
         outcome = await self._take(kept)
+        now = self._clock()
         async with transaction(self._pool) as conn:
             await inbox.finish_again(
                 conn,
@@ -69,8 +83,10 @@ class Replay:
                 outcome=outcome.status,
                 reason=outcome.reason,
                 booking_id=outcome.booking_id,
-                now=self._clock(),
+                now=now,
             )
+            did = {"outcome": outcome.status, "booking_id": outcome.booking_id}
+            await audit(conn, self._admin_id, "event.replay", f"event {kept.id}", did, now)
         return Replayed(kept.id, outcome)
 
     async def _take(self, kept: Kept) -> Outcome:

@@ -180,7 +180,13 @@ def router(runtime: RunRuntime) -> APIRouter:
     async def replay(event_id: PathId, admin: AuthenticatedUser = is_admin) -> ReplayAnswer:
         """Take a kept delivery in once more."""
         context = runtime.sync
-        again = Replay(context.pool, context.clock, context.applier, runtime.settings.yclients_company_ids)
+        again = Replay(
+            context.pool,
+            context.clock,
+            context.applier,
+            runtime.settings.yclients_company_ids,
+            admin_id=admin.id,
+        )
         replayed = await again.one(path_id(event_id))
         if replayed is None:
             raise ProblemError(404, "not_found", "There is no such delivery.")

@@ -258,6 +258,13 @@ async def test_quarantined_delivery_that_can_be_read_now_is_taken_in_once(pool: 
         assert first["booking_id"] == (await salon.rows())[0]["id"]
         assert second["status"] == "unchanged"
         assert kept["handled_at"] is not None
+        audited = await salon.fetch(
+            "select admin_id is not null as by, action, subject, details from audit_entries"
+        )
+        assert [(one["by"], one["action"], one["subject"], one["details"]["outcome"]) for one in audited] == [
+            (True, "event.replay", f"event {delivery_id}", "applied"),
+            (True, "event.replay", f"event {delivery_id}", "unchanged"),
+        ]
 
 
 async def test_record_of_a_page_whose_id_could_not_be_read_is_replayed_by_the_id_in_its_data(pool: Pool):

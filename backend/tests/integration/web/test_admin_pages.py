@@ -165,6 +165,11 @@ async def test_problems_tell_what_to_do_and_codes_are_given_by_a_button(
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/admin")
     assert "Пользователи без кода" not in await desk.get("/admin")
+    (audited,) = await salon.fetch(
+        "select admin_id, details from audit_entries where action = 'user.give_codes'"
+    )
+    assert audited["admin_id"] is not None
+    assert audited["details"]["count"] >= 1
 
 
 async def test_sync_now_opens_one_run_however_often_it_is_pressed(salon: Application, desk: Desk) -> None:
@@ -255,6 +260,9 @@ async def test_what_was_quarantined_is_read_replayed_and_set_aside(salon: Applic
     assert "Карантин пуст." in await desk.get("/admin/quarantine")
     (audited,) = await salon.fetch("select subject from audit_entries where action = 'event.set_aside'")
     assert audited == {"subject": f"event {second}"}
+    replays = await salon.fetch("select subject, admin_id from audit_entries where action = 'event.replay'")
+    assert [one["subject"] for one in replays] == [f"event {id_}" for id_ in (first, first, second)]
+    assert {one["admin_id"] for one in replays} != {None}
     assert f"/admin/events/{second}" in await desk.get("/admin/events?outcome=quarantined"), "it stays listed"
 
 

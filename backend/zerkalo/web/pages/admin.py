@@ -8,11 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from zerkalo.auth.audit import audit
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import LATE_INTERVALS, problems_of, sync_lag
 from zerkalo.checkup.service import is_healthy
 from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.codes.service import give_missing_codes
+from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
 from zerkalo.sync.run_routes import drift_page
@@ -91,9 +93,12 @@ def routes(site: Site) -> list[Route]:
 
     async def give_codes(request: Request) -> Response:
         page = await site.page(request)
-        page.require_admin()
+        admin = page.require_admin()
         await page.form()
-        await give_missing_codes(runtime.pool, now=runtime.clock())
+        now = runtime.clock()
+        given = await give_missing_codes(runtime.pool, now=now)
+        async with transaction(runtime.pool) as conn:
+            await audit(conn, admin.id, "user.give_codes", "users", {"count": given}, now)
         desk.counts.forget()
         return page.redirect("/admin", flash="codes_given")
 

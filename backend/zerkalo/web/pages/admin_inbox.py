@@ -7,6 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from zerkalo.auth.audit import audit
+from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.bookings.routes import path_id
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import reading, store
@@ -30,9 +31,15 @@ def routes(site: Site) -> list[Route]:
     """`/admin/events`, `/admin/quarantine`, one event, replaying it and setting it aside."""
     runtime = site.runtime
 
-    def replay_of() -> Replay:
+    def replay_by(admin: AuthenticatedUser) -> Replay:
         context = runtime.sync
-        return Replay(context.pool, context.clock, context.applier, runtime.settings.yclients_company_ids)
+        return Replay(
+            context.pool,
+            context.clock,
+            context.applier,
+            runtime.settings.yclients_company_ids,
+            admin_id=admin.id,
+        )
 
     async def events(request: Request) -> Response:
         page = await site.page(request)
@@ -78,10 +85,10 @@ def routes(site: Site) -> list[Route]:
 
     async def replay_quarantine(request: Request) -> Response:
         page = await site.page(request)
-        page.require_admin()
+        admin = page.require_admin()
         await page.form()
         count = 0
-        async for _ in replay_of().quarantined():
+        async for _ in replay_by(admin).quarantined():
             count += 1
             if count >= REPLAYED_AT_ONCE:
                 return page.redirect("/admin/quarantine", flash="quarantine_goes_on")
@@ -106,10 +113,10 @@ def routes(site: Site) -> list[Route]:
 
     async def replay(request: Request) -> Response:
         page = await site.page(request)
-        page.require_admin()
+        admin = page.require_admin()
         await page.form()
         event_id = path_id(request.path_params["event_id"])
-        replayed = await replay_of().one(event_id)
+        replayed = await replay_by(admin).one(event_id)
         if replayed is None:
             raise ProblemError(404, "not_found", "There is no such delivery.")
         in_vain = replayed.outcome.status is OutcomeStatus.QUARANTINED
