@@ -22,7 +22,7 @@ _MODE = "users"
 
 
 class Person(BaseModel):
-    """A user as admins see her."""
+    """A user as admins see her. `balance`: points, below zero where she spent what proved unearned."""
 
     id: int
     email: str | None
@@ -33,6 +33,7 @@ class Person(BaseModel):
     phone_verified: bool
     has_password: bool
     is_admin: bool
+    balance: int
     created_at: datetime
 
 
@@ -49,7 +50,7 @@ class MergeRequest(BaseModel):
     into: Annotated[int, Field(ge=1, le=ID_MAX)]
 
 
-def person_of(user: User) -> Person:
+def person_of(user: User, balance: int) -> Person:
     """The user as admins see her."""
     return Person(
         id=user.id,
@@ -61,6 +62,7 @@ def person_of(user: User) -> Person:
         phone_verified=user.phone_verified_at is not None,
         has_password=user.has_password,
         is_admin=user.is_admin,
+        balance=balance,
         created_at=user.created_at,
     )
 
@@ -83,9 +85,11 @@ def router(runtime: PeopleRuntime) -> APIRouter:
             found = await store.search_users(
                 conn, text=storable_text(search).strip(), before_id=before_id, limit=limit + 1
             )
-        page = found[:limit]
+            page = found[:limit]
+            balances = await store.balances_of(conn, [user.id for user in page])
         next_cursor = encode_cursor(_MODE, page[-1].id) if len(found) > limit else None
-        return PeoplePage(items=[person_of(user) for user in page], next_cursor=next_cursor)
+        items = [person_of(user, balances.get(user.id, 0)) for user in page]
+        return PeoplePage(items=items, next_cursor=next_cursor)
 
     @routes.post("/{user_id}/merge", responses=problem_responses(401, 403, 404, 409))
     async def merge(

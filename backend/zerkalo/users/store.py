@@ -209,11 +209,16 @@ async def is_code_free(conn: Connection, code: str) -> bool:
 
 async def balance_of(conn: Connection, user_id: int) -> int:
     """The sum of her ledger, in points."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            "select coalesce(sum(amount), 0)::bigint from bonus_entries where user_id = %s", [user_id]
-        )
-        return int(await cursor.fetchone() or 0)
+    return (await balances_of(conn, [user_id])).get(user_id, 0)
+
+
+async def balances_of(conn: Connection, user_ids: Collection[int]) -> dict[int, int]:
+    """The sums of these users' ledgers, in points; who has no entries is absent."""
+    cursor = await conn.execute(
+        "select user_id, sum(amount)::bigint from bonus_entries where user_id = any(%s) group by user_id",
+        [list(user_ids)],
+    )
+    return {user_id: points async for user_id, points in cursor}
 
 
 async def write_profile(

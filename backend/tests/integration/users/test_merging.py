@@ -135,6 +135,23 @@ async def test_admins_find_people_by_a_part_of_what_they_know(people: PeopleApi)
         assert found == [], search
 
 
+async def test_admins_see_who_owes_points(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    async with people.pool.connection() as conn:
+        in_debt, rich, new = [await add_user(conn) for _ in range(3)]
+        for number, (user, points) in enumerate(((in_debt, 100), (in_debt, -130), (rich, 70))):
+            await conn.execute(
+                "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+                " values (%s, %s, 'adjustment', %s, %s, %s)",
+                [user, points, str(number), PROVED, PROVED],
+            )
+
+    listed = (await admin.get("/admin/users")).json()["items"]
+
+    balances = {one["id"]: one["balance"] for one in listed}
+    assert [balances[id_] for id_ in (in_debt, rich, new)] == [-30, 70, 0]
+
+
 async def test_the_list_is_whole_page_by_page(people: PeopleApi) -> None:
     admin = await an_admin(people)
     async with people.pool.connection() as conn:
