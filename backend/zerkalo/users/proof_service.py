@@ -54,10 +54,11 @@ async def request_verification(
         raise ProblemError(409, "already_verified", "This contact is proved already.")
     await _count_request(people, contact, user_id=user_id, address=address, now=now)
 
-    async def write(conn: Connection) -> None:
-        await _put_code(people, conn, user_id, VERIFY, contact, language=language, now=now)
+    async def write(conn: Connection) -> bool:
+        return await _put_code(people, conn, user_id, VERIFY, contact, language=language, now=now)
 
-    await in_transaction(people.pool, write)
+    if not await in_transaction(people.pool, write):
+        raise _no_contact()
     await people.ports.on_outbox()
 
 
@@ -100,10 +101,9 @@ async def request_reset(
 
     async def write(conn: Connection) -> bool:
         user = await _holder(conn, contact)
-        if user is None:
-            return False
-        await _put_code(people, conn, user.id, RESET, contact, language=language, now=now)
-        return True
+        return user is not None and await _put_code(
+            people, conn, user.id, RESET, contact, language=language, now=now
+        )
 
     if await in_transaction(people.pool, write):
         await people.ports.on_outbox()
@@ -206,7 +206,14 @@ async def _put_code(
     *,
     language: Language,
     now: datetime,
-) -> None:
+) -> bool:
+    """Writes a code and the message that carries it; False, and nothing, where the contact is hers no more.
+
+    She is held: in an account that is erased, or loses the contact, at this moment, the contact would stand again.
+    """
+    user = await store.read_user(conn, user_id, lock=True)
+    if user is None or user.contact(contact.channel) != contact.text:
+        return False
     code = rules.new_proof_code()
     expires_at = now + rules.CODE_SPAN
     await proof_store.insert_code(
@@ -222,6 +229,7 @@ async def _put_code(
     subject, body = rules.code_message(language, contact.channel, purpose, code)
     message = Message(contact.channel, contact.text, subject, body, expires_at, user_id)
     await outbox_store.put(conn, message, now=now)
+    return True
 
 
 async def _count_request(
@@ -263,8 +271,12 @@ async def _holder(conn: Connection, contact: Contact) -> User | None:
 def _claimed_contact(user: User | None, channel: Channel) -> Contact:
     text = user.contact(channel) if user is not None and user.erased_at is None else None
     if text is None:
-        raise ProblemError(409, "no_contact", "There is no such contact in your account. Add it first.")
+        raise _no_contact()
     return Contact(channel, text)
+
+
+def _no_contact() -> ProblemError:
+    return ProblemError(409, "no_contact", "There is no such contact in your account. Add it first.")
 
 
 def _digest(people: People, user_id: int, purpose: str, contact: Contact, code: str) -> bytes:

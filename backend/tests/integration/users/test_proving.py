@@ -377,18 +377,55 @@ async def test_a_contact_changed_while_it_is_proved_takes_nothing_over(people: P
     async with people.pool.connection() as conn, anyio.create_task_group() as tasks, conn.transaction():
         await conn.execute("update users set phone = '+79990000000' where id = %s", [user_id])
         tasks.start_soon(prove)
-        await somebody_waits(people)
+        await somebody_waits(people, answers)
 
     assert answers[0].status_code == 400
     assert await accounts(people) == {old: "CARD1234", user_id: own_code}, "no merge is left of it"
     assert (await client.get("/auth/me")).json()["phone"] == "+79990000000", "what she wrote stands"
 
 
-async def somebody_waits(people: PeopleApi) -> None:
-    """Returns once a session of this database waits for another one's lock."""
+@pytest.mark.parametrize("purpose", ["verify", "reset"])
+async def test_a_code_asked_for_while_she_is_erased_leaves_no_contact(
+    people: PeopleApi, purpose: str
+) -> None:
+    user_id, client = await people.registered("anna@example.com")
+    if purpose == "reset":
+        await people.prove(client, "email")
+        people.pass_time(minutes=1)
+    answers: list[httpx2.Response] = []
+
+    async def ask_now() -> None:
+        if purpose == "verify":
+            answers.append(await ask(client))
+        else:
+            nobody = people.api.client()
+            body = {"email": "anna@example.com"}
+            answers.append(await nobody.post("/auth/password/reset/request", json=body))
+
+    async with people.pool.connection() as conn, anyio.create_task_group() as tasks, conn.transaction():
+        await conn.execute(
+            "update users set email = null, email_verified_at = null, erased_at = now() where id = %s",
+            [user_id],
+        )
+        await conn.execute("delete from verification_codes")
+        tasks.start_soon(ask_now)
+        await somebody_waits(people, answers)
+
+    assert answers[0].status_code == (409 if purpose == "verify" else 202), "told as for an unknown one"
+    async with people.pool.connection() as conn:
+        left = await (
+            await conn.execute(
+                "select contact from verification_codes union all select recipient from outbox"
+            )
+        ).fetchall()
+    assert [one for one in left if one != (None,)] == []
+
+
+async def somebody_waits(people: PeopleApi, answers: list[httpx2.Response]) -> None:
+    """Returns once a session of this database waits for another one's lock, or there is an answer without waiting."""
     sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     async with people.pool.connection() as conn:
-        while await (await conn.execute(sql)).fetchone() == (0,):
+        while not answers and await (await conn.execute(sql)).fetchone() == (0,):
             await anyio.sleep(0.01)
 
 
