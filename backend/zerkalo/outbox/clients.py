@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
+from email.utils import formatdate, make_msgid, parseaddr
 
 import aiosmtplib
 import httpx2
@@ -78,7 +78,7 @@ class SmtpSender:
         mail["To"] = mailable_email(recipient)
         mail["Subject"] = subject
         mail["Date"] = formatdate(localtime=False)
-        mail["Message-ID"] = make_msgid(domain=self._server.sender.rpartition("@")[2] or None)
+        mail["Message-ID"] = make_msgid(domain=parseaddr(self._server.sender)[1].rpartition("@")[2] or None)
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(body)
         return mail

@@ -3,6 +3,7 @@
 import asyncio
 import email
 import email.policy
+import re
 import socket
 import ssl
 import subprocess
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -116,6 +117,19 @@ async def test_a_mail_reaches_a_cyrillic_domain_through_a_server_that_knows_asci
 
     (mail,) = mailbox.mails
     assert mail["To"] == "anna@xn--80a1acny.xn--p1ai"
+
+
+async def test_the_sender_may_have_a_name() -> None:
+    mailbox = Mailbox()
+    sender = quote("Салон «Заря» <salon@example.com>")
+    with mail_server(mailbox) as port:
+        await SmtpSender(parse_smtp_url(f"smtp://127.0.0.1:{port}?from={sender}")).send(
+            "anna@example.com", "Код", TEXT
+        )
+
+    (mail,) = mailbox.mails
+    assert mail["From"] == "Салон «Заря» <salon@example.com>"
+    assert re.fullmatch(r"<[^<>@]+@example\.com>", mail["Message-ID"])
 
 
 async def test_starttls_is_used_where_it_is_offered_and_then_the_password_travels(
