@@ -8,7 +8,7 @@ import pytest
 
 from zerkalo.booking_form.model import HookState
 from zerkalo.web.pages.admin_setup import steps_of
-from zerkalo.web.pages.admin_words import ago, reason_text, span
+from zerkalo.web.pages.admin_words import about, ago, reason_text, span
 from zerkalo.web.pages.desk import HookAnswer
 from zerkalo.web.pages.kept import STALE_SECONDS_MAX, TIMES_KEPT, Asked, Kept
 from zerkalo.web.pages.masking import BODY_CHARS_MAX, MASK, shown_body
@@ -146,12 +146,30 @@ def test_any_body_can_be_shown() -> None:
         (60, "1 мин"),
         (3600, "1 ч"),
         (7500, "2 ч 5 мин"),
-        (90_000, "1 д"),
+        (90_000, "1 день"),
+        (3 * 86_400, "3 дня"),
+        (25 * 86_400, "25 дней"),
         (-5, "0 с"),
     ],
 )
 def test_spans_are_as_fine_as_one_cares(seconds: float, ru: str) -> None:
     assert span(seconds, "ru").replace("\N{NO-BREAK SPACE}", " ") == ru
+
+
+@pytest.mark.parametrize(
+    ("resource", "resource_id", "event", "ru"),
+    [
+        ("record", 123, "update", "запись 123, изменение"),
+        ("client", 5, "create", "клиент 5, создание"),
+        ("loyalty_card", 7, "burn", "loyalty_card 7, burn"),
+        ("schedule", None, None, "график"),
+        (None, None, None, ""),
+    ],
+)
+def test_an_event_is_told_in_words(
+    resource: str | None, resource_id: int | None, event: str | None, ru: str
+) -> None:
+    assert about(resource, resource_id, event, "ru").replace("\N{NO-BREAK SPACE}", " ") == ru
 
 
 def test_how_long_ago() -> None:

@@ -45,6 +45,12 @@ def test_points_take_their_form(number: int, ru: str) -> None:
     assert wording.points(number, "ru").replace("\N{NO-BREAK SPACE}", " ") == ru
 
 
+def test_large_numbers_and_days() -> None:
+    assert wording.number(1_234_567) == "1\N{NO-BREAK SPACE}234\N{NO-BREAK SPACE}567"
+    words = [wording.days(one, "ru").split("\N{NO-BREAK SPACE}")[1] for one in (1, 3, 30, 111)]
+    assert words == ["день", "дня", "дней", "дней"]
+
+
 def test_a_date_tells_its_year_only_where_it_is_another() -> None:
     assert wording.long_date(AT, "ru", today=date(2026, 1, 1)) == "четверг, 3\N{NO-BREAK SPACE}декабря"
     assert wording.long_date(AT, "en", today=date(2025, 1, 1)) == "Thursday, 3\N{NO-BREAK SPACE}December 2026"

@@ -108,7 +108,16 @@ def routes(site: Site) -> list[Route]:
         before_id = page.query().number("before")
         found = await runtime.runs.latest(before_id=before_id, limit=RUNS_PAGE + 1)
         more = f"/admin/runs?before={found[RUNS_PAGE - 1].id}" if len(found) > RUNS_PAGE else None
-        return render(page, "admin/runs.html", runs=found[:RUNS_PAGE], next_url=more, now=runtime.clock())
+        return render(
+            page,
+            "admin/runs.html",
+            runs=found[:RUNS_PAGE],
+            enabled=runtime.settings.yclients_enabled,
+            # The newest ones are read again while one of them goes on.
+            is_running=before_id is None and any(run.is_running for run in found),
+            next_url=more,
+            now=runtime.clock(),
+        )
 
     async def show_drift(request: Request) -> Response:
         page = await site.page(request)

@@ -11,7 +11,9 @@ from zerkalo.web.pages.site import Page
 
 
 def render(page: Page, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A page whose template also sees `ago(at, now)`, `moment(at)`, `span(seconds)`, `word(words.X, name)`, `reason(text)`."""
+    """A page whose template also sees `ago(at, now)`, `moment(at)`, `span(seconds)`, `word(words.X, name)`, `reason(text)`,
+    `about(resource, id, event)`.
+    """
     language = page.language
     return page.render(
         template,
@@ -22,6 +24,7 @@ def render(page: Page, template: str, *, status: int = 200, **values: Any) -> Re
         span=partial(admin_words.span, language=language),
         word=partial(admin_words.word, language=language),
         reason=partial(admin_words.reason_text, language=language),
+        about=partial(admin_words.about, language=language),
         **values,
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 from zerkalo.kit.language import Language
-from zerkalo.web.pages.wording import FLASHES, NBSP, PROBLEMS, WARNINGS, Words, short_date
+from zerkalo.web.pages.wording import FLASHES, NBSP, PROBLEMS, WARNINGS, Words, days, short_date
 
 STATUSES: Mapping[str, Words] = {
     "PENDING": {"ru": "Ожидают", "en": "Pending"},
@@ -34,6 +34,26 @@ MATCHED_BY: Mapping[str, Words] = {
     "email": {"ru": "по e-mail", "en": "by the e-mail"},
     "phone": {"ru": "по телефону", "en": "by the phone"},
 }
+RESOURCES: Mapping[str, Words] = {
+    "record": {"ru": "запись", "en": "record"},
+    "client": {"ru": "клиент", "en": "client"},
+    "staff": {"ru": "мастер", "en": "master"},
+    "schedule": {"ru": "график", "en": "schedule"},
+    "service": {"ru": "услуга", "en": "service"},
+    "service_category": {"ru": "категория услуг", "en": "category of services"},
+    "good": {"ru": "товар", "en": "good"},
+    "goods_operations_sale": {"ru": "продажа товара", "en": "sale of goods"},
+    "finances_operation": {"ru": "платёж", "en": "payment"},
+    "company": {"ru": "филиал", "en": "branch"},
+    "salon": {"ru": "филиал", "en": "branch"},
+    "zerkalo_test": {"ru": "проверка связи", "en": "test of the way"},
+}
+"""What YCLIENTS tells of; others by its own name."""
+EVENTS: Mapping[str, Words] = {
+    "create": {"ru": "создание", "en": "created"},
+    "update": {"ru": "изменение", "en": "changed"},
+    "delete": {"ru": "удаление", "en": "deleted"},
+}
 _REASONS_RU: Mapping[str, str] = {
     "malformed or cut off": "тело не JSON или оборвано",
     "not JSON": "тело не JSON",
@@ -55,6 +75,13 @@ def word(words: Mapping[str, Words], name: str | None, language: Language) -> st
     return known[language] if known else name or ""
 
 
+def about(resource: str | None, resource_id: int | None, event: str | None, language: Language) -> str:
+    """What a delivery tells of: "запись 123, изменение"; "" where that could not be read."""
+    what = word(RESOURCES, resource, language)
+    named = f"{what}{NBSP}{resource_id}" if what and resource_id else what
+    return ", ".join(part for part in (named, word(EVENTS, event, language)) if part)
+
+
 def reason_text(reason: str | None, language: Language) -> str:
     """Why a delivery did what it did; the program's own words where there is no sentence for people."""
     if reason is None:
@@ -71,7 +98,7 @@ def reason_text(reason: str | None, language: Language) -> str:
 
 
 def span(seconds: float, language: Language) -> str:
-    """As "45 с", "3 мин", "2 ч 5 мин", "4 д": as fine as one cares to know."""
+    """As "45 с", "3 мин", "2 ч 5 мин", "4 дня": as fine as one cares to know."""
     ru = language == "ru"
     whole = max(0, round(seconds))
     if whole < _MINUTE:
@@ -82,7 +109,7 @@ def span(seconds: float, language: Language) -> str:
         minutes = whole % _HOUR // _MINUTE
         rest = f" {minutes}{NBSP}{'мин' if ru else 'min'}" if minutes else ""
         return f"{whole // _HOUR}{NBSP}{'ч' if ru else 'h'}{rest}"
-    return f"{whole // _DAY}{NBSP}{'д' if ru else 'd'}"
+    return days(whole // _DAY, language)
 
 
 def ago(at: datetime | None, now: datetime, language: Language) -> str:
@@ -107,8 +134,8 @@ FLASHES.update(
         "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
         "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
         "unlinked": {
-            "ru": "Запись отвязана и останется ничьей, пока её не привяжут вручную.",
-            "en": "The booking is unlinked, and stays nobody's until it is linked by hand.",
+            "ru": "Запись отвязана и останется без клиента, пока её не привяжут вручную.",
+            "en": "The booking is unlinked, and stays without a client until it is linked by hand.",
         },
         "replayed": {"ru": "Событие принято.", "en": "The event is taken in."},
         "replayed_in_vain": {

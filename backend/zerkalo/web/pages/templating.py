@@ -15,6 +15,8 @@ _FILTERS: Mapping[str, Any] = {
     "money": wording.money,
     "duration": wording.duration,
     "points": wording.points,
+    "days": wording.days,
+    "number": wording.number,
     "long_date": wording.long_date,
     "short_date": wording.short_date,
     "clock": lambda moment: f"{moment:%H:%M}",

@@ -125,6 +125,16 @@ def points(number: int, language: Language) -> str:
     return count(number, ("балл", "балла", "баллов"), ("point", "points"), language)
 
 
+def days(number: int, language: Language) -> str:
+    """As "1 день", "30 дней"."""
+    return count(number, ("день", "дня", "дней"), ("day", "days"), language)
+
+
+def number(value: int) -> str:
+    """As "1 234 567", with spaces that don't break."""
+    return f"{value:,}".replace(",", NBSP)
+
+
 STATUSES: Mapping[str, Words] = {
     "PENDING": {"ru": "Ждём вас", "en": "Expected"},
     "CONFIRMED": {"ru": "Подтверждена", "en": "Confirmed"},
@@ -274,7 +284,10 @@ PROBLEMS: dict[str, Words] = {
     },
     "phone_missing": {"ru": "Введите номер телефона.", "en": "Enter your phone number."},
     "email_invalid": {"ru": "Проверьте e-mail.", "en": "See the e-mail again."},
-    "name_missing": {"ru": "Введите имя.", "en": "Enter your name."},
+    "name_missing": {
+        "ru": "Салон не принял такое имя. Введите его полностью.",
+        "en": "The salon does not take this name. Enter it in full.",
+    },
     "consent_missing": {
         "ru": "Салону нужно ваше согласие на обработку данных.",
         "en": "The salon needs your consent.",
