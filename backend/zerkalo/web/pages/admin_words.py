@@ -140,15 +140,15 @@ FLASHES.update(
         "replayed": {"ru": "Событие принято.", "en": "The event is taken in."},
         "replayed_in_vain": {
             "ru": "Событие снова не удалось понять, причина ниже.",
-            "en": "The event could not be understood this time either; see why below.",
+            "en": "The event could not be understood this time either; the reason is below.",
         },
         "quarantine_replayed": {
             "ru": "Повторили. Что осталось, снова не удалось понять.",
-            "en": "Taken in again. What is left could not be understood this time either.",
+            "en": "Replayed. What is left could not be understood this time either.",
         },
         "quarantine_goes_on": {
             "ru": "Повторили сколько смогли за один раз. Нажмите ещё раз, чтобы продолжить.",
-            "en": "As many were taken in again as go in one turn. Press once more to go on.",
+            "en": "As many were replayed as go in one turn. Press once more to continue.",
         },
         "set_aside": {"ru": "Событие убрано из карантина.", "en": "The event is out of the quarantine."},
         "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},

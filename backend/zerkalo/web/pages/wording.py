@@ -201,7 +201,7 @@ PROBLEMS: dict[str, Words] = {
     "stale_form": {
         "ru": "Форма устарела. Откройте страницу ещё раз и повторите. Если не помогает, разрешите cookie и проверьте, "
         "что адрес начинается с https.",
-        "en": "The form is out of date. Open the page again and repeat. If that does not help, allow cookies and see "
+        "en": "The form is out of date. Open the page again and repeat. If that does not help, allow cookies and check "
         "that the address begins with https.",
     },
     "no_such_contact": {
@@ -215,7 +215,7 @@ PROBLEMS: dict[str, Words] = {
     "wrong_password": {"ru": "Пароль не подходит.", "en": "The password is wrong."},
     "wrong_code": {
         "ru": "Код не подошёл или устарел. Проверьте его или запросите новый.",
-        "en": "The code is wrong or out of time. See it again or ask for a new one.",
+        "en": "The code is wrong or has expired. Check it, or ask for a new one.",
     },
     "contact_taken": {
         "ru": "Этот контакт уже подтвердил другой человек. Если оба аккаунта ваши, обратитесь в салон.",
@@ -250,7 +250,7 @@ PROBLEMS: dict[str, Words] = {
     },
     "idempotency_key_reused": {
         "ru": "Эта форма уже была отправлена. Проверьте данные и отправьте ещё раз.",
-        "en": "This form was sent before. See what it says and send it again.",
+        "en": "This form was sent before. Check the details and send it again.",
     },
     "slot_taken": {
         "ru": "Это время только что заняли. Выберите другое, всё введённое сохранено.",
@@ -283,7 +283,7 @@ PROBLEMS: dict[str, Words] = {
         "en": "The salon can't take this phone number.",
     },
     "phone_missing": {"ru": "Введите номер телефона.", "en": "Enter your phone number."},
-    "email_invalid": {"ru": "Проверьте e-mail.", "en": "See the e-mail again."},
+    "email_invalid": {"ru": "Проверьте e-mail.", "en": "Please check the e-mail."},
     "name_missing": {
         "ru": "Салон не принял такое имя. Введите его полностью.",
         "en": "The salon does not take this name. Enter it in full.",
@@ -303,11 +303,11 @@ PROBLEMS: dict[str, Words] = {
     },
     "already_cancelled": {"ru": "Эта запись уже отменена.", "en": "This booking is cancelled already."},
     "already_past": {"ru": "Визит уже начался или прошёл.", "en": "This visit has begun or is over."},
-    "invalid_request": {"ru": "Что-то введено неверно.", "en": "Something is not as expected."},
+    "invalid_request": {"ru": "Что-то введено неверно.", "en": "Something was entered wrong."},
     "invalid_cursor": {"ru": "Такой страницы нет.", "en": "There is no such page."},
     "too_many_requests": {
         "ru": "Слишком много попыток. Подождите немного.",
-        "en": "Too many tries. Wait a little.",
+        "en": "Too many attempts. Wait a little.",
     },
     "too_large": {"ru": "Слишком много текста.", "en": "That is too much text."},
     "method_not_allowed": {"ru": "Так эту страницу не открыть.", "en": "This page can't be opened this way."},
@@ -322,7 +322,7 @@ PROBLEMS: dict[str, Words] = {
 }
 """What went wrong, by the stable `code` of the problem. Modules add their own."""
 
-_OTHER: Words = {"ru": "Не получилось.", "en": "That did not work."}
+_OTHER: Words = {"ru": "Не получилось.", "en": "Something went wrong."}
 
 
 def problem_text(code: str, language: Language) -> str:
