@@ -120,6 +120,13 @@ async def test_every_page_is_fit_and_light(
         await maria.must_be_fit()
 
 
+async def test_the_desk_fits_the_narrowest_window(browser: Browser, site: Site, admin_id: int) -> None:
+    async with desk(browser, site, admin_id, 320) as maria:
+        for path in PAGES:
+            await maria.open(path)
+            await maria.must_be_fit()
+
+
 async def test_charts_are_drawn_and_can_be_read_as_tables(
     browser: Browser, site: Site, admin_id: int, width: int
 ) -> None:

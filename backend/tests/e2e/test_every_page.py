@@ -169,3 +169,36 @@ async def test_the_code_is_copied_with_one_tap(browser: Browser, site: Site, use
         assert await vera.page.evaluate("navigator.clipboard.readText()") == "VERA2345"
         loaded = await vera.page.evaluate("document.querySelector('.qr').naturalWidth")
         assert loaded > 0
+
+
+async def test_the_code_is_copied_where_there_is_no_clipboard(
+    browser: Browser, site: Site, user_id: int
+) -> None:
+    """As over plain http in the salon's own network; and however often it is tapped, the button says what it does."""
+    async with visitor(browser, site, user_id=user_id) as vera:
+        await vera.page.add_init_script(
+            "Object.defineProperty(navigator, 'clipboard', {value: undefined});"
+            "document.addEventListener('copy', () => { window.copied = getSelection().toString(); });"
+        )
+        await vera.open("/me")
+        await vera.page.dblclick("#code [data-copy]")
+        await vera.page.wait_for_selector("text=Скопировано")
+        assert await vera.page.evaluate("window.copied") == "VERA2345"
+        await vera.page.wait_for_selector("#code [data-copy]:has-text('Скопировать')")
+
+
+NARROWEST = 320
+"""CSS pixels: an old small phone, or a page enlarged four times on a desk."""
+
+
+async def test_nothing_scrolls_sideways_on_the_narrowest_window(
+    browser: Browser, site: Site, user_id: int
+) -> None:
+    async with visitor(browser, site, width=NARROWEST) as guest:
+        for path in FOR_GUESTS:
+            await guest.open(path)
+            await guest.must_be_fit()
+    async with visitor(browser, site, width=NARROWEST, user_id=user_id) as vera:
+        for path in FOR_USERS:
+            await vera.open(path)
+            await vera.must_be_fit()

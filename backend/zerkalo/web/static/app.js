@@ -7,11 +7,12 @@
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Without https there is no clipboard: select the text, so that one tap more copies it.
+      // Without https there is no clipboard: select the text, and copy as the keyboard would.
       const shown = button.parentElement.querySelector(".copied-text");
       if (shown) window.getSelection().selectAllChildren(shown);
-      return;
+      if (!shown || !document.execCommand("copy")) return; // what is selected can still be copied by hand
     }
+    if (button.textContent === button.dataset.copied) return;
     const before = button.textContent;
     button.textContent = button.dataset.copied;
     setTimeout(() => { button.textContent = before; }, 2000);
