@@ -385,7 +385,8 @@ async def test_setup_ticks_off_what_is_seen_to_work(salon: Application, desk: De
 
     # Nobody listens at PUBLIC_URL here, and the page says so.
     tested = await desk.post("/admin/setup/test", company_id=COMPANY_ID)
-    assert "Тестовое событие не дошло" in await desk.get(tested.headers["location"])
+    told = await desk.get(tested.headers["location"])
+    assert '<div class="notice warning" role="status">Тестовое событие не дошло' in told, "no good news"
 
     await event(salon, b'{"company_id": %d, "resource": "client", "resource_id": 1, "data": []}' % COMPANY_ID)
     assert "первое событие пришло" in await desk.get("/admin/setup")
@@ -400,6 +401,19 @@ async def until(desk: Desk, path: str, text: str) -> str:
             return page
         await asyncio.sleep(0.05)
     raise AssertionError(f"{path} never said {text!r}")
+
+
+async def test_where_the_sync_is_off_no_page_offers_it(database_server: TestServer) -> None:
+    with database_server.database() as dsn, open_folder() as folder:
+        async with running_application(
+            dsn, folder, YCLIENTS_ENABLED="False", PUBLIC_URL="http://localhost"
+        ) as application:
+            admin = await application.new_user(email="off@example.com", is_admin=True)
+            async with await browser_of(application, admin) as client:
+                pages = {path: await Desk(client).get(path) for path in PAGES}
+
+    assert [path for path, page in pages.items() if 'action="/admin/sync"' in page] == []
+    assert "Синхронизация выключена" in pages["/admin"]
 
 
 async def test_the_comparison_names_what_differs(salon: Application, desk: Desk) -> None:
