@@ -34,15 +34,18 @@ CHECKS = (
 PATCH /booking/{id}; a schema can't say which e-mail is taken (`positive_data_acceptance`); and an id that stays visible
 after its DELETE is no leak (`use_after_free`, `ensure_resource_availability`)."""
 
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+
 
 @dataclass
 class Fuzzed:
-    """How a run went: what the tool printed, and how many calls it made with which outcome."""
+    """How a run went: what the tool printed, how each phase ended, how many calls it made with which outcome."""
 
     exit_code: int
     output: str
     cases: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
+    phases: dict[str, str] = field(default_factory=dict[str, str])
 
 
 async def fuzz(application: Application, *, seconds: int, seed: int, folder: Path) -> Fuzzed:
@@ -52,7 +55,7 @@ async def fuzz(application: Application, *, seconds: int, seed: int, folder: Pat
     async with application.listening() as port:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{port}/openapi.json"),
-            *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing,stateful"),
+            *("--checks", ",".join(CHECKS), "--phases", ",".join(PHASES)),
             *("--max-time", str(seconds), "--seed", str(seed), "--continue-on-failure", "--no-color"),
             *("--report", "ndjson", "--report-ndjson-path", str(report), "--warnings", "off"),
             *("--suppress-health-check", "all", "--request-timeout", "40"),
@@ -87,7 +90,11 @@ async def _fill(application: Application) -> None:
 
 def _count(fuzzed: Fuzzed, report: Path) -> None:
     for line in report.open():
-        for status in _statuses(json.loads(line)):
+        event = json.loads(line)
+        ended = event.get("PhaseFinished")
+        if ended is not None:
+            fuzzed.phases[ended["phase"]["name"]] = ended["status"]
+        for status in _statuses(event):
             fuzzed.cases += 1
             fuzzed.statuses[status] += 1
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.api import fuzz
+from tests.fuzz.api import PHASES, fuzz
 from tests.support.application import running_application
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -22,6 +22,7 @@ async def test_every_answer_is_as_the_openapi_says_and_none_is_a_fault_of_ours(
         fuzzed = await fuzz(application, seconds=SECONDS, seed=1, folder=tmp_path)
 
     assert fuzzed.exit_code == 0, fuzzed.output
+    assert {name: fuzzed.phases.get(name) for name in PHASES} == dict.fromkeys(PHASES, "success")
     assert fuzzed.cases >= CALLS_MIN, fuzzed.output
     assert not [status for status in fuzzed.statuses if status in (500, 501, 502, 504)]
 
