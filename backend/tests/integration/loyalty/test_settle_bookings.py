@@ -177,19 +177,29 @@ async def test_a_ledger_written_behind_the_back_of_a_settler_is_read_again(pool:
     async with pool.connection() as conn:
         booking = await add_booking(conn, user_id=await add_user(conn), status="COMPLETED", revision=2)
         state = await state_of(conn, booking)
-    settled = []
 
-    async def settle_it(price):
+    async def settle_it(conn: Connection) -> int:
+        return await service.settle_bookings(conn, [state], FIVE, NOW)
+
+    async def settle_too() -> int:
         async with transaction(pool) as conn:
-            settled.append(
-                await service.settle_bookings(conn, [replace(state, price_kopecks=price)], FIVE, NOW)
-            )
+            return await settle_it(conn)
 
-    await asyncio.gather(*[settle_it(250_000) for _ in range(8)])
+    async with transaction(pool) as first:
+        assert await settle_it(first) == 1
+        second = asyncio.create_task(settle_too())  # reads a ledger without the first one's entry, for sure
+        async with pool.connection() as watching:
+            while not second.done() and not await somebody_waits(watching):
+                await asyncio.sleep(0.01)
 
-    assert sum(settled) == 1
+    assert await second == 0
     async with pool.connection() as conn:
         assert list((await sums(conn, booking)).values()) == [125]
+
+
+async def somebody_waits(conn: Connection) -> bool:
+    sql = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+    return bool(await (await conn.execute(sql)).fetchall())
 
 
 async def test_points_that_expired_are_not_taken_again_by_a_reversal(conn):
