@@ -31,6 +31,11 @@ PAUSE_SECONDS_MAX = 3600.0
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 
+def spacing_seconds(per_second: float, per_minute: float) -> float:
+    """How far apart requests from one address leave: by the slower of the two rates, and a little wider."""
+    return max(1 / per_second, 60 / per_minute) * SPACING_MARGIN
+
+
 class Limiter(Protocol):
     """What the client needs of a limiter."""
 
@@ -104,7 +109,7 @@ class DatabaseLimiter:
     ) -> None:
         self._pool = pool
         self._egress = egress
-        self._spacing_seconds = max(1 / per_second, 60 / per_minute) * SPACING_MARGIN
+        self._spacing_seconds = spacing_seconds(per_second, per_minute)
         self._clock = clock
         self._sleep = sleep
 
