@@ -5,17 +5,21 @@ alternate between what is compared; each figure is the median over them, each ra
 """
 
 import argparse
+import logging
 
-from tests.benchmark import backfill, cold_start, freshness, growth, pages, webhooks
+import structlog
+
+from tests.benchmark import backfill, cold_start, disk, freshness, growth, pages, webhooks
 from tests.benchmark.stage import open_stage
 
 BOOKINGS = 50_000
 """In the database before the measures that don't ask about its size."""
-MEASURES = ("webhooks", "pages", "freshness", "backfill", "growth", "start")
+MEASURES = ("webhooks", "pages", "freshness", "backfill", "growth", "disk", "start")
 
 
 def main() -> None:
     given = _arguments()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with open_stage() as stage:
         if not {"webhooks", "pages", "freshness"}.isdisjoint(given.measures):
             with stage.database("salon", bookings=BOOKINGS) as dsn:
@@ -30,6 +34,8 @@ def main() -> None:
             backfill.measure(stage, records=given.records)
         if "growth" in given.measures:
             growth.measure(stage, bookings_max=given.bookings_max)
+        if "disk" in given.measures:
+            disk.measure(stage)
     if "start" in given.measures:
         cold_start.measure()
 
