@@ -15,7 +15,7 @@ run: setup ## run the server against the real YCLIENTS, with the settings of .en
 	@exec $(BIN)/zerkalo serve
 
 demo: setup ## run everything on a made-up salon, http://localhost:8000; Ctrl-C stops it
-	@exec $(BIN)/zerkalo demo
+	@exec $(BIN)/zerkalo demo --with-parent
 
 check: lint ## the fast checks: format, lint, types, imports, unit and property tests
 	cd backend && $(PYTEST) -q -n 2 tests/unit tests/property

@@ -128,7 +128,7 @@ def child_app() -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            _ending_with_parent(),
+            ending_with_parent(),
             database(settings) as dsn,
             running_app(settings, dsn, with_worker=False) as (inner, _),
         ):
@@ -139,7 +139,7 @@ def child_app() -> FastAPI:
 
 
 @asynccontextmanager
-async def _ending_with_parent() -> AsyncIterator[None]:
+async def ending_with_parent() -> AsyncIterator[None]:
     """Ends this process in order when its parent is gone: killed, it can tell its children nothing."""
     parent = os.getppid()
 
