@@ -247,6 +247,9 @@ def _make_secret_key(path: Path) -> None:
             file.write(secrets.token_hex(32))
             file.flush()
             os.fsync(file.fileno())
+            if os.geteuid() == 0:  # root's `check` before the first start must not lock the server's user out
+                owner = path.parent.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         os.link(draft, path)
     except FileExistsError:
         pass  # another process was first; its key counts

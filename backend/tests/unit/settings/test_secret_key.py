@@ -1,6 +1,7 @@
 """The key that is made once and kept in DATA_DIR."""
 
 import multiprocessing
+import os
 import stat
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -27,6 +28,15 @@ def test_a_made_key_stays_the_same_and_is_for_the_owner_only(tmp_path: Path):
     assert stat.S_IMODE((tmp_path / "new" / "data" / "secret_key").stat().st_mode) == 0o600
     assert [path.name for path in (tmp_path / "new" / "data").iterdir()] == ["secret_key"]
     assert _ask(tmp_path / "other") != first
+
+
+def test_a_key_that_root_makes_is_the_owner_of_the_folder_s(tmp_path: Path):
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 12345, 12345)
+
+    _ask(tmp_path)
+
+    assert (tmp_path / "secret_key").stat().st_uid == tmp_path.stat().st_uid
 
 
 def test_processes_that_ask_at_once_get_one_key(tmp_path: Path):
