@@ -33,6 +33,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "last": ("Последние синхронизированные записи", "Last synced bookings"),
     "none": ("нет", "none"),
     "run": ("Последняя синхронизация", "Last sync"),
+    "run_running": ("идёт", "running"),
+    "run_finished": ("завершена", "finished"),
+    "run_failed": ("не удалась", "failed"),
     "webhook": ("Последний webhook", "Last webhook"),
     "never": ("ещё не было", "never"),
     "ago": ("назад", "ago"),
@@ -107,7 +110,7 @@ def _stored(facts: Facts, say: Any) -> list[str]:
     lines.append("")
     for company in facts.companies:
         told = _ago(company.last_started_at, facts.now, say)
-        ended = f", {company.last_status}" if company.last_status else ""
+        ended = f", {say(f'run_{company.last_status}')}" if company.last_status else ""
         ended += f": {printable_text(company.last_error)}" if company.last_error else ""
         lines.append(f"{say('run')} ({say('company')} {company.id}): {told}{ended}")
     lines.append(f"{say('webhook')}: {_ago(facts.last_webhook_at, facts.now, say)}")

@@ -1,0 +1,156 @@
+"""/healthz, /readyz and /metrics: what a load balancer and a Prometheus see of each state."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from tests.support.api import NOW
+from zerkalo.db.pool import Pool, open_pool
+from zerkalo.settings import Settings
+from zerkalo.web import ops
+from zerkalo.web.ops import Metrics
+
+pytestmark = pytest.mark.integration
+
+COMPANY_ID = 5
+STARTED_AT = NOW - timedelta(days=2)
+
+
+@dataclass
+class OpsRuntime:
+    """What the routes ask for; `now` is the clock's hand."""
+
+    pool: Pool
+    settings: Settings = field(
+        default_factory=lambda: Settings(yclients_enabled=True, yclients_company_ids=(COMPANY_ID,))
+    )
+    started_at: datetime = STARTED_AT
+    metrics: Metrics = field(default_factory=Metrics)
+    now: datetime = NOW
+    works: bool = True
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def worker_alive(self) -> bool:
+        return self.works
+
+    async def get(self, path: str) -> httpx2.Response:
+        app = FastAPI()
+        app.include_router(ops.router(self))
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://salon.test") as client:
+            return await client.get(path)
+
+    async def execute(self, sql: str, *values: object) -> None:
+        async with self.pool.connection() as conn:
+            await conn.execute(sql.encode(), values)
+
+    async def run(self, status: str, started_at: datetime) -> None:
+        await self.execute(
+            "insert into sync_runs (company_id, status, full_history, started_at) values (%s, %s, true, %s)",
+            COMPANY_ID,
+            status,
+            started_at,
+        )
+
+
+@pytest.fixture
+async def runtime(pool: Pool) -> OpsRuntime:
+    one = OpsRuntime(pool)
+    await one.execute("insert into companies (id, title) values (%s, 'Salon')", COMPANY_ID)
+    return one
+
+
+@pytest.fixture
+async def away(dsn: str) -> AsyncIterator[OpsRuntime]:
+    """One whose database has gone."""
+    async with open_pool(dsn, name="gone") as pool:
+        await pool.close()
+        yield OpsRuntime(pool)
+
+
+async def test_it_is_ready_before_the_first_sync_and_its_age_counts_from_the_start(
+    runtime: OpsRuntime,
+) -> None:
+    runtime.started_at = NOW - timedelta(minutes=60)
+    ready = await runtime.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+    assert set(ready.json()["checks"].values()) == {"ok"}
+
+    runtime.now += timedelta(seconds=1)
+    late = await runtime.get("/readyz")
+    assert (late.status_code, late.json()["status"]) == (503, "not ready")
+    assert late.json()["checks"]["sync"] == "the last good sync began 1:00:01 ago"
+
+
+async def test_a_good_sync_makes_it_ready_and_a_failed_one_does_not(runtime: OpsRuntime) -> None:
+    await runtime.run("failed", NOW - timedelta(minutes=1))
+    assert (await runtime.get("/readyz")).status_code == 503
+
+    await runtime.run("finished", NOW - timedelta(minutes=59))
+    assert (await runtime.get("/readyz")).status_code == 200
+
+    runtime.now += timedelta(minutes=2)
+    assert (await runtime.get("/readyz")).status_code == 503
+
+
+async def test_a_run_under_way_is_no_delay_and_without_yclients_nothing_is_late(runtime: OpsRuntime) -> None:
+    await runtime.run("running", NOW - timedelta(days=1))
+    assert (await runtime.get("/readyz")).status_code == 200
+
+    await runtime.execute("update sync_runs set status = 'failed'")
+    assert (await runtime.get("/readyz")).status_code == 503
+
+    runtime.settings = Settings(yclients_company_ids=(COMPANY_ID,))
+    assert (await runtime.get("/readyz")).status_code == 200
+
+
+async def test_a_worker_that_is_down_and_tables_that_are_old_are_told(runtime: OpsRuntime) -> None:
+    runtime.started_at = NOW
+    runtime.works = False
+    answer = await runtime.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["worker"]) == (503, "the worker is down")
+
+    runtime.works = True
+    await runtime.execute("update alembic_version set version_num = 'older'")
+    answer = await runtime.get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["schema"]) == (503, "run `zerkalo migrate`")
+
+
+async def test_without_its_database_it_lives_and_counts_but_is_not_ready(away: OpsRuntime) -> None:
+    away.metrics.count_webhook("not_stored", 0.01)
+
+    assert (await away.get("/healthz")).json() == {"status": "ok"}
+    ready = await away.get("/readyz")
+    assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "does not answer")
+    figures = await away.get("/metrics")
+    assert figures.status_code == 200
+    assert 'zerkalo_webhooks_total{outcome="not_stored"} 1.0' in figures.text
+
+
+async def test_the_figures_are_those_of_the_tables(runtime: OpsRuntime) -> None:
+    await runtime.run("finished", NOW - timedelta(seconds=90))
+    await runtime.execute(
+        "insert into refetches (company_id, record_id, hint, reason, requested_at, next_attempt_at)"
+        " values (%s, 1, false, 'test', now(), now())",
+        COMPANY_ID,
+    )
+    runtime.metrics.count_webhook("applied", 0.004)
+
+    figures = await runtime.get("/metrics")
+
+    assert figures.headers["content-type"].startswith("text/plain")
+    for line in (
+        'zerkalo_webhooks_total{outcome="applied"} 1.0',
+        'zerkalo_webhook_seconds_bucket{le="0.005"} 1.0',
+        "zerkalo_quarantine 0.0",
+        "zerkalo_refetches_waiting 1.0",
+        "zerkalo_unverified_bookings 0.0",
+        "zerkalo_sync_age_seconds 90.0",
+    ):
+        assert line in figures.text.splitlines(), line

@@ -1,0 +1,124 @@
+"""What a check-up makes of the facts."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from zerkalo.checkup import texts
+from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity
+from zerkalo.checkup.rules import problems_of, sync_lag
+from zerkalo.checkup.service import is_healthy
+
+NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
+COMPANY = CompanyFacts(
+    id=7,
+    title="Salon",
+    timezone_name="Europe/Moscow",
+    last_status="finished",
+    last_started_at=NOW - timedelta(minutes=20),
+    last_finished_at=NOW - timedelta(minutes=19),
+    last_error=None,
+    last_success_at=NOW - timedelta(minutes=20),
+    problem=None,
+    answer="",
+)
+WELL = Facts(
+    now=NOW,
+    settings={},
+    enabled=True,
+    has_tokens=True,
+    has_secret=True,
+    webhook_url="https://salon.test/hook?token=t",
+    interval_minutes=30,
+    can_send_email=True,
+    can_send_sms=True,
+    schema_is_current=True,
+    since=None,
+    companies=(COMPANY,),
+    last_webhook_at=NOW - timedelta(hours=1),
+    worker_seen_at=NOW - timedelta(seconds=10),
+)
+
+
+def company(**changes: object) -> Facts:
+    return replace(WELL, companies=(replace(COMPANY, **changes),))
+
+
+def codes(facts: Facts) -> list[str]:
+    return [problem.code for problem in problems_of(facts)]
+
+
+def test_where_all_is_well_nothing_is_said():
+    assert problems_of(WELL) == ()
+    assert sync_lag(WELL) == timedelta(minutes=20)
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "severity"),
+    [
+        (replace(WELL, schema_is_current=False), "schema_outdated", Severity.ERROR),
+        (replace(WELL, enabled=False), "yclients_disabled", Severity.ERROR),
+        (replace(WELL, has_tokens=False), "tokens_missing", Severity.ERROR),
+        (replace(WELL, has_secret=False), "secret_missing", Severity.ADVICE),
+        (replace(WELL, last_webhook_at=None), "webhook_never", Severity.ADVICE),
+        (company(problem="401: Необходима авторизация"), "yclients_refuses", Severity.ERROR),
+        (company(answer="no connection: ConnectError"), "yclients_silent", Severity.ERROR),
+        (company(last_status="failed", last_error="503"), "sync_failed", Severity.ERROR),
+        (company(last_success_at=NOW - timedelta(minutes=61)), "sync_late", Severity.ERROR),
+        (company(last_success_at=None, last_status=None), "sync_late", Severity.ERROR),
+        (replace(WELL, worker_seen_at=None), "worker_silent", Severity.ERROR),
+        (replace(WELL, worker_seen_at=NOW - timedelta(seconds=121)), "worker_silent", Severity.ERROR),
+        (replace(WELL, quarantine=2), "quarantine", Severity.ERROR),
+        (replace(WELL, unverified_old=1), "unverified", Severity.ERROR),
+        (replace(WELL, outbox_failing=1), "messages_failing", Severity.ERROR),
+        (replace(WELL, users_without_code=3), "codes_missing", Severity.ERROR),
+        (replace(WELL, ambiguous=1), "ambiguous", Severity.ADVICE),
+        (replace(WELL, can_send_email=False), "email_unset", Severity.ADVICE),
+        (replace(WELL, can_send_sms=False), "sms_unset", Severity.ADVICE),
+    ],
+)
+def test_each_fault_has_its_problem(facts: Facts, code: str, severity: Severity):
+    (problem,) = problems_of(facts)
+
+    assert (problem.code, problem.severity) == (code, severity)
+    assert is_healthy((problem,)) == (severity is Severity.ADVICE)
+    for language in ("ru", "en"):
+        assert "{" not in texts.text_of(problem, language) + texts.fix_of(problem, language)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        company(last_success_at=NOW - timedelta(minutes=60)),
+        company(last_success_at=NOW - timedelta(days=3), last_status="running"),  # a first history takes its time
+        replace(company(last_success_at=None, last_status=None), since=NOW - timedelta(minutes=59)),
+        replace(WELL, worker_seen_at=None, since=NOW - timedelta(seconds=119)),
+    ],
+)  # fmt: skip
+def test_what_is_only_beginning_is_no_fault(facts: Facts):
+    assert problems_of(facts) == ()
+
+
+def test_one_reason_is_told_once_and_what_needs_doing_first():
+    refused = replace(
+        company(problem="401", answer="401", last_status="failed"), has_secret=False, quarantine=1
+    )
+    assert codes(refused) == ["yclients_refuses", "quarantine", "secret_missing"]
+    assert codes(replace(refused, enabled=False)) == ["yclients_disabled", "quarantine"]
+
+
+def test_the_lag_is_that_of_the_slowest_company():
+    slow = replace(COMPANY, id=8, last_success_at=NOW - timedelta(hours=2))
+    assert sync_lag(replace(WELL, companies=(COMPANY, slow))) == timedelta(hours=2)
+    assert sync_lag(replace(WELL, companies=(COMPANY, replace(slow, last_success_at=None)))) is None
+    assert sync_lag(replace(WELL, companies=())) is None
+
+
+def test_every_problem_that_may_be_found_has_its_words():
+    values = {"company": 7, "reason": "r", "url": "u", "count": 1}
+    for code in texts.CODES:
+        for language in ("ru", "en"):
+            problem = Problem(code, Severity.ERROR, values)
+            assert texts.text_of(problem, language).endswith((".", "r", "1"))
+            assert len(texts.fix_of(problem, language)) > 10
