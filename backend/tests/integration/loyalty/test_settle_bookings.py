@@ -197,11 +197,6 @@ async def test_a_ledger_written_behind_the_back_of_a_settler_is_read_again(pool:
         assert list((await sums(conn, booking)).values()) == [125]
 
 
-async def somebody_waits(conn: Connection) -> bool:
-    sql = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    return bool(await (await conn.execute(sql)).fetchall())
-
-
 async def test_points_that_expired_are_not_taken_again_by_a_reversal(conn):
     anna = await add_user(conn)
     policy = replace(FIVE, expire_days=365)
