@@ -103,15 +103,24 @@ PARTS = (
     "deleted",
     "comment",
     "seance_length",
+    "services.title",
+    "services.cost",
+    "client.phone",
+    "client.email",
+    "staff.name",
 )
-"""Keys that a partial webhook may leave out."""
+"""Keys that a partial webhook may leave out; `a.b`: of the object, or of every object of the list, that `a` is."""
 
 
 def event(
     state: State, *, without: frozenset[str] = frozenset(), bare: bool = False, **changes: Any
 ) -> dict[str, Any]:
     """The body of a webhook of this state: whole, partial (`without` these keys) or bare; `changes` to its data."""
-    data: Any = {key: value for key, value in state.record().items() if key not in without} | changes
+    data: Any = {
+        key: _without(value, {part.partition(".")[2] for part in without if part.startswith(f"{key}.")})
+        for key, value in state.record().items()
+        if key not in without
+    } | changes
     if "date" in without:
         data.pop("datetime")
     if bare:
@@ -125,6 +134,12 @@ def event(
         "status": status,
         "data": data,
     }
+
+
+def _without(value: Any, keys: set[str]) -> Any:
+    if isinstance(value, list):
+        return [_without(one, keys) for one in value]
+    return {key: kept for key, kept in value.items() if key not in keys} if isinstance(value, dict) else value
 
 
 def webhook(

@@ -247,6 +247,18 @@ async def test_object_cut_short_keeps_what_it_does_not_tell_and_is_asked_for(
         assert len(await server.rows("select * from refetches")) == 1
 
 
+async def test_event_with_little_more_than_the_id_is_asked_about_though_it_tells_nothing_new(
+    pool: Pool,
+) -> None:
+    """The only partial body that is documented: id and comment. It is sent for a change of anything."""
+    async with salon(pool) as server:
+        await server.status(event(State(5, comment="позвонить")))
+        told = event(State(6)) | {"data": {"id": RECORD_ID, "comment": "позвонить"}}
+        assert await server.status(told) == "queued"
+        assert server.rung == [COMPANY_ID]
+        assert len(await server.rows("select * from refetches")) == 1
+
+
 async def test_block_is_no_booking_and_may_become_one(pool: Pool) -> None:
     block = State(5, title=None, phone=None)
     async with salon(pool) as server:
