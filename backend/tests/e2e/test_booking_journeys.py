@@ -1,7 +1,7 @@
 """Booking as people do it: guests and users, with and without JavaScript, with everything that goes wrong on the way."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import count
 from zoneinfo import ZoneInfo
@@ -30,9 +30,10 @@ def new_phone() -> str:
 
 
 @pytest.fixture(autouse=True)
-def no_faults(site: Site) -> Iterator[None]:
-    """Every test starts and ends with a salon that works."""
+async def no_faults(site: Site) -> AsyncIterator[None]:
+    """Every test starts and ends with a salon that works, and has the hour's bookings of one address for itself."""
     emulator = site.application.emulator
+    await site.application.execute("delete from attempts")
     yield
     emulator.faults.clear()
     company = emulator.vendor.companies[COMPANY_ID]
