@@ -180,11 +180,11 @@ def write_access(cluster: Cluster, account: Account) -> None:
     _write_owned(cluster.data / "pg_ident.conf", lines, account)
 
 
-def make_socket_folder(cluster: Cluster, account: Account) -> str:
+def make_socket_folder(cluster: Cluster, account: Account, known: str | None = None) -> str:
     """The folder for the socket, mode 0700: the data folder itself.
 
     Only where its path is too long for a socket, or holds what an address can't say, a new one under /tmp. Who
-    connects finds it in the pid file.
+    connects finds it in the pid file. `known`: one that others go on connecting to, made again if it can be.
     """
     path = str(cluster.data)
     left = read_postmaster(cluster)
@@ -194,10 +194,19 @@ def make_socket_folder(cluster: Cluster, account: Account) -> str:
         r"[\w./-]+", path, re.ASCII
     ):
         return path
+    folder = _make_again(known) if known else None
     # Not TMPDIR: that may be long too, and closed to the user of the server.
-    folder = tempfile.mkdtemp(prefix=SOCKET_FOLDER_PREFIX, dir="/tmp")
+    folder = folder or tempfile.mkdtemp(prefix=SOCKET_FOLDER_PREFIX, dir="/tmp")
     if account.is_lent:
         os.chown(folder, account.uid, account.gid)
+    return folder
+
+
+def _make_again(folder: str) -> str | None:
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:  # somebody else's by now
+        return None
     return folder
 
 

@@ -12,12 +12,15 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
 import psycopg
+import structlog
+from psycopg.conninfo import conninfo_to_dict
 
 from zerkalo.db.account import Account, account_for, open_data_dir, server_folder
 from zerkalo.db.binaries import EmbeddedError, clean_environment
@@ -39,6 +42,14 @@ START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 75.0
 """Longer than the keeper gives a fast shutdown before it makes it an immediate one."""
 PAUSE_SECONDS = 0.05
+WATCH_SECONDS = 2.0
+"""How often the serving process sees whether its database still has a keeper."""
+WATCH_SECONDS_MAX = 30.0
+"""The pause between two vain tries grows up to this."""
+RESTART_SECONDS_MAX = 15.0
+"""How long one look of that watch may take; the next one goes on where it ended."""
+
+log = structlog.get_logger(__name__)
 
 
 class Database(Protocol):
@@ -114,6 +125,9 @@ class EmbeddedPostgres:
         self._users_lock: int | None = None
         self._server_lock: int | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
+        self._socket_folder: str | None = None
+        self._ended = threading.Event()
+        self._watch: threading.Thread | None = None
 
     def __enter__(self) -> str:
         try:
@@ -132,6 +146,9 @@ class EmbeddedPostgres:
             raise
 
     def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._watch:
+            self._watch.join()
         if self._server_lock is not None:
             self._stop()
         self._let_go()
@@ -161,7 +178,31 @@ class EmbeddedPostgres:
                 self._server_lock = _close(self._server_lock)
         address = self._address(account, deadline)
         _make_database(address)
+        if self._server_lock is not None:
+            self._watch = threading.Thread(target=self._keep_kept, args=[account], daemon=True)
+            self._watch.start()
         return address
+
+    def _keep_kept(self, account: Account) -> None:
+        """While we serve: should keeper and server both be killed, or stopped by somebody, start them again.
+
+        The keeper restarts a server that crashes, but nobody restarts a keeper: the serving process would live on
+        without its database. A server that has only lost its keeper gets a new one.
+        """
+        pause = WATCH_SECONDS
+        while not self._ended.wait(pause):
+            try:
+                if _is_locked(self.cluster.keeper_lock):
+                    pause = WATCH_SECONDS
+                    continue
+                log.warning("the embedded database has nobody to keep it and is taken up again")
+                if self._keeper:
+                    self._keeper.poll()  # reaps it
+                self._keeper = None
+                self._address(account, time.monotonic() + RESTART_SECONDS_MAX)
+            except (EmbeddedError, OSError) as error:
+                pause = min(pause * 2, WATCH_SECONDS_MAX)
+                log.error("the embedded database could not be taken up again", reason=str(error))  # noqa: TRY400  # the reason says it all
 
     def _address(self, account: Account, deadline: float) -> str:
         """The address of the living server, ours or another process's, started if need be."""
@@ -175,6 +216,7 @@ class EmbeddedPostgres:
             while self._keeper is None or self._keeper.poll() is None:
                 address = _living_address(self.cluster)
                 if address:
+                    self._socket_folder = str(conninfo_to_dict(address)["host"])
                     return address
                 _pause(deadline, self.cluster)
                 if self._keeper is None and not _is_locked(self.cluster.keeper_lock):
@@ -197,7 +239,7 @@ class EmbeddedPostgres:
         else:
             make_data(cluster, account, server, keeper_lock, durable=self.durable)
             write_access(cluster, account)
-            adopted, folder = None, make_socket_folder(cluster, account)
+            adopted, folder = None, make_socket_folder(cluster, account, self._socket_folder)
         command = keeper_command(cluster, account, server, folder, adopted, durable=self.durable)
         with cluster.start_log.open("wb") as log:
             self._keeper = subprocess.Popen(

@@ -219,6 +219,40 @@ def test_server_that_is_killed_under_its_users_comes_back(folder: Path) -> None:
         assert eventually(lambda: _can_connect(dsn))
 
 
+@pytest.mark.parametrize("path", ["data", "d" * 100], ids=["a socket in the data", "a socket under /tmp"])
+def test_serving_process_starts_again_what_was_killed_with_its_keeper(made_data: Path, path: str) -> None:
+    """By the kernel for want of memory, or by systemd with the unit of the command that happened to start them."""
+    with open_folder() as parent:
+        folder = parent / path
+        subprocess.run(["cp", "-a", made_data, folder], check=True)
+        with _use(folder, serves=True) as dsn:
+            _run(dsn, "create table kept (n int); insert into kept values (1)")
+            keeper = keeper_of(folder)
+            for process in [keeper, *processes_of(folder)]:
+                process.kill()
+
+            assert eventually(lambda: _can_connect(dsn)), (
+                "at the same address, or nobody who is connected finds it"
+            )
+            assert _answer(dsn, "select n from kept") == 1
+            assert keeper_of(folder).pid != keeper.pid
+        assert eventually(lambda: not processes_of(folder))
+
+
+def test_serving_process_gives_a_server_that_lost_its_keeper_a_new_one(folder: Path) -> None:
+    with user_process(folder, serves=True) as owner:
+        owner.dsn()
+        pid, keeper = server_pid(folder), keeper_of(folder)
+        keeper.kill()
+        keeper.wait()
+        assert eventually(lambda: _has_keeper(folder))
+        assert server_pid(folder) == pid
+
+        owner.process.kill()
+
+    assert eventually(lambda: not processes_of(folder))
+
+
 def test_stale_pid_file_with_a_number_that_another_process_has_is_survived(folder: Path) -> None:
     bystander = subprocess.Popen(["sleep", "600"])
     try:
@@ -384,6 +418,10 @@ def test_own_server_is_used_as_it_is() -> None:
 
     with database(Settings()) as dsn:
         assert dsn == "postgresql://salon.example/zerkalo"
+
+
+def _has_keeper(folder: Path) -> bool:
+    return any("keeper.py" in part for process in processes_of(folder) for part in process.cmdline())
 
 
 def _can_connect(dsn: str) -> bool:
