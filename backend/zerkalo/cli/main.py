@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
+TYPER_INTERRUPTED = 130
 
 
 class Command(NamedTuple):
@@ -66,11 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         _run(commands, words)
     except SystemExit as end:
+        if end.code == TYPER_INTERRUPTED:
+            _tell_interrupted(words[0])
         # uvicorn, for one, ends with 3; a text is printed by the interpreter, which then exits with 1.
         sys.exit(EXIT_FAILURE if isinstance(end.code, int) and end.code not in (0, EXIT_USAGE) else end.code)
+    except KeyboardInterrupt:  # before typer is there to hear it: most of a command's first second is imports
+        _tell_interrupted(words[0])
     except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line and not a traceback
         _fail(words[0], error)
     sys.exit(0)
+
+
+def _tell_interrupted(command: str) -> NoReturn:
+    sys.stderr.write(f"zerkalo {command}: interrupted\n")
+    sys.exit(EXIT_FAILURE)
 
 
 def _overview() -> str:

@@ -98,6 +98,21 @@ def test_failure_is_one_line_and_1(
     assert capsys.readouterr() == ("", line)
 
 
+@pytest.mark.parametrize("at", ["import", "call"])
+def test_ctrl_c_is_no_traceback(
+    install: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    at: str,
+):
+    install("zerkalo.cli.check", check=_raiser(KeyboardInterrupt()))
+    if at == "import":
+        monkeypatch.setattr("zerkalo.cli.main._load", lambda _: _raiser(KeyboardInterrupt())())
+
+    assert _end("check") == 1
+    assert capsys.readouterr() == ("", "zerkalo check: interrupted\n")
+
+
 def test_traceback_shows_only_when_debugging_and_without_secrets(
     install: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
