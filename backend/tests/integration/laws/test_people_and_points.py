@@ -65,8 +65,10 @@ class Lives(RuleBasedStateMachine):
         self.users: list[int] = []
         self.bookings: list[int] = []
 
-    @initialize(programme=st.sampled_from(sorted(PROGRAMMES)))
-    def begin(self, programme: str) -> None:
+    @initialize(programme=st.sampled_from(sorted(PROGRAMMES)), visit_hour=st.sampled_from([0, 15, 23]))
+    def begin(self, programme: str, visit_hour: int) -> None:
+        """A life begins with a visit that earns, under whichever programme, at midnight too."""
+
         async def enter() -> World:
             dsn = self.stack.enter_context(self.server.database())
             folder = self.stack.enter_context(tempfile.TemporaryDirectory())
@@ -79,18 +81,31 @@ class Lives(RuleBasedStateMachine):
         self.live(self.world.register(EMAILS[0], PHONES[0]))
         self.live(self.world.import_person(EMAILS[1], PHONES[1], "CARD2345"))
         self.live(
-            self.world.tell(RECORDS[0], State(1, attendance=1, phone=PHONES[0], email=EMAILS[1]), "webhook")
+            self.world.tell(
+                RECORDS[0],
+                State(1, attendance=1, visit_hour=visit_hour, phone=PHONES[0], email=EMAILS[1]),
+                "webhook",
+            )
         )
 
     def teardown(self) -> None:
         try:
             if hasattr(self, "world"):
-                self.live(self.world.do_chores())
-                self.runner.run(hold_after_chores(self.world))
-                self.runner.run(readers_see_their_own(self.world))
+                self._end()
         finally:
             self.runner.run(self.stack.aclose())
             self.runner.close()
+
+    def _end(self) -> None:
+        """Every life ends so: a season goes over all points, and then the salon says that nobody came after all."""
+        self.live(self.world.pass_days(41))
+        self.live(self.world.do_chores())
+        newest = {record: index for index, (record, _) in enumerate(self.world.told)}
+        for index in newest.values():
+            self._say(index, 0)
+        self.live(self.world.do_chores())
+        self.runner.run(hold_after_chores(self.world))
+        self.runner.run(readers_see_their_own(self.world))
 
     def live(self, act: Coroutine[Any, Any, None]) -> None:
         """Do something, then see that the laws hold."""
@@ -183,7 +198,10 @@ class Lives(RuleBasedStateMachine):
     @rule(which=st.integers(0, 99), attendance=st.sampled_from([1, 0]))
     def complete(self, which: int, attendance: int) -> None:
         """The salon says only that she came, or that she did not."""
-        record, state = self.world.told[which % len(self.world.told)]
+        self._say(which % len(self.world.told), attendance)
+
+    def _say(self, index: int, attendance: int) -> None:
+        record, state = self.world.told[index]
         self.second += 1
         self.live(
             self.world.tell(record, replace(state, second=self.second, attendance=attendance), "webhook")
