@@ -40,7 +40,7 @@ sim: setup ## the simulation with faults; SEED=n replays one, RUNS=n makes that 
 chaos: setup ## kill real processes under load and count what got lost; SECONDS=n goes on that long
 	cd backend && .venv/bin/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
-mutations: setup ## make ten deliberate wrongs in a copy and see that the tests notice each
+mutations: setup ## make deliberate wrongs in a copy and see that the tests notice each
 	cd backend && .venv/bin/python -m tests.mutations
 
 bench: setup ## the benchmark, beside pgbench on the same database

@@ -1,18 +1,23 @@
 """Seeds for CI, and the seeds that once found something."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.simulation.run import Report, run_seed
 from tests.support.database import TestServer
+from tests.support.project import BACKEND
 
+FIRST_SEED = 1000
 SEEDS = 50
 """One after another they take some four seconds of a core each."""
-FIRST_SEED = 1000
-
 FOUND = {
-    2: "a webhook about an erased booking brought her name back into the inbox",
-    206: "two were named in a comment, one had herself erased, and the other did not get the booking",
+    1007: "a webhook about an erased booking brought her name back into the inbox",
 }
+"""Seeds among them that show what was once found. Any change to the simulation makes other worlds of all seeds: `make
+mutations` tells whether these still show it."""
 
 
 def played(seed: int, server: TestServer) -> Report:
@@ -20,25 +25,43 @@ def played(seed: int, server: TestServer) -> Report:
         return run_seed(seed, dsn)
 
 
-@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+@pytest.mark.parametrize(
+    "seed", [seed for seed in range(FIRST_SEED, FIRST_SEED + SEEDS) if seed not in FOUND]
+)
 def test_world_heals(seed: int, database_server: TestServer):
     report = played(seed, database_server)
 
     assert not report.faults, f"{report.command}\n" + "\n".join(report.faults)
 
 
-@pytest.mark.parametrize("seed", FOUND, ids=lambda seed: f"{seed}: {FOUND[seed]}")
+@pytest.mark.parametrize("seed", FOUND)
 def test_what_was_found_stays_mended(seed: int, database_server: TestServer):
     report = played(seed, database_server)
 
-    assert not report.faults, f"{report.command}\n" + "\n".join(report.faults)
+    assert not report.faults, f"{report.command}: {FOUND[seed]}\n" + "\n".join(report.faults)
 
 
-def test_same_seed_gives_the_same_trace(database_server: TestServer):
-    first, second = played(225, database_server), played(225, database_server)
+def played_elsewhere(seed: int, server: TestServer, hash_seed: str) -> str:
+    """The trace of a seed in a process of its own, whose sets and hashes have an order of their own."""
+    program = (
+        "import sys; from tests.simulation.run import run_seed; "
+        "report = run_seed(int(sys.argv[1]), sys.argv[2]); print(report.trace, *report.lines, sep='\\n')"
+    )
+    with server.database() as dsn:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(seed), dsn],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(BACKEND)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    return done.stdout
 
-    assert first.lines == second.lines
-    assert first.trace == second.trace
+
+def test_same_seed_gives_the_same_trace_in_another_process(database_server: TestServer):
+    first, second = [played_elsewhere(1008, database_server, hash_seed) for hash_seed in ("1", "2")]
+
+    assert first.splitlines() == second.splitlines()
 
 
 def test_another_seed_gives_another_trace(database_server: TestServer):
