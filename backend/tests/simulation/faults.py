@@ -46,5 +46,5 @@ PROMISED = (
 
 
 def never_injected(counted: Mapping[str, int]) -> list[str]:
-    """The promised kinds that hit nobody. Of some dozens of seeds each should."""
+    """The promised kinds that hit nobody."""
     return [kind for kind in PROMISED if not counted.get(kind)]
