@@ -2,6 +2,10 @@
 
 import asyncio
 import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import psutil
 import pytest
@@ -9,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 
 from tests.support.application import SECRET, WEBHOOK, Application
 from tests.support.emulator import FIXTURES
+from tests.support.project import BACKEND
 from tests.support.webhook_bodies import ANY_BODY, KNOWN
 from zerkalo.sync.model import OutcomeStatus
 from zerkalo.sync.routes import BODY_BYTES_MAX
@@ -17,6 +22,7 @@ pytestmark = pytest.mark.integration
 
 OUTCOMES = {status.value for status in OutcomeStatus}
 KEPT_WITH = {200, 400, 422}
+GUIDED_RUNS = 20_000
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "400"))
 
 
@@ -66,6 +72,23 @@ async def taken(application: Application, body: bytes) -> tuple[int, dict]:
 @given(body=ANY_BODY)
 async def test_any_body_is_answered_and_none_is_lost(application: Application, body: bytes) -> None:
     await taken(application, body)
+
+
+if find_spec("atheris") is not None:  # it is made for Linux on x86-64 only
+
+    def test_guided_bytes_end_in_an_event_or_a_typed_error(tmp_path: Path) -> None:
+        """Coverage leads atheris into the parser; longer by hand, see `fuzz.webhook_parser`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.fuzz.webhook_parser", f"-runs={GUIDED_RUNS}", "-seed=1"],
+            cwd=tmp_path,  # where it leaves what it found
+            env={**os.environ, "PYTHONPATH": str(BACKEND)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert f"Done {GUIDED_RUNS} runs" in done.stderr
 
 
 @pytest.mark.parametrize(
