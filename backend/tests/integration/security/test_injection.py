@@ -423,6 +423,26 @@ async def test_no_other_site_may_read_or_send(application: Application) -> None:
     assert await application.fetch("select 1 from users where id = %s and erased_at is null", user_id)
 
 
+async def test_no_export_is_a_table_whose_cells_a_spreadsheet_would_run(application: Application) -> None:
+    """CSV injection: what a person may take away is JSON, and no endpoint makes anything else of it."""
+    formula = "=cmd|' /C calc'!A0"
+    user_id = await application.new_user(email="formula@mail.test", name=formula)
+    session = await application.session_of(user_id)
+    async with application.client(session.access_token) as client:
+        exports = [
+            await client.get("/api/v1/auth/me/export"),
+            await client.get("/me/export", headers=BROWSER | {"Cookie": cookies_of(session.refresh_token)}),
+        ]
+
+    for answer in exports:
+        assert answer.headers["Content-Type"].startswith("application/json")
+        assert answer.json()["account"]["name"] == formula
+    kinds = ("csv", "xls", "ods", "tsv")
+    assert not [
+        one for one in endpoints(application.app.router.routes) if any(kind in one.lower() for kind in kinds)
+    ]
+
+
 async def test_compressed_bodies_are_never_unpacked(application: Application) -> None:
     import gzip
 
