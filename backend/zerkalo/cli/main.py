@@ -7,7 +7,10 @@ is imported only when its command is asked for, so that `zerkalo --help` answers
 import importlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
+
+if TYPE_CHECKING:
+    import asyncio
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -133,9 +136,20 @@ def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*args: Any, **options: Any) -> Any:
-        return asyncio.run(coroutine_function(*args, **options))
+        # uvicorn's own option chooses a loop only where uvicorn starts it; here it serves on the one that runs.
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(coroutine_function(*args, **options))
 
     return run
+
+
+def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """The fast one (uvloop) where it exists; None: Python's own."""
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 def _fail(command: str, error: Exception) -> NoReturn:

@@ -1,5 +1,6 @@
 """How the command ends: 0 for done, 2 for wrong usage, 1 with one line for a failure."""
 
+import asyncio
 import sys
 import types
 from collections.abc import Callable
@@ -132,3 +133,15 @@ def test_traceback_shows_only_when_debugging_and_without_secrets(
 def test_no_other_exit_code_gets_out(install: Callable[..., None], code: int | None, ends_with: int):
     install("zerkalo.cli.check", check=_raiser(SystemExit(code)))
     assert _end("check") == ends_with
+
+
+def test_command_runs_on_the_fast_event_loop(install: Callable[..., None]):
+    """The server serves on its command's loop, whatever uvicorn's own option says."""
+    loops: list[str] = []
+
+    async def look() -> None:
+        loops.append(type(asyncio.get_running_loop()).__module__)
+
+    install("zerkalo.cli.worker", worker=look)
+
+    assert (_end("worker"), loops) == (0, ["uvloop"])
