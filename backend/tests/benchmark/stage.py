@@ -13,6 +13,7 @@ from time import perf_counter, sleep
 from typing import Any
 from urllib.request import urlopen
 
+import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
@@ -90,10 +91,32 @@ def zerkalo(*words: str) -> list[str | Path]:
 @contextmanager
 def server(dsn: str) -> Iterator[int]:
     """Yields the port of a running `zerkalo serve`, without a worker."""
-    port = free_port()
-    with _process(zerkalo("serve", "--port", str(port)), settings_of(dsn)):
-        wait_for(f"http://127.0.0.1:{port}/healthz")
+    with server_process(dsn) as (port, _):
         yield port
+
+
+@contextmanager
+def server_process(dsn: str) -> Iterator[tuple[int, int]]:
+    """Yields the port and the process id of a running `zerkalo serve`, without a worker."""
+    port = free_port()
+    with _process(zerkalo("serve", "--port", str(port)), settings_of(dsn)) as pid:
+        wait_for(f"http://127.0.0.1:{port}/healthz")
+        yield port, pid
+
+
+def postgres_pid(dsn: str) -> int:
+    """The process whose children the sessions are."""
+    with psycopg.connect(dsn) as conn:
+        row = conn.execute("show data_directory").fetchone()
+    assert row is not None
+    return int((Path(row[0]) / "postmaster.pid").read_text().split()[0])
+
+
+def processor_seconds(pid: int) -> float:
+    """Of the process, its living children and those it has waited for."""
+    one = psutil.Process(pid)
+    living = sum(sum(child.cpu_times()[:2]) for child in one.children())
+    return sum(one.cpu_times()[:4]) + living
 
 
 @contextmanager
@@ -154,9 +177,9 @@ def wait_for(url: str) -> None:
 
 
 @contextmanager
-def _process(command: list[Any], environment: dict[str, str], **options: Any) -> Iterator[None]:
+def _process(command: list[Any], environment: dict[str, str], **options: Any) -> Iterator[int]:
     with subprocess.Popen(command, cwd=BACKEND, env=environment, stderr=subprocess.DEVNULL, **options) as one:
         try:
-            yield
+            yield one.pid
         finally:
             one.terminate()
