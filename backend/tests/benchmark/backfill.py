@@ -49,21 +49,23 @@ def _watched(dsn: str, yclients_url: str) -> tuple[int, int]:
         while not conn.execute("select 1 from sync_runs").fetchone():
             assert one.poll() is None, "the sync ended before its run began"
             sleep(LOOK_SECONDS)
-        start_kib = most_kib = _resident_kib(one.pid)
+        start_kib = most_kib = _kib(one.pid, "VmRSS")
         while one.poll() is None:
-            most_kib = max(most_kib, _resident_kib(one.pid))
+            most_kib = max(
+                most_kib, _kib(one.pid, "VmHWM")
+            )  # the kernel's own mark: no peak falls between two looks
             sleep(LOOK_SECONDS)
         assert one.returncode == 0, "the sync failed"
     return start_kib, most_kib
 
 
-def _resident_kib(pid: int) -> int:
-    """0 for a process that has just ended."""
+def _kib(pid: int, name: str) -> int:
+    """A line of the process's status; 0 for one that has just ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")), 0)
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:")), 0)
 
 
 def _stored(dsn: str) -> int:
