@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import psutil
 import psycopg
 import pytest
 
+from tests.integration.processes.test_sync_processes import as_url
 from tests.support.database import open_folder
 from tests.support.embedded import BACKEND, eventually, processes_of, server_pid, user_process
 from zerkalo.db.embedded import embedded_postgres
@@ -103,18 +103,19 @@ def _is_backend(process: psutil.Process) -> bool:
     return process.cmdline()[:1] != [] and process.cmdline()[0].startswith("postgres: postgres zerkalo")
 
 
-@pytest.mark.parametrize(("words", "program"), [(["psql"], "psql"), (["backup", "b"], "pg_dump")])
-def test_password_stands_on_no_command_line(folder: Path, words: list[str], program: str) -> None:
-    with socket.create_server(
-        ("127.0.0.1", 0)
-    ) as silent:  # takes connections and never answers: time to look
+@pytest.mark.parametrize(
+    ("words", "program"),
+    [(["psql", "--", "-c", "select count(*) from users"], "psql"), (["backup", "b"], "pg_dump")],
+)
+def test_password_stands_on_no_command_line(folder: Path, dsn: str, words: list[str], program: str) -> None:
+    address = as_url(dsn).replace("@", ":tops3cret@", 1)
+    with psycopg.connect(dsn) as conn:
+        name = conn.info.dbname
+        conn.execute("lock table users in access exclusive mode")  # both wait for it: time to look
         command = subprocess.Popen(
             [*PROGRAM, *words],
             cwd=folder,
-            env=_environment(
-                DATABASE_URL=f"postgresql://salon:tops3cret@127.0.0.1:{silent.getsockname()[1]}/zerkalo",
-                SECRET_KEY="0123456789abcdef0123456789abcdef",
-            ),
+            env=_environment(DATABASE_URL=address, SECRET_KEY="0123456789abcdef0123456789abcdef"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -126,7 +127,7 @@ def test_password_stands_on_no_command_line(folder: Path, words: list[str], prog
             child.terminate()
         output, errors = command.communicate(timeout=30)
 
-    assert any("salon" in line and "127.0.0.1" in line for line in lines)
+    assert any(f"bin/{program}" in line and name in line for line in lines)
     assert "tops3cret" not in "".join([*lines, output, errors])
     assert command.returncode == 1
 
