@@ -10,8 +10,9 @@ from urllib.parse import quote
 from zerkalo.checkup.model import Counts, Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.store import read_facts
-from zerkalo.checkup.texts import Language, fix_of, text_of
+from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.db.pool import Pool
+from zerkalo.kit.language import Language
 from zerkalo.settings import Settings
 
 ASK_SECONDS_MAX = 15.0

@@ -1,10 +1,8 @@
 """A check-up in words: Russian first, English on request."""
 
-from typing import Literal
-
 from zerkalo.checkup.model import Problem
-
-Language = Literal["ru", "en"]
+from zerkalo.checkup.reasons import reason_text
+from zerkalo.kit.language import Language
 
 _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "schema_outdated": {
@@ -136,7 +134,10 @@ CODES = frozenset(_TEXTS)
 
 def text_of(problem: Problem, language: Language) -> str:
     """What is wrong, in one sentence."""
-    return _TEXTS[problem.code][language][0].format(**problem.values)
+    values = dict(problem.values)
+    if "reason" in values:
+        values["reason"] = reason_text(str(values["reason"]), language)
+    return _TEXTS[problem.code][language][0].format(**values)
 
 
 def fix_of(problem: Problem, language: Language) -> str:

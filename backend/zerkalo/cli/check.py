@@ -9,9 +9,10 @@ import typer
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.service import examine, is_healthy, report_of
-from zerkalo.checkup.texts import Language, fix_of, text_of
+from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.cli.companies import log_warnings
 from zerkalo.composition import command_parts
+from zerkalo.kit.language import Language
 from zerkalo.kit.text import printable_text
 
 EXIT_UNHEALTHY = 1

@@ -8,7 +8,7 @@ import pytest
 
 from zerkalo.booking_form.model import HookState
 from zerkalo.web.pages.admin_setup import steps_of
-from zerkalo.web.pages.admin_words import about, ago, reason_text, span
+from zerkalo.web.pages.admin_words import about, ago, span
 from zerkalo.web.pages.desk import HookAnswer
 from zerkalo.web.pages.kept import STALE_SECONDS_MAX, TIMES_KEPT, Asked, Kept
 from zerkalo.web.pages.masking import BODY_CHARS_MAX, MASK, shown_body
@@ -175,14 +175,6 @@ def test_an_event_is_told_in_words(
 def test_how_long_ago() -> None:
     assert ago(None, NOW, "ru") == "ещё не было"
     assert ago(NOW - timedelta(minutes=3), NOW, "en").replace("\N{NO-BREAK SPACE}", " ") == "3 min ago"
-
-
-def test_reasons_are_said_in_russian_where_we_know_how() -> None:
-    assert reason_text("no readable date", "ru") == "нет понятной даты"
-    technical = "Expected `object | array | null`, got `str` - at `$.services`"
-    assert reason_text(technical, "ru") == "поле services: ожидалось object | array | null, пришло str"
-    assert reason_text(technical, "en") == technical
-    assert reason_text("something new", "ru") == "something new"
 
 
 def state(*, listed: bool, active: bool) -> HookAnswer:

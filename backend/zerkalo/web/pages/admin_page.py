@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from zerkalo.checkup.reasons import reason_text
 from zerkalo.kit.cursor import decode_cursor
 from zerkalo.web.pages import admin_words
 from zerkalo.web.pages.site import Page
@@ -23,7 +24,7 @@ def render(page: Page, template: str, *, status: int = 200, **values: Any) -> Re
         moment=partial(admin_words.moment, zone=page.site.salon.zone, language=language),
         span=partial(admin_words.span, language=language),
         word=partial(admin_words.word, language=language),
-        reason=partial(admin_words.reason_text, language=language),
+        reason=partial(reason_text, language=language),
         about=partial(admin_words.about, language=language),
         **values,
     )

@@ -1,6 +1,5 @@
 """What only the salon's desk says, Russian first. Pure."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
@@ -54,18 +53,6 @@ EVENTS: Mapping[str, Words] = {
     "update": {"ru": "изменение", "en": "changed"},
     "delete": {"ru": "удаление", "en": "deleted"},
 }
-_REASONS_RU: Mapping[str, str] = {
-    "malformed or cut off": "тело не JSON или оборвано",
-    "not JSON": "тело не JSON",
-    "nested too deeply": "слишком глубокая вложенность",
-    "no readable date": "нет понятной даты",
-    "resource_id: not an id": "resource_id: это не номер записи",
-    "erased": "данные удалены по просьбе человека",
-    "too thin to decide on": "данных мало, запись запрошена в YCLIENTS",
-}
-
-_EXPECTED = re.compile(r"Expected `(.+)`, got `(.+?)`(?: - at `\$\.?(.*)`)?")
-
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -80,21 +67,6 @@ def about(resource: str | None, resource_id: int | None, event: str | None, lang
     what = word(RESOURCES, resource, language)
     named = f"{what}{NBSP}{resource_id}" if what and resource_id else what
     return ", ".join(part for part in (named, word(EVENTS, event, language)) if part)
-
-
-def reason_text(reason: str | None, language: Language) -> str:
-    """Why a delivery did what it did; the program's own words where there is no sentence for people."""
-    if reason is None:
-        return ""
-    if language != "ru":
-        return reason
-    known = _REASONS_RU.get(reason)
-    expected = _EXPECTED.fullmatch(reason)
-    if known is None and expected is not None:
-        wanted, got, where = expected.groups()
-        field = f"поле {where}: " if where else ""
-        return f"{field}ожидалось {wanted}, пришло {got}"
-    return known or reason
 
 
 def span(seconds: float, language: Language) -> str:
