@@ -245,7 +245,7 @@ def _event(now: datetime) -> dict[str, Any]:
             "attendance": 0,
             "deleted": False,
             "comment": f"Код клиента: {USER.code}",
-            "client": {"phone": USER.phone},
+            "client": {"name": USER.name, "phone": USER.phone, "email": USER.email},
             "staff": {"name": "Мастер"},
             "last_change_date": f"{now:%Y-%m-%dT%H:%M:%S%z}",
         },
