@@ -87,7 +87,7 @@ def server_pid(folder: Path) -> int:
 
 
 def keeper_of(folder: Path) -> psutil.Process:
-    (keeper,) = (p for p in processes_of(folder) if any("keeper.py" in part for part in p.cmdline()))
+    (keeper,) = (p for p in processes_of(folder) if _is_keeper(p))
     return keeper
 
 
@@ -99,6 +99,13 @@ def eventually(is_true: Callable[[], bool], seconds: float = 20) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def _is_keeper(process: psutil.Process) -> bool:
+    try:
+        return any("keeper.py" in part for part in process.cmdline())
+    except psutil.NoSuchProcess:  # a session's backend that has just ended
+        return False
 
 
 def _concerns(process: psutil.Process, folder: Path) -> bool:
