@@ -18,11 +18,13 @@ Format = Literal["text", "json"]
 
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
+    root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn.error")
+    handlers, level, uvicorn_level = root.handlers, root.level, uvicorn.level
+    uvicorn.setLevel(logging.NOTSET)  # a server of an earlier test may have made it quiet
     yield
     root.handlers = handlers
     root.setLevel(level)
+    uvicorn.setLevel(uvicorn_level)
     structlog.reset_defaults()
 
 
