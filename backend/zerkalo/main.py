@@ -73,7 +73,7 @@ class Runtime(Parts):
     committer: Committer = field(kw_only=True)
     worker: WorkerState | None = field(kw_only=True)
     """The worker of this process; None where another process has it."""
-    stop: asyncio.Event = field(kw_only=True)
+    stop: asyncio.Event = field(default_factory=asyncio.Event, kw_only=True)
     """Set it, and the worker ends; leaving `running_app` sets it too."""
     metrics: Metrics = field(default_factory=Metrics, kw_only=True)
 
