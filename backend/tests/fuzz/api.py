@@ -34,6 +34,9 @@ CHECKS = (
 PATCH /booking/{id}; a schema can't say which e-mail is taken (`positive_data_acceptance`); and an id that stays visible
 after its DELETE is no leak (`use_after_free`, `ensure_resource_availability`)."""
 
+Bound = tuple[str, str]
+"""An option of Schemathesis: by time, `--max-time`, or by tries, `--max-examples`, which on any machine tries the same."""
+
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
 
@@ -48,15 +51,15 @@ class Fuzzed:
     phases: dict[str, str] = field(default_factory=dict[str, str])
 
 
-async def fuzz(application: Application, *, seconds: int, seed: int, folder: Path) -> Fuzzed:
-    """Let Schemathesis loose on the application for about so many seconds."""
+async def fuzz(application: Application, *, bound: Bound, seed: int, folder: Path) -> Fuzzed:
+    """Let Schemathesis loose on the application, as far as the bound allows."""
     await _fill(application)
     report = folder / "events.ndjson"
     async with application.listening() as port:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{port}/openapi.json"),
             *("--checks", ",".join(CHECKS), "--phases", ",".join(PHASES)),
-            *("--max-time", str(seconds), "--seed", str(seed), "--continue-on-failure", "--no-color"),
+            *(*bound, "--seed", str(seed), "--continue-on-failure", "--no-color"),
             *("--report", "ndjson", "--report-ndjson-path", str(report), "--warnings", "off"),
             *("--suppress-health-check", "all", "--request-timeout", "40"),
             cwd=folder,
@@ -113,7 +116,7 @@ async def _run(dsn: str, seconds: int, seed: int) -> Fuzzed:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with running_application(dsn, folder, with_worker=True) as application:
-            return await fuzz(application, seconds=seconds, seed=seed, folder=folder)
+            return await fuzz(application, bound=("--max-time", str(seconds)), seed=seed, folder=folder)
 
 
 def main() -> None:
