@@ -26,6 +26,7 @@ from yclients_emulator.keeping import keep, load
 from yclients_emulator.life import Person
 from yclients_emulator.settings import EmulatorSettings
 from zerkalo.checkup.service import webhook_url
+from zerkalo.cli.loop import run
 from zerkalo.cli.ports import see_that_it_is_free
 from zerkalo.composition import Parts, prepare_database
 from zerkalo.db.embedded import database
@@ -73,7 +74,7 @@ def demo(
         see_that_it_is_free("127.0.0.1", wanted, options="zerkalo demo --port and --emulator-port")
     settings = _settings(port, emulator_port)
     configure_logging(settings)
-    asyncio.run(_demo(settings, port, emulator_port, seed=seed, life=life, with_parent=with_parent))
+    run(_demo(settings, port, emulator_port, seed=seed, life=life, with_parent=with_parent))
 
 
 async def _demo(

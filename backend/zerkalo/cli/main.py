@@ -7,10 +7,7 @@ is imported only when its command is asked for, so that `zerkalo --help` answers
 import importlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, cast
-
-if TYPE_CHECKING:
-    import asyncio
+from typing import Any, NamedTuple, NoReturn, cast
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -126,9 +123,10 @@ def _load(function: str) -> Callable[..., Any]:
 
 def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
     """A coroutine function as an ordinary one with the same signature, for typer."""
-    import asyncio
     import functools
     import inspect
+
+    from zerkalo.cli.loop import run as run_to_its_end
 
     if not inspect.iscoroutinefunction(function):
         return function
@@ -136,20 +134,9 @@ def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def run(*args: Any, **options: Any) -> Any:
-        # uvicorn's own option chooses a loop only where uvicorn starts it; here it serves on the one that runs.
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(coroutine_function(*args, **options))
+        return run_to_its_end(coroutine_function(*args, **options))
 
     return run
-
-
-def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
-    """The fast one (uvloop) where it exists; None: Python's own."""
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
 
 
 def _fail(command: str, error: Exception) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from zerkalo.cli.loop import loop_factory, run
 from zerkalo.cli.ports import see_that_it_is_free
 from zerkalo.composition import assembled, prepare_database
 from zerkalo.db.embedded import database
@@ -32,7 +33,7 @@ def serve(
     configure_logging(settings)
     see_that_it_is_free(host, port, options="--port and --host")
     if workers == 1:
-        asyncio.run(_serve(settings, host, port))
+        run(_serve(settings, host, port))
     else:
         _serve_with_children(settings, host, port, workers)
 
@@ -50,7 +51,7 @@ def _serve_with_children(settings: Settings, host: str, port: int, workers: int)
     import uvicorn
 
     with database(settings, serves=True) as dsn:
-        asyncio.run(prepare_database(settings, dsn))
+        run(prepare_database(settings, dsn))
         with _worker_thread(settings, dsn) if settings.database_url is None else contextlib.nullcontext():
             uvicorn.run(
                 "zerkalo.main:child_app",
@@ -65,19 +66,19 @@ def _serve_with_children(settings: Settings, host: str, port: int, workers: int)
 @contextlib.contextmanager
 def _worker_thread(settings: Settings, dsn: str) -> Iterator[None]:
     """The worker on an event loop of its own, while the main thread watches over the server processes."""
-    loop = asyncio.new_event_loop()
+    loop = loop_factory()()
     stop = asyncio.Event()
 
     async def work() -> None:
         async with assembled(settings, dsn, name="worker") as parts:
             await run_worker(parts, stop)
 
-    def run() -> None:
+    def work_to_the_end() -> None:
         asyncio.set_event_loop(loop)
         loop.run_until_complete(work())
         loop.close()
 
-    thread = threading.Thread(target=run, name="worker")
+    thread = threading.Thread(target=work_to_the_end, name="worker")
     thread.start()
     try:
         yield

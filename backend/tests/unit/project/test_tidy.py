@@ -125,6 +125,14 @@ def test_every_file_beside_the_code_travels_in_the_wheel():
     assert [str(path.relative_to(BACKEND)) for path in beside if path not in packed] == []
 
 
+def test_one_place_chooses_the_event_loop():
+    """`asyncio.run` would take Python's own, on which the server is slower by far."""
+    own = [path for path in CODE if path.parent == BACKEND / "zerkalo" / "cli" and path.stem != "loop"]
+    assert own
+    choosing = re.compile(r"asyncio\.(run|Runner|new_event_loop)\b")
+    assert [path.name for path in own if choosing.search(path.read_text())] == []
+
+
 @pytest.mark.parametrize(
     "name", ["backend/zerkalo/web/static/vendor/", ".env", "data/", "node_modules/", ".venv/"]
 )
