@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -98,12 +99,22 @@ async def running_app(
             yield create_app(runtime), runtime
 
 
+def spare_what_stays() -> None:
+    """Leave what was made by now out of every collection of garbage: it lives as long as the process.
+
+    To be called once everything is put together. A full collection of it took some 30 ms, in which no call was answered.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 async def serve_until_stopped(server: Server, told: asyncio.Event) -> None:
     """Serve until SIGINT or SIGTERM; a second one ends the waiting for requests under way.
 
     `told` is set at the signal, so that the worker ends beside the requests and not after them.
     """
     allow_many_connections()
+    spare_what_stays()
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
@@ -133,6 +144,7 @@ def child_app() -> FastAPI:
             running_app(settings, dsn, with_worker=False) as (inner, _),
         ):
             app.mount("/", inner)
+            spare_what_stays()
             yield
 
     return FastAPI(lifespan=lifespan, openapi_url=None)
