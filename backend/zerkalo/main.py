@@ -25,7 +25,7 @@ from zerkalo.web.connections import BoundedProtocol, allow_many_connections
 from zerkalo.web.ops import Metrics
 from zerkalo.worker import WorkerState, run_worker
 
-DRAIN_SECONDS = 6
+DRAIN_SECONDS = 5
 """How long a stopped server waits for requests under way: with what is to be closed after it, it is gone within 10 s
 even where the database is silent."""
 KEEP_ALIVE_SECONDS = 15

@@ -36,10 +36,10 @@ RUNS_AT_ONCE = 4
 """Runs that one worker carries at once: they share one rate limit, so more would only wait longer for it."""
 HISTORIES_AT_ONCE = 3
 """First runs beside them. Each run has one question under way, so the periods keep the larger share of the limit."""
-DRAIN_SECONDS = 4.0
+DRAIN_SECONDS = 3.0
 """How long a stopped worker waits for its jobs. A run notices the stop before its next question; a call to YCLIENTS
 that hangs is broken off then."""
-END_SECONDS = 6.0
+END_SECONDS = 5.0
 """By then a stopped worker has ended, its jobs' ends written down or not. The engine would wait for the database at every
 step of its end, some thirty seconds where that is away; with what is to be closed after it, the process is gone
 within 10 s."""
