@@ -89,9 +89,16 @@ npm_of_the_wheel() {
 }
 
 install_chromium() {
-  command -v chromium >/dev/null && return
-  may_install || fail "the browser tests need Chromium; as root: apt-get install chromium"
-  apt_install chromium fonts-liberation || fail "apt-get could not install chromium"
+  local missing=()
+  command -v chromium >/dev/null || missing+=(chromium fonts-liberation)
+  playwright_runs || missing+=(libatomic1)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  may_install || fail "the browser tests need ${missing[*]}; as root: apt-get install ${missing[*]}"
+  apt_install "${missing[@]}" || fail "apt-get could not install ${missing[*]}"
+}
+
+playwright_runs() { # its own Node.js needs a library that a bare Debian lacks
+  "$VENV"/lib/python*/site-packages/playwright/driver/node --version >/dev/null 2>&1
 }
 
 main() {
