@@ -38,7 +38,7 @@ async def sign_up(somebody: Visitor, email: str, **fields: str) -> None:
     for name, value in {"email": email, "password": PASSWORD, **fields}.items():
         await somebody.page.fill(f"[name={name}]", value)
     await somebody.page.check("[name=consent]")
-    await somebody.page.click("main form button")
+    await somebody.click("main form button")
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
@@ -64,16 +64,16 @@ async def test_signing_up_proving_and_finding_an_earlier_visit(
         if javascript:
             await anna.must_be_fit()
 
-        await anna.page.click("text=Прислать код >> nth=0")
+        await anna.click("text=Прислать код >> nth=0")
         assert await anna.heading() == "Введите код"
         await anna.page.fill("[name=code]", "000000")
-        await anna.page.click("text=Подтвердить")
+        await anna.click("text=Подтвердить")
         assert "Код не подошёл" in await anna.page.locator("#e-code").inner_text()
         assert await anna.page.input_value("[name=code]") == "000000"
         if javascript:
             await anna.must_be_fit()
         await anna.page.fill("[name=code]", await site.code_for(email))
-        await anna.page.click("text=Подтвердить")
+        await anna.click("text=Подтвердить")
 
         assert await anna.heading() == "Мои визиты"
         assert "Контакт подтверждён" in await anna.text()
@@ -88,7 +88,7 @@ async def test_what_is_wrong_is_said_at_its_field_and_the_rest_is_kept(
         await anna.page.fill("[name=email]", "anna@")
         await anna.page.fill("[name=name]", 'Анна "Аня"')
         await anna.page.fill("[name=password]", "short")
-        await anna.page.click("main form button")
+        await anna.click("main form button")
 
         assert await anna.page.locator(".error").count() == 3
         assert await anna.page.input_value("[name=name]") == 'Анна "Аня"'
@@ -104,10 +104,10 @@ async def test_signing_in_leads_back_to_where_she_wanted(browser: Browser, site:
         assert await anna.heading() == "Вход"
         await anna.page.fill("[name=email]", email.upper())
         await anna.page.fill("[name=password]", "a wrong password")
-        await anna.page.click("main form button")
+        await anna.click("main form button")
         assert "не подходит" in await anna.text()
         await anna.page.fill("[name=password]", PASSWORD)
-        await anna.page.click("main form button")
+        await anna.click("main form button")
         assert await anna.heading() == "Баллы"
 
 
@@ -120,7 +120,7 @@ async def test_signing_in_never_leads_to_another_site(browser: Browser, site: Si
         await anna.open(f"/me/sign-in?next={elsewhere}")
         await anna.page.fill("[name=email]", email)
         await anna.page.fill("[name=password]", PASSWORD)
-        await anna.page.click("main form button")
+        await anna.click("main form button")
         assert anna.page.url == f"{site.url}/me"
 
 
@@ -131,7 +131,7 @@ async def test_signing_out_ends_the_session_itself(browser: Browser, site: Site)
         (token,) = [
             one.get("value", "") for one in await anna.page.context.cookies() if one.get("name") == SESSION
         ]
-        await anna.page.click("text=Выйти")
+        await anna.click("text=Выйти")
         assert "Вы вышли" in await anna.text()
         await anna.page.context.add_cookies([{"name": SESSION, "value": token, "url": site.url}])
         await anna.open("/me")
@@ -147,11 +147,11 @@ async def test_a_new_password_ends_the_sessions_of_other_browsers(browser: Brows
         await here.open("/me/profile")
         await here.page.fill("[name=old_password]", "a wrong password")
         await here.page.fill("[name=new_password]", "a new password 1")
-        await here.page.click("text=Сменить пароль")
+        await here.click("text=Сменить пароль")
         assert "Пароль не подходит" in await here.page.locator("#e-old_password").inner_text()
         await here.page.fill("[name=old_password]", PASSWORD)
         await here.page.fill("[name=new_password]", "a new password 1")
-        await here.page.click("text=Сменить пароль")
+        await here.click("text=Сменить пароль")
         assert "Пароль изменён" in await here.text()
         await elsewhere.open("/me")
         assert await elsewhere.heading() == "Вход"
@@ -180,25 +180,25 @@ async def test_a_forgotten_password_is_set_anew_by_a_proved_phone(
     _, email = await new_user(site, phone=phone, phone_verified_at=site.application.runtime.clock())
     async with visitor(browser, site, width=width, javascript=False) as anna:
         await anna.open("/me/sign-in")
-        await anna.page.click("text=Забыли пароль?")
+        await anna.click("text=Забыли пароль?")
         await anna.page.fill("[name=contact]", "neither")
-        await anna.page.click("text=Отправить код")
+        await anna.click("text=Отправить код")
         assert "Введите e-mail или номер" in await anna.page.locator("#e-contact").inner_text()
         assert await anna.page.input_value("[name=contact]") == "neither"
         await anna.page.fill("[name=contact]", phone)
-        await anna.page.click("text=Отправить код")
+        await anna.click("text=Отправить код")
         assert phone not in anna.page.url
         await anna.page.fill("[name=code]", "000000")
         await anna.page.fill("[name=password]", "short")
-        await anna.page.click("text=Сохранить пароль")
+        await anna.click("text=Сохранить пароль")
         assert "не меньше 8" in await anna.page.locator("#e-password").inner_text()
         assert await anna.page.input_value("[name=code]") == "000000"
         await anna.page.fill("[name=password]", "a new password 2")
-        await anna.page.click("text=Сохранить пароль")
+        await anna.click("text=Сохранить пароль")
         assert "Код не подошёл" in await anna.page.locator("#e-code").inner_text()
         await anna.page.fill("[name=code]", await site.code_for(phone))
         await anna.page.fill("[name=password]", "a new password 2")
-        await anna.page.click("text=Сохранить пароль")
+        await anna.click("text=Сохранить пароль")
         assert "Пароль изменён" in await anna.text()
         await anna.sign_in(email, "a new password 2")
         assert await anna.heading() == "Мои визиты"
@@ -213,7 +213,7 @@ async def test_the_calendar_opens_by_its_address_until_it_is_switched_off(
         await add_booking(conn, user_id=user_id, service_name="Педикюр", appointment_datetime=at)
     async with visitor(browser, site, width=width, user_id=user_id) as anna, httpx2.AsyncClient() as phone:
         await anna.open("/me/profile")
-        await anna.page.click("text=Создать ссылку")
+        await anna.click("text=Создать ссылку")
         await anna.must_be_fit()
         url = await anna.page.locator(".copied-text").inner_text()
         webcal = await anna.page.locator("main a.button").get_attribute("href")
@@ -222,7 +222,7 @@ async def test_the_calendar_opens_by_its_address_until_it_is_switched_off(
         assert event["summary"] == "Педикюр"
 
         await anna.open("/me/profile")
-        await anna.page.click("text=Отключить")
+        await anna.click("text=Отключить")
         assert (await phone.get(url)).status_code == 404
 
 
@@ -231,22 +231,22 @@ async def test_her_data_can_be_taken_along_and_erased(browser: Browser, site: Si
     async with visitor(browser, site, user_id=user_id) as anna:
         await anna.open("/me/profile")
         async with anna.page.expect_download() as started:
-            await anna.page.click("text=Скачать мои данные")
+            await anna.click("text=Скачать мои данные")
         await (await started.value).save_as(tmp_path / "data.json")
         exported = json.loads((tmp_path / "data.json").read_text())
         assert (exported["account"]["email"], exported["account"]["unique_code"]) == (email, "ERASE234")
 
-        await anna.page.click("text=Удалить мои данные")
+        await anna.click("text=Удалить мои данные")
         await anna.page.fill("[name=password]", "a wrong password")
-        await anna.page.click("text=Удалить навсегда")
+        await anna.click("text=Удалить навсегда")
         assert "если вы уверены" in await anna.page.locator("#e-sure").inner_text()
         await anna.page.fill("[name=password]", "a wrong password")
         await anna.page.check("[name=sure]")
-        await anna.page.click("text=Удалить навсегда")
+        await anna.click("text=Удалить навсегда")
         assert "Пароль не подходит" in await anna.page.locator("#e-password").inner_text()
         assert await anna.page.is_checked("[name=sure]")
         await anna.page.fill("[name=password]", PASSWORD)
-        await anna.page.click("text=Удалить навсегда")
+        await anna.click("text=Удалить навсегда")
         assert "Ваши данные удалены" in await anna.text()
         await anna.open("/me")
         assert await anna.heading() == "Вход"
@@ -261,7 +261,7 @@ async def test_contacts_that_are_changed_are_to_be_proved_again(browser: Browser
         await anna.open("/me/profile")
         assert "не подтверждён" not in await anna.text()
         await anna.page.fill("[name=email]", changed := new_email())
-        await anna.page.click("text=Сохранить")
+        await anna.click("text=Сохранить")
         assert changed in await anna.text()
         assert "не подтверждён" in await anna.text()
 

@@ -47,16 +47,16 @@ async def choose_until_contacts(somebody: Visitor) -> None:
     assert f"2{NBSP}500–3{NBSP}500{NBSP}₽" in about, "the range of prices"
     assert f"1{NBSP}ч" in about, "how long it takes"
     await somebody.page.check(f"label:has-text('{SERVICE_NAME}') >> nth=0")
-    await somebody.page.click("text=Дальше")
+    await somebody.click("text=Дальше")
     await on(somebody, "К кому?")
     assert f"₽, 1{NBSP}ч" in await somebody.text()
-    await somebody.page.click(f"button:has-text('{MASTER_NAME}')")
+    await somebody.click(f"button:has-text('{MASTER_NAME}')")
     await on(somebody, "Когда?")
     days = somebody.page.locator("button.day")
     day = await days.last.get_attribute("value")
     await days.last.click()
     await somebody.page.wait_for_selector(f"button.day.chosen[value='{day}']")
-    await somebody.page.locator("button[name=time]").first.click()
+    await somebody.click(somebody.page.locator("button[name=time]").first)
     await on(somebody, "Контакты")
 
 
@@ -75,7 +75,7 @@ async def fill_in(somebody: Visitor, phone: str, *, name: str = "Мария Го
 
 async def send(somebody: Visitor) -> None:
     """Presses the button at the form's end."""
-    await somebody.page.click("#contacts p.actions button.primary")
+    await somebody.click("#contacts p.actions button.primary")
 
 
 def records_of(site: Site, phone: str) -> list[dict[str, object]]:
@@ -127,19 +127,19 @@ async def test_a_user_finds_her_booking_moves_and_cancels_it(
 
         await anna.open("/me")
         assert "Женская стрижка" in await anna.text()
-        await anna.page.click(".visit-link")
+        await anna.click(".visit-link")
         assert "Как в прошлый раз" in await anna.text()
         await anna.must_be_fit()
-        await anna.page.click("text=Перенести")
+        await anna.click("text=Перенести")
         await on(anna, "Перенести запись")
         await anna.must_be_fit()
-        await anna.page.locator("button[name=time]").last.click()
+        await anna.click(anna.page.locator("button[name=time]").last)
         assert "Запись перенесена" in await anna.text()
         (moved,) = records_of(site, phone)
         assert moved["date"] != record["date"]
 
-        await anna.page.click("main >> text=Отменить")
-        await anna.page.click("text=Да, отменить")
+        await anna.click("main >> text=Отменить")
+        await anna.click("text=Да, отменить")
         assert "Запись отменена" in await anna.text()
         assert "Отменена" in await anna.text()
     (gone,) = records_of(site, phone)
@@ -155,10 +155,10 @@ async def test_going_on_with_nothing_ticked_says_what_is_missing(
     async with visitor(browser, site, javascript=javascript) as guest:
         await guest.open("/book")
         assert await guest.page.locator(".notice").locator("visible=true").count() == 0
-        await guest.page.click("text=Дальше")
+        await guest.click("text=Дальше")
         await guest.page.wait_for_selector("text=Отметьте хотя бы одну услугу.")
         await guest.page.check("label:has-text('Укладка')")
-        await guest.page.click("text=Дальше")
+        await guest.click("text=Дальше")
         await on(guest, "К кому?")
         assert "Отметьте" not in await guest.text()
 
@@ -178,7 +178,7 @@ async def test_a_taken_time_costs_nothing_that_was_typed(
         if javascript:
             await guest.must_be_fit()
 
-        await guest.page.locator("button[name=time]").last.click()
+        await guest.click(guest.page.locator("button[name=time]").last)
         await on(guest, "Контакты")
         assert await guest.page.input_value("[name=name]") == "Ольга Лугова"
         assert await guest.page.input_value("[name=phone]") == phone
@@ -194,13 +194,13 @@ async def test_a_change_of_mind_costs_nothing_that_was_typed(browser: Browser, s
     async with visitor(browser, site) as guest:
         await choose_until_contacts(guest)
         await fill_in(guest, phone, name="Ольга Лугова", comment="Без запахов")
-        await guest.page.click("button[value=services]")
+        await guest.click("button[value=services]")
         await on(guest, "Что сделать?")
         await guest.page.check("label:has-text('Укладка')")
-        await guest.page.click("text=Дальше")
-        await guest.page.click("button:has-text('Любой мастер')")
+        await guest.click("text=Дальше")
+        await guest.click("button:has-text('Любой мастер')")
         await on(guest, "Когда?")
-        await guest.page.locator("button[name=time]").first.click()
+        await guest.click(guest.page.locator("button[name=time]").first)
         await on(guest, "Контакты")
         assert await guest.page.input_value("[name=comment]") == "Без запахов"
         assert "Женская стрижка, Укладка" in await guest.text()
@@ -216,7 +216,7 @@ async def test_the_back_button_keeps_what_was_typed(browser: Browser, site: Site
         await fill_in(guest, new_phone(), name="Ольга Лугова")
         await guest.page.go_back()
         await on(guest, "Когда?")
-        await guest.page.locator("button[name=time]").last.click()
+        await guest.click(guest.page.locator("button[name=time]").last)
         await on(guest, "Контакты")
         await expect(guest.page.locator("[name=name]")).to_have_value("Ольга Лугова")
 
@@ -272,7 +272,7 @@ async def test_a_salon_that_does_not_answer_is_told_of_and_asked_again(
         assert await guest.heading() == "Не получилось спросить салон"
         await guest.must_be_fit()
         emulator.faults.clear()
-        await guest.page.click("text=Попробовать снова")
+        await guest.click("text=Попробовать снова")
         await on(guest, "Когда?")
         assert MASTER_NAME in await guest.text()
 
@@ -292,7 +292,7 @@ async def test_a_lost_answer_is_looked_for_and_never_books_twice(
         await on(guest, "Ещё не ясно")
         await guest.must_be_fit()
         emulator.faults.clear()
-        await guest.page.click("text=Проверить >> nth=-1")
+        await guest.click("text=Проверить >> nth=-1")
         await on(guest, "Вы записаны")
     assert len(records_of(site, phone)) == 1
 

@@ -133,13 +133,13 @@ async def test_charts_are_drawn_and_can_be_read_as_tables(
     async with desk(browser, site, admin_id, width) as maria:
         await maria.open("/admin")
         assert await maria.page.locator(".chart canvas").count() >= 1
-        await maria.page.click("text=Таблицей >> nth=0")
+        await maria.click("text=Таблицей >> nth=0")
         assert await maria.page.locator("#table-bookings tbody tr").count() > 20
         await maria.must_be_fit()
     async with desk(browser, site, admin_id, width, javascript=False) as maria:
         await maria.open("/admin")
         assert await maria.page.locator(".chart:visible").count() == 0
-        await maria.page.click("text=Таблицей >> nth=0")
+        await maria.click("text=Таблицей >> nth=0")
         assert await maria.page.locator("#table-bookings").is_visible()
 
 
@@ -150,7 +150,7 @@ async def test_a_problem_is_seen_and_mended(browser: Browser, site: Site, admin_
         assert await maria.page.locator("#health").inner_text() == "Нужно внимание"
         assert "Пользователи без кода" in await maria.text()
 
-        await maria.page.click("text=Выдать коды")
+        await maria.click("text=Выдать коды")
 
         await maria.page.wait_for_selector("text=Коды выданы всем.")
         assert await maria.page.locator("#health").inner_text() == "Всё в порядке"
@@ -174,7 +174,7 @@ async def test_what_changes_by_itself_takes_nothing_from_who_reads(
         await maria.page.wait_for_selector("#health:not([data-old])")
         await maria.page.wait_for_selector("#state summary:focus")
         assert await maria.page.locator("#state details").get_attribute("open") is not None
-        await maria.page.locator("h1").click()
+        await maria.click(maria.page.locator("h1"))
         await maria.page.evaluate("document.activeElement.blur()")
         await maria.page.evaluate(read_again)
         assert await maria.page.evaluate("document.activeElement === document.body")
@@ -191,7 +191,7 @@ async def test_sync_now_shows_its_progress_until_it_is_done(
 ) -> None:
     async with desk(browser, site, admin_id, width, javascript=javascript) as maria:
         await maria.open("/admin")
-        await maria.page.click("text=Синхронизировать сейчас")
+        await maria.click("text=Синхронизировать сейчас")
         assert "Синхронизация началась." in await maria.text()
         assert await maria.page.locator("progress").count() == 1
         if javascript:
@@ -226,13 +226,13 @@ async def test_a_booking_is_linked_with_one_click_and_unlinked(
         await maria.open(f"/admin/bookings/{booking}")
         assert boris in await maria.text()
         await maria.must_be_fit()
-        await maria.page.click("text=Отвязать")
+        await maria.click("text=Отвязать")
         await maria.page.wait_for_selector("text=Отвязана вручную")
         await maria.must_be_fit()
 
         await maria.page.fill("[name=search]", boris)
-        await maria.page.get_by_role("button", name="Найти", exact=True).click()
-        await maria.page.get_by_role("button", name="Привязать").first.click()
+        await maria.click(maria.page.get_by_role("button", name="Найти", exact=True))
+        await maria.click(maria.page.get_by_role("button", name="Привязать").first)
         await maria.page.wait_for_selector("text=Запись привязана.")
 
         assert await maria.page.title() != "gone", "a name is a name"
@@ -248,13 +248,13 @@ async def test_an_event_in_quarantine_is_read_and_taken_in_again(
     event = await unreadable(site)
     async with desk(browser, site, admin_id, width) as maria:
         await maria.open("/admin")
-        await maria.page.click("text=Разобрать события")
+        await maria.click("text=Разобрать события")
         await maria.must_be_fit()
-        await maria.page.click(f"a[href='/admin/events/{event}']")
+        await maria.click(f"a[href='/admin/events/{event}']")
         assert "onerror" in await maria.page.locator("pre").inner_text(), "shown, not run"
         await maria.must_be_fit()
 
-        await maria.page.get_by_role("button", name="Повторить").click()
+        await maria.click(maria.page.get_by_role("button", name="Повторить"))
         await maria.page.wait_for_selector(".notice.warning:has-text('снова не удалось понять')")
 
         mended = {
@@ -267,7 +267,7 @@ async def test_an_event_in_quarantine_is_read_and_taken_in_again(
         await site.application.execute(
             "update deliveries set body = %s where id = %s", json.dumps(mended).encode(), event
         )
-        await maria.page.get_by_role("button", name="Повторить").click()
+        await maria.click(maria.page.get_by_role("button", name="Повторить"))
 
         await maria.page.wait_for_selector("text=Событие принято.")
         await maria.open("/admin/quarantine")
@@ -281,12 +281,12 @@ async def test_points_are_spent_and_a_double_click_spends_once(
     async with desk(browser, site, admin_id, width) as maria:
         await maria.open("/admin/users")
         await maria.page.fill("[name=search]", f"VERA{width:04}")
-        await maria.page.click("text=Найти")
-        await maria.page.click("text=Вера Бонус")
+        await maria.click("text=Найти")
+        await maria.click("text=Вера Бонус")
         await maria.must_be_fit()
         await maria.page.fill("[name=points]", "500")
         await maria.page.fill("[name=reason]", "Подарок")
-        await maria.page.get_by_role("button", name="Начислить").click()
+        await maria.click(maria.page.get_by_role("button", name="Начислить"))
         await maria.page.wait_for_selector(f"text=500{NBSP}баллов")
 
         await maria.page.fill("[name=points]", "120")
@@ -297,7 +297,7 @@ async def test_points_are_spent_and_a_double_click_spends_once(
 
         await maria.page.fill("[name=points]", "381")
         await maria.page.fill("[name=reason]", "Слишком много")
-        await maria.page.get_by_role("button", name="Списать").click()
+        await maria.click(maria.page.get_by_role("button", name="Списать"))
         assert "нет столько баллов" in await maria.page.locator("#e-points").inner_text()
         assert await maria.page.input_value("[name=reason]") == "Слишком много"
         await maria.must_be_fit()
@@ -328,17 +328,17 @@ async def test_the_webhook_is_set_up_and_a_test_arrives(
         await look_until(maria, "Сделать это за меня", "Отправить тест")
         if not await maria.page.get_by_role("button", name="Сделать это за меня").count():
             # What was asked a moment ago, for the other width, is asked again after the test found it changed.
-            await maria.page.get_by_role("button", name="Отправить тест").click()
+            await maria.click(maria.page.get_by_role("button", name="Отправить тест"))
             await maria.page.wait_for_selector("text=этот адрес ещё не указан")
             await look_until(maria, "Сделать это за меня")
-        await maria.page.get_by_role("button", name="Сделать это за меня").click()
+        await maria.click(maria.page.get_by_role("button", name="Сделать это за меня"))
         await maria.page.wait_for_selector("text=Адрес добавлен в YCLIENTS.")
         await look_until(maria, "Отправить тест")
         assert await maria.page.locator(".step.done").count() >= 8
         assert "чужих адресов: 1, они останутся" in await maria.text()
         await maria.must_be_fit()
 
-        await maria.page.get_by_role("button", name="Отправить тест").click()
+        await maria.click(maria.page.get_by_role("button", name="Отправить тест"))
 
         await maria.page.wait_for_selector("text=Тестовое событие дошло")
         assert "отметится, когда придёт первое событие" in await maria.text(), (
@@ -350,6 +350,6 @@ async def test_the_webhook_is_set_up_and_a_test_arrives(
 async def test_the_comparison_is_asked_for(browser: Browser, site: Site, admin_id: int, width: int) -> None:
     async with desk(browser, site, admin_id, width) as maria:
         await maria.open("/admin/drift")
-        await maria.page.get_by_role("button", name="Сверить").click()
+        await maria.click(maria.page.get_by_role("button", name="Сверить"))
         await maria.page.wait_for_selector("text=/расхождени/")
         await maria.must_be_fit()

@@ -94,9 +94,9 @@ async def test_a_visit_and_its_ways_on_are_fit(
 ) -> None:
     async with visitor(browser, site, width=width, user_id=user_id) as vera:
         await vera.open("/me")
-        await vera.page.click(".visit-link >> nth=0")
+        await vera.click(".visit-link >> nth=0")
         await vera.must_be_fit()
-        await vera.page.click("main >> text=Отменить")
+        await vera.click("main >> text=Отменить")
         assert await vera.heading() == "Отменить запись?"
         await vera.must_be_fit()
 
@@ -105,7 +105,7 @@ async def test_older_visits_are_one_click_away(browser: Browser, site: Site, use
     async with visitor(browser, site, user_id=user_id) as vera:
         await vera.open("/me/visits")
         first = await vera.page.locator(".visit-link").count()
-        await vera.page.click("a[rel=next]")
+        await vera.click("a[rel=next]")
 
         assert first + await vera.page.locator(".visit-link").count() == 30
         assert await vera.page.locator("a[rel=next]").count() == 0
@@ -117,7 +117,7 @@ async def test_the_points_add_up_on_the_page(browser: Browser, site: Site, user_
 
         assert "820\N{NO-BREAK SPACE}баллов" in await vera.text()
         assert await vera.page.locator("tbody tr").count() == 30
-        await vera.page.click("a[rel=next]")
+        await vera.click("a[rel=next]")
         assert await vera.page.locator("tbody tr").count() == 10
 
 
@@ -150,7 +150,7 @@ async def test_english_is_spoken_to_who_asks_and_sticks(browser: Browser, site: 
     async with visitor(browser, site, locale="en-GB") as guest:
         await guest.open("/me/sign-in")
         assert await guest.heading() == "Sign in"
-        await guest.page.click("text=Русский")
+        await guest.click("text=Русский")
         assert await guest.heading() == "Вход"
         await guest.open("/book")
         assert await guest.heading() == "Что сделать?"
@@ -163,7 +163,7 @@ async def test_the_code_is_copied_with_one_tap(browser: Browser, site: Site, use
     async with visitor(browser, site, user_id=user_id) as vera:
         await vera.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         await vera.open("/me")
-        await vera.page.click("#code [data-copy]")
+        await vera.click("#code [data-copy]")
         await vera.page.wait_for_selector("text=Скопировано")
 
         assert await vera.page.evaluate("navigator.clipboard.readText()") == "VERA2345"

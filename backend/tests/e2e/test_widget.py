@@ -35,7 +35,7 @@ async def test_the_form_stands_beside_the_code(browser: Browser, site: Site, wid
 
         frame = anna.page.frame_locator("iframe")
         assert await frame.locator("h1").inner_text() == "Форма салона"
-        await anna.page.click("[data-copy]")
+        await anna.click("[data-copy]")
         await anna.page.wait_for_selector("text=Скопировано")
         assert await anna.page.evaluate("navigator.clipboard.readText()") == f"Код клиента: WDG{width:05}"
         assert await anna.page_bytes() < PAGE_BYTES_MAX

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Response, async_playwright
+from playwright.async_api import Browser, Locator, Page, Response, async_playwright
 
 from tests.support.application import PASSWORD, Application, free_port, running_application, serving
 from zerkalo.main import server_of
@@ -119,7 +119,12 @@ class Visitor:
         await self.open("/me/sign-in")
         await self.page.fill("[name=email]", email)
         await self.page.fill("[name=password]", password)
-        await self.page.click("main form button")
+        await self.click("main form button")
+
+    async def click(self, target: str | Locator) -> None:
+        """Clicks, and stands on the page that the click leads to, whole: Playwright returns as soon as it begins to come."""
+        await (self.page.locator(target).first if isinstance(target, str) else target).click()
+        await self.page.wait_for_load_state()
 
     async def heading(self) -> str:
         """The page's own title."""
