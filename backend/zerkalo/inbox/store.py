@@ -1,6 +1,6 @@
 """The inbox in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -113,6 +113,22 @@ async def get(conn: Connection, delivery_id: int) -> Kept | None:
     """One delivery, or None."""
     kept = await _kept(conn, _KEPT + " where id = %(id)s", {"id": delivery_id})
     return kept[0] if kept else None
+
+
+async def signed_bodies(
+    conn: Connection, records: Collection[tuple[int, int]]
+) -> list[tuple[tuple[int, int], bytes]]:
+    """The bodies kept of these (company, record) that came with the secret, each with its record, oldest first."""
+    sql = """
+        select d.company_id, d.resource_id, d.body
+        from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
+        join deliveries d on d.resource = 'record' and d.company_id = k.c and d.resource_id = k.r
+        where d.trusted
+        order by d.id
+    """
+    wanted = [{"c": company_id, "r": record_id} for company_id, record_id in records]
+    cursor = await conn.execute(sql, [msgspec.json.encode(wanted).decode()])
+    return [((company_id, record_id), body) for company_id, record_id, body in await cursor.fetchall()]
 
 
 async def waiting_in_quarantine(conn: Connection, *, after_id: int, limit: int) -> list[Kept]:

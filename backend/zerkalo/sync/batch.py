@@ -26,6 +26,7 @@ from zerkalo.sync import requests
 from zerkalo.sync.links import Linker
 from zerkalo.sync.mapping import digest_of, snapshot_of, zone_of
 from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.overheard import codes_overheard
 from zerkalo.sync.requests import Request
 
 log = structlog.get_logger(__name__)
@@ -70,11 +71,23 @@ class _Booking:
     """`before` is a row of an older system, which stands for this booking by its note only."""
     is_adopted: bool = False
     """It is to get the key, whatever else changes."""
+    overheard: list[Snapshot] = field(default_factory=list[Snapshot])
+    """Believed showings that came in this batch while no row could remember them."""
 
     @property
     def is_changed(self) -> bool:
         """Whether there is something to write."""
         return self.row is not None and (self.is_adopted or self.row != self.before)
+
+    @property
+    def has_remembering_row(self) -> bool:
+        """Whether there is a row that signed calls and API reads teach their codes."""
+        return self.row is not None and self.row.verified
+
+    @property
+    def is_first_believed(self) -> bool:
+        """Whether this batch made it a row that remembers."""
+        return self.has_remembering_row and (self.before is None or not self.before.verified)
 
 
 @dataclass(slots=True)
@@ -172,7 +185,10 @@ def _observe(work: _Work, observation: Observation) -> Outcome:
         booking.is_adopted = True
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision)
-    return _carry_out(booking, observation, decision)
+    outcome = _carry_out(booking, observation, decision)
+    if snapshot is not None and observation.source is not Source.HINT and not booking.has_remembering_row:
+        booking.overheard.append(snapshot)
+    return outcome
 
 
 def _row_for(booking: _Booking, observation: Observation) -> Row | None:
@@ -270,6 +286,7 @@ async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[K
     """Link what changed, write it, settle the ledger, ask for refetches. Returns booking ids by key."""
     removed = [id_ for booking in work.bookings.values() for id_ in booking.removed_ids]
     await bookings.remove(conn, removed)
+    await _learn_overheard(conn, work)
     linker = await Linker.look_up(
         conn, {key: (b.row, b.api_id) for key, b in work.bookings.items() if _may_link(work, b)}
     )
@@ -288,6 +305,18 @@ async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[K
     await requests.ask(conn, list(work.requests.values()), now=work.now)
     _log_missing_users(work, linker)
     return ids
+
+
+async def _learn_overheard(conn: Connection, work: _Work) -> None:
+    """Teach rows that are new to belief what was told of their records before: in this batch, and in earlier ones."""
+    first = [key for key, booking in work.bookings.items() if booking.is_first_believed]
+    told = [(key, snapshot) for key in first for snapshot in work.bookings[key].overheard]
+    if first:
+        told += await codes_overheard(conn, first)
+    for key, snapshot in told:
+        booking = work.bookings[key]
+        assert booking.row is not None, "it is believed"
+        booking.row = rules.learn_codes(booking.row, snapshot)
 
 
 def _may_link(work: _Work, booking: _Booking) -> bool:

@@ -1,5 +1,7 @@
 """Whose booking, in the tables: proofs, codes, forms, candidates, later registration (contract, section 5)."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.rows import add_user
@@ -106,6 +108,65 @@ async def test_code_in_a_showing_that_is_only_asked_about_links_all_the_same(poo
 
         assert await link(server) == (by_code, "code")
         assert (await server.booking())["comment"] == "новое"
+
+
+NAMES_HER = "Код клиента: ABC12345"
+BLOCK = event(State(5, title=None, phone=None, comment=NAMES_HER))
+THIN = event(State(5, comment=NAMES_HER), without=frozenset({"date", "services"}))
+WITHOUT_A_DATE = event(State(5, title=None, phone=None, comment=NAMES_HER), without=frozenset({"date"}))
+
+
+@pytest.mark.parametrize(("early", "did"), [(BLOCK, "ignored"), (THIN, "queued"), (WITHOUT_A_DATE, "queued")])
+@pytest.mark.parametrize("by_sync", [False, True])
+async def test_code_seen_before_there_was_a_row_links_as_if_it_came_after(
+    pool: Pool, early: dict[str, Any], did: str, by_sync: bool
+) -> None:
+    async with salon(pool) as server:
+        by_code = await user(server, unique_code="ABC12345")
+        assert await server.status(early) == did
+        assert await server.bookings() == []
+
+        if by_sync:
+            shown = page_item(State(6))
+            assert shown is not None
+            await server.applier.apply([shown])
+        else:
+            await server.status(event(State(6)))
+
+        assert await link(server) == (by_code, "code")
+        assert await server.status(early) == "stale", "and so its repetition changes nothing"
+        assert (await server.booking())["revision"] == 1
+
+
+async def test_code_seen_before_there_was_a_row_in_the_same_batch(pool: Pool) -> None:
+    async with salon(pool) as server:
+        by_code = await user(server, unique_code="ABC12345")
+        thin = webhook(State(5, comment=NAMES_HER), without=frozenset({"date"}))
+        await server.applier.apply([thin, webhook(State(6))])
+        assert await link(server) == (by_code, "code")
+
+
+async def test_code_seen_before_an_unsigned_row_was_believed(pool: Pool) -> None:
+    async with salon(pool, secret=None) as server:
+        assert await server.status(event(State(4))) == "applied"
+        assert not (await server.booking())["verified"]
+    async with salon(pool) as server:
+        by_code = await user(server, unique_code="ABC12345")
+        assert await server.status(THIN) == "queued"
+        await server.status(event(State(6)))
+        assert await link(server) == (by_code, "code")
+
+
+@pytest.mark.parametrize("early", [BLOCK, THIN, event(State(5, comment=NAMES_HER))])
+async def test_unsigned_code_seen_before_there_was_a_row_links_nobody(
+    pool: Pool, early: dict[str, Any]
+) -> None:
+    async with salon(pool, secret=None) as server:
+        await user(server, unique_code="ABC12345")
+        await server.status(early)
+    async with salon(pool) as server:
+        await server.status(event(State(6)))
+        assert await link(server) == (None, None)
 
 
 async def test_comment_that_names_nobody_undoes_no_link(pool: Pool) -> None:
