@@ -170,6 +170,13 @@ def page_item(state: State, **changes: Any) -> Observation | None:
     return Observation(Source.PAGE, COMPANY_ID, record.record_id, record=record)
 
 
+def page(state: State) -> Observation:
+    """`page_item` of a record that the list shows."""
+    shown = page_item(state)
+    assert shown is not None
+    return shown
+
+
 def answer(state: State, *, revision: int | None, deleted_is_404: bool) -> Observation:
     """The answer to asking for this very record, the row's revision remembered before."""
     gone = state.purged or (state.deleted and deleted_is_404)

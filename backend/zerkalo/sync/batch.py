@@ -4,7 +4,7 @@ Reads come before, writes after, both in sets; between them nothing but pure fun
 order of their lock numbers, users, ledger.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -124,13 +124,21 @@ async def take_batch(
 
 
 async def rematch_batch(
-    conn: Connection, keys: Sequence[Key], *, policy: LoyaltyPolicy, now: datetime
+    conn: Connection,
+    keys: Collection[Key],
+    *,
+    policy: LoyaltyPolicy,
+    now: datetime,
+    first: Callable[[Key, Row], Row] = lambda _key, row: row,
 ) -> int:
-    """Look again whose these bookings are, from what was seen of them before. Returns how many rows changed."""
+    """Look again whose these bookings are, from what was seen of them before. Returns how many rows changed.
+
+    `first` is done to each row before: what else somebody knows of whose it is.
+    """
     await matching.enter(conn)
     await bookings.claim(conn, keys)
     rows = await bookings.rows_for_update(conn, keys)
-    found = {key: _Booking(before=row, row=row) for key, row in rows.items()}
+    found = {key: _Booking(before=row, row=first(key, row)) for key, row in rows.items()}
     work = _Work(now=now, zones={}, bookings=found, hint_room={}, outcomes=[], relink_all=True)
     await _write(conn, work, policy)
     return sum(booking.row != booking.before for booking in found.values())

@@ -21,6 +21,10 @@ class Applies(Protocol):
         """Take observations in, in one transaction; outcomes in their order."""
         ...
 
+    async def absorb_old_rows(self, company_id: int) -> int:
+        """Let the company's rows take over those of an older system that came in beside them; returns how many those were."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SyncContext:

@@ -71,6 +71,8 @@ class Reconciliation:
         if full_window or self._zone is None:
             await self._learn_company()
         if not is_planned:
+            self._lease.check()
+            await self._context.applier.absorb_old_rows(self._company.id)
             await self._plan(full_window=full_window)
         if self._run.progress.phase is Phase.RECENT:
             await self._read_recent()

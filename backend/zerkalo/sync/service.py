@@ -17,6 +17,7 @@ from zerkalo.db.transaction import in_transaction, transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
+from zerkalo.sync import old_rows
 from zerkalo.sync.batch import Item, Taken, quarantine, rematch_batch, take_batch
 from zerkalo.sync.mapping import digest_of
 from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
@@ -95,6 +96,16 @@ class Applier:
             await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
         return not await self._hers(user_id, after_id, 1)
 
+    async def absorb_old_rows(self, company_id: int) -> int:
+        """Let the company's rows take over those of an older system that came in beside them; returns how many those were."""
+        count = 0
+        while keys := await self._doubled_keys(company_id):
+            gone = await in_transaction(self._pool, partial(self._absorb, keys=keys))
+            if not gone:
+                break  # another process has just done it
+            count += gone
+        return count
+
     async def _take(self, items: Sequence[Item]) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
         try:
@@ -157,6 +168,13 @@ class Applier:
                 after_id=after_id,
                 limit=limit,
             )
+
+    async def _doubled_keys(self, company_id: int) -> list[tuple[int, int]]:
+        async with self._pool.connection() as conn:
+            return await old_rows.doubled_keys(conn, company_id)
+
+    async def _absorb(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
+        return await old_rows.absorb(conn, keys, policy=self._policy, now=self._clock())
 
     async def _rematch(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
         return await rematch_batch(conn, keys, policy=self._policy, now=self._clock())

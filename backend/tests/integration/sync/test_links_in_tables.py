@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.rows import add_user
 from tests.support.salon import Salon, salon
-from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page_item, webhook
+from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page, page_item, webhook
 from zerkalo.db.pool import Pool
 from zerkalo.users.store import users_for_matching
 
@@ -127,9 +127,7 @@ async def test_code_seen_before_there_was_a_row_links_as_if_it_came_after(
         assert await server.bookings() == []
 
         if by_sync:
-            shown = page_item(State(6))
-            assert shown is not None
-            await server.applier.apply([shown])
+            await server.applier.apply([page(State(6))])
         else:
             await server.status(event(State(6)))
 

@@ -6,19 +6,11 @@ from typing import Any
 import pytest
 
 from tests.support.salon import NOW, Salon, salon
-from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page_item
-from zerkalo.bookings.model import Source
-from zerkalo.bookings.store import revisions
+from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page, page_item
 from zerkalo.db.pool import Pool
-from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.model import OutcomeStatus
 
 pytestmark = pytest.mark.integration
-
-
-def page(state: State) -> Observation:
-    shown = page_item(state)
-    assert shown is not None
-    return shown
 
 
 async def refetched(server: Salon, truth: State, *, deleted_is_404: bool = False) -> OutcomeStatus:
@@ -268,106 +260,6 @@ async def test_block_is_no_booking_and_may_become_one(pool: Pool) -> None:
         assert await server.status(event(State(7, title=None, phone=None))) == "applied"
         row = await server.booking()
         assert (row["service_name"], row["service_price"], row["status"]) == ("", 0, "PENDING")
-
-
-class TestOldRow:
-    """A row of an older system carries the record's id in its note only: it is adopted, not doubled."""
-
-    async def old(
-        self, server: Salon, note: str = f"YClients. ID: {RECORD_ID}\nстарая", company_id: int | None = None
-    ) -> int:
-        (row,) = await server.rows(
-            "insert into bookings (company_id, notes, appointment_datetime) values (%s, %s, now()) returning id",
-            company_id,
-            note,
-        )
-        return row["id"]
-
-    @pytest.mark.parametrize("company_id", [None, COMPANY_ID])
-    @pytest.mark.parametrize("source", [Source.WEBHOOK, Source.PAGE, Source.REFETCH])
-    async def test_is_adopted(self, pool: Pool, company_id: int | None, source: Source) -> None:
-        async with salon(pool) as server:
-            old_id = await self.old(server, company_id=company_id)
-            if source is Source.WEBHOOK:
-                await server.status(event(State(5)))
-            else:
-                shown = (
-                    page(State(5))
-                    if source is Source.PAGE
-                    else answer(State(5), revision=1, deleted_is_404=False)
-                )
-                await server.applier.apply([shown])
-            row = await server.booking()
-            assert (row["id"], row["company_id"], row["yclients_record_id"]) == (
-                old_id,
-                COMPANY_ID,
-                RECORD_ID,
-            )
-            assert (row["notes"], row["service_name"]) == (f"YClients. ID: {RECORD_ID}", "Стрижка")
-
-    async def test_is_adopted_also_where_no_version_is_told(self, pool: Pool) -> None:
-        async with salon(pool) as server:
-            old_id = await self.old(server)
-            outcomes: list[Outcome] = []
-            for _ in range(2):
-                shown = page_item(State(5), last_change_date=None)
-                assert shown is not None
-                await server.applier.apply([shown])
-                for _ in range(2):
-                    async with pool.connection() as conn:
-                        revision = (await revisions(conn, [(COMPANY_ID, RECORD_ID)])).get(
-                            (COMPANY_ID, RECORD_ID)
-                        )
-                    told = Observation(
-                        Source.REFETCH,
-                        COMPANY_ID,
-                        RECORD_ID,
-                        record=shown.record,
-                        remembered_revision=revision,
-                    )
-                    outcomes = await server.applier.apply([told])
-            assert [outcome.status for outcome in outcomes] == [OutcomeStatus.UNCHANGED]
-            row = await server.booking()
-            assert (row["id"], row["yclients_record_id"], row["service_name"]) == (
-                old_id,
-                RECORD_ID,
-                "Стрижка",
-            )
-
-    async def test_of_another_company_or_record_is_left_alone(self, pool: Pool) -> None:
-        async with salon(pool) as server:
-            await self.old(server, company_id=8)
-            await self.old(server, note=f"YClients. ID: {RECORD_ID}0")
-            await self.old(server, note=f"Заметка. YClients. ID: {RECORD_ID}")
-            await server.status(event(State(5)))
-            assert len(await server.bookings()) == 4
-
-    async def test_first_of_two_with_one_note_is_adopted(self, pool: Pool) -> None:
-        async with salon(pool) as server:
-            first, second = await self.old(server), await self.old(server)
-            await server.status(event(State(5)))
-            await server.status(event(State(6)))
-            keyed = {row["id"]: row["yclients_record_id"] for row in await server.bookings()}
-            assert keyed == {first: RECORD_ID, second: None}
-
-    async def test_is_neither_touched_nor_doubled_by_a_hint(self, pool: Pool) -> None:
-        async with salon(pool, secret=None) as server:
-            await self.old(server)
-            before = await server.booking()
-            assert await server.status(event(State(5))) == "queued"
-            assert await server.booking() == before
-
-    @pytest.mark.parametrize(("company_id", "status"), [(None, "PENDING"), (COMPANY_ID, "CANCELLED")])
-    async def test_404_of_one_company_says_nothing_of_a_row_that_names_none(
-        self, pool: Pool, company_id: int | None, status: str
-    ) -> None:
-        async with salon(pool) as server:
-            await self.old(server, company_id=company_id)
-            gone = answer(State(5, purged=True), revision=1, deleted_is_404=True)
-            (outcome,) = await server.applier.apply([gone])
-            assert outcome.status is not OutcomeStatus.QUEUED, "it would be asked without end"
-            assert (await server.booking())["status"] == status
-            assert await server.rows("select * from refetches") == []
 
 
 async def test_contents_of_a_delivery_are_kept_byte_for_byte(pool: Pool) -> None:
