@@ -15,6 +15,7 @@ from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Kept
 from zerkalo.kit.clock import Clock
 from zerkalo.sync import requests
+from zerkalo.sync.batch import HINT_LIMIT
 from zerkalo.sync.context import Applies
 from zerkalo.sync.intake import Refusal, read_delivery
 from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
@@ -77,14 +78,15 @@ class Replay:
         outcome = await self._take(kept)
         now = self._clock()
         async with transaction(self._pool) as conn:
-            await inbox.finish_again(
-                conn,
-                kept.id,
-                outcome=outcome.status,
-                reason=outcome.reason,
-                booking_id=outcome.booking_id,
-                now=now,
-            )
+            if outcome.reason != HINT_LIMIT:  # with that, nothing was done: it stays as it was
+                await inbox.finish_again(
+                    conn,
+                    kept.id,
+                    outcome=outcome.status,
+                    reason=outcome.reason,
+                    booking_id=outcome.booking_id,
+                    now=now,
+                )
             did = {"outcome": outcome.status, "booking_id": outcome.booking_id}
             await audit(conn, self._admin_id, "event.replay", f"event {kept.id}", did, now)
         return Replayed(kept.id, outcome)
