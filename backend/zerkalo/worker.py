@@ -127,6 +127,7 @@ def _chores(parts: WorkerParts) -> tuple[Chore, ...]:
                 parts.pool, settle_bookings=loyalty.settler_of(parts.policy), now=parts.clock()
             ),
         ),
+        Chore("forget_retired_codes", EVERY_TEN_MINUTES, parts.applier.forget_retired_codes),
         Chore("prune", EVERY_HOUR, lambda: _prune(parts)),
     )
 

@@ -180,6 +180,7 @@ class Process:
         await sweep_erased(
             self.pool, settle_bookings=self.people.ports.settle_bookings, now=self._world.clock()
         )
+        await self.applier.forget_retired_codes()
 
     async def carry_out(self, job: Job) -> None:
         """The body of a job."""

@@ -16,6 +16,7 @@ SEEDS = 50
 FOUND = {
     1005: "a webhook about an erased booking brought her name back into the inbox",
     30465: "a code that a block carried before it became a booking was learned from its repetition only",
+    40361: "a booking that an admin took from everybody went on noting the code of somebody erased",
 }
 """Seeds that show what was once found. Any change, of the simulation or of what it runs, makes other worlds of all seeds;
 `make mutations` plants mistakes again and wants some seed to show them."""

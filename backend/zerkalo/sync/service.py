@@ -4,6 +4,7 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 REMATCH_BATCH = 500
 """Bookings looked at again in one transaction; so many a user who proves a contact waits for herself."""
+
+RETIRED_LATELY = timedelta(days=2)
+"""How long ago a code may have been retired that is looked for: longer than a worker is away."""
 
 REFUSED = (
     psycopg.DataError,
@@ -95,6 +99,18 @@ class Applier:
             after_id, seen = found[-1][0], seen + len(found)
             await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
         return not await self._hers(user_id, after_id, 1)
+
+    async def forget_retired_codes(self) -> None:
+        """Take codes that have lately become nobody's out of the notes of bookings that no user's leaving brings us to.
+
+        Such are those that an admin took from everybody: nobody is a candidate for them. To be called by a periodic job.
+        """
+        while True:
+            since = self._clock() - RETIRED_LATELY
+            async with self._pool.connection() as conn:
+                keys = await bookings.keys_noting_retired_codes(conn, since=since, limit=REMATCH_BATCH)
+            if not keys or not await in_transaction(self._pool, partial(self._rematch, keys=keys)):
+                return
 
     async def absorb_old_rows(self, company_id: int) -> int:
         """Let the company's rows take over those of an older system that came in beside them; returns how many those were."""

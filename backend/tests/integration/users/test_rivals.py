@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.people import people_api
 from tests.support.rows import add_user
-from tests.support.salon import salon
+from tests.support.salon import NOW, salon
 from tests.support.vendor import State, event
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
@@ -55,6 +55,27 @@ async def test_when_both_who_were_named_are_gone_the_proved_phone_decides(pool: 
 
         booking = await server.booking()
     assert (booking["user_id"], booking["matched_by"]) == (hers, "phone")
+
+
+async def test_notes_of_a_booking_taken_from_everybody_forget_a_code_that_is_nobodys_now(pool: Pool) -> None:
+    async with salon(pool) as server, pool.connection() as conn:
+        first = await add_user(conn, unique_code="CODE0001")
+        second = await add_user(conn, unique_code="CODE0002")
+        await server.post(event(State(5, comment="Код клиента: CODE0001, код клиента: CODE0002")))
+        await server.rows("delete from match_candidates")
+        await server.rows("update bookings set matched_by = 'manual'")
+
+        lines: list[str] = []
+        for gone in (first, second):
+            await erase_user(pool, gone, settle_bookings=settle, now=NOW)
+            await server.applier.forget_retired_codes()
+            lines.append((await server.booking())["notes"].split("\n")[1])
+
+        revision = (await server.booking())["revision"]
+        await server.applier.forget_retired_codes()
+        booking = await server.booking()
+    assert lines == ["Код клиента: CODE0002", "Код клиента: CODE0001, код клиента: CODE0002"]
+    assert (booking["revision"], booking["matched_by"]) == (revision, "manual")
 
 
 async def test_who_is_left_of_two_with_one_phone_when_a_merge_drops_it_gets_the_booking(pool: Pool) -> None:
