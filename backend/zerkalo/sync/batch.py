@@ -17,15 +17,14 @@ from zerkalo.bookings import rules
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.db.pool import Connection
-from zerkalo.inbox import store as inbox
-from zerkalo.inbox.model import Delivery, Finished
 from zerkalo.loyalty.model import EarningState, LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.matching import store as matching
 from zerkalo.sync import requests
+from zerkalo.sync.keeping import keep_deliveries
 from zerkalo.sync.links import Linker
 from zerkalo.sync.mapping import digest_of, snapshot_of, zone_of
-from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.model import HINT_LIMIT, Item, Observation, Outcome, OutcomeStatus
 from zerkalo.sync.overheard import codes_overheard
 from zerkalo.sync.requests import Request
 
@@ -34,21 +33,10 @@ log = structlog.get_logger(__name__)
 Key = tuple[int, int]
 """(company, record)."""
 
-HINT_LIMIT = "too many unsigned calls wait for the API"
-"""Why an unsigned call left neither a row nor its body."""
 _HINTS = 0
 """Stands for a record id, which begin at 1, in the claim of what a company's unsigned calls have left behind."""
 MISSING_USERS_LOGGED_MAX = 50
 """Record ids in one log line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to take in: an observation, or a delivery whose outcome needs no look at the rows (`verdict`)."""
-
-    observation: Observation | None = None
-    delivery: Delivery | None = None
-    verdict: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +107,7 @@ async def take_batch(
             work.outcomes[index] = _observe(work, item.observation)
     ids = await _write(conn, work, policy)
     outcomes = tuple(_with_id(item, outcome, ids) for item, outcome in zip(items, work.outcomes, strict=True))
-    await _keep_deliveries(conn, items, outcomes, now)
+    await keep_deliveries(conn, items, outcomes, now)
     return Taken(outcomes, frozenset(company_id for company_id, _ in work.requests))
 
 
@@ -377,42 +365,3 @@ def _with_id(item: Item, outcome: Outcome | None, ids: Mapping[Key, int]) -> Out
     if item.observation is None:
         return outcome
     return replace(outcome, booking_id=ids.get(item.observation.key))
-
-
-async def quarantine(conn: Connection, observation: Observation, reason: str, now: datetime) -> None:
-    """Keep a record that the API showed and we could not take in."""
-    await inbox.quarantine_record(
-        conn,
-        company_id=observation.company_id,
-        record_id=observation.record_id,
-        raw=observation.record.raw if observation.record else b"",
-        reason=reason,
-        now=now,
-    )
-
-
-async def _keep_deliveries(
-    conn: Connection, items: Sequence[Item], outcomes: Sequence[Outcome], now: datetime
-) -> None:
-    """Put the deliveries into the inbox; an unsigned flood leaves no bodies beyond its share."""
-    room: dict[int | None, int] = {}
-    finished: list[Finished] = []
-    for item, outcome in zip(items, outcomes, strict=True):
-        delivery = item.delivery
-        if delivery is None:
-            if outcome.status is OutcomeStatus.QUARANTINED and item.observation is not None:
-                await quarantine(conn, item.observation, outcome.reason or "", now)
-            continue
-        if outcome.reason == HINT_LIMIT:
-            continue
-        if not delivery.trusted:
-            company_id = delivery.company_id
-            if company_id not in room:
-                room[company_id] = (
-                    await inbox.hint_bodies_room(conn, company_id, now=now) if company_id else 0
-                )
-            if room[company_id] <= 0:
-                continue
-            room[company_id] -= 1
-        finished.append(Finished(delivery, outcome.status, outcome.reason, outcome.booking_id))
-    await inbox.put(conn, finished, now=now)

@@ -10,8 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self
 
-from zerkalo.sync.batch import Item
-from zerkalo.sync.model import Outcome
+from zerkalo.sync.model import Item, Outcome
 
 BATCH_MAX = 256
 """Items in one transaction: enough that the commit's price is nothing, few enough that a lock is held some 20 ms."""

@@ -7,8 +7,7 @@ from msgspec.structs import replace
 
 from zerkalo.bookings.model import Source
 from zerkalo.inbox.model import Delivery
-from zerkalo.sync.batch import Item
-from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.model import Item, Observation, Outcome, OutcomeStatus
 from zerkalo.yclients.payloads import (
     NotEnvelope,
     NotJson,

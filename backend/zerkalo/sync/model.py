@@ -1,11 +1,16 @@
 """What `apply` takes and gives: observations in, outcomes out."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
 
 from zerkalo.bookings.model import Source
+from zerkalo.inbox.model import Delivery
 from zerkalo.yclients.model import Record
+
+HINT_LIMIT = "too many unsigned calls wait for the API"
+"""Why an unsigned call left neither a row nor its body."""
 
 
 class OutcomeStatus(StrEnum):
@@ -49,3 +54,12 @@ class Outcome(Struct, frozen=True, gc=False):
     reason: str | None = None
     created: bool = False
     cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to take in: an observation, or a delivery whose outcome needs no look at the rows (`verdict`)."""
+
+    observation: Observation | None = None
+    delivery: Delivery | None = None
+    verdict: Outcome | None = None

@@ -15,10 +15,9 @@ from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Kept
 from zerkalo.kit.clock import Clock
 from zerkalo.sync import requests
-from zerkalo.sync.batch import HINT_LIMIT
 from zerkalo.sync.context import Applies
 from zerkalo.sync.intake import Refusal, read_delivery
-from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.model import HINT_LIMIT, Observation, Outcome, OutcomeStatus
 from zerkalo.sync.requests import Request
 
 BATCH = 100

@@ -19,9 +19,10 @@ from zerkalo.kit.clock import Clock
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
 from zerkalo.sync import old_rows
-from zerkalo.sync.batch import Item, Taken, quarantine, rematch_batch, take_batch
+from zerkalo.sync.batch import Taken, rematch_batch, take_batch
+from zerkalo.sync.keeping import quarantine
 from zerkalo.sync.mapping import digest_of
-from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.model import Item, Observation, Outcome, OutcomeStatus
 from zerkalo.users import store as users
 
 log = structlog.get_logger(__name__)

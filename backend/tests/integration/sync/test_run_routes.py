@@ -23,8 +23,8 @@ from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
 from zerkalo.settings import Settings
 from zerkalo.sync import run_routes
-from zerkalo.sync.batch import HINT_LIMIT
 from zerkalo.sync.bells import Bells, open_bells
+from zerkalo.sync.model import HINT_LIMIT
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,8 @@ import pytest
 
 from zerkalo.inbox.model import Delivery
 from zerkalo.sync import committer as module
-from zerkalo.sync.batch import Item
 from zerkalo.sync.committer import BATCH_MAX, BATCHES_AT_ONCE, Committer, Overloaded
-from zerkalo.sync.model import Outcome, OutcomeStatus
+from zerkalo.sync.model import Item, Outcome, OutcomeStatus
 
 
 def item(size: int = 1) -> Item:

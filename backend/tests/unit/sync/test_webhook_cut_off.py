@@ -9,9 +9,8 @@ import httpx2
 from starlette.applications import Starlette
 
 from tests.support.vendor import COMPANY_ID, State, event
-from zerkalo.sync.batch import Item
 from zerkalo.sync.committer import Committer
-from zerkalo.sync.model import Outcome
+from zerkalo.sync.model import Item, Outcome
 from zerkalo.sync.routes import Webhook
 
 
