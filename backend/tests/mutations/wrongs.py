@@ -79,8 +79,8 @@ WRONGS = (
         (
             Edit(
                 "zerkalo/sync/committer.py",
-                "from zerkalo.sync.model import Outcome\n",
-                "from zerkalo.sync.model import Outcome, OutcomeStatus\n",
+                "from zerkalo.sync.model import Item, Outcome\n",
+                "from zerkalo.sync.model import Item, Outcome, OutcomeStatus\n",
             ),
             Edit(
                 "zerkalo/sync/committer.py",
