@@ -233,14 +233,7 @@ def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
         return Refetch("told without its change time")
     snapshot = showing.snapshot
     if not (showing.is_delete or (snapshot is not None and snapshot.deleted is True)):
-        # One with keys missing may have been sent for the sake of just those.
-        told_nothing_new = (
-            snapshot is not None
-            and not row.absent
-            and not _incomplete(snapshot)
-            and not content_differences(row, snapshot)
-        )
-        return Unchanged() if told_nothing_new else _ask("told without its change time", row, snapshot)
+        return _ask("told without its change time", row, snapshot)
     if row.absent:
         return Unchanged()
     return Update(_tombstone(row, now), refetch="a bare deletion is checked with the API")

@@ -276,3 +276,14 @@ async def test_contents_of_a_delivery_are_kept_byte_for_byte(pool: Pool) -> None
         "update",
     )
     assert (kept["outcome"], kept["booking_id"], kept["trusted"]) == ("applied", row["id"], True)
+
+
+async def test_state_told_without_its_change_time_is_asked_for_lest_an_older_one_beats_it(pool: Pool) -> None:
+    """It says what the row says; but unless its time is learned, what was so in between counts as newer."""
+    first, between, again = State(5), State(6, comment="иначе"), State(7)
+    async with salon(pool) as server:
+        await server.status(event(first))
+        assert await server.status(event(again, without=frozenset({"last_change_date"}))) == "queued"
+        await refetched(server, again)
+        assert await server.status(event(between)) == "stale"
+        assert (await server.booking())["comment"] == ""

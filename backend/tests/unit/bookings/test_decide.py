@@ -113,7 +113,7 @@ def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: o
         (ABSENT, Source.PAGE, snapshot(4, deleted=True), Stale),
         # Told without its change time
         (VERIFIED, Source.WEBHOOK, snapshot(None, comment="другое"), Refetch),
-        (VERIFIED, Source.WEBHOOK, snapshot(None), Unchanged),
+        (VERIFIED, Source.WEBHOOK, snapshot(None), Refetch),
         (VERIFIED, Source.WEBHOOK, snapshot(None, starts_at=UNSET), Refetch),
         (VERIFIED, Source.WEBHOOK, snapshot(None, price_kopecks=UNSET), Refetch),
         (ABSENT, Source.WEBHOOK, snapshot(None), Refetch),
