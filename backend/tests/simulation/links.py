@@ -115,14 +115,13 @@ def choices(states: list[Seen], people: People) -> set[Choice]:
 
 def _by_contacts(states: list[Seen], people: People) -> set[Choice]:
     allowed: set[Choice] = set()
-    for email in _possible([state.email for state in states]):
+    for email, phone10 in _remembered(states):
         now, ever = people.by_email(email)
         if now is not None:
             allowed.add((now, "email"))
             continue
         allowed |= {(one, "email") for one in ever}
-        for phone10 in _possible([state.phone10 for state in states]):
-            allowed |= _by_phone(phone10, people)
+        allowed |= _by_phone(phone10, people)
     return allowed
 
 
@@ -136,9 +135,22 @@ def _by_phone(phone10: str, people: People) -> set[Choice]:
     return {(one, "phone") for one in ever} | {NOBODY}
 
 
-def _possible(values: list[str]) -> set[str]:
-    """What the row may remember: the last value, or, where that says nothing, any that was ever seen."""
-    return {values[-1]} if values[-1] else set(values)
+def _remembered(states: list[Seen]) -> set[tuple[str, str]]:
+    """(e-mail, phone) that the row may remember: any of the states may have been missed, but the last."""
+    memories = {("", "")}
+    for state in states[:-1]:
+        memories |= {_after(memory, state) for memory in memories}
+    return {_after(memory, states[-1]) for memory in memories}
+
+
+def _after(memory: tuple[str, str], state: Seen) -> tuple[str, str]:
+    """What is shown counts; what is shown empty is kept, unless the other contact tells of another person."""
+    email, phone10 = memory
+    is_other = (state.email not in ("", email), state.phone10 not in ("", phone10))
+    return (
+        state.email or ("" if is_other[1] else email),
+        state.phone10 or ("" if is_other[0] else phone10),
+    )
 
 
 def _unions(always: frozenset[int], sometimes: list[frozenset[int]]) -> set[frozenset[int]]:

@@ -124,6 +124,7 @@ def content_differences(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
 def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
     """The row as it is after `snapshot`: what that did not tell is kept. Links, notes and revision stay as they are."""
     status, reason = _status_of(row, snapshot)
+    match_email, match_phone10 = _contacts(row, snapshot)
     merged = replace(
         row,
         service_name=_told(snapshot.service_name, row.service_name),
@@ -140,9 +141,8 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
         verified=True,
         absent=row.absent and snapshot.deleted is True,
         vendor_changed_at=snapshot.version or row.vendor_changed_at,
-        # An empty contact teaches nothing: YCLIENTS hides contacts from a token without the right to see them.
-        match_email=_told(snapshot.email, None) or row.match_email,
-        match_phone10=_told(snapshot.phone10, None) if _told(snapshot.phone, None) else row.match_phone10,
+        match_email=match_email,
+        match_phone10=match_phone10,
         raw_record=snapshot.raw,
     )
     return masked(learn_codes(merged, snapshot))
@@ -338,6 +338,21 @@ def _status_of(row: Row, snapshot: Snapshot) -> tuple[Status, CancelReason | Non
         return row.status, row.cancel_reason
     status = ATTENDANCE_STATUS.get(snapshot.attendance, Status.PENDING)
     return status, CancelReason.NO_SHOW if status is Status.CANCELLED else None
+
+
+def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
+    """The e-mail and the last ten digits to match by, after `snapshot`.
+
+    An empty contact teaches nothing: YCLIENTS hides contacts from a token without the right to see them. But where the
+    other one is new, the record may be another person's now: what is known of the first person is not hers.
+    """
+    email, phone = _told(snapshot.email, None), _told(snapshot.phone, None)
+    phone10 = _told(snapshot.phone10, None)
+    has_new_email = bool(email) and email != row.match_email
+    has_new_phone = bool(phone) and (phone10 != row.match_phone10 or (phone10 is None and phone != row.phone))
+    known_email = None if has_new_phone else row.match_email
+    known_phone10 = None if has_new_email else row.match_phone10
+    return email or known_email, phone10 if phone else known_phone10
 
 
 def _cancelled_at(row: Row, status: Status, changed_at: datetime | None) -> datetime | None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.rows import add_user
-from tests.support.salon import Salon, salon
+from tests.support.salon import BONUSES, Salon, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page, page_item, webhook
 from zerkalo.db.pool import Pool
 from zerkalo.users.store import users_for_matching
@@ -264,3 +264,35 @@ async def test_people_for_matching_are_found_by_what_they_proved(pool: Pool) -> 
             by_id = await users_for_matching(conn, ids=[claims])
     assert found == []
     assert (by_id[0].email_proved, by_id[0].phone10_proved) == (None, None)
+
+
+@pytest.mark.parametrize("by_sync", [False, True])
+async def test_booking_that_is_another_persons_now_leaves_the_first_ones_sight(
+    pool: Pool, by_sync: bool
+) -> None:
+    """The second one has no e-mail, as most have: that of the first must not hold the booking."""
+    async with salon(pool, policy=BONUSES) as server:
+        await user(server, email="anna@salon.test", email_verified_at=PROVED)
+        vera = await user(server, phone="+79990000002", phone_verified_at=PROVED)
+        await server.status(event(State(5, attendance=1, email="anna@salon.test")))
+        moved = State(6, attendance=1, phone="+79990000002")
+        if by_sync:
+            await server.applier.apply([page(moved)])
+        else:
+            await server.status(event(moved))
+
+        assert await link(server) == (vera, "phone")
+        sums = await server.rows(
+            "select user_id, sum(amount)::int as points from bonus_entries group by 1 order by 1"
+        )
+        assert [one["points"] for one in sums] == [0, 90]
+
+
+async def test_booking_that_goes_over_to_somebody_with_an_e_mail_only_leaves_the_first_ones_sight(
+    pool: Pool,
+) -> None:
+    async with salon(pool) as server:
+        await user(server, phone="+79990000001", phone_verified_at=PROVED)
+        await server.status(event(State(5)))
+        await server.status(event(State(6, phone=None, email="vera@salon.test")))
+        assert await link(server) == (None, None)

@@ -336,6 +336,42 @@ def test_phone_to_match_is_the_last_one_that_was_told(phone: str, phone10: str, 
     assert decision.row.match_phone10 == known
 
 
+EMAIL, PHONE = "maria@salon.test", "+79990000001"
+
+
+@pytest.mark.parametrize("empty", [None, UNSET])
+@pytest.mark.parametrize(
+    ("shown", "email", "phone10"),
+    [
+        ({"phone": PHONE, "phone10": "9990000001", "email": ...}, EMAIL, "9990000001"),
+        ({"phone": "+79990000002", "phone10": "9990000002", "email": ...}, None, "9990000002"),
+        ({"phone": "позвоните мужу", "phone10": None, "email": ...}, None, None),
+        ({"phone": ..., "phone10": ..., "email": EMAIL}, EMAIL, "9990000001"),
+        ({"phone": ..., "phone10": ..., "email": "anna@salon.test"}, "anna@salon.test", None),
+        ({"phone": ..., "phone10": ..., "email": ...}, EMAIL, "9990000001"),
+    ],
+)
+def test_empty_contact_teaches_nothing_unless_the_other_one_is_new(
+    shown: dict[str, object], email: str | None, phone10: str | None, empty: object
+) -> None:
+    before = replace(VERIFIED, phone=PHONE, match_phone10="9990000001", match_email=EMAIL)
+    told = {name: empty if value is ... else value for name, value in shown.items()}
+
+    decision = decided(before, Source.WEBHOOK, snapshot(6, **told))
+
+    assert isinstance(decision, Update)
+    assert (decision.row.match_email, decision.row.match_phone10) == (email, phone10)
+
+
+def test_unreadable_phone_shown_again_is_nobody_new() -> None:
+    before = replace(VERIFIED, phone="позвоните мужу", match_phone10=None, match_email=EMAIL)
+
+    decision = decided(before, Source.WEBHOOK, snapshot(6, phone=before.phone, phone10=None, email=None))
+
+    assert isinstance(decision, Update)
+    assert decision.row.match_email == EMAIL
+
+
 def test_stale_showing_changes_no_field_but_teaches_its_code() -> None:
     decision = decided(
         VERIFIED, Source.WEBHOOK, snapshot(4, comment="Код клиента: CODE0001", codes=("CODE0001",))
