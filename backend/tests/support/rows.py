@@ -1,6 +1,7 @@
 """Rows for tests that start from a database with something in it."""
 
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 from psycopg import sql
@@ -16,10 +17,14 @@ async def add_user(conn: Connection, **columns: Any) -> int:
     return await _add(conn, "users", columns)
 
 
+_record_ids = count(10**15)
+
+
 async def add_booking(conn: Connection, **columns: Any) -> int:
-    """Adds a booking and returns its id: on `NOON`, unless `columns` say otherwise."""
+    """Adds a booking and returns its id: on `NOON`, of some record, unless `columns` say otherwise."""
     defaults = {
         "company_id": 1,
+        "yclients_record_id": None if columns.get("company_id", 1) is None else next(_record_ids),
         "service_name": "Стрижка",
         "service_price": 250_000,
         "service_duration": 60,

@@ -223,20 +223,22 @@ async def move_entries(conn: Connection, from_user: int, into_user: int, now: da
     return len(moved)
 
 
-_STATE = """b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local,
-    b.verified"""
+# A row of an older system earns nothing until its record is known: then it is that record's row, or one beside it.
+_BELIEVED = "(b.verified and b.yclients_record_id is not null)"
+_STATE = f"""b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local,
+    {_BELIEVED}"""
 
 UNSETTLED = f"""
     select {_STATE}
     from bookings b
     where b.id > %(after_id)s and b.id <= %(until_id)s and (
-        (%(enabled)s and b.status = 'COMPLETED' and b.verified and b.user_id is not null
+        (%(enabled)s and b.status = 'COMPLETED' and {_BELIEVED} and b.user_id is not null
             and (%(start_date)s::date is null
                 or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date >= %(start_date)s)
             and coalesce((select sum(e.amount) from bonus_entries e
                           where e.booking_id = b.id and e.user_id = b.user_id), 0) = 0)
         or exists (select from bonus_entries e where e.booking_id = b.id
-                    and (e.user_id is distinct from b.user_id or b.status <> 'COMPLETED' or not b.verified)
+                    and (e.user_id is distinct from b.user_id or b.status <> 'COMPLETED' or not {_BELIEVED})
                     group by e.user_id having sum(e.amount) <> 0))
     order by b.id
     for no key update of b skip locked

@@ -75,7 +75,8 @@ class _Booking:
     @property
     def is_first_believed(self) -> bool:
         """Whether this batch made it a row that remembers."""
-        return self.has_remembering_row and (self.before is None or not self.before.verified)
+        was_remembering = self.before is not None and self.before.verified and not self.is_adopted
+        return self.has_remembering_row and not was_remembering
 
 
 @dataclass(slots=True)
@@ -324,7 +325,9 @@ def _earning_states(work: _Work, ids: Mapping[Key, int]) -> list[EarningState]:
     states: list[EarningState] = []
     for key, booking in work.bookings.items():
         row, before = booking.row, booking.before
-        if row is None or _earning(row) == _earning(before) or row.appointment_datetime is None:
+        # What an old row said earned nothing before it was adopted.
+        earned = None if booking.is_adopted else _earning(before)
+        if row is None or _earning(row) == earned or row.appointment_datetime is None:
             continue
         states.append(
             EarningState(

@@ -21,8 +21,8 @@ class Applies(Protocol):
         """Take observations in, in one transaction; outcomes in their order."""
         ...
 
-    async def absorb_old_rows(self, company_id: int) -> int:
-        """Let the company's rows take over those of an older system that came in beside them; returns how many those were."""
+    async def absorb_old_rows(self, company_id: int, *, after: str = "") -> str | None:
+        """Let the company's rows take over old ones beside them, some at once; where to go on, None at the end."""
         ...
 
 

@@ -1,14 +1,15 @@
 """Rows of an older system that came into the table after the mirror had made a row for their record.
 
 One that comes before is adopted (`bookings.store.known_and_adoptable`). One that comes later must end alike: one row a
-record. The mirror's row stands, with its number and its points; it takes over whose booking the old one says it is.
+record. The mirror's row stands, with its number and its points; it takes over whose booking the old one says it is, and
+that its client had herself erased.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -16,9 +17,11 @@ from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import MatchedBy, Row
 from zerkalo.db.pool import Connection
 from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.loyalty.service import settle_bookings_by_id
 from zerkalo.matching import store as matching
 from zerkalo.matching.model import STRENGTH, Step
 from zerkalo.sync.batch import Key, rematch_batch
+from zerkalo.users.erase_service import strip_bookings
 
 log = structlog.get_logger(__name__)
 
@@ -28,30 +31,44 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class OldRow:
-    """A row that names a record in its note only, while the record has a row of its own."""
+    """A row that names a record in its note only, while the record has a row of its own, numbered `heir_id`."""
 
     id: int
+    number: str
     key: Key
+    heir_id: int
     user_id: int | None
     matched_by: MatchedBy | None
+    is_erased: bool
 
 
-async def doubled_keys(conn: Connection, company_id: int) -> list[Key]:
-    """The company's records that have an old row beside their own; at most `BATCH`."""
-    sql = f"select distinct b.company_id, b.yclients_record_id {_DOUBLES} and b.company_id = %s limit %s"
-    cursor = await conn.execute(sql.encode(), [company_id, BATCH])
-    return [(company, record_id) for company, record_id in await cursor.fetchall()]
+async def doubles(conn: Connection, company_id: int, *, after: str) -> list[OldRow]:
+    """Old rows beside rows of the company's, at most `BATCH`, by the record's number as text, from behind `after` on.
+
+    Of several with one number some may fall behind a page's end: the next run finds them.
+    """
+    where = (
+        f"and b.company_id = %(company_id)s and {_NUMBER} > %(after)s order by {_NUMBER}, o.id limit {BATCH}"
+    )
+    return await _read(conn, where, {"company_id": company_id, "after": after})
 
 
-async def absorb(conn: Connection, keys: Collection[Key], *, policy: LoyaltyPolicy, now: datetime) -> int:
+async def absorb(conn: Connection, found: Sequence[OldRow], *, policy: LoyaltyPolicy, now: datetime) -> int:
     """Let the rows of these records take over their old rows, in the caller's transaction. Returns how many went."""
+    keys = sorted({one.key for one in found})
     await matching.enter(conn)
     await bookings.claim(conn, keys)
-    old_rows = await _locked(conn, keys)
-    heirs = {one.key: one for one in reversed(old_rows)}
+    old_rows = await _read(
+        conn, "and o.id = any(%(ids)s) order by o.id for update of o", {"ids": [one.id for one in found]}
+    )
+    erased_ids = {one.heir_id for one in old_rows if one.is_erased}
+    if erased_ids:
+        await strip_bookings(conn, erased_ids, now)
+        await settle_bookings_by_id(conn, sorted(erased_ids), policy, now)
+    first_of_each = {one.key: one for one in reversed(old_rows)}
 
     def with_old_link(key: Key, row: Row) -> Row:
-        old = heirs.get(key)
+        old = first_of_each.get(key)
         if old is None or not _takes_over(row, old):
             return row
         return replace(row, user_id=old.user_id, matched_by=old.matched_by, matched_version=None)
@@ -60,7 +77,7 @@ async def absorb(conn: Connection, keys: Collection[Key], *, policy: LoyaltyPoli
     await conn.execute("delete from bookings where id = any(%s)", [[one.id for one in old_rows]])
     log.info(
         "rows of an older system taken over",
-        yclients_record_ids=sorted({record_id for _, record_id in heirs}),
+        yclients_record_ids=sorted({record_id for _, record_id in first_of_each}),
         count=len(old_rows),
     )
     return len(old_rows)
@@ -70,6 +87,8 @@ async def absorb(conn: Connection, keys: Collection[Key], *, policy: LoyaltyPoli
 # neither; what only an unsigned call told of takes nothing over; and a row that points were given for is never dropped.
 _NUMBER = "substring(o.notes from '^YClients\\. ID: (\\d{1,18})')"
 _DOUBLES = f"""
+    select o.id, {_NUMBER} as number, b.company_id, b.yclients_record_id, b.id as heir_id, o.user_id, o.matched_by,
+        o.erased_at is not null as is_erased
     from bookings o
     join bookings b on b.yclients_record_id = {_NUMBER}::bigint and {_NUMBER} = b.yclients_record_id::text
         and b.verified and (o.company_id is null or b.company_id = o.company_id)
@@ -82,25 +101,19 @@ _DOUBLES = f"""
 """
 
 
-async def _locked(conn: Connection, keys: Collection[Key]) -> list[OldRow]:
-    sql = f"""
-        select o.id, b.company_id, b.yclients_record_id, o.user_id, o.matched_by {_DOUBLES}
-            and (b.company_id, b.yclients_record_id) in (
-                select c, r from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint))
-        order by o.id
-        for update of o
-    """
-    wanted = [{"c": company_id, "r": record_id} for company_id, record_id in keys]
-    cursor = await conn.execute(sql.encode(), [msgspec.json.encode(wanted).decode()])
+async def _read(conn: Connection, which: str, values: dict[str, Any]) -> list[OldRow]:
+    cursor = await conn.execute(f"{_DOUBLES} {which}".encode(), values)
     return [
-        OldRow(id_, (company_id, record_id), user_id, MatchedBy(step) if step else None)
-        for id_, company_id, record_id, user_id, step in await cursor.fetchall()
+        OldRow(
+            id_, number, (company_id, record_id), heir_id, user_id, MatchedBy(by) if by else None, is_erased
+        )
+        for id_, number, company_id, record_id, heir_id, user_id, by, is_erased in await cursor.fetchall()
     ]
 
 
 def _takes_over(row: Row, old: OldRow) -> bool:
     """Whether the old row's link beats the row's own, as it would if the old one had been adopted before it was made."""
-    if row.erased_at is not None or old.user_id is None:
+    if row.erased_at is not None or (old.user_id is None and old.matched_by is not MatchedBy.MANUAL):
         return False
     own, its = (STRENGTH[Step(by) if by else None] for by in (row.matched_by, old.matched_by))
     return its > own or (row.user_id is None and row.matched_by is None)

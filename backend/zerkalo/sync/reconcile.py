@@ -71,8 +71,6 @@ class Reconciliation:
         if full_window or self._zone is None:
             await self._learn_company()
         if not is_planned:
-            self._lease.check()
-            await self._context.applier.absorb_old_rows(self._company.id)
             await self._plan(full_window=full_window)
         if self._run.progress.phase is Phase.RECENT:
             await self._read_recent()
@@ -126,7 +124,14 @@ class Reconciliation:
         covered_until = self._covered_until()
         if self._company.changes_read_until is not None:
             covered_until = await self._read_changes_since(self._company.changes_read_until)
+        await self._absorb_old_rows()
         await self._save(replace(self._run.progress, phase=Phase.VISITS, covered_until=covered_until))
+
+    async def _absorb_old_rows(self) -> None:
+        after: str | None = ""
+        while after is not None:
+            self._check()
+            after = await self._context.applier.absorb_old_rows(self._company.id, after=after)
 
     async def _read_visits(self) -> None:
         while self._run.progress.pending:

@@ -113,15 +113,17 @@ class Applier:
             if not keys or not await in_transaction(self._pool, partial(self._rematch, keys=keys)):
                 return
 
-    async def absorb_old_rows(self, company_id: int) -> int:
-        """Let the company's rows take over those of an older system that came in beside them; returns how many those were."""
-        count = 0
-        while keys := await self._doubled_keys(company_id):
-            gone = await in_transaction(self._pool, partial(self._absorb, keys=keys))
-            if not gone:
-                break  # another process has just done it
-            count += gone
-        return count
+    async def absorb_old_rows(self, company_id: int, *, after: str = "") -> str | None:
+        """Let the company's rows take over those of an older system that came in beside them, some hundreds at once.
+
+        Returns where to go on (`after`), None at the end.
+        """
+        async with self._pool.connection() as conn:
+            found = await old_rows.doubles(conn, company_id, after=after)
+        if not found:
+            return None
+        await in_transaction(self._pool, partial(self._absorb, found=found))
+        return found[-1].number if len(found) == old_rows.BATCH else None
 
     async def _take(self, items: Sequence[Item]) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
@@ -186,12 +188,8 @@ class Applier:
                 limit=limit,
             )
 
-    async def _doubled_keys(self, company_id: int) -> list[tuple[int, int]]:
-        async with self._pool.connection() as conn:
-            return await old_rows.doubled_keys(conn, company_id)
-
-    async def _absorb(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
-        return await old_rows.absorb(conn, keys, policy=self._policy, now=self._clock())
+    async def _absorb(self, conn: Connection, *, found: Sequence[old_rows.OldRow]) -> None:
+        await old_rows.absorb(conn, found, policy=self._policy, now=self._clock())
 
     async def _rematch(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
         return await rematch_batch(conn, keys, policy=self._policy, now=self._clock())

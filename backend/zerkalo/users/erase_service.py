@@ -49,7 +49,7 @@ async def erase_user(pool: Pool, user_id: int, *, settle_bookings: Settle, now: 
         if user_id in users:
             # A batch that was linking a booking to her held her until it was committed; now it shows.
             ids |= {*await erase_store.booking_ids_of(conn, user_id, lock=True)}
-        await _strip(conn, ids, now)
+        await strip_bookings(conn, ids, now)
         # While she still has an account: a shell's points do not expire, nor are expired ones given back to it.
         await settle_bookings(conn, sorted(ids), now)
         if user_id in users:
@@ -77,7 +77,7 @@ async def sweep_erased(pool: Pool, *, settle_bookings: Settle, now: datetime) ->
     if late:
 
         async def strip_late(conn: Connection) -> None:
-            await _strip(conn, await erase_store.hold_nobodys(conn, late), now)
+            await strip_bookings(conn, await erase_store.hold_nobodys(conn, late), now)
 
         await in_transaction(pool, strip_late)
     for user_id in shells:
@@ -90,14 +90,14 @@ async def sweep_erased(pool: Pool, *, settle_bookings: Settle, now: datetime) ->
                 await merge_store.move_belongings(conn, from_id=user_id, into_id=user.merged_into, now=now)
                 await store.want_rematch(conn, user.merged_into, now=now)
             else:
-                await _strip(conn, ids, now)
+                await strip_bookings(conn, ids, now)
             await settle_bookings(conn, ids, now)
 
         await in_transaction(pool, strip)
     return len(shells)
 
 
-async def _strip(conn: Connection, ids: Collection[int], now: datetime) -> None:
+async def strip_bookings(conn: Connection, ids: Collection[int], now: datetime) -> None:
     """Takes what names her out of these bookings, which the caller holds, and of the deliveries about them."""
     clients = await erase_store.clients_of_bookings(conn, ids)
     await erase_store.strip_deliveries_of_bookings(conn, ids, now=now)

@@ -154,7 +154,10 @@ async def make_shell(conn: Connection, user_id: int, *, now: datetime) -> None:
         " on conflict (code) do nothing",
         {"id": user_id, "now": now},
     )
-    await conn.execute("update retired_codes set user_id = null where user_id = %s", [user_id])
+    # As of now they are nobody's, also those that a merge retired long ago.
+    await conn.execute(
+        "update retired_codes set user_id = null, retired_at = %s where user_id = %s", [now, user_id]
+    )
     sql = """
         update users set email = null, phone = null, name = '', unique_code = null, password_hash = null,
             is_admin = false, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,

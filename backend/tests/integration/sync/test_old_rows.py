@@ -8,6 +8,8 @@ from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, pa
 from zerkalo.bookings.model import Source
 from zerkalo.bookings.store import revisions
 from zerkalo.db.pool import Pool
+from zerkalo.loyalty import service as loyalty
+from zerkalo.sync import old_rows
 from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
 
 pytestmark = pytest.mark.integration
@@ -17,13 +19,10 @@ async def old(
     server: Salon,
     note: str = f"YClients. ID: {RECORD_ID}\nстарая",
     company_id: int | None = None,
-    user_id: int | None = None,
-    matched_by: str | None = None,
+    **columns: object,
 ) -> int:
     async with server.pool.connection() as conn:
-        return await add_booking(
-            conn, company_id=company_id, notes=note, user_id=user_id, matched_by=matched_by
-        )
+        return await add_booking(conn, company_id=company_id, yclients_record_id=None, notes=note, **columns)
 
 
 async def user(server: Salon, **columns: object) -> int:
@@ -121,6 +120,36 @@ async def test_404_of_one_company_says_nothing_of_a_row_that_names_none(
         assert await server.rows("select * from refetches") == []
 
 
+async def absorbed(server: Salon) -> int:
+    """Lets the company's rows take over their old rows; how many of those went."""
+    before = len(await server.bookings())
+    after: str | None = ""
+    while after is not None:
+        after = await server.applier.absorb_old_rows(COMPANY_ID, after=after)
+    return before - len(await server.bookings())
+
+
+async def test_code_told_before_an_old_row_is_adopted_counts(pool: Pool) -> None:
+    async with salon(pool) as server:
+        by_code = await user(server, unique_code="ABC12345")
+        thin = event(State(5, comment="Код клиента: ABC12345"), without=frozenset({"date"}))
+        assert await server.status(thin) == "queued"
+        await old(server)
+        await server.applier.apply([page(State(6))])
+        row = await server.booking()
+        assert (row["user_id"], row["matched_by"]) == (by_code, "code")
+
+
+async def test_old_row_earns_when_it_is_adopted_and_no_sooner(pool: Pool) -> None:
+    async with salon(pool, policy=BONUSES) as server:
+        vera = await user(server)
+        await old(server, user_id=vera, status="COMPLETED", service_price=180_000)
+        assert await loyalty.sweep(pool, BONUSES, NOW) == 0
+        await server.applier.apply([page(State(5, attendance=1))])
+        (entry,) = await server.rows("select user_id, amount from bonus_entries")
+        assert entry == {"user_id": vera, "amount": 90}
+
+
 class TestComesLater:
     """The record has a row already: that one takes over, as if the old one had been there first."""
 
@@ -131,14 +160,14 @@ class TestComesLater:
             row = await server.booking()
             await old(server, user_id=vera)
 
-            assert await server.applier.absorb_old_rows(COMPANY_ID) == 1
+            assert await absorbed(server) == 1
 
             after = await server.booking()
             assert (after["id"], after["user_id"], after["matched_by"]) == (row["id"], vera, None)
             assert (after["revision"], after["service_name"]) == (row["revision"] + 1, "Стрижка")
             (entry,) = await server.rows("select user_id, booking_id, amount from bonus_entries")
             assert entry == {"user_id": vera, "booking_id": row["id"], "amount": 90}
-            assert await server.applier.absorb_old_rows(COMPANY_ID) == 0
+            assert await absorbed(server) == 0
 
     async def test_all_of_several_with_one_note_go_and_the_first_counts(self, pool: Pool) -> None:
         async with salon(pool) as server:
@@ -146,7 +175,7 @@ class TestComesLater:
             first, second = await user(server), await user(server)
             await old(server, user_id=first)
             await old(server, user_id=second)
-            assert await server.applier.absorb_old_rows(COMPANY_ID) == 2
+            assert await absorbed(server) == 2
             assert (await server.booking())["user_id"] == first
 
     @pytest.mark.parametrize(
@@ -160,16 +189,61 @@ class TestComesLater:
             await server.status(event(State(5, email="maria@salon.test")))
             other = await user(server)
             await old(server, user_id=other, matched_by=its)
-            await server.applier.absorb_old_rows(COMPANY_ID)
+            await absorbed(server)
             row = await server.booking()
             assert (row["user_id"], row["matched_by"]) == ((by_email, "email") if stays else (other, its))
+
+    async def test_whom_an_admin_took_it_from_in_the_older_system_does_not_get_it_back(
+        self, pool: Pool
+    ) -> None:
+        async with salon(pool) as server:
+            await user(server, phone="+79990000001", phone_verified_at=NOW)
+            await server.status(event(State(5)))
+            await old(server, matched_by="manual")
+            assert await absorbed(server) == 1
+            row = await server.booking()
+            assert (row["user_id"], row["matched_by"]) == (None, "manual")
+
+    async def test_earns_nothing_beside_the_record_s_own_row(self, pool: Pool) -> None:
+        async with salon(pool, policy=BONUSES) as server:
+            vera = await user(server, phone="+79990000001", phone_verified_at=NOW)
+            await server.status(event(State(5, attendance=1)))
+            await old(server, user_id=vera, status="COMPLETED", service_price=180_000)
+            assert await loyalty.sweep(pool, BONUSES, NOW) == 0
+            assert await absorbed(server) == 1
+            assert [one["amount"] for one in await server.rows("select amount from bonus_entries")] == [90]
+
+    async def test_erased_one_takes_her_out_of_the_record_s_own_row(self, pool: Pool) -> None:
+        async with salon(pool, policy=BONUSES) as server:
+            await user(server, phone="+79990000001", phone_verified_at=NOW)
+            await server.status(event(State(5, attendance=1, comment="секрет")))
+            await old(server, erased_at=NOW)
+            assert await absorbed(server) == 1
+
+            row = await server.booking()
+            assert (row["user_id"], row["phone"], row["comment"], row["erased_at"]) == (None, None, "", NOW)
+            assert row["notes"] == f"YClients. ID: {RECORD_ID}"
+            (kept,) = await server.deliveries()
+            assert "секрет" not in bytes(kept["body"]).decode()
+            assert sum(one["amount"] for one in await server.rows("select amount from bonus_entries")) == 0
+            await server.status(event(State(6, comment="секрет")))
+            assert (await server.booking())["comment"] == ""
+
+    async def test_all_are_found_page_by_page(self, pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(old_rows, "BATCH", 2)
+        async with salon(pool) as server:
+            shown = [page_item(State(5), id=RECORD_ID + n) for n in range(7)]
+            await server.applier.apply([one for one in shown if one is not None])
+            for n in range(7):
+                await old(server, note=f"YClients. ID: {RECORD_ID + n}")
+            assert await absorbed(server) == 7
 
     async def test_what_an_admin_took_from_everybody_stays_so(self, pool: Pool) -> None:
         async with salon(pool) as server:
             await server.status(event(State(5)))
             await server.rows("update bookings set matched_by = 'manual'")
             await old(server, user_id=await user(server))
-            await server.applier.absorb_old_rows(COMPANY_ID)
+            await absorbed(server)
             row = await server.booking()
             assert (row["user_id"], row["matched_by"]) == (None, "manual")
 
@@ -180,7 +254,7 @@ class TestComesLater:
             await old(server, note=f"YClients. ID: 0{RECORD_ID}")
             await old(server, note=f"YClients. ID: {RECORD_ID}0")
             await old(server, note="YClients. ID: нет")
-            assert await server.applier.absorb_old_rows(COMPANY_ID) == 0
+            assert await absorbed(server) == 0
             assert len(await server.bookings()) == 5
 
     async def test_number_of_two_branches_is_left_alone(self, pool: Pool) -> None:
@@ -192,13 +266,13 @@ class TestComesLater:
                 RECORD_ID,
             )
             await old(server)
-            assert await server.applier.absorb_old_rows(COMPANY_ID) == 0
+            assert await absorbed(server) == 0
 
     async def test_unsigned_row_takes_nothing_over(self, pool: Pool) -> None:
         async with salon(pool, secret=None) as server:
             await server.status(event(State(5)))
             await old(server)
-            assert await server.applier.absorb_old_rows(COMPANY_ID) == 0
+            assert await absorbed(server) == 0
 
     async def test_a_row_with_points_is_not_dropped(self, pool: Pool) -> None:
         async with salon(pool) as server:
@@ -210,12 +284,12 @@ class TestComesLater:
                 vera,
                 old_id,
             )
-            assert await server.applier.absorb_old_rows(COMPANY_ID) == 0
+            assert await absorbed(server) == 0
 
     async def test_of_an_erased_booking_goes_and_names_nobody(self, pool: Pool) -> None:
         async with salon(pool) as server:
             await server.status(event(State(5)))
             await server.rows("update bookings set erased_at = now()")
             await old(server, user_id=await user(server))
-            await server.applier.absorb_old_rows(COMPANY_ID)
+            await absorbed(server)
             assert (await server.booking())["user_id"] is None

@@ -411,8 +411,8 @@ async def test_process_whose_lease_was_taken_over_writes_nothing_more(pool: Pool
                     await take_over()
                 return await salon.context.applier.apply(observations)
 
-            async def absorb_old_rows(self, company_id: int) -> int:
-                return await salon.context.applier.absorb_old_rows(company_id)
+            async def absorb_old_rows(self, company_id: int, *, after: str = "") -> str | None:
+                return await salon.context.applier.absorb_old_rows(company_id, after=after)
 
         await salon.runs.open_or_join(COMPANY_ID)
         run = await salon.with_context(applier=Overtaken()).runs.carry(COMPANY_ID)

@@ -1,5 +1,7 @@
 """Of two people who fit a booking, one ceases to: the other one gets it, although nothing happens to the booking."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.support.people import people_api
@@ -76,6 +78,24 @@ async def test_notes_of_a_booking_taken_from_everybody_forget_a_code_that_is_nob
         booking = await server.booking()
     assert lines == ["Код клиента: CODE0002", "Код клиента: CODE0001, код клиента: CODE0002"]
     assert (booking["revision"], booking["matched_by"]) == (revision, "manual")
+
+
+async def test_notes_forget_a_code_of_hers_that_a_merge_retired_long_ago(pool: Pool) -> None:
+    async with salon(pool) as server, pool.connection() as conn:
+        hers = await add_user(conn)
+        await server.rows(
+            "insert into retired_codes (code, user_id, retired_at) values ('CODE0001', %s, %s)",
+            hers,
+            NOW - timedelta(days=90),
+        )
+        await server.post(event(State(5, comment="Код клиента: CODE0001")))
+        await server.rows("update bookings set matched_by = 'manual', user_id = null")
+
+        await erase_user(pool, hers, settle_bookings=settle, now=NOW)
+        await server.applier.forget_retired_codes()
+
+        lines = (await server.booking())["notes"].split("\n")
+    assert lines[1:] == ["Код клиента: CODE0001"], "the comment's own words, and no line of ours"
 
 
 async def test_who_is_left_of_two_with_one_phone_when_a_merge_drops_it_gets_the_booking(pool: Pool) -> None:
