@@ -34,7 +34,6 @@ class OldRow:
     """A row that names a record in its note only, while the record has a row of its own, numbered `heir_id`."""
 
     id: int
-    number: str
     key: Key
     heir_id: int
     user_id: int | None
@@ -42,15 +41,24 @@ class OldRow:
     is_erased: bool
 
 
-async def doubles(conn: Connection, company_id: int, *, after: str) -> list[OldRow]:
-    """Old rows beside rows of the company's, at most `BATCH`, by the record's number as text, from behind `after` on.
+async def doubles(conn: Connection, company_id: int, *, after: str) -> tuple[list[OldRow], str | None]:
+    """Of the next `BATCH` old rows, by the record's number as text, those that stand beside a row of the company's.
 
-    Of several with one number some may fall behind a page's end: the next run finds them.
+    With them the number to go on `after`, None at the end. Of several with one number some may fall behind a page's
+    end: the next run finds them.
     """
-    where = (
-        f"and b.company_id = %(company_id)s and {_NUMBER} > %(after)s order by {_NUMBER}, o.id limit {BATCH}"
+    page = f"""
+        select o.id, {_NUMBER} as number from bookings o
+        where o.yclients_record_id is null and {_NUMBER} > %s order by {_NUMBER} limit {BATCH}
+    """
+    rows = await (await conn.execute(page.encode(), [after])).fetchall()
+    ids = [id_ for id_, _ in rows]
+    found = await _read(
+        conn,
+        "and o.id = any(%(ids)s) and b.company_id = %(company_id)s order by o.id",
+        {"ids": ids, "company_id": company_id},
     )
-    return await _read(conn, where, {"company_id": company_id, "after": after})
+    return found, rows[-1][1] if len(rows) == BATCH else None
 
 
 async def absorb(conn: Connection, found: Sequence[OldRow], *, policy: LoyaltyPolicy, now: datetime) -> int:
@@ -87,7 +95,7 @@ async def absorb(conn: Connection, found: Sequence[OldRow], *, policy: LoyaltyPo
 # neither; what only an unsigned call told of takes nothing over; and a row that points were given for is never dropped.
 _NUMBER = "substring(o.notes from '^YClients\\. ID: (\\d{1,18})')"
 _DOUBLES = f"""
-    select o.id, {_NUMBER} as number, b.company_id, b.yclients_record_id, b.id as heir_id, o.user_id, o.matched_by,
+    select o.id, b.company_id, b.yclients_record_id, b.id as heir_id, o.user_id, o.matched_by,
         o.erased_at is not null as is_erased
     from bookings o
     join bookings b on b.yclients_record_id = {_NUMBER}::bigint and {_NUMBER} = b.yclients_record_id::text
@@ -104,10 +112,8 @@ _DOUBLES = f"""
 async def _read(conn: Connection, which: str, values: dict[str, Any]) -> list[OldRow]:
     cursor = await conn.execute(f"{_DOUBLES} {which}".encode(), values)
     return [
-        OldRow(
-            id_, number, (company_id, record_id), heir_id, user_id, MatchedBy(by) if by else None, is_erased
-        )
-        for id_, number, company_id, record_id, heir_id, user_id, by, is_erased in await cursor.fetchall()
+        OldRow(id_, (company_id, record_id), heir_id, user_id, MatchedBy(by) if by else None, is_erased)
+        for id_, company_id, record_id, heir_id, user_id, by, is_erased in await cursor.fetchall()
     ]
 
 

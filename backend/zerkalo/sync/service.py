@@ -119,11 +119,10 @@ class Applier:
         Returns where to go on (`after`), None at the end.
         """
         async with self._pool.connection() as conn:
-            found = await old_rows.doubles(conn, company_id, after=after)
-        if not found:
-            return None
-        await in_transaction(self._pool, partial(self._absorb, found=found))
-        return found[-1].number if len(found) == old_rows.BATCH else None
+            found, go_on_after = await old_rows.doubles(conn, company_id, after=after)
+        if found:
+            await in_transaction(self._pool, partial(self._absorb, found=found))
+        return go_on_after
 
     async def _take(self, items: Sequence[Item]) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
