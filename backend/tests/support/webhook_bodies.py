@@ -1,6 +1,7 @@
 """Bodies for the webhook that nobody means well with: any bytes, any JSON, and damage to the bodies we know."""
 
 import json
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ def changed_bodies(draw: st.DrawFn) -> bytes:
         if isinstance(container, dict) and draw(st.integers(0, 3)) == 0:
             del container[key]
         else:
-            container[key] = draw(ODD_VALUES)
+            container[key] = deepcopy(draw(ODD_VALUES))  # it may be changed in turn, and put into itself
     return json.dumps(document, ensure_ascii=draw(st.booleans())).encode(errors="surrogatepass")
 
 
