@@ -61,6 +61,8 @@ class PureMirror:
         )
         for observation in observations:
             batch._observe(work, observation)
+        if booking.is_first_believed:
+            booking.learn(booking.overheard)
         if booking.row is not None and booking.row != self._row:
             booking.row = Linker({KEY: booking.row}, {}, self._users).linked(KEY, self._row)
         self._store(booking.row)

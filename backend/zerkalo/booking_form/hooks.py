@@ -7,12 +7,10 @@ import msgspec
 from zerkalo.booking_form.model import HookState
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.problems import vendor_problem
+from zerkalo.inbox.model import TEST_RESOURCE
 from zerkalo.kit.problem import ProblemError
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import AccessDenied, VendorError
-
-TEST_RESOURCE = "zerkalo_test"
-"""An event that no rule knows: the door takes it, keeps it as ignored, and nothing else happens."""
 
 Post = Callable[[str, bytes], Awaitable[int | None]]
 """Posts JSON to an address as YCLIENTS would; the status, None where nobody answered."""

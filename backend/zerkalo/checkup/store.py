@@ -11,6 +11,7 @@ from zerkalo.checkup.model import CompanyFacts, Counts, Facts, SyncedBooking
 from zerkalo.checkup.rules import UNVERIFIED_MINUTES
 from zerkalo.db.migrate import is_current
 from zerkalo.db.pool import Connection
+from zerkalo.inbox.reading import last_received_at
 from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, Settings
 
 LAST_BOOKINGS = 5
@@ -79,7 +80,7 @@ async def read_facts(
         ),
         last_bookings=await _last_bookings(conn),
         companies=await companies(conn, settings.yclients_company_ids),
-        last_webhook_at=await _one(conn, "select max(received_at) from deliveries"),
+        last_webhook_at=await last_received_at(conn),
         quarantine=await _one(
             conn, "select count(*) from deliveries where outcome = 'quarantined' and handled_at is null"
         ),

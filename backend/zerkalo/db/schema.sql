@@ -115,7 +115,7 @@ create table deliveries (
     company_id   bigint,
     resource     text,
     resource_id  bigint,
-    event        text,                                -- create, update, delete
+    event        text,                                -- create, update, delete; read: no call brought it
     body         bytea not null,
     outcome      text not null check (outcome in ('applied', 'unchanged', 'stale', 'ignored', 'quarantined', 'queued')),
     reason       text,

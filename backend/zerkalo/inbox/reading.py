@@ -6,6 +6,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.inbox.model import READ, TEST_RESOURCE
 
 ID_END = 2**63 - 1
 
@@ -76,12 +77,12 @@ async def read_quarantined(conn: Connection, *, before_id: int | None, limit: in
     return await _summaries(conn, QUARANTINED, {}, before_id, limit)
 
 
-async def last_received_at(conn: Connection, *, but_resource: str) -> datetime | None:
-    """When the last delivery came that was about anything but `but_resource`; None: never, or it has been pruned."""
+async def last_received_at(conn: Connection) -> datetime | None:
+    """When YCLIENTS's last call came, the admin's own tests left out; None: never, or it has been pruned."""
     cursor = await conn.execute(
-        "select received_at from deliveries where resource is distinct from %s"
+        "select received_at from deliveries where resource is distinct from %s and event is distinct from %s"
         " order by received_at desc, id desc limit 1",
-        [but_resource],
+        [TEST_RESOURCE, READ],
     )
     row = await cursor.fetchone()
     return row[0] if row else None

@@ -8,10 +8,12 @@ import msgspec
 from psycopg.rows import dict_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.inbox.model import Delivery, Finished, Kept
+from zerkalo.inbox.model import READ, Delivery, Finished, Kept
 
 HINT_BODIES_PER_HOUR_MAX = 1000
 """Bodies of unsigned calls kept per company and hour: a flood of them must not fill the salon's disk."""
+HINT_BODY_BYTES_MAX = 64 * 1024
+"""An unsigned body that is larger is not kept; a record of YCLIENTS's takes some two kilobytes."""
 PRUNE_BATCH = 5000
 
 # Who had herself erased is not to come back with the next webhook: of what is told of an erased booking only the envelope
@@ -85,7 +87,7 @@ async def quarantine_record(
         with x as (
             select x.company_id, x.resource, x.resource_id, x.event, {_BODY} as body
             from (select %(company_id)s::bigint as company_id, 'record' as resource, %(record_id)s::bigint as resource_id,
-                'update' as event, %(body)s::bytea as body) as x
+                '{READ}' as event, %(body)s::bytea as body) as x
         )
         insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
         select %(now)s, true, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
@@ -166,11 +168,11 @@ async def set_aside(conn: Connection, delivery_id: int, *, now: datetime) -> boo
 
 
 async def prune(conn: Connection, *, before: datetime) -> int:
-    """Drop up to `PRUNE_BATCH` deliveries received before; quarantined ones stay until handled. Returns how many."""
+    """Drop up to `PRUNE_BATCH` deliveries received before; signed ones in quarantine stay until handled. Returns how many."""
     sql = """
         delete from deliveries where id in (
             select id from deliveries
-            where received_at < %s and not (outcome = 'quarantined' and handled_at is null)
+            where received_at < %s and not (trusted and outcome = 'quarantined' and handled_at is null)
             order by received_at, id limit %s
         )
     """

@@ -4,7 +4,7 @@ Reads come before, writes after, both in sets; between them nothing but pure fun
 order of their lock numbers, users, ledger.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -78,6 +78,12 @@ class _Booking:
         was_remembering = self.before is not None and self.before.verified and not self.is_adopted
         return self.has_remembering_row and not was_remembering
 
+    def learn(self, told: Iterable[Snapshot]) -> None:
+        """Teach the row the codes of what was told before it could remember them."""
+        for snapshot in told:
+            assert self.row is not None, "only a believed row learns"
+            self.row = rules.learn_codes(self.row, snapshot)
+
 
 @dataclass(slots=True)
 class _Work:
@@ -108,8 +114,8 @@ async def take_batch(
             work.outcomes[index] = _observe(work, item.observation)
     ids = await _write(conn, work, policy)
     outcomes = tuple(_with_id(item, outcome, ids) for item, outcome in zip(items, work.outcomes, strict=True))
-    await keep_deliveries(conn, items, outcomes, now)
-    return Taken(outcomes, frozenset(company_id for company_id, _ in work.requests))
+    told = await keep_deliveries(conn, items, outcomes, now)
+    return Taken(tuple(told), frozenset(company_id for company_id, _ in work.requests))
 
 
 async def rematch_batch(
@@ -307,13 +313,10 @@ async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[K
 async def _learn_overheard(conn: Connection, work: _Work) -> None:
     """Teach rows that are new to belief what was told of their records before: in this batch, and in earlier ones."""
     first = [key for key, booking in work.bookings.items() if booking.is_first_believed]
-    told = [(key, snapshot) for key in first for snapshot in work.bookings[key].overheard]
-    if first:
-        told += await codes_overheard(conn, first)
-    for key, snapshot in told:
-        booking = work.bookings[key]
-        assert booking.row is not None, "it is believed"
-        booking.row = rules.learn_codes(booking.row, snapshot)
+    for key in first:
+        work.bookings[key].learn(work.bookings[key].overheard)
+    for key, snapshot in await codes_overheard(conn, first) if first else ():
+        work.bookings[key].learn([snapshot])
 
 
 def _may_link(work: _Work, booking: _Booking) -> bool:

@@ -213,7 +213,7 @@ async def test_the_inbox(asked):
     assert "deliveries_of_record" in plans.take().indexes
     await inbox_reading.read_quarantined(conn, before_id=None, limit=51)
     assert plans.take().indexes == {"deliveries_quarantined"}
-    assert await inbox_reading.last_received_at(conn, but_resource="test")
+    assert await inbox_reading.last_received_at(conn)
     assert plans.take().indexes == {"deliveries_by_time"}
 
 

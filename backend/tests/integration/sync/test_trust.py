@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 
 from tests.support.rows import add_user
-from tests.support.salon import BONUSES, SECRET, salon
+from tests.support.salon import BONUSES, NOW, SECRET, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page_item
 from zerkalo.bookings.store import UNVERIFIED_MAX
 from zerkalo.db.pool import Pool
-from zerkalo.inbox.store import HINT_BODIES_PER_HOUR_MAX
+from zerkalo.inbox import store as inbox
+from zerkalo.inbox.store import HINT_BODIES_PER_HOUR_MAX, HINT_BODY_BYTES_MAX
 from zerkalo.sync.routes import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.integration
@@ -184,6 +186,34 @@ async def test_a_flood_of_hints_leaves_no_bodies_beyond_its_share(pool: Pool) ->
         assert await server.status(event(WHOLE)) == "applied"
         (counted,) = await server.rows("select count(*) from deliveries")
         assert counted["count"] == HINT_BODIES_PER_HOUR_MAX
+
+
+async def test_unsigned_call_that_is_neither_understood_nor_kept_is_not_said_to_be_in_quarantine(
+    pool: Pool,
+) -> None:
+    unreadable = event(WHOLE, date="?")
+    async with salon(pool, secret=None) as server:
+        assert await server.status(event(WHOLE, date="?" + HINT_BODY_BYTES_MAX * "a")) == "queued"
+        assert await server.deliveries() == [], "a large one would fill the disk"
+        assert await server.status(unreadable) == "quarantined"
+        assert len(await server.deliveries()) == 1
+        await server.rows(
+            "insert into deliveries (received_at, trusted, company_id, body, outcome, finished_at)"
+            " select '2026-12-01 11:59Z', false, %s, '', 'queued', now() from generate_series(1, %s)",
+            COMPANY_ID, HINT_BODIES_PER_HOUR_MAX,
+        )  # fmt: skip
+        assert await server.status(unreadable) == "queued"
+        assert len(await server.deliveries()) == HINT_BODIES_PER_HOUR_MAX + 1
+
+
+async def test_only_what_is_signed_stays_in_quarantine_for_ever(pool: Pool) -> None:
+    for secret in (SECRET, None):
+        async with salon(pool, secret=secret) as server:
+            assert await server.status(event(WHOLE, date="?")) == "quarantined"
+    async with pool.connection() as conn:
+        assert await inbox.prune(conn, before=NOW + timedelta(days=1)) == 1
+        (left,) = await server.deliveries()
+    assert left["trusted"] is True
 
 
 async def test_a_signed_call_makes_a_hints_question_its_own(pool: Pool) -> None:

@@ -166,7 +166,7 @@ def questions(salon: Salon) -> dict[str, Question]:
         "user": lambda conn: users.read_user(conn, 777),
         "events": lambda conn: inbox.read_deliveries(conn, before_id=None, limit=31),
         "quarantine": lambda conn: inbox.read_quarantined(conn, before_id=None, limit=31),
-        "last event": lambda conn: inbox.last_received_at(conn, but_resource="zerkalo_test"),
+        "last event": inbox.last_received_at,
     }
 
 

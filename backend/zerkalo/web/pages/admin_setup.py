@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from zerkalo.booking_form.hooks import TEST_RESOURCE
 from zerkalo.checkup.model import CompanyFacts
 from zerkalo.inbox.reading import last_received_at
 from zerkalo.kit.problem import ProblemError
@@ -58,7 +57,7 @@ def routes(site: Site, desk: Desk) -> list[Route]:
         facts = await desk.facts()
         answers = desk.hooks.peek() if desk.can_ask else {}
         async with runtime.pool.connection() as conn:
-            arrived_at = await last_received_at(conn, but_resource=TEST_RESOURCE)
+            arrived_at = await last_received_at(conn)
         return render(
             page,
             "admin/setup.html",
@@ -107,6 +106,6 @@ def routes(site: Site, desk: Desk) -> list[Route]:
 
 def _answering(companies: Sequence[CompanyFacts]) -> bool | None:
     """Whether YCLIENTS answers for every branch; None: nobody has asked it yet."""
-    if any(company.problem or company.answer for company in companies):
+    if any(company.problem or (company.answer and company.answer.problem) for company in companies):
         return False
-    return True if companies and all(company.answer == "" for company in companies) else None
+    return True if companies and all(company.answer for company in companies) else None
