@@ -21,7 +21,7 @@ EVERY_TEN_MINUTES = "*/10 * * * *"
 EVERY_HOUR = "17 * * * *"
 """Six fields of cron: the sixth is the second."""
 
-REMATCHES_AT_ONCE_MAX = 50
+REMATCHES_AT_ONCE_MAX = 500
 """Users for whom one sweep rings."""
 FINISHED_JOBS_KEPT_HOURS = 24
 
