@@ -53,9 +53,10 @@ async def erase_user(pool: Pool, user_id: int, *, settle_bookings: Settle, now: 
         # While she still has an account: a shell's points do not expire, nor are expired ones given back to it.
         await settle_bookings(conn, sorted(ids), now)
         if user_id in users:
-            contacts = _proved_contacts(users[user_id])
+            contacts = [text for text in _proved_contacts(users[user_id]) if text]
+            codes = await erase_store.codes_of(conn, user_id)
             await erase_store.make_shell(conn, user_id, now=now)
-            await erase_store.strip_deliveries_naming(conn, [text for text in contacts if text], now=now)
+            await erase_store.strip_deliveries_naming(conn, contacts, codes, now=now)
         await store.want_rematch_of_rivals(conn, user_id, now=now)
         await erase_store.strip_people_tables(conn, user_id)
         await erase_store.strip_ledger_reasons(conn, user_id)

@@ -116,13 +116,26 @@ async def strip_deliveries_of_clients(
         await conn.execute(sql, {"companies": list(companies), "clients": list(numbers), "now": now})
 
 
-async def strip_deliveries_naming(conn: Connection, contacts: Collection[str], *, now: datetime) -> None:
-    """Empties the deliveries that carry one of these contacts and are not some other booking's.
+async def codes_of(conn: Connection, user_id: int) -> list[str]:
+    """Her codes, those of accounts that were merged into hers too."""
+    sql = """
+        select unique_code from users where id = %(id)s and unique_code is not null
+        union select code from retired_codes where user_id = %(id)s
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, {"id": user_id})
+        return await cursor.fetchall()
+
+
+async def strip_deliveries_naming(
+    conn: Connection, contacts: Collection[str], codes: Collection[str], *, now: datetime
+) -> None:
+    """Empties the deliveries that carry one of these contacts or codes and are not some other booking's.
 
     Looks into every kept body that is no understood record: clients, sales, what is quarantined. A phone is found with
     any signs between its digits. Bodies that carry her contact in somebody else's record stay: that is not hers.
     """
-    pattern = "|".join(_pattern(contact) for contact in contacts)
+    pattern = "|".join([*map(_pattern, contacts), *(f"(?<![0-9]){code}(?![0-9])" for code in codes)])
     if not pattern:
         return
     sql = (

@@ -97,6 +97,13 @@ async def anna_everywhere(people: PeopleApi) -> int:
             conn, f"not json {EMAIL.upper()} {NAME}".encode(), resource=None, company_id=None,
             outcome="quarantined", reason="not JSON",
         )  # fmt: skip
+        for number, code in ((11, CODE), (12, "ANNA0000")):
+            body = json.dumps(
+                {"data": {"date": "?", "comment": f"Код клиента:\n{code}", "client": {"name": NAME}}}
+            )
+            await add_delivery(
+                conn, body.encode(), resource_id=number, outcome="quarantined", reason="date: not a date"
+            )
         await conn.execute(
             "insert into form_bookings (api_id, user_id, company_id, record_id, status, answer, created_at)"
             " values ('a', %s, 1, 7, 'booked', %s::jsonb, %s)",
