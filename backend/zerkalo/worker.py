@@ -45,6 +45,7 @@ step of its end, some thirty seconds where that is away; with what is to be clos
 within 10 s."""
 RESTART_SECONDS_FIRST = 1.0
 RESTART_SECONDS_MAX = 30.0
+NOT_YET_SECONDS = 0.2
 HEARTBEAT_SECONDS = 10.0
 STEADY_SECONDS = 60.0
 """A worker that has worked so long begins its pauses anew when it fails."""
@@ -223,4 +224,4 @@ async def _show_life(parts: WorkerParts, state: WorkerState) -> None:
             with contextlib.suppress(psycopg.Error):
                 async with parts.pool.connection() as conn:
                     await facts.write_fact(conn, "worker", {"alive": True}, parts.clock())
-        await asyncio.sleep(HEARTBEAT_SECONDS)
+        await asyncio.sleep(HEARTBEAT_SECONDS if state.is_alive else NOT_YET_SECONDS)

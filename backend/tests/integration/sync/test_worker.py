@@ -255,7 +255,10 @@ class Unhurried:
         return await self._vendor.records_page(*query, **options)
 
 
-async def test_worker_shows_itself_to_check(pool: Pool):
+async def test_worker_shows_itself_to_check_as_soon_as_it_is_at_work(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(worker_module, "HEARTBEAT_SECONDS", 3600)
     async with parts_of(pool) as parts, at_work(parts):
         await until(lambda: _seen(parts.salon))
 
