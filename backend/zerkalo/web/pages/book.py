@@ -15,6 +15,7 @@ from zerkalo.booking_form.rules import COMMENT_CHARS_MAX
 from zerkalo.booking_form.service import Booked
 from zerkalo.bookings import reading
 from zerkalo.kit.problem import ProblemError
+from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
 from zerkalo.web.pages import receipt
 from zerkalo.web.pages.book_steps import Steps
@@ -153,6 +154,7 @@ def routes(site: Site) -> list[Route]:
             booking=booking,
             starts_at=booking.starts_at if booking else starts_at,
             is_own=booking is not None and page.user is not None and booking.user_id == page.user.id,
+            can_prove_phone=Channel.PHONE in runtime.people.ports.open_channels,
         )
 
     return [

@@ -12,7 +12,12 @@ def routes(site: Site) -> list[Route]:
 
     async def home(request: Request) -> Response:
         page = await site.page(request)
-        return page.render("home.html", has_widget=site.runtime.settings.yclients_widget_url is not None)
+        settings = site.runtime.settings
+        return page.render(
+            "home.html",
+            has_widget=settings.yclients_widget_url is not None,
+            has_loyalty=settings.loyalty_enabled,
+        )
 
     async def privacy(request: Request) -> Response:
         page = await site.page(request)
