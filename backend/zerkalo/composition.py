@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from zerkalo.booking_form.form import BookingForm, booking_form_of
+from zerkalo.checkup.model import Answer
 from zerkalo.checkup.service import webhook_url
 from zerkalo.codes.rules import new_code
 from zerkalo.db.embedded import database
@@ -32,7 +33,7 @@ from zerkalo.users.ports import Ports
 from zerkalo.users.service import People, people_of
 from zerkalo.users.store import finish_rematch, read_user
 from zerkalo.yclients.client import YclientsClient
-from zerkalo.yclients.errors import VendorError
+from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError
 from zerkalo.yclients.limiter import DatabaseLimiter
 
 POOL_SIZE = 10
@@ -61,13 +62,17 @@ class Parts:
     is_demo: bool = False
     started_at: datetime = field(default_factory=utc_now)
 
-    async def ask_yclients(self, company_id: int) -> str:
-        """Whether YCLIENTS answers for a company: why not, "" where it does."""
+    async def ask_yclients(self, company_id: int) -> Answer:
+        """Whether YCLIENTS answers for a company."""
         try:
             await self.client.company(company_id)
+        except (AccessDenied, RequestRefused) as error:
+            return Answer("yclients_refuses", str(error))
+        except NotFound as error:
+            return Answer("company_unknown", str(error))
         except VendorError as error:
-            return str(error)
-        return ""
+            return Answer("yclients_silent", str(error))
+        return Answer()
 
 
 @asynccontextmanager

@@ -52,12 +52,12 @@ class ScriptedVendor:
         self.limiter = OpenLimiter()
         self.slept: list[float] = []
 
-    def client(self) -> YclientsClient:
-        """A client of this vendor that never really sleeps."""
+    def client(self, *, partner: str = "PARTNER-TOKEN", user: str = "USER-TOKEN") -> YclientsClient:
+        """A client of this vendor that never really sleeps, with these tokens."""
         return YclientsClient(
             "https://api.example.com/api/v1",
-            "PARTNER-TOKEN",
-            "USER-TOKEN",
+            partner,
+            user,
             self.limiter,
             transport=httpx2.MockTransport(self._answer),
             clock=lambda: NOW,

@@ -14,8 +14,16 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of asking YCLIENTS about a company. `problem`: code of what is wrong, "" where it answered; `reason`: why."""
+
+    problem: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CompanyFacts:
-    """A branch. Instants are aware UTC; `answer` is None where YCLIENTS was not asked, "" where it answered."""
+    """A branch. Instants are aware UTC; `answer` is None where YCLIENTS was not asked."""
 
     id: int
     title: str
@@ -26,7 +34,7 @@ class CompanyFacts:
     last_error: str | None
     last_success_at: datetime | None
     problem: str | None
-    answer: str | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ _SENTENCES = {
     # What YCLIENTS did with a question.
     "YCLIENTS gave no reason": "YCLIENTS не назвал причину",
     "not found": "не найдено",
+    "not set": "не задано в .env",
     "the answer is endless": "ответ слишком длинный",
     "the rate limit is used up": "исчерпан лимит запросов к YCLIENTS",
     "status 404 that is not YCLIENTS's own": "ответ 404, но не от YCLIENTS: проверьте YCLIENTS_API_URL",

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity
 
 WORKER_SILENT = timedelta(minutes=2)
-"""The worker shows itself every few seconds."""
+"""The worker shows itself as soon as it is at work, and every ten seconds from then on."""
 UNVERIFIED_MINUTES = 10
 """Asking YCLIENTS about an unsigned call takes seconds; a row that waits so long tells that asking fails."""
 LATE_INTERVALS = 2
@@ -42,12 +42,13 @@ def _setup(facts: Facts) -> Iterator[Problem]:
 
 
 def _companies(facts: Facts) -> Iterator[Problem]:
-    for company in facts.companies if facts.enabled else ():
+    # Without tokens nothing is asked, and what happened before is no news.
+    for company in facts.companies if facts.enabled and facts.has_tokens else ():
         values = {"company": company.id}
         if company.problem:
             yield Problem("yclients_refuses", Severity.ERROR, {**values, "reason": company.problem})
-        elif company.answer:
-            yield Problem("yclients_silent", Severity.ERROR, {**values, "reason": company.answer})
+        elif company.answer and company.answer.problem:
+            yield Problem(company.answer.problem, Severity.ERROR, {**values, "reason": company.answer.reason})
         elif company.last_status == "failed":
             yield Problem("sync_failed", Severity.ERROR, {**values, "reason": company.last_error or "?"})
         elif _is_late(company, facts):

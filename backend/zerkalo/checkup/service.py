@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from zerkalo.checkup.model import Counts, Facts, Problem, Severity
+from zerkalo.checkup.model import Answer, Counts, Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.store import read_facts
 from zerkalo.checkup.texts import fix_of, text_of
@@ -17,8 +17,8 @@ from zerkalo.settings import Settings
 
 ASK_SECONDS_MAX = 15.0
 
-Ask = Callable[[int], Awaitable[str]]
-"""Asks YCLIENTS about a company; returns why it does not answer, "" where it does."""
+Ask = Callable[[int], Awaitable[Answer]]
+"""Asks YCLIENTS about a company."""
 
 
 def webhook_url(settings: Settings) -> str:
@@ -51,13 +51,13 @@ async def examine(
     return with_answers(facts, await ask_companies(ask, company_ids))
 
 
-async def ask_companies(ask: Ask, company_ids: Sequence[int]) -> dict[int, str]:
+async def ask_companies(ask: Ask, company_ids: Sequence[int]) -> dict[int, Answer]:
     """What YCLIENTS answers for each of these companies, all asked at once; takes `ASK_SECONDS_MAX` at most."""
     answers = await asyncio.gather(*(_answer(ask, company_id) for company_id in company_ids))
     return dict(zip(company_ids, answers, strict=True))
 
 
-def with_answers(facts: Facts, answers: Mapping[int, str]) -> Facts:
+def with_answers(facts: Facts, answers: Mapping[int, Answer]) -> Facts:
     """The facts with what YCLIENTS answered; a company that is not among the answers was not asked."""
     companies = (replace(company, answer=answers.get(company.id)) for company in facts.companies)
     return replace(facts, companies=tuple(companies))
@@ -89,8 +89,8 @@ def report_of(facts: Facts, language: Language) -> dict[str, Any]:
                 "id": company.id,
                 "title": company.title,
                 "timezone_name": company.timezone_name,
-                "answers": None if company.answer is None else company.answer == "",
-                "problem": company.problem or company.answer or None,
+                "answers": None if company.answer is None else not company.answer.problem,
+                "problem": company.problem or (company.answer and company.answer.reason) or None,
                 "last_success_at": company.last_success_at,
             }
             for company in facts.companies
@@ -112,11 +112,11 @@ def report_of(facts: Facts, language: Language) -> dict[str, Any]:
     }
 
 
-async def _answer(ask: Ask, company_id: int) -> str:
+async def _answer(ask: Ask, company_id: int) -> Answer:
     try:
         return await asyncio.wait_for(ask(company_id), ASK_SECONDS_MAX)
     except TimeoutError:
-        return f"no answer in {ASK_SECONDS_MAX:.0f} s"
+        return Answer("yclients_silent", f"no answer in {ASK_SECONDS_MAX:.0f} s")
 
 
 def _booking(booking: Any) -> dict[str, Any]:

@@ -60,6 +60,16 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
             "Check the network and YCLIENTS_API_URL, then: zerkalo check",
         ),
     },
+    "company_unknown": {
+        "ru": (
+            "YCLIENTS не знает филиала {company}: {reason}",
+            "Проверьте YCLIENTS_COMPANY_ID, затем: zerkalo check",
+        ),
+        "en": (
+            "YCLIENTS does not know company {company}: {reason}",
+            "Check YCLIENTS_COMPANY_ID, then: zerkalo check",
+        ),
+    },
     "sync_failed": {
         "ru": (
             "Последняя синхронизация филиала {company} не удалась: {reason}",

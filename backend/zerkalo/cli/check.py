@@ -82,7 +82,7 @@ def _lines(facts: Facts, problems: tuple[Problem, ...], language: Language) -> l
     lines += [f"  {name:{width}}  {value or say('unset')}" for name, value in facts.settings.items()]
     lines += ["", f"{say('yclients')}:"]
     for company in facts.companies:
-        answer = say("not_asked") if company.answer is None else company.answer or say("answers")
+        answer = say("not_asked") if company.answer is None else company.answer.reason or say("answers")
         told = printable_text(f"{company.title}: {company.problem or answer}")
         lines.append(f"  {say('company')} {company.id} {told}")
     if facts.schema_is_current:

@@ -77,6 +77,14 @@ class Caller:
         sleep: Sleep = asyncio.sleep,
         rng: Callable[[], float] = random.random,
     ) -> None:
+        self._missing = [
+            name
+            for name, token in (
+                ("YCLIENTS_PARTNER_TOKEN", partner_token),
+                ("YCLIENTS_USER_TOKEN", user_token),
+            )
+            if not token
+        ]
         self._partner = f"Bearer {partner_token}"
         self._partner_and_user = f"Bearer {partner_token}, User {user_token}"
         self._limiter = limiter
@@ -110,6 +118,9 @@ class Caller:
         `read` raises NotJson or NotEnvelope for what is no answer. Raises the errors of `zerkalo.yclients.errors`,
         and UnreadableRecord if `read` does.
         """
+        missing = [name for name in self._missing if call.as_user or name == "YCLIENTS_PARTNER_TOKEN"]
+        if missing:
+            raise AccessDenied(f"not set: {', '.join(missing)}", 401)
         for attempt in range(1, ATTEMPTS_MAX[call.kind] + 1):
             try:
                 return await self._attempt(call, read)

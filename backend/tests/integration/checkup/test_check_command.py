@@ -14,6 +14,7 @@ from tests.support.application import COMPANY_ID, SECRET, WEBHOOK, Application, 
 from tests.support.vendor import State, event
 from zerkalo.cli.check import check
 from zerkalo.db.pool import Pool
+from zerkalo.inbox import store as inbox
 from zerkalo.settings import SETTING_NAMES
 
 pytestmark = pytest.mark.integration
@@ -154,9 +155,40 @@ async def test_what_yclients_refuses_is_told_with_its_reason(
     assert code == 1
     assert [company["answers"] for company in report["companies"]] == [False]
     (problem,) = [one for one in report["problems"] if one["severity"] == "error"]
-    assert problem["code"] in ("yclients_silent", "yclients_refuses")
+    assert problem["code"] == "yclients_refuses"
     assert str(COMPANY_ID) in problem["text"]
     assert "a-wrong-one" not in out
+
+
+async def test_number_of_a_branch_that_yclients_does_not_know_is_told_as_such(
+    salon: Application, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YCLIENTS_COMPANY_ID", "999")
+
+    _, out = await told(capsys, json=True)
+
+    (problem,) = [one for one in json.loads(out)["problems"] if "999" in one["text"]]
+    assert problem["code"] == "company_unknown"
+    assert "YCLIENTS_COMPANY_ID" in problem["fix"]
+
+
+async def test_last_webhook_is_neither_a_test_nor_what_a_sync_put_in_quarantine(
+    salon: Application, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await salon.execute("delete from deliveries")
+    await salon.execute(
+        "insert into deliveries (received_at, trusted, company_id, resource, event, body, outcome, finished_at)"
+        " values (now(), true, 1, 'zerkalo_test', 'update', '', 'ignored', now())"
+    )
+    async with salon.runtime.pool.connection() as conn:
+        await inbox.quarantine_record(
+            conn, company_id=COMPANY_ID, record_id=5, raw=b"{}", reason="no date", now=salon.runtime.clock()
+        )
+
+    _, out = await told(capsys, json=True)
+    report = json.loads(out)
+
+    assert (report["last_webhook"], report["quarantine"]) == (None, 1)
 
 
 async def test_tables_that_are_out_of_date_are_the_only_thing_told(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from zerkalo.checkup import texts
-from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity
+from zerkalo.checkup.model import Answer, CompanyFacts, Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of, sync_lag
 from zerkalo.checkup.service import is_healthy
 
@@ -21,7 +21,7 @@ COMPANY = CompanyFacts(
     last_error=None,
     last_success_at=NOW - timedelta(minutes=20),
     problem=None,
-    answer="",
+    answer=Answer(),
 )
 WELL = Facts(
     now=NOW,
@@ -63,7 +63,12 @@ def test_where_all_is_well_nothing_is_said():
         (replace(WELL, has_secret=False), "secret_missing", Severity.ADVICE),
         (replace(WELL, last_webhook_at=None), "webhook_never", Severity.ADVICE),
         (company(problem="401: Необходима авторизация"), "yclients_refuses", Severity.ERROR),
-        (company(answer="no connection: ConnectError"), "yclients_silent", Severity.ERROR),
+        (
+            company(answer=Answer("yclients_silent", "no connection: ConnectError")),
+            "yclients_silent",
+            Severity.ERROR,
+        ),
+        (company(answer=Answer("company_unknown", "not found")), "company_unknown", Severity.ERROR),
         (company(last_status="failed", last_error="503"), "sync_failed", Severity.ERROR),
         (company(last_success_at=NOW - timedelta(minutes=61)), "sync_late", Severity.ERROR),
         (company(last_success_at=None, last_status=None), "sync_late", Severity.ERROR),
@@ -102,7 +107,9 @@ def test_what_is_only_beginning_is_no_fault(facts: Facts):
 
 def test_one_reason_is_told_once_and_what_needs_doing_first():
     refused = replace(
-        company(problem="401", answer="401", last_status="failed"), has_secret=False, quarantine=1
+        company(problem="401", answer=Answer("yclients_refuses", "401"), last_status="failed"),
+        has_secret=False,
+        quarantine=1,
     )
     assert codes(refused) == ["yclients_refuses", "quarantine", "secret_missing"]
     assert codes(replace(refused, enabled=False)) == ["yclients_disabled", "quarantine"]
@@ -122,3 +129,10 @@ def test_every_problem_that_may_be_found_has_its_words():
             problem = Problem(code, Severity.ERROR, values)
             assert texts.text_of(problem, language).endswith((".", "r", "1"))
             assert len(texts.fix_of(problem, language)) > 10
+
+
+def test_without_tokens_what_came_of_asking_before_is_no_news() -> None:
+    facts = replace(company(problem="401", last_status="failed"), has_tokens=False)
+
+    assert "tokens_missing" in codes(facts)
+    assert not {"yclients_refuses", "sync_failed"} & {*codes(facts)}

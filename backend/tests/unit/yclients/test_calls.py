@@ -59,6 +59,26 @@ async def test_records_are_asked_for_with_both_tokens_and_the_form_with_the_part
 
 
 @pytest.mark.parametrize(
+    ("partner", "user", "missing"),
+    [
+        ("", "", "YCLIENTS_PARTNER_TOKEN, YCLIENTS_USER_TOKEN"),
+        ("", "U", "YCLIENTS_PARTNER_TOKEN"),
+        ("P", "", "YCLIENTS_USER_TOKEN"),
+    ],
+)
+async def test_without_a_token_nothing_is_sent_and_the_setting_is_named(
+    partner: str, user: str, missing: str
+) -> None:
+    vendor = ScriptedVendor(answer(200, "61"))
+    async with vendor.client(partner=partner, user=user) as client:
+        with pytest.raises(AccessDenied, match=f"not set: {missing}$"):
+            await client.records_page(100200, page=1)
+        assert vendor.requests == []
+        if partner:
+            await client.book_staff(100200)  # for which the partner's is enough
+
+
+@pytest.mark.parametrize(
     "bad",
     [
         answer(500),

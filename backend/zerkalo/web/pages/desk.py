@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from zerkalo.booking_form.model import HookState
-from zerkalo.checkup.model import Counts, Facts
+from zerkalo.checkup.model import Answer, Counts, Facts
 from zerkalo.checkup.service import ask_companies, examine, with_answers
 from zerkalo.checkup.store import read_counts
 from zerkalo.kit.problem import ProblemError
@@ -59,7 +59,7 @@ class Desk:
         company_ids = runtime.settings.yclients_company_ids
         self.counts: Kept[Counts] = Kept(self._read_counts)
         self.charts: Kept[Charts] = Kept(self._read_charts)
-        self.answers: Asked[dict[int, str]] = Asked(
+        self.answers: Asked[dict[int, Answer]] = Asked(
             _in_turns(company_ids, self._ask), {}, every_seconds=ASK_SECONDS
         )
         self.hooks: Asked[dict[int, HookAnswer]] = Asked(
@@ -103,7 +103,7 @@ class Desk:
                 ledger=await stats.ledger_totals(conn),
             )
 
-    async def _ask(self, company_ids: Sequence[int]) -> dict[int, str]:
+    async def _ask(self, company_ids: Sequence[int]) -> dict[int, Answer]:
         return await ask_companies(self._runtime.ask_yclients, company_ids)
 
     async def _look_at_hooks(self, company_ids: Sequence[int]) -> dict[int, HookAnswer]:

@@ -26,6 +26,7 @@ from zerkalo.auth.model import AuthenticatedUser, Session
 from zerkalo.auth.rules import REFRESH_TOKEN_SPAN, derive_key
 from zerkalo.booking_form.form import BookingForm
 from zerkalo.booking_form.store import branches
+from zerkalo.checkup.model import Answer
 from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty.model import LoyaltyPolicy
@@ -69,8 +70,8 @@ class PagesRuntime(PeopleRuntime, Protocol):
     @property
     def started_at(self) -> datetime: ...
 
-    async def ask_yclients(self, company_id: int) -> str:
-        """Whether YCLIENTS answers for a company: why not, "" where it does."""
+    async def ask_yclients(self, company_id: int) -> Answer:
+        """Whether YCLIENTS answers for a company."""
         ...
 
 
