@@ -237,7 +237,10 @@ async def redeem(
     """
     assert points > 0
     draft = _hand_draft(user_id, -points, Kind.REDEMPTION, reason, idempotency_key, admin_id)
-    return await in_transaction(pool, lambda conn: _move_by_hand(conn, draft, policy, now))
+    entry = await in_transaction(pool, lambda conn: _move_by_hand(conn, draft, policy, now))
+    if entry is None:
+        raise ProblemError(409, "balance_too_low", "The balance does not have so many points.")
+    return entry
 
 
 async def adjust(
@@ -257,7 +260,9 @@ async def adjust(
     """
     assert points != 0
     draft = _hand_draft(user_id, points, Kind.ADJUSTMENT, reason, idempotency_key, admin_id)
-    return await in_transaction(pool, lambda conn: _move_by_hand(conn, draft, policy, now))
+    entry = await in_transaction(pool, lambda conn: _move_by_hand(conn, draft, policy, now))
+    assert entry is not None, "an adjustment may go below zero"
+    return entry
 
 
 def _hand_draft(
@@ -271,7 +276,11 @@ def _hand_draft(
 
 async def _move_by_hand(
     conn: Connection, draft: EntryDraft, policy: LoyaltyPolicy, now: datetime
-) -> HandEntry:
+) -> HandEntry | None:
+    """The entry that the draft became, or was before. None: the balance has not so many points.
+
+    What expired on the way stands even then, so that the balance which is shown next is the one that was too low.
+    """
     known = await store.lock_users(conn, [draft.user_id])
     repeated = await store.read_hand_entry(conn, draft.entry_key)
     if repeated is not None:
@@ -282,7 +291,7 @@ async def _move_by_hand(
     await expire_points(conn, [draft.user_id], policy.expire_days, now)
     left = await store.read_balance(conn, draft.user_id) + draft.amount
     if draft.kind is Kind.REDEMPTION and left < 0:
-        raise ProblemError(409, "balance_too_low", "The balance does not have so many points.")
+        return None
     appended = await store.append(conn, [replace(draft, balance_after=left)], now)
     entry = await store.read_hand_entry(conn, draft.entry_key)
     assert entry is not None, "appended above, or a moment earlier by a request for another user"

@@ -172,3 +172,6 @@ async def test_points_due_to_expire_cannot_be_redeemed_before_the_sweep(pool, an
             policy=policy,
             now=NOW + timedelta(days=101),
         )
+
+    # What was refused, and why, shows at once.
+    assert await balance(pool, anna) == 0
