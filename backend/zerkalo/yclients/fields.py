@@ -23,6 +23,8 @@ EPOCH_SECONDS_MAX = 2**33
 MOMENT_CHARACTERS_MIN = len("2026-12-03 15:30")  # a day alone would put the visit at midnight
 DURATION_SECONDS_MAX = 10 * 24 * 60 * 60
 ATTENDANCE_MAX = 2**31 - 1
+ATTENDANCE_UNKNOWN = ATTENDANCE_MAX
+"""Stands for an attendance that is not even a number."""
 
 _WHOLE = re.compile(r"([+-]?[0-9]{1,19})(?:\.0{1,6})?")
 _MONEY = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
@@ -90,13 +92,16 @@ def duration(value: Any) -> int:
 
 
 def attendance(value: Any) -> int:
-    """Return an attendance code; unknown ones too."""
-    return whole(value, -ATTENDANCE_MAX, ATTENDANCE_MAX)
+    """Return an attendance code, unknown ones too; whatever is no number of ours is unknown, and spoils no record."""
+    try:
+        return whole(value, -ATTENDANCE_MAX, ATTENDANCE_MAX)
+    except FieldError:
+        return ATTENDANCE_UNKNOWN
 
 
 def amount(value: Any) -> int:
-    """Return how many of a service there are: null and 0 count as 1."""
-    return 1 if value is None else whole(value, 0, AMOUNT_MAX) or 1
+    """Return how many of a service there are: null, "" and 0 count as 1."""
+    return 1 if value is None or value == "" else whole(value, 0, AMOUNT_MAX) or 1
 
 
 def money(value: Any) -> Decimal | None:

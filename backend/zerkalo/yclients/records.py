@@ -96,14 +96,13 @@ _IDS = msgspec.json.Decoder(_IdsWire, float_hook=fields.number_from_text)
 def _read(
     wire: _RecordWire, raw: bytes, company_id: int | None, zone: tzinfo | None, record_id_hint: int | None
 ) -> Record:
-    written = _named("date", fields.moment, wire.date)
-    instant = _named("datetime", fields.moment, wire.datetime)
+    written, instant = _moments(wire.date, wire.datetime)
     # A `datetime` without an offset is a wall clock, as `date` is.
     local = instant if written is None and instant is not None and instant.tzinfo is None else written
     offset = instant.tzinfo if instant is not None else None
     aware = instant if offset is not None else None
-    duration = wire.length if wire.seance_length is None else wire.seance_length
-    attendance = wire.visit_attendance if wire.attendance is None else wire.attendance
+    duration = wire.length if wire.seance_length in _UNTOLD else wire.seance_length
+    attendance = wire.visit_attendance if wire.attendance in _UNTOLD else wire.attendance
     return Record(
         company_id=_company_id(wire.company_id, company_id),
         record_id=_record_id(wire.id, record_id_hint),
@@ -111,17 +110,39 @@ def _read(
         local_start=UNSET if local is None else local.replace(tzinfo=None),
         instant=UNSET if aware is None else aware.astimezone(UTC),
         instant_offset_minutes=UNSET if aware is None else fields.offset_minutes(aware),
-        duration_seconds=UNSET if duration is None else _named("seance_length", fields.duration, duration),
+        duration_seconds=UNSET if duration in _UNTOLD else _named("seance_length", fields.duration, duration),
         services=_services(wire.services),
         client=_client(wire.client),
         staff_name=_staff_name(wire.staff),
         staff_id=_staff_id(wire),
-        attendance=UNSET if attendance is None else _named("attendance", fields.attendance, attendance),
+        attendance=UNSET if attendance in _UNTOLD else fields.attendance(attendance),
         deleted=UNSET if wire.deleted is None else _named("deleted", fields.flag, wire.deleted),
         comment=UNSET if wire.comment is UNSET else _named("comment", fields.text, wire.comment),
         api_id=UNSET if wire.api_id is UNSET else _named("api_id", fields.text, wire.api_id),
         raw=raw,
     )
+
+
+_UNTOLD = (None, "")
+"""A number that is not there: null, and PHP's empty text."""
+
+
+def _moments(date: Any, instant: Any) -> tuple[datetime | None, datetime | None]:
+    """Read `date` (a wall clock) and `datetime`. One that can't be read is passed over where the other one can."""
+    read: list[datetime | None] = []
+    errors: list[FieldError] = []
+    for name, value in (("date", date), ("datetime", instant)):
+        try:
+            read.append(_named(name, fields.moment, value))
+        except FieldError as error:
+            read.append(None)
+            errors.append(error)
+    if errors and read == [None, None]:
+        raise errors[0]
+    written, told = read
+    if written is not None and not isinstance(date, str):  # seconds since 1970 are no wall clock
+        return None, told or written
+    return written, told
 
 
 def _named(name: str, read: Callable[[Any], T], value: Any) -> T:

@@ -191,9 +191,9 @@ async def test_a_flood_of_hints_leaves_no_bodies_beyond_its_share(pool: Pool) ->
 async def test_unsigned_call_that_is_neither_understood_nor_kept_is_not_said_to_be_in_quarantine(
     pool: Pool,
 ) -> None:
-    unreadable = event(WHOLE, date="?")
+    unreadable = event(WHOLE, deleted="?")
     async with salon(pool, secret=None) as server:
-        assert await server.status(event(WHOLE, date="?" + HINT_BODY_BYTES_MAX * "a")) == "queued"
+        assert await server.status(event(WHOLE, deleted="?" + HINT_BODY_BYTES_MAX * "a")) == "queued"
         assert await server.deliveries() == [], "a large one would fill the disk"
         assert await server.status(unreadable) == "quarantined"
         assert len(await server.deliveries()) == 1
@@ -209,7 +209,7 @@ async def test_unsigned_call_that_is_neither_understood_nor_kept_is_not_said_to_
 async def test_only_what_is_signed_stays_in_quarantine_for_ever(pool: Pool) -> None:
     for secret in (SECRET, None):
         async with salon(pool, secret=secret) as server:
-            assert await server.status(event(WHOLE, date="?")) == "quarantined"
+            assert await server.status(event(WHOLE, deleted="?")) == "quarantined"
     async with pool.connection() as conn:
         assert await inbox.prune(conn, before=NOW + timedelta(days=1)) == 1
         (left,) = await server.deliveries()

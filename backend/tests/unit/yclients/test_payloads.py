@@ -360,6 +360,17 @@ def test_date_is_a_wall_clock_whatever_it_carries() -> None:
     assert record_with(date="", datetime=None).local_start is UNSET
 
 
+def test_a_date_that_cannot_be_read_spoils_no_record_whose_datetime_can() -> None:
+    instant = datetime(2026, 12, 3, 12, 30, tzinfo=UTC)
+
+    for date in ("завтра", [], int(instant.timestamp())):
+        record = record_with(date=date, datetime="2026-12-03T15:30:00+03:00")
+        assert (record.local_start, record.instant) == (UNSET, instant)
+    assert record_with(date=int(instant.timestamp())).instant == instant
+    wall = record_with(date="2026-12-03 15:30:00", datetime="завтра")
+    assert (wall.local_start, wall.instant) == (datetime(2026, 12, 3, 15, 30), UNSET)  # noqa: DTZ001  a wall clock
+
+
 @pytest.mark.parametrize(
     "written", ["2026-12-03", "15:30", "1969-01-01 00:00:00", "2201-01-01 00:00:00", [], True]
 )
@@ -373,6 +384,8 @@ def test_a_visit_at_no_readable_time_is_unreadable(written: Any) -> None:
     [
         ({"seance_length": 3600, "length": 60}, 3600),
         ({"seance_length": None, "length": "5400"}, 5400),
+        ({"seance_length": "", "length": "5400"}, 5400),
+        ({"seance_length": ""}, UNSET),
         ({"length": 0}, 0),
         ({}, UNSET),
     ],
@@ -388,6 +401,11 @@ def test_duration_is_the_seances_else_the_length(keys: dict[str, Any], seconds: 
         ({"attendance": None, "visit_attendance": "-1"}, -1),
         ({"attendance": 17}, 17),
         ({"attendance": None}, UNSET),
+        ({"attendance": "", "visit_attendance": 1}, 1),
+        ({"attendance": "пришёл"}, fields.ATTENDANCE_UNKNOWN),
+        ({"attendance": True}, fields.ATTENDANCE_UNKNOWN),
+        ({"attendance": 1.5}, fields.ATTENDANCE_UNKNOWN),
+        ({"attendance": 2**40}, fields.ATTENDANCE_UNKNOWN),
     ],
 )
 def test_attendance_is_the_records_else_the_visits(keys: dict[str, Any], attendance: Any) -> None:
@@ -450,8 +468,6 @@ def test_endless_text_is_cut() -> None:
         {"services": [{"amount": "1.5"}]},
         {"client": [1]},
         {"client": {"phone": {}, "email": {"a": 1}}},
-        {"attendance": 2**40},
-        {"attendance": True},
         {"seance_length": 864_001},
         {"seance_length": -1},
         {"deleted": "да"},
