@@ -104,7 +104,8 @@ def decide(row: Row | None, showing: Showing, *, now: datetime) -> Decision:
     if showing.snapshot is None or (showing.snapshot.version is None and showing.source is Source.WEBHOOK):
         return _decide_bare(row, showing, now)
     if showing.is_delete and showing.snapshot.deleted is False:
-        return Refetch("a deletion of a record that says that it is not deleted")
+        reason = "a deletion of a record that says that it is not deleted"
+        return _ask(reason, row, showing.snapshot) if row is not None and row.verified else Refetch(reason)
     if row is None or not row.verified:
         return _decide_first_belief(row, showing.snapshot, showing.source, now)
     if row.absent:
@@ -202,6 +203,7 @@ _CONTENT = (
     "staff_name",
     "comment",
     "match_email",
+    "match_phone10",
 )
 
 
@@ -222,7 +224,7 @@ def _decide_hint(row: Row | None, showing: Showing, now: datetime) -> Decision:
     if row is not None or snapshot is None or _is_thin(snapshot) or snapshot.deleted is True:
         return Refetch("an unsigned call is checked with the API")
     if _is_block(snapshot):
-        return Ignore("a block in the journal, no booking")
+        return _ignore_block(snapshot)
     shown = replace(merge(_blank(snapshot), snapshot, now=now), verified=False)
     return Insert(shown, refetch="an unsigned call is checked with the API")
 
@@ -234,9 +236,10 @@ def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
     snapshot = showing.snapshot
     if not (showing.is_delete or (snapshot is not None and snapshot.deleted is True)):
         return _ask("told without its change time", row, snapshot)
+    learned = learn_codes(row, snapshot) if snapshot else row
     if row.absent:
-        return Unchanged()
-    return Update(_tombstone(row, now), refetch="a bare deletion is checked with the API")
+        return Unchanged() if learned is row else Stale(learned)
+    return Update(_tombstone(learned, now), refetch="a bare deletion is checked with the API")
 
 
 def _decide_first_belief(row: Row | None, snapshot: Snapshot, source: Source, now: datetime) -> Decision:
@@ -246,9 +249,8 @@ def _decide_first_belief(row: Row | None, snapshot: Snapshot, source: Source, no
             Refetch("too thin to decide on") if source is Source.WEBHOOK else Quarantine("no readable date")
         )
     if _is_block(snapshot):
-        if snapshot.has_client is UNSET:
-            return Refetch("too thin to decide on")
-        return Ignore("a block in the journal, no booking") if row is None else Remove()
+        ignored = _ignore_block(snapshot)
+        return Remove() if row is not None and isinstance(ignored, Ignore) else ignored
     if row is None:
         return Insert(merge(_blank(snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
     return Update(merge(_forget_hint(row, snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
@@ -344,7 +346,8 @@ def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
     """The e-mail and the last ten digits to match by, after `snapshot`.
 
     An empty contact teaches nothing: YCLIENTS hides contacts from a token without the right to see them. But where the
-    other one is new, the record may be another person's now: what is known of the first person is not hers.
+    other one is new, the record may be another person's now: what is known of the first person is not hers. A missing
+    key is no better there than an empty one; a call that lacks it is checked with the API, which brings it back.
     """
     email, phone = _told(snapshot.email, None), _told(snapshot.phone, None)
     phone10 = _told(snapshot.phone10, None)
@@ -368,6 +371,13 @@ def _is_thin(snapshot: Snapshot) -> bool:
 def _is_block(snapshot: Snapshot) -> bool:
     """A break or a «не записывать»: neither client nor services (fact sheet, section 2: no field marks it)."""
     return not _told(snapshot.has_services, False) and not _told(snapshot.has_client, False)
+
+
+def _ignore_block(snapshot: Snapshot) -> Ignore | Refetch:
+    """What has no services is a block where it is told that there is no client either."""
+    if snapshot.has_client is UNSET:
+        return Refetch("too thin to decide on")
+    return Ignore("a block in the journal, no booking")
 
 
 def _incomplete(snapshot: Snapshot) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.rows import add_user
 from tests.support.salon import BONUSES, Salon, salon
-from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page, page_item, webhook
+from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page, page_item, webhook
 from zerkalo.db.pool import Pool
 from zerkalo.users.store import users_for_matching
 
@@ -296,3 +296,35 @@ async def test_booking_that_goes_over_to_somebody_with_an_e_mail_only_leaves_the
         await server.status(event(State(5)))
         await server.status(event(State(6, phone=None, email="vera@salon.test")))
         assert await link(server) == (None, None)
+
+
+async def test_thin_call_with_a_new_contact_does_not_end_the_link_for_good(pool: Pool) -> None:
+    """Her e-mail was added, and the call that told of it left her phone out."""
+    async with salon(pool, policy=BONUSES) as server:
+        maria = await user(server, phone="+79990000001", phone_verified_at=PROVED)
+        await server.status(event(State(5, attendance=1)))
+        truth = State(6, attendance=1, email="maria@salon.test")
+        await server.status(event(truth, without=frozenset({"client.phone"})))
+        revision = (await server.booking())["revision"]
+
+        await server.applier.apply([answer(truth, revision=revision, deleted_is_404=True)])
+
+        assert await link(server) == (maria, "phone")
+        assert (await server.booking())["match_phone10"] == "9990000001"
+        assert await server.rows("select sum(amount)::int as points from bonus_entries") == [{"points": 90}]
+
+
+CONTRADICTION = event(State(5, comment=NAMES_HER)) | {"status": "delete"}
+BARE_DELETION = event(State(5, deleted=True, comment=NAMES_HER), without=frozenset({"last_change_date"}))
+
+
+@pytest.mark.parametrize("deletion", [CONTRADICTION, BARE_DELETION])
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_code_of_a_deletion_links_whenever_it_comes(
+    pool: Pool, deletion: dict[str, Any], is_first: bool
+) -> None:
+    async with salon(pool) as server:
+        by_code = await user(server, unique_code="ABC12345")
+        for told in (deletion, event(State(6)))[:: 1 if is_first else -1]:
+            await server.status(told)
+        assert await link(server) == (by_code, "code")

@@ -363,6 +363,22 @@ def test_empty_contact_teaches_nothing_unless_the_other_one_is_new(
     assert (decision.row.match_email, decision.row.match_phone10) == (email, phone10)
 
 
+@pytest.mark.parametrize("source", [Source.REFETCH, Source.PAGE])
+def test_contact_that_a_thin_call_made_us_forget_comes_back_with_the_whole_record(source: Source) -> None:
+    before = replace(VERIFIED, phone=PHONE, match_phone10="9990000001", match_email=None)
+    thin = decided(before, Source.WEBHOOK, snapshot(6, email=EMAIL, phone=UNSET, phone10=UNSET))
+    assert isinstance(thin, Update)
+    assert thin.refetch
+
+    whole = decided(thin.row, source, snapshot(6, email=EMAIL, phone=PHONE, phone10="9990000001"))
+
+    if source is Source.PAGE:
+        assert isinstance(whole, Refetch)
+    else:
+        assert isinstance(whole, Update)
+        assert (whole.row.match_email, whole.row.match_phone10) == (EMAIL, "9990000001")
+
+
 def test_unreadable_phone_shown_again_is_nobody_new() -> None:
     before = replace(VERIFIED, phone="позвоните мужу", match_phone10=None, match_email=EMAIL)
 
@@ -379,6 +395,31 @@ def test_stale_showing_changes_no_field_but_teaches_its_code() -> None:
 
     assert isinstance(decision, Stale)
     assert decision.row == replace(VERIFIED, match_codes=("CODE0001",), match_code_versions=(at(4),))
+
+
+@pytest.mark.parametrize(("before", "kind"), [(VERIFIED, Update), (DELETED, Update), (ABSENT, Stale)])
+def test_bare_deletion_teaches_the_code_of_its_comment(before: Row, kind: type[Update | Stale]) -> None:
+    shown = snapshot(None, deleted=True, comment="Код клиента: CODE0001", codes=("CODE0001",))
+
+    decision = decided(before, Source.WEBHOOK, shown)
+
+    assert isinstance(decision, kind)
+    assert decision.row
+    assert decision.row.match_codes == ("CODE0001",)
+
+
+def test_deletion_that_contradicts_itself_teaches_the_code_of_its_comment() -> None:
+    shown = snapshot(5, deleted=False, comment="Код клиента: CODE0001", codes=("CODE0001",))
+
+    decision = decided(VERIFIED, Source.WEBHOOK, shown, is_delete=True)
+
+    assert isinstance(decision, Refetch)
+    assert decision.row == replace(VERIFIED, match_codes=("CODE0001",), match_code_versions=(at(5),))
+
+
+@pytest.mark.parametrize("source", [Source.WEBHOOK, Source.HINT])
+def test_what_may_be_a_block_is_asked_for_where_its_client_is_not_told(source: Source) -> None:
+    assert isinstance(decided(None, source, snapshot(5, **(BLOCK | {"has_client": UNSET}))), Refetch)
 
 
 @pytest.mark.parametrize(
