@@ -64,14 +64,22 @@ _READ = f"""
     for update of b
 """
 
+
+def phone10_of(alias: str) -> str:
+    """SQL: the last ten digits to match an old row by. An older system wrote `phone` only."""
+    digits = f"regexp_replace({alias}.phone, '\\D', '', 'g')"
+    return f"coalesce({alias}.match_phone10, case when length({digits}) >= 10 then right({digits}, 10) end)"
+
+
 # A row from an older system: the key stands in its note only.
 _IS_NAMED_IN_NOTE = """
     b.yclients_record_id is null and (b.company_id is null or b.company_id = k.c)
     and substring(b.notes from '^YClients\\. ID: (\\d{1,18})') = k.r::text
 """
+_GIVEN = ("company_id", "yclients_record_id", "match_phone10")
 _ADOPTABLE = f"""
-    select {", ".join(f"b.{name}" for name in _COLUMNS if name not in ("company_id", "yclients_record_id"))},
-        k.c as company_id, k.r as yclients_record_id, b.company_id is not null as knows_company
+    select {", ".join(f"b.{name}" for name in _COLUMNS if name not in _GIVEN)},
+        k.c as company_id, k.r as yclients_record_id, {phone10_of("b")} as match_phone10, b.company_id is not null as knows_company
     from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint) on {_IS_NAMED_IN_NOTE}
     order by b.id
     for update of b

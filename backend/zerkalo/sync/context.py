@@ -10,7 +10,7 @@ from typing import Protocol
 
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
-from zerkalo.sync.model import Observation, Outcome
+from zerkalo.sync.model import BEGIN, Observation, Outcome, Place
 from zerkalo.sync.vendor import Vendor
 
 
@@ -21,7 +21,7 @@ class Applies(Protocol):
         """Take observations in, in one transaction; outcomes in their order."""
         ...
 
-    async def absorb_old_rows(self, company_id: int, *, after: str = "") -> str | None:
+    async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
         """Let the company's rows take over old ones beside them, some at once; where to go on, None at the end."""
         ...
 

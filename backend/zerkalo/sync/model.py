@@ -9,6 +9,9 @@ from zerkalo.bookings.model import Source
 from zerkalo.inbox.model import Delivery
 from zerkalo.yclients.model import Record
 
+Place = tuple[str, int]
+"""Where to go on among the rows of an older system: the record's number as text, the row's id."""
+BEGIN: Place = ("", 0)
 HINT_LIMIT = "too many unsigned calls wait for the API"
 """Why an unsigned call left neither a row nor its body."""
 

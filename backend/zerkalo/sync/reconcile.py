@@ -18,6 +18,7 @@ from zerkalo.sync.capacity import Capacity
 from zerkalo.sync.context import SyncContext
 from zerkalo.sync.lease import Lease
 from zerkalo.sync.mapping import zone_of
+from zerkalo.sync.model import BEGIN, Place
 from zerkalo.sync.reading import ListReader
 from zerkalo.sync.refetch import Refetcher
 from zerkalo.sync.requests import Request
@@ -128,7 +129,7 @@ class Reconciliation:
         await self._save(replace(self._run.progress, phase=Phase.VISITS, covered_until=covered_until))
 
     async def _absorb_old_rows(self) -> None:
-        after: str | None = ""
+        after: Place | None = BEGIN
         while after is not None:
             self._check()
             after = await self._context.applier.absorb_old_rows(self._company.id, after=after)

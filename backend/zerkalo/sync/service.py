@@ -22,8 +22,9 @@ from zerkalo.sync import old_rows
 from zerkalo.sync.batch import Taken, rematch_batch, take_batch
 from zerkalo.sync.keeping import quarantine
 from zerkalo.sync.mapping import digest_of
-from zerkalo.sync.model import Item, Observation, Outcome, OutcomeStatus
+from zerkalo.sync.model import BEGIN, Item, Observation, Outcome, OutcomeStatus, Place
 from zerkalo.users import store as users
+from zerkalo.users.erase_service import ERASE_SECONDS_MAX
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +114,7 @@ class Applier:
             if not keys or not await in_transaction(self._pool, partial(self._rematch, keys=keys)):
                 return
 
-    async def absorb_old_rows(self, company_id: int, *, after: str = "") -> str | None:
+    async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
         """Let the company's rows take over those of an older system that came in beside them, some hundreds at once.
 
         Returns where to go on (`after`), None at the end.
@@ -121,7 +122,12 @@ class Applier:
         async with self._pool.connection() as conn:
             found, go_on_after = await old_rows.doubles(conn, company_id, after=after)
         if found:
-            await in_transaction(self._pool, partial(self._absorb, found=found))
+            # An erased one takes a look through all kept bodies.
+            await in_transaction(
+                self._pool,
+                partial(self._absorb, company_id=company_id, found=found),
+                statement_timeout_seconds=ERASE_SECONDS_MAX,
+            )
         return go_on_after
 
     async def _take(self, items: Sequence[Item]) -> Taken:
@@ -187,8 +193,8 @@ class Applier:
                 limit=limit,
             )
 
-    async def _absorb(self, conn: Connection, *, found: Sequence[old_rows.OldRow]) -> None:
-        await old_rows.absorb(conn, found, policy=self._policy, now=self._clock())
+    async def _absorb(self, conn: Connection, *, company_id: int, found: Sequence[old_rows.OldRow]) -> None:
+        await old_rows.absorb(conn, company_id, found, policy=self._policy, now=self._clock())
 
     async def _rematch(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
         return await rematch_batch(conn, keys, policy=self._policy, now=self._clock())

@@ -10,7 +10,7 @@ from zerkalo.bookings.store import revisions
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty import service as loyalty
 from zerkalo.sync import old_rows
-from zerkalo.sync.model import Observation, Outcome, OutcomeStatus
+from zerkalo.sync.model import BEGIN, Observation, Outcome, OutcomeStatus, Place
 
 pytestmark = pytest.mark.integration
 
@@ -123,7 +123,7 @@ async def test_404_of_one_company_says_nothing_of_a_row_that_names_none(
 async def absorbed(server: Salon) -> int:
     """Lets the company's rows take over their old rows; how many of those went."""
     before = len(await server.bookings())
-    after: str | None = ""
+    after: Place | None = BEGIN
     while after is not None:
         after = await server.applier.absorb_old_rows(COMPANY_ID, after=after)
     return before - len(await server.bookings())
@@ -237,6 +237,51 @@ class TestComesLater:
             for n in range(7):
                 await old(server, note=f"YClients. ID: {RECORD_ID + n}")
             assert await absorbed(server) == 7
+
+    async def test_those_of_one_number_are_found_behind_a_page_of_others(
+        self, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(old_rows, "BATCH", 2)
+        async with salon(pool) as server:
+            await server.status(event(State(5)))
+            for company_id in (8, 8, COMPANY_ID):
+                await old(server, company_id=company_id)
+            assert await absorbed(server) == 1
+
+    @pytest.mark.parametrize("of_old", [{"match_phone10": "9990000001"}, {}])
+    @pytest.mark.parametrize("comes_first", [True, False])
+    async def test_link_by_a_contact_that_the_record_has_no_more_shows_nobodys_visit(
+        self, pool: Pool, of_old: dict[str, str], comes_first: bool
+    ) -> None:
+        async with salon(pool) as server:
+            vera = await user(server, phone="+79990000001", phone_verified_at=NOW)
+            hers = {"user_id": vera, "matched_by": "phone", "phone": "+79990000001", **of_old}
+            if comes_first:
+                await old(server, **hers)
+            await server.status(event(State(5, phone="+79990000002", comment="секрет")))
+            if not comes_first:
+                await old(server, **hers)
+                assert await absorbed(server) == 1
+            row = await server.booking()
+            assert (row["user_id"], row["matched_by"], row["phone"]) == (None, None, "+79990000002")
+
+    @pytest.mark.parametrize("comes_first", [True, False])
+    async def test_link_by_a_contact_stays_where_yclients_hides_contacts(
+        self, pool: Pool, comes_first: bool
+    ) -> None:
+        async with salon(pool) as server:
+            vera = await user(server, phone="+79990000001", phone_verified_at=NOW)
+            hers = {"user_id": vera, "matched_by": "phone", "phone": "+79990000001"}
+            if comes_first:
+                await old(server, **hers)
+            await server.status(event(State(5, phone=None)))
+            if not comes_first:
+                await old(server, **hers)
+                assert await absorbed(server) == 1
+            row = await server.booking()
+            assert (row["user_id"], row["match_phone10"]) == (vera, "9990000001")
+            await server.status(event(State(6, phone="+79990000002")))
+            assert (await server.booking())["user_id"] is None
 
     async def test_what_an_admin_took_from_everybody_stays_so(self, pool: Pool) -> None:
         async with salon(pool) as server:

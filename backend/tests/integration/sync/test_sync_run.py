@@ -14,6 +14,7 @@ from yclients_emulator.faults import Fault
 from zerkalo.db.pool import Pool
 from zerkalo.sync import run_store
 from zerkalo.sync.drift import Drift
+from zerkalo.sync.model import BEGIN, Place
 
 pytestmark = pytest.mark.integration
 
@@ -411,7 +412,7 @@ async def test_process_whose_lease_was_taken_over_writes_nothing_more(pool: Pool
                     await take_over()
                 return await salon.context.applier.apply(observations)
 
-            async def absorb_old_rows(self, company_id: int, *, after: str = "") -> str | None:
+            async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
                 return await salon.context.applier.absorb_old_rows(company_id, after=after)
 
         await salon.runs.open_or_join(COMPANY_ID)
