@@ -39,14 +39,17 @@ async def read_ledger_lines(conn: Connection, booking_ids: Iterable[int]) -> lis
     ]
 
 
+# A row of an older system earns and counts nothing until its record is known: then it is that record's row, or one beside it.
+_BELIEVED = "(b.verified and b.yclients_record_id is not null)"
+
 # The bounds on the instant are a day wider than any zone can shift a date; they are what the index serves.
-SPENT = """
+SPENT = f"""
     select s.booking_id, sum(b.service_price)::bigint
     from jsonb_to_recordset(%(states)s::jsonb) as s (booking_id bigint, user_id bigint, visit_on date)
     join bookings b on b.user_id = s.user_id
         and b.appointment_datetime >= (s.visit_on - %(days)s - 1)::timestamp at time zone 'UTC'
         and b.appointment_datetime < (s.visit_on + 1)::timestamp at time zone 'UTC'
-    where b.status = 'COMPLETED' and b.verified and b.id <> s.booking_id
+    where b.status = 'COMPLETED' and {_BELIEVED} and b.id <> s.booking_id
         and coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date
             between s.visit_on - %(days)s and s.visit_on - 1
     group by s.booking_id
@@ -60,7 +63,7 @@ async def read_spent(conn: Connection, states: Iterable[EarningState]) -> dict[i
     same day, so that it does not matter which of them was told first.
     """
     rows = [{"booking_id": s.booking_id, "user_id": s.user_id, "visit_on": s.visit_on} for s in states]
-    cursor = await conn.execute(SPENT, {"states": _json(rows), "days": SPENT_DAYS})
+    cursor = await conn.execute(SPENT.encode(), {"states": _json(rows), "days": SPENT_DAYS})
     return {booking_id: spent async for booking_id, spent in cursor}
 
 
@@ -223,8 +226,6 @@ async def move_entries(conn: Connection, from_user: int, into_user: int, now: da
     return len(moved)
 
 
-# A row of an older system earns nothing until its record is known: then it is that record's row, or one beside it.
-_BELIEVED = "(b.verified and b.yclients_record_id is not null)"
 _STATE = f"""b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local,
     {_BELIEVED}"""
 

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 """Old rows in one transaction."""
+LOGGED_MAX = 50
+"""Record ids in one log line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ async def absorb(
     await conn.execute("delete from bookings where id = any(%s)", [[one.id for one in old_rows]])
     log.info(
         "rows of an older system taken over",
-        yclients_record_ids=sorted({record_id for _, record_id in first_of_each}),
+        yclients_record_ids=sorted({record_id for _, record_id in first_of_each})[:LOGGED_MAX],
         count=len(old_rows),
     )
     return len(old_rows)

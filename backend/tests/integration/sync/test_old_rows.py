@@ -1,5 +1,8 @@
 """Rows of an older system, which carry a record's id in their note only: one row a record, whichever comes first."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 
 from tests.support.rows import add_booking, add_user
@@ -9,6 +12,7 @@ from zerkalo.bookings.model import Source
 from zerkalo.bookings.store import revisions
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty.model import Tier
 from zerkalo.sync import old_rows
 from zerkalo.sync.model import BEGIN, Observation, Outcome, OutcomeStatus, Place
 
@@ -212,6 +216,31 @@ class TestComesLater:
             assert await loyalty.sweep(pool, BONUSES, NOW) == 0
             assert await absorbed(server) == 1
             assert [one["amount"] for one in await server.rows("select amount from bonus_entries")] == [90]
+
+    async def test_counts_for_no_tier_beside_the_record_s_own_row(self, pool: Pool) -> None:
+        tiered = replace(BONUSES, tiers=(Tier(3000, Decimal(10)),))
+        async with salon(pool, policy=tiered) as server:
+            vera = await user(server, phone="+79990000001", phone_verified_at=NOW)
+            await server.status(event(State(5, attendance=1)))
+            starts_at = (await server.booking())["appointment_datetime"]
+            await old(
+                server,
+                user_id=vera,
+                status="COMPLETED",
+                service_price=180_000,
+                appointment_datetime=starts_at,
+            )
+            await server.status(
+                event(
+                    State(6, attendance=1),
+                    id=RECORD_ID + 1,
+                    date="2026-12-12 15:00:00",
+                    datetime="2026-12-12T15:00:00+03:00",
+                )
+            )
+
+            entries = await server.rows("select amount, percent from bonus_entries order by id")
+            assert entries == [{"amount": 90, "percent": 5}] * 2
 
     async def test_erased_one_takes_her_out_of_the_record_s_own_row(self, pool: Pool) -> None:
         async with salon(pool, policy=BONUSES) as server:
