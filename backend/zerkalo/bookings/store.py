@@ -213,18 +213,25 @@ async def keys_of_user_evidence(
     return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
 
 
-async def keys_noting_retired_codes(conn: Connection, *, since: datetime, limit: int) -> list[Key]:
-    """The keys of bookings of nobody whose notes name a code that was retired since then and is nobody's any more."""
+async def keys_noting_retired_codes(
+    conn: Connection, *, since: datetime, after_id: int, limit: int
+) -> list[tuple[int, Key]]:
+    """(id, key) of bookings of nobody whose notes name a code that was retired since then and is nobody's any more.
+
+    By id, from `after_id` on. A comment that begins like our line is no naming of ours.
+    """
     sql = """
-        select b.company_id, b.yclients_record_id
+        select distinct b.id, b.company_id, b.yclients_record_id
         from retired_codes r join bookings b on b.match_codes && array[r.code] and b.match_codes <> '{}'
         where r.retired_at > %s and r.user_id is null
-            and b.user_id is null and b.erased_at is null and b.company_id is not null
+            and b.id > %s and b.user_id is null and b.erased_at is null
+            and b.company_id is not null and b.yclients_record_id is not null
             and split_part(b.notes, E'\\n', 2) = 'Код клиента: ' || r.code
+            and b.notes <> concat_ws(E'\\n', 'YClients. ID: ' || b.yclients_record_id, nullif(b.comment, ''))
         order by b.id limit %s
     """
-    cursor = await conn.execute(sql.encode(), [since, limit])
-    return [(company_id, record_id) for company_id, record_id in await cursor.fetchall()]
+    cursor = await conn.execute(sql.encode(), [since, after_id, limit])
+    return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
 
 
 async def revisions(conn: Connection, keys: Collection[Key]) -> dict[Key, int]:

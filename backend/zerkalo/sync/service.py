@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 REMATCH_BATCH = 500
 """Bookings looked at again in one transaction; so many a user who proves a contact waits for herself."""
 
-RETIRED_LATELY = timedelta(days=2)
+RETIRED_LATELY = timedelta(days=60)
 """How long ago a code may have been retired that is looked for: longer than a worker is away."""
 
 REFUSED = (
@@ -107,12 +107,16 @@ class Applier:
 
         Such are those that an admin took from everybody: nobody is a candidate for them. To be called by a periodic job.
         """
+        since, after_id = self._clock() - RETIRED_LATELY, 0
         while True:
-            since = self._clock() - RETIRED_LATELY
             async with self._pool.connection() as conn:
-                keys = await bookings.keys_noting_retired_codes(conn, since=since, limit=REMATCH_BATCH)
-            if not keys or not await in_transaction(self._pool, partial(self._rematch, keys=keys)):
+                found = await bookings.keys_noting_retired_codes(
+                    conn, since=since, after_id=after_id, limit=REMATCH_BATCH
+                )
+            if not found:
                 return
+            after_id = found[-1][0]
+            await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
 
     async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
         """Let the company's rows take over those of an older system that came in beside them, some hundreds at once.

@@ -7,9 +7,10 @@ import pytest
 from tests.support.people import people_api
 from tests.support.rows import add_user
 from tests.support.salon import NOW, salon
-from tests.support.vendor import State, event
+from tests.support.vendor import RECORD_ID, State, event, webhook
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
+from zerkalo.sync import service
 from zerkalo.users import store
 from zerkalo.users.erase_service import erase_user
 from zerkalo.users.merge_service import merge_accounts
@@ -78,6 +79,27 @@ async def test_notes_of_a_booking_taken_from_everybody_forget_a_code_that_is_nob
         booking = await server.booking()
     assert lines == ["Код клиента: CODE0002", "Код клиента: CODE0001, код клиента: CODE0002"]
     assert (booking["revision"], booking["matched_by"]) == (revision, "manual")
+
+
+async def test_comments_that_begin_like_our_line_hide_no_others_from_the_forgetting(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "REMATCH_BATCH", 2)
+    async with salon(pool) as server:
+        async with pool.connection() as conn:
+            gone = await add_user(conn, unique_code="CODE0001")
+        shown = [webhook(State(5, comment="Код клиента: CODE0001"), id=RECORD_ID + n) for n in range(5)]
+        await server.applier.apply(shown)
+        await server.rows("update bookings set matched_by = 'manual', user_id = null")
+        await server.rows("delete from match_candidates")
+
+        await erase_user(pool, gone, settle_bookings=settle, now=NOW)
+        await server.applier.forget_retired_codes()
+
+        assert [one["notes"].count("CODE0001") for one in await server.bookings()] == [1] * 5
+        revisions = [one["revision"] for one in await server.bookings()]
+        await server.applier.forget_retired_codes()
+        assert [one["revision"] for one in await server.bookings()] == revisions
 
 
 async def test_notes_forget_a_code_of_hers_that_a_merge_retired_long_ago(pool: Pool) -> None:
