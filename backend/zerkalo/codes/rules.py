@@ -3,6 +3,8 @@
 import random
 import re
 
+from zerkalo.kit.look_alikes import HYPHENS, as_latin
+
 CODE_LENGTH = 8
 
 ALPHABET = "CDFGHJKMNPRTVWX34679"
@@ -10,8 +12,7 @@ ALPHABET = "CDFGHJKMNPRTVWX34679"
 spells a word. 20^8 are 25,600,000,000 codes: among a million users a guess hits one in 25,600."""
 
 _CANONICAL = re.compile(rf"[A-Z0-9]{{{CODE_LENGTH}}}")
-_SEPARATORS = re.compile(r"[\s\-\u2010-\u2015]+")
-_LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
+_SEPARATORS = re.compile(rf"[\s{HYPHENS}]+")
 
 _secure = random.SystemRandom()
 
@@ -30,5 +31,5 @@ def canonical_code(text: str) -> str | None:
     Case, spaces and hyphens don't matter; Cyrillic letters that look like Latin ones are taken for them. Codes that an
     import brings may hold characters which we would not choose ourselves.
     """
-    code = _SEPARATORS.sub("", text).upper().translate(_LOOK_ALIKES)
+    code = _SEPARATORS.sub("", as_latin(text))
     return code if _CANONICAL.fullmatch(code) else None

@@ -8,21 +8,17 @@ search stops and nobody is linked.
 import re
 from datetime import datetime
 
+from zerkalo.kit.look_alikes import HYPHENS, as_latin
 from zerkalo.matching.model import STRENGTH, Evidence, Link, Match, Step
 
 CODE_LENGTH = 8
 CODES_PER_COMMENT_MAX = 8
 """A comment that names more codes than this is not a client's: the rest is passed over."""
 
-_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-"""Soft hyphens, zero-width spaces and marks: they come along when a text is copied from a page or a messenger."""
-_LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS", _INVISIBLE)
-"""Cyrillic capitals that look like Latin ones. Both the label and the code are read through it."""
-
-_LABEL = "код клиента".upper().translate(_LOOK_ALIKES).replace(" ", r"\s*")
+_LABEL = as_latin("код клиента").replace(" ", r"\s*")
 _LABELLED_CODE = re.compile(
-    rf"{_LABEL}[\s:：;.,=№#\-\u2010-\u2015(\[«\"']{{0,8}}"
-    rf"((?:[A-Z0-9]{{{CODE_LENGTH}}}|[A-Z0-9](?:(?:[^\S\r\n]|[\-\u2010-\u2015]){{0,2}}[A-Z0-9]){{{CODE_LENGTH - 1}}}))"
+    rf"{_LABEL}[\s:：;.,=№#{HYPHENS}(\[«\"']{{0,8}}"
+    rf"((?:[A-Z0-9]{{{CODE_LENGTH}}}|[A-Z0-9](?:(?:[^\S\r\n]|[{HYPHENS}]){{0,2}}[A-Z0-9]){{{CODE_LENGTH - 1}}}))"
     r"(?![A-Z0-9])"
 )
 
@@ -33,13 +29,9 @@ def codes_in(comment: str) -> tuple[str, ...]:
     Case, spaces and the colon don't matter; Cyrillic letters that look like Latin ones are taken for them. Whether a
     code is anybody's is not known here. At most `CODES_PER_COMMENT_MAX`.
     """
-    upper = comment.upper()
-    if "К" not in upper and "K" not in upper:
+    if not any(letter in comment for letter in "КкKk"):
         return ()
-    found = (
-        re.sub(r"[^A-Z0-9]", "", match.group(1))
-        for match in _LABELLED_CODE.finditer(upper.translate(_LOOK_ALIKES))
-    )
+    found = (re.sub(r"[^A-Z0-9]", "", match.group(1)) for match in _LABELLED_CODE.finditer(as_latin(comment)))
     return tuple(dict.fromkeys(found))[:CODES_PER_COMMENT_MAX]
 
 

@@ -13,7 +13,7 @@ from typing import Any, LiteralString
 from psycopg.rows import dict_row, scalar_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.users.rules import body_is_of, card_is_of, client_id_in
+from zerkalo.users.rules import body_is_of, card_is_of, client_id_in, names_code
 
 # The first line stays: it is the record's number, and the key by which later syncs find the row. What an older system
 # wrote there, or a row that never had such a line, goes.
@@ -127,25 +127,32 @@ async def codes_of(conn: Connection, user_id: int) -> list[str]:
         return await cursor.fetchall()
 
 
+_IS_NO_BOOKINGS: LiteralString = (
+    "(d.resource is distinct from 'record' or d.booking_id is null or d.outcome = 'quarantined')"
+)
+
+
 async def strip_deliveries_naming(
     conn: Connection, contacts: Collection[str], codes: Collection[str], *, now: datetime
 ) -> None:
     """Empties the deliveries that carry one of these contacts or codes and are not some other booking's.
 
     Looks into every kept body that is no understood record: clients, sales, what is quarantined. A phone is found with
-    any signs between its digits. Bodies that carry her contact in somebody else's record stay: that is not hers.
+    any signs between its digits, a code in every spelling that would link a booking to her. Bodies that carry her
+    contact in somebody else's record stay: that is not hers.
     """
-    pattern = "|".join([*map(_pattern, contacts), *(f"(?<![0-9]){code}(?![0-9])" for code in codes)])
-    if not pattern:
-        return
-    sql = (
-        _STRIP_DELIVERIES
-        + """
-        where (d.resource is distinct from 'record' or d.booking_id is null or d.outcome = 'quarantined')
-            and encode(d.body, 'escape') ~* %(pattern)s
-    """
-    )
-    await conn.execute(sql, {"pattern": pattern, "now": now})
+    if contacts:
+        naming = f"{_IS_NO_BOOKINGS} and encode(d.body, 'escape') ~* %(pattern)s"
+        values = {"pattern": "|".join(map(_pattern, contacts)), "now": now}
+        await conn.execute(f"{_STRIP_DELIVERIES} where {naming}", values)
+    ids: list[int] = []
+    if codes:
+        # Read some at once: there may be a month of bodies.
+        async with conn.cursor(name="bodies") as cursor:
+            await cursor.execute(f"select d.id, d.body from deliveries d where {_IS_NO_BOOKINGS}")
+            ids = [id_ async for id_, body in cursor if names_code(body, codes)]
+    if ids:
+        await conn.execute(f"{_STRIP_DELIVERIES} where d.id = any(%(ids)s)", {"ids": ids, "now": now})
 
 
 async def strip_people_tables(conn: Connection, user_id: int) -> None:

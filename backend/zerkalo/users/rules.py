@@ -3,12 +3,14 @@
 import hmac
 import json
 import random
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 from zerkalo.auth.model import Limit
 from zerkalo.kit.language import Language
+from zerkalo.kit.look_alikes import HYPHENS, as_latin
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.outbox.model import Channel
 from zerkalo.users.model import User
@@ -124,6 +126,24 @@ def card_is_of(body: str, *, email: str | None, phone10: str | None) -> bool:
     return (email is not None and named_email.strip().lower() == email) or (
         phone10 is not None and normalise_phone(named_phone)[1] == phone10
     )
+
+
+_ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
+_ESCAPED_SPACE = re.compile(r"\\+[nrt]")
+
+
+def names_code(body: bytes, codes: Collection[str]) -> bool:
+    """Whether any of these codes stands in a body, in whichever spelling we would know it by, JSON or not.
+
+    With or without «Код клиента» before it, so that nothing of what names her is missed for a slip of the pen.
+    """
+    text = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), body.decode(errors="replace"))
+    latin = as_latin(_ESCAPED_SPACE.sub(" ", text))
+    between = rf"[\s{HYPHENS}]{{0,2}}"
+    patterns = (
+        (r"(?<![0-9])" if code[0].isdigit() else "") + between.join(code) + "(?![A-Z0-9])" for code in codes
+    )
+    return any(re.search(pattern, latin) for pattern in patterns)
 
 
 def body_is_of(body: str, *, email: str | None, phone10: str | None, comment: str) -> bool:

@@ -97,7 +97,7 @@ async def anna_everywhere(people: PeopleApi) -> int:
             conn, f"not json {EMAIL.upper()} {NAME}".encode(), resource=None, company_id=None,
             outcome="quarantined", reason="not JSON",
         )  # fmt: skip
-        for number, code in ((11, CODE), (12, "ANNA0000")):
+        for number, code in ((11, CODE), (12, "ANNA0000"), (13, f"№{CODE}"), (14, " ".join(CODE))):
             body = json.dumps(
                 {"data": {"date": "?", "comment": f"Код клиента:\n{code}", "client": {"name": NAME}}}
             )

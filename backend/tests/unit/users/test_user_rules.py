@@ -9,7 +9,7 @@ import pytest
 from zerkalo.outbox.model import Channel
 from zerkalo.users import rules
 from zerkalo.users.model import User
-from zerkalo.users.rules import body_is_of
+from zerkalo.users.rules import body_is_of, names_code
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 EMAIL, PHONE = Channel.EMAIL, Channel.PHONE
@@ -163,3 +163,31 @@ def test_a_records_client_is_told_by_her_number(text: str | bytes, client_id: in
 def test_a_card_is_of_who_proved_a_contact_in_it(body: str, is_hers: bool) -> None:
     assert rules.card_is_of(body, email="her@example.com", phone10="9991234567") is is_hers
     assert rules.card_is_of(body, email=None, phone10=None) is False
+
+
+@pytest.mark.parametrize("is_ascii", [True, False])
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "Код клиента: ANNA1234",
+        "Код клиента «ANNA1234»",
+        "Код клиента №ANNA1234 Петрова",
+        "Код клиента–ANNA1234",
+        "код клиента: anna1234",
+        "Код клиентаANNA1234",
+        "Код клиента: АNNА1234",
+        "Код клиента:\nANNA 12-34",
+        "AN\u00adNA1234",
+    ],
+)
+def test_a_body_names_a_code_in_every_spelling_that_links(comment: str, is_ascii: bool) -> None:
+    body = json.dumps({"data": {"comment": comment}}, ensure_ascii=is_ascii).encode()
+
+    assert names_code(body, ["CARD0001", "ANNA1234"])
+    assert names_code(body[:-3] + b"\xff", ["ANNA1234"])
+    assert not names_code(body, ["ANNA1235"])
+
+
+def test_digits_inside_a_longer_number_are_no_code() -> None:
+    assert names_code(b"code 79991234", ["79991234"])
+    assert not names_code(b'{"phone": "+799912345678", "id": 1279991234}', ["79991234"])
