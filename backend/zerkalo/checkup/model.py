@@ -34,6 +34,8 @@ class CompanyFacts:
     last_error: str | None
     last_success_at: datetime | None
     problem: str | None
+    is_running: bool = False
+    """A worker carries a run of it: one that was opened and lies there, or whose worker is gone, is not carried."""
     answer: Answer | None = None
 
 

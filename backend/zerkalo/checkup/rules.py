@@ -57,7 +57,7 @@ def _companies(facts: Facts) -> Iterator[Problem]:
 
 def _is_late(company: CompanyFacts, facts: Facts) -> bool:
     """A first full history may take its time: while a run is under way, nothing is late."""
-    if company.last_status == "running":
+    if company.is_running:
         return False
     allowed = LATE_INTERVALS * timedelta(minutes=facts.interval_minutes)
     since = company.last_success_at or facts.since

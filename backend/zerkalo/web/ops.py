@@ -118,13 +118,13 @@ async def _checks(runtime: OpsRuntime) -> dict[str, str]:
 async def _sync_age(conn: Connection, runtime: OpsRuntime) -> timedelta | None:
     """Age of the slowest company's last good read; before the first one it counts from the server's start.
 
-    A run under way is no delay: a first full history takes what it takes.
+    A run under way is no delay: a first full history takes what it takes. One that nobody carries is.
     """
     found = await companies(conn, runtime.settings.yclients_company_ids)
     since = [
         max(company.last_success_at or runtime.started_at, runtime.started_at)
         for company in found
-        if company.last_status != "running"
+        if not company.is_running
     ]
     return runtime.clock() - min(since) if since else None
 

@@ -101,6 +101,7 @@ async def test_a_good_sync_makes_it_ready_and_a_failed_one_does_not(runtime: Ops
 
 async def test_a_run_under_way_is_no_delay_and_without_yclients_nothing_is_late(runtime: OpsRuntime) -> None:
     await runtime.run("running", NOW - timedelta(days=1))
+    await runtime.execute("update sync_runs set lease_until = clock_timestamp() + interval '1 minute'")
     assert (await runtime.get("/readyz")).status_code == 200
 
     await runtime.execute("update sync_runs set status = 'failed'")
@@ -108,6 +109,19 @@ async def test_a_run_under_way_is_no_delay_and_without_yclients_nothing_is_late(
 
     runtime.settings = Settings(yclients_company_ids=(COMPANY_ID,))
     assert (await runtime.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("lease_until", [None, "-infinity", "2025-01-01T00:00:00Z"])
+async def test_a_run_that_nobody_carries_hides_no_delay(runtime: OpsRuntime, lease_until: str | None) -> None:
+    """Its worker was killed, or there is none and an admin asked for a sync."""
+    await runtime.run("finished", runtime.started_at)
+    await runtime.run("running", NOW - timedelta(hours=1))
+    await runtime.execute("update sync_runs set lease_until = %s where status = 'running'", lease_until)
+
+    answer = await runtime.get("/readyz")
+
+    assert (answer.status_code, answer.json()["checks"]["worker"]) == (503, "ok")
+    assert "zerkalo_sync_age_seconds 0.0" not in (await runtime.get("/metrics")).text
 
 
 async def test_a_worker_that_is_down_and_tables_that_are_old_are_told(runtime: OpsRuntime) -> None:

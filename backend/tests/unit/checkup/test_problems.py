@@ -72,6 +72,11 @@ def test_where_all_is_well_nothing_is_said():
         (company(last_status="failed", last_error="503"), "sync_failed", Severity.ERROR),
         (company(last_success_at=NOW - timedelta(minutes=61)), "sync_late", Severity.ERROR),
         (company(last_success_at=None, last_status=None), "sync_late", Severity.ERROR),
+        (
+            company(last_success_at=NOW - timedelta(days=3), last_status="running"),
+            "sync_late",
+            Severity.ERROR,
+        ),
         (replace(WELL, worker_seen_at=None), "worker_silent", Severity.ERROR),
         (replace(WELL, worker_seen_at=NOW - timedelta(seconds=121)), "worker_silent", Severity.ERROR),
         (replace(WELL, quarantine=2), "quarantine", Severity.ERROR),
@@ -96,7 +101,7 @@ def test_each_fault_has_its_problem(facts: Facts, code: str, severity: Severity)
     "facts",
     [
         company(last_success_at=NOW - timedelta(minutes=60)),
-        company(last_success_at=NOW - timedelta(days=3), last_status="running"),  # a first history takes its time
+        company(last_success_at=NOW - timedelta(days=3), last_status="running", is_running=True),  # a first history takes its time
         replace(company(last_success_at=None, last_status=None), since=NOW - timedelta(minutes=59)),
         replace(WELL, worker_seen_at=None, since=NOW - timedelta(seconds=119)),
     ],
