@@ -32,7 +32,9 @@ create table users (
     updated_at         timestamptz not null default now(),
     erased_at          timestamptz,                   -- an empty shell: kept so that the ledger stays countable
     merged_into        bigint references users (id),  -- a shell too: the same person's other account took it over
-    rematch_wanted_at  timestamptz                    -- a new code or proof may bring her bookings; null once looked at
+    rematch_wanted_at  timestamptz,                   -- a new code or proof may bring her bookings; null once looked at
+    email_verified     boolean not null generated always as (email_verified_at is not null) stored,
+    phone_verified     boolean not null generated always as (phone_verified_at is not null) stored
 );
 -- Proved once, proved by one. Who only claims an address blocks nobody: any number may, until one of them proves it.
 create unique index users_email_proved on users (lower(email)) where email_verified_at is not null;

@@ -125,3 +125,19 @@ def test_migration_that_fails_leaves_nothing(empty_dsn: str) -> None:
         assert conn.execute("select tablename from pg_tables where schemaname = 'public'").fetchall() == [
             ("audit_entries",)
         ]
+
+
+def test_database_of_the_first_version_is_brought_up_to_date_with_what_is_in_it(empty_dsn: str) -> None:
+    upgrade(empty_dsn)
+    with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute("alter table users drop column email_verified, drop column phone_verified")
+        conn.execute("update alembic_version set version_num = '0001_initial'")
+        conn.execute(
+            "insert into users (email, phone, email_verified_at) values ('a@salon.test', '+7', now())"
+        )
+
+    assert upgrade(empty_dsn) is True
+
+    with psycopg.connect(empty_dsn) as conn:
+        verified = conn.execute("select email_verified, phone_verified from users").fetchall()
+    assert verified == [(True, False)]
