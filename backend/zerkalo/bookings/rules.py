@@ -6,17 +6,12 @@ promise together: any order and repetition of showings, followed by an API read,
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from zerkalo.bookings.merge_rules import cancelled_at, content_differences, learn_codes, merge, told
 from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Snapshot, Source, Status
-
-Value = TypeVar("Value")
-
-ATTENDANCE_STATUS = {0: Status.PENDING, 1: Status.COMPLETED, 2: Status.CONFIRMED, -1: Status.CANCELLED}
-"""YCLIENTS's `attendance` (fact sheet, section 2). Any other number counts as waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,100 +106,6 @@ def decide(row: Row | None, showing: Showing, *, now: datetime) -> Decision:
     if row.absent:
         return _decide_revival(row, showing, showing.snapshot, now)
     return _decide_by_version(row, showing, showing.snapshot, now)
-
-
-def content_differences(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
-    """Name the mapped fields in which the row differs from the snapshot. Empty: they say the same.
-
-    Compared through the mask of an erased row, never by raw JSON: one state comes in different shapes by webhook and API.
-    """
-    shown = merge(row, snapshot, now=None)
-    return tuple(name for name in _CONTENT if getattr(row, name) != getattr(shown, name))
-
-
-def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
-    """The row as it is after `snapshot`: what that did not tell is kept. Links, notes and revision stay as they are."""
-    status, reason = _status_of(row, snapshot)
-    match_email, match_phone10 = _contacts(row, snapshot)
-    merged = replace(
-        row,
-        service_name=_told(snapshot.service_name, row.service_name),
-        service_price=_told(snapshot.price_kopecks, row.service_price),
-        service_duration=_told(snapshot.duration_minutes, row.service_duration),
-        appointment_datetime=_told(snapshot.starts_at, row.appointment_datetime),
-        appointment_local=_told(snapshot.starts_local, row.appointment_local),
-        status=status,
-        cancel_reason=reason,
-        cancelled_at=_cancelled_at(row, status, snapshot.version or now),
-        phone=_told(snapshot.phone, row.phone),
-        staff_name=_told(snapshot.staff_name, row.staff_name),
-        comment=_told(snapshot.comment, row.comment),
-        verified=True,
-        absent=row.absent and snapshot.deleted is True,
-        vendor_changed_at=snapshot.version or row.vendor_changed_at,
-        match_email=match_email,
-        match_phone10=match_phone10,
-        raw_record=snapshot.raw,
-    )
-    return masked(learn_codes(merged, snapshot))
-
-
-def learn_codes(row: Row, snapshot: Snapshot) -> Row:
-    """The row, knowing the codes of this snapshot's comment and the newest version each was seen at."""
-    if not snapshot.codes or row.erased_at is not None:
-        return row
-    known = dict(zip(row.match_codes, row.match_code_versions, strict=True))
-    learned = dict(known)
-    for code in snapshot.codes:
-        learned[code] = _newest(learned.get(code), snapshot.version)
-    if learned == known:
-        return row
-    return replace(row, match_codes=tuple(learned), match_code_versions=tuple(learned.values()))
-
-
-def masked(row: Row) -> Row:
-    """The row, stripped of what names her if she had herself erased; any other row as it is."""
-    if row.erased_at is None:
-        return row
-    return replace(
-        row,
-        user_id=None,
-        matched_by=None,
-        matched_version=None,
-        phone=None,
-        comment="",
-        match_email=None,
-        match_phone10=None,
-        match_codes=(),
-        match_code_versions=(),
-        raw_record=None,
-        raw_digest=None,
-    )
-
-
-def notes_of(record_id: int, code: str | None, comment: str) -> str:
-    """The promised `notes`: the record's id, then the client's code if there is one, then the comment."""
-    lines = [f"YClients. ID: {record_id}"]
-    if code:
-        lines.append(f"Код клиента: {code}")
-    if comment:
-        lines.append(comment)
-    return "\n".join(lines)
-
-
-_CONTENT = (
-    "service_name",
-    "service_price",
-    "service_duration",
-    "appointment_datetime",
-    "status",
-    "cancel_reason",
-    "phone",
-    "staff_name",
-    "comment",
-    "match_email",
-    "match_phone10",
-)
 
 
 def _decide_gone(row: Row | None, showing: Showing, now: datetime) -> Decision:
@@ -324,44 +225,10 @@ def _tombstone(row: Row, now: datetime) -> Row:
         row,
         status=Status.CANCELLED,
         cancel_reason=CancelReason.DELETED,
-        cancelled_at=_cancelled_at(row, Status.CANCELLED, now),
+        cancelled_at=cancelled_at(row, Status.CANCELLED, now),
         absent=True,
         raw_digest=None,
     )
-
-
-def _status_of(row: Row, snapshot: Snapshot) -> tuple[Status, CancelReason | None]:
-    deleted = _told(snapshot.deleted, row.cancel_reason is CancelReason.DELETED)
-    if deleted:
-        return Status.CANCELLED, CancelReason.DELETED
-    if snapshot.attendance is UNSET:
-        if row.cancel_reason is CancelReason.DELETED:
-            return Status.PENDING, None  # restored, and how it stood before is not told
-        return row.status, row.cancel_reason
-    status = ATTENDANCE_STATUS.get(snapshot.attendance, Status.PENDING)
-    return status, CancelReason.NO_SHOW if status is Status.CANCELLED else None
-
-
-def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
-    """The e-mail and the last ten digits to match by, after `snapshot`.
-
-    An empty contact teaches nothing: YCLIENTS hides contacts from a token without the right to see them. But where the
-    other one is new, the record may be another person's now: what is known of the first person is not hers. A missing
-    key is no better there than an empty one; a call that lacks it is checked with the API, which brings it back.
-    """
-    email, phone = _told(snapshot.email, None), _told(snapshot.phone, None)
-    phone10 = _told(snapshot.phone10, None)
-    has_new_email = bool(email) and email != row.match_email
-    has_new_phone = bool(phone) and (phone10 != row.match_phone10 or (phone10 is None and phone != row.phone))
-    known_email = None if has_new_phone else row.match_email
-    known_phone10 = None if has_new_email else row.match_phone10
-    return email or known_email, phone10 if phone else known_phone10
-
-
-def _cancelled_at(row: Row, status: Status, changed_at: datetime | None) -> datetime | None:
-    if status is not Status.CANCELLED:
-        return None
-    return row.cancelled_at if row.status is Status.CANCELLED and row.cancelled_at else changed_at
 
 
 def _is_thin(snapshot: Snapshot) -> bool:
@@ -370,7 +237,7 @@ def _is_thin(snapshot: Snapshot) -> bool:
 
 def _is_block(snapshot: Snapshot) -> bool:
     """A break or a «не записывать»: neither client nor services (fact sheet, section 2: no field marks it)."""
-    return not _told(snapshot.has_services, False) and not _told(snapshot.has_client, False)
+    return not told(snapshot.has_services, False) and not told(snapshot.has_client, False)
 
 
 def _ignore_block(snapshot: Snapshot) -> Ignore | Refetch:
@@ -395,13 +262,3 @@ def _incomplete(snapshot: Snapshot) -> str | None:
         snapshot.comment,
     )
     return "some keys were missing" if any(value is UNSET for value in told) else None
-
-
-def _newest(first: datetime | None, second: datetime | None) -> datetime | None:
-    if first is None or second is None:
-        return first or second
-    return max(first, second)
-
-
-def _told(shown: Value | UnsetType, otherwise: Value) -> Value:
-    return otherwise if isinstance(shown, UnsetType) else shown

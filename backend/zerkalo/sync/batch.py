@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from zerkalo.bookings import rules
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.merge_rules import ATTENDANCE_STATUS, learn_codes
 from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.db.pool import Connection
 from zerkalo.loyalty.model import EarningState, LoyaltyPolicy
@@ -82,7 +83,7 @@ class _Booking:
         """Teach the row the codes of what was told before it could remember them."""
         for snapshot in told:
             assert self.row is not None, "only a believed row learns"
-            self.row = rules.learn_codes(self.row, snapshot)
+            self.row = learn_codes(self.row, snapshot)
 
 
 @dataclass(slots=True)
@@ -212,7 +213,7 @@ def _log_unknown_attendance(
         or isinstance(snapshot.attendance, UnsetType)
     ):
         return
-    if observation.source is not Source.HINT and snapshot.attendance not in rules.ATTENDANCE_STATUS:
+    if observation.source is not Source.HINT and snapshot.attendance not in ATTENDANCE_STATUS:
         log.warning(
             "unknown attendance", yclients_record_id=snapshot.record_id, attendance=snapshot.attendance
         )

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
-from zerkalo.bookings import rules as booking_rules
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.merge_rules import content_differences
 from zerkalo.bookings.model import CancelReason, Row
 from zerkalo.db.transaction import transaction
 from zerkalo.sync import rules, run_store
@@ -144,4 +144,4 @@ class Drift:
             return "" if is_block else MISSING
         if not row.verified:
             return UNVERIFIED
-        return ", ".join(booking_rules.content_differences(row, snapshot))
+        return ", ".join(content_differences(row, snapshot))

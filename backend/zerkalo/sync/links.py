@@ -5,8 +5,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from zerkalo.bookings.merge_rules import notes_of
 from zerkalo.bookings.model import MatchedBy, Row
-from zerkalo.bookings.rules import notes_of
 from zerkalo.db.pool import Connection
 from zerkalo.matching import store as matching
 from zerkalo.matching.model import Evidence, Link, Match, Step

@@ -9,8 +9,8 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from zerkalo.bookings.merge_rules import notes_of
 from zerkalo.bookings.model import Snapshot
-from zerkalo.bookings.rules import notes_of
 from zerkalo.sync.mapping import snapshot_of, zone_of
 from zerkalo.yclients.payloads import parse_record
 
