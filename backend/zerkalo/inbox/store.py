@@ -70,11 +70,19 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
     await conn.execute(_PUT, {"rows": msgspec.json.encode(rows).decode(), "now": now})
 
 
-async def quarantine_record(
-    conn: Connection, *, company_id: int, record_id: int | None, raw: bytes, reason: str, now: datetime
+async def keep_read(
+    conn: Connection,
+    *,
+    company_id: int,
+    record_id: int | None,
+    raw: bytes,
+    outcome: str,
+    reason: str,
+    now: datetime,
 ) -> None:
-    """Keep a record that an API read showed and we could not take in, in the form of a webhook, so that it can be
-    replayed. The same bytes are kept once while they wait: a sync shows them every half hour.
+    """Keep a record that an API read showed and that made no row, in the form of a webhook, so that it can be replayed.
+
+    The same bytes are kept once while they wait: a sync shows them every half hour.
     """
     body = b'{"company_id":%d,"resource":"record","resource_id":%s,"status":"update","data":%s}' % (
         company_id,
@@ -90,16 +98,31 @@ async def quarantine_record(
                 '{READ}' as event, %(body)s::bytea as body) as x
         )
         insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
-        select %(now)s, true, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
+        select %(now)s, true, x.company_id, x.resource, x.resource_id, x.event, x.body, %(outcome)s, %(reason)s, %(now)s
         from x
         where not exists (
             select from deliveries d where d.company_id = x.company_id and d.resource = 'record'
-            and d.resource_id is not distinct from x.resource_id and d.outcome = 'quarantined' and d.handled_at is null
+            and d.resource_id is not distinct from x.resource_id and d.outcome = %(outcome)s and d.handled_at is null
             and d.body = x.body
         )
     """
-    values = {"company_id": company_id, "record_id": record_id, "body": body, "reason": reason, "now": now}
-    await conn.execute(sql, values)
+    values = {"company_id": company_id, "record_id": record_id, "body": body, "now": now}
+    await conn.execute(sql, values | {"outcome": outcome, "reason": reason})
+
+
+async def quarantine_record(
+    conn: Connection, *, company_id: int, record_id: int | None, raw: bytes, reason: str, now: datetime
+) -> None:
+    """Keep a record that an API read showed and we could not take in."""
+    await keep_read(
+        conn,
+        company_id=company_id,
+        record_id=record_id,
+        raw=raw,
+        outcome="quarantined",
+        reason=reason,
+        now=now,
+    )
 
 
 async def hint_bodies_room(conn: Connection, company_id: int, *, now: datetime) -> int:

@@ -1,22 +1,26 @@
-"""What of a batch goes into the inbox: its deliveries, and records of a page that could not be taken in."""
+"""What of a batch goes into the inbox: its deliveries, and records that an API read showed and that made no row."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
+from msgspec import UNSET
+
 from zerkalo.db.pool import Connection
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
+from zerkalo.matching.rules import codes_in
 from zerkalo.sync.model import HINT_LIMIT, Item, Observation, Outcome, OutcomeStatus
 
 
-async def quarantine(conn: Connection, observation: Observation, reason: str, now: datetime) -> None:
-    """Keep a record that the API showed and we could not take in."""
-    await inbox.quarantine_record(
+async def keep_read(conn: Connection, observation: Observation, outcome: Outcome, now: datetime) -> None:
+    """Keep a record that the API showed: one that we could not take in, or that may yet say whose booking it is."""
+    await inbox.keep_read(
         conn,
         company_id=observation.company_id,
         record_id=observation.record_id,
         raw=observation.record.raw if observation.record else b"",
-        reason=reason,
+        outcome=outcome.status.value,
+        reason=outcome.reason or "",
         now=now,
     )
 
@@ -34,8 +38,8 @@ async def keep_deliveries(
     for index, (item, outcome) in enumerate(zip(items, outcomes, strict=True)):
         delivery = item.delivery
         if delivery is None:
-            if outcome.status is OutcomeStatus.QUARANTINED and item.observation is not None:
-                await quarantine(conn, item.observation, outcome.reason or "", now)
+            if item.observation is not None and _is_to_be_kept(item.observation, outcome):
+                await keep_read(conn, item.observation, outcome, now)
         elif outcome.reason != HINT_LIMIT:
             if delivery.trusted or await _has_room(conn, delivery, room, now):
                 finished.append(Finished(delivery, outcome.status, outcome.reason, outcome.booking_id))
@@ -43,6 +47,14 @@ async def keep_deliveries(
                 told[index] = Outcome(OutcomeStatus.QUEUED, reason=HINT_LIMIT)
     await inbox.put(conn, finished, now=now)
     return told
+
+
+def _is_to_be_kept(observation: Observation, outcome: Outcome) -> bool:
+    """Whether an API read is kept. One of a block with a client's code is: it may become her booking (`overheard`)."""
+    if outcome.status is not OutcomeStatus.IGNORED:
+        return outcome.status is OutcomeStatus.QUARANTINED
+    comment = observation.record.comment if observation.record else UNSET
+    return isinstance(comment, str) and bool(codes_in(comment))
 
 
 async def _has_room(conn: Connection, delivery: Delivery, room: dict[int | None, int], now: datetime) -> bool:

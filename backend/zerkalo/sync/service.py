@@ -20,7 +20,7 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
 from zerkalo.sync import old_rows
 from zerkalo.sync.batch import Taken, rematch_batch, take_batch
-from zerkalo.sync.keeping import quarantine
+from zerkalo.sync.keeping import keep_read
 from zerkalo.sync.mapping import digest_of
 from zerkalo.sync.model import BEGIN, Item, Observation, Outcome, OutcomeStatus, Place
 from zerkalo.users import store as users
@@ -159,7 +159,7 @@ class Applier:
         if item.delivery is not None:
             return await self._take([replace(item, observation=None, verdict=outcome)])
         async with transaction(self._pool) as conn:
-            await quarantine(conn, observation, reason, self._clock())
+            await keep_read(conn, observation, outcome, self._clock())
         return Taken((outcome,), frozenset())
 
     async def _shown_before(self, observations: Sequence[Observation]) -> dict[int, Outcome]:

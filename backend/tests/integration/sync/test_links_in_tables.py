@@ -136,6 +136,24 @@ async def test_code_seen_before_there_was_a_row_links_as_if_it_came_after(
         assert (await server.booking())["revision"] == 1
 
 
+async def test_code_that_a_sync_showed_in_a_block_links_the_booking_that_it_becomes(pool: Pool) -> None:
+    async with salon(pool) as server:
+        by_code = await user(server, unique_code="ABC12345")
+        block = page(State(5, title=None, phone=None, comment=NAMES_HER))
+        nobodys = page_item(State(5, title=None, phone=None, comment="перерыв"), id=RECORD_ID + 1)
+        assert nobodys
+        for _ in range(2):
+            await server.applier.apply([block, nobodys])
+        (kept,) = await server.deliveries()
+        assert (kept["event"], kept["outcome"]) == ("read", "ignored"), (
+            "once, and only the one that names somebody"
+        )
+
+        await server.status(event(State(6)))
+
+        assert await link(server) == (by_code, "code")
+
+
 async def test_code_seen_before_there_was_a_row_in_the_same_batch(pool: Pool) -> None:
     async with salon(pool) as server:
         by_code = await user(server, unique_code="ABC12345")
