@@ -137,16 +137,20 @@ async def _ledger_is_what_is_earned(world: World, bookings: list[dict[str, Any]]
 
 
 async def _nothing_expires_twice(world: World, entries: list[dict[str, Any]]) -> None:
-    """Of what an account was given, at most that much expires; moved by a merge, it is the other account's."""
+    """Of what an account was given, at most that much expires; moved by a merge, it is the other account's.
+
+    What an admin takes by hand is spent, like what is redeemed: it may come after the points that it is taken from expired.
+    """
     moved = {entry["undoes"] for entry in entries if entry["undoes"]}
     came: dict[int, int] = defaultdict(int)
     expired: dict[int, int] = defaultdict(int)
     for entry in entries:
         if entry["id"] in moved or entry["undoes"]:
             continue
+        is_spent = entry["booking_id"] is None and entry["amount"] < 0
         if entry["kind"] == "expiry":
             expired[entry["user_id"]] -= entry["amount"]
-        elif entry["kind"] != "redemption":
+        elif not is_spent:
             came[entry["user_id"]] += entry["amount"]
     for user_id, points in expired.items():
         assert 0 <= points <= max(came[user_id], 0)
