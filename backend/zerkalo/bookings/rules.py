@@ -248,7 +248,7 @@ def _ignore_block(snapshot: Snapshot) -> Ignore | Refetch:
 
 
 def _incomplete(snapshot: Snapshot) -> str | None:
-    told = (
+    values = (
         snapshot.deleted,
         snapshot.attendance,
         snapshot.service_name,
@@ -261,4 +261,4 @@ def _incomplete(snapshot: Snapshot) -> str | None:
         snapshot.staff_name,
         snapshot.comment,
     )
-    return "some keys were missing" if any(value is UNSET for value in told) else None
+    return "some keys were missing" if any(value is UNSET for value in values) else None

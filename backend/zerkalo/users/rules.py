@@ -128,8 +128,9 @@ def card_is_of(body: str, *, email: str | None, phone10: str | None) -> bool:
     )
 
 
-_ESCAPED = re.compile(r"\\+u([0-9a-fA-F]{4})")
-_ESCAPED_SPACE = re.compile(r"\\+[nrt]")
+# From the first backslash of a row on: a body may be a megabyte of them, and is read once.
+_ESCAPED = re.compile(r"(?<!\\)\\+u([0-9a-fA-F]{4})")
+_ESCAPED_SPACE = re.compile(r"(?<!\\)\\+[nrt]")
 
 
 def names_code(body: bytes, codes: Collection[str]) -> bool:

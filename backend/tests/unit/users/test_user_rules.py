@@ -191,3 +191,10 @@ def test_a_body_names_a_code_in_every_spelling_that_links(comment: str, is_ascii
 def test_digits_inside_a_longer_number_are_no_code() -> None:
     assert names_code(b"code 79991234", ["79991234"])
     assert not names_code(b'{"phone": "+799912345678", "id": 1279991234}', ["79991234"])
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("filler", [b"\\\\", b"A ", b"\\\\u0410", "А".encode(), b"\\xff"])
+def test_a_forged_body_of_a_megabyte_is_read_in_one_go(filler: bytes) -> None:
+    assert not names_code(filler * (2**20 // len(filler)), ["AAAA1111"])
+    assert names_code(filler * (2**20 // len(filler)) + b" AAAA1111", ["AAAA1111"])
