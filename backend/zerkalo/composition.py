@@ -18,17 +18,17 @@ from zerkalo.db.embedded import database
 from zerkalo.db.migrate import is_current, upgrade
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.db.reach import see_that_it_answers
+from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import move_ledger, policy_of, settler_of
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.mirror_now import mirror_now
+from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.service import REMATCH_BATCH, Applier
 from zerkalo.outbox.clients import senders_of
+from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings, SettingsError, load_settings, secret_key
-from zerkalo.sync.bells import Bells, open_bells
-from zerkalo.sync.context import SyncContext
-from zerkalo.sync.mirror_now import mirror_now
-from zerkalo.sync.refetch import Refetcher
-from zerkalo.sync.runs import Runs
-from zerkalo.sync.service import REMATCH_BATCH, Applier
 from zerkalo.users.ports import Ports
 from zerkalo.users.service import People, people_of
 from zerkalo.users.store import finish_rematch, read_user

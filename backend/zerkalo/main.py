@@ -18,11 +18,11 @@ from zerkalo.db.embedded import database
 from zerkalo.kit.clock import Clock
 from zerkalo.logs import configure_logging
 from zerkalo.settings import Settings, load_settings
-from zerkalo.sync.committer import Committer
 from zerkalo.users.service import ensure_first_admin
 from zerkalo.web.api import create_app
 from zerkalo.web.connections import BoundedProtocol, allow_many_connections
 from zerkalo.web.ops import Metrics
+from zerkalo.webhook.committer import Committer
 from zerkalo.worker import WorkerState, run_worker
 
 DRAIN_SECONDS = 5

@@ -14,21 +14,21 @@ from procrastinate.exceptions import ConnectorException
 from zerkalo.auth import store as auth
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
+from zerkalo.engine.bells import BELL_QUEUE, HISTORY_QUEUE, SEND_OUTBOX, SYNC_QUEUE, Bells
+from zerkalo.engine.jobs import EVERY_HOUR, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Work, register_tasks
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.clock import Clock
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as facts
 from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.service import Applier
 from zerkalo.outbox import store as outbox
 from zerkalo.outbox.clients import senders_of
 from zerkalo.outbox.service import send_due
+from zerkalo.runs import store as runs
+from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
-from zerkalo.sync import run_store
-from zerkalo.sync.bells import BELL_QUEUE, HISTORY_QUEUE, SEND_OUTBOX, SYNC_QUEUE, Bells
-from zerkalo.sync.jobs import EVERY_HOUR, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Work, register_tasks
-from zerkalo.sync.refetch import Refetcher
-from zerkalo.sync.runs import Runs
-from zerkalo.sync.service import Applier
 from zerkalo.users.erase_service import sweep_erased
 
 BELLS_AT_ONCE = 6
@@ -144,7 +144,7 @@ async def _prune(parts: WorkerParts) -> None:
     async with transaction(parts.pool) as conn:
         await auth.prune(conn, now=now)
         await outbox.prune(conn, now=now)
-        await run_store.prune(conn, now=now)
+        await runs.prune(conn, now=now)
 
 
 async def _end_in_time(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:

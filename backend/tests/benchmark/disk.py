@@ -8,7 +8,7 @@ from tests.benchmark.pages import PAGE, applier_of, apply_pages, bodies_from
 from tests.benchmark.stage import Stage, load, server
 from tests.benchmark.told import figure, title
 from zerkalo.db.pool import open_pool
-from zerkalo.sync.model import OutcomeStatus
+from zerkalo.mirror.model import OutcomeStatus
 
 PAGES = 100
 LOAD_SECONDS = 3

@@ -14,7 +14,7 @@ from tests.benchmark.stage import SECRET_KEY, Stage, call, caller, server
 from tests.benchmark.told import figure, milliseconds_of, ratio, title
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import open_pool
-from zerkalo.sync.model import OutcomeStatus
+from zerkalo.mirror.model import OutcomeStatus
 
 SMALL = 10_000
 LARGE = 10_000_000

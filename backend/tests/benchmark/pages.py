@@ -16,8 +16,8 @@ from tests.benchmark.told import ROUNDS, figure, ratio, ratio_of, title
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.sync.model import Observation, OutcomeStatus
-from zerkalo.sync.service import Applier
+from zerkalo.mirror.model import Observation, OutcomeStatus
+from zerkalo.mirror.service import Applier
 from zerkalo.yclients.model import Record
 from zerkalo.yclients.payloads import parse_records_page
 

@@ -24,8 +24,9 @@ from tests.benchmark.scale_day import (
 )
 from tests.benchmark.told import percentile
 from zerkalo.composition import POOL_SIZE
+from zerkalo.runs import rules
+from zerkalo.runs import store as runs
 from zerkalo.settings import Settings
-from zerkalo.sync import rules, run_store
 from zerkalo.yclients.limiter import spacing_seconds
 
 SALONS = 60_000
@@ -91,10 +92,10 @@ def _arithmetic(salons: int) -> Iterator[str]:
     yield _line("webhooks a second at a database, in the busiest hour", webhooks * WEBHOOK_PEAK / databases)
     bookings = visits * 365 * SALONS_A_DATABASE * BOOKING_BYTES / GB
     inbox = visits * CHANGES_A_VISIT * INBOX_DAYS * SALONS_A_DATABASE * DELIVERY_BYTES / GB
-    runs = periods * run_store.KEPT.days * SALONS_A_DATABASE * RUN_BYTES / GB
+    history = periods * runs.KEPT.days * SALONS_A_DATABASE * RUN_BYTES / GB
     yield _line("disk of a database: bookings of a year, GB", bookings)
     yield _line(f"disk of a database: the inbox of {INBOX_DAYS} days, GB", inbox)
-    yield _line(f"disk of a database: the runs of {run_store.KEPT.days} days, GB", runs)
+    yield _line(f"disk of a database: the runs of {runs.KEPT.days} days, GB", history)
 
 
 def _salons_with_window_each_run(average: Salon) -> int:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from zerkalo.companies.model import Company
+from zerkalo.runs import rules
+from zerkalo.runs.service import TICK_COMPANIES_MAX
 from zerkalo.settings import Settings
-from zerkalo.sync import rules
-from zerkalo.sync.run_model import Company
-from zerkalo.sync.runs import TICK_COMPANIES_MAX
 from zerkalo.worker import HISTORIES_AT_ONCE, RUNS_AT_ONCE
 from zerkalo.yclients.limiter import spacing_seconds
 

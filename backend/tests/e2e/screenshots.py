@@ -17,7 +17,7 @@ from tests.support.browser import WIDTHS, Site, chromium, visitor
 from tests.support.database import open_folder, test_server
 from yclients_emulator import EmulatorSettings, new_demo_emulator
 from zerkalo.main import server_of
-from zerkalo.sync.hand_links import link_by_hand
+from zerkalo.mirror.hand_links import link_by_hand
 
 IMAGES = Path(__file__).parents[3] / "docs/images"
 HEIGHTS = {390: 844, 1280: 900}

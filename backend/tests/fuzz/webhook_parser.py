@@ -12,10 +12,10 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(  # pyright: ignore[reportAttributeAccessIssue]  # it is made in C
-    include=["zerkalo.yclients", "zerkalo.kit", "zerkalo.matching", "zerkalo.sync"]
+    include=["zerkalo.yclients", "zerkalo.kit", "zerkalo.matching", "zerkalo.webhook"]
 ):
     from zerkalo.bookings.model import Snapshot
-    from zerkalo.sync.mapping import digest_of, snapshot_of, zone_of
+    from zerkalo.mirror.snapshots import digest_of, snapshot_of, zone_of
     from zerkalo.yclients.payloads import NotEnvelope, NotJson, UnreadableRecord, parse_webhook
 
 from tests.support.webhook_bodies import KNOWN

@@ -34,7 +34,7 @@ WRONGS = (
                 "if snapshot.version != row.vendor_changed_at:",
             ),
         ),
-        ("tests/unit/bookings/test_decide.py", "tests/property/sync/test_fold_laws.py"),
+        ("tests/unit/bookings/test_decide.py", "tests/property/mirror/test_fold_laws.py"),
     ),
     Wrong(
         ">= for > between versions",
@@ -45,7 +45,7 @@ WRONGS = (
                 "if snapshot.version >= row.vendor_changed_at:",
             ),
         ),
-        ("tests/unit/bookings/test_decide.py", "tests/property/sync/test_fold_laws.py"),
+        ("tests/unit/bookings/test_decide.py", "tests/property/mirror/test_fold_laws.py"),
     ),
     Wrong(
         "kopecks by way of float",
@@ -72,25 +72,25 @@ WRONGS = (
                 "case when length(u.phone10) = 10 then u.phone10 end",
             ),
         ),
-        ("tests/integration/sync/test_links_in_tables.py",),
+        ("tests/integration/mirror/test_links_in_tables.py",),
     ),
     Wrong(
         "commit after the answer",
         (
             Edit(
-                "zerkalo/sync/committer.py",
-                "from zerkalo.sync.model import Item, Outcome\n",
-                "from zerkalo.sync.model import Item, Outcome, OutcomeStatus\n",
+                "zerkalo/webhook/committer.py",
+                "from zerkalo.mirror.model import Item, Outcome\n",
+                "from zerkalo.mirror.model import Item, Outcome, OutcomeStatus\n",
             ),
             Edit(
-                "zerkalo/sync/committer.py",
+                "zerkalo/webhook/committer.py",
                 "        answers = [answer for _, answer in batch]\n",
                 "        answers = [answer for _, answer in batch]\n"
                 "        for answer in answers:\n"
                 "            answer.set_result(Outcome(OutcomeStatus.APPLIED))\n",
             ),
         ),
-        ("tests/unit/sync/test_committer.py",),
+        ("tests/unit/webhook/test_committer.py",),
     ),
     Wrong(
         "ledger without its key",
@@ -107,18 +107,18 @@ WRONGS = (
         "window without the future",
         (
             Edit(
-                "zerkalo/sync/reconcile.py",
+                "zerkalo/runs/reconcile.py",
                 "RecordsQuery(start_date=part.first, end_date=part.last),",
                 "RecordsQuery(start_date=part.first, end_date=part.last or self._context.clock().date()),",
             ),
         ),
-        ("tests/integration/sync/test_sync_run.py",),
+        ("tests/integration/runs/test_run.py",),
     ),
     Wrong(
         "absent = deleted, without asking",
         (
             Edit(
-                "zerkalo/sync/reconcile.py",
+                "zerkalo/runs/reconcile.py",
                 'await self._ask(absent, reason="absent from a complete read")',
                 "async with transaction(self._context.pool) as conn:\n"
                 "                await conn.execute(\n"
@@ -129,7 +129,7 @@ WRONGS = (
                 "                )",
             ),
         ),
-        ("tests/integration/sync/test_sync_run.py",),
+        ("tests/integration/runs/test_run.py",),
     ),
     Wrong(
         "limiter off",

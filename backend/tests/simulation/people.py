@@ -16,8 +16,8 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
+from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.outbox.model import Channel
-from zerkalo.sync.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.users import merge_service, proof_service, service
 from zerkalo.users.erase_service import erase_user
 from zerkalo.users.model import NewUser

@@ -21,19 +21,19 @@ from tests.simulation.database import SimulatedCrash
 from tests.simulation.engine import Job, SimulatedBells
 from zerkalo.codes.rules import new_code
 from zerkalo.composition import _ports
+from zerkalo.engine.bells import Bells
+from zerkalo.engine.jobs import Work, rematch_if_wanted, ring_for_what_waits
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty.service import policy_of
-from zerkalo.sync.bells import Bells
-from zerkalo.sync.committer import Committer
-from zerkalo.sync.context import SyncContext
-from zerkalo.sync.jobs import Work, rematch_if_wanted, ring_for_what_waits
-from zerkalo.sync.refetch import Refetcher
-from zerkalo.sync.replay import Replay
-from zerkalo.sync.routes import Webhook
-from zerkalo.sync.runs import Runs
-from zerkalo.sync.service import Applier
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.service import Applier
+from zerkalo.runs.service import Runs
 from zerkalo.users.erase_service import sweep_erased
 from zerkalo.users.service import people_of
+from zerkalo.webhook.committer import Committer
+from zerkalo.webhook.replay import Replay
+from zerkalo.webhook.routes import Webhook
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.limiter import DatabaseLimiter
 

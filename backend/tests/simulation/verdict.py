@@ -12,9 +12,9 @@ from tests.simulation.links import link_faults
 from tests.simulation.world import World
 from yclients_emulator import desk
 from zerkalo.db.transaction import transaction
-from zerkalo.sync.batch import rematch_batch
-from zerkalo.sync.drift import Drift
-from zerkalo.sync.rules import window_start
+from zerkalo.mirror.batch import rematch_batch
+from zerkalo.runs.drift import Drift
+from zerkalo.runs.rules import window_start
 
 SYNC_SECONDS_MAX = 3600
 """Of simulated time, for a run without trouble."""

@@ -21,8 +21,8 @@ from zerkalo.auth.model import TokenPair
 from zerkalo.auth.passwords import hash_password
 from zerkalo.auth.service import Auth
 from zerkalo.main import Runtime, running_app, server_of
+from zerkalo.mirror.mirror_now import mirror_now
 from zerkalo.settings import Settings, load_settings
-from zerkalo.sync.mirror_now import mirror_now
 
 COMPANY_ID = 100200
 SECRET = "webhook-secret-of-the-tests"

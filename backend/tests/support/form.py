@@ -17,8 +17,8 @@ from zerkalo.booking_form import routes
 from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.bookings import routes as bookings
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.mirror_now import mirror_now
 from zerkalo.settings import Settings
-from zerkalo.sync.mirror_now import mirror_now
 
 SERVICE = 3001
 MASTER = 501

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.support.mirrors import Mirror
 from tests.support.vendor import PARTS, State, answer, page_item, webhook
-from zerkalo.sync.model import Observation
+from zerkalo.mirror.model import Observation
 
 QUESTIONS_MAX = 4
 """So many questions must settle a record that does not change any more."""

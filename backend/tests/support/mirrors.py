@@ -12,10 +12,11 @@ from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Row
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
-from zerkalo.sync import batch, refetch_store
-from zerkalo.sync.links import Linker
-from zerkalo.sync.model import Observation
-from zerkalo.sync.service import Applier
+from zerkalo.mirror import batch
+from zerkalo.mirror.links import Linker
+from zerkalo.mirror.model import Observation
+from zerkalo.mirror.service import Applier
+from zerkalo.refetches import store as refetch_store
 from zerkalo.users.model import MatchUser
 
 KEY = (COMPANY_ID, RECORD_ID)

@@ -15,9 +15,9 @@ from starlette.applications import Starlette
 from tests.support.vendor import COMPANY_ID
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.sync.committer import Committer
-from zerkalo.sync.routes import Webhook
-from zerkalo.sync.service import Applier
+from zerkalo.mirror.service import Applier
+from zerkalo.webhook.committer import Committer
+from zerkalo.webhook.routes import Webhook
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 SECRET = "a-long-random-word"

@@ -26,12 +26,12 @@ from tests.support.vendor import COMPANY_ID, State, event, page_item, webhook
 from zerkalo.composition import Parts, assembled
 from zerkalo.loyalty import service as loyalty
 from zerkalo.main import Runtime
-from zerkalo.sync.committer import Committer
 from zerkalo.users.erase_service import sweep_erased
 from zerkalo.users.import_rules import ImportedPerson
 from zerkalo.users.import_service import import_people
 from zerkalo.users.store import finish_rematch, users_to_rematch
 from zerkalo.web.api import create_app
+from zerkalo.webhook.committer import Committer
 
 EMAILS = ("anna@mail.test", "boris@mail.test", "vera@mail.test")
 PHONES = ("+79991110001", "+79991110002", "+79991110003")

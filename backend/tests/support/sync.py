@@ -14,11 +14,11 @@ from tests.support.emulator import TurnedClock
 from yclients_emulator import Emulator, EmulatorSettings, desk, new_demo_emulator
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.sync.context import SyncContext
-from zerkalo.sync.refetch import Refetcher
-from zerkalo.sync.run_model import Run
-from zerkalo.sync.runs import Runs
-from zerkalo.sync.service import Applier
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.service import Applier
+from zerkalo.runs.model import Run
+from zerkalo.runs.service import Runs
 from zerkalo.yclients.client import YclientsClient
 
 COMPANY_ID = 100200

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from zerkalo.bookings.model import CancelReason, Row, Source, Status
-from zerkalo.sync.model import Observation
+from zerkalo.mirror.model import Observation
 from zerkalo.yclients.payloads import parse_record, parse_webhook
 
 COMPANY_ID = 7

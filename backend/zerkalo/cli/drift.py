@@ -8,7 +8,7 @@ import typer
 from zerkalo.cli.companies import chosen_companies, log_warnings
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.composition import command_parts
-from zerkalo.sync.drift import Drift
+from zerkalo.runs.drift import Drift
 
 
 async def drift(company: Annotated[int | None, typer.Option(help="Only this company.")] = None) -> None:

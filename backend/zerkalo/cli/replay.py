@@ -7,8 +7,8 @@ import typer
 from zerkalo.cli.companies import log_warnings
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.composition import command_parts
-from zerkalo.sync.model import OutcomeStatus
-from zerkalo.sync.replay import Replay, Replayed
+from zerkalo.mirror.model import OutcomeStatus
+from zerkalo.webhook.replay import Replay, Replayed
 
 
 async def replay(

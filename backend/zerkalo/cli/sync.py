@@ -12,8 +12,8 @@ import typer
 from zerkalo.cli.companies import chosen_companies, log_warnings
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.composition import Parts, command_parts
-from zerkalo.sync.run_model import Run, RunStatus
-from zerkalo.sync.runs import Runs
+from zerkalo.runs.model import Run, RunStatus
+from zerkalo.runs.service import Runs
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 5.0

@@ -34,8 +34,8 @@ from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_c
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.loyalty.service import policy_of
+from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.settings import Settings
-from zerkalo.sync.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.web import stats as charts
 
 OutcomeName = Literal["applied", "unchanged", "stale", "ignored", "quarantined", "queued"]

@@ -8,10 +8,7 @@ from zerkalo.auth import routes as auth
 from zerkalo.booking_form import routes as form
 from zerkalo.bookings import routes as bookings
 from zerkalo.loyalty import routes as loyalty
-from zerkalo.sync import run_routes as runs
-from zerkalo.sync.committer import Committer
-from zerkalo.sync.routes import PATHS as WEBHOOK_PATHS
-from zerkalo.sync.routes import Webhook
+from zerkalo.runs import routes as runs
 from zerkalo.users import admin_routes as people
 from zerkalo.users import routes as users
 from zerkalo.web import admin_api, ops, pages
@@ -20,6 +17,10 @@ from zerkalo.web.errors import install_error_handlers
 from zerkalo.web.headers import SecurityHeaders
 from zerkalo.web.openapi import describe
 from zerkalo.web.pages.errors import error_page
+from zerkalo.webhook import admin_routes as replay
+from zerkalo.webhook.committer import Committer
+from zerkalo.webhook.routes import PATHS as WEBHOOK_PATHS
+from zerkalo.webhook.routes import Webhook
 
 PREFIX = "/api/v1"
 
@@ -52,6 +53,7 @@ def _api(runtime: WebRuntime) -> APIRouter:
     api.include_router(auth.router(runtime))
     api.include_router(users.router(runtime))
     api.include_router(runs.router(runtime))
+    api.include_router(replay.router(runtime))
     api.include_router(bookings.router(runtime))
     api.include_router(form.router(runtime))
     api.include_router(bookings.booking_router(runtime))

@@ -12,7 +12,7 @@ from yclients_emulator import EmulatorSettings, desk
 from zerkalo.booking_form.rules import SETTLE_SECONDS
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
-from zerkalo.sync.model import Observation
+from zerkalo.mirror.model import Observation
 
 pytestmark = pytest.mark.integration
 

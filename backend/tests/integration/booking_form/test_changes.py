@@ -11,7 +11,7 @@ from tests.support.sync import COMPANY_ID
 from yclients_emulator import desk
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
-from zerkalo.sync.model import Observation
+from zerkalo.mirror.model import Observation
 
 pytestmark = pytest.mark.integration
 

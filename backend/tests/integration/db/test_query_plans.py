@@ -12,8 +12,8 @@ from zerkalo.bookings.model import Status
 from zerkalo.inbox import reading as inbox_reading
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
-from zerkalo.sync import run_store
-from zerkalo.sync.run_model import Slice
+from zerkalo.runs import store as runs
+from zerkalo.runs.model import Slice
 from zerkalo.users import store as users
 from zerkalo.web import stats
 
@@ -118,7 +118,7 @@ async def test_the_salons_window(asked):
     conn, plans = asked
 
     day = date(2025, 6, 2)
-    found = await run_store.not_shown(conn, 1, Slice(day, day), up_to_id=BOOKINGS, shown=[])
+    found = await runs.not_shown(conn, 1, Slice(day, day), up_to_id=BOOKINGS, shown=[])
 
     assert len(found) > 100
     assert plans.indexes == {"bookings_window"}

@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.application import SECRET, WEBHOOK, Application, running_application
 from tests.support.emulator import FIXTURES
-from zerkalo.sync import routes as webhook_routes
 from zerkalo.web import bodies, connections
+from zerkalo.webhook import routes as webhook_routes
 
 pytestmark = pytest.mark.integration
 

@@ -19,7 +19,7 @@ from tests.support.application import COMPANY_ID, PASSWORD, SECRET, Application
 from tests.support.emulator import FIXTURES
 from yclients_emulator import desk
 from zerkalo.auth.rules import derive_key
-from zerkalo.sync import run_routes
+from zerkalo.runs import routes as run_routes
 
 pytestmark = pytest.mark.integration
 

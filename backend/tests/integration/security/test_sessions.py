@@ -19,7 +19,7 @@ from tests.support.emulator import sample
 from zerkalo.auth import passwords, rules
 from zerkalo.auth.passwords import Passwords
 from zerkalo.auth.service import Auth
-from zerkalo.sync import routes as webhook_routes
+from zerkalo.webhook import routes as webhook_routes
 
 pytestmark = pytest.mark.integration
 

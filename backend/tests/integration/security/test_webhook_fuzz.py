@@ -15,8 +15,8 @@ from tests.support.application import SECRET, WEBHOOK, Application
 from tests.support.emulator import FIXTURES
 from tests.support.project import BACKEND
 from tests.support.webhook_bodies import ANY_BODY, KNOWN
-from zerkalo.sync.model import OutcomeStatus
-from zerkalo.sync.routes import BODY_BYTES_MAX
+from zerkalo.mirror.model import OutcomeStatus
+from zerkalo.webhook.routes import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.integration
 

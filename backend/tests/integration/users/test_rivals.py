@@ -10,7 +10,7 @@ from tests.support.salon import NOW, salon
 from tests.support.vendor import RECORD_ID, State, event, webhook
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
-from zerkalo.sync import service
+from zerkalo.mirror import service
 from zerkalo.users import store
 from zerkalo.users.erase_service import erase_user
 from zerkalo.users.merge_service import merge_accounts

@@ -20,13 +20,13 @@ from zerkalo.db.pool import Connection
 from zerkalo.inbox import reading as inbox
 from zerkalo.loyalty import store as ledger
 from zerkalo.main import Runtime
-from zerkalo.sync import run_store
-from zerkalo.sync.committer import Committer
+from zerkalo.runs import store as runs
 from zerkalo.users import store as users
 from zerkalo.web import stats
 from zerkalo.web.api import create_app
 from zerkalo.web.pages.cookies import SESSION
 from zerkalo.web.pages.desk import Desk
+from zerkalo.webhook.committer import Committer
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -155,7 +155,7 @@ def questions(salon: Salon) -> dict[str, Question]:
 
     return {
         "facts": facts,
-        "runs": lambda conn: run_store.latest_runs(conn, before_id=None, limit=6),
+        "runs": lambda conn: runs.latest_runs(conn, before_id=None, limit=6),
         "unmatched": lambda conn: reading.read_unmatched(conn, after=None, limit=21),
         "ambiguous": lambda conn: reading.read_ambiguous(conn, after=None, limit=21),
         "candidates": lambda conn: reading.read_candidates(conn, range(1000, 22_000, 1000)),

@@ -75,7 +75,7 @@ def test_what_names_a_person_or_opens_a_door_is_hidden(text: str, hidden: str):
         "127.0.0.1:8000",
         "job 123e4567-e89b-12d3-a456-426614174000",
         "https://api.yclients.com/api/v1/records/4564?page=2&count=200",
-        "zerkalo.sync.service",
+        "zerkalo.mirror.service",
         "delivered in 0.0791612345670 s",
     ],
 )

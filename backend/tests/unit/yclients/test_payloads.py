@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from zerkalo.sync.mapping import snapshot_of
+from zerkalo.mirror.snapshots import snapshot_of
 from zerkalo.yclients import fields
 from zerkalo.yclients.payloads import (
     NotEnvelope,

@@ -17,7 +17,7 @@ from zerkalo.codes.service import give_missing_codes
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
-from zerkalo.sync.run_routes import drift_page
+from zerkalo.runs.routes import drift_page
 from zerkalo.web.pages import admin_bookings, admin_inbox, admin_setup, admin_users
 from zerkalo.web.pages.admin_page import render
 from zerkalo.web.pages.desk import Desk, LastDrift

@@ -9,7 +9,7 @@ from zerkalo.bookings.reading import ShownBooking
 from zerkalo.bookings.routes import next_cursor_of, path_id, position_of
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
-from zerkalo.sync.hand_links import link_by_hand, unlink_by_hand
+from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
 from zerkalo.users.admin_routes import SEARCH_CHARS_MAX
 from zerkalo.web.pages.admin_page import render

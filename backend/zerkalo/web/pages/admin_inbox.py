@@ -14,12 +14,12 @@ from zerkalo.inbox import reading, store
 from zerkalo.inbox.reading import DeliverySummary
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, encode_cursor
 from zerkalo.kit.problem import ProblemError
-from zerkalo.sync.model import OutcomeStatus
-from zerkalo.sync.replay import Replay
+from zerkalo.mirror.model import OutcomeStatus
 from zerkalo.web.admin_api import OutcomeName
 from zerkalo.web.pages.admin_page import before_id_of, render
 from zerkalo.web.pages.masking import shown_body
 from zerkalo.web.pages.site import Site
+from zerkalo.webhook.replay import Replay
 
 EVENTS_PAGE = 30
 REPLAYED_AT_ONCE = 200

@@ -10,7 +10,7 @@ from zerkalo.checkup.model import Answer, Counts, Facts
 from zerkalo.checkup.service import ask_companies, examine, with_answers
 from zerkalo.checkup.store import read_counts
 from zerkalo.kit.problem import ProblemError
-from zerkalo.sync.run_routes import DifferenceAnswer
+from zerkalo.runs.routes import DifferenceAnswer
 from zerkalo.web import stats
 from zerkalo.web.pages.kept import Asked, Kept
 from zerkalo.web.pages.site import PagesRuntime

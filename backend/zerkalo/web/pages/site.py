@@ -27,13 +27,13 @@ from zerkalo.auth.rules import REFRESH_TOKEN_SPAN, derive_key
 from zerkalo.booking_form.form import BookingForm
 from zerkalo.booking_form.store import branches
 from zerkalo.checkup.model import Answer
+from zerkalo.engine.bells import Bells
 from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.mirror.context import SyncContext
+from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
-from zerkalo.sync.bells import Bells
-from zerkalo.sync.context import SyncContext
-from zerkalo.sync.runs import Runs
 from zerkalo.users.routes import PeopleRuntime
 from zerkalo.web.pages import cookies, forms
 from zerkalo.web.pages.assets import Assets, read_assets

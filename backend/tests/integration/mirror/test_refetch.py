@@ -1,0 +1,265 @@
+"""Refetch: single records asked for by what stands in `refetches`, by any number of processes."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.sync import COMPANY_ID, Salon, open_salon
+from yclients_emulator import desk
+from yclients_emulator.faults import Fault
+from zerkalo.bookings.model import Source
+from zerkalo.db.pool import Pool
+from zerkalo.mirror.model import Observation
+from zerkalo.refetches import requests
+from zerkalo.refetches import store as refetch_store
+from zerkalo.refetches.requests import Request
+
+pytestmark = pytest.mark.integration
+
+
+async def want(salon: Salon, *record_ids: int, hint: bool = False) -> None:
+    wanted = [Request(COMPANY_ID, record_id, reason="a test", hint=hint) for record_id in record_ids]
+    async with salon.pool.connection() as conn:
+        await requests.ask(conn, wanted, now=salon.clock())
+
+
+async def waiting(salon: Salon) -> list[dict[str, Any]]:
+    return await salon.fetch("select * from refetches order by record_id")
+
+
+async def prepare(salon: Salon) -> int:
+    """The company known; a record in YCLIENTS that we do not have."""
+    await salon.runs.due()
+    return desk.create(salon.emulator, company_id=COMPANY_ID, service_ids=(3001,), name="Анна").id
+
+
+async def test_answer_becomes_a_row_and_the_question_is_gone(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        await want(salon, record_id)
+
+        assert await salon.refetcher.drain(COMPANY_ID) == 1
+
+        assert (await salon.row(record_id))["verified"]
+        assert await waiting(salon) == []
+
+
+async def test_unverified_row_that_yclients_does_not_know_disappears(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        record = await salon.client.record(COMPANY_ID, record_id)
+        await salon.context.applier.apply([Observation(Source.HINT, COMPANY_ID, record_id, record=record)])
+        assert not (await salon.row(record_id))["verified"]
+        del salon.emulator.vendor.records[COMPANY_ID][record_id]
+        del salon.emulator.vendor._company_of[record_id]
+
+        await salon.refetcher.drain(COMPANY_ID)
+
+        assert await salon.rows() == []
+        assert await waiting(salon) == []
+
+
+async def test_question_without_an_answer_stays_with_growing_pauses(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        salon.emulator.faults.add(Fault(kind="status", status=503, probability=1.0))
+        await want(salon, record_id)
+
+        await salon.refetcher.drain(COMPANY_ID)
+        (first,) = await waiting(salon)
+        assert await salon.refetcher.drain(COMPANY_ID) == 0  # not due yet
+        salon.clock.now = first["next_attempt_at"]
+        await salon.refetcher.drain(COMPANY_ID)
+        (second,) = await waiting(salon)
+        salon.emulator.faults.clear()
+        salon.clock.now = second["next_attempt_at"]
+        await salon.refetcher.drain(COMPANY_ID)
+
+        assert (first["attempts"], second["attempts"]) == (1, 2)
+        assert first["claimed_until"] is None
+        assert (await salon.row(record_id))["verified"]
+
+
+async def test_request_made_while_yclients_is_asked_is_not_lost(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        await want(salon, record_id)
+        async with pool.connection() as conn:
+            questions = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
+            await want(salon, record_id)  # a webhook comes in meanwhile
+            await refetch_store.settle(conn, questions, now=salon.clock())
+
+        (left,) = await waiting(salon)
+
+        assert left["claimed_until"] is None
+        assert left["next_attempt_at"] <= salon.clock()
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "hint"),
+    [((True,), True), ((False,), False), ((False, True), False), ((True, False), False)],
+)
+async def test_question_asked_again_meanwhile_is_of_those_who_did(
+    pool: Pool, meanwhile: tuple[bool, ...], hint: bool
+):
+    """Else unsigned calls that keep coming would be asked for as a signed call's, beyond their third of the limit."""
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        await want(salon, record_id)
+        async with pool.connection() as conn:
+            questions = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
+            for one in meanwhile:
+                await want(salon, record_id, hint=one)
+            await refetch_store.settle(conn, questions, now=salon.clock())
+
+        (left,) = await waiting(salon)
+
+        assert [one.hint for one in questions] == [False]
+        assert left["hint"] is hint
+
+
+async def test_question_of_a_signed_call_stays_its_own_when_it_is_given_back(pool: Pool):
+    async with open_salon(pool) as salon:
+        signed, unsigned = await prepare(salon), await prepare(salon)
+        await want(salon, signed)
+        await want(salon, unsigned, hint=True)
+        async with pool.connection() as conn:
+            questions = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
+            await refetch_store.give_back(conn, questions, next_attempt_at=None)
+
+        assert {one["record_id"]: one["hint"] for one in await waiting(salon)} == {
+            signed: False,
+            unsigned: True,
+        }
+
+
+async def test_hints_hasten_no_signed_calls_question_that_failed(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        salon.emulator.faults.add(Fault(kind="status", status=503, probability=1.0))
+        await want(salon, record_id)
+        await salon.refetcher.drain(COMPANY_ID)
+        (before,) = await waiting(salon)
+
+        await want(salon, record_id, hint=True)
+
+        (after,) = await waiting(salon)
+        assert (after["next_attempt_at"], after["hint"]) == (before["next_attempt_at"], False)
+        await want(salon, record_id)
+        assert (await waiting(salon))[0]["next_attempt_at"] <= salon.clock()
+
+
+async def test_answer_older_than_the_row_by_now_is_asked_for_again(pool: Pool):
+    """The row changes between remembering its revision and the answer: that answer must not win an equal time."""
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        await want(salon, record_id)
+        await salon.refetcher.drain(COMPANY_ID)
+        changed = False
+
+        def change(method: str, path: str) -> None:
+            nonlocal changed
+            if not changed:
+                changed = True
+                asyncio.get_running_loop().create_task(overwrite())
+
+        done = asyncio.Event()
+
+        async def overwrite() -> None:
+            await salon.execute("update bookings set comment = 'newer here', revision = revision + 1")
+            done.set()
+
+        class Slow:
+            async def company(self, company_id: int) -> Any:
+                return await salon.client.company(company_id)
+
+            async def record(self, *key: int, **options: Any) -> Any:
+                found = await salon.client.record(*key, **options)
+                await done.wait()
+                return found
+
+        salon.emulator.before_request.append(change)
+        await want(salon, record_id)
+        asked = await salon.with_context(vendor=Slow()).refetcher.drain(COMPANY_ID)
+
+        assert asked == 2
+        assert (await salon.row(record_id))["comment"] == salon.truths()[record_id]["comment"]
+        assert await waiting(salon) == []
+
+
+async def test_two_processes_ask_each_question_once(pool: Pool):
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        record_ids = sorted(salon.truths())[:60]
+        await want(salon, *record_ids)
+        salon.emulator.requests.clear()
+        other = salon.with_context()
+
+        counts = await asyncio.gather(salon.refetcher.drain(COMPANY_ID), other.refetcher.drain(COMPANY_ID))
+
+        assert sum(counts) == 60
+        assert salon.requests_to(f"/record/{COMPANY_ID}/") == 60
+        assert await waiting(salon) == []
+
+
+async def test_cancelled_process_leaves_its_questions_to_others_at_once(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        asking = asyncio.Event()
+
+        class Hanging:
+            async def record(self, *key: int, **options: Any) -> Any:
+                asking.set()
+                await asyncio.Event().wait()
+
+        await want(salon, record_id)
+        task = asyncio.create_task(salon.with_context(vendor=Hanging()).refetcher.drain(COMPANY_ID))
+        await asking.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+        assert await salon.refetcher.drain(COMPANY_ID) == 1
+
+
+async def test_killed_process_keeps_its_questions_only_for_its_claim(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        await want(salon, record_id)
+        async with pool.connection() as conn:
+            await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
+        assert await salon.refetcher.drain(COMPANY_ID) == 0
+
+        await salon.execute("update refetches set claimed_until = now() - interval '1 second'")
+
+        assert await salon.refetcher.drain(COMPANY_ID) == 1
+
+
+async def test_unverified_row_without_a_question_gets_one(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        record = await salon.client.record(COMPANY_ID, record_id)
+        await salon.context.applier.apply([Observation(Source.HINT, COMPANY_ID, record_id, record=record)])
+        await salon.execute("delete from refetches")
+
+        async with pool.connection() as conn:
+            put = await refetch_store.put_for_unverified(conn, [COMPANY_ID], now=salon.clock())
+
+        (left,) = await waiting(salon)
+        assert put == 1
+        assert (left["record_id"], left["hint"]) == (record_id, True)
+
+
+async def test_claims_run_out_by_the_clock_that_measured_them(pool: Pool):
+    """By the sweep's look as by the asking: it would else find a simulated process's question years too late."""
+    async with open_salon(pool) as salon:
+        await want(salon, await prepare(salon))
+        late = datetime.now(UTC) + timedelta(days=3650)
+        async with pool.connection() as conn:
+            await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10, lease_now=late)
+        run_out = late + timedelta(seconds=refetch_store.CLAIM_SECONDS + 1)
+
+        for instant, found in ((late, []), (run_out, [COMPANY_ID])):
+            other = salon.with_context(lease_clock=lambda instant=instant: instant)
+            assert await other.refetcher.waiting([COMPANY_ID]) == found

@@ -1,0 +1,276 @@
+"""What a sync reads, when, and when it has read enough."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from zerkalo.companies.model import Company
+from zerkalo.mirror.model import Outcome, OutcomeStatus
+from zerkalo.runs import rules
+from zerkalo.runs.model import Counts, Progress, Slice
+from zerkalo.runs.rules import IncompleteRead, ListWatch
+
+NOW = datetime(2026, 12, 2, 21, 30, tzinfo=UTC)
+INTERVAL = timedelta(minutes=30)
+MOSCOW = ZoneInfo("Europe/Moscow")
+HONOLULU = ZoneInfo("Pacific/Honolulu")
+
+
+def company(company_id: int = 1, **known: datetime | None) -> Company:
+    facts = {
+        "known_since": NOW - timedelta(days=9),
+        "last_run_started_at": None,
+        "last_complete_read_at": NOW - INTERVAL,
+        "history_read_at": NOW - timedelta(days=8),
+        "changes_read_until": NOW - INTERVAL,
+    }
+    return Company(id=company_id, title="", timezone_name="Europe/Moscow", problem=None, **{**facts, **known})
+
+
+@pytest.mark.parametrize(
+    ("started_before", "due"),
+    [(timedelta(minutes=29, seconds=59), False), (timedelta(minutes=30), True), (timedelta(days=3), True)],
+)
+def test_company_is_due_one_interval_after_its_last_start(started_before: timedelta, due: bool):
+    one = company(last_run_started_at=NOW - started_before)
+
+    assert rules.is_due(one, now=NOW, companies_count=1, interval=INTERVAL) is due
+
+
+def test_few_companies_have_their_first_run_at_once():
+    new = [company(id_, known_since=NOW) for id_ in range(1, 11)]
+
+    due = rules.due_companies(new, now=NOW, companies_count=10, interval=INTERVAL, limit=200)
+
+    assert len(due) == 10
+
+
+def test_first_runs_of_many_companies_are_spread_over_the_period():
+    new = [company(id_, known_since=NOW) for id_ in range(100_200, 101_200)]
+    due_at = [rules.due_at(one, companies_count=1000, interval=INTERVAL) for one in new]
+
+    minutes = [
+        sum(NOW + timedelta(minutes=m) <= at < NOW + timedelta(minutes=m + 1) for at in due_at)
+        for m in range(30)
+    ]
+
+    assert sum(minutes) == 1000
+    assert max(minutes) < 2 * 1000 / 30
+
+
+def test_longest_due_company_comes_first():
+    two = [company(1, last_run_started_at=NOW - INTERVAL), company(2, last_run_started_at=NOW - 2 * INTERVAL)]
+
+    assert rules.due_companies(two, now=NOW, companies_count=2, interval=INTERVAL, limit=1) == (2,)
+
+
+@pytest.mark.parametrize(
+    ("zone", "start"),
+    [(MOSCOW, date(2026, 11, 3)), (HONOLULU, date(2026, 11, 2)), (None, date(2026, 11, 1))],
+)
+def test_window_starts_in_the_salons_own_day(zone: ZoneInfo | None, start: date):
+    """At 21:30 UTC it is past midnight in Moscow already; where the zone is unknown, a day more is read."""
+    assert rules.window_start(NOW, zone, 30) == start
+
+
+def test_changes_are_asked_for_on_the_salons_wall_clock_ten_minutes_back():
+    assert rules.changed_after(NOW, MOSCOW) == datetime(2026, 12, 3, 0, 20)  # noqa: DTZ001 - a wall clock
+
+
+def test_changes_of_an_unknown_zone_are_asked_for_early_enough_for_every_zone():
+    asked = rules.changed_after(NOW, None)
+
+    for name in ("Pacific/Honolulu", "America/New_York", "Europe/Moscow", "Asia/Kamchatka"):
+        assert asked <= rules.changed_after(NOW, ZoneInfo(name))
+
+
+def test_slices_of_a_first_run_cover_every_day_once():
+    window, before = rules.first_slices(date(2026, 11, 1), history=True)
+
+    assert (window.first, window.last) == (date(2026, 11, 1), None)
+    assert (before.first, before.last) == (rules.HISTORY_FIRST_DAY, date(2026, 10, 31))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Slice(date(2026, 11, 1)),
+        Slice(date(2026, 12, 2)),
+        Slice(date(2026, 12, 3)),
+        Slice(date(2027, 5, 1)),
+        Slice(date(2000, 1, 1), date(2026, 10, 31)),
+        Slice(date(2026, 10, 1), date(2026, 10, 2)),
+    ],
+)
+def test_halves_cover_exactly_the_slice(part: Slice):
+    earlier, later = rules.halves(part, today=date(2026, 12, 2))
+
+    assert earlier.first == part.first
+    assert earlier.last is not None
+    assert earlier.first <= earlier.last
+    assert later.first == earlier.last + timedelta(days=1)
+    assert later.last == part.last
+
+
+@pytest.mark.parametrize("part", [Slice(date(2026, 12, 2), date(2026, 12, 2)), Slice(date(9999, 12, 30))])
+def test_slice_that_can_not_be_divided_stays_whole(part: Slice):
+    assert rules.halves(part, today=date(2026, 12, 2)) == (part,)
+
+
+def test_halving_a_busy_future_comes_to_an_end():
+    part, steps = Slice(date(2026, 11, 1)), 0
+    while len(parts := rules.halves(part, today=date(2026, 12, 2))) == 2:
+        part, steps = parts[1], steps + 1
+
+    assert steps < 30
+
+
+def test_progress_keeps_the_order_of_slices():
+    window, before = rules.first_slices(date(2026, 11, 1), history=True)
+    parts = rules.halves(window, today=date(2026, 12, 2))
+    progress = rules.halved_slice(Progress(pending=(window, before)), parts)
+
+    assert progress.pending == (*parts, before)
+    assert rules.finished_slice(progress).pending == (parts[1], before)
+
+
+def may_read_window(one: Company, *, records: int, companies: int = 1, windows_read: int = 0) -> bool:
+    return rules.reads_full_window(
+        one,
+        now=NOW,
+        interval=INTERVAL,
+        expected_records=records,
+        companies_count=companies,
+        windows_read=windows_read,
+        seconds_per_request=0.3,
+    )
+
+
+A_DAY_AGO = NOW - timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    ("one", "records", "full"),
+    [
+        (company(), 0, True),
+        (
+            company(),
+            299_000,
+            True,
+        ),  # twice 1,495 pages, one not full, one empty; and 5 requests
+        (company(), 299_200, False),
+        (company(history_read_at=None), 10_000_000, True),
+        (company(last_complete_read_at=None), 10_000_000, True),
+        (company(changes_read_until=None), 10_000_000, True),
+        (company(last_complete_read_at=A_DAY_AGO), 10_000_000, True),
+    ],
+)
+def test_window_is_read_when_it_fits_half_a_period_or_is_a_day_old(one: Company, records: int, full: bool):
+    assert may_read_window(one, records=records) is full
+
+
+def test_many_small_windows_count_with_all_the_requests_that_a_run_needs():
+    """A salon of a few records is asked nine times for them; a thousand such salons would take the period and half of another."""
+    assert may_read_window(company(), records=305 * 50, companies=305)
+    assert not may_read_window(company(), records=1000 * 50, companies=1000)
+
+
+def test_windows_that_are_a_day_old_leave_half_of_each_period_to_the_changes():
+    """After a day's outage everybody's window is a day old; read all at once they would take eight hours."""
+    overdue = company(last_complete_read_at=A_DAY_AGO)
+    salons = {"records": 4000 * 1500, "companies": 4000}
+    requests_each = rules.window_requests(records=4000 * 1500, companies_count=4000) / 4000
+
+    allowed = next(n for n in range(4000) if not may_read_window(overdue, **salons, windows_read=n))
+
+    assert requests_each == 24
+    assert allowed == 125  # of 24 requests of 0.3 s are 900 s
+    assert may_read_window(overdue, records=10_000_000, companies=1, windows_read=0)
+
+
+def read(watch: ListWatch, pages: list[tuple[list[int | None], int | None]]) -> ListWatch:
+    for ids, total in pages:
+        watch.take(ids, raw_count=len(ids), total=total)
+    return watch
+
+
+def test_only_an_empty_page_ends_a_list():
+    watch = read(ListWatch(keep_ids=True), [([1, 2], 5), ([3], 5)])
+
+    assert not watch.ended
+    assert read(watch, [([4, 5], 5), ([], 5)]).ended
+    assert watch.ids == {1, 2, 3, 4, 5}
+    assert watch.held_still()
+
+
+def test_list_that_repeats_its_last_page_for_ever_ends():
+    watch = read(ListWatch(keep_ids=True), [([1, 2], 2), ([1, 2], 2), ([1, 2], 2)])
+
+    assert watch.ended
+    assert not watch.ended_empty
+
+
+def test_list_that_repeats_itself_before_all_was_shown_is_incomplete():
+    watch = read(ListWatch(keep_ids=False), [([1, 2], 400), ([1, 2], 400)])
+
+    with pytest.raises(IncompleteRead):
+        read(watch, [([2, 1], 400)])
+
+
+def test_list_without_an_end_is_incomplete():
+    watch = ListWatch(keep_ids=False)
+
+    endless: list[tuple[list[int | None], int | None]] = [
+        ([n], None) for n in range(rules.PAGES_PER_LIST_MAX)
+    ]
+
+    with pytest.raises(IncompleteRead):
+        read(watch, endless)
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        [([1, 2], 4), ([4], 3), ([], 3)],  # one left the list before its page was read
+        [([1, 2], 4), ([2, 3], 4), ([], 4)],  # one came in, one was pushed out of sight
+    ],
+)
+def test_list_that_moved_while_it_was_read_is_noticed(pages: list[tuple[list[int | None], int | None]]):
+    watch = read(ListWatch(keep_ids=True), pages)
+
+    assert watch.ended
+    assert not watch.held_still()
+
+
+def test_unreadable_records_without_an_id_count_as_shown():
+    assert read(ListWatch(keep_ids=True), [([None, None, 1], 3), ([], 3)]).held_still()
+
+
+def test_list_of_changes_is_watched_in_bounded_memory():
+    watch = ListWatch(keep_ids=False)
+    for first, after in pairwise(range(0, 100_000, 200)):
+        watch.take(range(first, after), raw_count=200, total=None)
+
+    assert watch.shown == 99_800
+    assert len(watch.ids) <= rules.RECENT_IDS_MAX
+
+
+def test_outcomes_are_counted_once_each():
+    applied, status = OutcomeStatus.APPLIED, OutcomeStatus
+    outcomes = [
+        Outcome(applied, created=True),
+        Outcome(applied, created=True, cancelled=True),
+        Outcome(applied),
+        Outcome(applied, cancelled=True),
+        Outcome(status.UNCHANGED),
+        Outcome(status.STALE),
+        Outcome(status.IGNORED),
+        Outcome(status.QUEUED),
+        Outcome(status.QUARANTINED),
+    ]
+
+    counted = rules.count_outcomes(outcomes)
+
+    assert counted == Counts(created=2, updated=1, cancelled=1, unchanged=1, stale=1, failed=1)

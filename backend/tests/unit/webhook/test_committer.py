@@ -1,0 +1,138 @@
+"""The group commit: what waits goes together, and nobody is answered before it is written."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from zerkalo.inbox.model import Delivery
+from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
+from zerkalo.webhook import committer as module
+from zerkalo.webhook.committer import BATCH_MAX, BATCHES_AT_ONCE, Committer, Overloaded
+
+
+def item(size: int = 1) -> Item:
+    return Item(delivery=Delivery(b"x" * size, datetime(2026, 12, 1, tzinfo=UTC), trusted=True))
+
+
+class Writer:
+    """Takes batches when let; remembers them."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.gate = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def take(self, items: Sequence[Item]) -> list[Outcome]:
+        self.batches.append(len(items))
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return [
+            Outcome(OutcomeStatus.APPLIED, booking_id=len(one.delivery.body) if one.delivery else 0)
+            for one in items
+        ]
+
+
+async def submitted(committer: Committer, items: Sequence[Item]) -> list[asyncio.Task[Outcome]]:
+    tasks = [asyncio.create_task(committer.submit(one)) for one in items]
+    await asyncio.sleep(0.01)
+    return tasks
+
+
+async def test_each_caller_gets_the_outcome_of_its_own_item_after_it_is_written() -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        tasks = await submitted(committer, [item(size) for size in range(1, 51)])
+        assert not any(task.done() for task in tasks)
+
+        writer.gate.set()
+
+        assert [(await task).booking_id for task in tasks] == list(range(1, 51))
+
+
+async def test_what_arrives_while_a_batch_is_written_goes_together() -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        await submitted(committer, [item()] * BATCHES_AT_ONCE)
+        tasks = await submitted(committer, [item()] * 40)
+        writer.gate.set()
+        await asyncio.gather(*tasks)
+
+    assert len(writer.batches) <= BATCHES_AT_ONCE + 1
+    assert max(writer.batches) >= 40 - BATCHES_AT_ONCE
+
+
+async def test_batch_is_bounded_in_items() -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        tasks = await submitted(committer, [item()] * (BATCH_MAX * 3))
+        writer.gate.set()
+        await asyncio.gather(*tasks)
+
+    assert max(writer.batches) <= BATCH_MAX
+    assert sum(writer.batches) == BATCH_MAX * 3
+
+
+async def test_batch_and_queue_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH_BYTES_MAX", 100)
+    monkeypatch.setattr(module, "WAITING_BYTES_MAX", 300)
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        running = await submitted(committer, [item(90)] * BATCHES_AT_ONCE)
+        waiting = await submitted(committer, [item(60)] * 5)
+        with pytest.raises(Overloaded):
+            await committer.submit(item(60))
+
+        writer.gate.set()
+        await asyncio.gather(*running, *waiting)
+        assert await committer.submit(item(300)), "one that is larger than a batch still goes"
+
+    assert writer.batches[BATCHES_AT_ONCE:] == [1] * 6
+
+
+async def test_everybody_of_a_batch_hears_that_it_failed_and_the_next_goes_on() -> None:
+    writer = Writer()
+    writer.gate.set()
+    writer.error = ConnectionError("away")
+    async with Committer(writer.take) as committer:
+        tasks = await submitted(committer, [item()] * 3)
+        for task in tasks:
+            with pytest.raises(ConnectionError):
+                await task
+
+        writer.error = None
+        assert (await committer.submit(item())).status is OutcomeStatus.APPLIED
+
+
+async def test_a_caller_that_goes_away_spoils_nobody() -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        gone, stays = await submitted(committer, [item(), item()])
+        gone.cancel()
+        await asyncio.sleep(0)
+        writer.gate.set()
+
+        assert (await stays).status is OutcomeStatus.APPLIED
+
+    assert sum(writer.batches) == 2, "what came in is written all the same"
+
+
+async def test_the_end_writes_what_still_waits() -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        tasks = await submitted(committer, [item()] * 10)
+        writer.gate.set()
+
+    assert all(task.result().status is OutcomeStatus.APPLIED for task in tasks)
+
+
+async def test_the_end_does_not_wait_for_a_database_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "END_SECONDS_MAX", 0.01)
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        tasks = await submitted(committer, [item()] * (BATCH_MAX * BATCHES_AT_ONCE + 1))
+
+    assert len(await asyncio.gather(*tasks, return_exceptions=True)) == len(tasks), "nobody is left waiting"
+    assert all(task.cancelled() for task in tasks), "and nobody is told that it was written"

@@ -1,0 +1,53 @@
+"""What every part of the sync works with."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from zerkalo.db.pool import Pool
+from zerkalo.kit.clock import Clock
+from zerkalo.mirror.model import BEGIN, Observation, Outcome, Place
+from zerkalo.mirror.vendor import Vendor
+
+
+class Applies(Protocol):
+    """The one write path, see `service.Applier`."""
+
+    async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
+        """Take observations in, in one transaction; outcomes in their order."""
+        ...
+
+    async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
+        """Let the company's rows take over old ones beside them, some at once; where to go on, None at the end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SyncContext:
+    """Made once a process, at composition."""
+
+    pool: Pool
+    clock: Clock
+    vendor: Vendor
+    applier: Applies
+    company_ids: tuple[int, ...]
+    """The companies of the settings: no other one is asked about."""
+    interval: timedelta = timedelta(minutes=30)
+    """The period of the sync."""
+    window_days: int = 30
+    seconds_per_request: float = 0.3
+    """What one question costs of the rate limit of one address."""
+    lease_clock: Callable[[], datetime] | None = None
+    """None: leases and claims go by the database's clock, one for all machines. A simulation hands in its own."""
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds that never go back, by which a process knows that its own lease must have run out."""
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = random.random
+
+    def lease_now(self) -> datetime | None:
+        """The instant that leases are measured by; None: the database's."""
+        return self.lease_clock() if self.lease_clock else None

@@ -1,0 +1,111 @@
+"""Matching by hand: an admin says whose a booking is, or that it is nobody's. No later snapshot changes that."""
+
+from datetime import datetime
+
+import msgspec
+from psycopg.rows import scalar_row
+
+from zerkalo.auth.audit import audit
+from zerkalo.bookings import reading
+from zerkalo.bookings import store as bookings
+from zerkalo.bookings.model import MatchedBy
+from zerkalo.bookings.reading import ShownBooking
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.problem import ProblemError
+from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.loyalty.service import settle_bookings_by_id
+from zerkalo.matching import store as matching
+from zerkalo.mirror.links import Linker
+from zerkalo.users import store as users
+
+
+async def link_by_hand(
+    pool: Pool, *, booking_id: int, user_id: int, admin_id: int, policy: LoyaltyPolicy, now: datetime
+) -> ShownBooking:
+    """Gives a booking to a user because an admin says so; returns it as it then stands.
+
+    The link beats every other and stays. Notes, ledger (reversed at who had it, earned at who has it), candidates and
+    the audit entry follow in the same transaction. Doing it again changes nothing. It teaches nothing: the record's
+    contacts are not hers by it. Raises `ProblemError`: 404 `not_found`, 404 `user_not_found` (a shell is none),
+    409 `booking_erased`.
+    """
+    return await in_transaction(
+        pool, lambda conn: _link(conn, booking_id, user_id, admin_id=admin_id, policy=policy, now=now)
+    )
+
+
+async def unlink_by_hand(
+    pool: Pool, *, booking_id: int, admin_id: int, policy: LoyaltyPolicy, now: datetime
+) -> ShownBooking:
+    """Makes a booking nobody's, for good: `matched_by` is `manual` with no user, and no matching looks for one again.
+
+    Everything else as `link_by_hand`, which is also the way back.
+    """
+    return await in_transaction(
+        pool, lambda conn: _link(conn, booking_id, None, admin_id=admin_id, policy=policy, now=now)
+    )
+
+
+async def _link(
+    conn: Connection,
+    booking_id: int,
+    user_id: int | None,
+    *,
+    admin_id: int,
+    policy: LoyaltyPolicy,
+    now: datetime,
+) -> ShownBooking:
+    before = await _locked(conn, booking_id)
+    await _check_user(conn, user_id)
+    if (before.user_id, before.matched_by) != (user_id, MatchedBy.MANUAL):
+        await bookings.write_link(
+            conn, booking_id, user_id, MatchedBy.MANUAL, notes=await _notes(conn, before, user_id), now=now
+        )
+        await matching.replace_candidates(conn, {booking_id: (frozenset(), None)}, now=now)
+        await settle_bookings_by_id(conn, [booking_id], policy, now)
+        action = "booking.unlink" if user_id is None else "booking.link"
+        details = {"user_id": user_id, "before": before.user_id, "before_by": before.matched_by}
+        await audit(conn, admin_id, action, f"booking {booking_id}", details, now)
+    shown = await reading.read_one(conn, booking_id)
+    assert shown is not None, "locked above"
+    return shown
+
+
+async def _locked(conn: Connection, booking_id: int) -> ShownBooking:
+    """The booking, held: the first of the locks (bookings, users, ledger)."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            "select erased_at is not null from bookings where id = %s for update", [booking_id]
+        )
+        is_erased = await cursor.fetchone()
+    shown = await reading.read_one(conn, booking_id)
+    if is_erased is None or shown is None:
+        raise ProblemError(404, "not_found", "There is no such booking.")
+    if is_erased:
+        # She had herself erased; a link would bring her back against her will.
+        raise ProblemError(409, "booking_erased", "Its client had her data erased.")
+    return shown
+
+
+async def _check_user(conn: Connection, user_id: int | None) -> None:
+    """Holds the user against being erased or merged away, as long as this takes."""
+    if user_id is None:
+        return
+    user = await users.read_user(conn, user_id, lock=True)
+    if user is None or user.erased_at is not None:
+        raise ProblemError(404, "user_not_found", "There is no such user.")
+
+
+async def _notes(conn: Connection, before: ShownBooking, user_id: int | None) -> str:
+    """The notes that go with the link, by the function that every sync uses.
+
+    A row from an older system has no key yet: its notes stay, and follow the link when the row is adopted.
+    """
+    if before.company_id is None or before.yclients_record_id is None:
+        return before.notes
+    key = (before.company_id, before.yclients_record_id)
+    row = (await bookings.rows_for_update(conn, [key]))[key]
+    given = msgspec.structs.replace(row, user_id=user_id, matched_by=MatchedBy.MANUAL)
+    linker = await Linker.look_up(conn, {key: (given, None)})
+    return linker.linked(key, row).notes

@@ -1,0 +1,175 @@
+"""Refetch: ask YCLIENTS about single records and believe what it says."""
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from functools import partial
+
+import structlog
+
+from zerkalo.bookings import store as bookings
+from zerkalo.bookings.model import Source
+from zerkalo.companies import store as companies
+from zerkalo.db.transaction import in_transaction, transaction
+from zerkalo.inbox import store as inbox
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
+from zerkalo.mirror.snapshots import zone_of
+from zerkalo.refetches import store as refetch_store
+from zerkalo.refetches.store import Question
+from zerkalo.yclients.errors import VendorError
+from zerkalo.yclients.model import UnreadableRecord
+
+CLAIMED_AT_ONCE = 20
+"""Questions claimed together: at 0.3 s each they are answered well within their claim."""
+RETRY_SECONDS_FIRST = 5.0
+RETRY_SECONDS_MAX = 1800.0
+"""After a failure a question waits 5, 10, 20 … seconds, at most half an hour."""
+
+log = structlog.get_logger(__name__)
+
+
+class Refetcher:
+    """Asks what stands in `refetches`, a company at a time; any number of processes may do so at once."""
+
+    def __init__(self, context: SyncContext) -> None:
+        self._context = context
+        self._pool = context.pool
+        self._clock = context.clock
+
+    async def waiting(self, ids: Collection[int]) -> list[int]:
+        """Companies among `ids` with a question that is due and that nobody is asking.
+
+        Puts one about every unverified booking that has none.
+        """
+        async with transaction(self._pool) as conn:
+            await refetch_store.put_for_unverified(conn, ids, now=self._clock())
+            return await refetch_store.companies_with_due(
+                conn, ids, now=self._clock(), lease_now=self._context.lease_now()
+            )
+
+    async def drain(self, company_id: int, *, stop: asyncio.Event | None = None) -> int:
+        """Ask everything that is due for the company, until nothing is, or `stop` is set. Returns how many were answered.
+
+        A question that YCLIENTS does not answer stays, due later, and ends this draining: the next ones would fare
+        no better. Writes bookings through the one write path, and `refetches`.
+        """
+        answered = 0
+        while stop is None or not stop.is_set():
+            async with transaction(self._pool) as conn:
+                questions = await refetch_store.claim_due(
+                    conn,
+                    company_id,
+                    now=self._clock(),
+                    limit=CLAIMED_AT_ONCE,
+                    lease_now=self._context.lease_now(),
+                )
+            if not questions:
+                return answered
+            try:
+                answered += len(await self._ask_each(questions, partial(_end_if, stop)))
+            except _Ended:
+                return answered
+            except VendorError as error:
+                log.warning("refetch put off", company_id=company_id, reason=str(error))
+                return answered
+        return answered
+
+    async def ask(
+        self, company_id: int, record_ids: Collection[int], *, reason: str, check: Callable[[], None]
+    ) -> list[Outcome]:
+        """Ask about these records now, and apply the answers. Returns the outcomes of those that we asked.
+
+        Records that another process is asking about are left to it. Raises `VendorError`, or
+        what `check` raises (called before each question); then what was not answered stays to be asked later.
+        """
+        outcomes: list[Outcome] = []
+        ids = sorted(set(record_ids))
+        for at in range(0, len(ids), CLAIMED_AT_ONCE):
+            some = ids[at : at + CLAIMED_AT_ONCE]
+            async with transaction(self._pool) as conn:
+                questions = await refetch_store.claim_new(
+                    conn,
+                    company_id,
+                    some,
+                    reason=reason,
+                    now=self._clock(),
+                    lease_now=self._context.lease_now(),
+                )
+            outcomes += await self._ask_each(questions, check)
+        return outcomes
+
+    async def _ask_each(self, questions: Sequence[Question], check: Callable[[], None]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for at, question in enumerate(questions):
+            try:
+                check()
+                outcomes.append(await self._ask_one(question))
+            except VendorError:
+                await self._give_back([question], failed=True)
+                await self._give_back(questions[at + 1 :])
+                raise
+            except BaseException:
+                # Cancelled, or the database is away: what is claimed would wait until the claim runs out.
+                await asyncio.shield(self._give_back(questions[at:]))
+                raise
+        return outcomes
+
+    async def _ask_one(self, question: Question) -> Outcome:
+        key = (question.company_id, question.record_id)
+        # Before the question is sent: if the row changes while it is on its way, the answer may be the older one.
+        async with self._pool.connection() as conn:
+            revision = (await bookings.revisions(conn, [key])).get(key)
+            company = await companies.company(conn, question.company_id)
+        zone = zone_of(company.timezone_name) if company else None
+        try:
+            record = await self._context.vendor.record(*key, hint=question.hint, zone=zone)
+        except UnreadableRecord as unreadable:
+            return await self._quarantine(question, unreadable)
+        observation = Observation(
+            source=Source.REFETCH,
+            company_id=question.company_id,
+            record_id=question.record_id,
+            record=record,
+            gone=record is None,
+            remembered_revision=revision,
+        )
+        (outcome,) = await self._context.applier.apply([observation])
+        await in_transaction(
+            self._pool, lambda conn: refetch_store.settle(conn, [question], now=self._clock())
+        )
+        return outcome
+
+    async def _quarantine(self, question: Question, unreadable: UnreadableRecord) -> Outcome:
+        now = self._clock()
+        async with transaction(self._pool) as conn:
+            await inbox.quarantine_record(
+                conn,
+                company_id=question.company_id,
+                record_id=question.record_id,
+                raw=unreadable.raw,
+                reason=unreadable.reason,
+                now=now,
+            )
+            await refetch_store.settle(conn, [question], now=now)
+        return Outcome(OutcomeStatus.QUARANTINED, reason=unreadable.reason)
+
+    async def _give_back(self, questions: Sequence[Question], *, failed: bool = False) -> None:
+        if not questions:
+            return
+        at = self._clock() + self._pause(questions[0].attempts) if failed else None
+        async with transaction(self._pool) as conn:
+            await refetch_store.give_back(conn, questions, next_attempt_at=at)
+
+    def _pause(self, attempts: int) -> timedelta:
+        seconds = min(RETRY_SECONDS_FIRST * 2 ** min(attempts, 20), RETRY_SECONDS_MAX)
+        return timedelta(seconds=seconds * (0.5 + self._context.jitter() / 2))
+
+
+class _Ended(Exception):
+    """This process was told to end."""
+
+
+def _end_if(stop: asyncio.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise _Ended

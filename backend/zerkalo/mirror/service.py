@@ -1,0 +1,229 @@
+"""The one write path: webhooks, sync pages, refetches and replays all end in `Applier`."""
+
+import traceback
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import psycopg
+import structlog
+
+from zerkalo.bookings import store as bookings
+from zerkalo.bookings.model import Source
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction, transaction
+from zerkalo.kit.clock import Clock
+from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.matching import store as matching
+from zerkalo.mirror import old_rows
+from zerkalo.mirror.batch import Taken, rematch_batch, take_batch
+from zerkalo.mirror.keeping import keep_read
+from zerkalo.mirror.model import BEGIN, Item, Observation, Outcome, OutcomeStatus, Place
+from zerkalo.mirror.snapshots import digest_of
+from zerkalo.users import store as users
+from zerkalo.users.erase_service import ERASE_SECONDS_MAX
+
+log = structlog.get_logger(__name__)
+
+REMATCH_BATCH = 500
+"""Bookings looked at again in one transaction; so many a user who proves a contact waits for herself."""
+
+RETIRED_LATELY = timedelta(days=60)
+"""How long ago a code may have been retired that is looked for: longer than a worker is away."""
+
+REFUSED = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.RaiseException,
+)
+"""What PostgreSQL says of values it can't take: a fault of one item, never of its neighbours."""
+STUMBLED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
+"""What our own code raises over a value nobody thought of; the others of its batch must not pay for it."""
+
+RECORDS_LOGGED_MAX = 20
+"""Record ids in one log line."""
+
+Ring = Callable[[int], Awaitable[None]]
+"""Tells the engine that a company has records to ask for. A doorbell: losing it harms nothing."""
+
+
+async def _silence(company_id: int) -> None:
+    del company_id
+
+
+class Applier:
+    """Takes showings of bookings in, whichever door they come through. One for a process; safe for concurrent use."""
+
+    def __init__(self, pool: Pool, *, clock: Clock, policy: LoyaltyPolicy, ring: Ring = _silence) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._policy = policy
+        self._ring = ring
+
+    async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
+        """Take observations in, in one transaction, retried on a deadlock; outcomes in the same order.
+
+        Where the database can't take one of them, it alone is quarantined and the others stand. A page's record whose
+        bytes the API showed before is unchanged without a further look. Give it some hundreds at a time.
+        """
+        known = await self._shown_before(observations)
+        fresh = [Item(observation) for index, observation in enumerate(observations) if index not in known]
+        taken = iter(await self.take(fresh) if fresh else [])
+        return [known[index] if index in known else next(taken) for index in range(len(observations))]
+
+    async def take(self, items: Sequence[Item]) -> list[Outcome]:
+        """Take items (observations, deliveries) in as `apply` does; deliveries are kept with what they did."""
+        taken = await self._take(items)
+        _log_deliveries(items, taken.outcomes)
+        for company_id in sorted(taken.companies_to_ring):
+            await self._ring_safely(company_id)
+        return list(taken.outcomes)
+
+    async def rematch(self, user_id: int, *, limit: int | None = None) -> bool:
+        """Look again at the bookings that a user's code and proved contacts speak for, and give her what is hers.
+
+        To be called after the change to the user is committed. `limit`: at most so many bookings. Returns whether
+        all were looked at.
+        """
+        async with transaction(self._pool) as conn:
+            await matching.barrier(conn)
+        after_id, seen = 0, 0
+        while limit is None or seen < limit:
+            found = await self._hers(
+                user_id, after_id, REMATCH_BATCH if limit is None else min(REMATCH_BATCH, limit - seen)
+            )
+            if not found:
+                return True
+            after_id, seen = found[-1][0], seen + len(found)
+            await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
+        return not await self._hers(user_id, after_id, 1)
+
+    async def forget_retired_codes(self) -> None:
+        """Take codes that have lately become nobody's out of the notes of bookings that no user's leaving brings us to.
+
+        Such are those that an admin took from everybody: nobody is a candidate for them. To be called by a periodic job.
+        """
+        since, after_id = self._clock() - RETIRED_LATELY, 0
+        while True:
+            async with self._pool.connection() as conn:
+                found = await bookings.keys_noting_retired_codes(
+                    conn, since=since, after_id=after_id, limit=REMATCH_BATCH
+                )
+            if not found:
+                return
+            after_id = found[-1][0]
+            await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
+
+    async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
+        """Let the company's rows take over those of an older system that came in beside them, some hundreds at once.
+
+        Returns where to go on (`after`), None at the end.
+        """
+        async with self._pool.connection() as conn:
+            found, go_on_after = await old_rows.doubles(conn, company_id, after=after)
+        if found:
+            # An erased one takes a look through all kept bodies.
+            await in_transaction(
+                self._pool,
+                partial(self._absorb, company_id=company_id, found=found),
+                statement_timeout_seconds=ERASE_SECONDS_MAX,
+            )
+        return go_on_after
+
+    async def _take(self, items: Sequence[Item]) -> Taken:
+        """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
+        try:
+            return await in_transaction(self._pool, partial(self._take_batch, items=items))
+        except (*REFUSED, *STUMBLED) as error:
+            if len(items) == 1:
+                return await self._quarantine(items[0], error)
+        half = len(items) // 2
+        first, second = await self._take(items[:half]), await self._take(items[half:])
+        return Taken(first.outcomes + second.outcomes, first.companies_to_ring | second.companies_to_ring)
+
+    async def _take_batch(self, conn: Connection, *, items: Sequence[Item]) -> Taken:
+        return await take_batch(conn, items, policy=self._policy, now=self._clock())
+
+    async def _quarantine(self, item: Item, error: Exception) -> Taken:
+        """Keep the one item that can't be taken in, with the reason; never with its content."""
+        reason = _reason(error)
+        outcome = Outcome(OutcomeStatus.QUARANTINED, reason=reason)
+        observation = item.observation
+        if observation is None:
+            raise error  # what needs no look at the rows failed at being kept: then there is nowhere to keep it
+        log.error("webhook or record quarantined", reason=reason, yclients_record_id=observation.record_id)
+        if item.delivery is not None:
+            return await self._take([replace(item, observation=None, verdict=outcome)])
+        async with transaction(self._pool) as conn:
+            await keep_read(conn, observation, outcome, self._clock())
+        return Taken((outcome,), frozenset())
+
+    async def _shown_before(self, observations: Sequence[Observation]) -> dict[int, Outcome]:
+        """Index -> outcome of those page records whose very bytes an API read has shown before."""
+        digests = {
+            index: (*one.key, digest_of(one.record))
+            for index, one in enumerate(observations)
+            if one.source is Source.PAGE and one.record is not None
+        }
+        if not digests:
+            return {}
+        async with self._pool.connection() as conn:
+            known = await bookings.ids_by_digest(conn, list(digests.values()))
+        return {
+            index: Outcome(OutcomeStatus.UNCHANGED, booking_id=known[company_id, record_id])
+            for index, (company_id, record_id, _) in digests.items()
+            if (company_id, record_id) in known
+        }
+
+    async def _hers(self, user_id: int, after_id: int, limit: int) -> list[tuple[int, tuple[int, int]]]:
+        async with self._pool.connection() as conn:
+            (user,) = await users.users_for_matching(
+                conn, codes=(), emails=(), phone10s=(), ids=(user_id,)
+            ) or (None,)
+            return await bookings.keys_of_user_evidence(
+                conn,
+                user_id=user_id,
+                codes=[
+                    *((user.unique_code,) if user and user.unique_code else ()),
+                    *(user.also_codes if user else ()),
+                ],
+                email=user.email_proved if user else None,
+                phone10=user.phone10_proved if user else None,
+                after_id=after_id,
+                limit=limit,
+            )
+
+    async def _absorb(self, conn: Connection, *, company_id: int, found: Sequence[old_rows.OldRow]) -> None:
+        await old_rows.absorb(conn, company_id, found, policy=self._policy, now=self._clock())
+
+    async def _rematch(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
+        return await rematch_batch(conn, keys, policy=self._policy, now=self._clock())
+
+    async def _ring_safely(self, company_id: int) -> None:
+        try:
+            await self._ring(company_id)
+        except psycopg.Error as error:
+            # What is to be asked for stands in `refetches`; the sweep finds it.
+            log.warning("webhook: the bell did not ring", company_id=company_id, error=type(error).__name__)
+
+
+def _reason(error: Exception) -> str:
+    """Why an item can't be taken in: what failed and where, never a value."""
+    if isinstance(error, psycopg.Error):
+        return f"the database refused it: {type(error).__name__} {error.sqlstate}"
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return f"our own fault: {type(error).__name__} in {at.name}, line {at.lineno} of {Path(at.filename).name}"
+
+
+def _log_deliveries(items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
+    """One line a commit, however many calls it holds."""
+    records = [item.observation.record_id for item in items if item.delivery and item.observation]
+    counts = Counter(
+        str(outcome.status) for item, outcome in zip(items, outcomes, strict=True) if item.delivery
+    )
+    if counts:
+        log.info("webhook", **counts, yclients_record_ids=records[:RECORDS_LOGGED_MAX])

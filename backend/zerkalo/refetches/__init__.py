@@ -1,0 +1,1 @@
+"""Records to ask YCLIENTS for, one row each."""

@@ -1,0 +1,148 @@
+"""Drift: a full read of YCLIENTS compared with the database, through the same mapping that writes it. Writes nothing.
+
+What looks different is asked about once more by its id before it is called a difference: it may have changed, there
+or here, while the list was read.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta, tzinfo
+
+from zerkalo.bookings import store as bookings
+from zerkalo.bookings.merge_rules import content_differences
+from zerkalo.bookings.model import CancelReason, Row
+from zerkalo.db.transaction import transaction
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.snapshots import snapshot_of, zone_of
+from zerkalo.mirror.vendor import RecordsQuery
+from zerkalo.runs import rules
+from zerkalo.runs import store as runs
+from zerkalo.runs.model import Slice
+from zerkalo.runs.rules import HISTORY_FIRST_DAY, PAGE_RECORDS, ListWatch
+from zerkalo.yclients.model import Record, UnreadableRecord
+
+MISSING = "we do not have it"
+UNKNOWN_THERE = "YCLIENTS does not know it"
+UNVERIFIED = "only an unsigned call vouches for it"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One booking that the database shows otherwise than YCLIENTS. `what` names fields or says why, never a value."""
+
+    company_id: int
+    record_id: int | None
+    what: str
+
+    def __str__(self) -> str:
+        return f"company {self.company_id} record {self.record_id}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class SliceDrift:
+    """What one slice of visit dates showed, and how many records were compared."""
+
+    part: Slice
+    differences: tuple[Difference, ...]
+    compared: int
+
+
+class Drift:
+    """Compares one company. Reads through the rate limit, as a sync does, and in memory that does not grow."""
+
+    def __init__(self, context: SyncContext, company_id: int) -> None:
+        self._context = context
+        self._company_id = company_id
+        self._zone: tzinfo | None = None
+
+    async def slices(self, first_day: date = date.min) -> AsyncIterator[SliceDrift]:
+        """Yield slice after slice of visit dates, ascending and without gaps, from `first_day` to the open future.
+
+        Raises a `VendorError` or `IncompleteRead`: then nothing is known of the slice.
+        """
+        self._zone = zone_of((await self._context.vendor.company(self._company_id)).timezone_name)
+        pending: list[Slice] = [Slice(max(first_day, HISTORY_FIRST_DAY))]
+        if first_day < HISTORY_FIRST_DAY:
+            # Nothing is listed from so early; what stands there came by other ways, and is asked about by its id.
+            before = Slice(first_day, HISTORY_FIRST_DAY - timedelta(days=1))
+            yield SliceDrift(before, tuple(await self._compare_absent(before, set())), 0)
+        while pending:
+            part = pending.pop(0)
+            parts = rules.halves(part, rules.local_today(self._context.clock(), self._zone))
+            found = await self._compare_slice(part, may_give_up=len(parts) > 1)
+            if found is None:
+                pending[:0] = parts
+            else:
+                yield found
+
+    async def _compare_slice(self, part: Slice, *, may_give_up: bool) -> SliceDrift | None:
+        """None: the slice is too large and is to be halved."""
+        watch = ListWatch(keep_ids=True)
+        differences: list[Difference] = []
+        while not watch.ended:
+            page = await self._context.vendor.records_page(
+                self._company_id,
+                RecordsQuery(start_date=part.first, end_date=part.last),
+                page=watch.pages + 1,
+                count=PAGE_RECORDS,
+                zone=self._zone,
+            )
+            new = [item for item in page.items if item.record_id not in watch.ids]
+            watch.take(
+                (item.record_id for item in page.items), raw_count=page.raw_count, total=page.total_count
+            )
+            if may_give_up and watch.is_large():
+                return None
+            differences += await self._compare_items(new)
+        differences += await self._compare_absent(part, watch.ids)
+        return SliceDrift(part, tuple(differences), watch.shown)
+
+    async def _compare_items(self, items: Sequence[Record | UnreadableRecord]) -> list[Difference]:
+        unreadable = [
+            Difference(self._company_id, item.record_id, f"can't be understood: {item.reason}")
+            for item in items
+            if isinstance(item, UnreadableRecord)
+        ]
+        records = {item.record_id: item for item in items if isinstance(item, Record)}
+        rows = await self._rows(records)
+        suspects = [id_ for id_, record in records.items() if self._what_differs(record, rows.get(id_))]
+        return unreadable + await self._ask_again(suspects)
+
+    async def _compare_absent(self, part: Slice, shown: Collection[int]) -> list[Difference]:
+        async with transaction(self._context.pool) as conn:
+            up_to_id = await runs.newest_booking_id(conn)
+            absent = await runs.not_shown(conn, self._company_id, part, up_to_id=up_to_id, shown=shown)
+        return await self._ask_again(absent)
+
+    async def _ask_again(self, record_ids: Sequence[int]) -> list[Difference]:
+        differences: list[Difference] = []
+        for record_id in record_ids:
+            try:
+                record = await self._context.vendor.record(
+                    self._company_id, record_id, hint=False, zone=self._zone
+                )
+            except UnreadableRecord as unreadable:
+                what = f"can't be understood: {unreadable.reason}"
+            else:
+                what = self._what_differs(record, (await self._rows([record_id])).get(record_id))
+            if what:
+                differences.append(Difference(self._company_id, record_id, what))
+        return differences
+
+    async def _rows(self, record_ids: Collection[int]) -> dict[int, Row]:
+        async with transaction(self._context.pool) as conn:
+            found = await bookings.rows_for_update(conn, [(self._company_id, id_) for id_ in record_ids])
+        return {record_id: row for (_, record_id), row in found.items()}
+
+    def _what_differs(self, record: Record | None, row: Row | None) -> str:
+        """In what the row differs from the record; "" where they say the same."""
+        if record is None:
+            is_gone = row is None or row.cancel_reason is CancelReason.DELETED
+            return "" if is_gone else UNKNOWN_THERE
+        snapshot = snapshot_of(record, self._zone, complete=True)
+        if row is None:
+            is_block = not snapshot.has_client and not snapshot.has_services
+            return "" if is_block else MISSING
+        if not row.verified:
+            return UNVERIFIED
+        return ", ".join(content_differences(row, snapshot))

@@ -1,0 +1,133 @@
+"""Read one list of records page by page and apply what it shows."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import tzinfo
+
+import structlog
+
+from zerkalo.bookings.model import Source
+from zerkalo.db.transaction import transaction
+from zerkalo.inbox import store as inbox
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
+from zerkalo.mirror.vendor import RecordsQuery
+from zerkalo.runs import rules
+from zerkalo.runs.model import Counts
+from zerkalo.runs.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
+from zerkalo.yclients.model import Record, RecordsPage, UnreadableRecord
+
+SEEN_MAX = 20_000
+"""Records remembered by a hash of their bytes, so that one that two lists of a run show is applied and counted once."""
+UNSURE_MAX = 500
+"""Records remembered to be asked about in the run itself; the refetches have the others too."""
+LOGGED_MAX = 50
+
+log = structlog.get_logger(__name__)
+
+
+class ListReader:
+    """Reads the lists of one run. `check` is called before each question and each write, and ends the run by raising."""
+
+    def __init__(self, context: SyncContext, company_id: int, *, check: Callable[[], None]) -> None:
+        self.unsure: set[int] = set()
+        """Records that a page could not settle: the same change time with other content. Emptied by the caller."""
+        self.zone: tzinfo | None = None
+        """The salon's, as soon as it is known."""
+        self._context = context
+        self._company_id = company_id
+        self._check = check
+        self._seen: OrderedDict[tuple[int | None, int], None] = OrderedDict()
+
+    async def read(
+        self,
+        query: RecordsQuery,
+        *,
+        keep_ids: bool,
+        give_up_large: bool = False,
+        on_page: Callable[[Counts, int | None], Awaitable[None]],
+    ) -> ListWatch | None:
+        """Read a list to its end, applying each page as it comes; over again where the list moved meanwhile.
+
+        `on_page` is awaited after each page with what that did and, for the very first one, how many records the list
+        says that it has. `keep_ids`: the answer has the ids of all passes.
+        None: the list is larger than a slice should be (only with `give_up_large`). Raises what the vendor raises,
+        and `IncompleteRead` where the list has no end.
+        """
+        ids: set[int] = set()
+        watch = ListWatch(keep_ids=keep_ids)
+        for passed in range(PASSES_MAX):
+            watch = ListWatch(keep_ids=keep_ids)
+            while not watch.ended:
+                self._check()
+                page = await self._ask_page(query, watch.pages + 1)
+                shown = (item.record_id for item in page.items)
+                watch.take(shown, raw_count=page.raw_count, total=page.total_count)
+                is_first = watch.pages == 1 and not passed
+                await on_page(await self._take(page), page.total_count if is_first else None)
+                if give_up_large and watch.is_large():
+                    return None
+            if keep_ids:
+                ids |= watch.ids
+            if watch.held_still():
+                break
+        watch.ids = ids
+        return watch
+
+    async def _ask_page(self, query: RecordsQuery, number: int) -> RecordsPage:
+        return await self._context.vendor.records_page(
+            self._company_id, query, page=number, count=PAGE_RECORDS, zone=self.zone
+        )
+
+    async def _take(self, page: RecordsPage) -> Counts:
+        """Apply what a page shows and this run has not applied yet."""
+        items = [item for item in page.items if self._is_news(item)]
+        records = [item for item in items if isinstance(item, Record)]
+        unreadable = [item for item in items if isinstance(item, UnreadableRecord)]
+        self._check()
+        outcomes = await self._apply(records)
+        refused = [(one.record_id, one.raw, one.reason) for one in unreadable]
+        for record, outcome in zip(records, outcomes, strict=True):
+            if outcome.status is OutcomeStatus.QUARANTINED:
+                refused.append((record.record_id, record.raw, outcome.reason or ""))
+            elif outcome.status is OutcomeStatus.QUEUED and len(self.unsure) < UNSURE_MAX:
+                self.unsure.add(record.record_id)
+        await self._quarantine(refused)
+        return rules.count_outcomes(outcomes) + Counts(fetched=len(items), failed=len(unreadable))
+
+    async def _apply(self, records: Sequence[Record]) -> Sequence[Outcome]:
+        if not records:
+            return []
+        return await self._context.applier.apply(
+            [Observation(Source.PAGE, self._company_id, one.record_id, record=one) for one in records]
+        )
+
+    async def _quarantine(self, refused: Sequence[tuple[int | None, bytes, str]]) -> None:
+        if not refused:
+            return
+        log.warning(
+            "Синхронизация: records quarantined",
+            company_id=self._company_id,
+            yclients_record_ids=[record_id for record_id, _, _ in refused[:LOGGED_MAX]],
+            reasons=sorted({reason for _, _, reason in refused})[:LOGGED_MAX],
+        )
+        async with transaction(self._context.pool) as conn:
+            for record_id, raw, reason in refused:
+                await inbox.quarantine_record(
+                    conn,
+                    company_id=self._company_id,
+                    record_id=record_id,
+                    raw=raw,
+                    reason=reason,
+                    now=self._context.clock(),
+                )
+
+    def _is_news(self, item: Record | UnreadableRecord) -> bool:
+        key = (item.record_id, hash(item.raw))
+        if key in self._seen:
+            self._seen.move_to_end(key)
+            return False
+        self._seen[key] = None
+        if len(self._seen) > SEEN_MAX:
+            self._seen.popitem(last=False)
+        return True

@@ -1,0 +1,260 @@
+"""Reconcile: carry one run of one company from where it stands to its end.
+
+Memory does not grow with the count of records: a page is applied as it comes, and only the ids of one slice are held.
+Nothing but a list that was read to its end says that a record is absent, and even then YCLIENTS is asked by its id.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, tzinfo
+from functools import partial
+
+import structlog
+from msgspec.structs import replace
+
+from zerkalo.companies import store as companies
+from zerkalo.companies import zones as zone_store
+from zerkalo.companies.model import Company
+from zerkalo.db.transaction import transaction
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.model import BEGIN, Place
+from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.snapshots import zone_of
+from zerkalo.mirror.vendor import RecordsQuery
+from zerkalo.refetches import requests
+from zerkalo.refetches.requests import Request
+from zerkalo.runs import rules
+from zerkalo.runs import store as runs
+from zerkalo.runs.capacity import Capacity
+from zerkalo.runs.lease import Lease
+from zerkalo.runs.lists import ListReader
+from zerkalo.runs.model import Counts, Phase, Progress, Run, Slice
+from zerkalo.runs.zones import rezone
+
+ASKED_PER_RUN_MAX = 500
+"""Records that a run asks for one by one itself; more are left to the refetches, so that a run comes to an end."""
+
+log = structlog.get_logger(__name__)
+
+
+class Stopped(Exception):
+    """This process was told to end: the run is to be carried on by another."""
+
+
+class Reconciliation:
+    """One run while we carry it. Made for it, used once."""
+
+    def __init__(
+        self,
+        context: SyncContext,
+        refetcher: Refetcher,
+        run: Run,
+        company: Company,
+        lease: Lease,
+        capacity: Capacity,
+        stop: asyncio.Event | None = None,
+    ) -> None:
+        self._context = context
+        self._refetcher = refetcher
+        self._run = run
+        self._company = company
+        self._lease = lease
+        self._capacity = capacity
+        self._stop = stop
+        self._zone: tzinfo | None = None
+        self._lists = ListReader(context, company.id, check=self._check)
+        self._asked_count = 0
+
+    async def carry(self) -> None:
+        """Read all that the run still has to read, apply it and finish the run.
+
+        Raises `VendorUnavailable` or `IncompleteRead` (the run is to fail), `AccessDenied` (YCLIENTS refuses us),
+        `LeaseLost` (it is another's) or `Stopped`. What was applied stays then, and nothing counts as absent.
+        """
+        is_planned = self._run.progress.pending is not None
+        full_window = self._run.progress.full_window if is_planned else await self._may_read_window()
+        self._zone = self._lists.zone = zone_of(self._company.timezone_name)
+        if full_window or self._zone is None:
+            await self._learn_company()
+        if not is_planned:
+            await self._plan(full_window=full_window)
+        if self._run.progress.phase is Phase.RECENT:
+            await self._read_recent()
+        if self._run.progress.phase is Phase.VISITS:
+            await self._read_visits()
+        if self._run.progress.phase is Phase.CHANGED:
+            await self._read_changed_in_window()
+        read_until = self._covered_until()
+        if full_window:  # else the changes were all, and have just been read
+            read_until = await self._read_changes_since(read_until)
+        self._lease.check()
+        async with transaction(self._context.pool) as conn:
+            await runs.finish_run(
+                conn, self._run, self._lease.owner, read_until=read_until, now=self._context.clock()
+            )
+
+    async def _learn_company(self) -> None:
+        """Take the branch's title and zone; where the zone is another than before, its bookings are moved to it."""
+        told = await self._context.vendor.company(self._company.id)
+        known_name = told.timezone_name if zone_of(told.timezone_name) else None
+        if told.timezone_name and known_name is None:
+            log.warning(
+                "Синхронизация: unknown time zone", company_id=self._company.id, zone=told.timezone_name
+            )
+        self._lease.check()
+        async with transaction(self._context.pool) as conn:
+            changed = await companies.put_company(
+                conn, self._company.id, title=told.title, timezone_name=known_name
+            )
+            owed = changed or await zone_store.owes_rezone(conn, self._company.id)
+        self._zone = self._lists.zone = zone_of(known_name or self._company.timezone_name)
+        if owed and self._zone is not None:
+            await rezone(self._context, self._company.id, self._zone, check=self._check)
+
+    async def _may_read_window(self) -> bool:
+        return self._run.full_history or await self._capacity.reads_full_window(self._company)
+
+    async def _plan(self, *, full_window: bool) -> None:
+        """Keep what is to be read before anything is, so that whoever takes the run up reads the same."""
+        start = rules.window_start(self._context.clock(), self._zone, self._context.window_days)
+        pending = rules.first_slices(start, history=self._run.full_history) if full_window else ()
+        progress = replace(
+            self._run.progress, pending=pending, full_window=full_window, covered_until=self._run.started_at
+        )
+        await self._save(progress, window_start=start)
+
+    # The parts of a run
+
+    async def _read_recent(self) -> None:
+        """What changed since the watermark. Without one, everything is about to be read anyway."""
+        covered_until = self._covered_until()
+        if self._company.changes_read_until is not None:
+            covered_until = await self._read_changes_since(self._company.changes_read_until)
+        await self._absorb_old_rows()
+        await self._save(replace(self._run.progress, phase=Phase.VISITS, covered_until=covered_until))
+
+    async def _absorb_old_rows(self) -> None:
+        after: Place | None = BEGIN
+        while after is not None:
+            self._check()
+            after = await self._context.applier.absorb_old_rows(self._company.id, after=after)
+
+    async def _read_visits(self) -> None:
+        while self._run.progress.pending:
+            await self._catch_up()
+            await self._read_slice(self._run.progress.pending[0])
+        phase = Phase.CHANGED if self._run.progress.full_window else Phase.LAST
+        await self._save(replace(self._run.progress, phase=phase))
+
+    async def _catch_up(self) -> None:
+        """In a run longer than a period, what changed comes before the next slice once a period."""
+        if self._context.clock() - self._covered_until() >= self._context.interval:
+            covered_until = await self._read_changes_since(self._covered_until())
+            await self._save(replace(self._run.progress, covered_until=covered_until))
+
+    async def _read_slice(self, part: Slice) -> None:
+        """Read a slice to its end and ask about what we have in it and it did not show; or halve it, if it is large."""
+        async with self._context.pool.connection() as conn:
+            up_to_id = await runs.newest_booking_id(conn)
+        parts = rules.halves(part, rules.local_today(self._context.clock(), self._zone))
+        watch = await self._lists.read(
+            RecordsQuery(start_date=part.first, end_date=part.last),
+            keep_ids=True,
+            give_up_large=len(parts) > 1,
+            on_page=partial(self._count, tells_length=self._is_planned(part)),
+        )
+        if watch is None:
+            await self._save(rules.halved_slice(self._run.progress, parts))
+            return
+        await self._ask_absent(part, up_to_id, watch.ids)
+        await self._ask_unsure()
+        await self._save(rules.finished_slice(self._run.progress))
+
+    async def _read_changed_in_window(self) -> None:
+        await self._read_changes_since(self._context.clock() - timedelta(days=self._context.window_days))
+        await self._save(replace(self._run.progress, phase=Phase.LAST))
+
+    async def _read_changes_since(self, moment: datetime) -> datetime:
+        """Read what changed since `moment`, less the overlap. Returns our time just before the first question."""
+        asked_at = self._context.clock()
+        query = RecordsQuery(changed_after=rules.changed_after(moment, self._zone))
+        await self._lists.read(query, keep_ids=False, on_page=self._count)
+        await self._ask_unsure()
+        return asked_at
+
+    # Asking one by one
+
+    async def _ask_absent(self, part: Slice, up_to_id: int, shown: set[int]) -> None:
+        self._lease.check()
+        async with transaction(self._context.pool) as conn:
+            absent = await runs.not_shown(conn, self._company.id, part, up_to_id=up_to_id, shown=shown)
+        if absent:
+            log.info(
+                "Синхронизация: not shown, asked one by one", company_id=self._company.id, count=len(absent)
+            )
+            await self._ask(absent, reason="absent from a complete read")
+
+    async def _ask_unsure(self) -> None:
+        """Ask about records that a page could not settle: the same change time with other content."""
+        unsure, self._lists.unsure = self._lists.unsure, set()
+        if unsure:
+            await self._ask(sorted(unsure), reason="a list left it open")
+
+    async def _ask(self, record_ids: Sequence[int], *, reason: str) -> None:
+        room = max(0, ASKED_PER_RUN_MAX - self._asked_count)
+        self._asked_count += len(record_ids[:room])
+        self._check()
+        outcomes = await self._refetcher.ask(
+            self._company.id, record_ids[:room], reason=reason, check=self._check
+        )
+        await self._save(counts=rules.count_outcomes(outcomes))
+        later = [
+            Request(self._company.id, record_id, reason=reason, hint=False) for record_id in record_ids[room:]
+        ]
+        if later:
+            async with transaction(self._context.pool) as conn:
+                await requests.ask(conn, later, now=self._context.clock())
+
+    # Keeping
+
+    def _check(self) -> None:
+        """Called before each question and write: ends a run that is not ours any more, or whose process ends."""
+        self._lease.check()
+        if self._stop is not None and self._stop.is_set():
+            raise Stopped
+
+    def _covered_until(self) -> datetime:
+        return self._run.progress.covered_until or self._run.started_at
+
+    def _is_planned(self, part: Slice) -> bool:
+        """Whether this is a slice as it was planned, not a half of one."""
+        assert self._run.window_start is not None, "the plan set it"
+        return part in rules.first_slices(self._run.window_start, history=self._run.full_history)
+
+    async def _count(self, counts: Counts, total: int | None, *, tells_length: bool = False) -> None:
+        """Keep what a page did. `tells_length`: of a planned slice, whose first page says how long the reading will be."""
+        expected = None
+        if tells_length and total is not None:
+            expected = total if self._run.expected is None else self._run.counts.fetched + total
+        if expected is not None or counts != Counts():
+            await self._save(counts=counts, expected=expected)
+
+    async def _save(
+        self,
+        progress: Progress | None = None,
+        *,
+        counts: Counts | None = None,
+        expected: int | None = None,
+        window_start: date | None = None,
+    ) -> None:
+        self._lease.check()
+        async with transaction(self._context.pool) as conn:
+            self._run = await runs.save_progress(
+                conn,
+                self._run.id,
+                self._lease.owner,
+                progress=progress,
+                counts=counts,
+                expected=expected,
+                window_start=window_start,
+            )

@@ -1,0 +1,226 @@
+"""The admins' side of the sync: start it and wait, look at its runs, compare."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Protocol
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel
+
+from zerkalo.auth.dependencies import AuthRuntime, current_admin
+from zerkalo.bookings.routes import PathId, path_id
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.mirror.context import SyncContext
+from zerkalo.runs.drift import Drift
+from zerkalo.runs.model import Run, RunStatus
+from zerkalo.runs.rules import IncompleteRead
+from zerkalo.runs.service import Runs
+from zerkalo.settings import Settings
+from zerkalo.yclients.errors import VendorError
+
+WAIT_SECONDS_MAX = 25.0
+"""How long `sync-bookings` waits for its runs before it answers 202."""
+DRIFT_SECONDS_MAX = 20.0
+"""How long one page of `drift` reads on; it ends with the slice it is in."""
+RUNS_LIMIT_MAX = 200
+
+
+class RunBells(Protocol):
+    """What of the engine's bells these routes ring."""
+
+    async def sync(self, company_id: int, *, history: bool = False) -> None: ...
+
+
+class RunRuntime(AuthRuntime, Protocol):
+    """What these routes need of the process's parts."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def bells(self) -> RunBells: ...
+    @property
+    def runs(self) -> Runs: ...
+    @property
+    def sync(self) -> SyncContext: ...
+
+
+class RunAnswer(BaseModel):
+    """One reconciliation of a company. `error`: why it failed; `expected`: how many visits it reads, once known."""
+
+    id: int
+    company_id: int
+    status: RunStatus
+    fetched: int
+    created: int
+    updated: int
+    unchanged: int
+    stale: int
+    cancelled: int
+    failed: int
+    expected: int | None
+    started_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+class RunsAnswer(BaseModel):
+    """The runs of `sync-bookings`, one a company."""
+
+    runs: list[RunAnswer]
+
+
+class RunPage(BaseModel):
+    """Some runs, newest first; `next_cursor` gives the next ones, null where there are none."""
+
+    items: list[RunAnswer]
+    next_cursor: str | None
+
+
+class DifferenceAnswer(BaseModel):
+    """A booking that the database shows otherwise than YCLIENTS; `what` names the fields or says why."""
+
+    company_id: int
+    record_id: int | None
+    what: str
+
+
+class DriftPage(BaseModel):
+    """The differences of some visit dates. An empty page with a `next_cursor` is not the end: more dates follow."""
+
+    items: list[DifferenceAnswer]
+    next_cursor: str | None
+
+
+def run_answer(run: Run) -> RunAnswer:
+    """A run as the API shows it."""
+    counts = run.counts
+    return RunAnswer(
+        id=run.id,
+        company_id=run.company_id,
+        status=run.status,
+        fetched=counts.fetched,
+        created=counts.created,
+        updated=counts.updated,
+        unchanged=counts.unchanged,
+        stale=counts.stale,
+        cancelled=counts.cancelled,
+        failed=counts.failed,
+        expected=run.expected,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        error=run.error,
+    )
+
+
+def router(runtime: RunRuntime) -> APIRouter:
+    """The routes, relative to /api/v1. All are for admins."""
+    is_admin = Depends(current_admin(runtime))
+    routes = APIRouter(
+        tags=["sync"],
+        dependencies=[is_admin],
+        responses=problem_responses(401, 403),
+    )
+
+    @routes.post(
+        "/yclients/sync-bookings", responses={202: {"model": RunsAnswer, "description": "Some still run"}}
+    )
+    async def sync_bookings(response: Response) -> RunsAnswer:
+        """Reconcile every company now, or join the run under way. Waits up to 25 seconds."""
+        _check_enabled(runtime.settings)
+        opened = [await runtime.runs.open_or_join(company_id) for company_id in runtime.runs.company_ids]
+        for run in opened:
+            await runtime.bells.sync(run.company_id)
+        runs = await runtime.runs.wait([run.id for run in opened], timeout_seconds=WAIT_SECONDS_MAX)
+        running = [run for run in runs if run.is_running]
+        if running:
+            response.status_code = 202
+            response.headers["Location"] = f"/api/v1/yclients/runs/{running[0].id}"
+        return RunsAnswer(runs=[run_answer(run) for run in runs])
+
+    @routes.get("/yclients/runs")
+    async def list_runs(
+        limit: Annotated[int, Query(ge=1, le=RUNS_LIMIT_MAX)] = 50,
+        cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
+    ) -> RunPage:
+        """The runs of all companies, newest first."""
+        position = decode_cursor(cursor, "runs", int)[0] if cursor else None
+        runs = await runtime.runs.latest(before_id=_id(position), limit=limit + 1)
+        shown = runs[:limit]
+        more = encode_cursor("runs", shown[-1].id) if len(runs) > limit else None
+        return RunPage(items=[run_answer(run) for run in shown], next_cursor=more)
+
+    @routes.get("/yclients/runs/{run_id}", responses=problem_responses(401, 403, 404))
+    async def get_run(run_id: PathId) -> RunAnswer:
+        """One run."""
+        run = await runtime.runs.get(path_id(run_id))
+        if run is None:
+            raise ProblemError(404, "not_found", "There is no such run.")
+        return run_answer(run)
+
+    @routes.get("/admin/drift")
+    async def drift(
+        cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
+    ) -> DriftPage:
+        """Compare the database with YCLIENTS itself, some visit dates a page, company after company."""
+        _check_enabled(runtime.settings)
+        return await drift_page(runtime.sync, cursor)
+
+    return routes
+
+
+async def drift_page(
+    context: SyncContext, cursor: str | None, *, seconds_max: float | None = None
+) -> DriftPage:
+    """Compare some visit dates: slices until time is up (`DRIFT_SECONDS_MAX`); the cursor names where to go on.
+
+    Raises a 503 `ProblemError` where YCLIENTS does not answer: then nothing is known of the dates of this page.
+    """
+    try:
+        return await _drift_page(context, cursor, DRIFT_SECONDS_MAX if seconds_max is None else seconds_max)
+    except (VendorError, IncompleteRead) as error:
+        raise ProblemError(
+            503, "yclients_unavailable", f"YCLIENTS does not answer: {error}", {"Retry-After": "60"}
+        ) from error
+
+
+async def _drift_page(context: SyncContext, cursor: str | None, seconds_max: float) -> DriftPage:
+    companies: Sequence[int] = context.company_ids
+    first_day = date.min
+    if cursor is not None:
+        company_id, day = decode_cursor(cursor, "drift", int, datetime)
+        assert isinstance(day, datetime), "decoded so"
+        if company_id not in companies:
+            raise ProblemError(422, "invalid_cursor", "This cursor does not belong to this list.")
+        companies, first_day = companies[companies.index(company_id) :], day.date()
+    until = context.clock().timestamp() + seconds_max
+    items: list[DifferenceAnswer] = []
+    for place, company_id in enumerate(companies):
+        async for found in Drift(context, company_id).slices(first_day):
+            items += [
+                DifferenceAnswer(company_id=one.company_id, record_id=one.record_id, what=one.what)
+                for one in found.differences
+            ]
+            if context.clock().timestamp() < until:
+                continue
+            if found.part.last is not None:
+                following = found.part.last + timedelta(days=1)
+                return DriftPage(items=items, next_cursor=_drift_cursor(company_id, following))
+            if place + 1 < len(companies):
+                return DriftPage(items=items, next_cursor=_drift_cursor(companies[place + 1], date.min))
+        first_day = date.min
+    return DriftPage(items=items, next_cursor=None)
+
+
+def _drift_cursor(company_id: int, day: date) -> str:
+    return encode_cursor("drift", company_id, datetime(day.year, day.month, day.day, tzinfo=UTC))
+
+
+def _check_enabled(settings: Settings) -> None:
+    if not settings.yclients_enabled:
+        raise ProblemError(503, "yclients_disabled", "YCLIENTS_ENABLED is off.", {"Retry-After": "3600"})
+
+
+def _id(position: object) -> int | None:
+    return position if isinstance(position, int) else None

@@ -1,0 +1,258 @@
+"""What a sync reads, when, and when it has read enough. Pure: `now` is an argument, and nothing here asks anybody.
+
+Visit dates are dates in the salon's zone; instants are aware UTC.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from msgspec.structs import replace
+
+from zerkalo.companies.model import Company
+from zerkalo.mirror.model import Outcome, OutcomeStatus
+from zerkalo.runs.model import Counts, Progress, Slice
+
+HISTORY_FIRST_DAY = date(2000, 1, 1)
+"""Where a full history begins. YCLIENTS is younger; it documents no default for a missing `start_date`, so we send one."""
+CHANGES_OVERLAP = timedelta(minutes=10)
+"""How far a read of changes reaches back over the one before: the vendor's clock and ours differ."""
+UNKNOWN_ZONE_MARGIN = timedelta(hours=12)
+"""A wall clock in a zone that we don't know is at most this far behind UTC."""
+SLICE_RECORDS_MAX = 5_000
+"""A slice with more records is halved: its ids are held in memory while it is read."""
+PAGE_RECORDS = 200
+"""Records a page, the most that YCLIENTS is known to give (fact sheet, section 1)."""
+BARREN_PAGES_MAX = 2
+"""So many pages on end without a new id end a list, for a server that repeats its last page for ever."""
+PAGES_PER_LIST_MAX = 20_000
+"""A list that goes on longer is not to be believed."""
+PASSES_MAX = 3
+"""How often a list that moved while it was read is read over."""
+RECENT_IDS_MAX = 4 * PAGE_RECORDS
+"""Ids remembered of a list of changes, to notice repetition; of a slice, all are."""
+COMPANIES_AT_ONCE_MAX = 10
+"""So few companies may all have their first run at once; more are spread over the first period."""
+FULL_WINDOW_AT_LEAST_EVERY = timedelta(hours=24)
+OTHER_REQUESTS_OF_FULL_RUN = 5
+"""Of a run that reads the window, beside it: the branch, what changed before (two pages), what changed since (two)."""
+RESUMES_MAX = 20
+"""A run that so many processes could not finish is ended: perhaps it is what kills them."""
+
+
+class IncompleteRead(Exception):
+    """A list ended without showing all that it counted, or did not end at all: nothing may count as absent."""
+
+
+def due_at(company: Company, *, companies_count: int, interval: timedelta) -> datetime:
+    """When the company's next run is due: one interval after its last start, however that ended.
+
+    One that never had a run is due at once, or at a place of its own in the first period if `companies_count` is
+    large: their periods stay spread from then on.
+    """
+    if company.last_run_started_at is not None:
+        return company.last_run_started_at + interval
+    if companies_count <= COMPANIES_AT_ONCE_MAX:
+        return company.known_since
+    # Knuth's multiplicative hash: neighbouring ids land far apart, and every machine computes the same.
+    share = (company.id * 2_654_435_761 % 2**32) / 2**32
+    return company.known_since + interval * share
+
+
+def is_due(company: Company, *, now: datetime, companies_count: int, interval: timedelta) -> bool:
+    """Whether the company's next run is due by now."""
+    return due_at(company, companies_count=companies_count, interval=interval) <= now
+
+
+def due_companies(
+    companies: Sequence[Company], *, now: datetime, companies_count: int, interval: timedelta, limit: int
+) -> tuple[int, ...]:
+    """Ids of those whose next run is due, longest due first, at most `limit`."""
+    due = [(due_at(one, companies_count=companies_count, interval=interval), one.id) for one in companies]
+    return tuple(company_id for at, company_id in sorted(due)[:limit] if at <= now)
+
+
+def window_start(now: datetime, zone: tzinfo | None, window_days: int) -> date:
+    """The first visit date of the window: `window_days` before today in the salon's zone (None: one day earlier)."""
+    if zone is None:
+        return (now.astimezone(UTC) - timedelta(days=window_days + 1)).date()
+    return (now.astimezone(zone) - timedelta(days=window_days)).date()
+
+
+def local_today(now: datetime, zone: tzinfo | None) -> date:
+    """Today in the salon's zone, or in UTC where that is not known."""
+    return now.astimezone(zone or UTC).date()
+
+
+def changed_after(moment: datetime, zone: tzinfo | None) -> datetime:
+    """`moment` less the overlap, as the salon's naive wall clock: what `changed_after` takes.
+
+    The zone of that parameter is not documented; branch-local is inferred (fact sheet, section 3). If it were
+    UTC, changes of the last hours would come late in salons east of it, and `drift` would show them.
+    """
+    earlier = moment - CHANGES_OVERLAP
+    if zone is None:
+        return (earlier - UNKNOWN_ZONE_MARGIN).astimezone(UTC).replace(tzinfo=None)
+    return earlier.astimezone(zone).replace(tzinfo=None)
+
+
+def first_slices(start: date, *, history: bool) -> tuple[Slice, ...]:
+    """What to read at first: the window with its open future, then, where it is owed, all that was before."""
+    window = Slice(start)
+    if not history or start <= HISTORY_FIRST_DAY:
+        return (window,)
+    return (window, Slice(HISTORY_FIRST_DAY, start - timedelta(days=1)))
+
+
+def halves(part: Slice, today: date) -> tuple[Slice, ...]:
+    """The slice in two, earlier first; alone where it can't be divided.
+
+    The open future is cut after today, then after a span as long as the one up to there: how far ahead a salon
+    books is unknown, and doubling finds it in a few steps.
+    """
+    if part.first == part.last:
+        return (part,)
+    if part.last is not None:
+        last = part.first + (part.last - part.first) // 2
+    elif part.first <= today:
+        last = today
+    elif part.first - today < date.max - part.first:
+        last = part.first + (part.first - today)
+    else:
+        return (part,)
+    return (Slice(part.first, last), Slice(last + timedelta(days=1), part.last))
+
+
+def window_requests(records: int, companies_count: int) -> int:
+    """Requests of one run of each of these companies that reads the whole window; `records`: in all the windows together.
+
+    A window is read by visit and again by change, each time to an empty page.
+    """
+    pages = records // PAGE_RECORDS + companies_count  # a page that is not full, at most one a company
+    return 2 * (pages + companies_count) + companies_count * OTHER_REQUESTS_OF_FULL_RUN
+
+
+def reads_full_window(
+    company: Company,
+    *,
+    now: datetime,
+    interval: timedelta,
+    expected_records: int,
+    companies_count: int,
+    windows_read: int,
+    seconds_per_request: float,
+) -> bool:
+    """Whether this run reads the whole window, or only the changes because the windows would not fit the period.
+
+    `expected_records`: in the windows of all the `companies_count` companies that share the rate limit, for they share
+    the period too. Windows are read at every run where all of them together take at most half a period; else once in 24
+    hours, so many a period (`windows_read`: in the last one) that the changes of everybody keep the other half.
+    """
+    if None in (company.history_read_at, company.last_complete_read_at, company.changes_read_until):
+        return True
+    requests = window_requests(expected_records, companies_count)
+    if timedelta(seconds=requests * seconds_per_request) <= interval / 2:
+        return True
+    assert company.last_complete_read_at is not None, "asked above"
+    if now - company.last_complete_read_at < FULL_WINDOW_AT_LEAST_EVERY:
+        return False
+    of_windows_read = timedelta(seconds=requests * seconds_per_request * windows_read / companies_count)
+    return of_windows_read < interval / 2
+
+
+@dataclass(slots=True)
+class ListWatch:
+    """One pass over one list: what it has shown, whether it has ended, and whether it held still.
+
+    `keep_ids`: all ids stay in `ids` (a slice: they are compared with ours); else only the latest do.
+    """
+
+    keep_ids: bool
+    ids: set[int] = field(default_factory=set[int])
+    shown: int = 0
+    """Different records shown in this pass; those without a readable id count each time."""
+    pages: int = 0
+    ended: bool = False
+    ended_empty: bool = False
+    """An empty page ended it: nothing lies behind."""
+    first_total: int | None = None
+    last_total: int | None = None
+    _latest: deque[int] = field(default_factory=deque[int])
+    _barren: int = 0
+
+    def take(self, ids: Iterable[int | None], *, raw_count: int, total: int | None) -> None:
+        """Notes one page: the ids it showed (None: unreadable), how many items, and what it said of the whole list.
+
+        Raises `IncompleteRead` when the list does not end, or ends in repetition before all was shown.
+        """
+        self.pages += 1
+        if self.pages == 1:
+            self.first_total = total
+        self.last_total = total
+        if raw_count == 0:
+            self.ended = self.ended_empty = True
+            return
+        new = sum(1 for record_id in ids if record_id is None or self._is_new(record_id))
+        self.shown += new
+        self._barren = 0 if new else self._barren + 1
+        if self._barren >= BARREN_PAGES_MAX:
+            if total is not None and self.shown < total:
+                raise IncompleteRead(f"the list repeats itself after {self.shown} of {total} records")
+            self.ended = True
+        elif self.pages >= PAGES_PER_LIST_MAX:
+            raise IncompleteRead(f"the list did not end within {PAGES_PER_LIST_MAX} pages")
+
+    def held_still(self) -> bool:
+        """Whether nothing can have slipped between two pages: the list kept its length and showed all of it."""
+        if self.first_total is None or self.last_total is None:
+            return True
+        return self.first_total == self.last_total and self.shown >= self.last_total
+
+    def is_large(self) -> bool:
+        """Whether this slice holds more than one slice should, as far as is known by now."""
+        return max(self.last_total or 0, self.shown) > SLICE_RECORDS_MAX
+
+    def _is_new(self, record_id: int) -> bool:
+        if record_id in self.ids:
+            return False
+        self.ids.add(record_id)
+        if not self.keep_ids:
+            self._latest.append(record_id)
+            if len(self._latest) > RECENT_IDS_MAX:
+                self.ids.discard(self._latest.popleft())
+        return True
+
+
+def count_outcomes(outcomes: Iterable[Outcome]) -> Counts:
+    """What these outcomes add to a run's counts, `fetched` excepted."""
+    created = updated = unchanged = stale = cancelled = failed = 0
+    for outcome in outcomes:
+        if outcome.status is OutcomeStatus.APPLIED:
+            if outcome.created:
+                created += 1
+            elif outcome.cancelled:
+                cancelled += 1
+            else:
+                updated += 1
+        elif outcome.status is OutcomeStatus.UNCHANGED:
+            unchanged += 1
+        elif outcome.status is OutcomeStatus.STALE:
+            stale += 1
+        elif outcome.status is OutcomeStatus.QUARANTINED:
+            failed += 1
+    return Counts(
+        created=created, updated=updated, unchanged=unchanged, stale=stale, cancelled=cancelled, failed=failed
+    )
+
+
+def finished_slice(progress: Progress) -> Progress:
+    """The progress after its first pending slice has been read."""
+    assert progress.pending, "a slice is finished only while one is pending"
+    return replace(progress, pending=progress.pending[1:])
+
+
+def halved_slice(progress: Progress, parts: tuple[Slice, ...]) -> Progress:
+    """The progress with its first pending slice replaced by its parts."""
+    assert progress.pending, "a slice is halved only while one is pending"
+    return replace(progress, pending=parts + progress.pending[1:])

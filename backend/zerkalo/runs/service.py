@@ -1,0 +1,199 @@
+"""Runs: opened once a company, joined by everybody else, carried by whoever holds the lease.
+
+That a run is wanted is a row of `sync_runs` that nobody carries yet; whoever finds it may take it up.
+"""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Collection, Sequence
+
+import psycopg
+import psycopg_pool
+import structlog
+
+from zerkalo.companies import store as companies
+from zerkalo.companies.model import Company
+from zerkalo.db.transaction import transaction
+from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.refetch import Refetcher
+from zerkalo.runs import rules
+from zerkalo.runs import store as runs
+from zerkalo.runs.capacity import Capacity
+from zerkalo.runs.lease import Lease
+from zerkalo.runs.model import Run
+from zerkalo.runs.reconcile import Reconciliation, Stopped
+from zerkalo.runs.rules import RESUMES_MAX, IncompleteRead
+from zerkalo.runs.store import LeaseLost
+from zerkalo.yclients.errors import AccessDenied, VendorError
+
+POLL_SECONDS = 0.25
+"""How often somebody who waits for a run looks at it."""
+TICK_COMPANIES_MAX = 1000
+"""Companies that one tick, a minute, finds due: as many as five addresses can ask one question each; the next one finds the others."""
+
+log = structlog.get_logger(__name__)
+
+
+class Runs:
+    """The runs of this installation's companies. One for a process; safe for concurrent use."""
+
+    def __init__(self, context: SyncContext, refetcher: Refetcher) -> None:
+        self._context = context
+        self._refetcher = refetcher
+        self._capacity = Capacity(context)
+        # A random part: a process that begins anew under the same number must not take itself for the old one.
+        self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+    @property
+    def company_ids(self) -> tuple[int, ...]:
+        """The companies of the settings."""
+        return self._context.company_ids
+
+    async def open_or_join(self, company_id: int, *, full: bool = False) -> Run:
+        """Return the company's running run; where there is none, open one that nobody carries yet.
+
+        `full`: the one that is opened reads the whole history; a running one is joined as it is. Rings no bell.
+        """
+        assert company_id in self.company_ids, "callers choose among the companies of the settings"
+        while True:
+            async with transaction(self._context.pool) as conn:
+                await companies.know_companies(conn, self.company_ids, now=self._context.clock())
+                opened = await runs.open_run(conn, company_id, full_history=full, now=self._context.clock())
+                run = opened or await runs.running_run(conn, company_id)
+            if run is not None:  # None: the one that ran ended between the two questions
+                return run
+
+    async def due(self) -> tuple[int, ...]:
+        """Companies whose next run is due, longest due first; at most `TICK_COMPANIES_MAX`."""
+        async with transaction(self._context.pool) as conn:
+            await companies.know_companies(conn, self.company_ids, now=self._context.clock())
+            known = await companies.companies(conn, self.company_ids)
+        return self._due_among(known)
+
+    async def owing_history(self, company_ids: Sequence[int]) -> frozenset[int]:
+        """Those of the companies whose next run takes the whole history, for none has succeeded yet."""
+        async with self._context.pool.connection() as conn:
+            return await companies.owing_history(conn, company_ids)
+
+    async def uncarried(self) -> list[int]:
+        """Companies with a run that nobody carries: just opened, released, or its process was killed."""
+        async with self._context.pool.connection() as conn:
+            return await runs.uncarried_companies(
+                conn, self.company_ids, limit=TICK_COMPANIES_MAX, lease_now=self._context.lease_now()
+            )
+
+    async def carry_if_wanted(self, company_id: int, *, stop: asyncio.Event | None = None) -> Run | None:
+        """Carry the company's run if one is wanted: it is due, or one was opened or left by others. Else None.
+
+        What a job does that was rung for, perhaps late, perhaps twice.
+        """
+        if company_id not in self.company_ids:
+            return None  # a bell from before the settings changed
+        async with self._context.pool.connection() as conn:
+            company = await companies.company(conn, company_id)
+        # The companies are counted as `due` does it: their number decides about the place in the first period.
+        if company is not None and self._is_due(company):
+            await self.open_or_join(company_id)
+        return await self.carry(company_id, stop=stop)
+
+    async def carry(self, company_id: int, *, stop: asyncio.Event | None = None) -> Run | None:
+        """Take up the company's run and carry it to its end; None: there is none that nobody carries.
+
+        Returns the run as it stands then: finished, failed with its reason, or running still where it had to be
+        given up (the lease lost, `stop` set). A cancelled or crashed carrying leaves it to others. Raises what the
+        database raises when it is away.
+        """
+        owner = f"{self._process}:{uuid.uuid4().hex[:8]}"
+        async with transaction(self._context.pool) as conn:
+            run = await runs.claim_run(conn, company_id, owner, lease_now=self._context.lease_now())
+            company = await companies.company(conn, company_id)
+        if run is None or company is None:
+            return None
+        lease = Lease(self._context, run.id, owner)
+        async with lease:
+            await self._carry(run, company, lease, stop)
+        return await self.get(run.id)
+
+    async def get(self, run_id: int) -> Run | None:
+        """One run, or None."""
+        async with self._context.pool.connection() as conn:
+            return await runs.run_by_id(conn, run_id)
+
+    async def latest(self, *, before_id: int | None, limit: int) -> list[Run]:
+        """Runs of all companies, newest first; `before_id`: only older ones."""
+        async with self._context.pool.connection() as conn:
+            return await runs.latest_runs(conn, before_id=before_id, limit=limit)
+
+    async def wait(self, run_ids: Collection[int], *, timeout_seconds: float) -> list[Run]:
+        """Return these runs by id, as soon as all have ended, or as they are after `timeout_seconds`."""
+        until = asyncio.get_running_loop().time() + timeout_seconds
+        while True:
+            runs = [run for run in [await self.get(run_id) for run_id in sorted(run_ids)] if run]
+            if not any(run.is_running for run in runs) or asyncio.get_running_loop().time() >= until:
+                return runs
+            await self._context.sleep(POLL_SECONDS)
+
+    async def _carry(self, run: Run, company: Company, lease: Lease, stop: asyncio.Event | None) -> None:
+        facts = {"company_id": company.id, "run_id": run.id}
+        log.info("Синхронизация продолжена" if run.progress.resumed else "Синхронизация начата", **facts)
+        if run.progress.resumed > RESUMES_MAX:
+            await self._fail(run, lease, f"{RESUMES_MAX} processes in turn could not finish it")
+            return
+        try:
+            await Reconciliation(
+                self._context, self._refetcher, run, company, lease, self._capacity, stop
+            ).carry()
+        except AccessDenied as error:
+            await self._fail(run, lease, str(error), refused=True)
+        except (VendorError, IncompleteRead) as error:
+            await self._fail(run, lease, str(error))
+        except LeaseLost:
+            log.warning("Синхронизация передана другому процессу", **facts)
+        except Stopped:
+            await lease.release()
+            log.info("Синхронизация прервана: процесс завершается", **facts)
+        except (asyncio.CancelledError, psycopg.OperationalError, psycopg_pool.PoolTimeout):
+            await asyncio.shield(lease.release())
+            raise
+        except Exception as error:
+            # A fault of ours: the run ends, or every process in turn would take it up and trip over it.
+            log.exception("Синхронизация не удалась", **facts)
+            await self._fail(run, lease, f"internal error: {type(error).__name__}")
+        else:
+            ended = await self.get(run.id)
+            counts = {} if ended is None else _counts_of(ended)
+            log.info("Синхронизация завершена", **facts, **counts)
+
+    async def _fail(self, run: Run, lease: Lease, error: str, *, refused: bool = False) -> None:
+        log.warning("Синхронизация не удалась", company_id=run.company_id, run_id=run.id, reason=error)
+        try:
+            async with transaction(self._context.pool) as conn:
+                await runs.fail_run(
+                    conn, run, lease.owner, error=error, refused=refused, now=self._context.clock()
+                )
+        except LeaseLost:
+            log.warning("Синхронизация передана другому процессу", company_id=run.company_id, run_id=run.id)
+
+    def _is_due(self, company: Company) -> bool:
+        return rules.is_due(
+            company,
+            now=self._context.clock(),
+            companies_count=len(self.company_ids),
+            interval=self._context.interval,
+        )
+
+    def _due_among(self, companies: Sequence[Company]) -> tuple[int, ...]:
+        return rules.due_companies(
+            companies,
+            now=self._context.clock(),
+            companies_count=len(self.company_ids),
+            interval=self._context.interval,
+            limit=TICK_COMPANIES_MAX,
+        )
+
+
+def _counts_of(run: Run) -> dict[str, int]:
+    names = ("fetched", "created", "updated", "unchanged", "stale", "cancelled", "failed")
+    return {name: getattr(run.counts, name) for name in names}

@@ -1,0 +1,1 @@
+"""The door that YCLIENTS calls: routes, intake, group commit, replay of the quarantined. Imports the mirror."""

@@ -1,0 +1,82 @@
+"""A call to our webhook -> what is to be taken in. Pure; the words it can't read end in a verdict, never in an error."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from zerkalo.bookings.model import Source
+from zerkalo.inbox.model import Delivery
+from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
+from zerkalo.yclients.payloads import (
+    NotEnvelope,
+    NotJson,
+    UnreadableRecord,
+    WebhookEvent,
+    parse_webhook,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A body that is answered with an error. `item` keeps it in quarantine; None: nothing is kept of it."""
+
+    status: int
+    code: str
+    detail: str
+    item: Item | None = None
+
+
+def read_delivery(delivery: Delivery, company_ids: Collection[int]) -> Item | Refusal:
+    """Read a call. A body with the right token that can't be read is kept; of a stranger's, nothing is.
+
+    `company_ids` are ours. A zone-less change time is read by the record's own offset, or counts as missing.
+    """
+    try:
+        event = parse_webhook(delivery.body)
+    except NotJson as error:
+        return _refusal(400, "not_json", "The body is not JSON.", delivery, error.reason)
+    except NotEnvelope as error:
+        return _refusal(422, "not_an_envelope", "The body is not a YCLIENTS event.", delivery, error.reason)
+    except UnreadableRecord as error:
+        if error.company_id not in company_ids:
+            return _not_ours()
+        told = replace(
+            delivery, company_id=error.company_id, resource="record", resource_id=error.record_id, event=None
+        )
+        return Item(delivery=told, verdict=Outcome(OutcomeStatus.QUARANTINED, reason=error.reason))
+    if event.company_id not in company_ids:
+        return _not_ours()
+    return _item(event, delivery)
+
+
+def _item(event: WebhookEvent, delivery: Delivery) -> Item:
+    told = replace(
+        delivery,
+        company_id=event.company_id,
+        resource=event.resource,
+        resource_id=event.resource_id,
+        event=event.status,
+    )
+    if not event.is_record or event.resource_id is None:
+        reason = f"no booking: an event of {event.resource}"
+        return Item(delivery=told, verdict=Outcome(OutcomeStatus.IGNORED, reason=reason))
+    observation = Observation(
+        source=Source.WEBHOOK if delivery.trusted else Source.HINT,
+        company_id=event.company_id,
+        record_id=event.resource_id,
+        record=event.record,
+        is_delete=event.is_delete,
+    )
+    return Item(observation=observation, delivery=told)
+
+
+def _refusal(status: int, code: str, detail: str, delivery: Delivery, reason: str) -> Refusal:
+    quarantined = Outcome(OutcomeStatus.QUARANTINED, reason=reason)
+    return Refusal(
+        status, code, detail, Item(delivery=delivery, verdict=quarantined) if delivery.trusted else None
+    )
+
+
+def _not_ours() -> Refusal:
+    return Refusal(403, "not_our_company", "The event is about a company that this server does not mirror.")
