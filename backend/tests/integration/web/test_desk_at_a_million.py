@@ -24,8 +24,8 @@ from zerkalo.runs import store as runs
 from zerkalo.users import store as users
 from zerkalo.web import stats
 from zerkalo.web.api import create_app
+from zerkalo.web.pages.admin.desk import Desk
 from zerkalo.web.pages.cookies import SESSION
-from zerkalo.web.pages.desk import Desk
 from zerkalo.webhook.committer import Committer
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(600)]

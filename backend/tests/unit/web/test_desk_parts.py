@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from zerkalo.booking_form.model import HookState
-from zerkalo.web.pages.admin_setup import steps_of
-from zerkalo.web.pages.admin_words import about, ago, span
-from zerkalo.web.pages.desk import HookAnswer
-from zerkalo.web.pages.kept import STALE_SECONDS_MAX, TIMES_KEPT, Asked, Kept
-from zerkalo.web.pages.masking import BODY_CHARS_MAX, MASK, shown_body
+from zerkalo.web.pages.admin.desk import HookAnswer
+from zerkalo.web.pages.admin.kept import STALE_SECONDS_MAX, TIMES_KEPT, Asked, Kept
+from zerkalo.web.pages.admin.masking import BODY_CHARS_MAX, MASK, shown_body
+from zerkalo.web.pages.admin.setup import steps_of
+from zerkalo.web.pages.admin.words import about, ago, span
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 

@@ -6,13 +6,15 @@ import pytest
 
 from zerkalo.booking_form.model import OfferedTime
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages import admin_words, receipt, wording
-from zerkalo.web.pages.choice import Choice, read_choice, read_typed
-from zerkalo.web.pages.days import months_of, parts_of
+from zerkalo.web.pages import wording
+from zerkalo.web.pages.admin import words as admin_words
+from zerkalo.web.pages.book import receipt
+from zerkalo.web.pages.book.choice import Choice, read_choice, read_typed
+from zerkalo.web.pages.book.days import months_of, parts_of
+from zerkalo.web.pages.book.widget import origin_of
 from zerkalo.web.pages.forms import Form, whole_number
+from zerkalo.web.pages.me.visits import comment_of
 from zerkalo.web.pages.site import local_path
-from zerkalo.web.pages.visits import comment_of
-from zerkalo.web.pages.widget import origin_of
 
 MOSCOW = timezone(timedelta(hours=3))
 AT = datetime(2026, 12, 3, 15, 30, tzinfo=MOSCOW)

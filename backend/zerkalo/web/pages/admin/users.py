@@ -17,11 +17,11 @@ from zerkalo.users import enter_service, merge_service
 from zerkalo.users import store as users
 from zerkalo.users.admin_routes import SEARCH_CHARS_MAX
 from zerkalo.users.model import User
-from zerkalo.web.pages.admin_page import before_id_of, render
-from zerkalo.web.pages.desk import Desk
+from zerkalo.web.pages.admin.desk import Desk
+from zerkalo.web.pages.admin.rendering import before_id_of, render
 from zerkalo.web.pages.fields import Fields
 from zerkalo.web.pages.forms import Form
-from zerkalo.web.pages.me import entry_words
+from zerkalo.web.pages.me.overview import entry_words
 from zerkalo.web.pages.site import Page, Site
 
 USERS_PAGE = 30

@@ -11,8 +11,8 @@ from zerkalo.bookings.reading import ShownBooking
 from zerkalo.bookings.routes import next_cursor_of, path_id, position_of
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages.choice import read_moment
-from zerkalo.web.pages.days import TIME_TAKEN, choice_of_times, read_day
+from zerkalo.web.pages.book.choice import read_moment
+from zerkalo.web.pages.book.days import TIME_TAKEN, choice_of_times, read_day
 from zerkalo.web.pages.site import Page, Site
 
 VISITS_PAGE = 20

@@ -13,8 +13,8 @@ from zerkalo.booking_form.model import Branch, OfferedService, OfferedStaff
 from zerkalo.booking_form.offers import ANYBODY
 from zerkalo.kit.problem import ProblemError
 from zerkalo.users import store as users
-from zerkalo.web.pages.choice import Choice, Typed
-from zerkalo.web.pages.days import choice_of_times
+from zerkalo.web.pages.book.choice import Choice, Typed
+from zerkalo.web.pages.book.days import choice_of_times
 from zerkalo.web.pages.site import MAY_GO_BACK, NO_STORE, Page, Site
 from zerkalo.web.pages.wording import duration, money, money_range
 

@@ -16,8 +16,8 @@ from zerkalo.kit.cursor import CURSOR_CHARS_MAX, encode_cursor
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.model import OutcomeStatus
 from zerkalo.web.admin_api import OutcomeName
-from zerkalo.web.pages.admin_page import before_id_of, render
-from zerkalo.web.pages.masking import shown_body
+from zerkalo.web.pages.admin.masking import shown_body
+from zerkalo.web.pages.admin.rendering import before_id_of, render
 from zerkalo.web.pages.site import Site
 from zerkalo.webhook.replay import Replay
 

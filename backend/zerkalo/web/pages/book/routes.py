@@ -17,10 +17,10 @@ from zerkalo.bookings import reading
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
-from zerkalo.web.pages import receipt
-from zerkalo.web.pages.book_steps import Steps
-from zerkalo.web.pages.choice import Choice, Typed, read_choice, read_typed
-from zerkalo.web.pages.days import TIME_TAKEN
+from zerkalo.web.pages.book import receipt
+from zerkalo.web.pages.book.choice import Choice, Typed, read_choice, read_typed
+from zerkalo.web.pages.book.days import TIME_TAKEN
+from zerkalo.web.pages.book.steps import Steps
 from zerkalo.web.pages.fields import Fields
 from zerkalo.web.pages.forms import Form
 from zerkalo.web.pages.site import Page, Site

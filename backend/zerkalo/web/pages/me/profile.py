@@ -11,7 +11,7 @@ from zerkalo.outbox.model import Channel
 from zerkalo.users import erase_service, proof_service, service
 from zerkalo.users.model import User
 from zerkalo.web.pages.fields import Fields
-from zerkalo.web.pages.me import channels_to_prove, read_account
+from zerkalo.web.pages.me.overview import channels_to_prove, read_account
 from zerkalo.web.pages.site import NO_STORE, Page, Site
 
 PROFILE = "/me/profile"

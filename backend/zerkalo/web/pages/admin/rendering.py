@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from zerkalo.checkup.reasons import reason_text
 from zerkalo.kit.cursor import decode_cursor
-from zerkalo.web.pages import admin_words
+from zerkalo.web.pages.admin import words
 from zerkalo.web.pages.site import Page
 
 
@@ -19,13 +19,13 @@ def render(page: Page, template: str, *, status: int = 200, **values: Any) -> Re
     return page.render(
         template,
         status=status,
-        words=admin_words,
-        ago=partial(admin_words.ago, language=language),
-        moment=partial(admin_words.moment, zone=page.site.salon.zone, language=language),
-        span=partial(admin_words.span, language=language),
-        word=partial(admin_words.word, language=language),
+        words=words,
+        ago=partial(words.ago, language=language),
+        moment=partial(words.moment, zone=page.site.salon.zone, language=language),
+        span=partial(words.span, language=language),
+        word=partial(words.word, language=language),
         reason=partial(reason_text, language=language),
-        about=partial(admin_words.about, language=language),
+        about=partial(words.about, language=language),
         **values,
     )
 

@@ -10,8 +10,8 @@ from starlette.routing import Route
 from zerkalo.checkup.model import CompanyFacts
 from zerkalo.inbox.reading import last_received_at
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages.admin_page import render
-from zerkalo.web.pages.desk import Desk, HookAnswer
+from zerkalo.web.pages.admin.desk import Desk, HookAnswer
+from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.site import Page, Site
 
 

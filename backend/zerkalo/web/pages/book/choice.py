@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from zerkalo.booking_form.rules import CODE_CHARS_MAX, COMMENT_CHARS_MAX, NAME_CHARS_MAX, SERVICES_MAX
-from zerkalo.web.pages.days import read_day
+from zerkalo.web.pages.book.days import read_day
 from zerkalo.web.pages.forms import Form
 
 KEY_CHARS_MAX = 64

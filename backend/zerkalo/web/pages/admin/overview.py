@@ -18,9 +18,9 @@ from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
 from zerkalo.runs.routes import drift_page
-from zerkalo.web.pages import admin_bookings, admin_inbox, admin_setup, admin_users
-from zerkalo.web.pages.admin_page import render
-from zerkalo.web.pages.desk import Desk, LastDrift
+from zerkalo.web.pages.admin import bookings, events, setup, users
+from zerkalo.web.pages.admin.desk import Desk, LastDrift
+from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.site import Page, Site
 from zerkalo.web.pages.wording import Words
 from zerkalo.web.stats import CHART_DAYS
@@ -161,10 +161,10 @@ def routes(site: Site) -> list[Route]:
         Route("/admin/runs", runs),
         Route("/admin/drift", show_drift),
         Route("/admin/drift", compare, methods=["POST"]),
-        *admin_bookings.routes(site),
-        *admin_inbox.routes(site),
-        *admin_users.routes(site, desk),
-        *admin_setup.routes(site, desk),
+        *bookings.routes(site),
+        *events.routes(site),
+        *users.routes(site, desk),
+        *setup.routes(site, desk),
     ]
 
 

@@ -12,7 +12,7 @@ from zerkalo.checkup.store import read_counts
 from zerkalo.kit.problem import ProblemError
 from zerkalo.runs.routes import DifferenceAnswer
 from zerkalo.web import stats
-from zerkalo.web.pages.kept import Asked, Kept
+from zerkalo.web.pages.admin.kept import Asked, Kept
 from zerkalo.web.pages.site import PagesRuntime
 from zerkalo.web.stats import Day, LedgerTotals
 

@@ -1,0 +1,1 @@
+"""`/me…`: what is one's own: visits, points, contacts, data."""
