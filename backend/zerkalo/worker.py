@@ -3,33 +3,17 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine
-from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import psycopg
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 
-from zerkalo.auth import store as auth
-from zerkalo.db.pool import Pool
-from zerkalo.db.transaction import transaction
-from zerkalo.engine.bells import BELL_QUEUE, HISTORY_QUEUE, SEND_OUTBOX, SYNC_QUEUE, Bells
-from zerkalo.engine.jobs import EVERY_HOUR, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, Chore, Work, register_tasks
-from zerkalo.inbox import store as inbox
-from zerkalo.kit.clock import Clock
-from zerkalo.loyalty import service as loyalty
+from zerkalo.engine.bells import BELL_QUEUE, HISTORY_QUEUE, SYNC_QUEUE
+from zerkalo.engine.jobs import register_tasks
+from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.loyalty import store as facts
-from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.mirror.refetch import Refetcher
-from zerkalo.mirror.service import Applier
-from zerkalo.outbox import store as outbox
-from zerkalo.outbox.clients import senders_of
-from zerkalo.outbox.service import send_due
-from zerkalo.runs import store as runs
-from zerkalo.runs.service import Runs
-from zerkalo.settings import Settings
-from zerkalo.users.erase_service import sweep_erased
 
 BELLS_AT_ONCE = 6
 RUNS_AT_ONCE = 4
@@ -53,29 +37,6 @@ STEADY_SECONDS = 60.0
 log = structlog.get_logger(__name__)
 
 
-class WorkerParts(Protocol):
-    """What the worker needs of the composition."""
-
-    @property
-    def settings(self) -> Settings: ...
-    @property
-    def pool(self) -> Pool: ...
-    @property
-    def clock(self) -> Clock: ...
-    @property
-    def policy(self) -> LoyaltyPolicy: ...
-    @property
-    def applier(self) -> Applier: ...
-    @property
-    def refetcher(self) -> Refetcher: ...
-    @property
-    def runs(self) -> Runs: ...
-    @property
-    def bells(self) -> Bells: ...
-    @property
-    def is_demo(self) -> bool: ...
-
-
 class WorkerState:
     """Whether the worker of this process is at work; for /readyz."""
 
@@ -83,21 +44,14 @@ class WorkerState:
         self.is_alive = False
 
 
-async def run_worker(parts: WorkerParts, stop: asyncio.Event, state: WorkerState | None = None) -> None:
+async def run_worker(parts: TaskParts, stop: asyncio.Event, state: WorkerState | None = None) -> None:
     """Do the background work until `stop` is set, then let the jobs end (at most `END_SECONDS`) and return.
 
     The engine's worker returns, or raises, when PostgreSQL restarts: it is begun anew with growing pauses. Installs no
     signal handlers. Keeps `state` and the fact `worker` current.
     """
     state = state or WorkerState()
-    work = Work(
-        pool=parts.pool,
-        runs=parts.runs,
-        refetcher=parts.refetcher,
-        rematch=parts.applier.rematch,
-        chores=_chores(parts),
-    )
-    register_tasks(parts.bells, work, stop)
+    register_tasks(parts.bells, work_of(parts), periodic_tasks(parts), stop)
     heartbeat = asyncio.create_task(_show_life(parts, state), name="worker heartbeat")
     try:
         await _end_in_time(_keep_working(parts.bells.app, state, stop), stop)
@@ -106,45 +60,6 @@ async def run_worker(parts: WorkerParts, stop: asyncio.Event, state: WorkerState
         heartbeat.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await heartbeat
-
-
-def _chores(parts: WorkerParts) -> tuple[Chore, ...]:
-    senders = senders_of(parts.settings, is_demo=parts.is_demo)
-    return (
-        Chore(
-            SEND_OUTBOX,
-            EVERY_TEN_SECONDS,
-            lambda: send_due(parts.pool, senders, clock=parts.clock),
-        ),
-        Chore(
-            "settle_sweep",
-            EVERY_TEN_MINUTES,
-            lambda: loyalty.sweep(parts.pool, parts.policy, parts.clock()),
-        ),
-        Chore(
-            "sweep_erased",
-            EVERY_TEN_MINUTES,
-            lambda: sweep_erased(
-                parts.pool, settle_bookings=loyalty.settler_of(parts.policy), now=parts.clock()
-            ),
-        ),
-        Chore("forget_retired_codes", EVERY_TEN_MINUTES, parts.applier.forget_retired_codes),
-        Chore("prune", EVERY_HOUR, lambda: _prune(parts)),
-    )
-
-
-async def _prune(parts: WorkerParts) -> None:
-    """Drop what nobody needs any more: old deliveries, attempts, tokens, codes, sent messages, runs long ended."""
-    now = parts.clock()
-    before = now - timedelta(days=parts.settings.inbox_days)
-    while True:
-        async with transaction(parts.pool) as conn:
-            if await inbox.prune(conn, before=before) < inbox.PRUNE_BATCH:
-                break
-    async with transaction(parts.pool) as conn:
-        await auth.prune(conn, now=now)
-        await outbox.prune(conn, now=now)
-        await runs.prune(conn, now=now)
 
 
 async def _end_in_time(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
@@ -217,7 +132,7 @@ async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
             raise ending
 
 
-async def _show_life(parts: WorkerParts, state: WorkerState) -> None:
+async def _show_life(parts: TaskParts, state: WorkerState) -> None:
     """Write the fact `worker` again and again, for `check` in another process."""
     while True:
         if state.is_alive:

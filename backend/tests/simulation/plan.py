@@ -46,7 +46,7 @@ class Plan:
     hours: float
     sweep_seconds: float
     tick_seconds: float
-    chore_seconds: float
+    tend_seconds: float
     processes: int
     acts_per_hour: float
     is_rough: bool
@@ -116,7 +116,7 @@ def draw_plan(rng: Random) -> Plan:
         hours=rng.choice((3, 5, 8)),
         sweep_seconds=rng.choice((900, 1800, 3600)),
         tick_seconds=rng.choice((1200, 2400)),
-        chore_seconds=rng.choice((3600, 10_000)),
+        tend_seconds=rng.choice((3600, 10_000)),
         processes=rng.choice((1, 2, 2)),
         acts_per_hour=rng.choice((8, 15, 30)),
         is_rough=rng.random() < 0.85,

@@ -22,14 +22,13 @@ from tests.simulation.engine import Job, SimulatedBells
 from zerkalo.codes.rules import new_code
 from zerkalo.composition import _ports
 from zerkalo.engine.bells import Bells
-from zerkalo.engine.jobs import Work, rematch_if_wanted, ring_for_what_waits
-from zerkalo.loyalty import service as loyalty
+from zerkalo.engine.jobs import rematch_if_wanted, ring_for_what_waits
+from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.loyalty.service import policy_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.service import Runs
-from zerkalo.users.erase_service import sweep_erased
 from zerkalo.users.service import people_of
 from zerkalo.webhook.committer import Committer
 from zerkalo.webhook.replay import Replay
@@ -44,6 +43,8 @@ DATABASE_ERRORS = (psycopg.OperationalError, psycopg_pool.PoolTimeout)
 JOBS_AT_ONCE = 2
 LATENCY_SECONDS_MAX = 0.8
 SECRET_KEY = "s" * 64
+TENDED = frozenset({"settle_sweep", "sweep_erased", "forget_retired_codes"})
+"""The periodic tasks that the simulation runs: `tick` and `sweep` have periods of their own, the others delete what is old."""
 
 running_in: ContextVar["Process | None"] = ContextVar("running_in", default=None)
 """The process whose code runs: every task that is made there is its, and ends with it."""
@@ -73,6 +74,7 @@ class Process:
 
     def _compose(self) -> None:
         world, settings = self._world, self._world.plan.settings
+        self.settings, self.clock, self.is_demo = settings, world.clock, False
         self.pool = pool = world.database.pool_of(self)
         self.bells = bells = cast("Bells", SimulatedBells(world.engine))
         limiter = DatabaseLimiter(
@@ -122,7 +124,8 @@ class Process:
             enabled=True,
             clock=world.clock,
         )
-        self._work = Work(pool, self.runs, self.refetcher, self.applier.rematch, chores=())
+        self._parts = cast("TaskParts", self)
+        self._work = work_of(self._parts)
 
     async def start(self) -> None:
         """Begin to serve and to work."""
@@ -163,7 +166,7 @@ class Process:
                 tasks.create_task(self._keep_working())
             tasks.create_task(self._every(plan.sweep_seconds, self.sweep))
             tasks.create_task(self._every(plan.tick_seconds, self.tick))
-            tasks.create_task(self._every(plan.chore_seconds, self.chores))
+            tasks.create_task(self._every(plan.tend_seconds, self.tend))
 
     async def sweep(self) -> None:
         """The periodic look for what nobody rang for."""
@@ -174,13 +177,11 @@ class Process:
         for company_id in await self.runs.due():
             await self.bells.sync(company_id)
 
-    async def chores(self) -> None:
-        """The periodic work that is not the sync's."""
-        await loyalty.sweep(self.pool, self.policy, self._world.clock())
-        await sweep_erased(
-            self.pool, settle_bookings=self.people.ports.settle_bookings, now=self._world.clock()
-        )
-        await self.applier.forget_retired_codes()
+    async def tend(self) -> None:
+        """The periodic tasks that no bell announces."""
+        for task in periodic_tasks(self._parts):
+            if task.name in TENDED:
+                await task.work()
 
     async def carry_out(self, job: Job) -> None:
         """The body of a job."""

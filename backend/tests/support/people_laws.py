@@ -156,7 +156,7 @@ async def _nothing_expires_twice(world: World, entries: list[dict[str, Any]]) ->
         assert 0 <= points <= max(came[user_id], 0)
 
 
-async def hold_after_chores(world: World) -> None:
+async def hold_after_tending(world: World) -> None:
     """What must hold once the worker has been through: nobody who alone fits is passed over; shells have nothing."""
     assert (
         await world.rows(

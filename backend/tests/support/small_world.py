@@ -300,7 +300,7 @@ class World:
     async def pass_days(self, days: int) -> None:
         self.clock.now += timedelta(days=days)
 
-    async def do_chores(self) -> None:
+    async def tend(self) -> None:
         """What the worker does by and by."""
         parts = self.parts
         await loyalty.sweep(parts.pool, parts.policy, self.clock())

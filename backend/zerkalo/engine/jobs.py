@@ -11,15 +11,10 @@ from procrastinate.jobs import Status
 
 from zerkalo.db.pool import Pool
 from zerkalo.engine.bells import BELL_QUEUE, REFETCH_COMPANY, REMATCH_USER, SYNC_COMPANY, SYNC_QUEUE, Bells
+from zerkalo.engine.model import PeriodicTask
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.runs.service import Runs
 from zerkalo.users import store as users
-
-EVERY_TEN_SECONDS = "* * * * * */10"
-EVERY_MINUTE = "* * * * *"
-EVERY_TEN_MINUTES = "*/10 * * * *"
-EVERY_HOUR = "17 * * * *"
-"""Six fields of cron: the sixth is the second."""
 
 REMATCHES_AT_ONCE_MAX = 500
 """Users for whom one sweep rings."""
@@ -32,15 +27,6 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Chore:
-    """Periodic work that is not the sync's own: `work` is called at every `cron`, by one worker of all."""
-
-    name: str
-    cron: str
-    work: Callable[[], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True)
 class Work:
     """What the tasks do their work with."""
 
@@ -48,11 +34,10 @@ class Work:
     runs: Runs
     refetcher: Refetcher
     rematch: Rematch
-    chores: Sequence[Chore]
 
 
-def register_tasks(bells: Bells, work: Work, stop: asyncio.Event) -> None:
-    """Give the engine its tasks. `stop` set: what is long comes to an end and leaves the rest to others."""
+def register_tasks(bells: Bells, work: Work, tasks: Sequence[PeriodicTask], stop: asyncio.Event) -> None:
+    """Give the engine its jobs and periodic tasks. `stop` set: what is long ends and leaves the rest to others."""
     app = bells.app
 
     @app.task(name=SYNC_COMPANY, queue=SYNC_QUEUE)
@@ -67,31 +52,8 @@ def register_tasks(bells: Bells, work: Work, stop: asyncio.Event) -> None:
     async def rematch_user(user_id: int) -> None:
         await rematch_if_wanted(work, user_id)
 
-    async def tick() -> None:
-        await ring_for_runs(work.runs, bells, await work.runs.due())
-
-    async def sweep() -> None:
-        await ring_for_what_waits(work, bells)
-
-    async def retry_stalled() -> None:
-        await retry_stalled_jobs(app)
-
-    async def forget_jobs() -> None:
-        await app.job_manager.delete_old_jobs(
-            nb_hours=FINISHED_JOBS_KEPT_HOURS,
-            include_failed=True,
-            include_cancelled=True,
-            include_aborted=True,
-        )
-
-    own = (
-        Chore("tick", EVERY_MINUTE, tick),
-        Chore("sweep", EVERY_TEN_SECONDS, sweep),
-        Chore("retry_stalled", EVERY_TEN_SECONDS, retry_stalled),
-        Chore("forget_jobs", EVERY_HOUR, forget_jobs),
-    )
-    for chore in (*own, *work.chores):
-        _register_chore(app, chore)
+    for task in tasks:
+        _register_periodic(app, task)
 
 
 async def ring_for_what_waits(work: Work, bells: Bells) -> None:
@@ -136,11 +98,30 @@ async def retry_stalled_jobs(app: App) -> None:
         log.warning("a killed worker's job is given to another", job=job.task_name)
 
 
-def _register_chore(app: App, chore: Chore) -> None:
-    @app.periodic(cron=chore.cron)
-    @app.task(name=chore.name, queue=BELL_QUEUE, queueing_lock=chore.name)
+async def forget_finished_jobs(app: App) -> None:
+    """Delete jobs that ended long ago, however they ended."""
+    await app.job_manager.delete_old_jobs(
+        nb_hours=FINISHED_JOBS_KEPT_HOURS,
+        include_failed=True,
+        include_cancelled=True,
+        include_aborted=True,
+    )
+
+
+async def run_periodic(task: PeriodicTask) -> None:
+    """Do the work of a periodic task, for as long as it may take. Raises what it raises, logged."""
+    try:
+        async with asyncio.timeout(task.seconds_max):
+            await task.work()
+    except Exception as error:
+        log.error("a periodic task failed", task=task.name, error=type(error).__name__)  # noqa: TRY400  the engine logs the trace
+        raise
+
+
+def _register_periodic(app: App, task: PeriodicTask) -> None:
+    @app.periodic(cron=task.cron)
+    @app.task(name=task.name, queue=BELL_QUEUE, queueing_lock=task.name)
     async def run(timestamp: int = 0) -> None:
-        del (
-            timestamp
-        )  # the engine's, where the time of the chore has come; nobody's, where a bell rang for it
-        await chore.work()
+        # The engine's, where the task's time has come; 0, where a bell rang for it.
+        del timestamp
+        await run_periodic(task)

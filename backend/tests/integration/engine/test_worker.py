@@ -18,6 +18,8 @@ from zerkalo import worker as worker_module
 from zerkalo.db.pool import Pool
 from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.engine.jobs import Work, retry_stalled_jobs, ring_for_runs, ring_for_what_waits
+from zerkalo.engine.model import PeriodicTask
+from zerkalo.engine.registry import periodic_tasks
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.service import Applier
 from zerkalo.refetches.requests import Request, ask
@@ -80,6 +82,10 @@ async def _alive(state: WorkerState) -> bool:
     return state.is_alive
 
 
+def task_of(parts: Parts, name: str) -> PeriodicTask:
+    return next(task for task in periodic_tasks(parts) if task.name == name)
+
+
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not await holds():
@@ -135,7 +141,7 @@ async def test_bell_that_can_not_ring_breaks_nothing(pool: Pool):
 
 async def test_sweep_rings_for_what_nobody_rang_for(pool: Pool):
     async with parts_of(pool) as parts:
-        work = Work(pool, parts.runs, parts.refetcher, parts.applier.rematch, chores=())
+        work = Work(pool, parts.runs, parts.refetcher, parts.applier.rematch)
         await parts.runs.open_or_join(COMPANY_ID)
         async with pool.connection() as conn:
             await ask(conn, [Request(COMPANY_ID, 1, "a test", hint=False)], now=parts.clock())
@@ -343,13 +349,10 @@ async def test_worker_strips_what_was_linked_to_an_erased_person_and_forgets_old
         async with pool.connection() as conn:
             shell = await add_user(conn, erased_at=parts.clock())
             await add_booking(conn, user_id=shell, yclients_record_id=1, phone="+79990000001")
-        chores = {chore.name: chore for chore in worker_module._chores(parts)}
-
-        await chores["sweep_erased"].work()
+        await task_of(parts, "sweep_erased").work()
 
         (row,) = await parts.salon.rows()
         assert (row["user_id"], row["phone"]) == (None, None)
-        assert chores["sweep_erased"].cron == worker_module.EVERY_TEN_MINUTES
 
 
 async def test_runs_that_ended_long_ago_go_but_for_each_companys_last_ones(pool: Pool):
@@ -366,9 +369,8 @@ async def test_runs_that_ended_long_ago_go_but_for_each_companys_last_ones(pool:
                 " select %s, %s, false, %s, %s from generate_series(1, %s)",
                 company_id, status, ended_at, ended_at, runs,
             )  # fmt: skip
-        chores = {chore.name: chore for chore in worker_module._chores(parts)}
 
-        await chores["prune"].work()
+        await task_of(parts, "prune").work()
 
         left = await parts.salon.fetch(
             "select company_id, status, count(*)::int from sync_runs group by 1, 2 order by 1, 2"

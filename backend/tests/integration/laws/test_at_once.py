@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.people_laws import hold, hold_after_chores, readers_see_their_own
+from tests.support.people_laws import hold, hold_after_tending, readers_see_their_own
 from tests.support.small_world import API, EMAILS, PHONES, RECORDS, World, small_world
 from tests.support.vendor import State
 
@@ -50,9 +50,9 @@ class Moments:
             self.statuses[f"{name} {status}"] += 1
             assert status < 500, f"{name}: {status}"
         await self._learn()
-        await self.world.do_chores()
+        await self.world.tend()
         await hold(self.world)
-        await hold_after_chores(self.world)
+        await hold_after_tending(self.world)
 
     async def _let_people_come(self) -> None:
         world, rng = self.world, self.rng

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 
 from tests.support.database import TestServer
-from tests.support.people_laws import hold, hold_after_chores, readers_see_their_own
+from tests.support.people_laws import hold, hold_after_tending, readers_see_their_own
 from tests.support.small_world import EMAILS, PHONES, RECORDS, World, small_world
 from tests.support.vendor import State
 
@@ -99,12 +99,12 @@ class Lives(RuleBasedStateMachine):
     def _end(self) -> None:
         """Every life ends so: a season goes over all points, and then the salon says that nobody came after all."""
         self.live(self.world.pass_days(41))
-        self.live(self.world.do_chores())
+        self.live(self.world.tend())
         newest = {record: index for index, (record, _) in enumerate(self.world.told)}
         for index in newest.values():
             self._say(index, 0)
-        self.live(self.world.do_chores())
-        self.runner.run(hold_after_chores(self.world))
+        self.live(self.world.tend())
+        self.runner.run(hold_after_tending(self.world))
         self.runner.run(readers_see_their_own(self.world))
 
     def live(self, act: Coroutine[Any, Any, None]) -> None:
@@ -237,14 +237,14 @@ class Lives(RuleBasedStateMachine):
     def adjust(self, who: int, points: int, key: int) -> None:
         self.live(self.world.move_points("adjust", self.user(who), points, f"key-{key}"))
 
-    @rule(pause=st.sampled_from(["chores", "reading", "a day", "a fortnight", "a season"]))
+    @rule(pause=st.sampled_from(["tending", "reading", "a day", "a fortnight", "a season"]))
     def pause(self, pause: str) -> None:
         if pause == "reading":
             self.counted["readings"] += 1
             self.runner.run(readers_see_their_own(self.world))
-        elif pause == "chores":
-            self.live(self.world.do_chores())
-            self.runner.run(hold_after_chores(self.world))
+        elif pause == "tending":
+            self.live(self.world.tend())
+            self.runner.run(hold_after_tending(self.world))
         else:
             self.live(self.world.pass_days({"a day": 1, "a fortnight": 15, "a season": 41}[pause]))
 
