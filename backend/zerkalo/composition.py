@@ -14,7 +14,7 @@ from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.checkup.model import Answer
 from zerkalo.checkup.service import webhook_url
 from zerkalo.codes.rules import new_code
-from zerkalo.db.embedded import database
+from zerkalo.db.database import database
 from zerkalo.db.migrate import is_current, upgrade
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.db.reach import see_that_it_answers

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from zerkalo.composition import Parts, assembled
-from zerkalo.db.embedded import database
+from zerkalo.db.database import database
 from zerkalo.kit.clock import Clock
 from zerkalo.logs import configure_logging
 from zerkalo.settings import Settings, load_settings

@@ -7,9 +7,9 @@ from time import perf_counter
 
 import psycopg
 
+from embedded_postgres import clean_environment, program
 from tests.benchmark.bodies import COMPANY_ID, USERS, event
 from zerkalo.bookings.model import Row
-from zerkalo.db.binaries import clean_environment, program
 
 BATCH = 200
 _COLUMNS = ", ".join(f"b.{name}" for name in Row.__struct_fields__)

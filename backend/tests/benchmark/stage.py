@@ -24,7 +24,7 @@ from tests.integration.processes.test_sync_processes import as_url
 from tests.support.application import free_port
 from tests.support.database import open_folder
 from tests.support.million import fill
-from zerkalo.db.embedded import embedded_postgres
+from zerkalo.db.database import embedded_database
 from zerkalo.db.migrate import upgrade
 
 BACKEND = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ class Stage:
 @contextmanager
 def open_stage() -> Iterator[Stage]:
     """Yields a stage on the embedded PostgreSQL, fsync on."""
-    with open_folder() as folder, embedded_postgres(folder) as dsn:
+    with open_folder() as folder, embedded_database(folder) as dsn:
         yield Stage(dsn, folder)
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import psycopg
 
+from embedded_postgres import clean_environment
+from embedded_postgres.account import Account, account_for, server_folder
 from tests.chaos.charges import Charge, descendants
-from zerkalo.db.account import Account, account_for, server_folder
-from zerkalo.db.binaries import clean_environment
 
 DISK_MEBIBYTES = 320
 CHUNK_BYTES = 1024 * 1024

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from zerkalo.db.embedded import embedded_postgres
+from zerkalo.db.database import embedded_database
 from zerkalo.db.migrate import upgrade
 
 OWN_SERVER = os.environ.get("ZERKALO_TEST_DATABASE_URL")
@@ -74,7 +74,7 @@ def test_server() -> Iterator[TestServer]:
         finally:
             server.drop(server.template)
         return
-    with open_folder() as folder, embedded_postgres(folder, durable=False) as dsn:
+    with open_folder() as folder, embedded_database(folder, durable=False) as dsn:
         server = TestServer(dsn)
         server.make_template()
         yield server

@@ -17,12 +17,12 @@ USER_PROGRAM = """
 import sys, signal, time
 from pathlib import Path
 import psycopg
-from zerkalo.db.embedded import embedded_postgres
+from zerkalo.db.database import embedded_database
 
 # A test run in the background of a script inherits SIGINT ignored.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 folder, serves = Path(sys.argv[1]), sys.argv[2] == "serves"
-with embedded_postgres(folder, serves=serves, durable=False) as dsn:
+with embedded_database(folder, serves=serves, durable=False) as dsn:
     try:
         print(dsn, flush=True)
         sys.stdin.readline()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psycopg
 
+from embedded_postgres.account import account_for
+from embedded_postgres.binaries import MAJOR, clean_environment, wheel_folder
 from tests.support.database import open_folder
-from zerkalo.db.account import account_for
 from zerkalo.db.backup import SERVER_MAJORS
-from zerkalo.db.binaries import MAJOR, clean_environment, wheel_folder
 
 START_SECONDS_MAX = 30
 

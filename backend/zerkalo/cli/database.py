@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zerkalo.db.embedded import database
+from zerkalo.db.database import database
 from zerkalo.db.reach import see_that_it_answers
 from zerkalo.settings import load_settings
 

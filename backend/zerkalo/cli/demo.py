@@ -29,7 +29,7 @@ from zerkalo.checkup.service import webhook_url
 from zerkalo.cli.loop import run
 from zerkalo.cli.ports import see_that_it_is_free
 from zerkalo.composition import Parts, prepare_database
-from zerkalo.db.embedded import database
+from zerkalo.db.database import database
 from zerkalo.logs import configure_logging
 from zerkalo.main import ending_with_parent, running_app, serve_until_stopped, server_of
 from zerkalo.settings import SETTING_NAMES, Settings, load_settings

@@ -141,9 +141,10 @@ def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _fail(command: str, error: Exception) -> NoReturn:
     """Tells the failure in one line without secrets and exits 1; with LOG_LEVEL=DEBUG the traceback comes first."""
+    from embedded_postgres import EmbeddedError
     from zerkalo.cli.failure import CommandFailed
     from zerkalo.db.backup import BackupError
-    from zerkalo.db.binaries import EmbeddedError
+    from zerkalo.db.database import advice as advice_on
     from zerkalo.db.migrate import MigrationError
     from zerkalo.db.reach import DatabaseUnreachable
     from zerkalo.logs import scrub
@@ -167,6 +168,8 @@ def _fail(command: str, error: Exception) -> NoReturn:
         error, SettingsError | DatabaseUnreachable
     ):  # these repeat no secret, and their examples stay whole
         what = scrub(what)
+    if isinstance(error, EmbeddedError) and (setting := advice_on(error)):
+        what += f" ({setting})"
     advice = (
         "" if debug or isinstance(error, told) else f" ({type(error).__name__}; LOG_LEVEL=DEBUG shows where)"
     )

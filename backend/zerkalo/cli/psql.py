@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from embedded_postgres import program
 from zerkalo.cli.database import database_in_use
-from zerkalo.db.binaries import program
 
 
 def psql(

@@ -11,7 +11,7 @@ import typer
 from zerkalo.cli.loop import loop_factory, run
 from zerkalo.cli.ports import see_that_it_is_free
 from zerkalo.composition import assembled, prepare_database
-from zerkalo.db.embedded import database
+from zerkalo.db.database import database
 from zerkalo.logs import configure_logging
 from zerkalo.main import (
     running_app,

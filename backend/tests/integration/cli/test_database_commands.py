@@ -14,7 +14,7 @@ import pytest
 from tests.integration.processes.test_sync_processes import as_url
 from tests.support.database import open_folder
 from tests.support.embedded import BACKEND, eventually, processes_of, server_pid, user_process
-from zerkalo.db.embedded import embedded_postgres
+from zerkalo.db.database import embedded_database
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -25,7 +25,7 @@ PROGRAM = [sys.executable, "-c", "from zerkalo.cli.main import main; main()"]
 def folder() -> Iterator[Path]:
     """A folder to type commands in; its `data` holds a throw-away embedded database."""
     with open_folder() as folder:
-        with embedded_postgres(folder / "data", durable=False):
+        with embedded_database(folder / "data", durable=False):
             pass
         yield folder
         assert eventually(lambda: not processes_of(folder / "data"))

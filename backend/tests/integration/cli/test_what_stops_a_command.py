@@ -34,8 +34,8 @@ def _end(monkeypatch: pytest.MonkeyPatch, folder: Path, words: list[str], settin
     ("words", "settings", "told"),
     [
         (["codes"], {"DATA_DIR": "~nobody-of-that-name/data"}, "DATA_DIR: names the home of nobody"),
-        (["codes"], {"DATA_DIR": "/proc/nowhere"}, "/proc/nowhere: No such file or directory; mend that, or set DATA_DIR"),
-        (["codes"], {"DATA_DIR": "/dev/null"}, "/dev/null is a file: set DATA_DIR to a folder\n"),
+        (["codes"], {"DATA_DIR": "/proc/nowhere"}, "/proc/nowhere: No such file or directory; mend that, or choose another data folder (the setting is DATA_DIR, "),
+        (["codes"], {"DATA_DIR": "/dev/null"}, "/dev/null is a file: choose a folder for the data (the setting is DATA_DIR, "),
         (["codes"], {"ADMIN_PASSWORD": "pw-of-admin"}, "for example ADMIN_EMAIL=admin@salon.ru\n"),
         (["codes"], {"PUBLIC_URL": "https://u:pw-of-web@salon.ru"}, "PUBLIC_URL: must be an address without"),
         (["serve", "--host", "192.0.2.1"], {}, "can't listen on 192.0.2.1, port 8000 (Cannot assign requested address)"),

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from embedded_postgres import MAJOR
 from tests.support.database import TestServer
 from tests.support.own_server import installed_servers, own_server
 from zerkalo.db.backup import BackupError, _copy_script, backup, restore
-from zerkalo.db.binaries import MAJOR
 from zerkalo.db.migrate import upgrade
 
 pytestmark = pytest.mark.integration

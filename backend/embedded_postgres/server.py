@@ -1,6 +1,6 @@
 """The embedded PostgreSQL: started by whoever needs it first, shared by all, ended with the last (see `keeper`).
 
-Three locks in DATA_DIR order everything, and the kernel drops each with the process that holds it:
+Three locks in the data folder order everything, and the kernel drops each with the process that holds it:
 `postgres.users` (shared) means "I use the server", `postgres.lock` (exclusive, the keeper's) "the server may be
 alive", `postgres.server` (exclusive) "I serve: when I end, the database ends, whoever else is attached".
 """
@@ -8,24 +8,22 @@ alive", `postgres.server` (exclusive) "I serve: when I end, the database ends, w
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol
 
 import psycopg
-import structlog
-from psycopg.conninfo import conninfo_to_dict
+from psycopg import sql
 
-from zerkalo.db.account import Account, account_for, open_data_dir, server_folder
-from zerkalo.db.binaries import EmbeddedError, clean_environment
-from zerkalo.db.cluster import (
-    DATABASE,
+from embedded_postgres.account import LENT_USERS, Account, account_for, open_data_dir, server_folder
+from embedded_postgres.binaries import DataFolderUnusable, EmbeddedError, clean_environment
+from embedded_postgres.cluster import (
     Cluster,
     check_version,
     dsn,
@@ -36,6 +34,7 @@ from zerkalo.db.cluster import (
     read_postmaster,
     write_access,
 )
+from embedded_postgres.locks import is_locked, open_lock, try_lock
 
 START_SECONDS_MAX = 120.0
 """How long a start may take: another process's stop, and the repair after a crash, come first."""
@@ -49,77 +48,31 @@ WATCH_SECONDS_MAX = 30.0
 RESTART_SECONDS_MAX = 15.0
 """How long one look of that watch may take; the next one goes on where it ended."""
 
-log = structlog.get_logger(__name__)
-
-
-class Database(Protocol):
-    """A database in use: `with` or `async with` yields its address; the end of the block lets go of it."""
-
-    def __enter__(self) -> str: ...
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None: ...
-    async def __aenter__(self) -> str: ...
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None: ...
-
-
-class DatabaseSettings(Protocol):
-    """The settings that choose the database."""
-
-    @property
-    def database_url(self) -> str | None: ...
-    @property
-    def data_dir(self) -> Path: ...
-
-
-def database(settings: DatabaseSettings, *, serves: bool = False) -> Database:
-    """The database in use, for `with` or `async with`: one's own of DATABASE_URL, else the embedded one.
-
-    Yields its address. The embedded one is started if it does not run, and stopped at the end if nobody else uses
-    it; with `serves` (the server's process) it is stopped at the end in any case. Raises `EmbeddedError` with
-    one line for the user. It is not migrated by this.
-    """
-    return (
-        OwnServer(settings.database_url)
-        if settings.database_url
-        else embedded_postgres(settings.data_dir, serves=serves)
-    )
-
-
-def embedded_postgres(data_dir: Path, *, serves: bool = False, durable: bool = True) -> "EmbeddedPostgres":
-    """The embedded server of `data_dir`, for `with` or `async with`; see `database`.
-
-    `durable=False` makes a throw-away one for tests: faster, and broken by a power cut.
-    """
-    return EmbeddedPostgres(data_dir, serves=serves, durable=durable)
-
-
-class OwnServer:
-    """A server of the salon's own: nothing to start or to stop."""
-
-    def __init__(self, database_url: str) -> None:
-        self.database_url = database_url
-
-    def __enter__(self) -> str:
-        return self.database_url
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    async def __aenter__(self) -> str:
-        return self.database_url
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
+log = logging.getLogger(__name__)
 
 
 class EmbeddedPostgres:
-    """One use of the embedded server. Entered once."""
+    """One use of the embedded server of `data_dir`: `with` or `async with` yields the address of `database`.
 
-    def __init__(self, data_dir: Path, *, serves: bool = False, durable: bool = True) -> None:
+    The server is started and the database made if need be; both happen once, whichever process comes first. At the
+    end of the block the server is stopped if nobody else uses it; with `serves` (for a process without which the
+    others have nothing to do) it is stopped in any case. `durable=False` makes a throw-away one for tests: faster,
+    and broken by a power cut. `users`: as whom it may run when root starts it, best first. Raises `EmbeddedError`
+    with one line for the user. Entered once.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        database: str = "postgres",
+        serves: bool = False,
+        durable: bool = True,
+        users: Sequence[str] = LENT_USERS,
+    ) -> None:
         self.cluster = Cluster(data_dir.absolute())
+        self.database = database
+        self.users = users
         self.serves = serves
         self.durable = durable
         self._users_lock: int | None = None
@@ -135,13 +88,13 @@ class EmbeddedPostgres:
         except BaseException as error:
             self._let_go()
             if isinstance(error, PermissionError):
-                raise EmbeddedError(
+                raise DataFolderUnusable(
                     f"{error.filename}: permission denied; is it another user's? Run the command as that user,"
-                    " or set DATA_DIR to a folder of your own"
+                    " or choose a data folder of your own"
                 ) from error
             if isinstance(error, OSError):  # a full or a read-only disk, for example
-                raise EmbeddedError(
-                    f"{error.filename or self.cluster.data_dir}: {error.strerror}; mend that, or set DATA_DIR to another folder"
+                raise DataFolderUnusable(
+                    f"{error.filename or self.cluster.data_dir}: {error.strerror}; mend that, or choose another data folder"
                 ) from error
             raise
 
@@ -165,19 +118,19 @@ class EmbeddedPostgres:
     def _attach_or_start(self) -> str:
         cluster = self.cluster
         _make_data_dir(cluster.data_dir)
-        account = account_for(cluster.data_dir)
+        account = account_for(cluster.data_dir, self.users)
         open_data_dir(cluster.data_dir, account)
         check_version(cluster)
         deadline = time.monotonic() + START_SECONDS_MAX
-        self._users_lock = _open_lock(cluster.users_lock)
-        while not _try_lock(self._users_lock, fcntl.LOCK_SH):  # the keeper is stopping the server
+        self._users_lock = open_lock(cluster.users_lock)
+        while not try_lock(self._users_lock, fcntl.LOCK_SH):  # the keeper is stopping the server
             _pause(deadline, cluster)
         if self.serves:
-            self._server_lock = _open_lock(cluster.server_lock)
-            if not _try_lock(self._server_lock, fcntl.LOCK_EX):  # a second server is a user like any other
-                self._server_lock = _close(self._server_lock)
+            self._server_lock = open_lock(cluster.server_lock)
+            if not try_lock(self._server_lock, fcntl.LOCK_EX):  # a second server is a user like any other
+                self._server_lock = _closed(self._server_lock)
         address = self._address(account, deadline)
-        _make_database(address)
+        _make_database(address, self.database)
         if self._server_lock is not None:
             self._watch = threading.Thread(target=self._keep_kept, args=[account], daemon=True)
             self._watch.start()
@@ -192,7 +145,7 @@ class EmbeddedPostgres:
         pause = WATCH_SECONDS
         while not self._ended.wait(pause):
             try:
-                if _is_locked(self.cluster.keeper_lock):
+                if is_locked(self.cluster.keeper_lock):
                     pause = WATCH_SECONDS
                     continue
                 log.warning("the embedded database has nobody to keep it and is taken up again")
@@ -202,24 +155,24 @@ class EmbeddedPostgres:
                 self._address(account, time.monotonic() + RESTART_SECONDS_MAX)
             except (EmbeddedError, OSError) as error:
                 pause = min(pause * 2, WATCH_SECONDS_MAX)
-                log.error("the embedded database could not be taken up again", reason=str(error))  # noqa: TRY400  # the reason says it all
+                log.error("the embedded database could not be taken up again: %s", error)  # noqa: TRY400  # the reason says it all
 
     def _address(self, account: Account, deadline: float) -> str:
         """The address of the living server, ours or another process's, started if need be."""
         while True:
-            keeper_lock = _open_lock(self.cluster.keeper_lock)
+            keeper_lock = open_lock(self.cluster.keeper_lock)
             try:
-                if _try_lock(keeper_lock, fcntl.LOCK_EX):
+                if try_lock(keeper_lock, fcntl.LOCK_EX):
                     self._start_keeper(account, keeper_lock, deadline)
             finally:
                 os.close(keeper_lock)  # the keeper has it, or somebody else
             while self._keeper is None or self._keeper.poll() is None:
-                address = _living_address(self.cluster)
-                if address:
-                    self._socket_folder = str(conninfo_to_dict(address)["host"])
-                    return address
+                folder = _living_socket_folder(self.cluster)
+                if folder:
+                    self._socket_folder = folder
+                    return dsn(folder, self.database)
                 _pause(deadline, self.cluster)
-                if self._keeper is None and not _is_locked(self.cluster.keeper_lock):
+                if self._keeper is None and not is_locked(self.cluster.keeper_lock):
                     break  # whoever was starting or stopping it is gone: our turn
             else:
                 raise EmbeddedError(_why_not_started(self.cluster))
@@ -230,7 +183,7 @@ class EmbeddedPostgres:
         left = read_postmaster(cluster)
         server = server_folder(cluster.data_dir, account)
         if left and is_server_process(left.pid, cluster):
-            while not _living_address(cluster):  # it is starting up or shutting down
+            while not _living_socket_folder(cluster):  # it is starting up or shutting down
                 _pause(deadline, cluster)
                 if not is_server_process(left.pid, cluster):
                     self._start_keeper(account, keeper_lock, deadline)
@@ -260,22 +213,22 @@ class EmbeddedPostgres:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(postmaster.pid, signal.SIGINT)
         deadline = time.monotonic() + STOP_SECONDS_MAX
-        while _is_locked(self.cluster.keeper_lock) and time.monotonic() < deadline:
+        while is_locked(self.cluster.keeper_lock) and time.monotonic() < deadline:
             time.sleep(PAUSE_SECONDS)
 
     def _let_go(self) -> None:
-        self._server_lock = _close(self._server_lock)
-        self._users_lock = _close(self._users_lock)
+        self._server_lock = _closed(self._server_lock)
+        self._users_lock = _closed(self._users_lock)
 
     def _wait_if_last(self) -> None:
         """Returns when the server has ended, or when others are seen to use it."""
-        users = _open_lock(self.cluster.users_lock)
+        users = open_lock(self.cluster.users_lock)
         deadline = time.monotonic() + STOP_SECONDS_MAX
         try:
-            while _is_locked(self.cluster.keeper_lock) and time.monotonic() < deadline:
-                if _try_lock(users, fcntl.LOCK_EX):  # nobody has it: the keeper is about to
+            while is_locked(self.cluster.keeper_lock) and time.monotonic() < deadline:
+                if try_lock(users, fcntl.LOCK_EX):  # nobody has it: the keeper is about to
                     fcntl.flock(users, fcntl.LOCK_UN)
-                elif _try_lock(users, fcntl.LOCK_SH):  # others share it
+                elif try_lock(users, fcntl.LOCK_SH):  # others share it
                     return
                 time.sleep(PAUSE_SECONDS)
         finally:
@@ -286,36 +239,7 @@ def _make_data_dir(data_dir: Path) -> None:
     try:
         data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     except FileExistsError:
-        raise EmbeddedError(f"{data_dir} is a file: set DATA_DIR to a folder") from None
-
-
-def _open_lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    owner = path.parent.stat()
-    if os.geteuid() == 0 and owner.st_uid != 0:  # root helping out must not lock the owner of the folder out
-        os.fchown(fd, owner.st_uid, owner.st_gid)
-    return fd
-
-
-def _try_lock(fd: int, kind: int) -> bool:
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_locked(path: Path) -> bool:
-    fd = _open_lock(path)
-    try:
-        return not _try_lock(fd, fcntl.LOCK_SH)
-    finally:
-        os.close(fd)
-
-
-def _close(fd: int | None) -> None:
-    if fd is not None:
-        os.close(fd)
+        raise DataFolderUnusable(f"{data_dir} is a file: choose a folder for the data") from None
 
 
 def _pause(deadline: float, cluster: Cluster) -> None:
@@ -327,8 +251,8 @@ def _pause(deadline: float, cluster: Cluster) -> None:
     time.sleep(PAUSE_SECONDS)
 
 
-def _living_address(cluster: Cluster) -> str | None:
-    """The address of the server on these data, proved by connecting; None while none answers."""
+def _living_socket_folder(cluster: Cluster) -> str | None:
+    """Where the server on these data listens, proved by connecting; None while none answers."""
     postmaster = read_postmaster(cluster)
     if postmaster is None or not postmaster.socket_folder:
         return None
@@ -340,15 +264,21 @@ def _living_address(cluster: Cluster) -> str | None:
     except psycopg.OperationalError:
         return None
     is_ours = row is not None and os.path.samefile(row[0], cluster.data)
-    return dsn(postmaster.socket_folder) if is_ours else None
+    return postmaster.socket_folder if is_ours else None
 
 
-def _make_database(address: str) -> None:
-    """Makes our database in a new server; every later start finds it."""
+def _make_database(address: str, name: str) -> None:
+    """Makes the database in a new server; every later start finds it."""
     with psycopg.connect(address, dbname="postgres", autocommit=True) as conn:
-        if conn.execute("select from pg_database where datname = %s", [DATABASE]).fetchone() is None:
+        if conn.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
             with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                conn.execute(f"create database {DATABASE}")
+                conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def _closed(fd: int | None) -> None:
+    """Closes the descriptor and is the None that takes its place."""
+    if fd is not None:
+        os.close(fd)
 
 
 def _why_not_started(cluster: Cluster) -> str:

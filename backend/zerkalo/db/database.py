@@ -1,0 +1,92 @@
+"""The database in use: one's own server of DATABASE_URL, else an embedded one in DATA_DIR."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+from embedded_postgres import (
+    LENT_USERS,
+    DataFolderUnusable,
+    EmbeddedError,
+    EmbeddedPostgres,
+    NotAvailableHere,
+    OtherMajorVersion,
+)
+
+DATABASE = "zerkalo"
+"""The name of our database in the embedded server."""
+
+
+class Database(Protocol):
+    """A database in use: `with` or `async with` yields its address; the end of the block lets go of it."""
+
+    def __enter__(self) -> str: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+    async def __aenter__(self) -> str: ...
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+
+class DatabaseSettings(Protocol):
+    """The settings that choose the database."""
+
+    @property
+    def database_url(self) -> str | None: ...
+    @property
+    def data_dir(self) -> Path: ...
+
+
+def database(settings: DatabaseSettings, *, serves: bool = False) -> Database:
+    """The database in use, for `with` or `async with`: one's own of DATABASE_URL, else the embedded one.
+
+    Yields its address. The embedded one is started if it does not run, and stopped at the end if nobody else uses
+    it; with `serves` (the server's process) it is stopped at the end in any case. Raises `EmbeddedError` with
+    one line for the user. It is not migrated by this.
+    """
+    return (
+        OwnServer(settings.database_url)
+        if settings.database_url
+        else embedded_database(settings.data_dir, serves=serves)
+    )
+
+
+def embedded_database(data_dir: Path, *, serves: bool = False, durable: bool = True) -> EmbeddedPostgres:
+    """Our database in the embedded server of `data_dir`; the arguments are those of `EmbeddedPostgres`."""
+    return EmbeddedPostgres(
+        data_dir, database=DATABASE, serves=serves, durable=durable, users=("zerkalo", *LENT_USERS)
+    )
+
+
+def advice(error: EmbeddedError) -> str:
+    """What our user can do about it, by the names of our settings and commands; empty where the error says it all."""
+    match error:
+        case DataFolderUnusable():
+            return "the setting is DATA_DIR, for example DATA_DIR=/var/lib/zerkalo"
+        case NotAvailableHere():
+            return "the setting is DATABASE_URL, for example DATABASE_URL=postgresql://zerkalo:password@localhost/zerkalo"
+        case OtherMajorVersion():
+            return "run `zerkalo backup FILE` with the Zerkalo that made them, then `zerkalo restore FILE` with this one"
+        case _:
+            return ""
+
+
+class OwnServer:
+    """A server of the salon's own: nothing to start or to stop."""
+
+    def __init__(self, database_url: str) -> None:
+        self.database_url = database_url
+
+    def __enter__(self) -> str:
+        return self.database_url
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    async def __aenter__(self) -> str:
+        return self.database_url
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
