@@ -18,9 +18,11 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.outbox.model import Channel
-from zerkalo.users import merge_service, proof_service, service
-from zerkalo.users.erase_service import erase_user
+from zerkalo.users import service
+from zerkalo.users.erasing.service import erase_user
+from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import NewUser
+from zerkalo.users.proving import service as proof_service
 
 
 @dataclass

@@ -16,8 +16,8 @@ from zerkalo.db.pool import Pool
 from zerkalo.loyalty.service import move_ledger, settler_of
 from zerkalo.outbox.model import Channel, SendFailed
 from zerkalo.outbox.service import send_due
-from zerkalo.users import admin_routes
 from zerkalo.users import routes as user_routes
+from zerkalo.users.desk import routes as admin_routes
 from zerkalo.users.ports import Ports
 from zerkalo.users.service import People, people_of
 

@@ -26,9 +26,9 @@ from tests.support.vendor import COMPANY_ID, State, event, page_item, webhook
 from zerkalo.composition import Parts, assembled
 from zerkalo.loyalty import service as loyalty
 from zerkalo.main import Runtime
-from zerkalo.users.erase_service import sweep_erased
-from zerkalo.users.import_rules import ImportedPerson
-from zerkalo.users.import_service import import_people
+from zerkalo.users.erasing.service import sweep_erased
+from zerkalo.users.importing.rules import ImportedPerson
+from zerkalo.users.importing.service import import_people
 from zerkalo.users.store import finish_rematch, users_to_rematch
 from zerkalo.web.api import create_app
 from zerkalo.webhook.committer import Committer

@@ -22,8 +22,8 @@ from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
 from zerkalo.users import store
-from zerkalo.users.import_rules import BadLine, read_people
-from zerkalo.users.import_service import import_people
+from zerkalo.users.importing.rules import BadLine, read_people
+from zerkalo.users.importing.service import import_people
 from zerkalo.users.model import NewUser, User
 from zerkalo.users.service import CodeTaken, EmailTaken, add_user
 

@@ -27,7 +27,7 @@ from zerkalo.outbox.service import send_due
 from zerkalo.runs import store as run_store
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
-from zerkalo.users.erase_service import sweep_erased
+from zerkalo.users.erasing.service import sweep_erased
 
 
 class TaskParts(Protocol):

@@ -17,7 +17,7 @@ HINT_BODY_BYTES_MAX = 64 * 1024
 PRUNE_BATCH = 5000
 
 # Who had herself erased is not to come back with the next webhook: of what is told of an erased booking only the envelope
-# is kept, as `users.erase_store` leaves what was told of it before. Replayed, it makes us ask YCLIENTS.
+# is kept, as `users.erasing.store` leaves what was told of it before. Replayed, it makes us ask YCLIENTS.
 _BODY = """
     case when x.resource = 'record' and exists (
         select from bookings b

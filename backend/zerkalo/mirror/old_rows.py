@@ -21,7 +21,7 @@ from zerkalo.matching import store as matching
 from zerkalo.matching.model import STRENGTH, Step
 from zerkalo.mirror.batch import Key, rematch_batch
 from zerkalo.mirror.model import Place
-from zerkalo.users.erase_service import strip_bookings
+from zerkalo.users.erasing.service import strip_bookings
 
 log = structlog.get_logger(__name__)
 

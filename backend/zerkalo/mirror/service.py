@@ -24,7 +24,7 @@ from zerkalo.mirror.keeping import keep_read
 from zerkalo.mirror.model import BEGIN, Item, Observation, Outcome, OutcomeStatus, Place
 from zerkalo.mirror.snapshots import digest_of
 from zerkalo.users import store as users
-from zerkalo.users.erase_service import ERASE_SECONDS_MAX
+from zerkalo.users.erasing.service import ERASE_SECONDS_MAX
 
 log = structlog.get_logger(__name__)
 

@@ -17,9 +17,11 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.outbox.model import Channel
-from zerkalo.users import erase_service, proof_service, service, store
+from zerkalo.users import service, store
+from zerkalo.users.erasing import service as erase_service
 from zerkalo.users.model import User
-from zerkalo.users.proof_service import Contact
+from zerkalo.users.proving import service as proof_service
+from zerkalo.users.proving.service import Contact
 from zerkalo.users.service import People
 
 NAME_CHARS_MAX = 200

@@ -17,9 +17,10 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
 from zerkalo.settings import Settings
-from zerkalo.users import proof_store, rules, store
+from zerkalo.users import rules, store
 from zerkalo.users.model import NewUser, User
 from zerkalo.users.ports import Ports
+from zerkalo.users.proving import store as proof_store
 
 CODE_DRAWS_MAX = 20
 """Draws of a code that was taken each time. With 20^8 codes, a second draw is rare already."""

@@ -9,8 +9,8 @@ from zerkalo.booking_form import routes as form
 from zerkalo.bookings import routes as bookings
 from zerkalo.loyalty import routes as loyalty
 from zerkalo.runs import routes as runs
-from zerkalo.users import admin_routes as people
 from zerkalo.users import routes as users
+from zerkalo.users.desk import routes as people
 from zerkalo.web import admin_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
 from zerkalo.web.errors import install_error_handlers

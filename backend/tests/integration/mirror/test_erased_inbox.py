@@ -5,7 +5,7 @@ import pytest
 from tests.support.salon import salon
 from tests.support.vendor import State, event
 from zerkalo.db.pool import Pool
-from zerkalo.users.erase_store import strip_bookings
+from zerkalo.users.erasing.store import strip_bookings
 
 pytestmark = pytest.mark.integration
 

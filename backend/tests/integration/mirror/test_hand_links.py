@@ -11,7 +11,7 @@ from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.service import settler_of
 from zerkalo.settings import Settings
-from zerkalo.users.erase_service import erase_user
+from zerkalo.users.erasing.service import erase_user
 from zerkalo.web import admin_api
 
 pytestmark = pytest.mark.integration

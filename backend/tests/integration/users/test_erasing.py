@@ -13,7 +13,7 @@ from embedded_postgres import clean_environment, program
 from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Pool
-from zerkalo.users.erase_service import erase_user, sweep_erased
+from zerkalo.users.erasing.service import erase_user, sweep_erased
 
 THEN = datetime(2025, 1, 1, tzinfo=UTC)
 EMAIL, PHONE, NAME, CODE = "anna.petrova@example.com", "+79991234567", "Анна Петрова", "ANNA1234"

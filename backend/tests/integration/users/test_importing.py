@@ -9,8 +9,8 @@ from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_user
 from zerkalo.codes.rules import canonical_code
 from zerkalo.db.pool import Pool
-from zerkalo.users.import_rules import read_people
-from zerkalo.users.import_service import ImportReport, import_people
+from zerkalo.users.importing.rules import read_people
+from zerkalo.users.importing.service import ImportReport, import_people
 
 HEADER = "email,phone,name,unique_code\n"
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)

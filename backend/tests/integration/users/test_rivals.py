@@ -12,8 +12,8 @@ from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror import service
 from zerkalo.users import store
-from zerkalo.users.erase_service import erase_user
-from zerkalo.users.merge_service import merge_accounts
+from zerkalo.users.erasing.service import erase_user
+from zerkalo.users.merging.service import merge_accounts
 
 pytestmark = pytest.mark.integration
 

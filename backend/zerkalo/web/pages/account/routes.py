@@ -10,8 +10,9 @@ from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
-from zerkalo.users import proof_service, service
-from zerkalo.users.proof_service import Contact
+from zerkalo.users import service
+from zerkalo.users.proving import service as proof_service
+from zerkalo.users.proving.service import Contact
 from zerkalo.web.pages.fields import Fields
 from zerkalo.web.pages.forms import Form
 from zerkalo.web.pages.site import SIGN_IN_PATH, Page, Site, local_path

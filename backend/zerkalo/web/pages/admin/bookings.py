@@ -11,7 +11,7 @@ from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
-from zerkalo.users.admin_routes import SEARCH_CHARS_MAX
+from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.site import Page, Site, local_path
 

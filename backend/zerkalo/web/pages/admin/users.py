@@ -13,9 +13,10 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.routes import KEY_CHARS_MAX, POINTS_MAX, REASON_CHARS_MAX
-from zerkalo.users import enter_service, merge_service
 from zerkalo.users import store as users
-from zerkalo.users.admin_routes import SEARCH_CHARS_MAX
+from zerkalo.users.desk import service as enter_service
+from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
+from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import User
 from zerkalo.web.pages.admin.desk import Desk
 from zerkalo.web.pages.admin.rendering import before_id_of, render

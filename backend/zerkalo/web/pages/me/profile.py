@@ -8,8 +8,10 @@ from starlette.routing import Route
 from zerkalo.bookings import reading
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
-from zerkalo.users import erase_service, proof_service, service
+from zerkalo.users import service
+from zerkalo.users.erasing import service as erase_service
 from zerkalo.users.model import User
+from zerkalo.users.proving import service as proof_service
 from zerkalo.web.pages.fields import Fields
 from zerkalo.web.pages.me.overview import channels_to_prove, read_account
 from zerkalo.web.pages.site import NO_STORE, Page, Site

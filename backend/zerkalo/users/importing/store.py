@@ -8,7 +8,7 @@ import msgspec
 from psycopg.rows import class_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.users.import_rules import ImportedPerson
+from zerkalo.users.importing.rules import ImportedPerson
 
 # An e-mail or a phone names who has proved it; a claim is nobody's proof. A phone alone counts only where the line has
 # nothing better: families share one.

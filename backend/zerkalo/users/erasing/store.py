@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 from psycopg.rows import dict_row, scalar_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.users.rules import body_is_of, card_is_of, client_id_in, names_code
+from zerkalo.users.erasing.rules import body_is_of, card_is_of, client_id_in, names_code
 
 # The first line stays: it is the record's number, and the key by which later syncs find the row. What an older system
 # wrote there, or a row that never had such a line, goes.

@@ -56,7 +56,7 @@ def read_people(
     bad: list[BadLine] = []
     start = 1
     try:
-        columns, problem = _columns(next(reader, []))
+        columns, problem = _columns(next(reader, list[str]()))
         if problem is not None:
             return [], [BadLine(1, problem)]
         start = reader.line_num + 1

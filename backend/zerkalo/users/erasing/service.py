@@ -6,7 +6,9 @@ from typing import Any
 
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
-from zerkalo.users import erase_store, merge_store, store
+from zerkalo.users import store
+from zerkalo.users.erasing import store as erase_store
+from zerkalo.users.merging import store as merge_store
 from zerkalo.users.model import User
 from zerkalo.users.ports import Settle
 

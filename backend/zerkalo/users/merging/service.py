@@ -8,7 +8,8 @@ from zerkalo.auth.audit import audit
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
-from zerkalo.users import merge_store, store
+from zerkalo.users import store
+from zerkalo.users.merging import store as merge_store
 from zerkalo.users.model import User
 from zerkalo.users.ports import Ports
 from zerkalo.users.service import People

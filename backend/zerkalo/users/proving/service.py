@@ -13,8 +13,12 @@ from zerkalo.kit.language import Language
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
-from zerkalo.users import merge_service, merge_store, proof_store, rules, store
+from zerkalo.users import store
+from zerkalo.users.merging import service as merge_service
+from zerkalo.users.merging import store as merge_store
 from zerkalo.users.model import ProofOutcome, User
+from zerkalo.users.proving import rules
+from zerkalo.users.proving import store as proof_store
 from zerkalo.users.service import People, set_password
 
 VERIFY = "verify"

@@ -8,9 +8,9 @@ from psycopg.errors import UniqueViolation
 
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
-from zerkalo.users import import_store
-from zerkalo.users.import_rules import BadLine, ImportedPerson
-from zerkalo.users.import_store import Known
+from zerkalo.users.importing import store as import_store
+from zerkalo.users.importing.rules import BadLine, ImportedPerson
+from zerkalo.users.importing.store import Known
 
 BATCH = 1000
 

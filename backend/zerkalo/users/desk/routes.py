@@ -11,7 +11,8 @@ from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
-from zerkalo.users import merge_service, store
+from zerkalo.users import store
+from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import User
 from zerkalo.users.routes import Me, PeopleRuntime, me_of
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerkalo.codes.rules import canonical_code
-from zerkalo.users.import_rules import BadLine, ImportedPerson, read_people
+from zerkalo.users.importing.rules import BadLine, ImportedPerson, read_people
 
 HEADER = "email,phone,name,unique_code\n"
 

@@ -1,0 +1,86 @@
+"""What a proof is made of, who takes over whom, and what people are told. Pure, but for the source of chance."""
+
+import hmac
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+
+from zerkalo.auth.model import Limit
+from zerkalo.kit.language import Language
+from zerkalo.outbox.model import Channel
+from zerkalo.users.model import User
+
+CODE_DIGITS = 6
+CODE_SPAN = timedelta(minutes=10)
+CODE_TRIES_MAX = 5
+
+# Five guesses a code and ten codes a day leave a stranger who claims somebody's address one chance in 20,000 a day.
+REQUEST_OF_USER = Limit("code user", 1, timedelta(minutes=1))
+REQUEST_OF_CONTACT = Limit("code contact", 1, timedelta(minutes=1))
+REQUEST_OF_USER_A_DAY = Limit("code user day", 10, timedelta(days=1))
+REQUEST_OF_CONTACT_A_DAY = Limit("code contact day", 10, timedelta(days=1))
+REQUEST_OF_ADDRESS = Limit("code address", 30, timedelta(hours=1))
+RESET_TRY_OF_CONTACT = Limit("reset try", CODE_TRIES_MAX, CODE_SPAN)
+RESET_TRY_OF_ADDRESS = Limit("reset try address", 50, timedelta(minutes=15))
+
+_secure = random.SystemRandom()
+
+
+def new_proof_code(rng: random.Random = _secure) -> str:
+    """Six digits, leading zeros too, from the machine's secure source unless a test hands in its own."""
+    return "".join(rng.choices("0123456789", k=CODE_DIGITS))
+
+
+def proof_digest(
+    key: bytes, *, user_id: int, purpose: str, channel: Channel, contact: str, code: str
+) -> bytes:
+    """How a code is stored: keyed, since a million codes are tried in a second, and bound to what it proves."""
+    text = "|".join((purpose, channel, str(user_id), contact, code))
+    return hmac.digest(key, text.encode(errors="replace"), "sha256")
+
+
+def same_digest(one: bytes, other: bytes) -> bool:
+    """Whether two digests are equal, in constant time."""
+    return hmac.compare_digest(one, other)
+
+
+def account_taken_over(user: User, channel: Channel, holders: Sequence[User]) -> User | None:
+    """The imported account that `user` takes over by proving a contact which these others have proved.
+
+    None where there is nobody, or nobody who may be taken over: an account that somebody signs in to or an admin's
+    is never; of several holders nobody knows which; and one that was imported with an e-mail is not taken by a phone,
+    for a phone is shared in a family and given to the next when it lapses. That `user` says the e-mail is hers too
+    counts for nothing: anybody may say so. Phones that only end alike, in two countries, are two people's.
+    """
+    if len(holders) != 1:
+        return None
+    (holder,) = holders
+    if holder.has_password or holder.is_admin or holder.erased_at is not None:
+        return None
+    if channel is Channel.PHONE and (holder.email is not None or holder.phone != user.phone):
+        return None
+    return holder
+
+
+def code_message(language: Language, channel: Channel, purpose: str, code: str) -> tuple[str, str]:
+    """(subject, text) of the message that carries a code. An SMS is kept short: it is paid by length."""
+    minutes = int(CODE_SPAN.total_seconds() // 60)
+    if language == "en":
+        what = "to set a new password" if purpose == "reset" else "to confirm your contact"
+        if channel is Channel.PHONE:
+            return "", f"{code} is your code {what}. Tell it to nobody."
+        subject = "Your code to set a new password" if purpose == "reset" else "Your confirmation code"
+        return subject, (
+            f"Your code {what}: {code}\n\n"
+            f"It holds for {minutes} minutes. Tell it to nobody.\n"
+            "If you did not ask for it, nothing has to be done.\n"
+        )
+    what = "для нового пароля" if purpose == "reset" else "подтверждения"
+    if channel is Channel.PHONE:
+        return "", f"{code} - ваш код {what}. Никому его не сообщайте."
+    subject = "Код для нового пароля" if purpose == "reset" else "Код подтверждения"
+    return subject, (
+        f"Ваш код {what}: {code}\n\n"
+        f"Он действует {minutes} минут. Никому его не сообщайте.\n"
+        "Если вы его не запрашивали, ничего делать не нужно.\n"
+    )
