@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import psycopg
@@ -31,6 +32,9 @@ RESTART_SECONDS_FIRST = 1.0
 RESTART_SECONDS_MAX = 30.0
 NOT_YET_SECONDS = 0.2
 HEARTBEAT_SECONDS = 10.0
+CLOCK_STEP_SECONDS_MAX = 30.0
+"""A wall clock that is put back by more makes the engine begin anew: it remembers until when its periodic tasks were
+deferred, and would defer none until that time comes again."""
 STEADY_SECONDS = 60.0
 """A worker that has worked so long begins its pauses anew when it fails."""
 
@@ -119,17 +123,35 @@ async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
         )
     ]
     stopped = asyncio.create_task(stop.wait())
+    put_back = asyncio.create_task(until_clock_is_put_back())
     state.is_alive = True
     try:
-        await asyncio.wait([*workers, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*workers, stopped, put_back], return_when=asyncio.FIRST_COMPLETED)
     finally:
         stopped.cancel()
+        put_back.cancel()
         for worker in workers:
             worker.cancel()  # which makes it end gracefully
         endings = await asyncio.gather(*workers, return_exceptions=True)
     for ending in endings:
         if isinstance(ending, Exception):
             raise ending
+
+
+async def until_clock_is_put_back(
+    wall: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Return when the wall clock has lost more than `CLOCK_STEP_SECONDS_MAX` against the time that passes."""
+    ahead = wall() - monotonic()
+    while True:
+        await sleep(HEARTBEAT_SECONDS)
+        ahead_now = wall() - monotonic()
+        if ahead - ahead_now > CLOCK_STEP_SECONDS_MAX:
+            log.warning("the clock was put back", by_seconds=round(ahead - ahead_now))
+            return
+        ahead = max(ahead, ahead_now)
 
 
 async def _show_life(parts: TaskParts, state: WorkerState) -> None:

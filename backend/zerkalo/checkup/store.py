@@ -22,7 +22,8 @@ _COMPANIES = """
     select c.id, c.title, c.timezone_name, last.status as last_status, last.started_at as last_started_at,
         last.finished_at as last_finished_at, last.error as last_error,
         (select max(r.started_at) from sync_runs r where r.company_id = c.id and r.status = 'finished') as last_success_at,
-        c.problem, coalesce(last.status = 'running' and last.lease_until > clock_timestamp(), false) as is_running
+        c.problem, coalesce(last.status = 'running' and last.lease_until > clock_timestamp()
+            and last.lease_until < clock_timestamp() + interval '1 minute', false) as is_running
     from companies c left join lateral (
         select status, started_at, finished_at, error, lease_until from sync_runs r where r.company_id = c.id order by id desc limit 1
     ) as last on true

@@ -126,10 +126,12 @@ class Reconciliation:
     # The parts of a run
 
     async def _read_recent(self) -> None:
-        """What changed since the watermark. Without one, everything is about to be read anyway."""
-        covered_until = self._covered_until()
-        if self._company.changes_read_until is not None:
-            covered_until = await self._read_changes_since(self._company.changes_read_until)
+        """What changed since the watermark; without one, since the window's first day, if it is not read anyway."""
+        covered_until, since = self._covered_until(), self._company.changes_read_until
+        if since is None and not self._run.progress.full_window:
+            since = self._window_back()
+        if since is not None:
+            covered_until = await self._read_changes_since(since)
         await self._absorb_old_rows()
         await self._save(replace(self._run.progress, phase=Phase.VISITS, covered_until=covered_until))
 
@@ -171,7 +173,7 @@ class Reconciliation:
         await self._save(rules.finished_slice(self._run.progress))
 
     async def _read_changed_in_window(self) -> None:
-        await self._read_changes_since(self._context.clock() - timedelta(days=self._context.window_days))
+        await self._read_changes_since(self._window_back())
         await self._save(replace(self._run.progress, phase=Phase.LAST))
 
     async def _read_changes_since(self, moment: datetime) -> datetime:
@@ -224,7 +226,12 @@ class Reconciliation:
             raise Stopped
 
     def _covered_until(self) -> datetime:
-        return self._run.progress.covered_until or self._run.started_at
+        """Until when every change is read; as far back as the window where a clock wrote it that was ahead."""
+        moment, now = self._run.progress.covered_until or self._run.started_at, self._context.clock()
+        return self._window_back() if rules.lies_ahead(moment, now) else moment
+
+    def _window_back(self) -> datetime:
+        return self._context.clock() - timedelta(days=self._context.window_days)
 
     def _is_planned(self, part: Slice) -> bool:
         """Whether this is a slice as it was planned, not a half of one."""

@@ -3,6 +3,7 @@
 Visit dates are dates in the salon's zone; instants are aware UTC.
 """
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -41,8 +42,35 @@ RESUMES_MAX = 20
 """A run that so many processes could not finish is ended: perhaps it is what kills them."""
 
 
+CLOCKS_APART_MAX = timedelta(minutes=1)
+"""A time of our own that lies farther ahead was written by a clock that was wrong."""
+
+
 class IncompleteRead(Exception):
     """A list ended without showing all that it counted, or did not end at all: nothing may count as absent."""
+
+
+def believed(company: Company, now: datetime) -> Company:
+    """The company without what a clock wrote that was ahead: of such a time nothing follows but that it is not known.
+
+    So a clock that was hours ahead once keeps no run from being due and hides no change behind its watermark.
+    """
+
+    def unless_ahead(moment: datetime | None) -> datetime | None:
+        return None if moment is None or lies_ahead(moment, now) else moment
+
+    return dataclasses.replace(
+        company,
+        known_since=min(company.known_since, now),
+        last_run_started_at=unless_ahead(company.last_run_started_at),
+        last_complete_read_at=unless_ahead(company.last_complete_read_at),
+        changes_read_until=unless_ahead(company.changes_read_until),
+    )
+
+
+def lies_ahead(moment: datetime, now: datetime) -> bool:
+    """Whether a time of our own can't be true: it lies ahead by more than machines' clocks differ."""
+    return moment - now > CLOCKS_APART_MAX
 
 
 def due_at(company: Company, *, companies_count: int, interval: timedelta) -> datetime:
@@ -94,7 +122,16 @@ def changed_after(moment: datetime, zone: tzinfo | None) -> datetime:
     earlier = moment - CHANGES_OVERLAP
     if zone is None:
         return (earlier - UNKNOWN_ZONE_MARGIN).astimezone(UTC).replace(tzinfo=None)
-    return earlier.astimezone(zone).replace(tzinfo=None)
+    local = earlier.astimezone(zone)
+    # The clock is set back, and its hour comes twice: read as the second one, this time would hide the changes between.
+    set_back = _offset(local) - _offset(local.replace(fold=1))
+    return (local - set_back).replace(tzinfo=None)
+
+
+def _offset(local: datetime) -> timedelta:
+    offset = local.utcoffset()
+    assert offset is not None, "the time is aware"
+    return offset
 
 
 def first_slices(start: date, *, history: bool) -> tuple[Slice, ...]:

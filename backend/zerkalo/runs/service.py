@@ -70,7 +70,7 @@ class Runs:
         async with transaction(self._context.pool) as conn:
             await companies.know_companies(conn, self.company_ids, now=self._context.clock())
             known = await companies.companies(conn, self.company_ids)
-        return self._due_among(known)
+        return self._due_among([self._believed(company) for company in known])
 
     async def owing_history(self, company_ids: Sequence[int]) -> frozenset[int]:
         """Those of the companies whose next run takes the whole history, for none has succeeded yet."""
@@ -94,7 +94,7 @@ class Runs:
         async with self._context.pool.connection() as conn:
             company = await companies.company(conn, company_id)
         # The companies are counted as `due` does it: their number decides about the place in the first period.
-        if company is not None and self._is_due(company):
+        if company is not None and self._is_due(self._believed(company)):
             await self.open_or_join(company_id)
         return await self.carry(company_id, stop=stop)
 
@@ -113,7 +113,7 @@ class Runs:
             return None
         lease = Lease(self._context, run.id, owner)
         async with lease:
-            await self._carry(run, company, lease, stop)
+            await self._carry(run, self._believed(company), lease, stop)
         return await self.get(run.id)
 
     async def get(self, run_id: int) -> Run | None:
@@ -175,6 +175,9 @@ class Runs:
                 )
         except LeaseLost:
             log.warning("Синхронизация передана другому процессу", company_id=run.company_id, run_id=run.id)
+
+    def _believed(self, company: Company) -> Company:
+        return rules.believed(company, self._context.clock())
 
     def _is_due(self, company: Company) -> bool:
         return rules.is_due(

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection
 from zerkalo.runs.model import Counts, Progress, Run, RunStatus, Slice
+from zerkalo.runs.rules import CLOCKS_APART_MAX
 
 LEASE_SECONDS = 30.0
 """How long a run stays its owner's without a sign of life."""
@@ -37,6 +38,8 @@ _RUN_COLUMNS = (
     + ", error, started_at, finished_at"
 )
 _LEASE_CLOCK = "coalesce(%(lease_now)s::timestamptz, clock_timestamp())"
+_UNCARRIED = f"(lease_until is null or lease_until < {_LEASE_CLOCK} or lease_until > {_LEASE_CLOCK} + 2 * %(lease)s::interval)"
+"""A lease that lies farther ahead than one can was given by a clock that was wrong: it holds nothing."""
 _HELD = "id = %(run_id)s and status = 'running' and lease_owner = %(owner)s"
 
 
@@ -90,7 +93,7 @@ async def claim_run(
             lease_owner = %(owner)s, lease_until = {_LEASE_CLOCK} + %(lease)s,
             progress = case when lease_owner is null then progress
                 else jsonb_set(progress, '{{resumed}}', to_jsonb(coalesce((progress->>'resumed')::int, 0) + 1)) end
-        where company_id = %(id)s and status = 'running' and (lease_until is null or lease_until < {_LEASE_CLOCK})
+        where company_id = %(id)s and status = 'running' and {_UNCARRIED}
         returning {_RUN_COLUMNS}
     """
     return await _one_run(conn, sql, {"id": company_id, "owner": owner, **_lease(lease_now)})
@@ -147,7 +150,7 @@ async def save_progress(
 async def finish_run(conn: Connection, run: Run, owner: str, *, read_until: datetime, now: datetime) -> None:
     """End a run that read all it had to, and move the company's watermark. Raises `LeaseLost`.
 
-    `read_until`: every change before it is applied. The watermark never moves back.
+    `read_until`: every change before it is applied. The watermark moves back only from a time that a wrong clock wrote.
     """
     sql = f"""
         update sync_runs set status = 'finished', finished_at = %(now)s, error = null,
@@ -158,8 +161,10 @@ async def finish_run(conn: Connection, run: Run, owner: str, *, read_until: date
         raise LeaseLost(f"run {run.id}")
     company_sql = """
         update companies set
-            changes_read_until = greatest(changes_read_until, %(read_until)s),
-            last_complete_read_at = case when %(full_window)s then greatest(last_complete_read_at, %(started_at)s)
+            changes_read_until = greatest(
+                case when changes_read_until <= %(latest)s then changes_read_until end, %(read_until)s),
+            last_complete_read_at = case when %(full_window)s then greatest(
+                    case when last_complete_read_at <= %(latest)s then last_complete_read_at end, %(started_at)s)
                 else last_complete_read_at end,
             history_read_at = case when %(full_history)s then coalesce(history_read_at, %(now)s)
                 else history_read_at end,
@@ -171,7 +176,8 @@ async def finish_run(conn: Connection, run: Run, owner: str, *, read_until: date
         "read_until": read_until,
         "full_window": run.progress.full_window,
         "full_history": run.full_history,
-        "started_at": run.started_at,
+        "started_at": min(run.started_at, now),
+        "latest": now + CLOCKS_APART_MAX,
         "now": now,
     }
     await conn.execute(company_sql, values)
@@ -222,10 +228,10 @@ async def uncarried_companies(
     sql = f"""
         select company_id from sync_runs
         where status = 'running' and company_id = any(%(ids)s)
-            and (lease_until is null or lease_until < {_LEASE_CLOCK})
+            and {_UNCARRIED}
         order by id limit %(limit)s
     """
-    values = {"ids": list(ids), "limit": limit, "lease_now": lease_now}
+    values = {"ids": list(ids), "limit": limit, **_lease(lease_now)}
     return [row[0] for row in await (await conn.execute(sql, values)).fetchall()]
 
 

@@ -7,8 +7,9 @@ processes. A slot that is reserved and not used is lost, which only makes us slo
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, LiteralString, Protocol, TypeAlias
 
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.clock import Clock
@@ -19,6 +20,11 @@ Kind: TypeAlias = Literal["interactive", "background", "hint"]
 
 HINT_SHARE = 3
 """Hints get one slot in so many: whoever learns the webhook's URL must not use up the salon's limit."""
+OTHERS_SHARE = 1.5
+"""People who wait and hints together get one slot in so many, two thirds: the last third is always the sync's."""
+OTHERS_BURST = 6
+"""So many slots people and hints may take at once after a pause, before their share of two thirds holds: a page asks
+YCLIENTS several questions, and the sync can wait for two seconds."""
 SPACING_MARGIN = 1.01
 """Slots are spaced a little wider than the limit: requests leave and arrive with some jitter."""
 AHEAD_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 1.0, "hint": 1.0}
@@ -27,6 +33,8 @@ WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 120.0, 
 """How long to wait in all before VendorBusy."""
 PAUSE_SECONDS_MAX = 3600.0
 """How long a `Retry-After` may stop everybody: a date that somebody's wrong clock wrote must not do so for days."""
+CLOCK_MARGIN_SECONDS = 10.0
+"""A slot that lies so much farther ahead than any can be reserved was reserved by a clock that was wrong: it counts as now."""
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
@@ -48,39 +56,41 @@ class Limiter(Protocol):
         ...
 
 
-_RESERVE = """
-insert into rate_limits (egress, next_slot_at)
-values (
-  %(egress)s, coalesce(%(now)s::timestamptz, clock_timestamp()) + make_interval(secs => %(spacing_seconds)s)
-)
+_NOW: LiteralString = "coalesce(%(now)s::timestamptz, clock_timestamp())"
+_FREE: LiteralString = f"""greatest(
+    {_NOW} - make_interval(secs => %(burst_seconds)s),
+    case when r.next_slot_at <= {_NOW} + make_interval(secs => %(far_seconds)s) then r.next_slot_at end,
+    case when r.paused_at <= {_NOW} + make_interval(secs => %(margin_seconds)s) then r.paused_until end
+)"""
+"""The next slot that nobody has reserved. What a clock wrote that was ahead of the database's present time counts for nothing."""
+
+_RESERVE: LiteralString = f"""
+insert into rate_limits as r (egress, next_slot_at)
+values (%(egress)s, {_NOW} + make_interval(secs => %(spacing_seconds)s - %(burst_seconds)s))
 on conflict (egress) do update
-  set next_slot_at = greatest(rate_limits.next_slot_at, coalesce(%(now)s::timestamptz, clock_timestamp()))
-    + make_interval(secs => %(spacing_seconds)s)
-  where rate_limits.next_slot_at
-    <= coalesce(%(now)s::timestamptz, clock_timestamp()) + make_interval(secs => %(ahead_seconds_max)s)
-returning extract(
-  epoch from next_slot_at - make_interval(secs => %(spacing_seconds)s)
-    - coalesce(%(now)s::timestamptz, clock_timestamp())
-)::float8
+  set next_slot_at = {_FREE} + make_interval(secs => %(spacing_seconds)s)
+  where {_FREE} <= {_NOW} + make_interval(secs => %(ahead_seconds_max)s)
+returning extract(epoch from next_slot_at - make_interval(secs => %(spacing_seconds)s) - {_NOW})::float8
 """
 """Reserves the next slot and returns in how many seconds it is; no row where it is too far ahead."""
 
-_WAIT = """
-select extract(epoch from next_slot_at - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
-from rate_limits
-where egress = %(egress)s
+_WAIT: LiteralString = f"""
+select extract(epoch from {_FREE} - {_NOW})::float8 from rate_limits r where egress = %(egress)s
 """
 """How many seconds until the next slot that nobody has reserved."""
 
-_PAUSE = """
-insert into rate_limits (egress, next_slot_at)
-values (%(egress)s, coalesce(%(now)s::timestamptz, clock_timestamp()) + make_interval(secs => %(seconds)s))
+_PAUSE: LiteralString = f"""
+insert into rate_limits as r (egress, next_slot_at, paused_at, paused_until)
+values (%(egress)s, {_NOW}, {_NOW}, {_NOW} + make_interval(secs => %(seconds)s))
 on conflict (egress) do update
-  set next_slot_at = greatest(rate_limits.next_slot_at, excluded.next_slot_at)
+  set paused_at = excluded.paused_at, paused_until = greatest(
+    excluded.paused_until,
+    case when r.paused_at <= {_NOW} + make_interval(secs => %(margin_seconds)s) then r.paused_until end
+  )
 """
 
 _ADDRESSES = """
-select count(*) from rate_limits where next_slot_at > %(since)s and not egress like '%%#hint'
+select count(*) from rate_limits where next_slot_at > %(since)s and not egress like '%%#hint' and not egress like '%%#others'
 """
 
 
@@ -90,8 +100,17 @@ async def addresses_in_use(conn: Connection, *, since: datetime) -> int:
     return max(row[0] if row else 0, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of `rate_limits`: its slots are so far apart, and `burst` of them may be taken at once after a pause."""
+
+    egress: str
+    spacing_seconds: float
+    burst: int = 0
+
+
 class DatabaseLimiter:
-    """The limiter over one row of `rate_limits` an egress, and a second one for its hints.
+    """The limiter over one row of `rate_limits` an egress, and two more for what is not the sync's, and for hints.
 
     Times are the database's own, so that machines need no common clock, unless `clock` is given: a simulation
     steers by it. Every statement commits by itself; nothing is held while waiting.
@@ -108,60 +127,66 @@ class DatabaseLimiter:
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._pool = pool
-        self._egress = egress
-        self._spacing_seconds = spacing_seconds(per_second, per_minute)
+        spacing = spacing_seconds(per_second, per_minute)
+        self._all = _Row(egress, spacing)
+        self._others = _Row(f"{egress}#others", spacing * OTHERS_SHARE, OTHERS_BURST)
+        self._hints = _Row(f"{egress}#hint", spacing * HINT_SHARE)
         self._clock = clock
         self._sleep = sleep
 
     async def acquire(self, kind: Kind) -> None:
         """Return when one request may be sent; raise VendorBusy when that takes too long for its kind."""
+        rows = {
+            "hint": (self._hints, self._others, self._all),
+            "interactive": (self._others, self._all),
+            "background": (self._all,),
+        }
         left = WAIT_SECONDS_MAX[kind]
-        if kind == "hint":
-            left = await self._wait_for_slot(
-                f"{self._egress}#hint", self._spacing_seconds * HINT_SHARE, kind, left
-            )
-        await self._wait_for_slot(self._egress, self._spacing_seconds, kind, left)
+        for row in rows[kind]:
+            left = await self._wait_for_slot(row, kind, left)
 
     async def pause(self, seconds: float) -> None:
         """Let no process on this egress send a request for so long; an earlier, longer pause stays."""
-        parameters = {
-            "egress": self._egress,
-            "now": self._now(),
-            "seconds": min(max(seconds, 0), PAUSE_SECONDS_MAX),
-        }
+        parameters = self._parameters(self._all, seconds=min(max(seconds, 0), PAUSE_SECONDS_MAX))
         async with self._pool.connection() as conn:
             await conn.execute(_PAUSE, parameters)
 
-    async def _wait_for_slot(self, egress: str, spacing_seconds: float, kind: Kind, left: float) -> float:
+    async def _wait_for_slot(self, row: _Row, kind: Kind, left: float) -> float:
         """Return, at a slot of our own, how much of the waiting time is left."""
         while True:
-            wait = await self._reserve(egress, spacing_seconds, min(AHEAD_SECONDS_MAX[kind], left))
+            wait = await self._reserve(row, min(AHEAD_SECONDS_MAX[kind], left))
             if wait is not None:
                 await self._sleep(max(wait, 0))
                 return left - max(wait, 0)
             # Too far ahead: come back when it has come near, and compete again.
-            far = await self._seconds_until_free(egress)
+            far = await self._seconds_until_free(row)
             if far > left:
                 raise VendorBusy(far)
-            step = max(far - AHEAD_SECONDS_MAX[kind], spacing_seconds)
+            step = max(far - AHEAD_SECONDS_MAX[kind], row.spacing_seconds)
             await self._sleep(step)
             left -= step
 
-    async def _reserve(self, egress: str, spacing_seconds: float, ahead_seconds_max: float) -> float | None:
-        parameters = {
-            "egress": egress,
-            "now": self._now(),
-            "spacing_seconds": spacing_seconds,
-            "ahead_seconds_max": max(ahead_seconds_max, 0),
-        }
+    async def _reserve(self, row: _Row, ahead_seconds_max: float) -> float | None:
+        parameters = self._parameters(row, ahead_seconds_max=max(ahead_seconds_max, 0))
         async with self._pool.connection() as conn:
-            row = await (await conn.execute(_RESERVE, parameters)).fetchone()
-        return None if row is None else row[0]
+            found = await (await conn.execute(_RESERVE, parameters)).fetchone()
+        return None if found is None else found[0]
 
-    async def _seconds_until_free(self, egress: str) -> float:
+    async def _seconds_until_free(self, row: _Row) -> float:
         async with self._pool.connection() as conn:
-            row = await (await conn.execute(_WAIT, {"egress": egress, "now": self._now()})).fetchone()
-        return 0.0 if row is None else row[0]
+            found = await (await conn.execute(_WAIT, self._parameters(row))).fetchone()
+        return 0.0 if found is None else found[0]
+
+    def _parameters(self, row: _Row, **more: float) -> dict[str, str | float | datetime | None]:
+        return {
+            "egress": row.egress,
+            "now": self._now(),
+            "spacing_seconds": row.spacing_seconds,
+            "burst_seconds": row.burst * row.spacing_seconds,
+            "far_seconds": max(AHEAD_SECONDS_MAX.values()) + row.spacing_seconds + CLOCK_MARGIN_SECONDS,
+            "margin_seconds": CLOCK_MARGIN_SECONDS,
+            **more,
+        }
 
     def _now(self) -> datetime | None:
         return None if self._clock is None else self._clock()

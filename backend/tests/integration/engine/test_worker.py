@@ -295,6 +295,21 @@ async def test_engine_that_ends_or_fails_is_begun_anew(monkeypatch: pytest.Monke
     assert not state.is_alive
 
 
+async def test_clock_that_is_put_back_makes_the_engine_begin_anew():
+    """It remembers until when its periodic tasks were deferred, and would defer none until that time comes again."""
+    wall, passed = 1_000_000.0, 0.0
+    steps = iter([0.0, 5.0, -6.0, 3 * 3600.0, -3 * 3600.0])
+
+    async def sleep(seconds: float) -> None:
+        nonlocal wall, passed
+        passed += seconds
+        wall += seconds + next(steps)
+
+    await worker_module.until_clock_is_put_back(lambda: wall, lambda: passed, sleep)
+
+    assert list(steps) == []
+
+
 async def test_stopped_worker_ends_though_the_engine_waits_for_a_database_that_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ):

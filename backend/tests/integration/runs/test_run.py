@@ -424,6 +424,33 @@ async def test_process_whose_lease_was_taken_over_writes_nothing_more(pool: Pool
         assert (await salon.fetch("select history_read_at from companies"))[0]["history_read_at"] is None
 
 
+async def test_clock_that_was_hours_ahead_once_holds_nothing_up(pool: Pool):
+    """Not the next run, not a run that was under way then, and no change that came meanwhile."""
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        ahead = salon.with_context(lease_clock=salon.clock)
+        salon.clock.pass_seconds(3 * 3600)
+        await ahead.sync()
+        await ahead.runs.open_or_join(COMPANY_ID)
+        async with pool.connection() as conn:
+            await runs.claim_run(conn, COMPANY_ID, "killed", lease_now=salon.clock())
+        salon.clock.pass_seconds(-3 * 3600 + 60)
+        left = ahead.with_context(seconds_per_request=1800.0)
+        assert await left.runs.uncarried() == [COMPANY_ID]
+        await left.runs.carry(COMPANY_ID)
+        new = book(salon)
+        salon.clock.pass_seconds(1801)
+
+        assert await left.runs.due() == (COMPANY_ID,)
+        run = await left.sync()
+
+        assert run.status == "finished", run.error
+        assert (await salon.row(new))["status"] == "PENDING"
+        (company,) = await salon.fetch("select * from companies")
+        times = ("last_run_started_at", "last_complete_read_at", "changes_read_until")
+        assert all(company[name] <= salon.clock() for name in times)
+
+
 async def test_another_zone_moves_every_booking_to_it(pool: Pool):
     async with open_salon(pool) as salon:
         await salon.sync()

@@ -1,6 +1,7 @@
 """The rate limit over one database: a table of waits by an injected clock, and two real processes by the real one."""
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,9 @@ import pytest
 from tests.support.emulator import TurnedClock
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.yclients.errors import VendorBusy
-from zerkalo.yclients.limiter import PAUSE_SECONDS_MAX, SPACING_MARGIN, DatabaseLimiter
+from zerkalo.yclients.limiter import OTHERS_BURST, PAUSE_SECONDS_MAX, SPACING_MARGIN, DatabaseLimiter, Kind
 
+KINDS: tuple[Kind, ...] = ("hint", "interactive", "background")
 SPACING = 0.3 * SPACING_MARGIN
 
 
@@ -84,7 +86,7 @@ async def test_a_pause_stops_everybody_and_a_person_is_told_at_once(pool: Pool) 
         await limiter.acquire("interactive")
 
     assert caught.value.retry_after_seconds == pytest.approx(30, abs=0.01)
-    assert clock.slept == []
+    assert sum(clock.slept) == 0
     started = clock.now
     await limiter.acquire("background")
     assert (clock.now - started).total_seconds() == pytest.approx(30, abs=0.5)
@@ -99,6 +101,49 @@ async def test_a_machine_gives_up_on_a_pause_that_outlasts_its_patience(pool: Po
         await limiter.acquire("background")
 
     assert caught.value.retry_after_seconds == pytest.approx(PAUSE_SECONDS_MAX, abs=0.01)
+
+
+async def test_slot_and_pause_of_a_clock_that_was_hours_ahead_count_as_now(pool: Pool) -> None:
+    ahead, right = TurnedClock(), TurnedClock()
+    ahead.pass_seconds(3 * 3600)
+    await limiter_of(pool, ahead).acquire("hint")
+    await limiter_of(pool, ahead).pause(60)
+
+    for kind in KINDS:
+        await limiter_of(pool, right).acquire(kind)
+
+    assert sum(right.slept) <= 3 * SPACING
+
+
+async def test_pause_survives_a_clock_that_is_put_on_or_back_by_a_second(pool: Pool) -> None:
+    clock = TurnedClock()
+    await limiter_of(pool, clock).pause(30)
+    clock.pass_seconds(-1)
+
+    with pytest.raises(VendorBusy):
+        await limiter_of(pool, clock).acquire("interactive")
+
+
+async def test_people_who_ask_without_end_leave_the_sync_its_third(pool: Pool) -> None:
+    """25 of them at once, and hints: each asks again as soon as it was answered."""
+    limiter = DatabaseLimiter(pool, "default", per_second=20, per_minute=6000)
+    taken = dict.fromkeys(KINDS, 0)
+
+    async def ask_on(kind: Kind) -> None:
+        while sum(taken.values()) < 100:
+            with contextlib.suppress(VendorBusy):
+                await limiter.acquire(kind)
+                taken[kind] += 1
+
+    asking = [
+        ask_on("background"),
+        *(ask_on("interactive") for _ in range(25)),
+        ask_on("hint"),
+        ask_on("hint"),
+    ]
+    await asyncio.gather(*asking)
+
+    assert taken["background"] >= (100 - OTHERS_BURST) / 3 - 5
 
 
 PROGRAM = """

@@ -15,6 +15,7 @@ from zerkalo.runs.rules import IncompleteRead, ListWatch
 NOW = datetime(2026, 12, 2, 21, 30, tzinfo=UTC)
 INTERVAL = timedelta(minutes=30)
 MOSCOW = ZoneInfo("Europe/Moscow")
+BERLIN = ZoneInfo("Europe/Berlin")
 HONOLULU = ZoneInfo("Pacific/Honolulu")
 
 
@@ -37,6 +38,24 @@ def test_company_is_due_one_interval_after_its_last_start(started_before: timede
     one = company(last_run_started_at=NOW - started_before)
 
     assert rules.is_due(one, now=NOW, companies_count=1, interval=INTERVAL) is due
+
+
+def test_times_that_lie_ahead_are_not_known_and_the_company_is_due():
+    ahead = NOW + timedelta(hours=3)
+    one = company(last_run_started_at=ahead, last_complete_read_at=ahead, changes_read_until=ahead)
+
+    known = rules.believed(one, NOW)
+
+    assert rules.is_due(known, now=NOW, companies_count=1, interval=INTERVAL)
+    assert (known.last_complete_read_at, known.changes_read_until) == (None, None)
+    assert known.history_read_at == one.history_read_at
+
+
+def test_clock_of_another_machine_may_be_some_seconds_ahead():
+    one = company(last_run_started_at=NOW + timedelta(seconds=30))
+
+    assert rules.believed(one, NOW) == one
+    assert not rules.is_due(one, now=NOW, companies_count=1, interval=INTERVAL)
 
 
 def test_few_companies_have_their_first_run_at_once():
@@ -84,6 +103,27 @@ def test_changes_of_an_unknown_zone_are_asked_for_early_enough_for_every_zone():
 
     for name in ("Pacific/Honolulu", "America/New_York", "Europe/Moscow", "Asia/Kamchatka"):
         assert asked <= rules.changed_after(NOW, ZoneInfo(name))
+
+
+@pytest.mark.parametrize(
+    ("moment", "told"),
+    [
+        (datetime(2026, 10, 25, 0, 15, tzinfo=UTC), "2026-10-25T01:05"),
+        (datetime(2026, 10, 25, 1, 5, tzinfo=UTC), "2026-10-25T01:55"),
+        (datetime(2026, 10, 25, 1, 25, tzinfo=UTC), "2026-10-25T02:15"),
+        (datetime(2026, 10, 25, 0, 5, tzinfo=UTC), "2026-10-25T01:55"),
+    ],
+    ids=["first pass", "just set back", "second pass", "before"],
+)
+def test_changes_are_asked_for_across_the_hour_that_comes_twice(moment: datetime, told: str):
+    """Berlin: 3:00 becomes 2:00. Whichever of the two hours the vendor takes the wall clock for, no change is left out."""
+    asked = rules.changed_after(moment, BERLIN)
+
+    assert asked == datetime.fromisoformat(told)
+    as_second_hour = asked.replace(tzinfo=BERLIN, fold=1).astimezone(UTC)
+    walls = [(moment + timedelta(minutes=m)).astimezone(BERLIN).replace(tzinfo=None) for m in range(180)]
+    assert as_second_hour <= moment
+    assert asked <= min(walls)
 
 
 def test_slices_of_a_first_run_cover_every_day_once():

@@ -297,7 +297,9 @@ create table calendar_tokens (
 -- YCLIENTS limits calls per IP address: one row an address we call from, shared by all processes.
 create table rate_limits (
     egress        text primary key,
-    next_slot_at  timestamptz not null
+    next_slot_at  timestamptz not null,
+    paused_at     timestamptz,                        -- when YCLIENTS last said 429 or Retry-After
+    paused_until  timestamptz
 );
 
 -- Small facts about this installation: when the worker last showed itself, which settings were last swept.
