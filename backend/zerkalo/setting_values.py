@@ -45,6 +45,15 @@ def postgres_url(text: str) -> str:
     return text
 
 
+def schema_name(text: str) -> str:
+    """A schema of PostgreSQL whose name needs no quotes, and that is not PostgreSQL's own."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", text) or text.startswith("pg_"):
+        raise ValueError("must be a name of small letters, digits and _, not beginning with a digit or pg_")
+    if text == "public":
+        raise ValueError("must not be public: another program's tables may stand there")
+    return text
+
+
 def smtp_url(text: str) -> str:
     """A mail server: smtp:// (STARTTLS where offered) or smtps:// (TLS from the first byte)."""
     return _url(text, ("smtp", "smtps"), "must be smtp://user:password@host:port, or smtps:// the same way")

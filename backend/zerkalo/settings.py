@@ -65,6 +65,8 @@ class Settings(BaseModel):
         None, "postgresql://zerkalo:password@localhost:5432/zerkalo"
     )
     """None means the embedded server."""
+    database_schema: Annotated[str, BeforeValidator(values.schema_name)] = _setting("zerkalo", "zerkalo")
+    """The schema that all our tables stand in."""
     data_dir: Path = _setting(Path("data"), "data")
     """Absolute after `load_settings`; it need not exist yet."""
 

@@ -24,6 +24,7 @@ from tests.integration.processes.test_sync_processes import as_url
 from tests.support.application import free_port
 from tests.support.database import open_folder
 from tests.support.million import fill
+from zerkalo.db.address import in_schema
 from zerkalo.db.database import embedded_database
 from zerkalo.db.migrate import upgrade
 
@@ -63,7 +64,7 @@ class Stage:
 def open_stage() -> Iterator[Stage]:
     """Yields a stage on the embedded PostgreSQL, fsync on."""
     with open_folder() as folder, embedded_database(folder) as dsn:
-        yield Stage(dsn, folder)
+        yield Stage(in_schema(dsn), folder)
 
 
 def settings_of(dsn: str, *, yclients_url: str = NOWHERE) -> dict[str, str]:

@@ -17,6 +17,7 @@ import psycopg
 from embedded_postgres import clean_environment
 from embedded_postgres.account import Account, account_for, server_folder
 from tests.chaos.charges import Charge, descendants
+from zerkalo.db.address import in_schema
 
 DISK_MEBIBYTES = 320
 CHUNK_BYTES = 1024 * 1024
@@ -55,7 +56,7 @@ class Postgres:
 
     @property
     def dsn(self) -> str:
-        return f"postgresql://postgres@/postgres?host={self.data}"
+        return in_schema(f"postgresql://postgres@/postgres?host={self.data}")
 
     def connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection of the onlooker's."""

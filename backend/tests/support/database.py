@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from zerkalo.db.address import in_schema
 from zerkalo.db.database import embedded_database
 from zerkalo.db.migrate import upgrade
 
@@ -56,7 +57,7 @@ class TestServer:
         self._execute("drop database if exists {} with (force)", name)
 
     def dsn_of(self, database: str) -> str:
-        return make_conninfo(self.maintenance_dsn, dbname=database)
+        return in_schema(make_conninfo(self.maintenance_dsn, dbname=database))
 
     def _execute(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.maintenance_dsn, autocommit=True) as conn:

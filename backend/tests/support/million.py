@@ -74,7 +74,7 @@ def fill(dsn: str, *, bookings: int, companies: Sequence[int]) -> None:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("set maintenance_work_mem = '256MB'")
         indexes = conn.execute(
-            "select indexname, indexdef from pg_indexes where schemaname = 'public'"
+            "select indexname, indexdef from pg_indexes where schemaname = 'zerkalo'"
             " and tablename in ('bookings', 'bonus_entries')"
             " and indexname not in (select conname from pg_constraint)"
         ).fetchall()

@@ -13,6 +13,7 @@ import psycopg
 from embedded_postgres.account import account_for
 from embedded_postgres.binaries import MAJOR, clean_environment, wheel_folder
 from tests.support.database import open_folder
+from zerkalo.db.address import in_schema
 from zerkalo.db.backup import SERVER_MAJORS
 
 START_SECONDS_MAX = 30
@@ -58,7 +59,7 @@ def own_server(programs: Path) -> Iterator[str]:
             **lent,
         )
         try:
-            dsn = f"postgresql://postgres@/postgres?host={data}"
+            dsn = in_schema(f"postgresql://postgres@/postgres?host={data}")
             deadline = time.monotonic() + START_SECONDS_MAX
             while True:
                 try:

@@ -10,56 +10,19 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded_postgres import program
+from zerkalo.db.address import schema_of
 
 LOCK_WAIT_SECONDS_MAX = 60
 SERVER_MAJORS = range(15, 19)
 
-_OURS = """
-    n.nspname = 'public' and not exists (
-        select from pg_depend e
-        where e.objid = o.oid and e.classid = o.tableoid and e.deptype in ('e', 'a', 'i'))"""
-"""Objects of schema `public` that stand for themselves: no part of another one, and of no extension, since the
-salon may have installed one there."""
-
-_COUNT_RELATIONS = (
-    f"select count(*) from pg_class o join pg_namespace n on n.oid = o.relnamespace where {_OURS}"
-)
+_COUNT_RELATIONS = """
+    select count(*) from pg_class o join pg_namespace n on n.oid = o.relnamespace
+    where n.nspname = current_setting('search_path')"""
 
 _COUNT_OTHERS = """
     select count(*) from pg_stat_activity
-    where datname = current_database() and pid <> pg_backend_pid() and usename is not null
-        and coalesce(backend_type, 'client backend') = 'client backend'"""
-
-_EMPTY_PUBLIC = f"""
-set client_min_messages = warning;
-do $$
-declare
-    it record;
-    overload record;
-begin
-    for it in
-        select case o.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
-            when 'f' then 'foreign table' else 'table' end as kind, o.relname as name
-        from pg_class o join pg_namespace n on n.oid = o.relnamespace
-        where {_OURS} and o.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
-        union all
-        select 'routine', o.proname from pg_proc o join pg_namespace n on n.oid = o.pronamespace where {_OURS}
-        union all
-        select 'type', o.typname from pg_type o join pg_namespace n on n.oid = o.typnamespace
-        where {_OURS} and o.typtype in ('e', 'd', 'c', 'r')
-    loop
-        -- "cascade" takes what hangs on it along, which is then gone when its own turn comes.
-        if it.kind <> 'routine' then
-            execute format('drop %s if exists public.%I cascade', it.kind, it.name);
-        else
-            for overload in select o.oid::regprocedure::text as name from pg_proc o
-                    join pg_namespace n on n.oid = o.pronamespace where {_OURS} and o.proname = it.name loop
-                execute format('drop routine if exists %s cascade', overload.name);
-            end loop;
-        end if;
-    end loop;
-end $$;
-"""
+    where datname = current_database() and pid <> pg_backend_pid() and application_name like 'zerkalo %'"""
+"""Ours alone: another program may go on working beside."""
 
 
 class BackupError(Exception):
@@ -67,7 +30,7 @@ class BackupError(Exception):
 
 
 def backup(dsn: str, file: Path) -> int:
-    """Writes the whole database at `dsn` to `file` (PostgreSQL's custom format), returns its size in bytes.
+    """Write our schema of the database at `dsn` to `file` (PostgreSQL's custom format), return its size in bytes.
 
     One consistent moment, while others go on writing. The file is readable by its owner only, and appears whole or
     not at all: an older one of the same name stays until then. Raises `BackupError`.
@@ -82,6 +45,7 @@ def backup(dsn: str, file: Path) -> int:
     command = [
         str(program("pg_dump")),
         *("--format=custom", "--no-owner", "--no-privileges", "--no-statistics", f"--file={unfinished}"),
+        f"--schema={schema_of(dsn)}",
         *(f"--lock-wait-timeout={LOCK_WAIT_SECONDS_MAX}s", f"--dbname={conninfo}"),
     ]
     try:
@@ -101,10 +65,10 @@ def backup(dsn: str, file: Path) -> int:
 
 
 def restore(dsn: str, file: Path, *, force: bool = False) -> None:
-    """Fills the database at `dsn` (PostgreSQL 15 to 18) from `file`, in one transaction: whole or not at all.
+    """Fill our schema of the database at `dsn` (PostgreSQL 15 to 18) from `file`, in one transaction: whole or not at all.
 
-    Refuses one that holds any table or that others are connected to; with `force` the objects of its schema
-    `public` (but for extensions) are dropped in the same transaction first. Raises `BackupError`. It ends at the
+    Refuse a schema that holds any table, or that other processes of ours are connected to; with `force` our schema is
+    dropped in the same transaction first, and nothing else of the database. Raises `BackupError`. It ends at the
     revision of the backup: migrate afterwards.
     """
     if not file.is_file():
@@ -138,7 +102,7 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
     assert writer.stderr
     with reader, writer:
         try:
-            writer.stdin.write(b"begin;\n" + (_EMPTY_PUBLIC.encode() if force else b""))
+            writer.stdin.write(_make_room(schema_of(dsn), force=force))
             _copy_script(reader.stdout, writer.stdin)
             # The commit goes last and only after a whole read: a file that breaks off changes nothing.
             if reader.wait() == 0:
@@ -153,6 +117,12 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
             raise BackupError(f"{file} can't be read: {_reason(unreadable)}")
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute("analyze")  # without statistics the first queries would choose bad plans
+
+
+def _make_room(schema: str, *, force: bool) -> bytes:
+    """The head of the script: the file brings our schema along, so that it must not be there."""
+    drop = f"drop schema if exists {schema}{' cascade' if force else ''};"
+    return f"begin;\nset client_min_messages = warning;\n{drop}\n".encode()
 
 
 def _without_password(dsn: str) -> tuple[str, dict[str, str]]:
@@ -187,8 +157,8 @@ def _check_target(dsn: str, *, force: bool) -> None:
             return
         if _count(conn, _COUNT_RELATIONS):
             raise BackupError(
-                "the database is not empty: restore into an empty one,"
-                " or replace everything in this one with `zerkalo restore FILE --force`"
+                f"the schema {schema_of(dsn)} is not empty: restore into a database without it,"
+                " or replace everything in it with `zerkalo restore FILE --force`"
             )
         if _count(conn, _COUNT_OTHERS):
             raise BackupError(

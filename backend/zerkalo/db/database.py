@@ -12,6 +12,7 @@ from embedded_postgres import (
     NotAvailableHere,
     OtherMajorVersion,
 )
+from zerkalo.db.address import in_schema
 
 DATABASE = "zerkalo"
 """The name of our database in the embedded server."""
@@ -37,20 +38,23 @@ class DatabaseSettings(Protocol):
     def database_url(self) -> str | None: ...
     @property
     def data_dir(self) -> Path: ...
+    @property
+    def database_schema(self) -> str: ...
 
 
 def database(settings: DatabaseSettings, *, serves: bool = False) -> Database:
     """The database in use, for `with` or `async with`: one's own of DATABASE_URL, else the embedded one.
 
-    Yields its address. The embedded one is started if it does not run, and stopped at the end if nobody else uses
+    Yields its address, which names our schema (`db.address`). The embedded one is started if it does not run, and stopped at the end if nobody else uses
     it; with `serves` (the server's process) it is stopped at the end in any case. Raises `EmbeddedError` with
     one line for the user. It is not migrated by this.
     """
-    return (
+    inner = (
         OwnServer(settings.database_url)
         if settings.database_url
         else embedded_database(settings.data_dir, serves=serves)
     )
+    return InSchema(inner, settings.database_schema)
 
 
 def embedded_database(data_dir: Path, *, serves: bool = False, durable: bool = True) -> EmbeddedPostgres:
@@ -71,6 +75,30 @@ def advice(error: EmbeddedError) -> str:
             return "run `zerkalo backup FILE` with the Zerkalo that made them, then `zerkalo restore FILE` with this one"
         case _:
             return ""
+
+
+class InSchema:
+    """A database in use whose address names our schema."""
+
+    def __init__(self, database: Database, schema: str) -> None:
+        self._database = database
+        self._schema = schema
+
+    def __enter__(self) -> str:
+        return in_schema(self._database.__enter__(), self._schema)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._database.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> str:
+        return in_schema(await self._database.__aenter__(), self._schema)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        await self._database.__aexit__(kind, error, trace)
 
 
 class OwnServer:

@@ -9,8 +9,10 @@ from functools import cache
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import TupleRow
 
+from zerkalo.db.address import schema_of
 from zerkalo.db.pool import Connection
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -19,6 +21,7 @@ LOCK_TIMEOUT_SECONDS = 5
 MIGRATION_LOCK_KEY = 7_305_115
 """Advisory lock: two processes that start at once migrate one after the other."""
 
+# Without a schema's name these see our schema alone: it is the whole search path of every address (`db.address`).
 _VERSION_SQL = "select version_num from alembic_version"
 _HAS_VERSION_SQL = "select to_regclass('alembic_version') is not null"
 
@@ -30,7 +33,8 @@ class MigrationError(Exception):
 def upgrade(dsn: str) -> bool:
     """Brings the database at `dsn` to `head_revision()`. Returns whether there was anything to do.
 
-    Every pending migration runs in one transaction, under an advisory lock. Raises `MigrationError` when the
+    `dsn` is an address made by `db.address.in_schema`; the schema is made where it is missing. Every pending migration
+    runs in one transaction, under an advisory lock. Raises `MigrationError` when the
     database is at a revision that this code does not know (a newer Zerkalo made it), `psycopg.Error` when
     PostgreSQL refuses something. Calls nothing else; safe to repeat and to run from several processes at once.
     """
@@ -45,7 +49,9 @@ def upgrade(dsn: str) -> bool:
                 " install the newer version that made it"
             )
         conn.execute("select set_config('lock_timeout', %s, false)", [f"{LOCK_TIMEOUT_SECONDS}s"])
-        _run_alembic(conn)
+        schema = schema_of(dsn)
+        conn.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+        _run_alembic(conn, schema)
     return True
 
 
@@ -96,7 +102,7 @@ def _current_revision_sync(conn: psycopg.Connection[TupleRow]) -> str | None:
     return row[0] if row else None
 
 
-def _run_alembic(conn: psycopg.Connection[TupleRow]) -> None:
+def _run_alembic(conn: psycopg.Connection[TupleRow], schema: str) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine
@@ -108,4 +114,5 @@ def _run_alembic(conn: psycopg.Connection[TupleRow]) -> None:
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     with engine.connect() as connection:
         config.attributes["connection"] = connection
+        config.attributes["schema"] = schema
         command.upgrade(config, "head")

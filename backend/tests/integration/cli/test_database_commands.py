@@ -1,5 +1,6 @@
 """`migrate`, `psql`, `backup` and `restore` as they are typed: what they print and how they end."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -133,8 +134,14 @@ def test_password_stands_on_no_command_line(folder: Path, dsn: str, words: list[
 
 
 def _command_lines(pid: int) -> list[str]:
-    process = psutil.Process(pid)
-    return [" ".join(p.cmdline()) for p in [process, *process.children()]]
+    """The command lines of a process and its children; one that ends meanwhile has none any more."""
+    lines: list[str] = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in [process, *process.children()]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                lines.append(" ".join(one.cmdline()))
+    return lines
 
 
 def test_backup_and_restore_carry_a_salon_over(folder: Path) -> None:

@@ -51,7 +51,7 @@ def _content(dsn: str) -> list[tuple[object, ...]]:
 
 def _tables(dsn: str) -> int:
     with psycopg.connect(dsn) as conn:
-        row = conn.execute("select count(*) from pg_tables where schemaname = 'public'").fetchone()
+        row = conn.execute("select count(*) from pg_tables where schemaname = 'zerkalo'").fetchone()
     assert row is not None
     return row[0]
 
@@ -145,7 +145,17 @@ def test_restore_by_force_replaces_what_was_there(filled_dsn: str, empty_dsn: st
 def test_restore_refuses_while_others_are_connected(filled_dsn: str, empty_dsn: str, tmp_path: Path) -> None:
     backup(filled_dsn, tmp_path / "b")
 
-    with psycopg.connect(empty_dsn), pytest.raises(BackupError, match=r"others are connected.*zerkalo serve"):
+    with (
+        psycopg.connect(empty_dsn, application_name="zerkalo server"),
+        pytest.raises(BackupError, match=r"others are connected.*zerkalo serve"),
+    ):
+        restore(empty_dsn, tmp_path / "b")
+
+
+def test_another_program_may_stay_connected(filled_dsn: str, empty_dsn: str, tmp_path: Path) -> None:
+    backup(filled_dsn, tmp_path / "b")
+
+    with psycopg.connect(empty_dsn, application_name="the salon's app"):
         restore(empty_dsn, tmp_path / "b")
 
 
@@ -178,7 +188,7 @@ def test_file_that_is_no_backup_is_refused(empty_dsn: str, tmp_path: Path) -> No
 def test_setting_that_old_servers_lack_is_left_out_of_the_head_and_nothing_out_of_the_rows() -> None:
     head = b"SET lock_timeout = 0;\n"
     newer = b"SET transaction_timeout = 0;\n"
-    rows = b"COPY public.users (name) FROM stdin;\n" + newer + b"\\.\n"
+    rows = b"COPY zerkalo.users (name) FROM stdin;\n" + newer + b"\\.\n"
     target = io.BytesIO()
 
     _copy_script(io.BytesIO(head + newer + rows), target)

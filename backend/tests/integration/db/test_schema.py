@@ -8,12 +8,13 @@ import pytest
 
 import zerkalo.db
 from tests.support.database import TestServer
+from zerkalo.db.address import in_schema
 from zerkalo.db.migrate import MigrationError, current_revision, head_revision, is_current, upgrade
 from zerkalo.db.pool import Connection, Pool
 
 SCHEMA = Path(zerkalo.db.__file__).parent / "schema.sql"
 
-OURS = "n.nspname = 'public' and c.relname not like all (array['%%procrastinate%%', 'alembic_version%%'])"
+OURS = "n.nspname = 'zerkalo' and c.relname not like all (array['%%procrastinate%%', 'alembic_version%%'])"
 CATALOGS = {
     "tables": f"""
         select c.relname, c.relkind, c.relpersistence, c.reloptions, obj_description(c.oid)
@@ -31,19 +32,19 @@ CATALOGS = {
     "indexes": f"""
         select i.indexname, i.indexdef from pg_indexes i
             join pg_class c on c.relname = i.tablename join pg_namespace n on n.oid = c.relnamespace
-        where {OURS} and i.schemaname = 'public'""",
+        where {OURS} and i.schemaname = 'zerkalo'""",
     "triggers": f"""
         select c.relname, t.tgname, t.tgenabled, pg_get_triggerdef(t.oid)
         from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
         where {OURS} and not t.tgisinternal""",
     "functions": """
         select p.proname, pg_get_functiondef(p.oid) from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = 'public' and p.proname not like 'procrastinate%%'""",
+        where n.nspname = 'zerkalo' and p.proname not like 'procrastinate%%'""",
     "types": """
         select t.typname, t.typtype, (select array_agg(e.enumlabel order by e.enumsortorder) from pg_enum e
             where e.enumtypid = t.oid)
         from pg_type t join pg_namespace n on n.oid = t.typnamespace
-        where n.nspname = 'public' and t.typname not like all (array['%%procrastinate%%', '%%alembic_version'])""",
+        where n.nspname = 'zerkalo' and t.typname not like all (array['%%procrastinate%%', '%%alembic_version'])""",
 }
 
 
@@ -67,6 +68,7 @@ def empty_dsn(database_server: TestServer):
 @pytest.mark.parametrize("catalog", CATALOGS)
 def test_schema_page_shows_what_migrations_make(dsn: str, empty_dsn: str, catalog: str) -> None:
     with psycopg.connect(empty_dsn) as conn:
+        conn.execute("create schema zerkalo")
         conn.execute(SCHEMA.read_text(encoding="utf-8").encode())
 
     made, shown = _catalog(dsn)[catalog], _catalog(empty_dsn)[catalog]
@@ -116,28 +118,56 @@ def test_revision_of_a_newer_version_is_left_alone(dsn: str) -> None:
 
 def test_migration_that_fails_leaves_nothing(empty_dsn: str) -> None:
     with psycopg.connect(empty_dsn, autocommit=True) as conn:
+        conn.execute("create schema zerkalo")
         conn.execute("create table audit_entries (in_the_way int)")
 
     with pytest.raises(psycopg.errors.DuplicateTable):
         upgrade(empty_dsn)
 
     with psycopg.connect(empty_dsn) as conn:
-        assert conn.execute("select tablename from pg_tables where schemaname = 'public'").fetchall() == [
+        assert conn.execute("select tablename from pg_tables where schemaname = 'zerkalo'").fetchall() == [
             ("audit_entries",)
         ]
 
 
-def test_database_of_the_first_version_is_brought_up_to_date_with_what_is_in_it(empty_dsn: str) -> None:
-    upgrade(empty_dsn)
-    with psycopg.connect(empty_dsn, autocommit=True) as conn:
-        conn.execute("alter table users drop column email_verified, drop column phone_verified")
-        conn.execute("update alembic_version set version_num = '0001_initial'")
-        conn.execute(
-            "insert into users (email, phone, email_verified_at) values ('a@salon.test', '+7', now())"
-        )
+def test_everything_of_ours_stands_in_our_schema(dsn: str) -> None:
+    with psycopg.connect(dsn) as conn:
+        elsewhere = conn.execute("""
+            select n.nspname, c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where n.nspname not in ('zerkalo', 'pg_catalog', 'information_schema') and n.nspname not like 'pg_toast%'
+            union all
+            select n.nspname, p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+            where n.nspname not in ('zerkalo', 'pg_catalog', 'information_schema')
+        """).fetchall()
 
+    assert elsewhere == []
+
+
+def test_another_schema_may_be_named(empty_dsn: str) -> None:
+    other = in_schema(empty_dsn, "mirror_2")
+
+    assert upgrade(other) is True
     assert upgrade(empty_dsn) is True
 
-    with psycopg.connect(empty_dsn) as conn:
-        verified = conn.execute("select email_verified, phone_verified from users").fetchall()
-    assert verified == [(True, False)]
+    with psycopg.connect(other) as conn:
+        found = conn.execute("select schemaname from pg_tables where tablename = 'bookings' order by 1")
+        assert found.fetchall() == [("mirror_2",), ("zerkalo",)]
+        seen = conn.execute("select 'bookings'::regclass = 'mirror_2.bookings'::regclass").fetchone()
+        assert seen == (True,)
+
+
+def test_functions_and_triggers_work_from_a_session_with_another_path(dsn: str) -> None:
+    with psycopg.connect(in_schema(dsn, "elsewhere"), autocommit=True) as conn:
+        conn.execute("insert into zerkalo.users (email) values ('a@salon.test')")
+        conn.execute("""
+            insert into zerkalo.bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)
+            select id, 5, 'adjustment', 'k', now(), now() from zerkalo.users
+        """)
+        with pytest.raises(psycopg.errors.RaiseException, match="only grows"):
+            conn.execute("delete from zerkalo.bonus_entries")
+        # A job of the engine passes through its triggers.
+        conn.execute(
+            "insert into zerkalo.procrastinate_jobs (queue_name, task_name) values ('bell', 'sweep')"
+        )
+        events = conn.execute("select count(*) from zerkalo.procrastinate_events").fetchone()
+        assert events == (1,)

@@ -466,7 +466,7 @@ async def test_every_table_is_weighed_told_and_given_up(people: PeopleApi) -> No
     async with people.pool.connection() as conn:
         tables = await (
             await conn.execute(
-                "select tablename from pg_tables where schemaname = 'public'"
+                "select tablename from pg_tables where schemaname = 'zerkalo'"
                 " and tablename not like 'procrastinate%' and tablename <> 'alembic_version'"
             )
         ).fetchall()

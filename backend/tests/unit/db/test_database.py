@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from embedded_postgres import DataFolderUnusable, EmbeddedError, NotAvailableHere, OtherMajorVersion
 from zerkalo.db.database import advice, database
@@ -12,9 +13,14 @@ def test_own_server_is_used_as_it_is():
     class Settings:
         database_url = "postgresql://salon.example/zerkalo"
         data_dir = Path("/nonexistent")
+        database_schema = "mirror"
 
     with database(Settings()) as dsn:
-        assert dsn == "postgresql://salon.example/zerkalo"
+        assert conninfo_to_dict(dsn) == {
+            "host": "salon.example",
+            "dbname": "zerkalo",
+            "options": "-c search_path=mirror",
+        }
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,11 @@
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-context.configure(connection=connection, transaction_per_migration=False)
+attributes = context.config.attributes
+context.configure(
+    connection=attributes["connection"],
+    version_table_schema=attributes["schema"],
+    transaction_per_migration=False,
+)
 with context.begin_transaction():
     context.run_migrations()
