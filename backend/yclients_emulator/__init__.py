@@ -4,8 +4,10 @@ It keeps its own truth in memory and speaks YCLIENTS's HTTP and webhooks, quirks
 nothing of zerkalo and shares no parsing, time or money code with it, so that a mistake of ours cannot hide in both.
 """
 
-from yclients_emulator.emulator import Emulator, new_demo_emulator
+from yclients_emulator.app import build_app
+from yclients_emulator.emulator import Emulator
 from yclients_emulator.hooks import DeliveryFailed, HttpSender, Sender
+from yclients_emulator.salon import new_demo_emulator
 from yclients_emulator.settings import EmulatorSettings
 
 __all__ = [
@@ -14,5 +16,6 @@ __all__ = [
     "EmulatorSettings",
     "HttpSender",
     "Sender",
+    "build_app",
     "new_demo_emulator",
 ]

@@ -9,9 +9,11 @@ from functools import partial
 
 import uvicorn
 
-from yclients_emulator.emulator import Emulator, new_demo_emulator
+from yclients_emulator.app import build_app
+from yclients_emulator.emulator import Emulator
 from yclients_emulator.hooks import HookModes
 from yclients_emulator.life import Life, Person
+from yclients_emulator.salon import new_demo_emulator
 from yclients_emulator.settings import EmulatorSettings
 
 SHUTDOWN_SECONDS = 2
@@ -46,7 +48,7 @@ def build(
 def new_server(emulator: Emulator, host: str = "127.0.0.1", port: int = 8100) -> uvicorn.Server:
     """A server not yet started, for who runs it beside other things: `await server.serve()`."""
     config = uvicorn.Config(
-        emulator.app,
+        build_app(emulator),
         host=host,
         port=port,
         log_level="warning",

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from starlette.applications import Starlette
 
 from yclients_emulator.faults import Faults
 from yclients_emulator.hooks import HookQueue, HttpSender, Sender
@@ -37,15 +36,15 @@ class SeenRequest(Struct, frozen=True, kw_only=True):
     http_status: int
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 class Emulator:
-    """A vendor that can be talked to over HTTP (`app`), called directly, and made to fail.
+    """A vendor that can be talked to over HTTP (`app.build_app`), called directly, and made to fail.
 
     `seed` decides everything random; `clock` (aware) is the emulator's time and `sleep` what a hanging answer waits
-    with: a simulation passes its own. `sender` carries webhooks. Nothing runs by itself until `app`'s lifespan
+    with: a simulation passes its own. `sender` carries webhooks. Nothing runs by itself until the app's lifespan
     starts, which in process (ASGITransport) it does not: there the caller delivers with `hooks.deliver_due()`.
     """
 
@@ -54,7 +53,7 @@ class Emulator:
         settings: EmulatorSettings | None = None,
         *,
         seed: int = 1,
-        clock: Callable[[], datetime] = _utc_now,
+        clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         sender: Sender | None = None,
     ) -> None:
@@ -75,7 +74,6 @@ class Emulator:
         self.limiter = RateLimiter()
         self._rendered: dict[tuple[int, View], tuple[tuple[object, ...], bytes]] = {}
         self._listings: dict[tuple[int, ListFilter, str], tuple[int, Listing]] = {}
-        self.app: Starlette = _build_app(self)
 
     def random(self, stream: str) -> Random:
         """A stream of chance of its own, so that asking more of one does not shift the others."""
@@ -196,26 +194,3 @@ class Emulator:
                 "data": payment,
             },
         )
-
-
-def _build_app(emulator: Emulator) -> Starlette:
-    # The routes need the class above, the class needs the routes: the import is made when both exist.
-    from yclients_emulator.app import build_app
-
-    return build_app(emulator)
-
-
-def new_demo_emulator(
-    settings: EmulatorSettings | None = None,
-    *,
-    seed: int = 1,
-    clock: Callable[[], datetime] = _utc_now,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    sender: Sender | None = None,
-) -> Emulator:
-    """An emulator with the demo salon in it: three branches, masters, past weeks and coming days, all by `seed`."""
-    from yclients_emulator.salon import fill_demo
-
-    emulator = Emulator(settings, seed=seed, clock=clock, sleep=sleep, sender=sender)
-    fill_demo(emulator)
-    return emulator

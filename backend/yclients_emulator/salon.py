@@ -1,11 +1,15 @@
 """The demo salon: invented people and prices, three branches in three zones, past weeks and coming days."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from random import Random
 
-from yclients_emulator.emulator import Emulator
+from yclients_emulator.emulator import Emulator, utc_now
+from yclients_emulator.hooks import Sender
 from yclients_emulator.model import Activity, Category, Company, Service, Staff
 from yclients_emulator.schedule import is_busy, working_window
+from yclients_emulator.settings import EmulatorSettings
 
 MOSCOW, YEKATERINBURG, BERLIN = 100200, 100201, 100202
 HISTORY_DAYS = 21
@@ -50,6 +54,20 @@ SERVICES = (  # title, category, price from and to in roubles, minutes
     ("Педикюр", 2, 2990.5, 2990.5, 90),
 )
 CATEGORIES = ("Волосы", "Цвет", "Ногти")
+
+
+def new_demo_emulator(
+    settings: EmulatorSettings | None = None,
+    *,
+    seed: int = 1,
+    clock: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    sender: Sender | None = None,
+) -> Emulator:
+    """An emulator with the demo salon in it: three branches, masters, past weeks and coming days, all by `seed`."""
+    emulator = Emulator(settings, seed=seed, clock=clock, sleep=sleep, sender=sender)
+    fill_demo(emulator)
+    return emulator
 
 
 def fill_demo(emulator: Emulator) -> None:

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from tests.simulation.database import SimulatedCrash
 from tests.simulation.engine import Job, SimulatedBells
+from yclients_emulator import build_app
 from zerkalo.codes.rules import new_code
 from zerkalo.composition import _ports
 from zerkalo.engine.bells import Bells
@@ -233,7 +234,7 @@ class Wire(httpx2.AsyncBaseTransport):
         self._world = world
         self._process = process
         self._rng = rng
-        self._app = httpx2.ASGITransport(app=world.emulator.app)
+        self._app = httpx2.ASGITransport(app=build_app(world.emulator))
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await self._pass_time()

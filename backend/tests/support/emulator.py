@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from yclients_emulator import DeliveryFailed, Emulator
+from yclients_emulator import DeliveryFailed, Emulator, build_app
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "yclients"
 NOON = datetime(2026, 12, 2, 9, 0, tzinfo=UTC)  # a Wednesday, noon in Moscow
@@ -68,7 +68,7 @@ def caller(
 ) -> httpx2.AsyncClient:
     """A client of the emulator's API, in process, with both tokens unless told otherwise."""
     return httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=emulator.app, client=(address, 1)),
+        transport=httpx2.ASGITransport(app=build_app(emulator), client=(address, 1)),
         base_url="http://yclients/api/v1/",
         headers=TOKENS if headers is None else headers,
     )

@@ -11,7 +11,7 @@ import httpx2
 from psycopg.rows import dict_row
 
 from tests.support.emulator import TurnedClock
-from yclients_emulator import Emulator, EmulatorSettings, desk, new_demo_emulator
+from yclients_emulator import Emulator, EmulatorSettings, build_app, desk, new_demo_emulator
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
@@ -111,7 +111,7 @@ async def open_salon(
         settings.partner_token,
         settings.user_token,
         NoLimit(),
-        transport=httpx2.ASGITransport(app=emulator.app),
+        transport=httpx2.ASGITransport(app=build_app(emulator)),
         clock=clock,
         sleep=clock.sleep,
         rng=lambda: 0.5,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.emulator import TurnedClock
 from tests.support.scripted_yclients import OpenLimiter
-from yclients_emulator.emulator import Emulator, new_demo_emulator
+from yclients_emulator import Emulator, build_app, new_demo_emulator
 from yclients_emulator.faults import Fault
 from yclients_emulator.settings import EmulatorSettings
 from zerkalo.yclients.client import YclientsClient, appointment
@@ -42,7 +42,7 @@ def client_of(emulator: Emulator, clock: TurnedClock, user_token: str | None = N
         emulator.settings.partner_token,
         user_token or emulator.settings.user_token,
         OpenLimiter(),
-        transport=httpx2.ASGITransport(app=emulator.app),
+        transport=httpx2.ASGITransport(app=build_app(emulator)),
         clock=clock,
         sleep=clock.sleep,
         rng=lambda: 0.5,
