@@ -5,8 +5,10 @@ Not signed: a cursor only says where in a list to go on, and the list itself is 
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 from zerkalo.kit.problem import ProblemError
 
@@ -15,6 +17,48 @@ ID_MAX = 2**63 - 1
 """The highest id that PostgreSQL's bigint holds."""
 
 Position = int | datetime
+Moment = tuple[datetime, int]
+"""(instant, id) of the last row of a page: the next one goes on behind it."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some rows of a list; `next_cursor` gives the next ones, None where there are none."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """A list in the order of ids. `name` tells its cursors from another list's."""
+
+    name: str
+
+    def position(self, cursor: str | None) -> int | None:
+        """The id behind which to go on; None without a cursor. Raises as `decode_cursor`."""
+        return cast("int", decode_cursor(cursor, self.name, int)[0]) if cursor else None
+
+    def page(self, found: Sequence[T], limit: int, id_of: Callable[[T], int]) -> Page[T]:
+        """The first `limit` rows of a list that was read one row longer."""
+        return _page(found, limit, lambda row: encode_cursor(self.name, id_of(row)))
+
+
+@dataclass(frozen=True, slots=True)
+class ByMoment:
+    """A list in the order of instants, rows of one instant in the order of ids."""
+
+    name: str
+
+    def position(self, cursor: str | None) -> Moment | None:
+        """The instant and id behind which to go on; None without a cursor. Raises as `decode_cursor`."""
+        return cast("Moment", decode_cursor(cursor, self.name, datetime, int)) if cursor else None
+
+    def page(self, found: Sequence[T], limit: int, moment_of: Callable[[T], Moment]) -> Page[T]:
+        """The first `limit` rows of a list that was read one row longer."""
+        return _page(found, limit, lambda row: encode_cursor(self.name, *moment_of(row)))
 
 
 def encode_cursor(mode: str, *position: Position) -> str:
@@ -39,6 +83,11 @@ def decode_cursor(cursor: str, mode: str, *kinds: type[Position]) -> tuple[Posit
         return tuple(_position(part, kind) for part, kind in zip(parts[1:], kinds, strict=True))
     except (ValueError, IndexError, OverflowError, RecursionError):
         raise ProblemError(422, "invalid_cursor", "This cursor does not belong to this list.") from None
+
+
+def _page(found: Sequence[T], limit: int, cursor_of: Callable[[T], str]) -> Page[T]:
+    shown = list(found[:limit])
+    return Page(shown, cursor_of(shown[-1]) if len(found) > limit else None)
 
 
 def _position(part: object, kind: type[Position]) -> Position:

@@ -14,12 +14,14 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.routing import Route
 
 from tests.support.application import COMPANY_ID, PASSWORD, SECRET, Application
 from tests.support.emulator import FIXTURES
 from yclients_emulator import desk
 from zerkalo.auth.rules import derive_key
 from zerkalo.runs import routes as run_routes
+from zerkalo.web.pages.routing import Endpoint
 
 pytestmark = pytest.mark.integration
 
@@ -222,6 +224,21 @@ async def test_every_endpoint_has_a_row_and_every_row_an_endpoint(application: A
     found = list(endpoints(application.app.router.routes))
     assert sorted(found) == sorted(set(found))
     assert set(found) == set(TABLE)
+
+
+async def test_every_page_was_declared_by_the_decorator(application: Application) -> None:
+    """What is neither the API's nor an operator's nor a static file is a page, and `routing` checks role and form."""
+    plain = [route for route in application.app.router.routes if type(route) is Route]
+    pages = [
+        route
+        for route in plain
+        if not route.path.startswith(
+            ("/api/", "/static/", "/openapi.json", "/healthz", "/readyz", "/metrics")
+        )
+    ]
+    assert len(pages) > 60
+    for route in pages:
+        assert isinstance(getattr(route.endpoint, "__self__", None), Endpoint), route.path
 
 
 @dataclass

@@ -6,15 +6,14 @@ import pytest
 
 from zerkalo.booking_form.model import OfferedTime
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages import wording
-from zerkalo.web.pages.admin import words as admin_words
+from zerkalo.web.pages import messages, wording
 from zerkalo.web.pages.book import receipt
 from zerkalo.web.pages.book.choice import Choice, read_choice, read_typed
 from zerkalo.web.pages.book.days import months_of, parts_of
 from zerkalo.web.pages.book.widget import origin_of
 from zerkalo.web.pages.forms import Form, whole_number
 from zerkalo.web.pages.me.visits import comment_of
-from zerkalo.web.pages.site import local_path
+from zerkalo.web.pages.page import local_path
 
 MOSCOW = timezone(timedelta(hours=3))
 AT = datetime(2026, 12, 3, 15, 30, tzinfo=MOSCOW)
@@ -77,13 +76,12 @@ def test_nobody_is_awaited_for_a_visit_that_is_over(
 
 
 def test_what_did_not_go_well_is_no_good_news() -> None:
-    assert admin_words, "the desk adds its own"
-    assert set(wording.FLASHES) >= wording.WARNINGS
-    assert {"replayed_in_vain", "hook_test_failed"} <= wording.WARNINGS
+    assert set(messages.FLASHES) >= messages.WARNINGS
+    assert {"replayed_in_vain", "hook_test_failed"} <= messages.WARNINGS
 
 
 def test_every_text_is_there_in_both_languages() -> None:
-    for words in (*wording.FLASHES.values(), *wording.PROBLEMS.values(), *wording.STATUSES.values()):
+    for words in (*messages.FLASHES.values(), *messages.PROBLEMS.values(), *wording.STATUSES.values()):
         assert set(words) == {"ru", "en"}
         assert all(words.values())
 
@@ -101,7 +99,7 @@ def test_any_other_address_is_not(text: str) -> None:
 
 
 def test_a_receipt_reads_as_it_was_signed_and_no_other() -> None:
-    key = receipt.key_of("one secret, long enough to be one")
+    key = b"one secret, long enough to be one"
     token = receipt.sign(key, 5, 7, AT)
 
     assert receipt.read(key, token) == (5, 7, AT)
@@ -109,7 +107,7 @@ def test_a_receipt_reads_as_it_was_signed_and_no_other() -> None:
         with pytest.raises(ProblemError):
             receipt.read(key, other)
     with pytest.raises(ProblemError):
-        receipt.read(receipt.key_of("another secret, long enough too"), token)
+        receipt.read(b"another secret, long enough too", token)
 
 
 def test_a_choice_reads_as_it_was_written() -> None:

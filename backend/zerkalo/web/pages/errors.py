@@ -6,7 +6,8 @@ from starlette.responses import Response
 
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.errors import ShowPage
-from zerkalo.web.pages.site import Page, Site
+from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.site import Site
 
 _log = structlog.get_logger("zerkalo.web")
 
@@ -34,7 +35,7 @@ def error_page(site: Site) -> ShowPage:
 
     async def _page_of(request: Request, problem: ProblemError) -> Page:
         """Whose page it is stands in its head; unless it is the database that may be what failed."""
-        page = site.page_of_nobody(request)
+        page = Page(site, request)
         if problem.status < 500:
             try:
                 await page.open_session()

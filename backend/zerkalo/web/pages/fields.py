@@ -1,6 +1,6 @@
 """Reads people's fields out of a form: the canonical value, or what is wrong with it, in their language."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
 from zerkalo.kit.contact import EMAIL_CHARS_MAX, canonical_email
@@ -8,18 +8,15 @@ from zerkalo.kit.phone import normalise_phone
 from zerkalo.users.routes import NAME_CHARS_MAX
 from zerkalo.web.pages.forms import Form
 
-if TYPE_CHECKING:
-    from zerkalo.web.pages.site import Page
-
 PHONE_CHARS_MAX = 64
 
 
 class Fields:
     """One form as it is read: `errors` by field, and what was typed, to be shown again."""
 
-    def __init__(self, page: "Page", form: Form) -> None:
-        self._page = page
+    def __init__(self, form: Form, say: Callable[[str, str], str]) -> None:
         self._form = form
+        self._say = say
         self.errors: dict[str, str] = {}
 
     def email(self, name: str = "email") -> str | None:
@@ -73,4 +70,4 @@ class Fields:
 
     def refuse(self, name: str, ru: str, en: str) -> None:
         """Notes what is wrong with a field; the first reason stays."""
-        self.errors.setdefault(name, self._page.say(ru, en))
+        self.errors.setdefault(name, self._say(ru, en))

@@ -26,6 +26,10 @@ class Form:
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         self._pairs = [(storable_text(name), storable_text(value)) for name, value in pairs]
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """All fields with their values."""
+        return list(self._pairs)
+
     def text(self, name: str, chars_max: int = TEXT_CHARS_MAX) -> str:
         """The field without outer spaces, cut to a length; "" where there is none."""
         return self.raw(name).strip()[:chars_max]
@@ -58,8 +62,8 @@ def query_of(request: Request) -> Form:
     return Form(request.query_params.multi_items()[:FIELDS_MAX])
 
 
-async def read_form(request: Request, expected_csrf: str) -> Form:
-    """The fields of a posted form. Raises `ProblemError`: 415, 413, 400, 403 `stale_form` where it is not from our page."""
+async def read_form(request: Request) -> Form:
+    """The fields of a posted form. Raises `ProblemError`: 415, 413, 400."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         raise ProblemError(415, "unsupported_media_type", "A form is expected.")
@@ -74,10 +78,13 @@ async def read_form(request: Request, expected_csrf: str) -> Form:
         )
     except ValueError:
         raise ProblemError(400, "bad_request", "The form has too many fields.") from None
-    form = Form(pairs)
-    if not hmac.compare_digest(form.raw(CSRF_FIELD).encode(), expected_csrf.encode()):
+    return Form(pairs)
+
+
+def check_csrf(form: Form, expected: str) -> None:
+    """Raises a 403 `stale_form` `ProblemError` for a form that is not from a page of this browser's session."""
+    if not hmac.compare_digest(form.raw(CSRF_FIELD).encode(), expected.encode()):
         raise ProblemError(403, "stale_form", "The form is out of date. Open the page again and repeat.")
-    return form
 
 
 def csrf_token(key: bytes, jar: Cookies) -> str:

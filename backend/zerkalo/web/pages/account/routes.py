@@ -1,10 +1,6 @@
 """Signing in, up and out, and a new password by a proved contact: the services of `/api/v1/auth`."""
 
-from typing import Any
-
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
@@ -13,157 +9,152 @@ from zerkalo.outbox.model import Channel
 from zerkalo.users import service
 from zerkalo.users.proving import service as proof_service
 from zerkalo.users.proving.service import Contact
-from zerkalo.web.pages.fields import Fields
-from zerkalo.web.pages.forms import Form
-from zerkalo.web.pages.site import SIGN_IN_PATH, Page, Site, local_path
+from zerkalo.web.pages.page import SIGN_IN_PATH, Page, local_path
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
 
 ME = "/me"
+CODE_CHARS_MAX = 20
 
 
-def routes(site: Site) -> list[Route]:
-    """`/me/sign-in`, `/me/sign-up`, `/me/sign-out`, `/me/reset`."""
-    people = site.runtime.people
-    now = site.runtime.clock
-
-    async def show_sign_in(request: Request) -> Response:
-        page = await site.page(request)
-        return page.redirect(_next_of(page.query())) if page.user else _sign_in_page(page, page.query())
-
-    async def sign_in(request: Request) -> Response:
-        page = await site.page(request)
-        form = await page.form()
-        fields = Fields(page, form)
-        try:
-            pair = await people.auth.log_in(
-                canonical_email(form.text("email")), fields.password(), address=page.address, now=now()
-            )
-        except ProblemError as error:
-            return _sign_in_page(page, form, error)
-        await _end_old_session(page)
-        page.sign_in(pair.refresh_token)
-        return page.redirect(_next_of(form))
-
-    async def show_sign_up(request: Request) -> Response:
-        page = await site.page(request)
-        return page.redirect(_next_of(page.query())) if page.user else _sign_up_page(page, page.query())
-
-    async def sign_up(request: Request) -> Response:
-        page = await site.page(request)
-        form = await page.form()
-        fields = Fields(page, form)
-        email, phone, password = fields.email(), fields.phone(), fields.new_password()
-        fields.consent()
-        if fields.errors or email is None:
-            return _sign_up_page(page, form, errors=fields.errors)
-        try:
-            await service.register(
-                people,
-                email=email,
-                password=password,
-                phone=phone,
-                name=fields.name(),
-                address=page.address,
-                now=now(),
-            )
-            pair = await people.auth.log_in(email, password, address=page.address, now=now())
-        except ProblemError as error:
-            return _sign_up_page(page, form, problem=error)
-        await _end_old_session(page)
-        page.sign_in(pair.refresh_token)
-        return page.redirect(_next_of(form), flash="registered")
-
-    async def sign_out(request: Request) -> Response:
-        page = await site.page(request)
-        await page.form()
-        await _end_old_session(page)
-        page.sign_out()
-        return page.redirect("/", flash="signed_out")
-
-    async def _end_old_session(page: Page) -> None:
-        if page.session is not None:
-            await people.auth.log_out(family=page.session.family, refresh_token=None, now=now())
-
-    async def show_reset(request: Request) -> Response:
-        page = await site.page(request)
-        return page.render("account/reset.html", contact="", problem=None, errors={})
-
-    async def request_reset(request: Request) -> Response:
-        """The second step is this answer, not an address of its own: a contact has no business in an address."""
-        page = await site.page(request)
-        form = await page.form()
-        typed = form.text("contact")
-        contact = _contact_of(typed)
-        try:
-            if contact is None:
-                raise ProblemError(422, "no_such_contact", "Neither an e-mail nor a phone.")
-            await proof_service.request_reset(
-                people, contact, language=page.language, address=page.address, now=now()
-            )
-        except ProblemError as error:
-            refusal = page.refusal(error, {"no_such_contact": "contact"})
-            return page.render("account/reset.html", status=error.status, contact=typed, **refusal)
-        return page.render("account/reset_code.html", contact=typed, code="", problem=None, errors={})
-
-    async def confirm_reset(request: Request) -> Response:
-        page = await site.page(request)
-        form = await page.form()
-        fields = Fields(page, form)
-        typed, code = form.text("contact"), form.text("code", 20)
-        contact, password = _contact_of(typed), fields.new_password()
-        if not code:
-            fields.refuse("code", "Введите код.", "Enter the code.")
-        shown: dict[str, Any] = {"contact": typed, "code": code}
-        if contact is None or fields.errors:
-            return page.render(
-                "account/reset_code.html", status=422, problem=None, errors=fields.errors, **shown
-            )
-        try:
-            await proof_service.confirm_reset(
-                people, contact, code, password, address=page.address, now=now()
-            )
-        except ProblemError as error:
-            refusal = page.refusal(error, {"wrong_code": "code"})
-            return page.render("account/reset_code.html", status=error.status, **shown, **refusal)
-        page.sign_out()
-        return page.redirect(SIGN_IN_PATH, flash="password_reset")
-
-    return [
-        Route(SIGN_IN_PATH, show_sign_in),
-        Route(SIGN_IN_PATH, sign_in, methods=["POST"]),
-        Route("/me/sign-up", show_sign_up),
-        Route("/me/sign-up", sign_up, methods=["POST"]),
-        Route("/me/sign-out", sign_out, methods=["POST"]),
-        Route("/me/reset", show_reset),
-        Route("/me/reset", request_reset, methods=["POST"]),
-        Route("/me/reset/confirm", confirm_reset, methods=["POST"]),
-    ]
-
-
-def _next_of(form: Form) -> str:
-    return local_path(form.text("next"), ME)
-
-
-def _sign_in_page(page: Page, form: Form, problem: ProblemError | None = None) -> Response:
+async def _sign_in_page(page: Page, problem: ProblemError | None = None) -> Response:
     return page.render(
-        "account/sign_in.html",
-        status=problem.status if problem else 200,
-        email=form.text("email"),
-        next=_next_of(form),
-        problem=page.problem(problem) if problem else None,
+        "account/sign_in.html", email=page.form.text("email"), next=_next_of(page), problem=problem
     )
 
 
-def _sign_up_page(
-    page: Page, form: Form, *, errors: dict[str, str] | None = None, problem: ProblemError | None = None
+@pages.get(SIGN_IN_PATH, Who.ANYBODY)
+async def show_sign_in(page: Page) -> Response:
+    """The form; who is signed in already goes on."""
+    return page.redirect(_next_of(page)) if page.user else await _sign_in_page(page)
+
+
+@pages.post(SIGN_IN_PATH, Who.ANYBODY, again=_sign_in_page)
+async def sign_in(page: Page) -> Response:
+    """Signs in and goes on to where the person wanted to."""
+    email, password = canonical_email(page.form.text("email")), page.fields().password()
+    await _open_session(page, email, password)
+    return page.redirect(_next_of(page))
+
+
+async def _sign_up_page(
+    page: Page, problem: ProblemError | None = None, *, errors: dict[str, str] | None = None
 ) -> Response:
     return page.render(
         "account/sign_up.html",
-        status=problem.status if problem else 422 if errors else 200,
-        typed={name: form.text(name) for name in ("email", "phone", "name", "consent")},
-        next=_next_of(form),
-        errors=errors or {},
-        problem=page.problem(problem) if problem else None,
+        typed={name: page.form.text(name) for name in ("email", "phone", "name", "consent")},
+        next=_next_of(page),
+        errors=errors,
+        problem=problem,
     )
+
+
+@pages.get("/me/sign-up", Who.ANYBODY)
+async def show_sign_up(page: Page) -> Response:
+    """The form; who is signed in already goes on."""
+    return page.redirect(_next_of(page)) if page.user else await _sign_up_page(page)
+
+
+@pages.post("/me/sign-up", Who.ANYBODY, again=_sign_up_page)
+async def sign_up(page: Page) -> Response:
+    """Makes an account and signs in."""
+    fields = page.fields()
+    email, phone, password = fields.email(), fields.phone(), fields.new_password()
+    fields.consent()
+    if fields.errors or email is None:
+        return await _sign_up_page(page, errors=fields.errors)
+    await service.register(
+        page.runtime.people,
+        email=email,
+        password=password,
+        phone=phone,
+        name=fields.name(),
+        address=page.address,
+        now=page.now,
+    )
+    await _open_session(page, email, password)
+    return page.redirect(_next_of(page), flash="registered")
+
+
+@pages.post("/me/sign-out", Who.ANYBODY)
+async def sign_out(page: Page) -> Response:
+    """Ends the session, here and in the database."""
+    await _end_session(page)
+    page.sign_out()
+    return page.redirect("/", flash="signed_out")
+
+
+async def _reset_page(page: Page, problem: ProblemError | None = None) -> Response:
+    return page.render(
+        "account/reset.html",
+        contact=page.form.text("contact"),
+        problem=problem,
+        at={"no_such_contact": "contact"},
+    )
+
+
+@pages.get("/me/reset", Who.ANYBODY)
+async def show_reset(page: Page) -> Response:
+    """The form that asks for a contact."""
+    return await _reset_page(page)
+
+
+@pages.post("/me/reset", Who.ANYBODY, again=_reset_page)
+async def request_reset(page: Page) -> Response:
+    """The second step is this answer, not an address of its own: a contact has no business in an address."""
+    contact = _contact_of(page.form.text("contact"))
+    if contact is None:
+        raise ProblemError(422, "no_such_contact", "Neither an e-mail nor a phone.")
+    await proof_service.request_reset(
+        page.runtime.people, contact, language=page.language, address=page.address, now=page.now
+    )
+    return await _reset_code_page(page)
+
+
+async def _reset_code_page(
+    page: Page, problem: ProblemError | None = None, *, errors: dict[str, str] | None = None
+) -> Response:
+    return page.render(
+        "account/reset_code.html",
+        contact=page.form.text("contact"),
+        code=page.form.text("code", CODE_CHARS_MAX),
+        errors=errors,
+        problem=problem,
+        at={"wrong_code": "code"},
+    )
+
+
+@pages.post("/me/reset/confirm", Who.ANYBODY, again=_reset_code_page)
+async def confirm_reset(page: Page) -> Response:
+    """A new password for whoever has the code."""
+    fields, code = page.fields(), page.form.text("code", CODE_CHARS_MAX)
+    contact, password = _contact_of(page.form.text("contact")), fields.new_password()
+    if not code:
+        fields.refuse("code", "Введите код.", "Enter the code.")
+    if contact is None or fields.errors:
+        return await _reset_code_page(page, errors=fields.errors)
+    await proof_service.confirm_reset(
+        page.runtime.people, contact, code, password, address=page.address, now=page.now
+    )
+    page.sign_out()
+    return page.redirect(SIGN_IN_PATH, flash="password_reset")
+
+
+async def _open_session(page: Page, email: str | None, password: str) -> None:
+    """Signs in, in place of whoever was signed in before. Raises what logging in raises."""
+    pair = await page.runtime.people.auth.log_in(email, password, address=page.address, now=page.now)
+    await _end_session(page)
+    page.sign_in(pair.refresh_token)
+
+
+async def _end_session(page: Page) -> None:
+    if page.session is not None:
+        await page.runtime.people.auth.log_out(family=page.session.family, refresh_token=None, now=page.now)
+
+
+def _next_of(page: Page) -> str:
+    return local_path(page.form.text("next"), ME)
 
 
 def _contact_of(text: str) -> Contact | None:

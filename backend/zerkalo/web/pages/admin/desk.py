@@ -3,17 +3,20 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from zerkalo.booking_form.form import BookingForm
 from zerkalo.booking_form.model import HookState
 from zerkalo.checkup.model import Answer, Counts, Facts
 from zerkalo.checkup.service import ask_companies, examine, with_answers
 from zerkalo.checkup.store import read_counts
+from zerkalo.db.pool import Pool
+from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 from zerkalo.runs.routes import DifferenceAnswer
+from zerkalo.settings import Settings
 from zerkalo.web import stats
 from zerkalo.web.pages.admin.kept import Asked, Kept
-from zerkalo.web.pages.site import PagesRuntime
 from zerkalo.web.stats import Day, LedgerTotals
 
 T = TypeVar("T")
@@ -51,10 +54,29 @@ class LastDrift:
     next_cursor: str | None = None
 
 
+class DeskRuntime(Protocol):
+    """What the desk needs of the process's parts."""
+
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def booking_form(self) -> BookingForm: ...
+    @property
+    def started_at(self) -> datetime: ...
+
+    async def ask_yclients(self, company_id: int) -> Answer:
+        """Whether YCLIENTS answers for a company."""
+        ...
+
+
 class Desk:
     """One for a process."""
 
-    def __init__(self, runtime: PagesRuntime) -> None:
+    def __init__(self, runtime: DeskRuntime) -> None:
         self._runtime = runtime
         company_ids = runtime.settings.yclients_company_ids
         self.counts: Kept[Counts] = Kept(self._read_counts)

@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from zerkalo.checkup.model import CompanyFacts
 from zerkalo.inbox.reading import last_received_at
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages.admin.desk import Desk, HookAnswer
+from zerkalo.web.pages.admin.desk import HookAnswer
 from zerkalo.web.pages.admin.rendering import render
-from zerkalo.web.pages.site import Page, Site
+from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,65 +44,51 @@ def steps_of(answers: Mapping[int, HookAnswer], *, arrived: bool) -> Steps:
     )
 
 
-def routes(site: Site, desk: Desk) -> list[Route]:
-    """`/admin/setup`, adding the address to YCLIENTS, sending a test."""
-    runtime = site.runtime
-    hooks = runtime.booking_form.hooks
+async def _setup_page(page: Page, problem: ProblemError | None = None) -> Response:
+    desk = page.site.desk
+    facts = await desk.facts()
+    answers = desk.hooks.peek() if desk.can_ask else {}
+    async with page.runtime.pool.connection() as conn:
+        arrived_at = await last_received_at(conn)
+    return render(
+        page,
+        "admin/setup.html",
+        facts=facts,
+        answers=answers,
+        is_asking=desk.can_ask and not answers,
+        steps=steps_of(answers, arrived=arrived_at is not None),
+        arrived_at=arrived_at,
+        answering=_answering(facts.companies),
+        synced=bool(facts.companies) and all(one.last_success_at for one in facts.companies),
+        titles={one.id: one.title for one in facts.companies},
+        problem=problem,
+    )
 
-    async def setup(request: Request) -> Response:
-        page = await site.page(request)
-        page.require_admin()
-        return await _setup_page(page)
 
-    async def _setup_page(page: Page, problem: ProblemError | None = None) -> Response:
-        facts = await desk.facts()
-        answers = desk.hooks.peek() if desk.can_ask else {}
-        async with runtime.pool.connection() as conn:
-            arrived_at = await last_received_at(conn)
-        return render(
-            page,
-            "admin/setup.html",
-            status=problem.status if problem else 200,
-            facts=facts,
-            answers=answers,
-            is_asking=desk.can_ask and not answers,
-            steps=steps_of(answers, arrived=arrived_at is not None),
-            arrived_at=arrived_at,
-            answering=_answering(facts.companies),
-            synced=bool(facts.companies) and all(one.last_success_at for one in facts.companies),
-            titles={one.id: one.title for one in facts.companies},
-            problem=page.problem(problem) if problem else None,
-        )
+@pages.get("/admin/setup", Who.ADMIN)
+async def setup(page: Page) -> Response:
+    """The webhook's address, and how far it has come into YCLIENTS."""
+    return await _setup_page(page)
 
-    async def install(request: Request) -> Response:
-        page = await site.page(request)
-        page.require_admin()
-        company_id = (await page.form()).number("company_id") or 0
-        try:
-            await hooks.install_hook(company_id)
-        except ProblemError as problem:
-            return await _setup_page(page, problem)
-        finally:
-            desk.hooks.forget()
-        return page.redirect("/admin/setup", flash="hook_installed")
 
-    async def test(request: Request) -> Response:
-        page = await site.page(request)
-        page.require_admin()
-        company_id = (await page.form()).number("company_id") or 0
-        try:
-            arrived = await hooks.test_hook(company_id)
-        except ProblemError as problem:
-            return await _setup_page(page, problem)
-        finally:
-            desk.hooks.forget()
-        return page.redirect("/admin/setup", flash="hook_tested" if arrived else "hook_test_failed")
+@pages.post("/admin/setup/install", Who.ADMIN, again=_setup_page)
+async def install(page: Page) -> Response:
+    """Adds the address to YCLIENTS's settings."""
+    try:
+        await page.runtime.booking_form.hooks.install_hook(page.form.number("company_id") or 0)
+    finally:
+        page.site.desk.hooks.forget()
+    return page.redirect("/admin/setup", flash="hook_installed")
 
-    return [
-        Route("/admin/setup", setup),
-        Route("/admin/setup/install", install, methods=["POST"]),
-        Route("/admin/setup/test", test, methods=["POST"]),
-    ]
+
+@pages.post("/admin/setup/test", Who.ADMIN, again=_setup_page)
+async def test(page: Page) -> Response:
+    """Sends a test event to the address that YCLIENTS has."""
+    try:
+        arrived = await page.runtime.booking_form.hooks.test_hook(page.form.number("company_id") or 0)
+    finally:
+        page.site.desk.hooks.forget()
+    return page.redirect("/admin/setup", flash="hook_tested" if arrived else "hook_test_failed")
 
 
 def _answering(companies: Sequence[CompanyFacts]) -> bool | None:

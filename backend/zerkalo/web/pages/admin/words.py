@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 from zerkalo.kit.language import Language
-from zerkalo.web.pages.wording import FLASHES, NBSP, PROBLEMS, WARNINGS, Words, days, short_date
+from zerkalo.web.pages.wording import NBSP, Words, days, short_date
 
 STATUSES: Mapping[str, Words] = {
     "PENDING": {"ru": "Ожидают", "en": "Pending"},
@@ -98,73 +98,3 @@ def moment(at: datetime | None, zone: tzinfo, language: Language) -> str:
         return ""
     local = at.astimezone(zone)
     return f"{short_date(local, language)} {local:%H:%M}"
-
-
-FLASHES.update(
-    {
-        "sync_begun": {"ru": "Синхронизация началась.", "en": "The sync has begun."},
-        "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
-        "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
-        "unlinked": {
-            "ru": "Запись отвязана и останется без клиента, пока её не привяжут вручную.",
-            "en": "The booking is unlinked, and stays without a client until it is linked by hand.",
-        },
-        "replayed": {"ru": "Событие принято.", "en": "The event is taken in."},
-        "replayed_in_vain": {
-            "ru": "Событие снова не удалось понять, причина ниже.",
-            "en": "The event could not be understood this time either; the reason is below.",
-        },
-        "quarantine_replayed": {
-            "ru": "Повторили. Что осталось, снова не удалось понять.",
-            "en": "Replayed. What is left could not be understood this time either.",
-        },
-        "quarantine_goes_on": {
-            "ru": "Повторили сколько смогли за один раз. Нажмите ещё раз, чтобы продолжить.",
-            "en": "As many were replayed as go in one turn. Press once more to continue.",
-        },
-        "set_aside": {"ru": "Событие убрано из карантина.", "en": "The event is out of the quarantine."},
-        "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
-        "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
-        "merged": {"ru": "Аккаунты объединены.", "en": "The accounts are merged."},
-        "hook_installed": {"ru": "Адрес добавлен в YCLIENTS.", "en": "YCLIENTS has the address now."},
-        "hook_tested": {
-            "ru": "Тестовое событие дошло: адрес в YCLIENTS верный, и сервер виден снаружи.",
-            "en": "The test event has arrived: the address in YCLIENTS is right, and the server can be reached.",
-        },
-        "hook_test_failed": {
-            "ru": "Тестовое событие не дошло. Проверьте, что PUBLIC_URL открывается из интернета.",
-            "en": "The test event did not arrive. See that PUBLIC_URL can be reached from the internet.",
-        },
-    }
-)
-WARNINGS.update({"replayed_in_vain", "hook_test_failed", "quarantine_goes_on"})
-PROBLEMS.update(
-    {
-        "user_not_found": {"ru": "Такого клиента нет.", "en": "There is no such client."},
-        "booking_erased": {
-            "ru": "Этот человек удалил свои данные, привязать запись нельзя.",
-            "en": "This person had her data erased; the booking can't be linked.",
-        },
-        "balance_too_low": {"ru": "На счёте нет столько баллов.", "en": "There are not so many points."},
-        "email_taken": {
-            "ru": "Этот e-mail уже подтвердил другой человек.",
-            "en": "Somebody else has confirmed this e-mail.",
-        },
-        "same_user": {
-            "ru": "Аккаунт нельзя объединить с самим собой.",
-            "en": "An account can't be merged into itself.",
-        },
-        "cannot_merge_admin": {
-            "ru": "Аккаунт администратора нельзя объединить с другим.",
-            "en": "An admin's account can't be merged into another.",
-        },
-        "hooks_not_allowed": {
-            "ru": "Токен пользователя не видит настройки вебхуков: дайте ему это право или вставьте адрес вручную.",
-            "en": "The user token may not see the webhook settings: give it that right, or paste the address by hand.",
-        },
-        "hook_not_set_up": {
-            "ru": "В YCLIENTS этот адрес ещё не указан.",
-            "en": "YCLIENTS does not have this address yet.",
-        },
-    }
-)

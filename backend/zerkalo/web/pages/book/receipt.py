@@ -6,16 +6,10 @@ from datetime import datetime
 
 import msgspec
 
-from zerkalo.auth.rules import derive_key
 from zerkalo.kit.problem import ProblemError
 
 _SIGNATURE_BYTES = 16
 _TOKEN_CHARS_MAX = 200
-
-
-def key_of(secret_key: str) -> bytes:
-    """The key for these addresses."""
-    return derive_key(secret_key, "booking receipt")
 
 
 def sign(key: bytes, company_id: int, record_id: int, starts_at: datetime) -> str:

@@ -6,13 +6,10 @@ then on it travels in the form (POST), since a phone number has no business in a
 
 from dataclasses import replace
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from zerkalo.booking_form.model import Wish
 from zerkalo.booking_form.rules import COMMENT_CHARS_MAX
-from zerkalo.booking_form.service import Booked
 from zerkalo.bookings import reading
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
@@ -20,10 +17,12 @@ from zerkalo.users import store as users
 from zerkalo.web.pages.book import receipt
 from zerkalo.web.pages.book.choice import Choice, Typed, read_choice, read_typed
 from zerkalo.web.pages.book.days import TIME_TAKEN
-from zerkalo.web.pages.book.steps import Steps
-from zerkalo.web.pages.fields import Fields
+from zerkalo.web.pages.book.steps import Way, show_step
 from zerkalo.web.pages.forms import Form
-from zerkalo.web.pages.site import Page, Site
+from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
 
 _UNCLEAR = frozenset({"booking_unclear", "booking_in_progress"})
 _FIELD_OF = {
@@ -37,134 +36,125 @@ _FIELD_OF = {
 """Refusals that one field explains."""
 
 
-def routes(site: Site) -> list[Route]:
-    """`/book` and what belongs to it."""
-    runtime = site.runtime
-    booker = runtime.booking_form.booker
-    steps = Steps(site)
-    key = receipt.key_of(runtime.secret_key)
+@pages.get("/book", Who.ANYBODY)
+async def show(page: Page) -> Response:
+    """The step that the address leads to."""
+    choice = read_choice(page.query)
+    way = Way(
+        choice,
+        await _typed_of_account(page),
+        back=page.query.text("change"),
+        problem=_nothing_chosen(page.query, choice),
+    )
+    return await show_step(page, way)
 
-    async def show(request: Request) -> Response:
-        page = await site.page(request)
-        query = page.query()
-        choice = read_choice(query)
-        return await steps.page(
-            page,
-            choice,
-            await _typed_of_account(page),
-            back=query.text("change"),
-            problem=_nothing_chosen(query, choice),
+
+async def _way_again(page: Page, problem: ProblemError) -> Response:
+    """The step of the posted form, with everything chosen and typed, and why it did not lead on."""
+    return await show_step(page, _posted(page, problem=problem))
+
+
+def _posted(page: Page, problem: ProblemError | None = None) -> Way:
+    return Way(read_choice(page.form), read_typed(page.form), problem=problem, is_carrying=True)
+
+
+@pages.post("/book/choose", Who.ANYBODY, again=_way_again)
+async def choose(page: Page) -> Response:
+    """A step taken with something typed already."""
+    way = _posted(page)
+    problem = _nothing_chosen(page.form, way.choice)
+    return await show_step(page, replace(way, back=page.form.text("change"), problem=problem))
+
+
+@pages.get("/book/choose", Who.ANYBODY)
+@pages.get("/book/code", Who.ANYBODY)
+async def from_the_start(page: Page) -> Response:
+    """Somebody opens the address of a form that was sent."""
+    return page.redirect("/book")
+
+
+@pages.post("/book/code", Who.ANYBODY, again=_way_again)
+async def send_code(page: Page) -> Response:
+    """Has YCLIENTS send a code to the phone, once more."""
+    way = _posted(page)
+    return await _ask_for_code(page, replace(way, typed=replace(way.typed, code="")))
+
+
+async def _book_again(page: Page, problem: ProblemError) -> Response:
+    """What a refused booking leads to."""
+    way = _posted(page)
+    if problem.code in _UNCLEAR:
+        # The same request again is how to learn what became of it: nothing may be changed before.
+        carried = [*way.choice.pairs(), *way.typed.pairs()]
+        return page.render("book/unclear.html", carried=carried, problem=problem)
+    if problem.code != "stale_form":
+        way = replace(way, typed=replace(way.typed, key=""))  # the refusal is kept under the old one
+    if problem.code in TIME_TAKEN:
+        return await show_step(
+            page, replace(way, choice=way.choice.until("time"), problem=problem, is_fresh=True)
         )
+    if problem.code == "service_gone":
+        return await show_step(page, replace(way, choice=way.choice.until("services"), problem=problem))
+    if problem.code == "code_wrong" and not way.typed.sms:
+        return await _ask_for_code(page, way)
+    field = _FIELD_OF.get(problem.code)
+    if field is not None:
+        return await show_step(page, replace(way, errors={field: page.problem(problem)}))
+    return await show_step(page, replace(way, problem=problem))
 
-    async def choose(request: Request) -> Response:
-        """A step taken with something typed already."""
-        page = await site.page(request)
-        form = await page.form()
-        choice = read_choice(form)
-        return await steps.page(
-            page,
-            choice,
-            read_typed(form),
-            back=form.text("change"),
-            problem=_nothing_chosen(form, choice),
-            carry=True,
+
+@pages.post("/book", Who.ANYBODY, again=_book_again)
+async def book(page: Page) -> Response:
+    """Books in YCLIENTS, once everything is chosen and typed."""
+    way = _posted(page)
+    if way.choice.starts_at is None or not way.choice.service_ids or way.choice.staff_id is None:
+        return await show_step(page, way)
+    errors = _errors_of(page, way.typed)
+    if errors:
+        return await show_step(page, replace(way, errors=errors))
+    booked = await page.runtime.booking_form.booker.book(
+        _wish_of(way.choice, way.typed),
+        user_id=page.user.id if page.user else None,
+        address=page.address,
+        idempotency_key=way.typed.key or None,
+    )
+    token = receipt.sign(page.site.receipt_key, booked.company_id, booked.record_id, booked.starts_at)
+    return page.redirect(f"/book/done/{token}")
+
+
+async def _ask_for_code(page: Page, way: Way) -> Response:
+    choice, typed = way.choice, way.typed
+    try:
+        await page.runtime.booking_form.booker.send_code(
+            choice.company_id, phone=typed.phone, name=typed.name, address=page.address
         )
+    except ProblemError as problem:
+        return await show_step(page, replace(way, problem=problem))
+    return await show_step(page, replace(way, typed=replace(typed, sms="1")))
 
-    async def from_the_start(request: Request) -> Response:
-        """Somebody opens the address of a form that was sent."""
-        page = await site.page(request)
-        return page.redirect("/book")
 
-    async def send_code(request: Request) -> Response:
-        page = await site.page(request)
-        form = await page.form()
-        return await _ask_for_code(page, read_choice(form), replace(read_typed(form), code=""))
+async def _typed_of_account(page: Page) -> Typed:
+    if page.user is None:
+        return Typed()
+    async with page.runtime.pool.connection() as conn:
+        user = await users.read_user(conn, page.user.id)
+    return Typed() if user is None else Typed(user.name, user.phone or "", user.email or "")
 
-    async def book(request: Request) -> Response:
-        page = await site.page(request)
-        form = await page.form()
-        choice, typed = read_choice(form), read_typed(form)
-        if choice.starts_at is None or not choice.service_ids or choice.staff_id is None:
-            return await steps.page(page, choice, typed, carry=True)
-        errors = _errors_of(page, form, typed)
-        if errors:
-            return await steps.page(page, choice, typed, errors=errors, carry=True)
-        try:
-            booked = await booker.book(
-                _wish_of(choice, typed),
-                user_id=page.user.id if page.user else None,
-                address=page.address,
-                idempotency_key=typed.key or None,
-            )
-        except ProblemError as error:
-            return await _refused(page, choice, typed, error)
-        return _done(page, choice, booked)
 
-    async def _refused(page: Page, choice: Choice, typed: Typed, error: ProblemError) -> Response:
-        if error.code in _UNCLEAR:
-            # The same request again is how to learn what became of it: nothing may be changed before.
-            return page.render(
-                "book/unclear.html",
-                status=error.status,
-                carried=[*choice.pairs(), *typed.pairs()],
-                problem=page.problem(error),
-            )
-        fresh = replace(typed, key="")  # the refusal is kept under the old one
-        if error.code in TIME_TAKEN:
-            return await steps.page(page, choice.until("time"), fresh, problem=error, fresh=True, carry=True)
-        if error.code == "service_gone":
-            return await steps.page(page, choice.until("services"), fresh, problem=error, carry=True)
-        if error.code == "code_wrong" and not typed.sms:
-            return await _ask_for_code(page, choice, fresh)
-        field = _FIELD_OF.get(error.code)
-        if field is not None:
-            errors = {field: page.problem(error)}
-            return await steps.page(page, choice, fresh, errors=errors, carry=True)
-        return await steps.page(page, choice, fresh, problem=error, carry=True)
-
-    async def _ask_for_code(page: Page, choice: Choice, typed: Typed) -> Response:
-        try:
-            await booker.send_code(
-                choice.company_id, phone=typed.phone, name=typed.name, address=page.address
-            )
-        except ProblemError as error:
-            return await steps.page(page, choice, typed, problem=error, carry=True)
-        return await steps.page(page, choice, replace(typed, sms="1"), carry=True)
-
-    async def _typed_of_account(page: Page) -> Typed:
-        if page.user is None:
-            return Typed()
-        async with runtime.pool.connection() as conn:
-            user = await users.read_user(conn, page.user.id)
-        return Typed() if user is None else Typed(user.name, user.phone or "", user.email or "")
-
-    def _done(page: Page, choice: Choice, booked: Booked) -> Response:
-        token = receipt.sign(key, booked.company_id, booked.record_id, booked.starts_at)
-        return page.redirect(f"/book/done/{token}")
-
-    async def done(request: Request) -> Response:
-        """Whoever has the address sees what, when and with whom, nothing of the person."""
-        page = await site.page(request)
-        company_id, record_id, starts_at = receipt.read(key, request.path_params["token"])
-        async with runtime.pool.connection() as conn:
-            booking = await reading.read_of_record(conn, company_id, record_id)
-        return page.render(
-            "book/done.html",
-            headers={"HX-Push-Url": request.url.path},  # the form before it asked for no new address
-            booking=booking,
-            starts_at=booking.starts_at if booking else starts_at,
-            is_own=booking is not None and page.user is not None and booking.user_id == page.user.id,
-            can_prove_phone=Channel.PHONE in runtime.people.ports.open_channels,
-        )
-
-    return [
-        Route("/book", show),
-        Route("/book", book, methods=["POST"]),
-        Route("/book/choose", choose, methods=["POST"]),
-        Route("/book/code", send_code, methods=["POST"]),
-        *(Route(path, from_the_start) for path in ("/book/choose", "/book/code")),
-        Route("/book/done/{token}", done),
-    ]
+@pages.get("/book/done/{token}", Who.ANYBODY)
+async def done(page: Page) -> Response:
+    """Whoever has the address sees what, when and with whom, nothing of the person."""
+    company_id, record_id, starts_at = receipt.read(page.site.receipt_key, page.request.path_params["token"])
+    async with page.runtime.pool.connection() as conn:
+        booking = await reading.read_of_record(conn, company_id, record_id)
+    return page.render(
+        "book/done.html",
+        headers={"HX-Push-Url": page.request.url.path},  # the form before it asked for no new address
+        booking=booking,
+        starts_at=booking.starts_at if booking else starts_at,
+        is_own=booking is not None and page.user is not None and booking.user_id == page.user.id,
+        can_prove_phone=Channel.PHONE in page.runtime.people.ports.open_channels,
+    )
 
 
 def _nothing_chosen(form: Form, choice: Choice) -> ProblemError | None:
@@ -174,9 +164,9 @@ def _nothing_chosen(form: Form, choice: Choice) -> ProblemError | None:
     return None
 
 
-def _errors_of(page: Page, form: Form, typed: Typed) -> dict[str, str]:
+def _errors_of(page: Page, typed: Typed) -> dict[str, str]:
     """What is wrong with the typed, before anybody is asked."""
-    fields = Fields(page, form)
+    fields = page.fields()
     if not typed.name:
         fields.refuse("name", "Введите имя.", "Enter your name.")
     fields.phone(required=True)

@@ -2,20 +2,20 @@
 
 import asyncio
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from starlette.responses import Response
 
 from zerkalo.booking_form.model import Branch, OfferedService, OfferedStaff
-from zerkalo.booking_form.offers import ANYBODY
+from zerkalo.booking_form.offers import ANYBODY, Offers
 from zerkalo.kit.problem import ProblemError
-from zerkalo.users import store as users
 from zerkalo.web.pages.book.choice import Choice, Typed
 from zerkalo.web.pages.book.days import choice_of_times
-from zerkalo.web.pages.site import MAY_GO_BACK, NO_STORE, Page, Site
+from zerkalo.web.pages.book.widget import code_of
+from zerkalo.web.pages.page import MAY_GO_BACK, NO_STORE, Page
 from zerkalo.web.pages.wording import duration, money, money_range
 
 ASK_SECONDS_MAX = 12.0
@@ -28,6 +28,23 @@ STEPS = ("branch", "services", "staff", "time", "contacts")
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """How far somebody has come, and what the next step is shown with."""
+
+    choice: Choice
+    typed: Typed = field(default_factory=Typed)
+    back: str = ""
+    """A step to take again."""
+    errors: Mapping[str, str] = field(default_factory=dict[str, str])
+    problem: ProblemError | None = None
+    is_fresh: bool = False
+    """Nothing is believed of the free times that were read before."""
+    is_carrying: bool = False
+    """Something was typed already, so the forms post it on."""
+    has_branches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Chosen:
     """What the summary tells: the parts of the choice by their names."""
 
@@ -37,148 +54,116 @@ class _Chosen:
     """None with `Choice.staff_id` 0: anybody."""
 
 
-class Steps:
-    """Shows the next step of a choice."""
-
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._offers = site.runtime.booking_form.offers
-
-    async def page(
-        self,
-        page: Page,
-        choice: Choice,
-        typed: Typed,
-        *,
-        back: str = "",
-        errors: dict[str, str] | None = None,
-        problem: ProblemError | None = None,
-        fresh: bool = False,
-        carry: bool = False,
-    ) -> Response:
-        """The step that is due. `back`: a step to take again; `fresh`: nothing kept of free times; `carry`: something was
-        typed already, so the forms post it on.
-        """
-        frame = _Frame(page, typed, errors or {}, problem, carry=carry)
-        try:
-            async with asyncio.timeout(ASK_SECONDS_MAX):
-                return await self._next(frame, choice, back, fresh=fresh)
-        except TimeoutError:
-            trouble = ProblemError(
-                503, "yclients_unavailable", "YCLIENTS is too slow.", {"Retry-After": "10"}
-            )
-        except ProblemError as error:
-            if error.code in ("service_gone", "company_unknown") and problem is None:
-                return await self.page(
-                    page, choice.until("services"), typed, problem=error, fresh=fresh, carry=carry
-                )
-            trouble = error
-        return frame.render(
-            "book/trouble.html",
-            choice,
-            trouble=page.problem(trouble),
-            is_closed=trouble.code in CLOSED,
-            status=trouble.status,
-        )
-
-    async def _next(self, frame: "_Frame", choice: Choice, back: str, *, fresh: bool) -> Response:
-        branches = await self._offers.branches()
-        branch = next((one for one in branches if one.company_id == choice.company_id), None)
-        branch = branch or (branches[0] if len(branches) == 1 else None)
-        frame.has_branches = len(branches) > 1
-        if branch is None or (back == "branch" and frame.has_branches):
-            return frame.render("book/branch.html", choice.until("branch"), branches=branches)
-        choice = replace(choice, company_id=branch.company_id)
-
-        offered = await self._offers.services(branch.company_id)
-        services = tuple(one for one in offered if one.service_id in choice.service_ids)
-        if not services or back == "services":
-            return frame.render(
-                "book/services.html",
-                choice.until("services"),
-                chosen=_Chosen(branch),
-                groups=_grouped(offered),
-                ticked={one.service_id for one in services},
-            )
-        choice = replace(choice, service_ids=tuple(one.service_id for one in services))
-
-        masters = await self._offers.staff(branch.company_id, service_ids=choice.service_ids)
-        staff = next((one for one in masters if one.staff_id == choice.staff_id), None)
-        if (staff is None and choice.staff_id != ANYBODY) or back == "staff":
-            return frame.render(
-                "book/staff.html", choice.until("staff"), chosen=_Chosen(branch, services), masters=masters
-            )
-
-        chosen = _Chosen(branch, services, staff)
-        if choice.starts_at is None or back == "time":
-            times = await choice_of_times(
-                self._offers,
-                branch.company_id,
-                service_ids=choice.service_ids,
-                staff_id=choice.staff_id or ANYBODY,
-                day=choice.day,
-                fresh=fresh,
-            )
-            until = replace(choice.until("time"), day=None)
-            return frame.render("book/time.html", until, chosen=chosen, times=times)
-        return await self._contacts(frame, choice, chosen)
-
-    async def _contacts(self, frame: "_Frame", choice: Choice, chosen: _Chosen) -> Response:
-        code = None
-        if frame.page.user is not None:
-            async with self._site.runtime.pool.connection() as conn:
-                user = await users.read_user(conn, frame.page.user.id)
-            code = user.unique_code if user else None
-        frame.typed = replace(frame.typed, key=frame.typed.key or secrets.token_urlsafe(18))
-        return frame.render("book/contacts.html", choice, chosen=chosen, client_code=code)
+async def show_step(page: Page, way: Way) -> Response:
+    """The step that is due, or why the salon could not be asked."""
+    try:
+        async with asyncio.timeout(ASK_SECONDS_MAX):
+            return await _next_step(page, way)
+    except TimeoutError:
+        trouble = ProblemError(503, "yclients_unavailable", "YCLIENTS is too slow.", {"Retry-After": "10"})
+    except ProblemError as error:
+        if error.code in ("service_gone", "company_unknown") and way.problem is None:
+            return await show_step(page, replace(way, choice=way.choice.until("services"), problem=error))
+        trouble = error
+    return _render(
+        page,
+        replace(way, problem=None, errors={}),
+        "book/trouble.html",
+        status=trouble.status,
+        trouble=page.problem(trouble),
+        is_closed=trouble.code in CLOSED,
+    )
 
 
-class _Frame:
-    """What every step has around it."""
+async def _next_step(page: Page, way: Way) -> Response:
+    """The branch, where it is not clear; else what comes after it."""
+    offers = page.runtime.booking_form.offers
+    branches = await offers.branches()
+    branch = next((one for one in branches if one.company_id == way.choice.company_id), None)
+    branch = branch or (branches[0] if len(branches) == 1 else None)
+    way = replace(way, has_branches=len(branches) > 1)
+    if branch is None or (way.back == "branch" and way.has_branches):
+        return _render(page, _until(way, "branch"), "book/branch.html", branches=branches)
+    return await _services_step(page, _choose(way, company_id=branch.company_id), offers, branch)
 
-    def __init__(
-        self,
-        page: Page,
-        typed: Typed,
-        errors: dict[str, str],
-        problem: ProblemError | None,
-        *,
-        carry: bool,
-    ) -> None:
-        self.page = page
-        self.typed = typed
-        self.has_branches = False
-        self._errors = errors
-        self._problem = problem
-        self._carry = carry
 
-    def render(self, template: str, choice: Choice, *, status: int = 200, **values: Any) -> Response:
-        """The step; `choice` is what its form carries on."""
-        page = self.page
-        if self._problem is not None:
-            status = self._problem.status
-        elif self._errors:
-            status = 422
-        name = template.removeprefix("book/").removesuffix(".html")
-        steps = STEPS if self.has_branches else STEPS[1:]
-        chosen: _Chosen | None = values.pop("chosen", None)
-        return page.render(
-            template,
-            status=status,
-            cache=NO_STORE if self._carry or page.user else MAY_GO_BACK,
-            choice=choice,
-            chosen=chosen,
-            typed=self.typed,
-            carried=choice.pairs() + (self.typed.pairs() if self._carry else []),
-            is_carrying=self._carry,
-            has_branches=self.has_branches,
-            step=(steps.index(name) + 1, len(steps)) if name in steps else None,
-            total=total_of(page, chosen.services) if chosen else "",
-            price_of=lambda service: price_of(page, [service]),
-            errors=self._errors,
-            problem=page.problem(self._problem) if self._problem else None,
-            **values,
-        )
+async def _services_step(page: Page, way: Way, offers: Offers, branch: Branch) -> Response:
+    offered = await offers.services(branch.company_id)
+    services = tuple(one for one in offered if one.service_id in way.choice.service_ids)
+    if services and way.back != "services":
+        way = _choose(way, service_ids=tuple(one.service_id for one in services))
+        return await _staff_step(page, way, offers, _Chosen(branch, services))
+    return _render(
+        page,
+        _until(way, "services"),
+        "book/services.html",
+        chosen=_Chosen(branch),
+        groups=_grouped(offered),
+        ticked={one.service_id for one in services},
+    )
+
+
+async def _staff_step(page: Page, way: Way, offers: Offers, chosen: _Chosen) -> Response:
+    choice = way.choice
+    masters = await offers.staff(chosen.branch.company_id, service_ids=choice.service_ids)
+    staff = next((one for one in masters if one.staff_id == choice.staff_id), None)
+    if (staff is None and choice.staff_id != ANYBODY) or way.back == "staff":
+        return _render(page, _until(way, "staff"), "book/staff.html", chosen=chosen, masters=masters)
+    chosen = replace(chosen, staff=staff)
+    if choice.starts_at is None or way.back == "time":
+        return await _time_step(page, way, offers, chosen)
+    return await _contacts_step(page, way, chosen)
+
+
+async def _time_step(page: Page, way: Way, offers: Offers, chosen: _Chosen) -> Response:
+    times = await choice_of_times(
+        offers,
+        chosen.branch.company_id,
+        service_ids=way.choice.service_ids,
+        staff_id=way.choice.staff_id or ANYBODY,
+        day=way.choice.day,
+        fresh=way.is_fresh,
+    )
+    return _render(page, _choose(_until(way, "time"), day=None), "book/time.html", chosen=chosen, times=times)
+
+
+async def _contacts_step(page: Page, way: Way, chosen: _Chosen) -> Response:
+    typed = replace(way.typed, key=way.typed.key or secrets.token_urlsafe(18))
+    way = replace(way, typed=typed)
+    return _render(page, way, "book/contacts.html", chosen=chosen, client_code=await code_of(page))
+
+
+def _choose(way: Way, **changes: Any) -> Way:
+    return replace(way, choice=replace(way.choice, **changes))
+
+
+def _until(way: Way, step: str) -> Way:
+    """What the form of that step carries on: the choice before it."""
+    return replace(way, choice=way.choice.until(step))
+
+
+def _render(
+    page: Page, way: Way, template: str, *, status: int = 200, chosen: _Chosen | None = None, **values: Any
+) -> Response:
+    name = template.removeprefix("book/").removesuffix(".html")
+    steps = STEPS if way.has_branches else STEPS[1:]
+    return page.render(
+        template,
+        status=status,
+        cache=NO_STORE if way.is_carrying or page.user else MAY_GO_BACK,
+        problem=way.problem,
+        errors=way.errors,
+        choice=way.choice,
+        chosen=chosen,
+        typed=way.typed,
+        carried=way.choice.pairs() + (way.typed.pairs() if way.is_carrying else []),
+        is_carrying=way.is_carrying,
+        has_branches=way.has_branches,
+        step=(steps.index(name) + 1, len(steps)) if name in steps else None,
+        total=total_of(page, chosen.services) if chosen else "",
+        price_of=lambda service: price_of(page, [service]),
+        **values,
+    )
 
 
 def price_of(page: Page, services: Sequence[OfferedService]) -> str:
@@ -202,6 +187,6 @@ def total_of(page: Page, services: Sequence[OfferedService]) -> str:
 
 def _grouped(services: Sequence[OfferedService]) -> list[tuple[str, list[OfferedService]]]:
     """By category, in the order in which YCLIENTS tells the categories first."""
-    order = {name: place for place, name in enumerate(dict.fromkeys(one.category for one in services))}
+    order = {name: index for index, name in enumerate(dict.fromkeys(one.category for one in services))}
     ranked = sorted(services, key=lambda one: order[one.category])
     return [(name, list(found)) for name, found in groupby(ranked, key=lambda one: one.category)]

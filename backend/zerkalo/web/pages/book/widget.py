@@ -1,42 +1,39 @@
-"""`/book/widget`: YCLIENTS's own booking form beside the client's code, which YCLIENTS offers no way to fill in for her."""
+"""`/book/widget`: YCLIENTS's own booking form beside the client's code, which YCLIENTS offers no way to fill in."""
 
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from zerkalo.users import store as users
 from zerkalo.web.headers import CONTENT_SECURITY_POLICY
-from zerkalo.web.pages.site import Site
+from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
 
 
-def routes(site: Site) -> list[Route]:
+@pages.get("/book/widget", Who.ANYBODY)
+async def widget(page: Page) -> Response:
     """The page, which alone may show a frame, and only from the address in the settings."""
-    runtime = site.runtime
-    url = runtime.settings.yclients_widget_url
+    settings = page.runtime.settings
+    url = settings.yclients_widget_url
+    frame = f"{CONTENT_SECURITY_POLICY}; frame-src {origin_of(url)}" if url else ""
+    return page.render(
+        "book/widget.html",
+        headers={"Content-Security-Policy": frame} if frame else {},
+        url=url,
+        code=await code_of(page),
+        company_id=next(iter(settings.yclients_company_ids), 12345),
+    )
 
-    async def show(request: Request) -> Response:
-        page = await site.page(request)
-        code = None
-        if page.user is not None:
-            async with runtime.pool.connection() as conn:
-                user = await users.read_user(conn, page.user.id)
-            code = user.unique_code if user else None
-        headers = (
-            {"Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-src {origin_of(url)}"}
-            if url
-            else {}
-        )
-        return page.render(
-            "book/widget.html",
-            headers=headers,
-            url=url,
-            code=code,
-            company_id=next(iter(runtime.settings.yclients_company_ids), 12345),
-        )
 
-    return [Route("/book/widget", show)]
+async def code_of(page: Page) -> str | None:
+    """The code of who is signed in; None for nobody, or while there is none."""
+    if page.user is None:
+        return None
+    async with page.runtime.pool.connection() as conn:
+        user = await users.read_user(conn, page.user.id)
+    return user.unique_code if user else None
 
 
 def origin_of(url: str) -> str:

@@ -1,15 +1,15 @@
 """`/me`: one's own visits, code, points and contacts, on one page; and the code as a picture."""
 
+from datetime import datetime
 from io import BytesIO
 
 import segno
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from zerkalo.bookings import reading
+from zerkalo.bookings.reading import ShownBooking
 from zerkalo.db.pool import Connection
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
@@ -17,13 +17,14 @@ from zerkalo.loyalty.model import Entry, Kind, Reason
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
 from zerkalo.users.model import User
-from zerkalo.web.pages.site import NO_STORE, Page, Site
+from zerkalo.web.pages.page import NO_STORE, Page
+from zerkalo.web.pages.routing import Pages, Who
 from zerkalo.web.pages.wording import Words
 
 UPCOMING_MAX = 10
 PAST_SHOWN = 3
 POINTS_PAGE = 30
-_POINTS_MODE = "points page"
+_POINTS = ById("points page")
 
 _REASONS: dict[str, Words] = {
     Reason.COMPLETED: {"ru": "За визит", "en": "For a visit"},
@@ -42,73 +43,70 @@ _KINDS: dict[Kind, Words] = {
     Kind.EXPIRY: {"ru": "Сгорание", "en": "Expiry"},
 }
 
+pages = Pages()
 
-def routes(site: Site) -> list[Route]:
-    """`/me`, `/me/code.svg`, `/me/points`."""
-    runtime = site.runtime
 
-    async def me(request: Request) -> Response:
-        page = await site.page(request)
-        user_id = page.require_user().id
-        now = runtime.clock()
-        async with runtime.pool.connection() as conn:
-            upcoming = await reading.read_upcoming(
-                conn, user_id, now=now, status=None, after=None, limit=UPCOMING_MAX + 1
-            )
-            # Behind this position in the newest-first order stands what began before now.
-            past = await reading.read_newest_first(
-                conn, user_id, status=None, after=(now, 0), limit=PAST_SHOWN
-            )
-            balance = await loyalty.balance(conn, user_id)
-            user = await read_account(conn, user_id)
-        return page.render(
-            "me/me.html",
-            user=user,
-            upcoming=upcoming[:UPCOMING_MAX],
-            more_upcoming=len(upcoming) > UPCOMING_MAX,
-            past=past,
-            balance=balance,
-            has_loyalty=runtime.settings.loyalty_enabled or balance != 0,
-            to_prove=channels_to_prove(site, user),
-        )
+@pages.get("/me", Who.USER)
+async def me(page: Page) -> Response:
+    """One's own visits, code and points on one page."""
+    runtime, user_id = page.runtime, page.me.id
+    async with runtime.pool.connection() as conn:
+        user = await read_account(conn, user_id)
+        upcoming, past = await _visits_around_now(conn, user_id, page.now)
+        balance = await loyalty.balance(conn, user_id)
+    return page.render(
+        "me/me.html",
+        user=user,
+        upcoming=upcoming[:UPCOMING_MAX],
+        more_upcoming=len(upcoming) > UPCOMING_MAX,
+        past=past,
+        balance=balance,
+        has_loyalty=runtime.settings.loyalty_enabled or balance != 0,
+        to_prove=channels_to_prove(page, user),
+    )
 
-    async def code_picture(request: Request) -> Response:
-        """A picture of its own, since the policy allows no drawing inside the page's text to style itself."""
-        page = await site.page(request)
-        user_id = page.require_user().id
-        async with runtime.pool.connection() as conn:
-            user = await read_account(conn, user_id)
-        if user.unique_code is None:
-            raise ProblemError(404, "not_found", "There is no code yet.")
-        svg = BytesIO()
-        segno.make(user.unique_code, error="m", micro=False).save(
-            svg, kind="svg", scale=8, border=2, xmldecl=False, svgclass=None, lineclass=None
-        )
-        return Response(svg.getvalue(), media_type="image/svg+xml", headers={"Cache-Control": NO_STORE})
 
-    async def points(request: Request) -> Response:
-        page = await site.page(request)
-        user_id = page.require_user().id
-        cursor = page.query().text("cursor", CURSOR_CHARS_MAX)
-        before_id = int(str(decode_cursor(cursor, _POINTS_MODE, int)[0])) if cursor else None
-        async with runtime.pool.connection() as conn:
-            entries = await ledger.read_entries(conn, user_id, before_id, POINTS_PAGE + 1)
-            balance = await loyalty.balance(conn, user_id)
-        more = (
-            encode_cursor(_POINTS_MODE, entries[POINTS_PAGE - 1].id) if len(entries) > POINTS_PAGE else None
-        )
-        return page.render(
-            "me/points.html",
-            balance=balance,
-            entries=[(entry, *entry_words(page, entry)) for entry in entries[:POINTS_PAGE]],
-            next_url=f"/me/points?cursor={more}" if more else None,
-        )
+async def _visits_around_now(
+    conn: Connection, user_id: int, now: datetime
+) -> tuple[list[ShownBooking], list[ShownBooking]]:
+    """The next visits, one more than are shown, and the last ones."""
+    upcoming = await reading.read_upcoming(
+        conn, user_id, now=now, status=None, after=None, limit=UPCOMING_MAX + 1
+    )
+    # Behind this position in the newest-first order stands what began before now.
+    past = await reading.read_newest_first(conn, user_id, status=None, after=(now, 0), limit=PAST_SHOWN)
+    return upcoming, past
 
-    return [
-        Route("/me", me),
-        Route("/me/code.svg", code_picture),
-        Route("/me/points", points),
-    ]
+
+@pages.get("/me/code.svg", Who.USER)
+async def code_picture(page: Page) -> Response:
+    """A picture of its own, since the policy allows no drawing inside the page's text to style itself."""
+    async with page.runtime.pool.connection() as conn:
+        user = await read_account(conn, page.me.id)
+    if user.unique_code is None:
+        raise ProblemError(404, "not_found", "There is no code yet.")
+    svg = BytesIO()
+    segno.make(user.unique_code, error="m", micro=False).save(
+        svg, kind="svg", scale=8, border=2, xmldecl=False, svgclass=None, lineclass=None
+    )
+    headers = {"Cache-Control": NO_STORE}
+    return page.finish(Response(svg.getvalue(), media_type="image/svg+xml", headers=headers))
+
+
+@pages.get("/me/points", Who.USER)
+async def points(page: Page) -> Response:
+    """The movements of one's own points, newest first."""
+    before_id = _POINTS.position(page.query.text("cursor", CURSOR_CHARS_MAX))
+    async with page.runtime.pool.connection() as conn:
+        found = await ledger.read_entries(conn, page.me.id, before_id, POINTS_PAGE + 1)
+        balance = await loyalty.balance(conn, page.me.id)
+    entries = _POINTS.page(found, POINTS_PAGE, lambda entry: entry.id)
+    return page.render(
+        "me/points.html",
+        balance=balance,
+        entries=[(entry, *entry_words(page, entry)) for entry in entries.items],
+        next_url=f"/me/points?cursor={entries.next_cursor}" if entries.next_cursor else None,
+    )
 
 
 async def read_account(conn: Connection, user_id: int) -> User:
@@ -119,12 +117,12 @@ async def read_account(conn: Connection, user_id: int) -> User:
     return user
 
 
-def channels_to_prove(site: Site, user: User) -> list[Channel]:
+def channels_to_prove(page: Page, user: User) -> list[Channel]:
     """Contacts that she only claims yet, and to which a code can be sent."""
     return [
         channel
         for channel in Channel
-        if channel in site.runtime.people.ports.open_channels
+        if channel in page.runtime.people.ports.open_channels
         and user.contact(channel) is not None
         and user.verified_at(channel) is None
     ]

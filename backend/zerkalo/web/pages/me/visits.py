@@ -2,131 +2,120 @@
 
 from datetime import date
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from zerkalo.bookings import reading
 from zerkalo.bookings.reading import ShownBooking
-from zerkalo.bookings.routes import next_cursor_of, path_id, position_of
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages.book.choice import read_moment
-from zerkalo.web.pages.book.days import TIME_TAKEN, choice_of_times, read_day
-from zerkalo.web.pages.site import Page, Site
+from zerkalo.web.pages.book.days import TIME_TAKEN, TimeChoice, choice_of_times, read_day
+from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
 
 VISITS_PAGE = 20
-_MODE = "visits page"
+_VISITS = ByMoment("visits page")
+_ONE = "/me/visits/{booking_id}"
 
 
-def routes(site: Site) -> list[Route]:
-    """`/me/visits`, `/me/visits/{id}`, `/cancel` and `/move` below it."""
-    runtime = site.runtime
-    changes = runtime.booking_form.changes
-
-    async def visits(request: Request) -> Response:
-        page = await site.page(request)
-        user_id = page.require_user().id
-        after = position_of(page.query().text("cursor", CURSOR_CHARS_MAX) or None, _MODE)
-        async with runtime.pool.connection() as conn:
-            found = await reading.read_newest_first(
-                conn, user_id, status=None, after=after, limit=VISITS_PAGE + 1
-            )
-        shown, cursor = next_cursor_of(found, VISITS_PAGE, _MODE)
-        next_url = f"/me/visits?cursor={cursor}" if cursor else None
-        return page.render("me/visits.html", visits=shown, next_url=next_url)
-
-    async def visit(request: Request) -> Response:
-        page = await site.page(request)
-        return _visit_page(page, await _own(page, request))
-
-    async def show_cancel(request: Request) -> Response:
-        page = await site.page(request)
-        return page.render("me/cancel.html", visit=await _own(page, request))
-
-    async def cancel(request: Request) -> Response:
-        page = await site.page(request)
-        user = page.require_user()
-        await page.form()
-        booking = await _own(page, request)
-        try:
-            await changes.cancel(user.id, booking.id)
-        except ProblemError as error:
-            if error.code != "already_cancelled":
-                return _visit_page(page, await _own(page, request), error)
-        return page.redirect(f"/me/visits/{booking.id}", flash="cancelled")
-
-    async def show_move(request: Request) -> Response:
-        page = await site.page(request)
-        return await _move_page(page, await _own(page, request), read_day(page.query().text("day")))
-
-    async def move(request: Request) -> Response:
-        page = await site.page(request)
-        user = page.require_user()
-        form = await page.form()
-        booking = await _own(page, request)
-        to = read_moment(form.text("time"))
-        if to is None:
-            return page.redirect(f"/me/visits/{booking.id}/move")
-        try:
-            await changes.move(user.id, booking.id, to)
-        except ProblemError as error:
-            if error.code in TIME_TAKEN:
-                return await _move_page(page, booking, to.date(), error)
-            return _visit_page(page, await _own(page, request), error)
-        return page.redirect(f"/me/visits/{booking.id}", flash="moved")
-
-    async def _move_page(
-        page: Page, booking: ShownBooking, day: date | None, problem: ProblemError | None = None
-    ) -> Response:
-        try:
-            need = await changes.need_of(page.require_user().id, booking.id)
-            choice = await choice_of_times(
-                runtime.booking_form.offers,
-                need.company_id,
-                service_ids=need.service_ids,
-                staff_id=need.staff_id,
-                day=day,
-                fresh=problem is not None,
-            )
-        except ProblemError as error:
-            return _visit_page(page, booking, error)
-        return page.render(
-            "me/move.html",
-            status=problem.status if problem else 200,
-            visit=booking,
-            choice=choice,
-            problem=page.problem(problem) if problem else None,
+@pages.get("/me/visits", Who.USER)
+async def visits(page: Page) -> Response:
+    """All of one's own visits, the latest first."""
+    after = _VISITS.position(page.query.text("cursor", CURSOR_CHARS_MAX))
+    async with page.runtime.pool.connection() as conn:
+        found = await reading.read_newest_first(
+            conn, page.me.id, status=None, after=after, limit=VISITS_PAGE + 1
         )
+    shown = _VISITS.page(found, VISITS_PAGE, lambda visit: (visit.appointment_datetime, visit.id))
+    next_url = f"/me/visits?cursor={shown.next_cursor}" if shown.next_cursor else None
+    return page.render("me/visits.html", visits=shown.items, next_url=next_url)
 
-    async def _own(page: Page, request: Request) -> ShownBooking:
-        user = page.require_user()
-        booking_id = path_id(request.path_params["booking_id"])
-        async with runtime.pool.connection() as conn:
-            shown = await reading.read_own(conn, user.id, booking_id)
-        if shown is None:
-            raise ProblemError(404, "not_found", "You have no such booking.")
-        return shown
 
-    def _visit_page(page: Page, booking: ShownBooking, problem: ProblemError | None = None) -> Response:
-        return page.render(
-            "me/visit.html",
-            status=problem.status if problem else 200,
-            visit=booking,
-            comment=comment_of(booking.notes),
-            is_ahead=booking.appointment_datetime > runtime.clock() and booking.status != "CANCELLED",
-            problem=page.problem(problem) if problem else None,
-        )
+async def _visit_page(page: Page, problem: ProblemError | None = None) -> Response:
+    """The visit as it is now."""
+    visit = await _own(page)
+    return page.render(
+        "me/visit.html",
+        visit=visit,
+        comment=comment_of(visit.notes),
+        is_ahead=visit.appointment_datetime > page.now and visit.status != "CANCELLED",
+        problem=problem,
+    )
 
-    one = "/me/visits/{booking_id}"
-    return [
-        Route("/me/visits", visits),
-        Route(one, visit),
-        Route(f"{one}/cancel", show_cancel),
-        Route(f"{one}/cancel", cancel, methods=["POST"]),
-        Route(f"{one}/move", show_move),
-        Route(f"{one}/move", move, methods=["POST"]),
-    ]
+
+@pages.get(_ONE, Who.USER)
+async def visit(page: Page) -> Response:
+    """One of one's own visits."""
+    return await _visit_page(page)
+
+
+@pages.get(f"{_ONE}/cancel", Who.USER)
+async def show_cancel(page: Page) -> Response:
+    """Asks whether the visit is to be cancelled."""
+    return page.render("me/cancel.html", visit=await _own(page))
+
+
+@pages.post(f"{_ONE}/cancel", Who.USER, again=_visit_page)
+async def cancel(page: Page) -> Response:
+    """Cancels the visit at YCLIENTS. Cancelled already is as good."""
+    booking = await _own(page)
+    try:
+        await page.runtime.booking_form.changes.cancel(page.me.id, booking.id)
+    except ProblemError as problem:
+        if problem.code != "already_cancelled":
+            raise
+    return page.redirect(f"/me/visits/{booking.id}", flash="cancelled")
+
+
+async def _move_page(page: Page, day: date | None, problem: ProblemError | None = None) -> Response:
+    booking = await _own(page)
+    choice = await _free_times(page, booking, day, fresh=problem is not None)
+    return page.render("me/move.html", visit=booking, choice=choice, problem=problem)
+
+
+async def _free_times(page: Page, booking: ShownBooking, day: date | None, *, fresh: bool) -> TimeChoice:
+    """To what times this visit may be moved. Raises what YCLIENTS's refusal raises."""
+    form = page.runtime.booking_form
+    need = await form.changes.need_of(page.me.id, booking.id)
+    return await choice_of_times(
+        form.offers,
+        need.company_id,
+        service_ids=need.service_ids,
+        staff_id=need.staff_id,
+        day=day,
+        fresh=fresh,
+    )
+
+
+@pages.get(f"{_ONE}/move", Who.USER, again=_visit_page)
+async def show_move(page: Page) -> Response:
+    """The free days and times."""
+    return await _move_page(page, read_day(page.query.text("day")))
+
+
+@pages.post(f"{_ONE}/move", Who.USER, again=_visit_page)
+async def move(page: Page) -> Response:
+    """Moves the visit at YCLIENTS; where the time has just been taken, another one is to be chosen."""
+    booking, to = await _own(page), read_moment(page.form.text("time"))
+    if to is None:
+        return page.redirect(f"/me/visits/{booking.id}/move")
+    try:
+        await page.runtime.booking_form.changes.move(page.me.id, booking.id, to)
+    except ProblemError as problem:
+        if problem.code in TIME_TAKEN:
+            return await _move_page(page, to.date(), problem)
+        raise
+    return page.redirect(f"/me/visits/{booking.id}", flash="moved")
+
+
+async def _own(page: Page) -> ShownBooking:
+    async with page.runtime.pool.connection() as conn:
+        shown = await reading.read_own(conn, page.me.id, page.id("booking_id"))
+    if shown is None:
+        raise ProblemError(404, "not_found", "You have no such booking.")
+    return shown
 
 
 def comment_of(notes: str) -> str:

@@ -1,0 +1,70 @@
+"""`/me/verify/{channel}`: proves an e-mail or a phone by a code."""
+
+from starlette.responses import Response
+
+from zerkalo.kit.problem import ProblemError
+from zerkalo.outbox.model import Channel
+from zerkalo.users.proving import service as proof_service
+from zerkalo.web.pages.me.overview import read_account
+from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
+
+CODE_CHARS_MAX = 20
+_ONE = "/me/verify/{channel}"
+
+
+async def _proof_page(page: Page, problem: ProblemError | None = None) -> Response:
+    """The form for the code; where there is nothing to prove (any more), back to `/me`."""
+    channel = _channel(page)
+    async with page.runtime.pool.connection() as conn:
+        user = await read_account(conn, page.me.id)
+    if user.contact(channel) is None or user.verified_at(channel) is not None:
+        return page.redirect("/me")
+    return page.render(
+        "me/verify.html",
+        channel=channel,
+        contact=user.contact(channel),
+        code=page.form.text("code", CODE_CHARS_MAX),
+        problem=problem,
+        at={"wrong_code": "code"},
+    )
+
+
+@pages.post(f"{_ONE}/send", Who.USER, again=_proof_page)
+async def send_code(page: Page) -> Response:
+    """Sends a code to the contact."""
+    channel = _channel(page)
+    await proof_service.request_verification(
+        page.runtime.people,
+        page.me.id,
+        channel,
+        language=page.language,
+        address=page.address,
+        now=page.now,
+    )
+    return page.redirect(f"/me/verify/{channel}")
+
+
+@pages.get(_ONE, Who.USER)
+async def show_proof(page: Page) -> Response:
+    """The form for the code."""
+    return await _proof_page(page)
+
+
+@pages.post(_ONE, Who.USER, again=_proof_page)
+async def prove(page: Page) -> Response:
+    """Proves the contact by the code."""
+    code = page.form.text("code", CODE_CHARS_MAX)
+    await proof_service.confirm_verification(
+        page.runtime.people, page.me.id, _channel(page), code, now=page.now
+    )
+    return page.redirect("/me", flash="proved")
+
+
+def _channel(page: Page) -> Channel:
+    try:
+        return Channel(page.request.path_params["channel"])
+    except ValueError:
+        raise ProblemError(404, "not_found", "There is no such contact.") from None

@@ -1,0 +1,237 @@
+"""What a page says after a form: that it is done, or why it was refused. Russian first. Pure."""
+
+from collections.abc import Mapping
+
+from zerkalo.kit.language import Language
+from zerkalo.web.pages.wording import Words
+
+FLASHES: Mapping[str, Words] = {
+    "signed_out": {"ru": "Вы вышли.", "en": "You are signed out."},
+    "registered": {
+        "ru": "Готово, вы зарегистрированы. Ниже ваш код клиента.",
+        "en": "Done, you have an account. Your client code is below.",
+    },
+    "proved": {
+        "ru": "Контакт подтверждён. Если на него были записи, они уже здесь.",
+        "en": "The contact is confirmed. Visits booked with it are here already.",
+    },
+    "password_changed": {
+        "ru": "Пароль изменён. На других устройствах придётся войти снова.",
+        "en": "The password is changed. Other devices have to sign in again.",
+    },
+    "password_reset": {
+        "ru": "Пароль изменён. Войдите с новым.",
+        "en": "The password is changed. Sign in with the new one.",
+    },
+    "profile_saved": {"ru": "Сохранено.", "en": "Saved."},
+    "calendar_revoked": {
+        "ru": "Ссылка на календарь больше не работает.",
+        "en": "The calendar's address does not work any more.",
+    },
+    "erased": {
+        "ru": "Ваши данные удалены. Спасибо, что были с нами.",
+        "en": "Your data is erased. Thank you for having been with us.",
+    },
+    "cancelled": {"ru": "Запись отменена.", "en": "The booking is cancelled."},
+    "moved": {"ru": "Запись перенесена.", "en": "The booking is moved."},
+    "sync_begun": {"ru": "Синхронизация началась.", "en": "The sync has begun."},
+    "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
+    "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
+    "unlinked": {
+        "ru": "Запись отвязана и останется без клиента, пока её не привяжут вручную.",
+        "en": "The booking is unlinked, and stays without a client until it is linked by hand.",
+    },
+    "replayed": {"ru": "Событие принято.", "en": "The event is taken in."},
+    "replayed_in_vain": {
+        "ru": "Событие снова не удалось понять, причина ниже.",
+        "en": "The event could not be understood this time either; the reason is below.",
+    },
+    "quarantine_replayed": {
+        "ru": "Повторили. Что осталось, снова не удалось понять.",
+        "en": "Replayed. What is left could not be understood this time either.",
+    },
+    "quarantine_goes_on": {
+        "ru": "Повторили сколько смогли за один раз. Нажмите ещё раз, чтобы продолжить.",
+        "en": "As many were replayed as go in one turn. Press once more to continue.",
+    },
+    "set_aside": {"ru": "Событие убрано из карантина.", "en": "The event is out of the quarantine."},
+    "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
+    "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
+    "merged": {"ru": "Аккаунты объединены.", "en": "The accounts are merged."},
+    "hook_installed": {"ru": "Адрес добавлен в YCLIENTS.", "en": "YCLIENTS has the address now."},
+    "hook_tested": {
+        "ru": "Тестовое событие дошло: адрес в YCLIENTS верный, и сервер виден снаружи.",
+        "en": "The test event has arrived: the address in YCLIENTS is right, and the server can be reached.",
+    },
+    "hook_test_failed": {
+        "ru": "Тестовое событие не дошло. Проверьте, что PUBLIC_URL открывается из интернета.",
+        "en": "The test event did not arrive. See that PUBLIC_URL can be reached from the internet.",
+    },
+}
+"""What a page says after a form was done: the name travels in a cookie, the text is ours."""
+
+WARNINGS = frozenset({"replayed_in_vain", "hook_test_failed", "quarantine_goes_on"})
+"""Those among them that tell of something that did not go well."""
+
+PROBLEMS: Mapping[str, Words] = {
+    "not_found": {"ru": "Такой страницы нет.", "en": "There is no such page."},
+    "admins_only": {
+        "ru": "Эта страница только для сотрудников салона.",
+        "en": "This page is for the salon's staff only.",
+    },
+    "stale_form": {
+        "ru": "Форма устарела. Откройте страницу ещё раз и повторите. Если не помогает, разрешите cookie и проверьте, "
+        "что адрес начинается с https.",
+        "en": "The form is out of date. Open the page again and repeat. If that does not help, allow cookies and check "
+        "that the address begins with https.",
+    },
+    "no_such_contact": {
+        "ru": "Введите e-mail или номер телефона.",
+        "en": "Enter an e-mail or a phone number.",
+    },
+    "wrong_credentials": {
+        "ru": "E-mail или пароль не подходит.",
+        "en": "The e-mail or the password is wrong.",
+    },
+    "wrong_password": {"ru": "Пароль не подходит.", "en": "The password is wrong."},
+    "wrong_code": {
+        "ru": "Код не подошёл или устарел. Проверьте его или запросите новый.",
+        "en": "The code is wrong or has expired. Check it, or ask for a new one.",
+    },
+    "contact_taken": {
+        "ru": "Этот контакт уже подтвердил другой человек. Если оба аккаунта ваши, обратитесь в салон.",
+        "en": "Somebody else has confirmed this contact. If both accounts are yours, ask the salon.",
+    },
+    "already_verified": {"ru": "Этот контакт уже подтверждён.", "en": "This contact is confirmed already."},
+    "no_contact": {"ru": "Сначала укажите этот контакт.", "en": "Enter this contact first."},
+    "channel_unavailable": {
+        "ru": "Салон ещё не настроил отправку кодов. Обратитесь в салон.",
+        "en": "The salon can't send codes yet. Ask the salon.",
+    },
+    "yclients_disabled": {"ru": "Онлайн-запись сейчас отключена.", "en": "Online booking is turned off."},
+    "yclients_refuses": {
+        "ru": "Онлайн-запись салона сейчас недоступна.",
+        "en": "The salon's online booking is not available now.",
+    },
+    "yclients_unavailable": {
+        "ru": "YCLIENTS сейчас не отвечает. Ничего не записано и не изменено.",
+        "en": "YCLIENTS does not answer now. Nothing was booked or changed.",
+    },
+    "busy": {
+        "ru": "Сейчас слишком много желающих. Попробуйте через несколько секунд.",
+        "en": "Many people are looking for times just now. Try again in a few seconds.",
+    },
+    "booking_unclear": {
+        "ru": "YCLIENTS не ответил, и пока не ясно, получилось ли.",
+        "en": "YCLIENTS did not answer, so it is not clear yet whether it worked.",
+    },
+    "booking_in_progress": {
+        "ru": "Эта запись ещё оформляется. Подождите несколько секунд.",
+        "en": "This booking is still under way. Wait a few seconds.",
+    },
+    "idempotency_key_reused": {
+        "ru": "Эта форма уже была отправлена. Проверьте данные и отправьте ещё раз.",
+        "en": "This form was sent before. Check the details and send it again.",
+    },
+    "slot_taken": {
+        "ru": "Это время только что заняли. Выберите другое, всё введённое сохранено.",
+        "en": "This time has just been taken. Choose another one; what you typed is kept.",
+    },
+    "no_staff": {
+        "ru": "В это время никто не свободен. Выберите другое, всё введённое сохранено.",
+        "en": "Nobody is free at this time. Choose another one; what you typed is kept.",
+    },
+    "overlap": {
+        "ru": "Это время пересекается с другой записью. Выберите другое, всё введённое сохранено.",
+        "en": "This time overlaps with another booking. Choose another one; what you typed is kept.",
+    },
+    "time_not_ahead": {
+        "ru": "Это время уже прошло. Выберите другое, всё введённое сохранено.",
+        "en": "This time is over. Choose another one; what you typed is kept.",
+    },
+    "service_gone": {
+        "ru": "Эту услугу сейчас нельзя выбрать. Начните выбор заново.",
+        "en": "This service can't be booked now. Start choosing again.",
+    },
+    "service_missing": {
+        "ru": "Отметьте хотя бы одну услугу.",
+        "en": "Tick at least one service.",
+    },
+    "company_unknown": {"ru": "Такого филиала нет.", "en": "There is no such branch."},
+    "company_missing": {"ru": "Выберите филиал.", "en": "Choose a branch."},
+    "phone_invalid": {
+        "ru": "Салон не может принять этот номер.",
+        "en": "The salon can't take this phone number.",
+    },
+    "phone_missing": {"ru": "Введите номер телефона.", "en": "Enter your phone number."},
+    "email_invalid": {"ru": "Проверьте e-mail.", "en": "Please check the e-mail."},
+    "name_missing": {
+        "ru": "Салон не принял такое имя. Введите его полностью.",
+        "en": "The salon does not take this name. Enter it in full.",
+    },
+    "consent_missing": {
+        "ru": "Салону нужно ваше согласие на обработку данных.",
+        "en": "The salon needs your consent.",
+    },
+    "code_wrong": {"ru": "Код из SMS не подошёл.", "en": "The code from the SMS is wrong."},
+    "blacklisted": {
+        "ru": "На этот номер онлайн-запись закрыта. Позвоните в салон.",
+        "en": "The salon takes no online bookings for this phone. Call the salon.",
+    },
+    "not_allowed_by_salon": {
+        "ru": "Салон не разрешает это сделать онлайн. Позвоните в салон.",
+        "en": "The salon does not allow this online. Call the salon.",
+    },
+    "already_cancelled": {"ru": "Эта запись уже отменена.", "en": "This booking is cancelled already."},
+    "already_past": {"ru": "Визит уже начался или прошёл.", "en": "This visit has begun or is over."},
+    "invalid_request": {"ru": "Что-то введено неверно.", "en": "Something was entered wrong."},
+    "invalid_cursor": {"ru": "Такой страницы нет.", "en": "There is no such page."},
+    "too_many_requests": {
+        "ru": "Слишком много попыток. Подождите немного.",
+        "en": "Too many attempts. Wait a little.",
+    },
+    "too_large": {"ru": "Слишком много текста.", "en": "That is too much text."},
+    "method_not_allowed": {"ru": "Так эту страницу не открыть.", "en": "This page can't be opened this way."},
+    "database_unavailable": {
+        "ru": "База данных не отвечает. Попробуйте через несколько секунд.",
+        "en": "The database does not answer. Try again in a few seconds.",
+    },
+    "internal_error": {
+        "ru": "У нас что-то сломалось. Мы уже знаем об этом.",
+        "en": "Something went wrong on our side. It has been logged.",
+    },
+    "user_not_found": {"ru": "Такого клиента нет.", "en": "There is no such client."},
+    "booking_erased": {
+        "ru": "Этот человек удалил свои данные, привязать запись нельзя.",
+        "en": "This person had her data erased; the booking can't be linked.",
+    },
+    "balance_too_low": {"ru": "На счёте нет столько баллов.", "en": "There are not so many points."},
+    "email_taken": {
+        "ru": "Этот e-mail уже подтвердил другой человек.",
+        "en": "Somebody else has confirmed this e-mail.",
+    },
+    "same_user": {
+        "ru": "Аккаунт нельзя объединить с самим собой.",
+        "en": "An account can't be merged into itself.",
+    },
+    "cannot_merge_admin": {
+        "ru": "Аккаунт администратора нельзя объединить с другим.",
+        "en": "An admin's account can't be merged into another.",
+    },
+    "hooks_not_allowed": {
+        "ru": "Токен пользователя не видит настройки вебхуков: дайте ему это право или вставьте адрес вручную.",
+        "en": "The user token may not see the webhook settings: give it that right, or paste the address by hand.",
+    },
+    "hook_not_set_up": {
+        "ru": "В YCLIENTS этот адрес ещё не указан.",
+        "en": "YCLIENTS does not have this address yet.",
+    },
+}
+"""What went wrong, by the stable `code` of the problem."""
+
+_OTHER: Words = {"ru": "Не получилось.", "en": "Something went wrong."}
+
+
+def problem_text(code: str, language: Language) -> str:
+    """The sentence for a person; the problem's own `detail` is for programmers."""
+    return PROBLEMS.get(code, _OTHER)[language]

@@ -1,0 +1,236 @@
+"""`Page`: one request for a page. Handlers get it from `routing`, which has checked session, role and form."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import URL
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from zerkalo.auth.dependencies import client_address
+from zerkalo.auth.model import AuthenticatedUser, Session
+from zerkalo.auth.rules import REFRESH_TOKEN_SPAN
+from zerkalo.bookings.routes import path_id
+from zerkalo.kit.language import Language, language_of
+from zerkalo.kit.problem import ProblemError
+from zerkalo.web.pages import cookies, forms
+from zerkalo.web.pages.cookies import Cookies
+from zerkalo.web.pages.fields import Fields
+from zerkalo.web.pages.forms import Form
+from zerkalo.web.pages.messages import FLASHES, WARNINGS, problem_text
+from zerkalo.web.pages.site import PagesRuntime, Site
+from zerkalo.web.pages.wording import NBSP
+
+SIGN_IN_PATH = "/me/sign-in"
+LANGUAGE_SECONDS = 365 * 24 * 3600
+WAITS_TOLD = {"too_many_requests": 0, "yclients_unavailable": 60}
+"""Problems that pass by themselves -> the seconds above which it is told how long that takes."""
+NO_STORE = "no-store"
+MAY_GO_BACK = "private, no-cache"
+"""For pages without personal data: the browser may keep what was typed for its Back button."""
+
+
+class Page:
+    """One request for a page: who asks, in which language, and the answer with its cookies."""
+
+    def __init__(self, site: Site, request: Request) -> None:
+        self.site = site
+        self.request = request
+        self.cookies = Cookies(request, site.runtime.settings.public_url)
+        self.language: Language = self._language()
+        self.session: Session | None = None
+        self.query: Form = forms.query_of(request)
+        """The fields of the address."""
+        self.form: Form = self.query
+        """The fields of the posted form; of a GET those of the address."""
+
+    @property
+    def runtime(self) -> PagesRuntime:
+        """The process's parts."""
+        return self.site.runtime
+
+    @property
+    def user(self) -> AuthenticatedUser | None:
+        """Who is signed in; None: nobody."""
+        return self.session.user if self.session else None
+
+    @property
+    def me(self) -> AuthenticatedUser:
+        """Who is signed in, on pages that ask for that. Raises a 401 `ProblemError`, which shows as the page to sign in."""
+        return self.signed_in.user
+
+    @property
+    def signed_in(self) -> Session:
+        """The same with the log-in it descends from."""
+        if self.session is None:
+            raise ProblemError(401, "not_signed_in", "Sign in first.")
+        return self.session
+
+    @property
+    def address(self) -> str:
+        """For whom this call counts where tries are limited."""
+        return client_address(self.request)
+
+    @property
+    def csrf(self) -> str:
+        """What every form must carry; in a template: `{{ csrf_field() }}`."""
+        return forms.csrf_token(self.site.csrf_key, self.cookies)
+
+    @property
+    def now(self) -> datetime:
+        """The time by which a visit is ahead or past."""
+        return self.runtime.clock()
+
+    @property
+    def today(self) -> date:
+        """The salon's day, so that a date of this year needs no year."""
+        return self.now.astimezone(self.site.salon.zone).date()
+
+    @property
+    def path(self) -> str:
+        """The address of this page with its query, without the host. Never one that a browser takes for a host."""
+        url = self.request.url
+        path = "/" + url.path.lstrip("/\\")
+        return f"{path}?{url.query}" if url.query else path
+
+    def id(self, name: str) -> int:
+        """An id of the path. Raises a 404 `ProblemError` for what can be nobody's id."""
+        return path_id(self.request.path_params[name])
+
+    def fields(self) -> Fields:
+        """Reads people's fields out of the form."""
+        return Fields(self.form, self.say)
+
+    def branch(self, company_id: int | None) -> str:
+        """Where a visit is; "" where the salon has one branch only."""
+        branches = self.site.salon.branches
+        if not branches or company_id is None:
+            return ""
+        return branches.get(company_id) or self.say(f"Филиал {company_id}", f"Branch {company_id}")
+
+    def say(self, ru: str, en: str) -> str:
+        """The text in the language of this page."""
+        return ru if self.language == "ru" else en
+
+    def problem(self, error: ProblemError) -> str:
+        """What went wrong, for a person; and where it is worth waiting, how long."""
+        text = problem_text(error.code, self.language)
+        after = error.headers.get("Retry-After", "")
+        untold_seconds = WAITS_TOLD.get(error.code)
+        if untold_seconds is None or not after.isdigit() or int(after) <= untold_seconds:
+            return text
+        minutes = -(-int(after) // 60)
+        return f"{text} " + self.say(
+            f"Снова можно через {minutes}{NBSP}мин.", f"Try again in {minutes}{NBSP}min."
+        )
+
+    def render(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        cache: str = NO_STORE,
+        headers: Mapping[str, str] | None = None,
+        problem: ProblemError | None = None,
+        errors: Mapping[str, str] | None = None,
+        at: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
+        """The page from a template, which sees `values`, `page`, `problem`, `errors` and `_('по-русски', 'in English')`.
+
+        A form that was refused is shown with its status and with what is wrong: `errors` by field; `problem` above the
+        form, or where `at` (code -> field) names the field that explains it, at that field.
+        """
+        text, errors = self._refusal(problem, errors or {}, at or {})
+        flash = self.cookies.get(cookies.FLASH)
+        if flash is not None:
+            self.cookies.delete(cookies.FLASH)
+        words = FLASHES.get(flash or "")
+        html = self.site.environment.get_template(template).render(
+            page=self,
+            _=self.say,
+            flash=words[self.language] if words else None,
+            flash_kind="warning" if flash in WARNINGS else "good",
+            problem=text,
+            errors=errors,
+            **values,
+        )
+        status = problem.status if problem else 422 if errors else status
+        response = HTMLResponse(html, status, {"Cache-Control": cache, **(headers or {})})
+        response.headers["Vary"] = "Accept-Language"
+        return self.finish(response)
+
+    def _refusal(
+        self, problem: ProblemError | None, errors: Mapping[str, str], at: Mapping[str, str]
+    ) -> tuple[str | None, Mapping[str, str]]:
+        if problem is None:
+            return None, errors
+        field_name = at.get(problem.code)
+        text = self.problem(problem)
+        return (text, errors) if field_name is None else (None, {field_name: text})
+
+    def redirect(self, path: str, *, flash: str | None = None) -> Response:
+        """Sends the browser on, by GET, after a form was done; `flash` names a text that the next page shows."""
+        if flash is not None:
+            assert flash in FLASHES, "a text is ours"
+            self.cookies.set(cookies.FLASH, flash, seconds=60)
+        return self.finish(RedirectResponse(path, 303, {"Cache-Control": NO_STORE}))
+
+    def finish(self, response: Response) -> Response:
+        """Puts this request's cookies on an answer made elsewhere."""
+        self.cookies.write(response)
+        return response
+
+    def sign_in(self, refresh_token: str) -> None:
+        """Opens the session in this browser."""
+        self.cookies.set(cookies.SESSION, refresh_token, seconds=int(REFRESH_TOKEN_SPAN.total_seconds()))
+
+    def sign_out(self) -> None:
+        """Forgets the session in this browser; ending it in the database is the service's."""
+        self.cookies.delete(cookies.SESSION)
+        self.session = None
+
+    async def open_session(self) -> None:
+        """Looks whose session the cookie is; a long-lived one is kept alive while it is used."""
+        token = self.cookies.get(cookies.SESSION)
+        if token is None:
+            return
+        found = await self.runtime.people.auth.browser_session(token, now=self.now)
+        if found is None:
+            return
+        self.session, prolonged = found
+        if prolonged:
+            self.sign_in(token)
+
+    async def read_form(self) -> None:
+        """Reads the posted form. Raises a `ProblemError` where it is too long or, `stale_form`, not from our page; what
+        was typed into that is in `form` all the same.
+        """
+        self.form = await forms.read_form(self.request)
+        forms.check_csrf(self.form, self.csrf)
+
+    def sign_in_url(self, back_to: str | None = None) -> str:
+        """Where to sign in, and to be sent back from there: to this page unless told otherwise."""
+        return f"{SIGN_IN_PATH}?{urlencode({'next': back_to or self.path})}"
+
+    def language_url(self, language: Language) -> str:
+        """This page in another language."""
+        return str(URL(self.path).include_query_params(lang=language))
+
+    def _language(self) -> Language:
+        asked = self.request.query_params.get("lang")
+        if asked == "ru" or asked == "en":  # noqa: PLR1714 - narrows the type
+            self.cookies.set(cookies.LANGUAGE, asked, seconds=LANGUAGE_SECONDS)
+            return asked
+        kept = self.cookies.get(cookies.LANGUAGE)
+        if kept == "ru" or kept == "en":  # noqa: PLR1714 - as above
+            return kept
+        return language_of(self.request.headers.get("accept-language"))
+
+
+def local_path(text: str, default: str) -> str:
+    """A path of ours to go on to, else `default`: never another host, whatever the address bar was given."""
+    is_path = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
+    return text if is_path and "\\" not in text else default
