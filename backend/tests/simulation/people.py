@@ -273,7 +273,7 @@ class PeopleLife:
     async def _link(self, process: Process) -> str:
         """An admin says whose a booking is, or that it is nobody's."""
         admin = await self._somebody(process, "true")
-        sql = "select * from bookings where erased_at is null and verified order by id"
+        sql = "select * from bookings where erased_at is null order by id"
         async with process.pool.connection() as conn:
             bookings = await fetch(conn, sql)
         if admin is None or not bookings:

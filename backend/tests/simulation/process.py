@@ -191,6 +191,7 @@ class Process:
             case "sync":
                 await self.runs.carry_if_wanted(subject)
             case "refetch":
+                await self.runs.read_changes_if_wanted(subject)
                 await self.refetcher.drain(subject)
             case _:
                 await rematch_if_wanted(self._work, subject)

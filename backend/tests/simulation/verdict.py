@@ -102,7 +102,6 @@ def _differences(world: World, row: dict[str, Any], truth: dict[str, Any]) -> li
     status = "CANCELLED" if truth["deleted"] else STATUS[truth["attendance"]]
     reason = "deleted" if truth["deleted"] else "no_show" if status == "CANCELLED" else None
     told = {
-        "verified": True,
         "status": status,
         "cancel_reason": reason,
         "service_price": truth["total_kopecks"],

@@ -159,12 +159,11 @@ class World:
         """What still waits, by table."""
         sql = """
             select (select count(*) from refetches), (select count(*) from sync_runs where status = 'running'),
-                (select count(*) from users where rematch_wanted_at is not null),
-                (select count(*) from bookings where not verified)
+                (select count(*) from users where rematch_wanted_at is not null)
         """
         async with self.pool.connection() as conn:
             (row,) = await (await conn.execute(sql)).fetchall()
-        return dict(zip(("refetches", "runs", "rematches", "unverified"), row, strict=True))
+        return dict(zip(("refetches", "runs", "rematches"), row, strict=True))
 
     async def stop(self) -> None:
         """End every process, for good."""

@@ -74,7 +74,6 @@ class Player:
     mirror: Mirror
     states: Sequence[State]
     deleted_is_404: bool = False
-    trusted: bool = True
     at: int = 0
     _pages: list[Observation | None] = field(default_factory=list[Observation | None])
     _asked: list[tuple[int, Observation]] = field(default_factory=list[tuple[int, Observation]])
@@ -127,11 +126,11 @@ class Player:
             case "change":
                 self.at = min(self.at + 1, len(self.states) - 1)
             case "deliver":
-                self._waiting.append(webhook(shown, trusted=self.trusted))
+                self._waiting.append(webhook(shown))
             case "partial":
-                self._waiting.append(webhook(shown, without=step.without, trusted=self.trusted))
+                self._waiting.append(webhook(shown, without=step.without))
             case "bare":
-                self._waiting.append(webhook(shown, bare=True, trusted=self.trusted))
+                self._waiting.append(webhook(shown, bare=True))
             case "read page":
                 self._pages.append(page_item(self.truth))
             case "apply page" if self._pages:

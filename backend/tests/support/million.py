@@ -14,8 +14,7 @@ SPAN = timedelta(seconds=131 * BOOKINGS)
 AHEAD = 0.04
 """The share of the span, and of the bookings, that lies in the future."""
 
-# Some salons, bookings from four years ago to two months ahead; one in ten is nobody's, one in a hundred thousand
-# unverified; every salon client known by code, e-mail or phone. In braces what `fill` puts in; a brace of SQL is doubled.
+# Some salons, bookings from four years ago to two months ahead; one in ten is nobody's; every salon client known by code, e-mail or phone. In braces what `fill` puts in; a brace of SQL is doubled.
 FILL = """
     insert into companies (id, title, timezone_name) select n, 'Salon ' || n, 'Europe/Moscow' from unnest({companies}) n;
 
@@ -24,12 +23,12 @@ FILL = """
     from generate_series(1, {users}) n;
 
     insert into bookings (company_id, yclients_record_id, user_id, matched_by, service_name, service_price,
-        service_duration, appointment_datetime, appointment_local, status, notes, verified, vendor_changed_at,
+        service_duration, appointment_datetime, appointment_local, status, notes, vendor_changed_at,
         match_email, match_phone10, match_codes, match_code_versions)
     select {companies}[n % {companies_count} + 1], n, case when n % 10 > 0 then n % {users} + 1 end, case when n % 10 > 0 then 'phone' end,
         'Стрижка', 250000, 60, at, at at time zone 'Europe/Moscow',
         (array['PENDING', 'CONFIRMED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'CANCELLED', 'COMPLETED'])[n % 7 + 1],
-        'YClients. ID: ' || n, n % 100000 > 0, at,
+        'YClients. ID: ' || n, at,
         case when n % 3 = 0 then 'user' || (n % {users} + 1) || '@example.com' end,
         (9000000000 + n % {users} + 1)::text,
         case when n % 4 = 0 then array['A' || lpad((n % {users} + 1)::text, 7, '0')] else '{{}}' end,

@@ -17,6 +17,7 @@ from zerkalo.mirror.links import Linker
 from zerkalo.mirror.model import Observation
 from zerkalo.mirror.service import Applier
 from zerkalo.refetches import store as refetch_store
+from zerkalo.refetches.model import Refetch
 from zerkalo.users.model import MatchUser
 
 KEY = (COMPANY_ID, RECORD_ID)
@@ -57,17 +58,14 @@ class PureMirror:
             now=self._now,
             zones={COMPANY_ID: self._zone},
             bookings={KEY: booking},
-            hint_room={COMPANY_ID: 1000},
             outcomes=[],
         )
         for observation in observations:
             batch._observe(work, observation)
-        if booking.is_first_believed:
-            booking.learn(booking.overheard)
         if booking.row is not None and booking.row != self._row:
             booking.row = Linker({KEY: booking.row}, {}, self._users).linked(KEY, self._row)
         self._store(booking.row)
-        if KEY in work.requests:
+        if KEY in work.refetches:
             self._asked += 1
             self._generation = self._asked
 
@@ -115,6 +113,6 @@ class StoredMirror:
         return found[0] if found else None
 
     async def settle(self, generation: int) -> None:
-        question = refetch_store.Question(*KEY, hint=False, generation=generation, attempts=0)
+        question = Refetch(*KEY, "a test", generation=generation)
         async with transaction(self._pool) as conn:
             await refetch_store.settle(conn, [question], now=OUR_TIME)

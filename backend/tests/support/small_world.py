@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 
 from tests.support.application import SECRET, settings_of
 from tests.support.rows import add_user
-from tests.support.vendor import COMPANY_ID, State, event, page_item, webhook
+from tests.support.vendor import COMPANY_ID, State, event, page_item
 from zerkalo.composition import Parts, assembled
 from zerkalo.loyalty import service as loyalty
 from zerkalo.main import Runtime
@@ -236,7 +236,11 @@ class World:
             assert shown is not None
             await self.parts.applier.apply([shown])
         else:
-            await self.parts.applier.apply([webhook(state, trusted=False, **keys)])
+            async with self.client() as client:
+                answer = await client.post(
+                    f"{API}/yclients/webhook", content=json.dumps(event(state, **keys)).encode()
+                )
+            assert answer.status_code == 401, answer.text
 
     async def book_in_form(self, user_id: int, record_id: int) -> None:
         """What the form leaves before it asks YCLIENTS; the record will carry its `api_id`."""

@@ -147,14 +147,13 @@ def webhook(
     *,
     without: frozenset[str] = frozenset(),
     bare: bool = False,
-    trusted: bool = True,
     **changes: Any,
 ) -> Observation:
     """What such a webhook brings."""
     told = parse_webhook(json.dumps(event(state, without=without, bare=bare, **changes)).encode())
     assert told.resource_id is not None, "it is a record's"
     return Observation(
-        source=Source.WEBHOOK if trusted else Source.HINT,
+        source=Source.WEBHOOK,
         company_id=COMPANY_ID,
         record_id=told.resource_id,
         record=told.record,
@@ -195,7 +194,6 @@ def differences(row: Row, state: State) -> list[str]:
     told: dict[str, object] = {
         "status": state.status,
         "cancel_reason": state.cancel_reason,
-        "verified": True,
     }
     if not state.purged:
         told |= {

@@ -124,12 +124,6 @@ class Changes:
         if company_id not in self._offers.company_ids or company_id is None or record_id is None:
             raise problem_of(rules.NOT_ALLOWED)
         self._offers.company_of(company_id)  # refuses while the form is off
-        if not booking.verified:
-            # Only an unsigned call says that it is hers, or that it exists: whoever sent it could cancel another's visit.
-            await self._mirror_now(company_id, record_id)
-            booking = await self._own(user_id, booking_id)
-            if not booking.verified:
-                raise unclear_problem(RETRY_SECONDS)
         refusal = rules.closed(booking.status, booking.appointment_datetime, self._clock())
         if refusal is not None:
             raise problem_of(refusal)

@@ -176,7 +176,6 @@ class MadeBooking(BaseModel):
     phone: str | None = None
     staff_name: str | None = None
     notes: str | None = None
-    verified: bool = True
     created_at: datetime | None = None
     updated_at: datetime | None = None
 

@@ -43,7 +43,6 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
         phone=told(snapshot.phone, row.phone),
         staff_name=told(snapshot.staff_name, row.staff_name),
         comment=told(snapshot.comment, row.comment),
-        verified=True,
         absent=row.absent and snapshot.deleted is True,
         vendor_changed_at=snapshot.version or row.vendor_changed_at,
         match_email=match_email,

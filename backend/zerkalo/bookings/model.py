@@ -38,12 +38,10 @@ class MatchedBy(StrEnum):
 
 
 class Source(StrEnum):
-    """Through which door a snapshot came, which is how far it is believed."""
+    """Through which door a snapshot came. What comes through none of these is not believed at all."""
 
     WEBHOOK = "webhook"
-    """A call with the secret: believed."""
-    HINT = "hint"
-    """A call without one: anybody may have written it."""
+    """A call with the secret."""
     PAGE = "page"
     """An item of a list read from the API: believed, complete, but as old as its page."""
     REFETCH = "refetch"
@@ -104,7 +102,6 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     staff_name: str | None = None
     notes: str = ""
     comment: str = ""
-    verified: bool = True
     absent: bool = False
     vendor_changed_at: datetime | None = None
     revision: int = 0

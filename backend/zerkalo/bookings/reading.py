@@ -18,7 +18,7 @@ CALENDAR_EVENTS_MAX = 2000
 _COLUMNS = """
     b.id, b.user_id, b.matched_by, b.company_id, b.yclients_record_id, b.service_name, b.service_price,
     b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at, b.phone,
-    b.staff_name, b.notes, b.verified, b.revision, b.created_at, b.updated_at
+    b.staff_name, b.notes, b.revision, b.created_at, b.updated_at
 """
 
 
@@ -42,7 +42,6 @@ class ShownBooking:
     phone: str | None
     staff_name: str | None
     notes: str
-    verified: bool
     revision: int
     created_at: datetime
     updated_at: datetime

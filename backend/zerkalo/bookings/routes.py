@@ -50,7 +50,6 @@ class Booking(BaseModel):
     phone: str | None
     staff_name: str | None
     notes: str
-    verified: bool
     created_at: datetime
     updated_at: datetime
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from zerkalo.bookings.merge_rules import cancelled_at, content_differences, learn_codes, merge, told
-from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Snapshot, Source, Status
+from zerkalo.bookings.model import CancelReason, Row, Snapshot, Source, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,6 @@ class Update:
 
     row: Row
     refetch: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Remove:
-    """The row goes: nothing but an unsigned call ever said that it exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +82,20 @@ class Quarantine:
     reason: str
 
 
-Decision = Insert | Update | Remove | Stale | Unchanged | Refetch | Ignore | Quarantine
+Decision = Insert | Update | Stale | Unchanged | Refetch | Ignore | Quarantine
 
 
 def decide(row: Row | None, showing: Showing, *, now: datetime) -> Decision:
     """Say what `showing` does to `row` (None: we have none). `now` (aware UTC) is used only where no version tells when."""
     if showing.gone:
         return _decide_gone(row, showing, now)
-    if showing.source is Source.HINT:
-        return _decide_hint(row, showing, now)
     if showing.snapshot is None or (showing.snapshot.version is None and showing.source is Source.WEBHOOK):
         return _decide_bare(row, showing, now)
     if showing.is_delete and showing.snapshot.deleted is False:
         reason = "a deletion of a record that says that it is not deleted"
-        return _ask(reason, row, showing.snapshot) if row is not None and row.verified else Refetch(reason)
-    if row is None or not row.verified:
-        return _decide_first_belief(row, showing.snapshot, showing.source, now)
+        return _ask(reason, row, showing.snapshot) if row is not None else Refetch(reason)
+    if row is None:
+        return _decide_new(showing.snapshot, showing.source, now)
     if row.absent:
         return _decide_revival(row, showing, showing.snapshot, now)
     return _decide_by_version(row, showing, showing.snapshot, now)
@@ -113,26 +106,13 @@ def _decide_gone(row: Row | None, showing: Showing, now: datetime) -> Decision:
         return Ignore("YCLIENTS does not know it")
     if row.revision != showing.remembered_revision:
         return Refetch("the row changed while YCLIENTS was asked")
-    if not row.verified:
-        return Remove()
     # Also where the row is deleted already: a late showing of its life must not pass for a restoration.
     return Unchanged() if row.absent else Update(_tombstone(row, now))
 
 
-def _decide_hint(row: Row | None, showing: Showing, now: datetime) -> Decision:
-    """Anybody may have written it: at most a row that we did not have, marked so, until the API has spoken."""
-    snapshot = showing.snapshot
-    if row is not None or snapshot is None or _is_thin(snapshot) or snapshot.deleted is True:
-        return Refetch("an unsigned call is checked with the API")
-    if _is_block(snapshot):
-        return _ignore_block(snapshot)
-    shown = replace(merge(_blank(snapshot), snapshot, now=now), verified=False)
-    return Insert(shown, refetch="an unsigned call is checked with the API")
-
-
 def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
-    """A believed call that tells no version: a deletion is acted upon, anything else is asked for."""
-    if row is None or not row.verified:
+    """A call that tells no version: a deletion is acted upon, anything else is asked for."""
+    if row is None:
         return Refetch("told without its change time")
     snapshot = showing.snapshot
     if not (showing.is_delete or (snapshot is not None and snapshot.deleted is True)):
@@ -143,18 +123,15 @@ def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
     return Update(_tombstone(learned, now), refetch="a bare deletion is checked with the API")
 
 
-def _decide_first_belief(row: Row | None, snapshot: Snapshot, source: Source, now: datetime) -> Decision:
-    """The first believed showing of a record: of one we lack, or of one that only unsigned calls told of."""
+def _decide_new(snapshot: Snapshot, source: Source, now: datetime) -> Decision:
+    """The first snapshot of a record that we lack."""
     if _is_thin(snapshot):
         return (
             Refetch("too thin to decide on") if source is Source.WEBHOOK else Quarantine("no readable date")
         )
     if _is_block(snapshot):
-        ignored = _ignore_block(snapshot)
-        return Remove() if row is not None and isinstance(ignored, Ignore) else ignored
-    if row is None:
-        return Insert(merge(_blank(snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
-    return Update(merge(_forget_hint(row, snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
+        return _ignore_block(snapshot)
+    return Insert(merge(_blank(snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
 
 
 def _decide_revival(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
@@ -198,7 +175,7 @@ def _decide_same_second_deletion(row: Row, snapshot: Snapshot, now: datetime) ->
 
 
 def _ask(reason: str, row: Row, snapshot: Snapshot | None) -> Refetch:
-    """Ask about a believed showing. Its codes are learned now: should it be older than the answer, nobody shows them again."""
+    """Ask about what was told. Its codes are learned now: should it be older than the answer, nobody shows them again."""
     return Refetch(reason, _learned(row, snapshot) if snapshot else None)
 
 
@@ -210,14 +187,6 @@ def _learned(row: Row, snapshot: Snapshot) -> Row | None:
 
 def _blank(snapshot: Snapshot) -> Row:
     return Row(id=None, company_id=snapshot.company_id, yclients_record_id=snapshot.record_id)
-
-
-def _forget_hint(row: Row, snapshot: Snapshot) -> Row:
-    """An unverified row without anything the unsigned call said; a link that an admin made stays."""
-    blank = replace(_blank(snapshot), id=row.id, revision=row.revision, erased_at=row.erased_at)
-    if row.matched_by is not MatchedBy.MANUAL:
-        return blank
-    return replace(blank, user_id=row.user_id, matched_by=row.matched_by, matched_version=row.matched_version)
 
 
 def _tombstone(row: Row, now: datetime) -> Row:

@@ -1,7 +1,6 @@
 """The mirror's rows in PostgreSQL: claimed, read and written in sets."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,17 +14,6 @@ Key = tuple[int, int]
 """(company, record)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Adoptable:
-    """A row of an older system, with the key it is to get. `knows_company`: it named its company before."""
-
-    row: Row
-    knows_company: bool
-
-
-UNVERIFIED_MAX = 1000
-"""Rows a company that only unsigned calls vouch for (contract, section 8)."""
-
 _COLUMNS = Row.__struct_fields__
 _WRITTEN = tuple(name for name in _COLUMNS if name not in ("id", "revision"))
 _TYPES: Mapping[str, str] = {
@@ -38,7 +26,6 @@ _TYPES: Mapping[str, str] = {
     "appointment_datetime": "timestamptz",
     "appointment_local": "timestamp",
     "cancelled_at": "timestamptz",
-    "verified": "boolean",
     "absent": "boolean",
     "vendor_changed_at": "timestamptz",
     "match_codes": "text[]",
@@ -64,26 +51,6 @@ _READ = f"""
     for update of b
 """
 
-
-def phone10_of(alias: str) -> str:
-    """SQL: the last ten digits to match an old row by. An older system wrote `phone` only."""
-    digits = f"regexp_replace({alias}.phone, '\\D', '', 'g')"
-    return f"coalesce({alias}.match_phone10, case when length({digits}) >= 10 then right({digits}, 10) end)"
-
-
-# A row from an older system: the key stands in its note only.
-_IS_NAMED_IN_NOTE = """
-    b.yclients_record_id is null and (b.company_id is null or b.company_id = k.c)
-    and substring(b.notes from '^YClients\\. ID: (\\d{1,18})') = k.r::text
-"""
-_GIVEN = ("company_id", "yclients_record_id", "match_phone10")
-_ADOPTABLE = f"""
-    select {", ".join(f"b.{name}" for name in _COLUMNS if name not in _GIVEN)},
-        k.c as company_id, k.r as yclients_record_id, {phone10_of("b")} as match_phone10, b.company_id is not null as knows_company
-    from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint) on {_IS_NAMED_IN_NOTE}
-    order by b.id
-    for update of b
-"""
 
 _INSERT = f"""
     insert into bookings ({", ".join(_WRITTEN)}, revision, created_at, updated_at)
@@ -111,25 +78,6 @@ async def rows_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key, 
     async with conn.cursor(row_factory=kwargs_row(_row)) as cursor:
         await cursor.execute(_READ.encode(), [_encoded_keys(keys)])
         return {(row.company_id, row.yclients_record_id): row async for row in cursor}
-
-
-async def known_and_adoptable(
-    conn: Connection, keys: Collection[Key]
-) -> tuple[dict[Key, Row], dict[Key, Adoptable]]:
-    """The rows of these keys, and of the other keys those rows of an older system that stand for them by their note only.
-
-    All locked; one way to the server and back. Claim the keys before.
-    """
-    wanted = [_encoded_keys(keys)]
-    async with (
-        conn.pipeline(),
-        conn.cursor(row_factory=kwargs_row(_row)) as known,
-        conn.cursor(row_factory=kwargs_row(_adoptable)) as old,
-    ):
-        await known.execute(_READ.encode(), wanted)
-        await old.execute(_ADOPTABLE.encode(), wanted)
-        rows = {(row.company_id, row.yclients_record_id): row async for row in known}
-        return rows, _first_of_each(await old.fetchall(), but=rows)
 
 
 async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> dict[Key, int]:
@@ -166,20 +114,6 @@ async def write_link(
     await conn.execute(sql, values)
 
 
-async def remove(conn: Connection, ids: Collection[int]) -> None:
-    """Delete rows that nothing but unsigned calls ever vouched for."""
-    if ids:
-        await conn.execute("delete from bookings where id = any(%s) and not verified", [list(ids)])
-
-
-async def unverified_count(conn: Connection, company_id: int) -> int:
-    """How many rows of the company are unverified, counted up to `UNVERIFIED_MAX`."""
-    counted = "select 1 from bookings where company_id = %s and not verified limit %s"
-    cursor = await conn.execute(f"select count(*) from ({counted}) as counted", [company_id, UNVERIFIED_MAX])
-    row = await cursor.fetchone()
-    return row[0] if row else 0
-
-
 async def keys_of_user_evidence(
     conn: Connection,
     *,
@@ -201,8 +135,8 @@ async def keys_of_user_evidence(
                 where match_codes && %(codes)s::text[] and match_codes <> '{}'
             union select id, company_id, yclients_record_id from bookings where match_email = %(email)s
             union select id, company_id, yclients_record_id from bookings where match_phone10 = %(phone10)s
-        ) as hers
-        where id > %(after_id)s and company_id is not null and yclients_record_id is not null
+        ) as theirs
+        where id > %(after_id)s
         order by id limit %(limit)s
     """
     values = {"user_id": user_id, "codes": list(codes), "email": email, "phone10": phone10} | {
@@ -235,19 +169,13 @@ async def keys_noting_retired_codes(
 
 
 async def revisions(conn: Connection, keys: Collection[Key]) -> dict[Key, int]:
-    """The rows' revisions, to be remembered before the API is asked; a key without a row is not in the answer.
-
-    A row that could be adopted for a key counts as its row.
+    """The rows' revisions, to be remembered before the API is asked; a key without a row is not in the answer."""
+    sql = """
+        select b.company_id, b.yclients_record_id, b.revision
+        from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
+            on b.company_id = k.c and b.yclients_record_id = k.r
     """
-    sql = f"""
-        with k as (select * from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint))
-        select k.c, k.r, b.revision from k join bookings b on b.company_id = k.c and b.yclients_record_id = k.r
-        union all
-        (select distinct on (k.c, k.r) k.c, k.r, b.revision from k join bookings b on {_IS_NAMED_IN_NOTE}
-            where not exists (select from bookings o where o.company_id = k.c and o.yclients_record_id = k.r)
-            order by k.c, k.r, b.id)
-    """
-    cursor = await conn.execute(sql.encode(), [_encoded_keys(keys)])
+    cursor = await conn.execute(sql, [_encoded_keys(keys)])
     return {(company_id, record_id): revision for company_id, record_id, revision in await cursor.fetchall()}
 
 
@@ -261,22 +189,6 @@ async def ids_by_digest(conn: Connection, shown: Sequence[tuple[int, int, str]])
     wanted = [{"c": company_id, "r": record_id, "d": digest} for company_id, record_id, digest in shown]
     cursor = await conn.execute(sql, [msgspec.json.encode(wanted).decode()])
     return {(company_id, record_id): id_ for company_id, record_id, id_ in await cursor.fetchall()}
-
-
-def _first_of_each(found: Sequence[Adoptable], *, but: Collection[Key]) -> dict[Key, Adoptable]:
-    """Two old rows with one note: the first is adopted. One old row and two companies' records: the first, too."""
-    adoptable: dict[Key, Adoptable] = {}
-    taken: set[int | None] = set()
-    for one in found:
-        key = (one.row.company_id, one.row.yclients_record_id)
-        if key not in but and key not in adoptable and one.row.id not in taken:
-            adoptable[key] = one
-            taken.add(one.row.id)
-    return adoptable
-
-
-def _adoptable(*, knows_company: bool, **columns: Any) -> Adoptable:
-    return Adoptable(_row(**columns), knows_company)
 
 
 def _row(**columns: Any) -> Row:

@@ -88,8 +88,6 @@ class Facts:
     matched: int = 0
     unmatched: int = 0
     ambiguous: int = 0
-    unverified_old: int = 0
-    """Rows that only unsigned calls vouch for, older than `rules.UNVERIFIED_MINUTES`."""
     users_with_code: int = 0
     users_without_code: int = 0
     last_bookings: tuple[SyncedBooking, ...] = ()

@@ -7,8 +7,6 @@ from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity
 
 WORKER_SILENT = timedelta(minutes=2)
 """The worker shows itself as soon as it is at work, and every ten seconds from then on."""
-UNVERIFIED_MINUTES = 10
-"""Asking YCLIENTS about an unsigned call takes seconds; a row that waits so long tells that asking fails."""
 LATE_INTERVALS = 2
 """A sync is late when none has succeeded for so many periods."""
 
@@ -69,8 +67,6 @@ def _engine(facts: Facts) -> Iterator[Problem]:
         yield Problem("worker_silent", Severity.ERROR)
     if facts.quarantine:
         yield Problem("quarantine", Severity.ERROR, {"count": facts.quarantine})
-    if facts.unverified_old:
-        yield Problem("unverified", Severity.ERROR, {"count": facts.unverified_old})
     if facts.outbox_failing:
         yield Problem("messages_failing", Severity.ERROR, {"count": facts.outbox_failing})
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg.rows import class_row
 
 from zerkalo.checkup.model import CompanyFacts, Counts, Facts, SyncedBooking
-from zerkalo.checkup.rules import UNVERIFIED_MINUTES
 from zerkalo.db.migrate import is_current
 from zerkalo.db.pool import Connection
 from zerkalo.inbox.reading import last_received_at
@@ -74,11 +73,6 @@ async def read_facts(
         **known,
         **counted,
         schema_is_current=True,
-        unverified_old=await _one(
-            conn,
-            "select count(*) from bookings where not verified and created_at < %s",
-            now - timedelta(minutes=UNVERIFIED_MINUTES),
-        ),
         last_bookings=await _last_bookings(conn),
         companies=await companies(conn, settings.yclients_company_ids),
         last_webhook_at=await last_received_at(conn),

@@ -107,16 +107,6 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
             "See why on /admin, then: zerkalo replay --quarantined",
         ),
     },
-    "unverified": {
-        "ru": (
-            "Записи без подтверждения YCLIENTS: {count}.",
-            "Проверьте токены и сеть: zerkalo sync; чтобы вебхукам верить сразу, задайте YCLIENTS_WEBHOOK_SECRET",
-        ),
-        "en": (
-            "Bookings that YCLIENTS has not confirmed: {count}.",
-            "Check tokens and network: zerkalo sync; to believe webhooks at once set YCLIENTS_WEBHOOK_SECRET",
-        ),
-    },
     "messages_failing": {
         "ru": ("Не отправляются сообщения: {count}.", "Проверьте SMTP_URL и SMS_URL в .env"),
         "en": ("Messages that can't be sent: {count}.", "Check SMTP_URL and SMS_URL in .env"),

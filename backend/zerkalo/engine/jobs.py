@@ -46,6 +46,7 @@ def register_tasks(bells: Bells, work: Work, tasks: Sequence[PeriodicTask], stop
 
     @app.task(name=REFETCH_COMPANY, queue=BELL_QUEUE)
     async def refetch_company(company_id: int) -> None:
+        await work.runs.read_changes_if_wanted(company_id)
         await work.refetcher.drain(company_id, stop=stop)
 
     @app.task(name=REMATCH_USER, queue=BELL_QUEUE)

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 READ = "read"
-"""The event of what no call brought: a record that an API read showed and that made no row, and is kept for what it says."""
+"""The event of what no call brought: a record that an API read showed and that could not be taken in."""
 TEST_RESOURCE = "zerkalo_test"
 """An event that no rule knows, by which an admin tries the door: it is kept as ignored, and nothing else happens."""
 

@@ -1,7 +1,7 @@
 """The inbox in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -10,10 +10,6 @@ from psycopg.rows import dict_row
 from zerkalo.db.pool import Connection
 from zerkalo.inbox.model import READ, Delivery, Finished, Kept
 
-HINT_BODIES_PER_HOUR_MAX = 1000
-"""Bodies of unsigned calls kept per company and hour: a flood of them must not fill the salon's disk."""
-HINT_BODY_BYTES_MAX = 64 * 1024
-"""An unsigned body that is larger is not kept; a record of YCLIENTS's takes some two kilobytes."""
 PRUNE_BATCH = 5000
 
 # Who had herself erased is not to come back with the next webhook: of what is told of an erased booking only the envelope
@@ -39,6 +35,22 @@ _PUT = f"""
         from jsonb_to_recordset(%(rows)s::jsonb) as r (received_at timestamptz, trusted boolean, company_id bigint,
             resource text, resource_id bigint, event text, body text, outcome text, reason text, booking_id bigint)
     ) as x
+"""
+
+_QUARANTINE = f"""
+    with x as (
+        select x.company_id, x.resource, x.resource_id, x.event, {_BODY} as body
+        from (select %(company_id)s::bigint as company_id, 'record' as resource, %(record_id)s::bigint as resource_id,
+            '{READ}' as event, %(body)s::bytea as body) as x
+    )
+    insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
+    select %(now)s, true, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
+    from x
+    where not exists (
+        select from deliveries d where d.company_id = x.company_id and d.resource = 'record'
+        and d.resource_id is not distinct from x.resource_id and d.outcome = 'quarantined' and d.handled_at is null
+        and d.body = x.body
+    )
 """
 
 _KEPT = """
@@ -70,90 +82,28 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
     await conn.execute(_PUT, {"rows": msgspec.json.encode(rows).decode(), "now": now})
 
 
-async def keep_read(
-    conn: Connection,
-    *,
-    company_id: int,
-    record_id: int | None,
-    raw: bytes,
-    outcome: str,
-    reason: str,
-    now: datetime,
-) -> None:
-    """Keep a record that an API read showed and that made no row, in the form of a webhook, so that it can be replayed.
-
-    The same bytes are kept once while they wait: a sync shows them every half hour.
-    """
-    body = b'{"company_id":%d,"resource":"record","resource_id":%s,"status":"update","data":%s}' % (
-        company_id,
-        b"null"
-        if record_id is None
-        else b"%d" % record_id,  # null: the data's own id counts, once it can be read
-        raw or b"null",
-    )
-    sql = f"""
-        with x as (
-            select x.company_id, x.resource, x.resource_id, x.event, {_BODY} as body
-            from (select %(company_id)s::bigint as company_id, 'record' as resource, %(record_id)s::bigint as resource_id,
-                '{READ}' as event, %(body)s::bytea as body) as x
-        )
-        insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
-        select %(now)s, true, x.company_id, x.resource, x.resource_id, x.event, x.body, %(outcome)s, %(reason)s, %(now)s
-        from x
-        where not exists (
-            select from deliveries d where d.company_id = x.company_id and d.resource = 'record'
-            and d.resource_id is not distinct from x.resource_id and d.outcome = %(outcome)s and d.handled_at is null
-            and d.body = x.body
-        )
-    """
-    values = {"company_id": company_id, "record_id": record_id, "body": body, "now": now}
-    await conn.execute(sql, values | {"outcome": outcome, "reason": reason})
-
-
 async def quarantine_record(
     conn: Connection, *, company_id: int, record_id: int | None, raw: bytes, reason: str, now: datetime
 ) -> None:
-    """Keep a record that an API read showed and we could not take in."""
-    await keep_read(
-        conn,
-        company_id=company_id,
-        record_id=record_id,
-        raw=raw,
-        outcome="quarantined",
-        reason=reason,
-        now=now,
+    """Keep a record that an API read showed and we could not take in, in the form of a webhook, to be replayed.
+
+    The same bytes are kept once while they wait: a sync shows them every half hour.
+    """
+    # null: the data's own id counts, once it can be read
+    named = b"null" if record_id is None else b"%d" % record_id
+    body = b'{"company_id":%d,"resource":"record","resource_id":%s,"status":"update","data":%s}' % (
+        company_id,
+        named,
+        raw or b"null",
     )
-
-
-async def hint_bodies_room(conn: Connection, company_id: int, *, now: datetime) -> int:
-    """How many more bodies of unsigned calls may be kept for the company within this hour."""
-    counted = "select 1 from deliveries where company_id = %s and not trusted and received_at > %s limit %s"
-    values = [company_id, now - timedelta(hours=1), HINT_BODIES_PER_HOUR_MAX]
-    cursor = await conn.execute(f"select count(*) from ({counted}) as counted", values)
-    row = await cursor.fetchone()
-    return HINT_BODIES_PER_HOUR_MAX - (row[0] if row else 0)
+    values = {"company_id": company_id, "record_id": record_id, "body": body, "reason": reason, "now": now}
+    await conn.execute(_QUARANTINE, values)
 
 
 async def get(conn: Connection, delivery_id: int) -> Kept | None:
     """One delivery, or None."""
     kept = await _kept(conn, _KEPT + " where id = %(id)s", {"id": delivery_id})
     return kept[0] if kept else None
-
-
-async def signed_bodies(
-    conn: Connection, records: Collection[tuple[int, int]]
-) -> list[tuple[tuple[int, int], bytes]]:
-    """The bodies kept of these (company, record) that came with the secret, each with its record, oldest first."""
-    sql = """
-        select d.company_id, d.resource_id, d.body
-        from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
-        join deliveries d on d.resource = 'record' and d.company_id = k.c and d.resource_id = k.r
-        where d.trusted
-        order by d.id
-    """
-    wanted = [{"c": company_id, "r": record_id} for company_id, record_id in records]
-    cursor = await conn.execute(sql, [msgspec.json.encode(wanted).decode()])
-    return [((company_id, record_id), body) for company_id, record_id, body in await cursor.fetchall()]
 
 
 async def waiting_in_quarantine(conn: Connection, *, after_id: int, limit: int) -> list[Kept]:

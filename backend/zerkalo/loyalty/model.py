@@ -61,7 +61,6 @@ class EarningState:
     status: str
     price_kopecks: int
     visit_on: date
-    verified: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,6 @@ def _earns(state: EarningState, start_date: date | None) -> bool:
     return (
         state.status == "COMPLETED"
         and state.user_id is not None
-        and state.verified
         and (start_date is None or state.visit_on >= start_date)
     )
 

@@ -39,17 +39,14 @@ async def read_ledger_lines(conn: Connection, booking_ids: Iterable[int]) -> lis
     ]
 
 
-# A row of an older system earns and counts nothing until its record is known: then it is that record's row, or one beside it.
-_BELIEVED = "(b.verified and b.yclients_record_id is not null)"
-
 # The bounds on the instant are a day wider than any zone can shift a date; they are what the index serves.
-SPENT = f"""
+SPENT = """
     select s.booking_id, sum(b.service_price)::bigint
     from jsonb_to_recordset(%(states)s::jsonb) as s (booking_id bigint, user_id bigint, visit_on date)
     join bookings b on b.user_id = s.user_id
         and b.appointment_datetime >= (s.visit_on - %(days)s - 1)::timestamp at time zone 'UTC'
         and b.appointment_datetime < (s.visit_on + 1)::timestamp at time zone 'UTC'
-    where b.status = 'COMPLETED' and {_BELIEVED} and b.id <> s.booking_id
+    where b.status = 'COMPLETED' and b.id <> s.booking_id
         and coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date
             between s.visit_on - %(days)s and s.visit_on - 1
     group by s.booking_id
@@ -59,7 +56,7 @@ SPENT = f"""
 async def read_spent(conn: Connection, states: Iterable[EarningState]) -> dict[int, int]:
     """What the user of each booking spent before it, in kopecks, by booking id; nothing spent is absent.
 
-    Counts her completed, verified visits on the `SPENT_DAYS` days before the day of the visit: not those of the
+    Counts their completed visits on the `SPENT_DAYS` days before the day of the visit: not those of the
     same day, so that it does not matter which of them was told first.
     """
     rows = [{"booking_id": s.booking_id, "user_id": s.user_id, "visit_on": s.visit_on} for s in states]
@@ -226,20 +223,19 @@ async def move_entries(conn: Connection, from_user: int, into_user: int, now: da
     return len(moved)
 
 
-_STATE = f"""b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local,
-    {_BELIEVED}"""
+_STATE = "b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local"
 
 UNSETTLED = f"""
     select {_STATE}
     from bookings b
     where b.id > %(after_id)s and b.id <= %(until_id)s and (
-        (%(enabled)s and b.status = 'COMPLETED' and {_BELIEVED} and b.user_id is not null
+        (%(enabled)s and b.status = 'COMPLETED' and b.user_id is not null
             and (%(start_date)s::date is null
                 or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date >= %(start_date)s)
             and coalesce((select sum(e.amount) from bonus_entries e
                           where e.booking_id = b.id and e.user_id = b.user_id), 0) = 0)
         or exists (select from bonus_entries e where e.booking_id = b.id
-                    and (e.user_id is distinct from b.user_id or b.status <> 'COMPLETED' or not {_BELIEVED})
+                    and (e.user_id is distinct from b.user_id or b.status <> 'COMPLETED')
                     group by e.user_id having sum(e.amount) <> 0))
     order by b.id
     for no key update of b skip locked
@@ -270,10 +266,8 @@ async def read_states(conn: Connection, booking_ids: Iterable[int]) -> list[Earn
 async def _states(conn: Connection, sql: str, values: Mapping[str, object]) -> list[EarningState]:
     cursor = await conn.execute(sql.encode(), values)
     return [
-        EarningState(
-            booking_id, revision, user_id, status, price, visit_on(starts_at, starts_local), verified
-        )
-        async for booking_id, revision, user_id, status, price, starts_at, starts_local, verified in cursor
+        EarningState(booking_id, revision, user_id, status, price, visit_on(starts_at, starts_local))
+        async for booking_id, revision, user_id, status, price, starts_at, starts_local in cursor
     ]
 
 

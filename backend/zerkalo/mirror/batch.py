@@ -4,7 +4,7 @@ Reads come before, writes after, both in sets; between them nothing but pure fun
 order of their lock numbers, users, ledger.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,27 +15,25 @@ from msgspec.structs import replace
 
 from zerkalo.bookings import rules
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.merge_rules import ATTENDANCE_STATUS, learn_codes
+from zerkalo.bookings.merge_rules import ATTENDANCE_STATUS
 from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.db.pool import Connection
+from zerkalo.inbox import store as inbox
+from zerkalo.inbox.model import Finished
 from zerkalo.loyalty.model import EarningState, LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.matching import store as matching
-from zerkalo.mirror.keeping import keep_deliveries
 from zerkalo.mirror.links import Linker
-from zerkalo.mirror.model import HINT_LIMIT, Item, Observation, Outcome, OutcomeStatus
-from zerkalo.mirror.overheard import codes_overheard
+from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.snapshots import digest_of, snapshot_of, zone_of
-from zerkalo.refetches import requests
-from zerkalo.refetches.requests import Request
+from zerkalo.refetches import store as refetches
+from zerkalo.refetches.model import Refetch
 
 log = structlog.get_logger(__name__)
 
 Key = tuple[int, int]
 """(company, record)."""
 
-_HINTS = 0
-"""Stands for a record id, which begin at 1, in the claim of what a company's unsigned calls have left behind."""
 MISSING_USERS_LOGGED_MAX = 50
 """Record ids in one log line."""
 
@@ -54,36 +52,12 @@ class _Booking:
 
     before: Row | None
     row: Row | None
-    removed_ids: list[int] = field(default_factory=list[int])
     api_id: str | None = None
-    adoptable: bookings.Adoptable | None = None
-    """`before` is a row of an older system, which stands for this booking by its note only."""
-    is_adopted: bool = False
-    """It is to get the key, whatever else changes."""
-    overheard: list[Snapshot] = field(default_factory=list[Snapshot])
-    """Believed showings that came in this batch while no row could remember them."""
 
     @property
     def is_changed(self) -> bool:
         """Whether there is something to write."""
-        return self.row is not None and (self.is_adopted or self.row != self.before)
-
-    @property
-    def has_remembering_row(self) -> bool:
-        """Whether there is a row that signed calls and API reads teach their codes."""
-        return self.row is not None and self.row.verified
-
-    @property
-    def is_first_believed(self) -> bool:
-        """Whether this batch made it a row that remembers."""
-        was_remembering = self.before is not None and self.before.verified and not self.is_adopted
-        return self.has_remembering_row and not was_remembering
-
-    def learn(self, told: Iterable[Snapshot]) -> None:
-        """Teach the row the codes of what was told before it could remember them."""
-        for snapshot in told:
-            assert self.row is not None, "only a believed row learns"
-            self.row = learn_codes(self.row, snapshot)
+        return self.row is not None and self.row != self.before
 
 
 @dataclass(slots=True)
@@ -93,9 +67,8 @@ class _Work:
     now: datetime
     zones: Mapping[int, ZoneInfo | None]
     bookings: dict[Key, _Booking]
-    hint_room: dict[int, int]
     outcomes: list[Outcome | None]
-    requests: dict[Key, Request] = field(default_factory=dict[Key, Request])
+    refetches: dict[Key, Refetch] = field(default_factory=dict[Key, Refetch])
     relink_all: bool = False
     """Look for the user of every booking, changed or not."""
 
@@ -113,10 +86,24 @@ async def take_batch(
     for index, item in enumerate(items):
         if item.observation is not None:
             work.outcomes[index] = _observe(work, item.observation)
+        if item.refetch is not None:
+            _want(work, item.refetch)
     ids = await _write(conn, work, policy)
     outcomes = tuple(_with_id(item, outcome, ids) for item, outcome in zip(items, work.outcomes, strict=True))
-    told = await keep_deliveries(conn, items, outcomes, now)
-    return Taken(tuple(told), frozenset(company_id for company_id, _ in work.requests))
+    await _keep(conn, items, outcomes, now)
+    return Taken(outcomes, frozenset(company_id for company_id, _ in work.refetches))
+
+
+async def keep_read(conn: Connection, observation: Observation, outcome: Outcome, now: datetime) -> None:
+    """Keep a record that the API showed and that we can't take in."""
+    await inbox.quarantine_record(
+        conn,
+        company_id=observation.company_id,
+        record_id=observation.record_id,
+        raw=observation.record.raw if observation.record else b"",
+        reason=outcome.reason or "",
+        now=now,
+    )
 
 
 async def rematch_batch(
@@ -135,7 +122,7 @@ async def rematch_batch(
     await bookings.claim(conn, keys)
     rows = await bookings.rows_for_update(conn, keys)
     found = {key: _Booking(before=row, row=first(key, row)) for key, row in rows.items()}
-    work = _Work(now=now, zones={}, bookings=found, hint_room={}, outcomes=[], relink_all=True)
+    work = _Work(now=now, zones={}, bookings=found, outcomes=[], relink_all=True)
     await _write(conn, work, policy)
     return sum(booking.row != booking.before for booking in found.values())
 
@@ -144,25 +131,17 @@ async def _read(
     conn: Connection, observed: Sequence[Observation], now: datetime, verdicts: Sequence[Outcome | None]
 ) -> _Work:
     keys = sorted({observation.key for observation in observed})
-    work = _Work(now=now, zones={}, bookings={}, hint_room={}, outcomes=list(verdicts))
+    work = _Work(now=now, zones={}, bookings={}, outcomes=list(verdicts))
     if not keys:
         return work
-    hinting = {one.company_id for one in observed if one.source is Source.HINT}
     # One way to the server and back for the four: a batch of a few events costs as many of these as a large one.
     async with conn.pipeline():
         await matching.enter(conn)
-        # Batches with unsigned calls take turns: two that count what these have left behind must not both find room.
-        await bookings.claim(conn, [*keys, *((company_id, _HINTS) for company_id in hinting)])
+        await bookings.claim(conn, keys)
         companies = await conn.execute(_COMPANIES, [list({company_id for company_id, _ in keys})])
-        rows, adoptable = await bookings.known_and_adoptable(conn, keys)
+        rows = await bookings.rows_for_update(conn, keys)
         work.zones = {company_id: zone_of(name) for company_id, name in await companies.fetchall()}
     work.bookings = {key: _Booking(before=rows.get(key), row=rows.get(key)) for key in keys}
-    for key, one in adoptable.items():
-        work.bookings[key] = _Booking(before=one.row, row=one.row, adoptable=one)
-    for company_id in hinting:
-        waiting = await requests.hint_count(conn, company_id)
-        unverified = await bookings.unverified_count(conn, company_id)
-        work.hint_room[company_id] = bookings.UNVERIFIED_MAX - max(waiting, unverified)
     return work
 
 
@@ -180,27 +159,12 @@ def _observe(work: _Work, observation: Observation) -> Outcome:
         gone=observation.gone,
         remembered_revision=observation.remembered_revision,
     )
-    decision = rules.decide(_row_for(booking, observation), showing, now=work.now)
-    if observation.source is Source.HINT and not _admit_hint(work, observation, decision):
-        return Outcome(OutcomeStatus.QUEUED, reason=HINT_LIMIT)
-    if snapshot is not None and snapshot.api_id and observation.source is not Source.HINT:
+    decision = rules.decide(booking.row, showing, now=work.now)
+    if snapshot is not None and snapshot.api_id:
         booking.api_id = snapshot.api_id
-    if booking.adoptable is not None and observation.source is not Source.HINT and not observation.gone:
-        booking.is_adopted = True
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision)
-    outcome = _carry_out(booking, observation, decision)
-    if snapshot is not None and observation.source is not Source.HINT and not booking.has_remembering_row:
-        booking.overheard.append(snapshot)
-    return outcome
-
-
-def _row_for(booking: _Booking, observation: Observation) -> Row | None:
-    """The row that an observation is about. That one company does not know a record says nothing of a row that names none."""
-    adoptable = booking.adoptable
-    if observation.gone and adoptable is not None and not (adoptable.knows_company or booking.is_adopted):
-        return None
-    return booking.row
+    return _carry_out(booking, observation, decision)
 
 
 def _log_unknown_attendance(
@@ -213,7 +177,7 @@ def _log_unknown_attendance(
         or isinstance(snapshot.attendance, UnsetType)
     ):
         return
-    if observation.source is not Source.HINT and snapshot.attendance not in ATTENDANCE_STATUS:
+    if snapshot.attendance not in ATTENDANCE_STATUS:
         log.warning(
             "unknown attendance", yclients_record_id=snapshot.record_id, attendance=snapshot.attendance
         )
@@ -226,27 +190,18 @@ def _snapshot(work: _Work, observation: Observation) -> Snapshot | None:
     return snapshot_of(observation.record, work.zones.get(observation.company_id), complete=complete)
 
 
-def _admit_hint(work: _Work, observation: Observation, decision: rules.Decision) -> bool:
-    """Bound what unsigned calls can leave behind: rows and requests, `UNVERIFIED_MAX` a company."""
-    asks_again = observation.key in work.requests
-    if isinstance(decision, rules.Ignore) or (asks_again and isinstance(decision, rules.Refetch)):
-        return True
-    if work.hint_room[observation.company_id] <= 0:
-        return False
-    work.hint_room[observation.company_id] -= 1
-    return True
-
-
 def _ask(work: _Work, observation: Observation, decision: rules.Decision) -> None:
     match decision:
         case rules.Refetch(reason) | rules.Insert(refetch=str(reason)) | rules.Update(refetch=str(reason)):
-            hint = observation.source is Source.HINT
-            asked = work.requests.get(observation.key)
-            work.requests[observation.key] = Request(
-                *observation.key, reason=reason, hint=hint and (not asked or asked.hint)
-            )
+            _want(work, Refetch(*observation.key, reason=reason))
         case _:
             pass
+
+
+def _want(work: _Work, refetch: Refetch) -> None:
+    key = (refetch.company_id, refetch.record_id)
+    asked = work.refetches.get(key)
+    work.refetches[key] = replace(refetch, hint=refetch.hint and (asked is None or asked.hint))
 
 
 def _carry_out(booking: _Booking, observation: Observation, decision: rules.Decision) -> Outcome:
@@ -260,11 +215,6 @@ def _carry_out(booking: _Booking, observation: Observation, decision: rules.Deci
             booking.row = replace(_with_digest(row, observation), revision=row.revision + 1)
             cancelled = row.status is Status.CANCELLED and (was is None or was.status is not Status.CANCELLED)
             return Outcome(OutcomeStatus.APPLIED, cancelled=cancelled)
-        case rules.Remove():
-            if booking.row is not None and booking.row.id is not None:
-                booking.removed_ids.append(booking.row.id)
-            booking.row = None
-            return Outcome(OutcomeStatus.APPLIED, reason="YCLIENTS does not know it: removed")
         case rules.Stale(row):
             booking.row = row or booking.row
             return Outcome(OutcomeStatus.STALE)
@@ -288,9 +238,6 @@ def _with_digest(row: Row, observation: Observation) -> Row:
 
 async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[Key, int]:
     """Link what changed, write it, settle the ledger, ask for refetches. Returns booking ids by key."""
-    removed = [id_ for booking in work.bookings.values() for id_ in booking.removed_ids]
-    await bookings.remove(conn, removed)
-    await _learn_overheard(conn, work)
     linker = await Linker.look_up(
         conn, {key: (b.row, b.api_id) for key, b in work.bookings.items() if _may_link(work, b)}
     )
@@ -306,18 +253,9 @@ async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[K
     await bookings.update(conn, changed, now=work.now)
     await linker.remember_candidates(conn, ids, now=work.now)
     await settle_bookings(conn, _earning_states(work, ids), policy, work.now)
-    await requests.ask(conn, list(work.requests.values()), now=work.now)
+    await refetches.ask(conn, list(work.refetches.values()), now=work.now)
     _log_missing_users(work, linker)
     return ids
-
-
-async def _learn_overheard(conn: Connection, work: _Work) -> None:
-    """Teach rows that are new to belief what was told of their records before: in this batch, and in earlier ones."""
-    first = [key for key, booking in work.bookings.items() if booking.is_first_believed]
-    for key in first:
-        work.bookings[key].learn(work.bookings[key].overheard)
-    for key, snapshot in await codes_overheard(conn, first) if first else ():
-        work.bookings[key].learn([snapshot])
 
 
 def _may_link(work: _Work, booking: _Booking) -> bool:
@@ -329,9 +267,7 @@ def _earning_states(work: _Work, ids: Mapping[Key, int]) -> list[EarningState]:
     states: list[EarningState] = []
     for key, booking in work.bookings.items():
         row, before = booking.row, booking.before
-        # What an old row said earned nothing before it was adopted.
-        earned = None if booking.is_adopted else _earning(before)
-        if row is None or _earning(row) == earned or row.appointment_datetime is None:
+        if row is None or _earning(row) == _earning(before) or row.appointment_datetime is None:
             continue
         states.append(
             EarningState(
@@ -341,7 +277,6 @@ def _earning_states(work: _Work, ids: Mapping[Key, int]) -> list[EarningState]:
                 status=row.status,
                 price_kopecks=row.service_price,
                 visit_on=(row.appointment_local or row.appointment_datetime).date(),
-                verified=row.verified,
             )
         )
     return states
@@ -352,7 +287,7 @@ def _earning(row: Row | None) -> tuple[object, ...] | None:
     if row is None:
         return None
     on = row.appointment_local or row.appointment_datetime
-    could_earn = row.status is Status.COMPLETED and row.user_id is not None and row.verified
+    could_earn = row.status is Status.COMPLETED and row.user_id is not None
     return (row.user_id, row.service_price, on and on.date()) if could_earn else None
 
 
@@ -365,6 +300,17 @@ def _log_missing_users(work: _Work, linker: Linker) -> None:
     if missing:
         records = [record_id for _, record_id in missing[:MISSING_USERS_LOGGED_MAX]]
         log.info("Пользователь не найден", yclients_record_ids=records, count=len(missing))
+
+
+async def _keep(conn: Connection, items: Sequence[Item], outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Put the deliveries into the inbox with what they did, and records of the API's that can't be taken in."""
+    finished: list[Finished] = []
+    for item, outcome in zip(items, outcomes, strict=True):
+        if item.delivery is not None:
+            finished.append(Finished(item.delivery, outcome.status, outcome.reason, outcome.booking_id))
+        elif item.observation is not None and outcome.status is OutcomeStatus.QUARANTINED:
+            await keep_read(conn, item.observation, outcome, now)
+    await inbox.put(conn, finished, now=now)
 
 
 def _with_id(item: Item, outcome: Outcome | None, ids: Mapping[Key, int]) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
-from zerkalo.mirror.model import BEGIN, Observation, Outcome, Place
+from zerkalo.mirror.model import Observation, Outcome
 from zerkalo.mirror.vendor import Vendor
 
 
@@ -19,10 +19,6 @@ class Applies(Protocol):
 
     async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
         """Take observations in, in one transaction; outcomes in their order."""
-        ...
-
-    async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
-        """Let the company's rows take over old ones beside them, some at once; where to go on, None at the end."""
         ...
 
 

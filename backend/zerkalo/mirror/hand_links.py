@@ -98,12 +98,9 @@ async def _check_user(conn: Connection, user_id: int | None) -> None:
 
 
 async def _notes(conn: Connection, before: ShownBooking, user_id: int | None) -> str:
-    """The notes that go with the link, by the function that every sync uses.
-
-    A row from an older system has no key yet: its notes stay, and follow the link when the row is adopted.
-    """
-    if before.company_id is None or before.yclients_record_id is None:
-        return before.notes
+    """The notes that go with the link, by the function that every sync uses."""
+    assert before.company_id is not None, "every booking is of a company"
+    assert before.yclients_record_id is not None, "and has its record"
     key = (before.company_id, before.yclients_record_id)
     row = (await bookings.rows_for_update(conn, [key]))[key]
     given = msgspec.structs.replace(row, user_id=user_id, matched_by=MatchedBy.MANUAL)

@@ -14,7 +14,8 @@ from zerkalo.db.transaction import transaction
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation
 from zerkalo.mirror.snapshots import zone_of
-from zerkalo.refetches.requests import Request, ask
+from zerkalo.refetches.model import Refetch
+from zerkalo.refetches.store import ask
 from zerkalo.yclients.errors import VendorError
 from zerkalo.yclients.limiter import Kind
 from zerkalo.yclients.model import Company, Record, UnreadableRecord
@@ -63,7 +64,7 @@ async def mirror_now(
             reason=str(error) or type(error).__name__,
         )
     async with transaction(context.pool) as conn:
-        request = Request(company_id, record_id, "changed through us", hint=False)
+        request = Refetch(company_id, record_id, "changed through us")
         await ask(conn, [request], now=context.clock())
     await ring(company_id)
     return False

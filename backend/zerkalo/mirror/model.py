@@ -7,13 +7,8 @@ from msgspec import Struct
 
 from zerkalo.bookings.model import Source
 from zerkalo.inbox.model import Delivery
+from zerkalo.refetches.model import Refetch
 from zerkalo.yclients.model import Record
-
-Place = tuple[str, int]
-"""Where to go on among the rows of an older system: the record's number as text, the row's id."""
-BEGIN: Place = ("", 0)
-HINT_LIMIT = "too many unsigned calls wait for the API"
-"""Why an unsigned call left neither a row nor its body."""
 
 
 class OutcomeStatus(StrEnum):
@@ -61,8 +56,12 @@ class Outcome(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to take in: an observation, or a delivery whose outcome needs no look at the rows (`verdict`)."""
+    """One thing to take in: an observation, or what needs no look at the rows and has its outcome (`verdict`).
+
+    `delivery` is kept with what it did. `refetch`: a record to ask for, all that is left of an unsigned call.
+    """
 
     observation: Observation | None = None
     delivery: Delivery | None = None
     verdict: Outcome | None = None
+    refetch: Refetch | None = None

@@ -16,7 +16,7 @@ from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.snapshots import zone_of
 from zerkalo.refetches import store as refetch_store
-from zerkalo.refetches.store import Question
+from zerkalo.refetches.model import Refetch
 from zerkalo.yclients.errors import VendorError
 from zerkalo.yclients.model import UnreadableRecord
 
@@ -38,12 +38,8 @@ class Refetcher:
         self._clock = context.clock
 
     async def waiting(self, ids: Collection[int]) -> list[int]:
-        """Companies among `ids` with a question that is due and that nobody is asking.
-
-        Puts one about every unverified booking that has none.
-        """
-        async with transaction(self._pool) as conn:
-            await refetch_store.put_for_unverified(conn, ids, now=self._clock())
+        """Companies among `ids` with a question that is due and that nobody is asking."""
+        async with self._pool.connection() as conn:
             return await refetch_store.companies_with_due(
                 conn, ids, now=self._clock(), lease_now=self._context.lease_now()
             )
@@ -76,7 +72,13 @@ class Refetcher:
         return answered
 
     async def ask(
-        self, company_id: int, record_ids: Collection[int], *, reason: str, check: Callable[[], None]
+        self,
+        company_id: int,
+        record_ids: Collection[int],
+        *,
+        reason: str,
+        check: Callable[[], None],
+        hint: bool = False,
     ) -> list[Outcome]:
         """Ask about these records now, and apply the answers. Returns the outcomes of those that we asked.
 
@@ -93,13 +95,14 @@ class Refetcher:
                     company_id,
                     some,
                     reason=reason,
+                    hint=hint,
                     now=self._clock(),
                     lease_now=self._context.lease_now(),
                 )
             outcomes += await self._ask_each(questions, check)
         return outcomes
 
-    async def _ask_each(self, questions: Sequence[Question], check: Callable[[], None]) -> list[Outcome]:
+    async def _ask_each(self, questions: Sequence[Refetch], check: Callable[[], None]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for at, question in enumerate(questions):
             try:
@@ -115,15 +118,16 @@ class Refetcher:
                 raise
         return outcomes
 
-    async def _ask_one(self, question: Question) -> Outcome:
+    async def _ask_one(self, question: Refetch) -> Outcome:
         key = (question.company_id, question.record_id)
         # Before the question is sent: if the row changes while it is on its way, the answer may be the older one.
         async with self._pool.connection() as conn:
             revision = (await bookings.revisions(conn, [key])).get(key)
             company = await companies.company(conn, question.company_id)
         zone = zone_of(company.timezone_name) if company else None
+        kind = "hint" if question.hint else "background"
         try:
-            record = await self._context.vendor.record(*key, hint=question.hint, zone=zone)
+            record = await self._context.vendor.record(*key, kind=kind, zone=zone)
         except UnreadableRecord as unreadable:
             return await self._quarantine(question, unreadable)
         observation = Observation(
@@ -140,7 +144,7 @@ class Refetcher:
         )
         return outcome
 
-    async def _quarantine(self, question: Question, unreadable: UnreadableRecord) -> Outcome:
+    async def _quarantine(self, question: Refetch, unreadable: UnreadableRecord) -> Outcome:
         now = self._clock()
         async with transaction(self._pool) as conn:
             await inbox.quarantine_record(
@@ -154,7 +158,7 @@ class Refetcher:
             await refetch_store.settle(conn, [question], now=now)
         return Outcome(OutcomeStatus.QUARANTINED, reason=unreadable.reason)
 
-    async def _give_back(self, questions: Sequence[Question], *, failed: bool = False) -> None:
+    async def _give_back(self, questions: Sequence[Refetch], *, failed: bool = False) -> None:
         if not questions:
             return
         at = self._clock() + self._pause(questions[0].attempts) if failed else None

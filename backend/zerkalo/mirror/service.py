@@ -18,13 +18,10 @@ from zerkalo.db.transaction import in_transaction, transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
-from zerkalo.mirror import old_rows
-from zerkalo.mirror.batch import Taken, rematch_batch, take_batch
-from zerkalo.mirror.keeping import keep_read
-from zerkalo.mirror.model import BEGIN, Item, Observation, Outcome, OutcomeStatus, Place
+from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
+from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.snapshots import digest_of
 from zerkalo.users import store as users
-from zerkalo.users.erasing.service import ERASE_SECONDS_MAX
 
 log = structlog.get_logger(__name__)
 
@@ -118,22 +115,6 @@ class Applier:
             after_id = found[-1][0]
             await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
 
-    async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
-        """Let the company's rows take over those of an older system that came in beside them, some hundreds at once.
-
-        Returns where to go on (`after`), None at the end.
-        """
-        async with self._pool.connection() as conn:
-            found, go_on_after = await old_rows.doubles(conn, company_id, after=after)
-        if found:
-            # An erased one takes a look through all kept bodies.
-            await in_transaction(
-                self._pool,
-                partial(self._absorb, company_id=company_id, found=found),
-                statement_timeout_seconds=ERASE_SECONDS_MAX,
-            )
-        return go_on_after
-
     async def _take(self, items: Sequence[Item]) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
         try:
@@ -196,9 +177,6 @@ class Applier:
                 after_id=after_id,
                 limit=limit,
             )
-
-    async def _absorb(self, conn: Connection, *, company_id: int, found: Sequence[old_rows.OldRow]) -> None:
-        await old_rows.absorb(conn, company_id, found, policy=self._policy, now=self._clock())
 
     async def _rematch(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
         return await rematch_batch(conn, keys, policy=self._policy, now=self._clock())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Protocol
 
+from zerkalo.yclients.limiter import Kind
 from zerkalo.yclients.model import Company, Record, RecordsPage
 
 
@@ -21,22 +22,29 @@ class RecordsQuery:
 
 
 class Vendor(Protocol):
-    """The three questions. Each raises a `VendorError`, after the retries that make sense."""
+    """The three questions, each of a `kind` that has its share of the rate limit. They raise a `VendorError`."""
 
-    async def company(self, company_id: int) -> Company:
+    async def company(self, company_id: int, *, kind: Kind = "background") -> Company:
         """The branch's title and zone."""
         ...
 
     async def records_page(
-        self, company_id: int, query: RecordsQuery, *, page: int, count: int, zone: tzinfo | None
+        self,
+        company_id: int,
+        query: RecordsQuery,
+        *,
+        page: int,
+        count: int,
+        zone: tzinfo | None,
+        kind: Kind = "background",
     ) -> RecordsPage:
         """Page `page` (from 1) of a list, deleted records too; empty behind its end. It may hold fewer than `count`."""
         ...
 
     async def record(
-        self, company_id: int, record_id: int, *, hint: bool, zone: tzinfo | None
+        self, company_id: int, record_id: int, *, kind: Kind = "background", zone: tzinfo | None
     ) -> Record | None:
-        """One record; None: YCLIENTS does not know it. `hint`: within a third of the rate limit.
+        """One record; None: YCLIENTS does not know it.
 
         Raises `UnreadableRecord` where the answer can't be understood.
         """

@@ -9,7 +9,6 @@ a hint, which is slower and no less sure.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
 
@@ -17,6 +16,7 @@ import msgspec
 from psycopg.rows import class_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.refetches.model import CHANGES, Refetch
 
 CLAIM_SECONDS = 45.0
 """How long a claimed question stays with its process. One batch of asking takes some 6 s; where YCLIENTS is so slow that
@@ -26,40 +26,87 @@ _LEASE_CLOCK = "coalesce(%(lease_now)s::timestamptz, clock_timestamp())"
 _FREE = f"(r.claimed_until is null or r.claimed_until < {_LEASE_CLOCK})"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A claimed row of `refetches`. `hint`: only unsigned calls asked for it; `attempts` so far failed."""
+HINTS_MAX = 20
+"""Where unsigned calls want more records of a company than this, what has changed is read in their place."""
 
-    company_id: int
-    record_id: int
-    hint: bool
-    generation: int
-    attempts: int
+
+async def ask(conn: Connection, wanted: Sequence[Refetch], *, now: datetime) -> None:
+    """Note the records to ask for; one that waits already is not doubled, and loses no request made meanwhile.
+
+    A hint hastens no signed call's question that waits after a failure: it would be asked as often as anybody likes.
+    """
+    if not wanted:
+        return
+    rows = msgspec.json.encode(sorted(wanted, key=lambda one: (one.company_id, one.record_id))).decode()
+    await conn.execute(_ASK, {"rows": rows, "now": now})
+    hinted = sorted({one.company_id for one in wanted if one.hint})
+    if hinted:
+        await conn.execute(_GATHER_HINTS, {"ids": hinted, "now": now, "changes": CHANGES, "max": HINTS_MAX})
+
+
+_ASK = """
+    insert into refetches as r (company_id, record_id, hint, reason, requested_at, next_attempt_at)
+    select x.company_id, x.record_id, x.hint, x.reason, %(now)s, %(now)s
+    from jsonb_to_recordset(%(rows)s::jsonb) as x (company_id bigint, record_id bigint, hint boolean, reason text)
+    on conflict (company_id, record_id) do update set
+        hint = r.hint and excluded.hint,
+        reason = excluded.reason,
+        requested_at = excluded.requested_at,
+        generation = r.generation + 1,
+        next_attempt_at = case when excluded.hint and not r.hint then r.next_attempt_at
+            else least(r.next_attempt_at, excluded.next_attempt_at) end
+"""
+
+# Of a question that is claimed, `hint` does not tell whose it is: it stays. `skip locked`: a batch that is gathering the
+# same ones is not waited for.
+_GATHER_HINTS = """
+    with crowded as (
+        select c.id from unnest(%(ids)s::bigint[]) as c (id)
+        where (select count(*) from (
+            select from refetches r where r.company_id = c.id and r.hint and r.record_id <> %(changes)s limit %(max)s + 1
+        ) as counted) > %(max)s
+    ), gathered as (
+        delete from refetches where (company_id, record_id) in (
+            select r.company_id, r.record_id from refetches r join crowded on r.company_id = crowded.id
+            where r.hint and r.record_id <> %(changes)s and r.claimed_until is null
+            order by r.company_id, r.record_id for update of r skip locked
+        )
+    )
+    insert into refetches as r (company_id, record_id, hint, reason, requested_at, next_attempt_at)
+    select id, %(changes)s, true, 'many unsigned calls', %(now)s, %(now)s from crowded
+    on conflict (company_id, record_id) do update set generation = r.generation + 1
+"""
 
 
 async def claim_due(
     conn: Connection, company_id: int, *, now: datetime, limit: int, lease_now: datetime | None = None
-) -> list[Question]:
-    """Claim the company's questions that are due, those of signed calls first; at most `limit`."""
+) -> list[Refetch]:
+    """Claim the company's questions that are due, at most `limit`: those of signed calls first, then of bookings we know.
+
+    What has changed (`CHANGES`) is not among them.
+    """
     sql = f"""
         update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s, hint = true
         from (
             select company_id, record_id, hint from refetches r
-            where company_id = %(company_id)s and next_attempt_at <= %(now)s and {_FREE}
-            order by hint, next_attempt_at limit %(limit)s
+            where company_id = %(company_id)s and record_id <> %(changes)s and next_attempt_at <= %(now)s and {_FREE}
+            order by hint, hint and not exists (
+                select from bookings b where b.company_id = r.company_id and b.yclients_record_id = r.record_id
+            ), next_attempt_at limit %(limit)s
             for update skip locked
         ) as due
         where r.company_id = due.company_id and r.record_id = due.record_id
-        returning r.company_id, r.record_id, due.hint, r.generation, r.attempts
+        returning r.company_id, r.record_id, r.reason, due.hint, r.generation, r.attempts
     """
     values = {
         "company_id": company_id,
+        "changes": CHANGES,
         "now": now,
         "limit": limit,
         "claim": timedelta(seconds=CLAIM_SECONDS),
         "lease_now": lease_now,
     }
-    return await _questions(conn, sql, values)
+    return await _claimed(conn, sql, values)
 
 
 async def claim_new(
@@ -68,9 +115,10 @@ async def claim_new(
     record_ids: Collection[int],
     *,
     reason: str,
+    hint: bool = False,
     now: datetime,
     lease_now: datetime | None = None,
-) -> list[Question]:
+) -> list[Refetch]:
     """Put questions about these records and claim them at once; those that somebody is asking already are left out."""
     sql = f"""
         insert into refetches as r
@@ -79,20 +127,41 @@ async def claim_new(
         from unnest(%(record_ids)s::bigint[]) as s (record_id) order by record_id
         on conflict (company_id, record_id) do update set claimed_until = excluded.claimed_until, hint = true
         where {_FREE}
-        returning company_id, record_id, false as hint, generation, attempts
+        returning company_id, record_id, reason, %(hint)s as hint, generation, attempts
     """
     values = {
         "company_id": company_id,
         "record_ids": sorted(set(record_ids)),
         "reason": reason,
+        "hint": hint,
         "now": now,
         "claim": timedelta(seconds=CLAIM_SECONDS),
         "lease_now": lease_now,
     }
-    return await _questions(conn, sql, values)
+    return await _claimed(conn, sql, values)
 
 
-async def settle(conn: Connection, questions: Sequence[Question], *, now: datetime) -> None:
+async def claim_changes(
+    conn: Connection, company_id: int, *, now: datetime, lease_now: datetime | None = None
+) -> Refetch | None:
+    """Claim the wish that what has changed at the company be read; None: nobody wants that now."""
+    sql = f"""
+        update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s
+        where r.company_id = %(company_id)s and r.record_id = %(changes)s and r.next_attempt_at <= %(now)s and {_FREE}
+        returning r.company_id, r.record_id, r.reason, r.hint, r.generation, r.attempts
+    """
+    values = {
+        "company_id": company_id,
+        "changes": CHANGES,
+        "now": now,
+        "claim": timedelta(seconds=CLAIM_SECONDS),
+        "lease_now": lease_now,
+    }
+    claimed = await _claimed(conn, sql, values)
+    return claimed[0] if claimed else None
+
+
+async def settle(conn: Connection, questions: Sequence[Refetch], *, now: datetime) -> None:
     """The answers are applied: remove the questions; one that was asked again meanwhile stays, due at once."""
     rows = msgspec.json.encode(
         [{"c": q.company_id, "r": q.record_id, "g": q.generation} for q in questions]
@@ -111,7 +180,7 @@ async def settle(conn: Connection, questions: Sequence[Question], *, now: dateti
 
 
 async def give_back(
-    conn: Connection, questions: Sequence[Question], *, next_attempt_at: datetime | None
+    conn: Connection, questions: Sequence[Refetch], *, next_attempt_at: datetime | None
 ) -> None:
     """Release questions that got no answer. `next_attempt_at` None: they were not asked; else that counts as an attempt."""
     rows = msgspec.json.encode(
@@ -139,26 +208,7 @@ async def companies_with_due(
     return [row[0] for row in rows]
 
 
-async def put_for_unverified(conn: Connection, ids: Collection[int], *, now: datetime) -> int:
-    """Put a question about every unverified booking of these companies that has none. Returns how many.
-
-    An unverified row is a question by itself; this mends what a lost row of `refetches` would leave standing.
-    """
-    sql = """
-        insert into refetches (company_id, record_id, hint, reason, requested_at, next_attempt_at)
-        select b.company_id, b.yclients_record_id, true, 'unverified', %(now)s, %(now)s
-        from bookings b
-        where not b.verified and b.company_id = any(%(ids)s) and b.yclients_record_id is not null
-            and not exists (
-                select from refetches r where r.company_id = b.company_id and r.record_id = b.yclients_record_id
-            )
-        order by b.company_id, b.yclients_record_id
-        on conflict do nothing
-    """
-    return (await conn.execute(sql, {"ids": list(ids), "now": now})).rowcount
-
-
-async def _questions(conn: Connection, sql: LiteralString, values: dict[str, object]) -> list[Question]:
-    async with conn.cursor(row_factory=class_row(Question)) as cursor:
+async def _claimed(conn: Connection, sql: LiteralString, values: dict[str, object]) -> list[Refetch]:
+    async with conn.cursor(row_factory=class_row(Refetch)) as cursor:
         await cursor.execute(sql, values)
         return await cursor.fetchall()

@@ -23,7 +23,6 @@ from zerkalo.yclients.model import Record, UnreadableRecord
 
 MISSING = "we do not have it"
 UNKNOWN_THERE = "YCLIENTS does not know it"
-UNVERIFIED = "only an unsigned call vouches for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +117,7 @@ class Drift:
         differences: list[Difference] = []
         for record_id in record_ids:
             try:
-                record = await self._context.vendor.record(
-                    self._company_id, record_id, hint=False, zone=self._zone
-                )
+                record = await self._context.vendor.record(self._company_id, record_id, zone=self._zone)
             except UnreadableRecord as unreadable:
                 what = f"can't be understood: {unreadable.reason}"
             else:
@@ -143,6 +140,4 @@ class Drift:
         if row is None:
             is_block = not snapshot.has_client and not snapshot.has_services
             return "" if is_block else MISSING
-        if not row.verified:
-            return UNVERIFIED
         return ", ".join(content_differences(row, snapshot))

@@ -15,6 +15,7 @@ from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
 from zerkalo.runs.model import Counts
 from zerkalo.runs.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
+from zerkalo.yclients.limiter import Kind
 from zerkalo.yclients.model import Record, RecordsPage, UnreadableRecord
 
 SEEN_MAX = 20_000
@@ -27,9 +28,14 @@ log = structlog.get_logger(__name__)
 
 
 class ListReader:
-    """Reads the lists of one run. `check` is called before each question and each write, and ends the run by raising."""
+    """Reads the lists of one run. `check` is called before each question and each write, and ends the run by raising.
 
-    def __init__(self, context: SyncContext, company_id: int, *, check: Callable[[], None]) -> None:
+    `kind` is of what share of the rate limit its questions are.
+    """
+
+    def __init__(
+        self, context: SyncContext, company_id: int, *, check: Callable[[], None], kind: Kind = "background"
+    ) -> None:
         self.unsure: set[int] = set()
         """Records that a page could not settle: the same change time with other content. Emptied by the caller."""
         self.zone: tzinfo | None = None
@@ -37,6 +43,7 @@ class ListReader:
         self._context = context
         self._company_id = company_id
         self._check = check
+        self._kind: Kind = kind
         self._seen: OrderedDict[tuple[int | None, int], None] = OrderedDict()
 
     async def read(
@@ -76,7 +83,7 @@ class ListReader:
 
     async def _ask_page(self, query: RecordsQuery, number: int) -> RecordsPage:
         return await self._context.vendor.records_page(
-            self._company_id, query, page=number, count=PAGE_RECORDS, zone=self.zone
+            self._company_id, query, page=number, count=PAGE_RECORDS, zone=self.zone, kind=self._kind
         )
 
     async def _take(self, page: RecordsPage) -> Counts:

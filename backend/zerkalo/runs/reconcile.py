@@ -17,12 +17,11 @@ from zerkalo.companies import zones as zone_store
 from zerkalo.companies.model import Company
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.model import BEGIN, Place
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.snapshots import zone_of
 from zerkalo.mirror.vendor import RecordsQuery
-from zerkalo.refetches import requests
-from zerkalo.refetches.requests import Request
+from zerkalo.refetches import store as refetches
+from zerkalo.refetches.model import Refetch
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
 from zerkalo.runs.capacity import Capacity
@@ -132,14 +131,7 @@ class Reconciliation:
             since = self._window_back()
         if since is not None:
             covered_until = await self._read_changes_since(since)
-        await self._absorb_old_rows()
         await self._save(replace(self._run.progress, phase=Phase.VISITS, covered_until=covered_until))
-
-    async def _absorb_old_rows(self) -> None:
-        after: Place | None = BEGIN
-        while after is not None:
-            self._check()
-            after = await self._context.applier.absorb_old_rows(self._company.id, after=after)
 
     async def _read_visits(self) -> None:
         while self._run.progress.pending:
@@ -210,12 +202,10 @@ class Reconciliation:
             self._company.id, record_ids[:room], reason=reason, check=self._check
         )
         await self._save(counts=rules.count_outcomes(outcomes))
-        later = [
-            Request(self._company.id, record_id, reason=reason, hint=False) for record_id in record_ids[room:]
-        ]
+        later = [Refetch(self._company.id, record_id, reason=reason) for record_id in record_ids[room:]]
         if later:
             async with transaction(self._context.pool) as conn:
-                await requests.ask(conn, later, now=self._context.clock())
+                await refetches.ask(conn, later, now=self._context.clock())
 
     # Keeping
 

@@ -21,6 +21,7 @@ from zerkalo.mirror.refetch import Refetcher
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
 from zerkalo.runs.capacity import Capacity
+from zerkalo.runs.changes import read_changes_if_wanted
 from zerkalo.runs.lease import Lease
 from zerkalo.runs.model import Run
 from zerkalo.runs.reconcile import Reconciliation, Stopped
@@ -97,6 +98,10 @@ class Runs:
         if company is not None and self._is_due(self._believed(company)):
             await self.open_or_join(company_id)
         return await self.carry(company_id, stop=stop)
+
+    async def read_changes_if_wanted(self, company_id: int) -> bool:
+        """Read what has changed at the company, if unsigned calls want so many records that this takes their place."""
+        return await read_changes_if_wanted(self._context, self._refetcher, company_id)
 
     async def carry(self, company_id: int, *, stop: asyncio.Event | None = None) -> Run | None:
         """Take up the company's run and carry it to its end; None: there is none that nobody carries.

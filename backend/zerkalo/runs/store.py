@@ -258,7 +258,7 @@ async def not_shown(
             and coalesce(appointment_local, appointment_datetime at time zone 'UTC') >= %(first)s::date
             and (%(end)s::date is null
                 or coalesce(appointment_local, appointment_datetime at time zone 'UTC') < %(end)s::date)
-            and id <= %(up_to_id)s and verified and cancel_reason is distinct from 'deleted'
+            and id <= %(up_to_id)s and cancel_reason is distinct from 'deleted'
             and yclients_record_id is not null
         except
         select record_id::bigint from jsonb_array_elements_text(%(shown)s::jsonb) as s (record_id)

@@ -45,9 +45,6 @@ class Metrics:
         self.refetches = Gauge(
             "zerkalo_refetches_waiting", "Records to ask YCLIENTS for.", registry=self.registry
         )
-        self.unverified = Gauge(
-            "zerkalo_unverified_bookings", "Bookings only unsigned calls vouch for.", registry=self.registry
-        )
         self.sync_age = Gauge(
             "zerkalo_sync_age_seconds", "Since the slowest company's last good read.", registry=self.registry
         )
@@ -135,13 +132,12 @@ async def _read_gauges(runtime: OpsRuntime) -> None:
         async with runtime.pool.connection(timeout=2) as conn:
             cursor = await conn.execute(
                 "select (select count(*) from deliveries where outcome = 'quarantined' and handled_at is null),"
-                " (select count(*) from refetches), (select count(*) from bookings where not verified)"
+                " (select count(*) from refetches)"
             )
-            row = await cursor.fetchone() or (0, 0, 0)
+            row = await cursor.fetchone() or (0, 0)
             age = await _sync_age(conn, runtime)
     except (psycopg.Error, PoolTimeout):
         return  # the process's own figures are still worth telling
     figures.quarantine.set(row[0])
     figures.refetches.set(row[1])
-    figures.unverified.set(row[2])
     figures.sync_age.set(age.total_seconds() if age is not None else 0)

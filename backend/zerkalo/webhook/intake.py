@@ -8,11 +8,13 @@ from msgspec.structs import replace
 from zerkalo.bookings.model import Source
 from zerkalo.inbox.model import Delivery
 from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
+from zerkalo.refetches.model import Refetch
 from zerkalo.yclients.payloads import (
     NotEnvelope,
     NotJson,
     UnreadableRecord,
     WebhookEvent,
+    parse_hint,
     parse_webhook,
 )
 
@@ -28,7 +30,7 @@ class Refusal:
 
 
 def read_delivery(delivery: Delivery, company_ids: Collection[int]) -> Item | Refusal:
-    """Read a call. A body with the right token that can't be read is kept; of a stranger's, nothing is.
+    """Read a call that carries the secret. What can't be read is kept in quarantine.
 
     `company_ids` are ours. A zone-less change time is read by the record's own offset, or counts as missing.
     """
@@ -50,6 +52,25 @@ def read_delivery(delivery: Delivery, company_ids: Collection[int]) -> Item | Re
     return _item(event, delivery)
 
 
+def read_hint(body: bytes, company_ids: Collection[int]) -> Item | Refusal:
+    """Read a call without a secret: anybody may have written it. It leaves the wish to ask for its record, nothing else."""
+    try:
+        company_id, record_id = parse_hint(body)
+    except NotJson:
+        return Refusal(400, "not_json", "The body is not JSON.")
+    except NotEnvelope:
+        return Refusal(422, "not_an_envelope", "The body is not a YCLIENTS event.")
+    if company_id not in company_ids:
+        return _not_ours()
+    if record_id is None:
+        return Item(verdict=Outcome(OutcomeStatus.IGNORED, reason="no booking: an event of something else"))
+    reason = "an unsigned call is checked with the API"
+    return Item(
+        verdict=Outcome(OutcomeStatus.QUEUED, reason=reason),
+        refetch=Refetch(company_id, record_id, reason, hint=True),
+    )
+
+
 def _item(event: WebhookEvent, delivery: Delivery) -> Item:
     told = replace(
         delivery,
@@ -62,7 +83,7 @@ def _item(event: WebhookEvent, delivery: Delivery) -> Item:
         reason = f"no booking: an event of {event.resource}"
         return Item(delivery=told, verdict=Outcome(OutcomeStatus.IGNORED, reason=reason))
     observation = Observation(
-        source=Source.WEBHOOK if delivery.trusted else Source.HINT,
+        source=Source.WEBHOOK,
         company_id=event.company_id,
         record_id=event.resource_id,
         record=event.record,
@@ -73,9 +94,7 @@ def _item(event: WebhookEvent, delivery: Delivery) -> Item:
 
 def _refusal(status: int, code: str, detail: str, delivery: Delivery, reason: str) -> Refusal:
     quarantined = Outcome(OutcomeStatus.QUARANTINED, reason=reason)
-    return Refusal(
-        status, code, detail, Item(delivery=delivery, verdict=quarantined) if delivery.trusted else None
-    )
+    return Refusal(status, code, detail, Item(delivery=delivery, verdict=quarantined))
 
 
 def _not_ours() -> Refusal:

@@ -8,16 +8,15 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 from zerkalo.auth.audit import audit
-from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Kept
 from zerkalo.kit.clock import Clock
 from zerkalo.mirror.context import Applies
-from zerkalo.mirror.model import HINT_LIMIT, Observation, Outcome, OutcomeStatus
-from zerkalo.refetches import requests
-from zerkalo.refetches.requests import Request
+from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
+from zerkalo.refetches import store as refetches
+from zerkalo.refetches.model import Refetch
 from zerkalo.webhook.intake import Refusal, read_delivery
 
 BATCH = 100
@@ -77,15 +76,14 @@ class Replay:
         outcome = await self._take(kept)
         now = self._clock()
         async with transaction(self._pool) as conn:
-            if outcome.reason != HINT_LIMIT:  # with that, nothing was done: it stays as it was
-                await inbox.finish_again(
-                    conn,
-                    kept.id,
-                    outcome=outcome.status,
-                    reason=outcome.reason,
-                    booking_id=outcome.booking_id,
-                    now=now,
-                )
+            await inbox.finish_again(
+                conn,
+                kept.id,
+                outcome=outcome.status,
+                reason=outcome.reason,
+                booking_id=outcome.booking_id,
+                now=now,
+            )
             did = {"outcome": outcome.status, "booking_id": outcome.booking_id}
             await audit(conn, self._admin_id, "event.replay", f"event {kept.id}", did, now)
         return Replayed(kept.id, outcome)
@@ -103,9 +101,6 @@ class Replay:
         return await self._apply(read.observation)
 
     async def _apply(self, observation: Observation) -> Outcome:
-        if observation.source is Source.HINT:
-            (outcome,) = await self._applier.apply([observation])  # which asks, within the share of hints
-            return outcome
         if observation.record is None or observation.record.version is None:
             # Nothing says how old it is. A bare deletion, acted upon when it comes in, may have been taken back since.
             outcome = Outcome(OutcomeStatus.QUEUED, reason=_CHECKED)
@@ -113,6 +108,5 @@ class Replay:
             (outcome,) = await self._applier.apply([observation])
         # After it is applied: an answer that comes before would find nothing to correct.
         async with transaction(self._pool) as conn:
-            request = Request(*observation.key, reason=_CHECKED, hint=False)
-            await requests.ask(conn, [request], now=self._clock())
+            await refetches.ask(conn, [Refetch(*observation.key, reason=_CHECKED)], now=self._clock())
         return outcome

@@ -20,9 +20,9 @@ from starlette.routing import Route
 
 from zerkalo.inbox.model import Delivery
 from zerkalo.kit.clock import Clock
-from zerkalo.mirror.model import Outcome, OutcomeStatus
+from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
 from zerkalo.webhook.committer import Committer, Overloaded
-from zerkalo.webhook.intake import Refusal, read_delivery
+from zerkalo.webhook.intake import Refusal, read_delivery, read_hint
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +73,10 @@ class Webhook:
             return _problem(413, "too_large", f"The body is over {BODY_BYTES_MAX} bytes.")
         except (TimeoutError, ClientDisconnect):
             return _problem(408, "too_slow", "The body did not arrive in time.")
-        return await self._take(Delivery(body, received_at=self.clock(), trusted=self.secret is not None))
+        if self.secret is None:
+            return await self._take(read_hint(body, self.company_ids))
+        delivery = Delivery(body, received_at=self.clock(), trusted=True)
+        return await self._take(read_delivery(delivery, self.company_ids))
 
     def _is_allowed(self, request: Request) -> bool:
         if self.secret is None:
@@ -81,8 +84,7 @@ class Webhook:
         token = request.path_params.get("token") or request.query_params.get("token") or ""
         return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), self.secret.encode())
 
-    async def _take(self, delivery: Delivery) -> tuple[Response, str]:
-        read = read_delivery(delivery, self.company_ids)
+    async def _take(self, read: Item | Refusal) -> tuple[Response, str]:
         item = read.item if isinstance(read, Refusal) else read
         try:
             outcome = (

@@ -115,17 +115,15 @@ class YclientsClient(Caller):
         company_id: int,
         record_id: int,
         *,
-        hint: bool = False,
         kind: Kind = "background",
         zone: tzinfo | None = None,
     ) -> Record | None:
         """Return one record, also a deleted one; None where YCLIENTS says in its own words that there is none.
 
-        `hint` is the kind "hint": an unproved webhook asks, within its share of the rate limit.
         Raises UnreadableRecord where it can't be understood, or is another one than asked for.
         """
         path = f"/record/{company_id}/{record_id}"
-        call = Call(method="GET", path=path, kind="hint" if hint else kind, repeatable=True)
+        call = Call(method="GET", path=path, kind=kind, repeatable=True)
         try:
             return await self.call(call, lambda body: parse_record_answer(body, company_id, zone, record_id))
         except NotFound:

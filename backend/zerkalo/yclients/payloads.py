@@ -36,6 +36,7 @@ __all__ = [
     "ServiceLine",
     "UnreadableRecord",
     "WebhookEvent",
+    "parse_hint",
     "parse_record",
     "parse_record_answer",
     "parse_records_page",
@@ -70,6 +71,19 @@ def parse_webhook(body: bytes, zones: Mapping[int, tzinfo] | None = None) -> Web
         return _record_event(envelope, company_id, status, zones.get(company_id) if zones else None)
     resource_id = fields.identifier_or_none(envelope.resource_id)
     return WebhookEvent(company_id=company_id, resource=resource, resource_id=resource_id, status=status)
+
+
+def parse_hint(body: bytes) -> tuple[int, int | None]:
+    """Return the company and, where it is an event of one, the record that a call is about. Its data is not looked at.
+
+    Raises NotJson and NotEnvelope.
+    """
+    envelope = _decoded(_WEBHOOK, storable_json(body))
+    company_id = _company_id(envelope.company_id if envelope.salon_id is None else envelope.salon_id)
+    if envelope.resource is None and envelope.salon_id is not None:
+        return company_id, None
+    is_record = _word(envelope.resource, "resource") == "record"
+    return company_id, fields.identifier_or_none(envelope.resource_id) if is_record else None
 
 
 def parse_record(raw: bytes | Raw, company_id: int | None = None, zone: tzinfo | None = None) -> Record:

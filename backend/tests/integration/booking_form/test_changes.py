@@ -200,26 +200,6 @@ async def test_a_change_that_never_arrived_is_told_as_unclear(pool: Pool, way: s
         assert (await anna.get(f"/booking/{booking['id']}")).json() == booking
 
 
-async def test_a_booking_that_only_an_unsigned_call_calls_hers_is_looked_at_first(pool: Pool) -> None:
-    """Whoever learns the webhook's address could else cancel anybody's visit: post it with a code of one's own."""
-    async with open_form(pool) as salon:
-        _, mallory = await salon.user(unique_code="MMM99999")
-        record = desk.create(
-            salon.salon.emulator, company_id=COMPANY_ID, service_ids=(SERVICE,), name="Жертва", comment=""
-        )
-        shown = await salon.salon.client.record(COMPANY_ID, record.id)
-        assert shown is not None
-        forged = _with_comment(shown, "Код клиента: MMM99999")
-        await salon.salon.context.applier.apply([Observation(Source.HINT, COMPANY_ID, record.id, forged)])
-        row = await salon.salon.row(record.id)
-        assert not row["verified"]
-
-        gone = await mallory.delete(f"/booking/{row['id']}")
-
-        assert gone.status_code == 404
-        assert not salon.salon.truths()[record.id]["deleted"]
-
-
 async def test_a_place_in_a_group_event_is_not_moved(pool: Pool) -> None:
     async with open_form(pool) as salon:
         _, anna = await salon.user()

@@ -13,7 +13,7 @@ from zerkalo.db.pool import Pool
 
 FIELDS = (
     "id user_id matched_by company_id yclients_record_id service_name service_price service_duration"
-    " appointment_datetime status cancel_reason cancelled_at phone staff_name notes verified created_at updated_at"
+    " appointment_datetime status cancel_reason cancelled_at phone staff_name notes created_at updated_at"
 )
 
 
@@ -89,7 +89,6 @@ async def test_a_booking_has_exactly_the_promised_fields(api, anna, pool):
         "phone": "+79991234567",
         "staff_name": "Ольга",
         "notes": "YClients. ID: 12345",
-        "verified": True,
         "created_at": "2025-06-02T12:00:00Z",
         "updated_at": "2025-06-02T12:00:00Z",
     }

@@ -143,15 +143,6 @@ async def test_bookings_with_several_candidates(asked):
     assert "bookings" not in plans.scanned
 
 
-async def test_unverified_bookings(asked):
-    conn, plans = asked
-
-    assert await bookings.unverified_count(conn, 1) > 0
-
-    assert plans.indexes == {"bookings_unverified"}
-    assert plans.scanned == set()
-
-
 async def test_ledgers_of_a_batch_of_bookings(asked):
     conn, plans = asked
 
@@ -164,9 +155,7 @@ async def test_ledgers_of_a_batch_of_bookings(asked):
 
 async def test_what_users_spent_in_a_year(asked):
     conn, plans = asked
-    states = [
-        EarningState(n, 2, n % USERS + 1, "COMPLETED", 100, NOW.date(), verified=True) for n in range(1, 100)
-    ]
+    states = [EarningState(n, 2, n % USERS + 1, "COMPLETED", 100, NOW.date()) for n in range(1, 100)]
 
     assert await ledger.read_spent(conn, states)
 

@@ -22,7 +22,8 @@ from zerkalo.engine.model import PeriodicTask
 from zerkalo.engine.registry import periodic_tasks
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.service import Applier
-from zerkalo.refetches.requests import Request, ask
+from zerkalo.refetches.model import Refetch
+from zerkalo.refetches.store import ask
 from zerkalo.settings import Settings
 from zerkalo.worker import HISTORIES_AT_ONCE, RUNS_AT_ONCE, WorkerState, run_worker
 
@@ -113,7 +114,7 @@ async def test_bell_for_a_refetch_is_answered_within_a_second_or_so(pool: Pool):
     async with parts_of(pool) as parts, at_work(parts):
         record = desk.create(parts.salon.emulator, company_id=COMPANY_ID, service_ids=(3001,), name="Анна")
         async with pool.connection() as conn:
-            await ask(conn, [Request(COMPANY_ID, record.id, "a test", hint=True)], now=parts.clock())
+            await ask(conn, [Refetch(COMPANY_ID, record.id, "a test", hint=True)], now=parts.clock())
         await parts.bells.refetch(COMPANY_ID)
 
         await until(lambda: _has_rows(parts.salon), seconds=5)
@@ -144,7 +145,7 @@ async def test_sweep_rings_for_what_nobody_rang_for(pool: Pool):
         work = Work(pool, parts.runs, parts.refetcher, parts.applier.rematch)
         await parts.runs.open_or_join(COMPANY_ID)
         async with pool.connection() as conn:
-            await ask(conn, [Request(COMPANY_ID, 1, "a test", hint=False)], now=parts.clock())
+            await ask(conn, [Refetch(COMPANY_ID, 1, "a test")], now=parts.clock())
 
         await ring_for_what_waits(work, parts.bells)
 

@@ -100,7 +100,7 @@ class Moments:
         )
         # Erased visits stay as they are: new ones keep coming.
         record_id = self.rng.choice(RECORDS) + 10 * (self.passed // 5)
-        how = self.rng.choice(["webhook", "page", "hint"])
+        how = self.rng.choice(["webhook", "page", "stranger"])
 
         async def show() -> int:
             await self.world.tell(record_id, state, how)

@@ -48,7 +48,7 @@ one_of_several = st.integers(0, 9)
 email = st.sampled_from(EMAILS)
 phone = st.sampled_from(PHONES)
 record = st.sampled_from(RECORDS)
-how = st.sampled_from(["webhook", "webhook", "page", "hint"])
+how = st.sampled_from(["webhook", "webhook", "page", "stranger"])
 
 
 class Lives(RuleBasedStateMachine):

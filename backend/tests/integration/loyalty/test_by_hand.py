@@ -162,7 +162,7 @@ async def test_movements_by_hand_are_audited_once_and_without_their_reason(pool,
 
 
 async def complete(conn, booking_id, user_id, status="COMPLETED", price=250_000, now=NOW, policy=POLICY):
-    state = EarningState(booking_id, 2, user_id, status, price, NOW.date(), verified=True)
+    state = EarningState(booking_id, 2, user_id, status, price, NOW.date())
     return await service.settle_bookings(conn, [state], policy, now)
 
 

@@ -25,7 +25,7 @@ async def state_of(conn: Connection, booking_id: int) -> EarningState:
     row = await (
         await conn.execute(
             "select revision, user_id, status, service_price,"
-            " coalesce(appointment_local, appointment_datetime at time zone 'UTC')::date, verified"
+            " coalesce(appointment_local, appointment_datetime at time zone 'UTC')::date"
             " from bookings where id = %s",
             [booking_id],
         )
@@ -77,16 +77,6 @@ async def test_settling_the_same_state_again_writes_nothing(conn):
     assert await service.settle_bookings(conn, [state], FIVE, NOW) == 1
     assert await service.settle_bookings(conn, [state], FIVE, NOW) == 0
     assert await service.settle_bookings(conn, [state], OFF, NOW) == 0
-
-
-async def test_an_unverified_booking_earns_once_it_is_confirmed_and_then_once(conn):
-    anna = await add_user(conn)
-    booking = await add_booking(conn, user_id=anna, status="COMPLETED", verified=False)
-
-    assert await service.settle_bookings(conn, [await state_of(conn, booking)], FIVE, NOW) == 0
-    assert await write_and_settle(conn, booking, verified=True) == 1
-    assert await write_and_settle(conn, booking, staff_name="Ольга") == 0
-    assert await service.balance(conn, anna) == 125
 
 
 async def test_a_batch_of_many_bookings_takes_one_read_and_one_write(conn):

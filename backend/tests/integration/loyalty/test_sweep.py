@@ -19,7 +19,7 @@ OFF = replace(FIVE, enabled=False)
 
 @pytest.fixture
 async def anna(pool: Pool) -> int:
-    """A user with three completed visits (125 points each), a pending one and one that is not verified."""
+    """A user with three completed visits (125 points each) and a pending one."""
     async with pool.connection() as conn:
         user = await add_user(conn)
         for days in (-60, -30, 0):
@@ -27,7 +27,6 @@ async def anna(pool: Pool) -> int:
                 conn, user_id=user, status="COMPLETED", appointment_datetime=NOON + timedelta(days=days)
             )
         await add_booking(conn, user_id=user, status="PENDING")
-        await add_booking(conn, user_id=user, status="COMPLETED", verified=False)
         await add_booking(conn, status="COMPLETED")
     return user
 

@@ -141,16 +141,6 @@ async def test_repeating_it_changes_nothing_and_each_change_is_audited(pool: Poo
     ]
 
 
-async def test_a_row_of_an_older_system_is_linked_without_its_key(pool: Pool, admin) -> None:
-    anna = await user(pool, unique_code="ANNA2345")
-    async with pool.connection() as conn:
-        old = await add_booking(conn, company_id=None, notes="YClients. ID: 99\nстарое")
-
-    answer = await admin.post(f"/admin/bookings/{old}/link", json={"user_id": anna})
-
-    assert (answer.json()["user_id"], answer.json()["notes"]) == (anna, "YClients. ID: 99\nстарое")
-
-
 async def test_who_is_not_there_gets_nothing(pool: Pool, admin) -> None:
     anna = await user(pool)
     shell = await user(pool)

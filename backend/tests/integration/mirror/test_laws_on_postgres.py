@@ -19,12 +19,12 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(states(), steps(), st.booleans(), st.booleans())
+@given(states(), steps(), st.booleans())
 async def test_any_order_repetition_and_loss_followed_by_a_sync_ends_in_the_truth(
-    pool: Pool, history: list[State], events: list[Step], deleted_is_404: bool, trusted: bool
+    pool: Pool, history: list[State], events: list[Step], deleted_is_404: bool
 ) -> None:
     stored = await _fresh(pool)
-    player = Player(stored, history, deleted_is_404=deleted_is_404, trusted=trusted)
+    player = Player(stored, history, deleted_is_404=deleted_is_404)
     await player.play(events)
     await player.finish()
     row = await stored.row()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.rows import add_user
 from tests.support.salon import BONUSES, Salon, salon
-from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page, page_item, webhook
+from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page, webhook
 from zerkalo.db.pool import Pool
 from zerkalo.users.store import users_for_matching
 
@@ -110,78 +110,16 @@ async def test_code_in_a_showing_that_is_only_asked_about_links_all_the_same(poo
         assert (await server.booking())["comment"] == "новое"
 
 
-NAMES_HER = "Код клиента: ABC12345"
-BLOCK = event(State(5, title=None, phone=None, comment=NAMES_HER))
-THIN = event(State(5, comment=NAMES_HER), without=frozenset({"date", "services"}))
-WITHOUT_A_DATE = event(State(5, title=None, phone=None, comment=NAMES_HER), without=frozenset({"date"}))
-
-
-@pytest.mark.parametrize(("early", "did"), [(BLOCK, "ignored"), (THIN, "queued"), (WITHOUT_A_DATE, "queued")])
-@pytest.mark.parametrize("by_sync", [False, True])
-async def test_code_seen_before_there_was_a_row_links_as_if_it_came_after(
-    pool: Pool, early: dict[str, Any], did: str, by_sync: bool
-) -> None:
+async def test_a_block_in_the_journal_teaches_nothing(pool: Pool) -> None:
     async with salon(pool) as server:
-        by_code = await user(server, unique_code="ABC12345")
-        assert await server.status(early) == did
-        assert await server.bookings() == []
-
-        if by_sync:
-            await server.applier.apply([page(State(6))])
-        else:
-            await server.status(event(State(6)))
-
-        assert await link(server) == (by_code, "code")
-        assert await server.status(early) == "stale", "and so its repetition changes nothing"
-        assert (await server.booking())["revision"] == 1
-
-
-async def test_code_that_a_sync_showed_in_a_block_links_the_booking_that_it_becomes(pool: Pool) -> None:
-    async with salon(pool) as server:
-        by_code = await user(server, unique_code="ABC12345")
-        block = page(State(5, title=None, phone=None, comment=NAMES_HER))
-        nobodys = page_item(State(5, title=None, phone=None, comment="перерыв"), id=RECORD_ID + 1)
-        assert nobodys
-        for _ in range(2):
-            await server.applier.apply([block, nobodys])
-        (kept,) = await server.deliveries()
-        assert (kept["event"], kept["outcome"]) == ("read", "ignored"), (
-            "once, and only the one that names somebody"
-        )
-
-        await server.status(event(State(6)))
-
-        assert await link(server) == (by_code, "code")
-
-
-async def test_code_seen_before_there_was_a_row_in_the_same_batch(pool: Pool) -> None:
-    async with salon(pool) as server:
-        by_code = await user(server, unique_code="ABC12345")
-        thin = webhook(State(5, comment=NAMES_HER), without=frozenset({"date"}))
-        await server.applier.apply([thin, webhook(State(6))])
-        assert await link(server) == (by_code, "code")
-
-
-async def test_code_seen_before_an_unsigned_row_was_believed(pool: Pool) -> None:
-    async with salon(pool, secret=None) as server:
-        assert await server.status(event(State(4))) == "applied"
-        assert not (await server.booking())["verified"]
-    async with salon(pool) as server:
-        by_code = await user(server, unique_code="ABC12345")
-        assert await server.status(THIN) == "queued"
-        await server.status(event(State(6)))
-        assert await link(server) == (by_code, "code")
-
-
-@pytest.mark.parametrize("early", [BLOCK, THIN, event(State(5, comment=NAMES_HER))])
-async def test_unsigned_code_seen_before_there_was_a_row_links_nobody(
-    pool: Pool, early: dict[str, Any]
-) -> None:
-    async with salon(pool, secret=None) as server:
         await user(server, unique_code="ABC12345")
-        await server.status(early)
-    async with salon(pool) as server:
+        names_a_user = "Код клиента: ABC12345"
+        block = State(5, title=None, phone=None, comment=names_a_user)
+        assert await server.status(event(block)) == "ignored"
+        await server.applier.apply([page(block)])
+
         await server.status(event(State(6)))
+
         assert await link(server) == (None, None)
 
 
@@ -235,22 +173,6 @@ async def test_form_booking_links_by_record_and_by_the_id_that_travels_along(poo
 
         await server.applier.apply([webhook(State(5), id=4, api_id="lost")])
         assert (await server.bookings())[3]["user_id"] is None, "a copied record carries its original's id"
-
-
-async def test_a_hint_with_a_form_bookings_id_takes_it_from_nobody(pool: Pool) -> None:
-    async with salon(pool, secret=None) as server:
-        by_form = await user(server)
-        await server.rows(
-            "insert into form_bookings (api_id, user_id, company_id, created_at) values ('lost', %s, %s, now())",
-            by_form,
-            COMPANY_ID,
-        )
-        await server.status(event(State(5), api_id="lost"))
-        assert await link(server) == (None, None)
-        page = page_item(State(5), api_id="lost")
-        assert page is not None
-        await server.applier.apply([page])
-        assert await link(server) == (by_form, "form")
 
 
 async def test_a_missing_user_is_logged_by_record_only(
@@ -332,17 +254,15 @@ async def test_thin_call_with_a_new_contact_does_not_end_the_link_for_good(pool:
         assert await server.rows("select sum(amount)::int as points from bonus_entries") == [{"points": 90}]
 
 
-CONTRADICTION = event(State(5, comment=NAMES_HER)) | {"status": "delete"}
-BARE_DELETION = event(State(5, deleted=True, comment=NAMES_HER), without=frozenset({"last_change_date"}))
+NAMES_A_USER = "Код клиента: ABC12345"
+CONTRADICTION = event(State(5, comment=NAMES_A_USER)) | {"status": "delete"}
+BARE_DELETION = event(State(5, deleted=True, comment=NAMES_A_USER), without=frozenset({"last_change_date"}))
 
 
 @pytest.mark.parametrize("deletion", [CONTRADICTION, BARE_DELETION])
-@pytest.mark.parametrize("is_first", [True, False])
-async def test_code_of_a_deletion_links_whenever_it_comes(
-    pool: Pool, deletion: dict[str, Any], is_first: bool
-) -> None:
+async def test_code_of_a_deletion_of_a_booking_links_it(pool: Pool, deletion: dict[str, Any]) -> None:
     async with salon(pool) as server:
         by_code = await user(server, unique_code="ABC12345")
-        for told in (deletion, event(State(6)))[:: 1 if is_first else -1]:
+        for told in (event(State(6)), deletion):
             await server.status(told)
         assert await link(server) == (by_code, "code")

@@ -9,20 +9,17 @@ import pytest
 from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
-from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
-from zerkalo.mirror.model import Observation
-from zerkalo.refetches import requests
 from zerkalo.refetches import store as refetch_store
-from zerkalo.refetches.requests import Request
+from zerkalo.refetches.model import CHANGES, Refetch
 
 pytestmark = pytest.mark.integration
 
 
 async def want(salon: Salon, *record_ids: int, hint: bool = False) -> None:
-    wanted = [Request(COMPANY_ID, record_id, reason="a test", hint=hint) for record_id in record_ids]
+    wanted = [Refetch(COMPANY_ID, record_id, reason="a test", hint=hint) for record_id in record_ids]
     async with salon.pool.connection() as conn:
-        await requests.ask(conn, wanted, now=salon.clock())
+        await refetch_store.ask(conn, wanted, now=salon.clock())
 
 
 async def waiting(salon: Salon) -> list[dict[str, Any]]:
@@ -42,22 +39,7 @@ async def test_answer_becomes_a_row_and_the_question_is_gone(pool: Pool):
 
         assert await salon.refetcher.drain(COMPANY_ID) == 1
 
-        assert (await salon.row(record_id))["verified"]
-        assert await waiting(salon) == []
-
-
-async def test_unverified_row_that_yclients_does_not_know_disappears(pool: Pool):
-    async with open_salon(pool) as salon:
-        record_id = await prepare(salon)
-        record = await salon.client.record(COMPANY_ID, record_id)
-        await salon.context.applier.apply([Observation(Source.HINT, COMPANY_ID, record_id, record=record)])
-        assert not (await salon.row(record_id))["verified"]
-        del salon.emulator.vendor.records[COMPANY_ID][record_id]
-        del salon.emulator.vendor._company_of[record_id]
-
-        await salon.refetcher.drain(COMPANY_ID)
-
-        assert await salon.rows() == []
+        assert await salon.row(record_id)
         assert await waiting(salon) == []
 
 
@@ -79,7 +61,7 @@ async def test_question_without_an_answer_stays_with_growing_pauses(pool: Pool):
 
         assert (first["attempts"], second["attempts"]) == (1, 2)
         assert first["claimed_until"] is None
-        assert (await salon.row(record_id))["verified"]
+        assert await salon.row(record_id)
 
 
 async def test_request_made_while_yclients_is_asked_is_not_lost(pool: Pool):
@@ -236,19 +218,53 @@ async def test_killed_process_keeps_its_questions_only_for_its_claim(pool: Pool)
         assert await salon.refetcher.drain(COMPANY_ID) == 1
 
 
-async def test_unverified_row_without_a_question_gets_one(pool: Pool):
+async def test_of_unsigned_calls_records_that_we_know_are_asked_for_first(pool: Pool):
     async with open_salon(pool) as salon:
-        record_id = await prepare(salon)
-        record = await salon.client.record(COMPANY_ID, record_id)
-        await salon.context.applier.apply([Observation(Source.HINT, COMPANY_ID, record_id, record=record)])
-        await salon.execute("delete from refetches")
+        known = await prepare(salon)
+        await want(salon, known)
+        await salon.refetcher.drain(COMPANY_ID)
+        await want(salon, 5, 6, hint=True)
+        await want(salon, known, hint=True)
 
         async with pool.connection() as conn:
-            put = await refetch_store.put_for_unverified(conn, [COMPANY_ID], now=salon.clock())
+            claimed = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=1)
 
+        assert [one.record_id for one in claimed] == [known]
+
+
+async def test_many_unsigned_calls_are_one_reading_of_what_has_changed(pool: Pool):
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        signed = await prepare(salon)
+        changed = await prepare(salon)
+        await want(salon, signed)
+        await want(salon, changed, *range(1, 41), hint=True)
+        assert [one["record_id"] for one in await waiting(salon)] == [CHANGES, signed]
+        salon.emulator.requests.clear()
+
+        assert await salon.runs.read_changes_if_wanted(COMPANY_ID)
+        assert not await salon.runs.read_changes_if_wanted(COMPANY_ID)
+
+        assert salon.requests_to("/record/") == 0
+        assert salon.requests_to("/records/") <= 3
+        assert await salon.row(changed)
+        assert [one["record_id"] for one in await waiting(salon)] == [signed]
+
+
+async def test_reading_of_what_has_changed_that_fails_is_put_off(pool: Pool):
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        salon.emulator.faults.add(Fault(kind="status", status=503, probability=1.0))
+        await want(salon, *range(1, 41), hint=True)
+
+        assert not await salon.runs.read_changes_if_wanted(COMPANY_ID)
         (left,) = await waiting(salon)
-        assert put == 1
-        assert (left["record_id"], left["hint"]) == (record_id, True)
+        assert (left["record_id"], left["attempts"]) == (CHANGES, 1)
+
+        salon.emulator.faults.clear()
+        salon.clock.now = left["next_attempt_at"]
+        assert await salon.runs.read_changes_if_wanted(COMPANY_ID)
+        assert await waiting(salon) == []
 
 
 async def test_claims_run_out_by_the_clock_that_measured_them(pool: Pool):

@@ -17,12 +17,10 @@ from tests.support.emulator import sample
 from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
-from zerkalo.bookings.store import UNVERIFIED_MAX
 from zerkalo.db.pool import Pool
 from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
-from zerkalo.mirror.model import HINT_LIMIT
 from zerkalo.runs import routes as run_routes
 from zerkalo.settings import Settings
 from zerkalo.webhook import admin_routes as replay_routes
@@ -242,8 +240,8 @@ async def test_record_that_changes_during_drift_is_no_difference(pool: Pool):
         assert (await admin.get("/admin/drift")).json()["items"] == []
 
 
-async def keep(salon: Salon, body: bytes, outcome: str = "quarantined", *, trusted: bool = True) -> int:
-    delivery = Delivery(body, salon.clock() - timedelta(hours=1), trusted, COMPANY_ID, "record", 1, "create")
+async def keep(salon: Salon, body: bytes, outcome: str = "quarantined") -> int:
+    delivery = Delivery(body, salon.clock() - timedelta(hours=1), True, COMPANY_ID, "record", 1, "create")
     async with salon.pool.connection() as conn:
         await inbox.put(conn, [Finished(delivery, outcome, "could not be read then")], now=salon.clock())
     (row,) = await salon.fetch("select max(id) as id from deliveries")
@@ -271,25 +269,6 @@ async def test_quarantined_delivery_that_can_be_read_now_is_taken_in_once(pool: 
             (True, "event.replay", f"event {delivery_id}", "applied"),
             (True, "event.replay", f"event {delivery_id}", "unchanged"),
         ]
-
-
-async def test_unsigned_delivery_that_finds_no_room_waits_on(pool: Pool):
-    async with open_salon(pool) as salon, admins(salon) as admin:
-        await salon.runs.due()
-        event = sample("01") | {"company_id": COMPANY_ID}
-        delivery_id = await keep(salon, json.dumps(event).encode(), trusted=False)
-        await salon.execute(
-            "insert into refetches (company_id, record_id, hint, reason, requested_at, next_attempt_at)"
-            " select %s, 10^9 + n, true, '', now(), now() from generate_series(1, %s) as n",
-            COMPANY_ID,
-            UNVERIFIED_MAX,
-        )
-
-        replayed = (await admin.post(f"/admin/events/{delivery_id}/replay")).json()
-
-        assert (replayed["status"], replayed["reason"]) == ("queued", HINT_LIMIT)
-        (kept,) = await salon.fetch("select outcome, handled_at from deliveries")
-        assert kept == {"outcome": "quarantined", "handled_at": None}
 
 
 async def test_record_of_a_page_whose_id_could_not_be_read_is_replayed_by_the_id_in_its_data(pool: Pool):

@@ -12,7 +12,6 @@ from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import EmulatorSettings, desk
 from yclients_emulator.faults import Fault
 from zerkalo.db.pool import Pool
-from zerkalo.mirror.model import BEGIN, Place
 from zerkalo.runs import store as runs
 from zerkalo.runs.drift import Drift
 
@@ -411,9 +410,6 @@ async def test_process_whose_lease_was_taken_over_writes_nothing_more(pool: Pool
                     taken = True
                     await take_over()
                 return await salon.context.applier.apply(observations)
-
-            async def absorb_old_rows(self, company_id: int, *, after: Place = BEGIN) -> Place | None:
-                return await salon.context.applier.absorb_old_rows(company_id, after=after)
 
         await salon.runs.open_or_join(COMPANY_ID)
         run = await salon.with_context(applier=Overtaken()).runs.carry(COMPANY_ID)

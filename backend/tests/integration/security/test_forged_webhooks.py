@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.application import COMPANY_ID, WEBHOOK, Application, running_application
 from yclients_emulator import desk
+from zerkalo.refetches.store import HINTS_MAX
 
 pytestmark = pytest.mark.integration
 
@@ -141,7 +142,6 @@ async def test_a_text_meant_to_deceive_goes_within_seconds(open_door: Applicatio
 
     await soon(corrected)
     (row,) = await open_door.fetch("select * from bookings where yclients_record_id = %s", record.id)
-    assert row["verified"] is True
     assert lure not in str(row)
 
 
@@ -150,9 +150,8 @@ async def test_a_token_in_the_address_makes_nobody_believed_where_there_is_no_se
 ) -> None:
     await post(open_door, forged(990_002), token="anything")
 
-    assert not await open_door.fetch("select 1 from bookings where yclients_record_id = 990002 and verified")
-    (delivery,) = await open_door.fetch("select trusted from deliveries")
-    assert delivery["trusted"] is False
+    assert not await open_door.fetch("select 1 from bookings where yclients_record_id = 990002")
+    assert not await open_door.fetch("select 1 from deliveries")
 
 
 async def test_a_flood_of_inventions_leaves_a_bounded_number_of_rows(dsn: str, tmp_path: Path) -> None:
@@ -170,6 +169,5 @@ async def test_a_flood_of_inventions_leaves_a_bounded_number_of_rows(dsn: str, t
         ]
 
     bookings, refetches, deliveries = counts
-    assert bookings <= 1_000
-    assert refetches <= 1_000
-    assert deliveries <= 1_500
+    assert bookings == deliveries == 0
+    assert refetches <= HINTS_MAX + 1

@@ -164,7 +164,6 @@ async def test_the_figures_are_those_of_the_tables(runtime: OpsRuntime) -> None:
         'zerkalo_webhook_seconds_bucket{le="0.005"} 1.0',
         "zerkalo_quarantine 0.0",
         "zerkalo_refetches_waiting 1.0",
-        "zerkalo_unverified_bookings 0.0",
         "zerkalo_sync_age_seconds 90.0",
     ):
         assert line in figures.text.splitlines(), line

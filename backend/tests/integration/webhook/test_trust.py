@@ -2,17 +2,13 @@
 
 import asyncio
 import json
-from datetime import timedelta
 
 import pytest
 
-from tests.support.rows import add_user
-from tests.support.salon import BONUSES, NOW, SECRET, salon
-from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page_item
-from zerkalo.bookings.store import UNVERIFIED_MAX
+from tests.support.salon import BONUSES, SECRET, salon
+from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page
 from zerkalo.db.pool import Pool
-from zerkalo.inbox import store as inbox
-from zerkalo.inbox.store import HINT_BODIES_PER_HOUR_MAX, HINT_BODY_BYTES_MAX
+from zerkalo.refetches.store import HINTS_MAX
 from zerkalo.webhook.routes import BODY_BYTES_MAX
 
 pytestmark = pytest.mark.integration
@@ -28,7 +24,6 @@ async def test_token_counts_in_query_and_path_alike(pool: Pool, in_path: bool) -
         none = await server.post(event(WHOLE), token=None)
 
         assert (good.status_code, good.json()["status"]) == (200, "applied")
-        assert (await server.booking())["verified"] is True
     assert (bad.status_code, none.status_code) == (401, 401)
     assert bad.json()["code"] == "wrong_token"
 
@@ -97,123 +92,47 @@ async def test_body_of_exactly_one_mebibyte_is_taken_and_one_byte_more_is_not(po
     assert bytes(kept["body"]) == whole.ljust(BODY_BYTES_MAX), "byte for byte"
 
 
-async def test_hint_is_written_unverified_earns_nothing_and_is_asked_about(pool: Pool) -> None:
-    async with pool.connection() as conn:
-        await add_user(conn, email="maria@salon.test", phone="+79990000001", phone_verified_at="2026-01-01")
+async def test_an_unsigned_call_leaves_the_wish_to_ask_for_its_record_and_nothing_else(pool: Pool) -> None:
     async with salon(pool, secret=None, policy=BONUSES) as server:
-        assert await server.status(event(State(5, attendance=1))) == "applied"
-        row = await server.booking()
-        assert (row["verified"], row["user_id"] is not None, row["status"]) == (False, True, "COMPLETED")
-        assert await server.rows("select * from bonus_entries") == []
-        (question,) = await server.rows("select * from refetches")
-        assert (question["record_id"], question["hint"]) == (RECORD_ID, True)
-        assert server.rung == [COMPANY_ID]
+        told = event(State(5, attendance=1, comment="никому"))
+        for body in (told, told, event(State(9, deleted=True), bare=True), event(WHOLE, deleted="?")):
+            assert await server.status(body) == "queued"
 
-        await server.applier.apply(
-            [answer(State(5, attendance=1), revision=row["revision"], deleted_is_404=False)]
-        )
-
-        assert (await server.booking())["verified"] is True
-        (entry,) = await server.rows("select * from bonus_entries")
-        assert entry["amount"] == 90
+        (wish,) = await server.rows("select * from refetches")
+        assert (wish["company_id"], wish["record_id"], wish["hint"]) == (COMPANY_ID, RECORD_ID, True)
+        assert wish["generation"] == 4
+        assert "никому" not in str(wish)
+        for table in ("bookings", "deliveries", "bonus_entries"):
+            assert await server.rows(f"select * from {table}") == []
+        assert set(server.rung) == {COMPANY_ID}
 
 
-async def test_hint_that_the_api_does_not_know_disappears_again(pool: Pool) -> None:
+async def test_an_unsigned_call_touches_no_row(pool: Pool) -> None:
     async with salon(pool, secret=None) as server:
-        await server.status(event(WHOLE))
-        row = await server.booking()
-
-        await server.applier.apply(
-            [answer(State(5, purged=True), revision=row["revision"], deleted_is_404=True)]
-        )
-
-        assert await server.bookings() == []
-
-
-async def test_hint_touches_no_verified_row(pool: Pool) -> None:
-    async with salon(pool, secret=None) as server:
-        page = page_item(WHOLE)
-        assert page is not None
-        await server.applier.apply([page])
+        await server.applier.apply([page(WHOLE)])
         before = await server.booking()
 
         for forged in (State(99, attendance=1), State(99, deleted=True), State(1)):
             assert await server.status(event(forged)) == "queued"
-        assert await server.status(event(State(99, deleted=True), bare=True)) == "queued"
 
         assert await server.booking() == before
-        (question,) = await server.rows("select * from refetches")
-        assert question["hint"] is True, "coalesced"
 
 
-async def test_hints_leave_no_more_than_their_share(pool: Pool) -> None:
+async def test_an_unsigned_call_about_anything_else_leaves_nothing(pool: Pool) -> None:
     async with salon(pool, secret=None) as server:
-        room = UNVERIFIED_MAX - 5
-        await server.rows(
-            "insert into bookings (company_id, yclients_record_id, appointment_datetime, verified)"
-            " select %s, n, now(), false from generate_series(1, %s) as n", COMPANY_ID, room,
-        )  # fmt: skip
-        answers = await asyncio.gather(*(server.post(event(WHOLE, id=10_000 + n)) for n in range(40)))
-
-        statuses = [one.json()["status"] for one in answers]
-        assert (statuses.count("applied"), statuses.count("queued")) == (5, 35)
-        (counted,) = await server.rows("select count(*) from bookings where not verified")
-        assert counted["count"] == UNVERIFIED_MAX
-        assert len(await server.deliveries()) == 5, "beyond that neither row nor body"
+        assert await server.status(event(WHOLE) | {"resource": "client"}) == "ignored"
+        assert await server.status(event(WHOLE) | {"resource_id": "x"}) == "ignored"
+        assert await server.rows("select * from refetches") == []
+        assert await server.deliveries() == []
 
 
-async def test_two_servers_together_keep_the_share_of_hints(pool: Pool) -> None:
+async def test_a_flood_of_unsigned_calls_leaves_a_handful_of_rows(pool: Pool) -> None:
     async with salon(pool, secret=None) as one, salon(pool, secret=None) as other:
-        await one.rows(
-            "insert into bookings (company_id, yclients_record_id, appointment_datetime, verified)"
-            " select %s, n, now(), false from generate_series(1, %s) as n", COMPANY_ID, UNVERIFIED_MAX - 5,
-        )  # fmt: skip
-        await asyncio.gather(
-            *(one.post(event(WHOLE, id=10_000 + n)) for n in range(30)),
-            *(other.post(event(WHOLE, id=20_000 + n)) for n in range(30)),
-        )
-        (counted,) = await one.rows("select count(*) from bookings where not verified")
-        assert counted["count"] == UNVERIFIED_MAX
-
-
-async def test_a_flood_of_hints_leaves_no_bodies_beyond_its_share(pool: Pool) -> None:
-    async with salon(pool, secret=None) as server:
-        await server.rows(
-            "insert into deliveries (received_at, trusted, company_id, body, outcome, finished_at)"
-            " select '2026-12-01 11:59Z', false, %s, '', 'queued', now() from generate_series(1, %s)",
-            COMPANY_ID, HINT_BODIES_PER_HOUR_MAX,
-        )  # fmt: skip
-        assert await server.status(event(WHOLE)) == "applied"
-        (counted,) = await server.rows("select count(*) from deliveries")
-        assert counted["count"] == HINT_BODIES_PER_HOUR_MAX
-
-
-async def test_unsigned_call_that_is_neither_understood_nor_kept_is_not_said_to_be_in_quarantine(
-    pool: Pool,
-) -> None:
-    unreadable = event(WHOLE, deleted="?")
-    async with salon(pool, secret=None) as server:
-        assert await server.status(event(WHOLE, deleted="?" + HINT_BODY_BYTES_MAX * "a")) == "queued"
-        assert await server.deliveries() == [], "a large one would fill the disk"
-        assert await server.status(unreadable) == "quarantined"
-        assert len(await server.deliveries()) == 1
-        await server.rows(
-            "insert into deliveries (received_at, trusted, company_id, body, outcome, finished_at)"
-            " select '2026-12-01 11:59Z', false, %s, '', 'queued', now() from generate_series(1, %s)",
-            COMPANY_ID, HINT_BODIES_PER_HOUR_MAX,
-        )  # fmt: skip
-        assert await server.status(unreadable) == "queued"
-        assert len(await server.deliveries()) == HINT_BODIES_PER_HOUR_MAX + 1
-
-
-async def test_only_what_is_signed_stays_in_quarantine_for_ever(pool: Pool) -> None:
-    for secret in (SECRET, None):
-        async with salon(pool, secret=secret) as server:
-            assert await server.status(event(WHOLE, deleted="?")) == "quarantined"
-    async with pool.connection() as conn:
-        assert await inbox.prune(conn, before=NOW + timedelta(days=1)) == 1
-        (left,) = await server.deliveries()
-    assert left["trusted"] is True
+        for server, first in ((one, 10_000), (other, 20_000)):
+            await asyncio.gather(*(server.post(event(WHOLE, id=first + n)) for n in range(60)))
+            await server.post(event(WHOLE))
+        (counted,) = await one.rows("select count(*) from refetches")
+        assert counted["count"] <= HINTS_MAX + 1
 
 
 async def test_a_signed_call_makes_a_hints_question_its_own(pool: Pool) -> None:

@@ -74,7 +74,6 @@ async def test_a_created_record_becomes_a_booking_with_every_promised_field(pool
     assert row["phone"] == "+70000000101"
     assert row["staff_name"] == "Мастер Первый"
     assert row["notes"] == "YClients. ID: 1700001\nКод клиента: ABC12345. Позвонить за час"
-    assert row["verified"] is True
 
 
 @pytest.mark.parametrize(

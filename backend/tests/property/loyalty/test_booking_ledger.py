@@ -25,7 +25,7 @@ class BookingLife(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.policy = LoyaltyPolicy(enabled=False, percent=Decimal(5))
-        self.state = EarningState(1, 1, None, "PENDING", 0, START, verified=True)
+        self.state = EarningState(1, 1, None, "PENDING", 0, START)
         self.lines: list[LedgerLine] = []
         self.keys: set[str] = set()
 

@@ -24,13 +24,13 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("the pure mirror never waits")
 
 
-@given(states(), steps(), st.booleans(), st.booleans())
+@given(states(), steps(), st.booleans())
 def test_any_order_repetition_and_loss_followed_by_a_sync_ends_in_the_truth(
-    history: list[State], events: list[Step], deleted_is_404: bool, trusted: bool
+    history: list[State], events: list[Step], deleted_is_404: bool
 ) -> None:
     async def play() -> None:
         mirror = PureMirror()
-        player = Player(mirror, history, deleted_is_404=deleted_is_404, trusted=trusted)
+        player = Player(mirror, history, deleted_is_404=deleted_is_404)
         await player.play(events)
         await player.finish()
         row = await mirror.row()

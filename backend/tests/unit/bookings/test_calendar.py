@@ -29,7 +29,6 @@ SHOWN = ShownBooking(
     phone="+79991234567",
     staff_name="Ольга",
     notes="YClients. ID: 12345\nКод клиента: ABC12345\nпозвонить",
-    verified=True,
     revision=3,
     created_at=datetime(2025, 5, 1, tzinfo=UTC),
     updated_at=datetime(2025, 5, 2, tzinfo=UTC),

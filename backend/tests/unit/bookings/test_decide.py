@@ -14,7 +14,6 @@ from zerkalo.bookings.rules import (
     Insert,
     Quarantine,
     Refetch,
-    Remove,
     Showing,
     Stale,
     Unchanged,
@@ -22,12 +21,11 @@ from zerkalo.bookings.rules import (
     decide,
 )
 
-EVERY_SOURCE = (Source.WEBHOOK, Source.HINT, Source.PAGE, Source.REFETCH)
+EVERY_SOURCE = (Source.WEBHOOK, Source.PAGE, Source.REFETCH)
 BLOCK = {
     "has_client": False, "has_services": False, "service_name": "", "price_kopecks": 0, "phone": None, "phone10": None, "email": None,
 }  # fmt: skip
-VERIFIED = row()
-UNVERIFIED = row(source=Source.HINT)
+KNOWN = row()
 DELETED = row(deleted=True)
 ABSENT = replace(DELETED, absent=True)
 
@@ -43,62 +41,46 @@ def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: o
     [
         # No row yet
         (None, Source.WEBHOOK, snapshot(), Insert),
-        (None, Source.HINT, snapshot(), Insert),
         (None, Source.PAGE, snapshot(), Insert),
         (None, Source.REFETCH, snapshot(), Insert),
         (None, Source.WEBHOOK, snapshot(deleted=True), Insert),
-        (None, Source.HINT, snapshot(deleted=True), Refetch),
         (None, Source.PAGE, snapshot(deleted=True), Insert),
         (None, Source.WEBHOOK, snapshot(None), Refetch),
         (None, Source.PAGE, snapshot(None), Insert),
         (None, Source.WEBHOOK, None, Refetch),
-        (None, Source.HINT, None, Refetch),
         # Too thin to decide on
         (None, Source.WEBHOOK, snapshot(starts_at=UNSET), Refetch),
-        (None, Source.HINT, snapshot(starts_at=UNSET), Refetch),
         (None, Source.PAGE, snapshot(starts_at=UNSET), Quarantine),
         (None, Source.REFETCH, snapshot(starts_at=UNSET), Quarantine),
         (None, Source.WEBHOOK, snapshot(has_services=UNSET), Refetch),
         (None, Source.WEBHOOK, snapshot(has_client=UNSET, has_services=False), Refetch),
         # Blocks
         *[(None, source, snapshot(**BLOCK), Ignore) for source in EVERY_SOURCE],
-        (VERIFIED, Source.WEBHOOK, snapshot(6, **BLOCK), Update),
-        (UNVERIFIED, Source.PAGE, snapshot(6, **BLOCK), Remove),
-        (UNVERIFIED, Source.HINT, snapshot(6, **BLOCK), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(6, **BLOCK), Update),
         # Newer, the same, older
-        (VERIFIED, Source.WEBHOOK, snapshot(6), Update),
-        (VERIFIED, Source.PAGE, snapshot(6), Update),
-        (VERIFIED, Source.REFETCH, snapshot(6), Update),
-        (VERIFIED, Source.WEBHOOK, snapshot(5), Unchanged),
-        (VERIFIED, Source.PAGE, snapshot(5), Unchanged),
-        (VERIFIED, Source.REFETCH, snapshot(5), Unchanged),
-        (VERIFIED, Source.WEBHOOK, snapshot(4, comment="раньше"), Stale),
-        (VERIFIED, Source.PAGE, snapshot(4, comment="раньше"), Stale),
-        (VERIFIED, Source.REFETCH, snapshot(4, comment="раньше"), Stale),
+        (KNOWN, Source.WEBHOOK, snapshot(6), Update),
+        (KNOWN, Source.PAGE, snapshot(6), Update),
+        (KNOWN, Source.REFETCH, snapshot(6), Update),
+        (KNOWN, Source.WEBHOOK, snapshot(5), Unchanged),
+        (KNOWN, Source.PAGE, snapshot(5), Unchanged),
+        (KNOWN, Source.REFETCH, snapshot(5), Unchanged),
+        (KNOWN, Source.WEBHOOK, snapshot(4, comment="раньше"), Stale),
+        (KNOWN, Source.PAGE, snapshot(4, comment="раньше"), Stale),
+        (KNOWN, Source.REFETCH, snapshot(4, comment="раньше"), Stale),
         # The same second with other content
-        (VERIFIED, Source.WEBHOOK, snapshot(5, comment="другое"), Refetch),
-        (VERIFIED, Source.PAGE, snapshot(5, comment="другое"), Refetch),
-        (VERIFIED, Source.REFETCH, snapshot(5, comment="другое"), Update),
-        (VERIFIED, Source.WEBHOOK, snapshot(5, staff_name=UNSET), Refetch),
-        (VERIFIED, Source.WEBHOOK, snapshot(5, deleted=True), Refetch),
-        (VERIFIED, Source.PAGE, snapshot(5, deleted=True), Update),
+        (KNOWN, Source.WEBHOOK, snapshot(5, comment="другое"), Refetch),
+        (KNOWN, Source.PAGE, snapshot(5, comment="другое"), Refetch),
+        (KNOWN, Source.REFETCH, snapshot(5, comment="другое"), Update),
+        (KNOWN, Source.WEBHOOK, snapshot(5, staff_name=UNSET), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(5, deleted=True), Refetch),
+        (KNOWN, Source.PAGE, snapshot(5, deleted=True), Update),
         (DELETED, Source.PAGE, snapshot(5, deleted=True, comment="другое"), Update),
         # A call never overwrites by chance what has no version
         (row(None, source=Source.PAGE), Source.WEBHOOK, snapshot(5), Update),
         (row(None, source=Source.PAGE), Source.PAGE, snapshot(None), Unchanged),
         (row(None, source=Source.PAGE), Source.PAGE, snapshot(None, comment="другое"), Refetch),
-        (VERIFIED, Source.PAGE, snapshot(None, comment="другое"), Refetch),
-        (VERIFIED, Source.REFETCH, snapshot(None, comment="другое"), Update),
-        # Trusted beats unverified whatever the times say
-        (UNVERIFIED, Source.WEBHOOK, snapshot(1), Update),
-        (UNVERIFIED, Source.PAGE, snapshot(1), Update),
-        (UNVERIFIED, Source.REFETCH, snapshot(1), Update),
-        (UNVERIFIED, Source.WEBHOOK, snapshot(None), Refetch),
-        # A hint touches no row
-        (VERIFIED, Source.HINT, snapshot(9), Refetch),
-        (VERIFIED, Source.HINT, snapshot(9, deleted=True), Refetch),
-        (UNVERIFIED, Source.HINT, snapshot(9), Refetch),
-        (ABSENT, Source.HINT, snapshot(9), Refetch),
+        (KNOWN, Source.PAGE, snapshot(None, comment="другое"), Refetch),
+        (KNOWN, Source.REFETCH, snapshot(None, comment="другое"), Update),
         # Deleted with its data: a newer showing is a restoration, an older one is late
         (DELETED, Source.WEBHOOK, snapshot(6), Update),
         (DELETED, Source.WEBHOOK, snapshot(4), Stale),
@@ -112,14 +94,14 @@ def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: o
         (ABSENT, Source.PAGE, snapshot(9, deleted=True), Update),
         (ABSENT, Source.PAGE, snapshot(4, deleted=True), Stale),
         # Told without its change time
-        (VERIFIED, Source.WEBHOOK, snapshot(None, comment="другое"), Refetch),
-        (VERIFIED, Source.WEBHOOK, snapshot(None), Refetch),
-        (VERIFIED, Source.WEBHOOK, snapshot(None, starts_at=UNSET), Refetch),
-        (VERIFIED, Source.WEBHOOK, snapshot(None, price_kopecks=UNSET), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(None, comment="другое"), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(None), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(None, starts_at=UNSET), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(None, price_kopecks=UNSET), Refetch),
         (ABSENT, Source.WEBHOOK, snapshot(None), Refetch),
-        (VERIFIED, Source.WEBHOOK, snapshot(None, deleted=True), Update),
+        (KNOWN, Source.WEBHOOK, snapshot(None, deleted=True), Update),
         (ABSENT, Source.WEBHOOK, snapshot(None, deleted=True), Unchanged),
-        (VERIFIED, Source.WEBHOOK, None, Refetch),
+        (KNOWN, Source.WEBHOOK, None, Refetch),
     ],
 )  # fmt: skip
 def test_showing_and_row_give_one_decision(
@@ -132,11 +114,9 @@ def test_showing_and_row_give_one_decision(
     ("before", "remembered", "kind"),
     [
         (None, None, Ignore),
-        (UNVERIFIED, UNVERIFIED.revision, Remove),
-        (UNVERIFIED, None, Refetch),
-        (VERIFIED, VERIFIED.revision, Update),
-        (VERIFIED, VERIFIED.revision - 1, Refetch),
-        (VERIFIED, None, Refetch),
+        (KNOWN, KNOWN.revision, Update),
+        (KNOWN, KNOWN.revision - 1, Refetch),
+        (KNOWN, None, Refetch),
         (DELETED, DELETED.revision, Update),
         (ABSENT, ABSENT.revision, Unchanged),
     ],
@@ -152,7 +132,7 @@ def test_404_cancels_only_the_row_that_was_asked_about(
         assert decision.row.absent
 
 
-@pytest.mark.parametrize("before", [VERIFIED, row(attendance=-1), row(attendance=1)])
+@pytest.mark.parametrize("before", [KNOWN, row(attendance=-1), row(attendance=1)])
 def test_bare_deletion_cancels_and_is_checked(before: Row) -> None:
     decision = decided(before, Source.WEBHOOK, None, is_delete=True)
 
@@ -164,10 +144,9 @@ def test_bare_deletion_cancels_and_is_checked(before: Row) -> None:
 
 def test_bare_deletion_of_what_we_lack_is_asked_for() -> None:
     assert isinstance(decided(None, Source.WEBHOOK, None, is_delete=True), Refetch)
-    assert isinstance(decided(UNVERIFIED, Source.WEBHOOK, None, is_delete=True), Refetch)
 
 
-@pytest.mark.parametrize("before", [None, VERIFIED, DELETED])
+@pytest.mark.parametrize("before", [None, KNOWN, DELETED])
 @pytest.mark.parametrize("second", [4, 5, 6])
 def test_deletion_whose_data_says_not_deleted_is_asked_for(before: Row | None, second: int) -> None:
     assert isinstance(decided(before, Source.WEBHOOK, snapshot(second), is_delete=True), Refetch)
@@ -176,16 +155,16 @@ def test_deletion_whose_data_says_not_deleted_is_asked_for(before: Row | None, s
 def test_refetch_whose_row_changed_meanwhile_asks_again_at_an_equal_time() -> None:
     shown = snapshot(5, comment="другое")
 
-    assert isinstance(decided(VERIFIED, Source.REFETCH, shown, remembered=VERIFIED.revision - 1), Refetch)
-    assert isinstance(decided(VERIFIED, Source.REFETCH, shown, remembered=None), Refetch)
+    assert isinstance(decided(KNOWN, Source.REFETCH, shown, remembered=KNOWN.revision - 1), Refetch)
+    assert isinstance(decided(KNOWN, Source.REFETCH, shown, remembered=None), Refetch)
     assert isinstance(decided(ABSENT, Source.REFETCH, snapshot(9), remembered=ABSENT.revision - 1), Refetch)
 
 
 def test_page_without_a_date_never_asks_without_end() -> None:
     shown = snapshot(5, starts_at=UNSET, starts_local=UNSET)
 
-    assert isinstance(decided(VERIFIED, Source.REFETCH, shown), Unchanged)
-    assert isinstance(decided(VERIFIED, Source.PAGE, shown), Unchanged)
+    assert isinstance(decided(KNOWN, Source.REFETCH, shown), Unchanged)
+    assert isinstance(decided(KNOWN, Source.PAGE, shown), Unchanged)
 
 
 def test_missing_keys_keep_the_stored_value_and_are_asked_for() -> None:
@@ -194,11 +173,11 @@ def test_missing_keys_keep_the_stored_value_and_are_asked_for() -> None:
         phone=UNSET, phone10=UNSET, email=UNSET, has_client=UNSET, staff_name=UNSET, duration_minutes=UNSET, comment="новый",
     )  # fmt: skip
 
-    decision = decided(VERIFIED, Source.WEBHOOK, shown)
+    decision = decided(KNOWN, Source.WEBHOOK, shown)
 
     assert isinstance(decision, Update)
     assert decision.refetch
-    kept = replace(VERIFIED, comment="новый", vendor_changed_at=at(6))
+    kept = replace(KNOWN, comment="новый", vendor_changed_at=at(6))
     assert decision.row == kept
 
 
@@ -247,7 +226,7 @@ def test_a_key_that_is_missing_or_null_keeps_what_it_told_before(
 
 
 def test_cancelled_at_is_the_change_time_of_the_first_cancelled_showing() -> None:
-    cancelled = decided(VERIFIED, Source.WEBHOOK, snapshot(6, attendance=-1))
+    cancelled = decided(KNOWN, Source.WEBHOOK, snapshot(6, attendance=-1))
     assert isinstance(cancelled, Update)
     assert cancelled.row.cancelled_at == at(6)
 
@@ -267,43 +246,12 @@ def test_cancelled_at_is_the_change_time_of_the_first_cancelled_showing() -> Non
 
 def test_cancelled_at_is_our_time_where_none_is_told() -> None:
     for decision in (
-        decided(VERIFIED, Source.WEBHOOK, None, is_delete=True),
-        decided(VERIFIED, Source.REFETCH, None, gone=True),
+        decided(KNOWN, Source.WEBHOOK, None, is_delete=True),
+        decided(KNOWN, Source.REFETCH, None, gone=True),
         decided(None, Source.PAGE, snapshot(None, deleted=True)),
     ):
         assert isinstance(decision, Insert | Update)
         assert decision.row.cancelled_at == NOW
-
-
-def test_hint_leaves_an_unverified_row_and_a_question() -> None:
-    decision = decided(None, Source.HINT, snapshot(attendance=1))
-
-    assert isinstance(decision, Insert)
-    assert decision.row.verified is False
-    assert decision.refetch
-
-
-def test_belief_forgets_all_that_a_hint_said() -> None:
-    forged = row(
-        9, source=Source.HINT, email="victim@salon.test", phone="+79990000009", phone10="9990000009", comment="код", codes=("CODE0001",),
-    )  # fmt: skip
-    linked = replace(forged, user_id=5, matched_by=MatchedBy.PHONE, matched_version=at(9))
-
-    decision = decided(linked, Source.PAGE, snapshot(5, email=None, phone=None, phone10=None))
-
-    assert isinstance(decision, Update)
-    believed = decided(None, Source.PAGE, snapshot(5, email=None, phone=None, phone10=None))
-    assert isinstance(believed, Insert)
-    assert decision.row == replace(believed.row, id=linked.id, revision=linked.revision)
-
-
-def test_a_link_that_an_admin_made_outlives_the_hint() -> None:
-    linked = replace(UNVERIFIED, user_id=5, matched_by=MatchedBy.MANUAL)
-
-    decision = decided(linked, Source.PAGE, snapshot(5))
-
-    assert isinstance(decision, Update)
-    assert (decision.row.user_id, decision.row.matched_by) == (5, MatchedBy.MANUAL)
 
 
 def test_block_that_becomes_a_booking_and_back() -> None:
@@ -330,7 +278,7 @@ def test_block_that_becomes_a_booking_and_back() -> None:
     ],
 )
 def test_phone_to_match_is_the_last_one_that_was_told(phone: str, phone10: str, known: str | None) -> None:
-    decision = decided(VERIFIED, Source.WEBHOOK, snapshot(6, phone=phone, phone10=phone10))
+    decision = decided(KNOWN, Source.WEBHOOK, snapshot(6, phone=phone, phone10=phone10))
 
     assert isinstance(decision, Update)
     assert decision.row.match_phone10 == known
@@ -354,7 +302,7 @@ EMAIL, PHONE = "maria@salon.test", "+79990000001"
 def test_empty_contact_teaches_nothing_unless_the_other_one_is_new(
     shown: dict[str, object], email: str | None, phone10: str | None, empty: object
 ) -> None:
-    before = replace(VERIFIED, phone=PHONE, match_phone10="9990000001", match_email=EMAIL)
+    before = replace(KNOWN, phone=PHONE, match_phone10="9990000001", match_email=EMAIL)
     told = {name: empty if value is ... else value for name, value in shown.items()}
 
     decision = decided(before, Source.WEBHOOK, snapshot(6, **told))
@@ -365,7 +313,7 @@ def test_empty_contact_teaches_nothing_unless_the_other_one_is_new(
 
 @pytest.mark.parametrize("source", [Source.REFETCH, Source.PAGE])
 def test_contact_that_a_thin_call_made_us_forget_comes_back_with_the_whole_record(source: Source) -> None:
-    before = replace(VERIFIED, phone=PHONE, match_phone10="9990000001", match_email=None)
+    before = replace(KNOWN, phone=PHONE, match_phone10="9990000001", match_email=None)
     thin = decided(before, Source.WEBHOOK, snapshot(6, email=EMAIL, phone=UNSET, phone10=UNSET))
     assert isinstance(thin, Update)
     assert thin.refetch
@@ -380,7 +328,7 @@ def test_contact_that_a_thin_call_made_us_forget_comes_back_with_the_whole_recor
 
 
 def test_unreadable_phone_shown_again_is_nobody_new() -> None:
-    before = replace(VERIFIED, phone="позвоните мужу", match_phone10=None, match_email=EMAIL)
+    before = replace(KNOWN, phone="позвоните мужу", match_phone10=None, match_email=EMAIL)
 
     decision = decided(before, Source.WEBHOOK, snapshot(6, phone=before.phone, phone10=None, email=None))
 
@@ -390,14 +338,14 @@ def test_unreadable_phone_shown_again_is_nobody_new() -> None:
 
 def test_stale_showing_changes_no_field_but_teaches_its_code() -> None:
     decision = decided(
-        VERIFIED, Source.WEBHOOK, snapshot(4, comment="Код клиента: CODE0001", codes=("CODE0001",))
+        KNOWN, Source.WEBHOOK, snapshot(4, comment="Код клиента: CODE0001", codes=("CODE0001",))
     )
 
     assert isinstance(decision, Stale)
-    assert decision.row == replace(VERIFIED, match_codes=("CODE0001",), match_code_versions=(at(4),))
+    assert decision.row == replace(KNOWN, match_codes=("CODE0001",), match_code_versions=(at(4),))
 
 
-@pytest.mark.parametrize(("before", "kind"), [(VERIFIED, Update), (DELETED, Update), (ABSENT, Stale)])
+@pytest.mark.parametrize(("before", "kind"), [(KNOWN, Update), (DELETED, Update), (ABSENT, Stale)])
 def test_bare_deletion_teaches_the_code_of_its_comment(before: Row, kind: type[Update | Stale]) -> None:
     shown = snapshot(None, deleted=True, comment="Код клиента: CODE0001", codes=("CODE0001",))
 
@@ -411,20 +359,19 @@ def test_bare_deletion_teaches_the_code_of_its_comment(before: Row, kind: type[U
 def test_deletion_that_contradicts_itself_teaches_the_code_of_its_comment() -> None:
     shown = snapshot(5, deleted=False, comment="Код клиента: CODE0001", codes=("CODE0001",))
 
-    decision = decided(VERIFIED, Source.WEBHOOK, shown, is_delete=True)
+    decision = decided(KNOWN, Source.WEBHOOK, shown, is_delete=True)
 
     assert isinstance(decision, Refetch)
-    assert decision.row == replace(VERIFIED, match_codes=("CODE0001",), match_code_versions=(at(5),))
+    assert decision.row == replace(KNOWN, match_codes=("CODE0001",), match_code_versions=(at(5),))
 
 
-@pytest.mark.parametrize("source", [Source.WEBHOOK, Source.HINT])
-def test_what_may_be_a_block_is_asked_for_where_its_client_is_not_told(source: Source) -> None:
-    assert isinstance(decided(None, source, snapshot(5, **(BLOCK | {"has_client": UNSET}))), Refetch)
+def test_what_may_be_a_block_is_asked_for_where_its_client_is_not_told() -> None:
+    assert isinstance(decided(None, Source.WEBHOOK, snapshot(5, **(BLOCK | {"has_client": UNSET}))), Refetch)
 
 
 @pytest.mark.parametrize(
     ("before", "second", "learned_at"),
-    [(VERIFIED, 5, at(5)), (VERIFIED, None, None), (ABSENT, 9, at(9))],
+    [(KNOWN, 5, at(5)), (KNOWN, None, None), (ABSENT, 9, at(9))],
 )
 def test_showing_that_is_only_asked_about_changes_no_field_but_teaches_its_code(
     before: Row, second: int | None, learned_at: datetime | None

@@ -80,7 +80,6 @@ def test_where_all_is_well_nothing_is_said():
         (replace(WELL, worker_seen_at=None), "worker_silent", Severity.ERROR),
         (replace(WELL, worker_seen_at=NOW - timedelta(seconds=121)), "worker_silent", Severity.ERROR),
         (replace(WELL, quarantine=2), "quarantine", Severity.ERROR),
-        (replace(WELL, unverified_old=1), "unverified", Severity.ERROR),
         (replace(WELL, outbox_failing=1), "messages_failing", Severity.ERROR),
         (replace(WELL, users_without_code=3), "codes_missing", Severity.ERROR),
         (replace(WELL, ambiguous=1), "ambiguous", Severity.ADVICE),

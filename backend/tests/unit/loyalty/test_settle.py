@@ -27,7 +27,6 @@ STATE = EarningState(
     status="COMPLETED",
     price_kopecks=250_000,
     visit_on=date(2025, 6, 1),
-    verified=True,
 )
 NOTHING = BookingLedger()
 EARNED = BookingLedger({1: 125}, Terms(Decimal(5), None), 1)
@@ -59,7 +58,6 @@ def test_points_are_the_exact_floor_of_roubles_times_percent(price_kopecks, perc
         replace(STATE, status="CONFIRMED"),
         replace(STATE, status="CANCELLED"),
         replace(STATE, user_id=None),
-        replace(STATE, verified=False),
         replace(STATE, price_kopecks=0),
         replace(STATE, price_kopecks=1_999),
     ],

@@ -213,7 +213,7 @@ async def test_a_hint_is_asked_for_as_a_hint() -> None:
     vendor = ScriptedVendor(answer(200, "32"))
 
     async with vendor.client() as client:
-        await client.record(100200, 1700010, hint=True)
+        await client.record(100200, 1700010, kind="hint")
 
     assert vendor.limiter.acquired == ["hint"]
 

@@ -245,7 +245,7 @@ _EXPORTS: dict[str, LiteralString] = {
     "bookings": """
         select id, company_id, yclients_record_id, matched_by, service_name, service_price, service_duration,
             appointment_datetime, appointment_local, status, cancel_reason, cancelled_at, phone, staff_name, notes,
-            comment, verified, match_email, match_phone10, raw_record, created_at, updated_at
+            comment, match_email, match_phone10, raw_record, created_at, updated_at
         from bookings where user_id = %s order by appointment_datetime, id
     """,
     "bookings_that_may_be_hers": """

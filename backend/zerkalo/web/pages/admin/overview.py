@@ -29,7 +29,7 @@ _WHERE: Mapping[str, tuple[str, Words]] = {
     "secret_missing": ("/admin/setup", {"ru": "Настройка вебхука", "en": "Set the webhook up"}),
 }
 """Problem -> the page that mends it."""
-_SYNC_MENDS = frozenset({"sync_failed", "sync_late", "yclients_refuses", "yclients_silent", "unverified"})
+_SYNC_MENDS = frozenset({"sync_failed", "sync_late", "yclients_refuses", "yclients_silent"})
 
 
 @pages.get("/admin", Who.ADMIN)
