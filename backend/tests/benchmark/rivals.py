@@ -15,18 +15,16 @@ BATCH = 200
 _COLUMNS = ", ".join(f"b.{name}" for name in Row.__struct_fields__)
 _BOOKING = """
     company_id, yclients_record_id, user_id, matched_by, matched_version, service_name, service_price, service_duration,
-    appointment_datetime, appointment_local, phone, staff_name, notes, comment, vendor_changed_at, match_email, match_phone10,
+    appointment_datetime, appointment_local, phone, staff_name, user_code, comment, vendor_changed_at, match_email, match_phone10,
     match_codes, match_code_versions, raw_record
 """
 _BOOKING_OF = f"""
     {COMPANY_ID}, {{id}}, {{user}}, 'code', now(), 'Стрижка', 180000, 60, now(), now()::timestamp, '+79000000001', 'Мастер',
-    'YClients. ID: ' || {{id}} || E'\\nКод клиента: A0000001', 'Код клиента: A0000001', now(), null, '9000000001',
+    'A0000001', 'Код клиента: A0000001', now(), null, '9000000001',
     '{{{{A0000001}}}}', array[now()], :raw
 """
-_DELIVERY = "received_at, trusted, company_id, resource, resource_id, event, body, outcome, finished_at"
-_DELIVERY_OF = (
-    f"now(), true, {COMPANY_ID}, 'record', {{id}}, 'create', convert_to(:raw, 'UTF8'), 'applied', now()"
-)
+_DELIVERY = "received_at, company_id, resource, resource_id, event, body, outcome, finished_at"
+_DELIVERY_OF = f"now(), {COMPANY_ID}, 'record', {{id}}, 'create', convert_to(:raw, 'UTF8'), 'applied', now()"
 _USERS = """
     select u.id, u.unique_code, u.email, u.phone10 from users u where u.unique_code = {code}
     union select u.id, u.unique_code, u.email, u.phone10 from users u where u.phone10 = {phone10} and u.phone_verified_at is not null

@@ -97,8 +97,8 @@ async def _fill(site: Site) -> dict[str, int]:
         )
     # The weeks before: the same salon's events, as they would have come day by day.
     await application.execute(
-        "insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, finished_at)"
-        " select at, true, %s, 'record', n, 'update', '{}',"
+        "insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, finished_at)"
+        " select at, %s, 'record', n, 'update', '{}',"
         " (array['applied', 'applied', 'applied', 'unchanged', 'applied', 'ignored', 'stale'])[n %% 7 + 1], at"
         " from (select n, %s::timestamptz - interval '1 minute' - n * interval '73 minutes' * (1 + sin(n) / 3) as at"
         " from generate_series(0, 560) n) as numbered",

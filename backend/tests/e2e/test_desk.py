@@ -71,7 +71,6 @@ async def ambiguous(site: Site, number: int) -> tuple[int, str]:
             yclients_record_id=number,
             status="COMPLETED",
             service_name=HOSTILE,
-            notes=f"YClients. ID: {number}",
         )
         for user in users:
             await conn.execute(

@@ -55,7 +55,8 @@ async def _add_visits(application: Application, user_id: int) -> None:
                 appointment_local=at.replace(tzinfo=None) + timedelta(hours=3),
                 status="COMPLETED" if number < 25 else "CONFIRMED",
                 staff_name="Алиса Рощина",
-                notes=f"YClients. ID: {9000 + number}\nКод клиента: VERA2345\nПозвонить за час",
+                user_code="VERA2345",
+                comment="Позвонить за час",
             )
         await conn.execute(
             "insert into bonus_entries (user_id, amount, kind, reason, entry_key, effective_at, created_at)"

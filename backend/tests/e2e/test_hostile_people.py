@@ -43,7 +43,7 @@ async def test_what_a_record_says_stays_text(browser: Browser, site: Site, width
             yclients_record_id=70_000 + user_id,
             service_name=text,
             staff_name=text,
-            notes=f"YClients. ID: 1\n{text}",
+            comment=text,
             phone="+79990001122",
             appointment_datetime=at,
             status="CONFIRMED",

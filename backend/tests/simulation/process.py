@@ -44,7 +44,7 @@ DATABASE_ERRORS = (psycopg.OperationalError, psycopg_pool.PoolTimeout)
 JOBS_AT_ONCE = 2
 LATENCY_SECONDS_MAX = 0.8
 SECRET_KEY = "s" * 64
-TENDED = frozenset({"settle_sweep", "sweep_erased", "forget_retired_codes"})
+TENDED = frozenset({"settle_sweep", "sweep_erased"})
 """The periodic tasks that the simulation runs: `tick` and `sweep` have periods of their own, the others delete what is old."""
 
 running_in: ContextVar["Process | None"] = ContextVar("running_in", default=None)

@@ -23,12 +23,12 @@ FILL = """
     from generate_series(1, {users}) n;
 
     insert into bookings (company_id, yclients_record_id, user_id, matched_by, service_name, service_price,
-        service_duration, appointment_datetime, appointment_local, status, notes, vendor_changed_at,
+        service_duration, appointment_datetime, appointment_local, status, vendor_changed_at,
         match_email, match_phone10, match_codes, match_code_versions)
     select {companies}[n % {companies_count} + 1], n, case when n % 10 > 0 then n % {users} + 1 end, case when n % 10 > 0 then 'phone' end,
         'Стрижка', 250000, 60, at, at at time zone 'Europe/Moscow',
         (array['PENDING', 'CONFIRMED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'CANCELLED', 'COMPLETED'])[n % 7 + 1],
-        'YClients. ID: ' || n, at,
+        at,
         case when n % 3 = 0 then 'user' || (n % {users} + 1) || '@example.com' end,
         (9000000000 + n % {users} + 1)::text,
         case when n % 4 = 0 then array['A' || lpad((n % {users} + 1)::text, 7, '0')] else '{{}}' end,
@@ -43,8 +43,8 @@ FILL = """
     insert into match_candidates (booking_id, user_id, step, created_at)
     select b.id, (b.id + k) % {users} + 1, 'phone', '{now}' from bookings b, generate_series(0, 1) k where b.id % 1000 = 0;
 
-    insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, finished_at)
-    select '{now}'::timestamptz - n * interval '26 seconds', true, {companies}[n % {companies_count} + 1], 'record', n, 'update', '{{}}',
+    insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, finished_at)
+    select '{now}'::timestamptz - n * interval '26 seconds', {companies}[n % {companies_count} + 1], 'record', n, 'update', '{{}}',
         case when n % 5000 = 0 then 'quarantined' else 'applied' end, '{now}'
     from generate_series(1, {deliveries}) n;
 """

@@ -24,7 +24,7 @@ async def add_booking(conn: Connection, **columns: Any) -> int:
     """Adds a booking and returns its id: on `NOON`, of some record, unless `columns` say otherwise."""
     defaults = {
         "company_id": 1,
-        "yclients_record_id": None if columns.get("company_id", 1) is None else next(_record_ids),
+        "yclients_record_id": next(_record_ids),
         "service_name": "Стрижка",
         "service_price": 250_000,
         "service_duration": 60,

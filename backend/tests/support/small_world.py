@@ -311,7 +311,6 @@ class World:
         settle = parts.people.ports.settle_bookings
         while await sweep_erased(parts.pool, settle_bookings=settle, now=self.clock()):
             pass
-        await parts.applier.forget_retired_codes()
         async with parts.pool.connection() as conn:
             waiting = await users_to_rematch(conn, limit=50)
         for user_id, wanted_at in waiting:

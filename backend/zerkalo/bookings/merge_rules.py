@@ -27,7 +27,7 @@ def content_differences(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
-    """The row as it is after `snapshot`: what that did not tell is kept. Links, notes and revision stay as they are."""
+    """The row as it is after `snapshot`: what that did not tell is kept. Links and revision stay as they are."""
     status, reason = _status_of(row, snapshot)
     match_email, match_phone10 = _contacts(row, snapshot)
     merged = replace(
@@ -74,6 +74,7 @@ def masked(row: Row) -> Row:
         user_id=None,
         matched_by=None,
         matched_version=None,
+        user_code=None,
         phone=None,
         comment="",
         match_email=None,
@@ -83,16 +84,6 @@ def masked(row: Row) -> Row:
         raw_record=None,
         raw_digest=None,
     )
-
-
-def notes_of(record_id: int, code: str | None, comment: str) -> str:
-    """The promised `notes`: the record's id, then the client's code if there is one, then the comment."""
-    lines = [f"YClients. ID: {record_id}"]
-    if code:
-        lines.append(f"Код клиента: {code}")
-    if comment:
-        lines.append(comment)
-    return "\n".join(lines)
 
 
 _CONTENT = (

@@ -100,7 +100,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     cancelled_at: datetime | None = None
     phone: str | None = None
     staff_name: str | None = None
-    notes: str = ""
+    user_code: str | None = None
     comment: str = ""
     absent: bool = False
     vendor_changed_at: datetime | None = None

@@ -59,12 +59,17 @@ _INSERT = f"""
     returning company_id, yclients_record_id, id
 """
 
-_UPDATE = f"""
-    update bookings b
-    set {", ".join(f"{name} = x.{name}" for name in _WRITTEN)}, revision = b.revision + 1, updated_at = %(now)s
+
+def _write_sql(what: str) -> bytes:
+    """An update of bookings (`b`): every one raises the revision and tells when."""
+    return f"update bookings b set revision = b.revision + 1, updated_at = %(now)s, {what}".encode()
+
+
+_UPDATE = _write_sql(f"""
+    {", ".join(f"{name} = x.{name}" for name in _WRITTEN)}
     from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, {_RECORDSET})
     where b.id = x.id
-"""
+""")
 
 
 async def claim(conn: Connection, keys: Collection[Key]) -> None:
@@ -92,26 +97,61 @@ async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> dic
 async def update(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
     """Overwrite rows by their id and raise their revision. The caller holds them locked."""
     if rows:
-        await conn.execute(_UPDATE.encode(), {"rows": _encoded(rows), "now": now})
+        await conn.execute(_UPDATE, {"rows": _encoded(rows), "now": now})
 
 
-async def write_link(
-    conn: Connection,
-    booking_id: int,
-    user_id: int | None,
-    matched_by: MatchedBy,
-    *,
-    notes: str,
-    now: datetime,
+async def link(
+    conn: Connection, booking_id: int, user_id: int | None, matched_by: MatchedBy, *, now: datetime
 ) -> None:
-    """Write whose one booking is, with the notes that follow, and raise its revision. The caller holds it locked."""
-    sql = """
-        update bookings set user_id = %(user_id)s, matched_by = %(matched_by)s, matched_version = null, notes = %(notes)s,
-            revision = revision + 1, updated_at = %(now)s
-        where id = %(id)s
-    """
-    values = {"id": booking_id, "user_id": user_id, "matched_by": matched_by, "notes": notes, "now": now}
+    """Write whose one booking is; `user_id` None with `MANUAL`: an admin says that it is nobody's. Hold it locked."""
+    sql = _write_sql("""
+        user_id = %(user_id)s, matched_by = %(matched_by)s, matched_version = null,
+        user_code = (select u.unique_code from users u where u.id = %(user_id)s)
+        where id = %(booking_id)s
+    """)
+    values = {"booking_id": booking_id, "user_id": user_id, "matched_by": matched_by, "now": now}
     await conn.execute(sql, values)
+
+
+async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
+    """Give every booking of one account to another one that takes it over. Hold both users and their bookings."""
+    await conn.execute(
+        _write_sql("user_id = %(into_id)s where user_id = %(from_id)s"),
+        {"from_id": from_id, "into_id": into_id, "now": now},
+    )
+
+
+async def write_codes_of(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
+    """Write the code that these users have now into their bookings, whose notes name it."""
+    sql = _write_sql("""
+        user_code = u.unique_code from users u
+        where u.id = b.user_id and u.id = any(%(user_ids)s) and b.user_code is distinct from u.unique_code
+    """)
+    await conn.execute(sql, {"user_ids": list(user_ids), "now": now})
+
+
+async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> None:
+    """Unlink bookings and take out what names a person, for good; the salon keeps when, what and how much.
+
+    What is taken out is what `merge_rules.masked` takes out of every later write.
+    """
+    sql = _write_sql("""
+        user_id = null, matched_by = null, matched_version = null, user_code = null, phone = null, comment = '',
+        match_email = null, match_phone10 = null, match_codes = '{}', match_code_versions = '{}',
+        raw_record = null, raw_digest = null, erased_at = %(now)s
+        where id = any(%(ids)s)
+    """)
+    await conn.execute(sql, {"ids": list(ids), "now": now})
+
+
+async def move_instants(conn: Connection, instants: Sequence[tuple[int, datetime]], *, now: datetime) -> None:
+    """Write (booking id, instant) of bookings whose salon's zone turned out to be another one. Hold them locked."""
+    sql = _write_sql("""
+        appointment_datetime = x.at
+        from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, at timestamptz) where b.id = x.id
+    """)
+    rows = [{"id": booking_id, "at": at} for booking_id, at in instants]
+    await conn.execute(sql, {"rows": msgspec.json.encode(rows).decode(), "now": now})
 
 
 async def keys_of_user_evidence(
@@ -144,27 +184,6 @@ async def keys_of_user_evidence(
         "limit": limit,
     }
     cursor = await conn.execute(sql, values)
-    return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
-
-
-async def keys_noting_retired_codes(
-    conn: Connection, *, since: datetime, after_id: int, limit: int
-) -> list[tuple[int, Key]]:
-    """(id, key) of bookings of nobody whose notes name a code that was retired since then and is nobody's any more.
-
-    By id, from `after_id` on. A comment that begins like our line is no naming of ours.
-    """
-    sql = """
-        select distinct b.id, b.company_id, b.yclients_record_id
-        from retired_codes r join bookings b on b.match_codes && array[r.code] and b.match_codes <> '{}'
-        where r.retired_at > %s and r.user_id is null
-            and b.id > %s and b.user_id is null and b.erased_at is null
-            and b.company_id is not null and b.yclients_record_id is not null
-            and split_part(b.notes, E'\\n', 2) = 'Код клиента: ' || r.code
-            and b.notes <> concat_ws(E'\\n', 'YClients. ID: ' || b.yclients_record_id, nullif(b.comment, ''))
-        order by b.id limit %s
-    """
-    cursor = await conn.execute(sql.encode(), [since, after_id, limit])
     return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 from psycopg.rows import scalar_row
 
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 
 
@@ -41,7 +42,7 @@ async def taken_codes(conn: Connection, codes: Collection[str]) -> set[str]:
 async def give_codes(conn: Connection, codes: Mapping[int, str], *, now: datetime) -> int:
     """Gives each of these users her code unless she has got one meanwhile; returns how many were given.
 
-    Their bookings are to be looked at again: the notes name the code. Raises `UniqueViolation` where a code was taken
+    Their bookings name it in their notes, and are to be looked at again. Raises `UniqueViolation` where a code was taken
     meanwhile; then nothing is written.
     """
     sql = """
@@ -51,4 +52,5 @@ async def give_codes(conn: Connection, codes: Mapping[int, str], *, now: datetim
     """
     given = [{"id": user_id, "code": code} for user_id, code in codes.items()]
     cursor = await conn.execute(sql, {"given": msgspec.json.encode(given).decode(), "now": now})
+    await bookings.write_codes_of(conn, codes, now=now)
     return cursor.rowcount

@@ -1,9 +1,6 @@
 """A company's zone changed: which rows are still to be recomputed, and their wall clocks and instants in sets."""
 
-from collections.abc import Sequence
 from datetime import datetime
-
-import msgspec
 
 from zerkalo.db.pool import Connection
 
@@ -35,14 +32,3 @@ async def wall_clocks(
         for update
     """
     return await (await conn.execute(sql, [company_id, after_id, limit])).fetchall()
-
-
-async def set_instants(conn: Connection, instants: Sequence[tuple[int, datetime]], *, now: datetime) -> None:
-    """Move bookings to other instants: the salon's zone turned out to be another one."""
-    sql = """
-        update bookings b set appointment_datetime = x.at, revision = b.revision + 1, updated_at = %(now)s
-        from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, at timestamptz)
-        where b.id = x.id
-    """
-    rows = [{"id": booking_id, "at": at} for booking_id, at in instants]
-    await conn.execute(sql, {"rows": msgspec.json.encode(rows).decode(), "now": now})

@@ -82,7 +82,6 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
         ),
         PeriodicTask("settle_sweep", EVERY_TEN_MINUTES, 3600, settle),
         PeriodicTask("sweep_erased", EVERY_TEN_MINUTES, 3600, strip_erased),
-        PeriodicTask("forget_retired_codes", EVERY_TEN_MINUTES, 3600, parts.applier.forget_retired_codes),
         PeriodicTask("prune", EVERY_HOUR, 3600, lambda: prune(parts)),
         PeriodicTask("forget_jobs", EVERY_HOUR, 600, lambda: forget_finished_jobs(bells.app)),
     )

@@ -12,14 +12,13 @@ TEST_RESOURCE = "zerkalo_test"
 
 
 class Delivery(Struct, frozen=True, gc=False):
-    """A call as it came. `received_at` is aware UTC by our clock; `trusted`: it carried the secret.
+    """A call that carried the secret, as it came. `received_at` is aware UTC by our clock.
 
     `company_id`, `resource`, `resource_id` and `event` are None where the body did not tell them readably.
     """
 
     body: bytes
     received_at: datetime
-    trusted: bool
     company_id: int | None = None
     resource: str | None = None
     resource_id: int | None = None

@@ -17,7 +17,6 @@ class DeliverySummary:
 
     id: int
     received_at: datetime
-    trusted: bool
     company_id: int | None
     resource: str | None
     resource_id: int | None
@@ -31,7 +30,7 @@ class DeliverySummary:
 
 
 _COLUMNS = """
-    d.id, d.received_at, d.trusted, d.company_id, d.resource, d.resource_id, d.event, d.outcome, d.reason, d.booking_id,
+    d.id, d.received_at, d.company_id, d.resource, d.resource_id, d.event, d.outcome, d.reason, d.booking_id,
     d.finished_at, d.handled_at, octet_length(d.body) as body_bytes
 """
 

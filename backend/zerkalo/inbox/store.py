@@ -25,14 +25,14 @@ _BODY = """
 
 # The bodies travel as base64 inside the one JSON parameter: any bytes fit, and both ends do it in C.
 _PUT = f"""
-    insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason,
+    insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, reason,
         booking_id, finished_at)
-    select x.received_at, x.trusted, x.company_id, x.resource, x.resource_id, x.event, {_BODY},
+    select x.received_at, x.company_id, x.resource, x.resource_id, x.event, {_BODY},
         x.outcome, x.reason, x.booking_id, %(now)s
     from (
-        select received_at, trusted, company_id, resource, resource_id, event, decode(body, 'base64') as body, outcome,
+        select received_at, company_id, resource, resource_id, event, decode(body, 'base64') as body, outcome,
             reason, booking_id
-        from jsonb_to_recordset(%(rows)s::jsonb) as r (received_at timestamptz, trusted boolean, company_id bigint,
+        from jsonb_to_recordset(%(rows)s::jsonb) as r (received_at timestamptz, company_id bigint,
             resource text, resource_id bigint, event text, body text, outcome text, reason text, booking_id bigint)
     ) as x
 """
@@ -43,8 +43,8 @@ _QUARANTINE = f"""
         from (select %(company_id)s::bigint as company_id, 'record' as resource, %(record_id)s::bigint as resource_id,
             '{READ}' as event, %(body)s::bytea as body) as x
     )
-    insert into deliveries (received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
-    select %(now)s, true, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
+    insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
+    select %(now)s, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
     from x
     where not exists (
         select from deliveries d where d.company_id = x.company_id and d.resource = 'record'
@@ -54,7 +54,7 @@ _QUARANTINE = f"""
 """
 
 _KEPT = """
-    select id, received_at, trusted, company_id, resource, resource_id, event, body, outcome, reason, booking_id,
+    select id, received_at, company_id, resource, resource_id, event, body, outcome, reason, booking_id,
         finished_at, handled_at
     from deliveries
 """
@@ -67,7 +67,6 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
     rows = [
         {
             "received_at": one.delivery.received_at,
-            "trusted": one.delivery.trusted,
             "company_id": one.delivery.company_id,
             "resource": one.delivery.resource,
             "resource_id": one.delivery.resource_id,
@@ -141,11 +140,11 @@ async def set_aside(conn: Connection, delivery_id: int, *, now: datetime) -> boo
 
 
 async def prune(conn: Connection, *, before: datetime) -> int:
-    """Drop up to `PRUNE_BATCH` deliveries received before; signed ones in quarantine stay until handled. Returns how many."""
+    """Drop up to `PRUNE_BATCH` deliveries received before; those in quarantine stay until handled. Returns how many."""
     sql = """
         delete from deliveries where id in (
             select id from deliveries
-            where received_at < %s and not (trusted and outcome = 'quarantined' and handled_at is null)
+            where received_at < %s and not (outcome = 'quarantined' and handled_at is null)
             order by received_at, id limit %s
         )
     """
@@ -159,6 +158,6 @@ async def _kept(conn: Connection, sql: str, values: dict[str, Any]) -> list[Kept
 
 
 def _kept_of(row: dict[str, Any]) -> Kept:
-    names = ("body", "received_at", "trusted", "company_id", "resource", "resource_id", "event")
+    names = ("body", "received_at", "company_id", "resource", "resource_id", "event")
     delivery = Delivery(**{name: row.pop(name) for name in names})
     return Kept(delivery=delivery, **row)

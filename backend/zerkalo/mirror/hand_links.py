@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import msgspec
 from psycopg.rows import scalar_row
 
 from zerkalo.auth.audit import audit
@@ -16,7 +15,6 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings_by_id
 from zerkalo.matching import store as matching
-from zerkalo.mirror.links import Linker
 from zerkalo.users import store as users
 
 
@@ -59,9 +57,7 @@ async def _link(
     before = await _locked(conn, booking_id)
     await _check_user(conn, user_id)
     if (before.user_id, before.matched_by) != (user_id, MatchedBy.MANUAL):
-        await bookings.write_link(
-            conn, booking_id, user_id, MatchedBy.MANUAL, notes=await _notes(conn, before, user_id), now=now
-        )
+        await bookings.link(conn, booking_id, user_id, MatchedBy.MANUAL, now=now)
         await matching.replace_candidates(conn, {booking_id: (frozenset(), None)}, now=now)
         await settle_bookings_by_id(conn, [booking_id], policy, now)
         action = "booking.unlink" if user_id is None else "booking.link"
@@ -95,14 +91,3 @@ async def _check_user(conn: Connection, user_id: int | None) -> None:
     user = await users.read_user(conn, user_id, lock=True)
     if user is None or user.erased_at is not None:
         raise ProblemError(404, "user_not_found", "There is no such user.")
-
-
-async def _notes(conn: Connection, before: ShownBooking, user_id: int | None) -> str:
-    """The notes that go with the link, by the function that every sync uses."""
-    assert before.company_id is not None, "every booking is of a company"
-    assert before.yclients_record_id is not None, "and has its record"
-    key = (before.company_id, before.yclients_record_id)
-    row = (await bookings.rows_for_update(conn, [key]))[key]
-    given = msgspec.structs.replace(row, user_id=user_id, matched_by=MatchedBy.MANUAL)
-    linker = await Linker.look_up(conn, {key: (given, None)})
-    return linker.linked(key, row).notes

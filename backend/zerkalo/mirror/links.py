@@ -5,12 +5,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from zerkalo.bookings.merge_rules import notes_of
+from zerkalo.bookings.merge_rules import masked
 from zerkalo.bookings.model import MatchedBy, Row
 from zerkalo.db.pool import Connection
 from zerkalo.matching import store as matching
 from zerkalo.matching.model import Evidence, Link, Match, Step
-from zerkalo.matching.rules import codes_in, decide_match
+from zerkalo.matching.rules import decide_match
 from zerkalo.users.model import MatchUser
 from zerkalo.users.store import users_for_matching
 
@@ -19,7 +19,7 @@ Key = tuple[int, int]
 
 
 class Linker:
-    """The links of one batch. Made by `look_up`; `linked` gives the row as it is with its link and its notes."""
+    """The links of one batch. Made by `look_up`; `linked` gives the row with its link."""
 
     def __init__(
         self, rows: Mapping[Key, Row], form: Mapping[Key, frozenset[int]], users: list[MatchUser]
@@ -55,10 +55,10 @@ class Linker:
         return cls(rows, form, users)
 
     def linked(self, key: Key, before: Row | None) -> Row:
-        """The row with the link that its evidence leaves, and the notes that go with it."""
+        """The row with the link that its evidence leaves, and the linked user's code."""
         row = self._rows[key]
         if row.erased_at is not None:
-            return replace(row, notes=notes_of(row.yclients_record_id, None, ""))
+            return masked(row)
         current = Link(row.user_id, Step(row.matched_by) if row.matched_by else None, row.matched_version)
         match = decide_match(current, self._evidence(key, row, before))
         self._matches[key] = match
@@ -68,7 +68,7 @@ class Linker:
             user_id=link.user_id,
             matched_by=MatchedBy(link.step) if link.step else None,
             matched_version=link.version,
-            notes=notes_of(row.yclients_record_id, self._code_for(link.user_id, row), row.comment),
+            user_code=self._users[link.user_id].unique_code if link.user_id is not None else None,
         )
 
     async def remember_candidates(self, conn: Connection, ids: Mapping[Key, int], *, now: datetime) -> None:
@@ -99,15 +99,6 @@ class Linker:
             version=row.vendor_changed_at,
             contact_changed=_contact_changed(row, before),
         )
-
-    def _code_for(self, user_id: int | None, row: Row) -> str | None:
-        """The code in the notes: the linked user's, else one in the comment that is somebody's."""
-        user = self._users.get(user_id) if user_id is not None else None
-        if user is not None and user.unique_code:
-            return user.unique_code
-        if not any(code in self._by_code for code in row.match_codes):
-            return None  # what the comment names has been learned; most comments name nobody, and reading them costs
-        return next((code for code in codes_in(row.comment) if code in self._by_code), None)
 
 
 def _codes_of(user: MatchUser) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -27,9 +26,6 @@ log = structlog.get_logger(__name__)
 
 REMATCH_BATCH = 500
 """Bookings looked at again in one transaction; so many a user who proves a contact waits for herself."""
-
-RETIRED_LATELY = timedelta(days=60)
-"""How long ago a code may have been retired that is looked for: longer than a worker is away."""
 
 REFUSED = (
     psycopg.DataError,
@@ -98,22 +94,6 @@ class Applier:
             after_id, seen = found[-1][0], seen + len(found)
             await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
         return not await self._hers(user_id, after_id, 1)
-
-    async def forget_retired_codes(self) -> None:
-        """Take codes that have lately become nobody's out of the notes of bookings that no user's leaving brings us to.
-
-        Such are those that an admin took from everybody: nobody is a candidate for them. To be called by a periodic job.
-        """
-        since, after_id = self._clock() - RETIRED_LATELY, 0
-        while True:
-            async with self._pool.connection() as conn:
-                found = await bookings.keys_noting_retired_codes(
-                    conn, since=since, after_id=after_id, limit=REMATCH_BATCH
-                )
-            if not found:
-                return
-            after_id = found[-1][0]
-            await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
 
     async def _take(self, items: Sequence[Item]) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from functools import partial
 
+from zerkalo.bookings import store as bookings
 from zerkalo.companies import zones as zone_store
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction, transaction
@@ -36,5 +37,5 @@ async def _rezone_some(
     instants = [(booking_id, instant_of(local, zone, at), at) for booking_id, local, at in rows]
     moved = [(booking_id, new) for booking_id, new, old in instants if new != old]
     if moved:
-        await zone_store.set_instants(conn, moved, now=now)
+        await bookings.move_instants(conn, moved, now=now)
     return rows[-1][0] if rows else None

@@ -87,7 +87,6 @@ class Event(BaseModel):
 
     id: int
     received_at: datetime
-    trusted: bool
     company_id: int | None
     resource: str | None
     resource_id: int | None

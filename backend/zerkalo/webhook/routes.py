@@ -75,7 +75,7 @@ class Webhook:
             return _problem(408, "too_slow", "The body did not arrive in time.")
         if self.secret is None:
             return await self._take(read_hint(body, self.company_ids))
-        delivery = Delivery(body, received_at=self.clock(), trusted=True)
+        delivery = Delivery(body, received_at=self.clock())
         return await self._take(read_delivery(delivery, self.company_ids))
 
     def _is_allowed(self, request: Request) -> bool:

@@ -66,7 +66,6 @@ async def test_a_booking_has_exactly_the_promised_fields(api, anna, pool):
             cancelled_at=NOW,
             phone="+79991234567",
             staff_name="Ольга",
-            notes="YClients. ID: 12345",
             created_at=NOW,
             updated_at=NOW,
         )

@@ -177,8 +177,8 @@ async def test_last_webhook_is_neither_a_test_nor_what_a_sync_put_in_quarantine(
 ) -> None:
     await salon.execute("delete from deliveries")
     await salon.execute(
-        "insert into deliveries (received_at, trusted, company_id, resource, event, body, outcome, finished_at)"
-        " values (now(), true, 1, 'zerkalo_test', 'update', '', 'ignored', now())"
+        "insert into deliveries (received_at, company_id, resource, event, body, outcome, finished_at)"
+        " values (now(), 1, 'zerkalo_test', 'update', '', 'ignored', now())"
     )
     async with salon.runtime.pool.connection() as conn:
         await inbox.quarantine_record(

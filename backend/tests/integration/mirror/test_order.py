@@ -275,7 +275,7 @@ async def test_contents_of_a_delivery_are_kept_byte_for_byte(pool: Pool) -> None
         RECORD_ID,
         "update",
     )
-    assert (kept["outcome"], kept["booking_id"], kept["trusted"]) == ("applied", row["id"], True)
+    assert (kept["outcome"], kept["booking_id"]) == ("applied", row["id"])
 
 
 async def test_state_told_without_its_change_time_is_asked_for_lest_an_older_one_beats_it(pool: Pool) -> None:

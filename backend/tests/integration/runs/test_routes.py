@@ -241,7 +241,7 @@ async def test_record_that_changes_during_drift_is_no_difference(pool: Pool):
 
 
 async def keep(salon: Salon, body: bytes, outcome: str = "quarantined") -> int:
-    delivery = Delivery(body, salon.clock() - timedelta(hours=1), True, COMPANY_ID, "record", 1, "create")
+    delivery = Delivery(body, salon.clock() - timedelta(hours=1), COMPANY_ID, "record", 1, "create")
     async with salon.pool.connection() as conn:
         await inbox.put(conn, [Finished(delivery, outcome, "could not be read then")], now=salon.clock())
     (row,) = await salon.fetch("select max(id) as id from deliveries")

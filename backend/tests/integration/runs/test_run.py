@@ -78,21 +78,6 @@ async def test_second_run_writes_nothing_and_reads_the_window_only(pool: Pool):
         assert await salon.fetch("select id, revision, updated_at, xmin from bookings order by id") == before
 
 
-async def test_row_of_an_older_system_that_comes_after_its_record_is_no_double(pool: Pool):
-    async with open_salon(pool) as salon:
-        record_id = book(salon)
-        await salon.sync()
-        rows = await salon.rows()
-        await salon.execute(
-            "insert into bookings (notes, appointment_datetime) values (%s, now())",
-            f"YClients. ID: {record_id}\nимпорт",
-        )
-
-        await salon.sync()
-
-        assert [row["id"] for row in await salon.rows()] == [row["id"] for row in rows]
-
-
 async def test_records_that_are_read_otherwise_than_before_are_all_looked_at_again(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ):

@@ -271,8 +271,8 @@ async def new_world(application: Application, one: Row) -> World:
         ids |= await new_booking(application, people["owner"], f"+7999{number:07d}")
     if "{event_id}" in one.endpoint:
         (event,) = await application.fetch(
-            "insert into deliveries (received_at, trusted, body, outcome, finished_at)"
-            " values (now(), true, 'not JSON', 'quarantined', now()) returning id"
+            "insert into deliveries (received_at, body, outcome, finished_at)"
+            " values (now(), 'not JSON', 'quarantined', now()) returning id"
         )
         ids["event_id"] = event["id"]
     if "{run_id}" in one.endpoint:

@@ -32,7 +32,6 @@ def record(number: int, **client: str) -> bytes:
 async def add_delivery(conn: Any, body: bytes, **columns: Any) -> None:
     values = {
         "received_at": THEN,
-        "trusted": True,
         "company_id": 1,
         "resource": "record",
         "resource_id": None,
@@ -70,7 +69,7 @@ async def anna_everywhere(people: PeopleApi) -> int:
             yclients_record_id=7,
             phone=PHONE,
             comment=f"Код клиента: {CODE}, {NAME}",
-            notes=f"YClients. ID: 7\nКод клиента: {CODE}\nКод клиента: {CODE}, {NAME}",
+            user_code=CODE,
             match_email=EMAIL,
             match_phone10=PHONE[-10:],
             match_codes=[CODE],
@@ -78,12 +77,9 @@ async def anna_everywhere(people: PeopleApi) -> int:
         )
         await add_booking(
             conn, yclients_record_id=8, matched_by="manual", phone=PHONE, match_phone10=PHONE[-10:],
-            notes="YClients. ID: 8\n" + NAME, comment=NAME, raw_record=NAME,
+            comment=NAME, raw_record=NAME,
         )  # fmt: skip
-        await add_booking(conn, company_id=None, user_id=anna, notes=f"для {NAME}", comment=NAME)
-        others = await add_booking(
-            conn, user_id=other, yclients_record_id=9, notes="YClients. ID: 9\nвсё", raw_record="{}"
-        )
+        others = await add_booking(conn, user_id=other, yclients_record_id=9, comment="всё", raw_record="{}")
         await conn.execute("insert into match_candidates values (%s, %s, 'phone', %s)", [others, anna, THEN])
         await add_delivery(
             conn, record(7, phone="8 (999) 123-45-67", name=NAME), resource_id=7, booking_id=linked
@@ -214,8 +210,7 @@ async def test_what_the_salon_counts_stays(people: PeopleApi) -> None:
         form = await (await conn.execute("select user_id, record_id, answer from form_bookings")).fetchall()
     assert bookings[0] == (7, None, 250_000, "YClients. ID: 7", people.now)
     assert bookings[1] == (8, None, 250_000, "YClients. ID: 8", people.now)
-    assert bookings[2] == (None, None, 250_000, "", people.now)
-    assert bookings[3][3:] == ("YClients. ID: 9\nвсё", None), "somebody else's is not touched"
+    assert bookings[2][3:] == ("YClients. ID: 9\nвсё", None), "somebody else's is not touched"
     assert ledger == [(anna, 125, ""), (anna, -25, ""), (anna, -125, "not_earned")], (
         "nobody's booking earns nothing"
     )
@@ -298,7 +293,7 @@ async def test_the_export_holds_everything_and_nobody_else(people: PeopleApi) ->
     assert "attachment" in answer.headers["content-disposition"]
     told = answer.json()
     assert told["account"]["email"] == EMAIL
-    assert {row["yclients_record_id"] for row in told["bookings"]} == {7, None}
+    assert {row["yclients_record_id"] for row in told["bookings"]} == {7}
     (mirrored,) = [row for row in told["bookings"] if row["yclients_record_id"] == 7]
     assert EMAIL in mirrored["raw_record"]
     assert [row["amount"] for row in told["bonus_entries"]] == [125, -25]

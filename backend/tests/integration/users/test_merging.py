@@ -36,9 +36,7 @@ async def test_a_merge_gives_everything_of_the_one_to_the_other(people: PeopleAp
     )
     kept, _ = await people.api.new_user(email="new@example.com", unique_code="BBBB1111", phone="+79991234567")
     async with people.pool.connection() as conn:
-        booking = await add_booking(
-            conn, user_id=old, yclients_record_id=1, notes="YClients. ID: 1\nКод клиента: AAAA1111"
-        )
+        booking = await add_booking(conn, user_id=old, yclients_record_id=1, user_code="AAAA1111")
         open_ = await add_booking(conn, yclients_record_id=2)
         for user in (old, kept):
             await conn.execute(

@@ -291,7 +291,8 @@ async def test_who_proves_an_imported_email_takes_over_what_was_imported(people:
             user_id=old,
             matched_by="email",
             yclients_record_id=7,
-            notes="YClients. ID: 7\nКод клиента: CARD1234\nпривет",
+            user_code="CARD1234",
+            comment="привет",
         )
         await conn.execute(
             "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"

@@ -44,7 +44,7 @@ async def deliver(pool, *outcomes, company_id=1, record_id=5, body=b'{"a":1}', d
     async with pool.connection() as conn:
         finished = [
             Finished(
-                Delivery(body, NOW - timedelta(days=days), True, company_id, "record", record_id, "update"),
+                Delivery(body, NOW - timedelta(days=days), company_id, "record", record_id, "update"),
                 outcome,
             )
             for outcome in outcomes
@@ -116,7 +116,6 @@ async def test_events_come_newest_first_filtered_and_without_bodies(admin, pool)
     assert event == {
         "id": 5,
         "received_at": "2025-06-02T12:00:00Z",
-        "trusted": True,
         "company_id": 1,
         "resource": "record",
         "resource_id": 6,

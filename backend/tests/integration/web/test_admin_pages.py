@@ -190,7 +190,7 @@ async def test_sync_now_opens_one_run_however_often_it_is_pressed(salon: Applica
 async def test_a_booking_is_found_linked_and_unlinked(salon: Application, desk: Desk) -> None:
     anna = await salon.new_user(name="Анна Ключ", unique_code="ANNA2345", phone="+79995550101")
     boris = await salon.new_user(name="Борис Ключ", unique_code="BRSS2345")
-    mine = await booking(salon, yclients_record_id=501, notes="YClients. ID: 501", phone="+79995550101")
+    mine = await booking(salon, yclients_record_id=501, phone="+79995550101")
     for user in (anna, boris):
         await salon.execute("insert into match_candidates values (%s, %s, 'phone', now())", mine, user)
     listed = await desk.get("/admin/bookings?choose=1")
@@ -298,7 +298,7 @@ async def test_points_move_once_however_often_the_form_is_sent(salon: Applicatio
 
 
 async def test_a_client_entered_here_gets_her_bookings_at_once(salon: Application, desk: Desk) -> None:
-    await booking(salon, yclients_record_id=601, match_phone10="9995550202", notes="YClients. ID: 601")
+    await booking(salon, yclients_record_id=601, match_phone10="9995550202")
 
     added = await desk.post("/admin/users/new", name="Вера", phone="8 999 555-02-02", email="")
 
@@ -330,7 +330,7 @@ async def test_everything_written_by_others_is_escaped(salon: Application, desk:
         service_name=HOSTILE,
         staff_name=HOSTILE,
         phone=HOSTILE,
-        notes=HOSTILE,
+        comment=HOSTILE,
     )
     await salon.execute("insert into match_candidates values (%s, %s, 'phone', now())", shown, user)
     await salon.execute(

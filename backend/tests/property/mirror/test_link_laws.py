@@ -60,7 +60,7 @@ def test_a_link_does_not_depend_on_the_order_of_deliveries(
     out_of_order = run(row_after(history, order, batch_size))
 
     assert link_of(out_of_order) == link_of(in_order)
-    assert out_of_order.notes == in_order.notes
+    assert out_of_order.user_code == in_order.user_code
 
 
 @given(shuffled_histories(ties=True), st.integers(1, 4))
@@ -76,7 +76,7 @@ def test_a_link_by_code_does_not_depend_on_which_of_one_second_came_first(
 
     assert link_of(out_of_order) == link_of(in_order)
     assert set(out_of_order.match_codes) == set(in_order.match_codes)
-    assert out_of_order.notes == in_order.notes
+    assert out_of_order.user_code == in_order.user_code
 
 
 async def row_after(history: list[State], order: list[int] | range, batch_size: int) -> Row:

@@ -9,7 +9,6 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from zerkalo.bookings.merge_rules import notes_of
 from zerkalo.bookings.model import Snapshot
 from zerkalo.mirror.snapshots import snapshot_of, zone_of
 from zerkalo.yclients.payloads import parse_record
@@ -237,16 +236,3 @@ def test_one_state_by_webhook_and_by_api_is_one_snapshot() -> None:
            "client": {"name": "Мария", "phone": 79990000001, "email": "maria@salon.test"}}  # fmt: skip
 
     assert replace(shown(**odd), raw="") == replace(shown(complete=True), raw="")
-
-
-@pytest.mark.parametrize(
-    ("code", "comment", "notes"),
-    [
-        (None, "", "YClients. ID: 4711"),
-        (None, "позвонить", "YClients. ID: 4711\nпозвонить"),
-        ("ABC12345", "", "YClients. ID: 4711\nКод клиента: ABC12345"),
-        ("ABC12345", "две\nстроки", "YClients. ID: 4711\nКод клиента: ABC12345\nдве\nстроки"),
-    ],
-)
-def test_notes(code: str | None, comment: str, notes: str) -> None:
-    assert notes_of(4711, code, comment) == notes

@@ -13,7 +13,7 @@ from zerkalo.webhook.committer import BATCH_MAX, BATCHES_AT_ONCE, Committer, Ove
 
 
 def item(size: int = 1) -> Item:
-    return Item(delivery=Delivery(b"x" * size, datetime(2026, 12, 1, tzinfo=UTC), trusted=True))
+    return Item(delivery=Delivery(b"x" * size, datetime(2026, 12, 1, tzinfo=UTC)))
 
 
 class Writer:

@@ -13,18 +13,9 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row, scalar_row
 
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.users.erasing.rules import body_is_of, card_is_of, client_id_in, names_code
-
-# The first line stays: it is the record's number, and the key by which later syncs find the row. What an older system
-# wrote there, or a row that never had such a line, goes.
-_STRIP_BOOKINGS = r"""
-    update bookings set user_id = null, matched_by = null, matched_version = null, phone = null, comment = '',
-        notes = coalesce(substring(notes from '^(YClients\. ID: \d{1,18})(?:\n|$)'), ''),
-        match_email = null, match_phone10 = null, match_codes = '{}', match_code_versions = '{}',
-        raw_record = null, raw_digest = null, erased_at = %(now)s, revision = revision + 1, updated_at = %(now)s
-    where id = any(%(ids)s)
-"""
 
 # What is left is an envelope without content: replayed, it makes us ask YCLIENTS, and the booking's mask stands.
 _STRIP_DELIVERIES: LiteralString = """
@@ -66,7 +57,7 @@ async def nobodys_booking_ids(
 
 async def strip_bookings(conn: Connection, ids: Collection[int], *, now: datetime) -> None:
     """Unlinks bookings and takes out what names her; the salon keeps when, what and how much. Marked as `erased_at`."""
-    await conn.execute(_STRIP_BOOKINGS, {"ids": list(ids), "now": now})
+    await bookings.erase(conn, ids, now=now)
     await conn.execute("delete from match_candidates where booking_id = any(%s)", [list(ids)])
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit import audit
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
@@ -68,7 +69,7 @@ async def merge_accounts(
     )
     also = {code for code in (old.unique_code, kept.unique_code) if code} - {merged.unique_code}
     await merge_store.keep_codes(conn, from_id=from_id, into_id=into_id, codes=sorted(also), now=now)
-    await merge_store.rewrite_code_in_notes(conn, into_id, merged.unique_code, now=now)
+    await bookings.write_codes_of(conn, [into_id], now=now)
 
 
 def _merged(old: User, kept: User, *, keep_code_of_from: bool) -> User:

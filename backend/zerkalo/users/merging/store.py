@@ -7,6 +7,7 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.users.model import User
 from zerkalo.users.store import USER_COLUMNS
@@ -30,11 +31,7 @@ async def lock_users(conn: Connection, user_ids: Collection[int]) -> dict[int, U
 async def move_belongings(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
     """Gives bookings, candidacies and form bookings of the one to the other; ends the one's sessions and tokens."""
     both = {"from": from_id, "into": into_id, "now": now}
-    await conn.execute(
-        "update bookings set user_id = %(into)s, revision = revision + 1, updated_at = %(now)s"
-        " where user_id = %(from)s",
-        both,
-    )
+    await bookings.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
     await conn.execute(
         "insert into match_candidates (booking_id, user_id, step, created_at)"
         " select booking_id, %(into)s, step, created_at from match_candidates where user_id = %(from)s"
@@ -90,20 +87,3 @@ async def keep_codes(
             " on conflict (code) do update set user_id = excluded.user_id",
             [code, into_id, now],
         )
-
-
-async def rewrite_code_in_notes(conn: Connection, user_id: int, code: str | None, *, now: datetime) -> None:
-    """Makes the second line of the notes of a user's bookings name her code of today.
-
-    The line is there wherever a user with a code is linked (contract, section 4); a merge may have changed which.
-    """
-    if code is None:
-        return
-    sql = r"""
-        update bookings set notes = regexp_replace(notes, %(pattern)s, '\1' || %(code)s), updated_at = %(now)s,
-            revision = revision + 1
-        where user_id = %(user_id)s and erased_at is null and notes ~ %(pattern)s
-            and notes not like '%%' || E'\nКод клиента: ' || %(code)s || '%%'
-    """
-    pattern = r"^(YClients\. ID: \d+\nКод клиента: )[A-Z0-9]{8}"
-    await conn.execute(sql, {"user_id": user_id, "code": code, "pattern": pattern, "now": now})
