@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from psycopg.errors import UndefinedTable
+
 from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.checkup.model import Answer
 from zerkalo.checkup.service import webhook_url
@@ -21,7 +23,7 @@ from zerkalo.db.reach import see_that_it_answers
 from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.loyalty.service import move_ledger, policy_of, settler_of
+from zerkalo.loyalty.service import move_ledger, policy_of, settler_of, since_switched_on
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.mirror_now import mirror_now
 from zerkalo.mirror.refetch import Refetcher
@@ -85,7 +87,7 @@ async def assembled(
         open_bells(pool) as bells,
         _client(settings, pool) as client,
     ):
-        policy = policy_of(settings)
+        policy = await _policy(settings, pool, clock)
         applier = Applier(pool, clock=clock, policy=policy, ring=bells.refetch)
         sync = SyncContext(
             pool=pool,
@@ -102,7 +104,7 @@ async def assembled(
         )
         refetcher = Refetcher(sync)
         key = secret_key(settings)
-        people = people_of(pool, key, _ports(settings, applier, bells, pool, is_demo=is_demo))
+        people = people_of(pool, key, _ports(settings, policy, applier, bells, pool, is_demo=is_demo))
         yield Parts(
             settings=settings,
             dsn=dsn,
@@ -141,7 +143,19 @@ def booking_form(
     )
 
 
-def _ports(settings: Settings, applier: Applier, bells: Bells, pool: Pool, *, is_demo: bool) -> Ports:
+async def _policy(settings: Settings, pool: Pool, clock: Clock) -> LoyaltyPolicy:
+    """The loyalty programme with its start date; without one where the tables are missing, which `check` can tell."""
+    policy = policy_of(settings)
+    try:
+        async with pool.connection() as conn:
+            return await since_switched_on(conn, policy, clock())
+    except UndefinedTable:
+        return policy
+
+
+def _ports(
+    settings: Settings, policy: LoyaltyPolicy, applier: Applier, bells: Bells, pool: Pool, *, is_demo: bool
+) -> Ports:
     async def give_bookings(user_id: int) -> None:
         """Her earlier bookings, at once as far as a request may take; the rest by a job."""
         async with pool.connection() as conn:
@@ -157,7 +171,7 @@ def _ports(settings: Settings, applier: Applier, bells: Bells, pool: Pool, *, is
     return Ports(
         new_code=new_code,
         move_ledger=partial(move_ledger, expire_days=settings.loyalty_expire_days),
-        settle_bookings=settler_of(policy_of(settings)),
+        settle_bookings=settler_of(policy),
         open_channels=frozenset(senders_of(settings, is_demo=is_demo)),
         on_contact_proved=give_bookings,
         on_outbox=bells.outbox,

@@ -226,6 +226,7 @@ def _environment(database: Postgres, wire: Wire, folder: Path) -> dict[str, str]
         "YCLIENTS_REQUESTS_PER_SECOND": "50",
         "YCLIENTS_REQUESTS_PER_MINUTE": "3000",
         "LOYALTY_ENABLED": "True",
+        "LOYALTY_START_DATE": "2000-01-01",
         "LOYALTY_PERCENT": str(PERCENT),
     }
 

@@ -111,7 +111,7 @@ class Process:
         self.refetcher = Refetcher(self.context)
         self.runs = Runs(self.context, self.refetcher)
         # The production's own wiring of people, but for chance and for the hashing, which takes real time.
-        ports = _ports(settings, self.applier, bells, pool, is_demo=False)
+        ports = _ports(settings, self.policy, self.applier, bells, pool, is_demo=False)
         self.people = people_of(
             pool, SECRET_KEY, replace(ports, new_code=lambda: new_code(world.random_of_codes))
         )

@@ -11,6 +11,8 @@ from fastapi import APIRouter, FastAPI
 from tests.support.rows import add_user
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
+from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.loyalty.service import policy_of
 from zerkalo.settings import Settings
 from zerkalo.web.errors import install_error_handlers
 
@@ -30,6 +32,10 @@ class ApiRuntime:
 
     def __post_init__(self) -> None:
         self.auth = Auth(self.pool, self.secret_key)
+
+    @property
+    def policy(self) -> LoyaltyPolicy:
+        return policy_of(self.settings)
 
     def clock(self) -> datetime:
         return self.now

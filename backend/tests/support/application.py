@@ -133,6 +133,7 @@ def settings_of(folder: Path, emulator_url: str, **environ: str | None) -> Setti
         "YCLIENTS_REQUESTS_PER_SECOND": "1000",
         "YCLIENTS_REQUESTS_PER_MINUTE": "60000",
         "LOYALTY_ENABLED": "True",
+        "LOYALTY_START_DATE": "2000-01-01",
         "PUBLIC_URL": "https://salon.test",
         **environ,
     }

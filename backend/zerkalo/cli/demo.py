@@ -148,6 +148,7 @@ def _settings(port: int, emulator_port: int) -> Settings:
         "YCLIENTS_COMPANY_ID": str(COMPANY_ID),
         "YCLIENTS_WEBHOOK_SECRET": _webhook_secret(folder),
         "LOYALTY_ENABLED": "True",
+        "LOYALTY_START_DATE": "2000-01-01",  # the made-up past earns too
         "ADMIN_EMAIL": ADMIN.email,
         "ADMIN_PASSWORD": ADMIN.password,
         "LOG_FORMAT": own.log_format,

@@ -299,3 +299,31 @@ async def write_fact(conn: Connection, name: str, value: Mapping[str, object], n
         " on conflict (name) do update set value = excluded.value, updated_at = excluded.updated_at",
         {"name": name, "value": _json(value), "now": now},
     )
+
+
+async def write_first_fact(conn: Connection, name: str, value: Mapping[str, object], now: datetime) -> None:
+    """Keep a fact of this installation unless it is known already."""
+    await conn.execute(
+        "insert into facts (name, value, updated_at) values (%(name)s, %(value)s::jsonb, %(now)s)"
+        " on conflict (name) do nothing",
+        {"name": name, "value": _json(value), "now": now},
+    )
+
+
+async def read_last_entry_id(conn: Connection) -> int:
+    """The highest id of the ledger, 0 where it is empty."""
+    row = await (await conn.execute("select coalesce(max(id), 0) from bonus_entries")).fetchone()
+    assert row is not None, "an aggregate has a row"
+    return row[0]
+
+
+async def read_accrued(conn: Connection, *, after_id: int) -> tuple[int, int]:
+    """(points, visits) of the accruals with a higher id."""
+    cursor = await conn.execute(
+        "select coalesce(sum(amount), 0)::bigint, count(distinct booking_id) from bonus_entries"
+        " where id > %s and kind = 'accrual'",
+        [after_id],
+    )
+    row = await cursor.fetchone()
+    assert row is not None, "an aggregate has a row"
+    return row[0], row[1]

@@ -33,7 +33,7 @@ from zerkalo.inbox.reading import DeliverySummary
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
-from zerkalo.loyalty.service import policy_of
+from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.settings import Settings
 from zerkalo.web import stats as charts
@@ -51,6 +51,8 @@ class AdminRuntime(AuthRuntime, Protocol):
     def pool(self) -> Pool: ...
     @property
     def settings(self) -> Settings: ...
+    @property
+    def policy(self) -> LoyaltyPolicy: ...
 
 
 class Candidate(BaseModel):
@@ -162,7 +164,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
     refusals = problem_responses(401, 403)
     an_admin = Depends(current_admin(runtime))
     routes = APIRouter(prefix="/admin", tags=["admin"], dependencies=[an_admin], responses=refusals)
-    policy = policy_of(runtime.settings)
+    policy = runtime.policy
 
     @routes.get("/bookings/unmatched")
     async def unmatched_bookings(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> UnmatchedPage:

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+import structlog
 
 from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.db.pool import Pool
@@ -174,3 +175,25 @@ async def test_points_due_to_expire_cannot_be_redeemed_before_the_sweep(pool, an
 
     # What was refused, and why, shows at once.
     assert await balance(pool, anna) == 0
+
+
+async def test_the_programme_starts_on_the_day_it_was_first_switched_on(pool, anna):
+    async with pool.connection() as conn:
+        off = await service.since_switched_on(conn, OFF, NOW)
+        first = await service.since_switched_on(conn, FIVE, NOW)
+        later = await service.since_switched_on(conn, FIVE, NOW + timedelta(days=40))
+
+    assert off.start_date is None
+    assert first.start_date == later.start_date == NOW.date()
+    assert await service.sweep(pool, first, NOW) == 0, "switching it on gives nothing for the past by itself"
+
+
+async def test_an_earlier_start_is_the_owners_word_and_the_log_says_what_it_gave(pool, anna):
+    async with pool.connection() as conn:
+        told = await service.since_switched_on(conn, replace(FIVE, start_date=date(2025, 4, 15)), NOW)
+
+    with structlog.testing.capture_logs() as lines:
+        await service.sweep(pool, told, NOW)
+
+    (line,) = [line for line in lines if line["event"] == "loyalty: earlier visits were given points"]
+    assert (line["points"], line["visits"], line["since"]) == (250, 2, date(2025, 4, 15))
