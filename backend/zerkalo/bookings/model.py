@@ -33,6 +33,8 @@ class MatchedBy(StrEnum):
     MANUAL = "manual"
     FORM = "form"
     CODE = "code"
+    IMPORT = "import"
+    CARD = "card"
     EMAIL = "email"
     PHONE = "phone"
 

@@ -3,16 +3,17 @@
 import random
 import re
 
-from zerkalo.kit.look_alikes import HYPHENS, as_latin
+from zerkalo.kit.look_alikes import CODE_LENGTH_MAX, CODE_LENGTH_MIN, HYPHENS, QUOTES, as_latin
 
 CODE_LENGTH = 8
+"""Of the codes that we make."""
 
 ALPHABET = "CDFGHJKMNPRTVWX34679"
 """What we make codes of. Without look-alikes (0 O Q, 1 I L, 2 Z, 5 S, 8 B, U) and without vowels, so that no code
 spells a word. 20^8 are 25,600,000,000 codes: among a million users a guess hits one in 25,600."""
 
-_CANONICAL = re.compile(rf"[A-Z0-9]{{{CODE_LENGTH}}}")
-_SEPARATORS = re.compile(rf"[\s{HYPHENS}]+")
+_CANONICAL = re.compile(rf"[A-Z0-9]{{{CODE_LENGTH_MIN},{CODE_LENGTH_MAX}}}")
+_SEPARATORS = re.compile(rf"[\s{HYPHENS}{QUOTES}]+")
 
 _secure = random.SystemRandom()
 
@@ -26,10 +27,10 @@ def new_code(rng: random.Random = _secure) -> str:
 
 
 def canonical_code(text: str) -> str | None:
-    """The code that a person typed, as it is stored: 8 of A-Z0-9; None where the text is no code.
+    """The code that a person typed, as it is stored: 4 to 20 of A-Z0-9; None where the text is no code.
 
-    Case, spaces and hyphens don't matter; Cyrillic letters that look like Latin ones are taken for them. Codes that an
-    import brings may hold characters which we would not choose ourselves.
+    Case, spaces, hyphens, quotes and Markdown marks don't matter; Cyrillic letters that look like Latin ones are read
+    as those. Codes that an import or an admin brings may hold characters which we would not choose ourselves.
     """
     code = _SEPARATORS.sub("", as_latin(text))
     return code if _CANONICAL.fullmatch(code) else None

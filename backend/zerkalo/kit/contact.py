@@ -24,6 +24,17 @@ def canonical_email(text: str) -> str | None:
     return email if len(email) <= EMAIL_CHARS_MAX else None
 
 
+def comparable_email(text: str) -> str:
+    """An e-mail that somebody else typed, in the form in which it is compared, whether it is a valid one or not.
+
+    A domain beyond ASCII has two spellings (`почта.рф`, `xn--80a1acny.xn--p1ai`): the first one counts.
+    """
+    email = text.strip().lower()
+    if email.isascii() and "xn--" not in email:
+        return email
+    return canonical_email(email) or email
+
+
 def mailable_email(email: str) -> str:
     """The address as mail servers take it: a domain beyond ASCII in its other form (`почта.рф` as `xn--80a1acny.xn--p1ai`).
 

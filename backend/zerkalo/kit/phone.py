@@ -1,4 +1,9 @@
-"""Phones as salons type them: E.164 where they parse, and the last ten digits to compare."""
+"""Phones as salons type them: E.164 where they parse, and the key by which two phones are compared.
+
+A phone's *key* is its E.164 form, or its bare last ten digits where it does not parse. Two keys that both carry a
+country code must be equal; a bare one equals every key that ends in its ten digits (`same_phone`). In SQL an E.164
+phone is looked up by `= any(keys_alike(phone))`, a bare one by the last ten digits.
+"""
 
 import re
 from functools import lru_cache
@@ -14,6 +19,9 @@ TAIL_DIGITS = 10
 _RUSSIAN = re.compile(r"\+7[0-9]{10}")
 _RUN = re.compile(r"\+?[\s(]*[0-9](?:[\s().\u2010-\u2015-]*[0-9])*")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
+_WITH_DECIMALS = re.compile(r"\s*(\+?[0-9]{5,15})[.,]0+\s*")
+_SCIENTIFIC = re.compile(r"\s*([0-9])[.,]?([0-9]*)[eEеЕ]([+-]?[0-9]{1,2})\s*")
+"""What spreadsheets make of a phone: `9161234570.0`, `9,161234567E+09`."""
 
 
 def normalise_phone(phone: str | int) -> tuple[str | None, str | None]:
@@ -23,7 +31,8 @@ def normalise_phone(phone: str | int) -> tuple[str | None, str | None]:
     need their country code, with or without a plus (YCLIENTS takes "digits with country code"). Possible
     numbers count, assigned or not: whether a range is in use changes faster than the library that knows. What
     doesn't parse still has last ten digits, if it holds 10 to 15. Words around the number are passed over, an
-    extension too; two numbers in one field are none, since nobody says which one is hers. Normalising twice
+    extension too; two numbers in one field are none, since nothing says which of them is meant. What a spreadsheet
+    made of a number is read back where all its digits are still there, and refused otherwise. Normalising twice
     is normalising once.
     """
     if isinstance(phone, int):
@@ -33,9 +42,32 @@ def normalise_phone(phone: str | int) -> tuple[str | None, str | None]:
     return _normalised(phone) if len(phone) <= LENGTH_MAX else (None, None)
 
 
+def phone_key(phone: str | int) -> str | None:
+    """The form in which a phone is compared: E.164, else the bare last ten digits; None where it is no phone."""
+    e164, tail = normalise_phone(phone)
+    return e164 or tail
+
+
+def keys_alike(key: str) -> tuple[str, ...]:
+    """The keys that an index is asked for to find the phones equal to this one.
+
+    Complete for a key in E.164. A bare key equals all keys that end in it, which equality alone does not find.
+    """
+    tail = key[-TAIL_DIGITS:]
+    return (key, tail) if key.startswith("+") and len(key) > TAIL_DIGITS else (key,)
+
+
+def same_phone(one: str, other: str) -> bool:
+    """Whether two keys are one phone: by the whole number where both have a country code, else by ten digits."""
+    if one.startswith("+") and other.startswith("+"):
+        return one == other
+    tail = one[-TAIL_DIGITS:]
+    return len(tail) == TAIL_DIGITS and tail == other[-TAIL_DIGITS:]
+
+
 @lru_cache(maxsize=8192)
 def _normalised(text: str) -> tuple[str | None, str | None]:
-    run = _only_number(text)
+    run = _only_number(_from_spreadsheet(text))
     digits = _NOT_A_DIGIT.sub("", run)
     if not TAIL_DIGITS <= len(digits) <= DIGITS_MAX:
         # Short numbers exist abroad (+376 123456), but only a plus tells them from half a phone.
@@ -43,6 +75,17 @@ def _normalised(text: str) -> tuple[str | None, str | None]:
     e164 = _parsed(digits) if run.startswith("+") else _parsed(_with_country_code(digits))
     tail = e164[1:] if e164 else digits
     return e164, tail[-TAIL_DIGITS:] if len(tail) >= TAIL_DIGITS else None
+
+
+def _from_spreadsheet(text: str) -> str:
+    """The digits of a number that a spreadsheet rewrote; "" where it cut some off; any other text as it is."""
+    if decimals := _WITH_DECIMALS.fullmatch(text):
+        return decimals[1]
+    if scientific := _SCIENTIFIC.fullmatch(text):
+        first, rest, exponent = scientific[1], scientific[2], int(scientific[3])
+        rest = rest[:exponent] + rest[exponent:].rstrip("0")
+        return first + rest if len(rest) == exponent else ""
+    return text
 
 
 def _only_number(text: str) -> str:

@@ -1,8 +1,7 @@
-"""The words of matching: steps, links, evidence."""
+"""The words of matching: steps, links, evidence, candidates, and what a decision says."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 
 
@@ -12,14 +11,18 @@ class Step(StrEnum):
     MANUAL = "manual"
     FORM = "form"
     CODE = "code"
+    IMPORT = "import"
+    CARD = "card"
     EMAIL = "email"
     PHONE = "phone"
 
 
 STRENGTH: Mapping[Step | None, int] = {
-    Step.MANUAL: 5,
-    Step.FORM: 4,
-    Step.CODE: 3,
+    Step.MANUAL: 7,
+    Step.FORM: 6,
+    Step.CODE: 5,
+    Step.IMPORT: 4,
+    Step.CARD: 3,
     Step.EMAIL: 2,
     Step.PHONE: 1,
     None: 0,
@@ -28,36 +31,71 @@ STRENGTH: Mapping[Step | None, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Whose the booking is. No user with `MANUAL`: an admin said that it is nobody's."""
+    """Whose the booking is. No user with `MANUAL`: an admin said that it belongs to no user."""
 
     user_id: int | None = None
     step: Step | None = None
-    version: datetime | None = None
-    """The version (aware UTC) of the snapshot that gave it; None where it had none."""
+
+
+class Reason(StrEnum):
+    """Why a user is only a candidate; the names of `match_candidates.reason`."""
+
+    RIVALS = "rivals"
+    """Somebody else fits as well."""
+    LATE_EMAIL = "late_email"
+    """The e-mail came to the card after we had seen it with its phone: whoever books online can write it there."""
+    EMAIL_ALONE = "email_alone"
+    """The salon lets an e-mail count only together with the phone (`MATCH_EMAIL_ALONE`)."""
+    HANDED_OVER = "handed_over"
+    """The booking was the user's, or named them, before the salon gave it to another client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Somebody whom the evidence names without settling it: an admin decides."""
+
+    user_id: int
+    step: Step
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """Who has *proved* the contacts of the booking's client.
+
+    `email_is_late`: the e-mail came to the client's card after we had seen the card with its phone and without it.
+    """
+
+    email_user_ids: frozenset[int] = frozenset()
+    phone_user_ids: frozenset[int] = frozenset()
+    email_is_late: bool = False
+
+
+NO_CONTACTS = Contacts()
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of one booking's people, already looked up.
 
-    `form_user_ids`: who booked this record through our form. `code_users`: user id -> the newest version at which her
-    code was seen in the comment. `email_user_ids`, `phone_user_ids`: whose *proved* contact the record carries.
-    `version`: of the record's newest believed snapshot. `contact_changed`: names the steps whose contact this change
-    replaced by another one; a link that rested on it has lost its ground.
+    `form_user_ids`: who booked this record through our form, or claimed it. `code_user_ids`: whom the comment names as
+    it stands; `earlier_code_user_ids`: whom it named before, as far as it was seen. `card_user_id`: whom an admin gave
+    the client's card to. `is_handed_over`: the salon once gave the record from one client to another; then forms and
+    codes count no more. `is_handing_over`: this very change does so.
     """
 
     form_user_ids: frozenset[int] = frozenset()
-    code_users: Mapping[int, datetime | None] | None = None
-    email_user_ids: frozenset[int] = frozenset()
-    phone_user_ids: frozenset[int] = frozenset()
-    version: datetime | None = None
-    contact_changed: frozenset[Step] = frozenset()
+    code_user_ids: frozenset[int] = frozenset()
+    earlier_code_user_ids: frozenset[int] = frozenset()
+    card_user_id: int | None = None
+    contacts: Contacts = NO_CONTACTS
+    is_handed_over: bool = False
+    is_handing_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The link as it now is, and the users between whom an admin must choose (empty: nothing to choose)."""
+    """The link as it now is, and whom an admin may choose from (empty: nothing to choose)."""
 
     link: Link
-    candidate_ids: frozenset[int] = frozenset()
-    candidate_step: Step | None = None
+    candidates: frozenset[Candidate] = frozenset()

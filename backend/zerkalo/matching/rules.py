@@ -1,93 +1,137 @@
 """Which user a booking belongs to. Pure.
 
-Steps, strongest first: a link an admin made, a record booked through our form, the code in the comment, the proved
-e-mail, the last ten digits of the proved phone. The first step at which anybody fits decides; if two fit there, the
-search stops and nobody is linked.
+Steps, strongest first: a link an admin made, a record booked through our form, the code in the comment, an import, a
+client's card that an admin gave to a user, the proved e-mail, the proved phone. The first step at which anybody fits
+decides; if several fit there, the search stops and nobody is linked. A link that stands gives way to a stronger one
+only, and to another code in the comment as it stands; nothing else takes a booking from somebody, and evidence that
+settles nothing undoes nothing (docs/decisions/0005).
 """
 
 import re
-from datetime import datetime
+from collections.abc import Collection
+from itertools import islice
 
-from zerkalo.kit.look_alikes import HYPHENS, as_latin
-from zerkalo.matching.model import STRENGTH, Evidence, Link, Match, Step
+from zerkalo.kit.look_alikes import CODE_LENGTH_MAX, CODE_LENGTH_MIN, HYPHENS, QUOTES, as_latin
+from zerkalo.matching.model import STRENGTH, Candidate, Contacts, Evidence, Link, Match, Reason, Step
 
-CODE_LENGTH = 8
-CODES_PER_COMMENT_MAX = 8
-"""A comment that names more codes than this is not a client's: the rest is passed over."""
+LABELS_PER_COMMENT_MAX = 8
+"""A comment that names more clients than this is not a client's: the rest is passed over."""
 
 _LABEL = as_latin("код клиента").replace(" ", r"\s*")
-_LABELLED_CODE = re.compile(
-    rf"{_LABEL}[\s:：;.,=№#{HYPHENS}(\[«\"']{{0,8}}"
-    rf"((?:[A-Z0-9]{{{CODE_LENGTH}}}|[A-Z0-9](?:(?:[^\S\r\n]|[{HYPHENS}]){{0,2}}[A-Z0-9]){{{CODE_LENGTH - 1}}}))"
-    r"(?![A-Z0-9])"
+_WORD = r"[A-Z0-9]+(?![^\W_])"
+_BETWEEN = rf"(?:[^\S\r\n]|[{HYPHENS}]){{1,3}}"
+_LABELLED = re.compile(
+    rf"{_LABEL}[\s:：;.,=№#(\[{HYPHENS}{QUOTES}]{{0,12}}({_WORD}(?:{_BETWEEN}{_WORD}){{0,{CODE_LENGTH_MAX - 1}}})"
 )
+_WORDS = re.compile(r"[A-Z0-9]+")
 
 
 def codes_in(comment: str) -> tuple[str, ...]:
-    """The client codes that a comment names after «Код клиента», canonical (8 of A-Z0-9), in order, without repeats.
+    """The client codes that a comment may name after «Код клиента», canonical (4 to 20 of A-Z0-9), without repeats.
 
-    Case, spaces and the colon don't matter; Cyrillic letters that look like Latin ones are taken for them. Whether a
-    code is anybody's is not known here. At most `CODES_PER_COMMENT_MAX`.
+    Nobody marks where a code ends: the word after the label is a reading, and so is that word joined with the next
+    ones while it is no longer than 20. Of each label the longest reading comes first; of those that are somebody's it
+    counts (`longest`). Case, spaces, the colon, quotes and Markdown marks don't matter; Cyrillic letters that look
+    like Latin ones are read as those.
     """
     if not any(letter in comment for letter in "КкKk"):
         return ()
-    found = (re.sub(r"[^A-Z0-9]", "", match.group(1)) for match in _LABELLED_CODE.finditer(as_latin(comment)))
-    return tuple(dict.fromkeys(found))[:CODES_PER_COMMENT_MAX]
+    labels = islice(_LABELLED.finditer(as_latin(comment)), LABELS_PER_COMMENT_MAX)
+    return tuple(dict.fromkeys(code for label in labels for code in _readings(label[1])))
 
 
-def decide_match(current: Link, evidence: Evidence) -> Match:
-    """The link that `evidence` leaves: a stronger one replaces a weaker one, of equal strength the newer snapshot's.
+def longest(codes: Collection[str]) -> frozenset[str]:
+    """Of codes that are somebody's, those that no other one begins with: the longest reading of a label counts."""
+    return frozenset(
+        code for code in codes if not any(other != code and other.startswith(code) for other in codes)
+    )
 
-    What an admin decided stays. An ambiguous step links nobody and ends a weaker link, which rests on a search that would
-    not have come so far. A link by e-mail or phone ends when the record now carries another contact in that place,
-    since it would show one person's visits to another.
+
+def decide_match(held: Link, evidence: Evidence, *, email_counts_alone: bool = True) -> Match:
+    """The link that `evidence` leaves, and the candidates beside it.
+
+    What an admin decided about the booking stays. `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`.
     """
-    if current.step is Step.MANUAL:
-        return Match(current)
-    held = Link() if current.step in evidence.contact_changed else current
-    step, user_ids, version = _first_hit(evidence)
-    if step is None:
+    if held.step is Step.MANUAL:
         return Match(held)
+    former = frozenset[Candidate]()
+    if evidence.is_handing_over:
+        if held.user_id is not None and held.step is not None:
+            former = frozenset({Candidate(held.user_id, held.step, Reason.HANDED_OVER)})
+        held = Link()
+    found, candidates = _first_hit(evidence, email_counts_alone=email_counts_alone)
+    link = found if _wins(found, held, evidence) else held
+    beside = {
+        one for one in former | candidates if one.reason is Reason.RIVALS or one.user_id != link.user_id
+    }
+    return Match(link, frozenset(beside))
+
+
+def _first_hit(evidence: Evidence, *, email_counts_alone: bool) -> tuple[Link, frozenset[Candidate]]:
+    """The link that the strongest step gives by itself, and whom it leaves to an admin."""
+    passed_over = frozenset[Candidate]()
+    for step, user_ids in (
+        (Step.FORM, evidence.form_user_ids),
+        (Step.CODE, evidence.code_user_ids or evidence.earlier_code_user_ids),
+    ):
+        if evidence.is_handed_over or evidence.is_handing_over:
+            passed_over |= _as_candidates(user_ids, step, Reason.HANDED_OVER)
+        elif user_ids:
+            return _one_of(user_ids, step)
+    if evidence.card_user_id is not None:
+        return Link(evidence.card_user_id, Step.CARD), passed_over
+    link, candidates = _weigh(evidence.contacts, email_counts_alone=email_counts_alone)
+    return link, passed_over | candidates
+
+
+def _weigh(contacts: Contacts, *, email_counts_alone: bool) -> tuple[Link, frozenset[Candidate]]:
+    """Weigh e-mail and phone together: they link where they name one person."""
+    by_email, by_phone = contacts.email_user_ids, contacts.phone_user_ids
+    if by_email & by_phone:
+        # Of a family that shares a phone, the e-mail names one.
+        return _one_of(by_email & by_phone, Step.EMAIL)
+    if by_email and by_phone:
+        rivals = _as_candidates(by_email, Step.EMAIL, Reason.RIVALS)
+        return Link(), rivals | _as_candidates(by_phone, Step.PHONE, Reason.RIVALS)
+    if by_phone:
+        return _one_of(by_phone, Step.PHONE)
+    if by_email and contacts.email_is_late:
+        return Link(), _as_candidates(by_email, Step.EMAIL, Reason.LATE_EMAIL)
+    if by_email and not email_counts_alone:
+        return Link(), _as_candidates(by_email, Step.EMAIL, Reason.EMAIL_ALONE)
+    return _one_of(by_email, Step.EMAIL) if by_email else (Link(), frozenset())
+
+
+def _one_of(user_ids: frozenset[int], step: Step) -> tuple[Link, frozenset[Candidate]]:
     if len(user_ids) > 1:
-        return Match(held if _withstands(held, step) else Link(), user_ids, step)
+        return Link(), _as_candidates(user_ids, step, Reason.RIVALS)
     (user_id,) = user_ids
-    found = Link(user_id, step, version)
-    return Match(found if _wins(found, held) else held)
+    return Link(user_id, step), frozenset()
 
 
-def _first_hit(evidence: Evidence) -> tuple[Step | None, frozenset[int], datetime | None]:
-    if evidence.form_user_ids:
-        return Step.FORM, evidence.form_user_ids, evidence.version
-    if evidence.code_users:
-        newest = max(evidence.code_users.values(), key=_order)
-        # Codes of several people seen at different times: the newest comment speaks.
-        named = frozenset(
-            user for user, seen in evidence.code_users.items() if _order(seen) == _order(newest)
-        )
-        return Step.CODE, named, newest
-    if evidence.email_user_ids:
-        return Step.EMAIL, evidence.email_user_ids, evidence.version
-    if evidence.phone_user_ids:
-        return Step.PHONE, evidence.phone_user_ids, evidence.version
-    return None, frozenset(), None
+def _as_candidates(user_ids: frozenset[int], step: Step, reason: Reason) -> frozenset[Candidate]:
+    return frozenset(Candidate(user_id, step, reason) for user_id in user_ids)
 
 
-def _withstands(held: Link, ambiguous: Step) -> bool:
-    """Whether a link stays although several users fit at a step.
+def _wins(found: Link, held: Link, evidence: Evidence) -> bool:
+    """Whether a link that was found replaces the one that stands.
 
-    Two codes in one comment end a link by either of them, or it would depend on which comment arrived first. A phone
-    that a second person proves later takes nothing from the first.
+    Of equal strength only a code does that stands in the comment now: it is newer evidence about this very visit. A
+    contact that changes hands is none.
     """
-    if held.step is ambiguous:
-        return ambiguous is not Step.CODE
-    return STRENGTH[held.step] > STRENGTH[ambiguous]
-
-
-def _wins(found: Link, held: Link) -> bool:
     if STRENGTH[found.step] != STRENGTH[held.step]:
         return STRENGTH[found.step] > STRENGTH[held.step]
-    return _order(found.version) >= _order(held.version)
+    return found.step is Step.CODE and found.user_id in evidence.code_user_ids
 
 
-def _order(version: datetime | None) -> float:
-    return version.timestamp() if version is not None else float("-inf")
+def _readings(words: str) -> list[str]:
+    """The word and its joinings with the next ones, longest first."""
+    readings: list[str] = []
+    joined = ""
+    for word in _WORDS.findall(words):
+        joined += word
+        if len(joined) > CODE_LENGTH_MAX:
+            break
+        if len(joined) >= CODE_LENGTH_MIN:
+            readings.append(joined)
+    return readings[::-1]

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from zerkalo.db.pool import Connection
+from zerkalo.matching.model import Candidate
 
 Key = tuple[int, int]
 """(company, record)."""
@@ -55,22 +56,23 @@ async def _learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
 
 
 async def replace_candidates(
-    conn: Connection, candidates: Mapping[int, tuple[frozenset[int], str | None]], *, now: datetime
+    conn: Connection, candidates: Mapping[int, frozenset[Candidate]], *, now: datetime
 ) -> None:
-    """Write who might be whose: booking id -> (user ids, step). An empty set clears what stood there."""
+    """Write who might be whose, by booking id. An empty set clears what stood there."""
     if not candidates:
         return
     await conn.execute("delete from match_candidates where booking_id = any(%s)", [list(candidates)])
     rows = [
-        {"b": booking_id, "u": user_id, "s": step}
-        for booking_id, (user_ids, step) in candidates.items()
-        for user_id in sorted(user_ids)
+        {"b": booking_id, "u": one.user_id, "s": one.step}
+        for booking_id, found in candidates.items()
+        for one in sorted(found, key=lambda one: (one.user_id, one.step))
     ]
     if rows:
         await conn.execute(
             """
             insert into match_candidates (booking_id, user_id, step, created_at)
             select b, u, s, %s from jsonb_to_recordset(%s::jsonb) as x (b bigint, u bigint, s text)
+            on conflict do nothing
             """,
             [now, msgspec.json.encode(rows).decode()],
         )

@@ -58,7 +58,7 @@ async def _link(
     await _check_user(conn, user_id)
     if (before.user_id, before.matched_by) != (user_id, MatchedBy.MANUAL):
         await bookings.link(conn, booking_id, user_id, MatchedBy.MANUAL, now=now)
-        await matching.replace_candidates(conn, {booking_id: (frozenset(), None)}, now=now)
+        await matching.replace_candidates(conn, {booking_id: frozenset()}, now=now)
         await settle_bookings_by_id(conn, [booking_id], policy, now)
         action = "booking.unlink" if user_id is None else "booking.link"
         details = {"user_id": user_id, "before": before.user_id, "before_by": before.matched_by}

@@ -7,10 +7,12 @@ from msgspec.structs import replace
 
 from zerkalo.bookings.merge_rules import masked
 from zerkalo.bookings.model import MatchedBy, Row
+from zerkalo.clients.model import Person
+from zerkalo.clients.rules import is_other_person
 from zerkalo.db.pool import Connection
 from zerkalo.matching import store as matching
-from zerkalo.matching.model import Evidence, Link, Match, Step
-from zerkalo.matching.rules import decide_match
+from zerkalo.matching.model import Contacts, Evidence, Link, Match, Step
+from zerkalo.matching.rules import codes_in, decide_match, longest
 from zerkalo.users.model import MatchUser
 from zerkalo.users.store import users_for_matching
 
@@ -59,7 +61,7 @@ class Linker:
         row = self._rows[key]
         if row.erased_at is not None:
             return masked(row)
-        current = Link(row.user_id, Step(row.matched_by) if row.matched_by else None, row.matched_version)
+        current = Link(row.user_id, Step(row.matched_by) if row.matched_by else None)
         match = decide_match(current, self._evidence(key, row, before))
         self._matches[key] = match
         link = match.link
@@ -67,38 +69,37 @@ class Linker:
             row,
             user_id=link.user_id,
             matched_by=MatchedBy(link.step) if link.step else None,
-            matched_version=link.version,
+            matched_version=None,
             user_code=self._users[link.user_id].unique_code if link.user_id is not None else None,
         )
 
     async def remember_candidates(self, conn: Connection, ids: Mapping[Key, int], *, now: datetime) -> None:
         """Write between whom an admin must choose. A new booking with nobody to choose from costs nothing."""
         found = {
-            ids[key]: (match.candidate_ids, match.candidate_step)
+            ids[key]: match.candidates
             for key, match in self._matches.items()
-            if match.candidate_ids or self._rows[key].id is not None
+            if match.candidates or self._rows[key].id is not None
         }
         await matching.replace_candidates(conn, found, now=now)
 
     def _evidence(self, key: Key, row: Row, before: Row | None) -> Evidence:
-        seen = zip(row.match_codes, row.match_code_versions, strict=True)
-        code_users: dict[int, datetime | None] = {}
-        for code, version in seen:
-            user_id = self._by_code.get(code)
-            if user_id is not None:
-                code_users[user_id] = _newest(code_users.get(user_id), version)
+        known = [code for code in row.match_codes if code in self._by_code]
+        # What the comment names has been learned; most comments name nobody, and reading them costs.
+        now = set(codes_in(row.comment)) if known else set[str]()
+        by_email, by_phone = row.match_email or "", row.match_phone10 or ""
         return Evidence(
             form_user_ids=self._form.get(key, frozenset()),
-            code_users=code_users,
-            email_user_ids=self._by_email.get(row.match_email, frozenset())
-            if row.match_email
-            else frozenset(),
-            phone_user_ids=self._by_phone10.get(row.match_phone10, frozenset())
-            if row.match_phone10
-            else frozenset(),
-            version=row.vendor_changed_at,
-            contact_changed=_contact_changed(row, before),
+            code_user_ids=self._named(code for code in known if code in now),
+            earlier_code_user_ids=self._named(known),
+            contacts=Contacts(
+                self._by_email.get(by_email, frozenset()), self._by_phone10.get(by_phone, frozenset())
+            ),
+            is_handing_over=_rests_on_contact(before) and is_other_person(_person(before), _person(row)),
         )
+
+    def _named(self, codes: Iterable[str]) -> frozenset[int]:
+        """Whom codes that are somebody's name."""
+        return frozenset(self._by_code[code] for code in longest(set(codes)))
 
 
 def _codes_of(user: MatchUser) -> tuple[str, ...]:
@@ -113,17 +114,9 @@ def _grouped(pairs: Iterable[tuple[str | None, int]]) -> dict[str, frozenset[int
     return {value: frozenset(user_ids) for value, user_ids in grouped.items()}
 
 
-def _contact_changed(row: Row, before: Row | None) -> frozenset[Step]:
-    if before is None:
-        return frozenset()
-    changed = {
-        Step.EMAIL: before.match_email is not None and row.match_email != before.match_email,
-        Step.PHONE: before.match_phone10 is not None and row.match_phone10 != before.match_phone10,
-    }
-    return frozenset(step for step, did in changed.items() if did)
+def _rests_on_contact(row: Row | None) -> bool:
+    return row is not None and row.matched_by in (MatchedBy.EMAIL, MatchedBy.PHONE)
 
 
-def _newest(first: datetime | None, second: datetime | None) -> datetime | None:
-    if first is None or second is None:
-        return first or second
-    return max(first, second)
+def _person(row: Row | None) -> Person:
+    return Person(row.match_phone10, row.match_email) if row is not None else Person()

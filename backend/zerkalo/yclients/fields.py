@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from zerkalo.kit.contact import comparable_email
+
 ID_MAX = 2**63 - 1
 ROUBLES_MAX = 10**9
 MONEY_DECIMALS_MAX = 40
@@ -166,7 +168,7 @@ def text(value: Any) -> str:
 
 def email(value: Any) -> str | None:
     """Return an e-mail address, stripped, in lower case; None where there is none or it is endless."""
-    address = text(value).strip().lower()
+    address = comparable_email(text(value))
     return address if 0 < len(address) <= EMAIL_CHARACTERS_MAX else None
 
 

@@ -34,8 +34,13 @@ def test_chance_is_handed_in_by_a_test_and_secure_otherwise() -> None:
         ("ABC12345", "ABC12345"),
         (" abc-123 45 ", "ABC12345"),
         ("АВС12345", "ABC12345"),  # Cyrillic
-        ("ABC1234", None),
-        ("ABC123456", None),
+        ("`abc12345`", "ABC12345"),
+        ("**ABC12345**", "ABC12345"),
+        ("«ABC12345»", "ABC12345"),
+        ("ab12", "AB12"),  # an import's own
+        ("A" * 20, "A" * 20),
+        ("AB1", None),
+        ("A" * 21, None),
         ("ABC1234Ж", None),
         ("", None),
         ("ABC1234\x00", None),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerkalo.kit.contact import canonical_email
+from zerkalo.kit.contact import canonical_email, comparable_email
 from zerkalo.kit.language import language_of
 
 
@@ -33,6 +33,24 @@ def test_the_canonical_form_is_its_own(text: str) -> None:
     email = canonical_email(text)
 
     assert email is None or (canonical_email(email) == email and email == email.lower())
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "вася@почта.рф",
+        " Вася@Почта.РФ ",
+        "вася@xn--80a1acny.xn--p1ai",
+        "ВАСЯ@XN--80A1ACNY.XN--P1AI",
+    ],
+)
+def test_both_spellings_of_a_domain_beyond_ascii_are_one_email(typed: str) -> None:
+    assert comparable_email(typed) == canonical_email("вася@почта.рф")
+
+
+@given(st.emails())
+def test_an_email_of_a_record_is_compared_as_an_account_stores_it(email: str) -> None:
+    assert comparable_email(email) == (canonical_email(email) or email.lower())
 
 
 @pytest.mark.parametrize(

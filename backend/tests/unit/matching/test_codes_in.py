@@ -2,7 +2,7 @@
 
 import pytest
 
-from zerkalo.matching.rules import CODES_PER_COMMENT_MAX, codes_in
+from zerkalo.matching.rules import LABELS_PER_COMMENT_MAX, codes_in, longest
 
 
 @pytest.mark.parametrize(
@@ -38,10 +38,39 @@ from zerkalo.matching.rules import CODES_PER_COMMENT_MAX, codes_in
         "Код клиента:\tABC\t12345",
         "Код\u2009клиента: ABC\u202f12345",
         "\ufeffКод клиента\u200b: \u200eABC\u200b123\u00ad45",  # copied from a page
+        "Код клиента: `ABC12345`",
+        "`Код клиента: ABC12345`",
+        "**Код клиента:** `ABC12345`",
+        "Код клиента: **ABC12345**",
+        "Код клиента: _ABC12345_",
+        "Код клиента: „ABC12345“",
+        "Код клиента: 'ABC12345'",
     ],
 )
 def test_code_is_found_however_it_is_written(comment: str) -> None:
-    assert codes_in(comment) == ("ABC12345",)
+    assert codes_in(comment)[0] == "ABC12345"
+
+
+@pytest.mark.parametrize(
+    ("comment", "readings"),
+    [
+        ("Код клиента: AB12", ("AB12",)),
+        ("Код клиента: ABCDE67890ABCDE67890", ("ABCDE67890ABCDE67890",)),
+        ("Код клиента: ABC 12345 VIP", ("ABC12345VIP", "ABC12345")),
+        ("Код клиента: ABCD-EFGH-1234, VIP", ("ABCDEFGH1234", "ABCDEFGH", "ABCD")),
+        ("Код клиента: ABCDE67890 ABCDE67890 1", ("ABCDE67890ABCDE67890", "ABCDE67890")),
+        ("Код клиента: ABC12345\nVIP", ("ABC12345",)),
+    ],
+)
+def test_a_code_may_end_with_each_word_and_the_longest_reading_comes_first(
+    comment: str, readings: tuple[str, ...]
+) -> None:
+    assert codes_in(comment) == readings
+
+
+def test_of_two_readings_that_are_somebodys_the_longest_counts() -> None:
+    assert longest({"ABC12345", "ABC12345VIP", "XYZ1"}) == {"ABC12345VIP", "XYZ1"}
+    assert longest(set()) == set()
 
 
 @pytest.mark.parametrize(
@@ -52,8 +81,9 @@ def test_code_is_found_however_it_is_written(comment: str) -> None:
         "Код: ABC12345",
         "Код клиента",
         "Код клиента: ",
-        "Код клиента: ABC1234",
-        "Код клиента: ABC123456",
+        "Код клиента: ABC",
+        "Код клиента: ABCDE67890ABCDE678901",
+        "Код клиента: ABC1234Ж",
         "Код клиента: забыла",
         "код клиента спросить ABC12345 позже",
         "Заказ ABC12345 для клиента",
@@ -72,7 +102,7 @@ def test_several_codes_come_in_order_without_repeats() -> None:
 def test_codes_are_bounded() -> None:
     comment = " ".join(f"Код клиента: AAAA{n:04}." for n in range(50))
 
-    assert len(codes_in(comment)) == CODES_PER_COMMENT_MAX
+    assert len(codes_in(comment)) == LABELS_PER_COMMENT_MAX
 
 
 @pytest.mark.timeout(5)

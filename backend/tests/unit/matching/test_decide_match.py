@@ -1,41 +1,50 @@
 """Whose booking: contract, section 5, a line each."""
 
-from datetime import datetime
-
 import pytest
 
-from tests.support.showings import at
-from zerkalo.matching.model import Evidence, Link, Match, Step
+from zerkalo.matching.model import Candidate, Contacts, Evidence, Link, Match, Reason, Step
 from zerkalo.matching.rules import decide_match
 
 ANNA, VERA, OLGA = 1, 2, 3
 NOBODY = Link()
 
 
-def found(version: int | None = 5, *, form=(), codes=None, email=(), phone=(), changed=()) -> Evidence:
-    seen: dict[int, datetime | None] = {
-        user: None if second is None else at(second) for user, second in (codes or {}).items()
-    }
-    return Evidence(
-        frozenset(form), seen, frozenset(email), frozenset(phone), at(version) if version is not None else None, frozenset(changed)
-    )  # fmt: skip
+def found(
+    *, form=(), codes=(), earlier=(), card=None, email=(), phone=(), late=False, given=False, giving=False
+) -> Evidence:
+    contacts = Contacts(frozenset(email), frozenset(phone), late)
+    return Evidence(frozenset(form), frozenset(codes), frozenset(earlier), card, contacts, given, giving)
+
+
+def rivals(step: Step, *user_ids: int) -> frozenset[Candidate]:
+    return frozenset(Candidate(user_id, step, Reason.RIVALS) for user_id in user_ids)
+
+
+def only(user_id: int, step: Step, reason: Reason) -> frozenset[Candidate]:
+    return frozenset({Candidate(user_id, step, reason)})
 
 
 @pytest.mark.parametrize(
     ("evidence", "link"),
     [
         (found(), NOBODY),
-        (found(phone=[ANNA]), Link(ANNA, Step.PHONE, at(5))),
-        (found(email=[ANNA]), Link(ANNA, Step.EMAIL, at(5))),
-        (found(codes={ANNA: 3}), Link(ANNA, Step.CODE, at(3))),
-        (found(form=[ANNA]), Link(ANNA, Step.FORM, at(5))),
+        (found(phone=[ANNA]), Link(ANNA, Step.PHONE)),
+        (found(email=[ANNA]), Link(ANNA, Step.EMAIL)),
+        (found(email=[ANNA], phone=[ANNA]), Link(ANNA, Step.EMAIL)),
+        (found(card=ANNA), Link(ANNA, Step.CARD)),
+        (found(codes=[ANNA]), Link(ANNA, Step.CODE)),
+        (found(earlier=[ANNA]), Link(ANNA, Step.CODE)),
+        (found(form=[ANNA]), Link(ANNA, Step.FORM)),
         # The first hit wins
-        (found(phone=[OLGA], email=[ANNA]), Link(ANNA, Step.EMAIL, at(5))),
-        (found(phone=[OLGA], email=[VERA], codes={ANNA: 5}), Link(ANNA, Step.CODE, at(5))),
-        (found(phone=[OLGA], email=[VERA], codes={VERA: 5}, form=[ANNA]), Link(ANNA, Step.FORM, at(5))),
-        # The newest comment speaks
-        (found(codes={ANNA: 3, VERA: 5}), Link(VERA, Step.CODE, at(5))),
-        (found(codes={ANNA: None, VERA: 5}), Link(VERA, Step.CODE, at(5))),
+        (found(phone=[OLGA], email=[VERA], card=ANNA), Link(ANNA, Step.CARD)),
+        (found(phone=[OLGA], email=[VERA], card=VERA, codes=[ANNA]), Link(ANNA, Step.CODE)),
+        (found(phone=[OLGA], email=[VERA], codes=[VERA], form=[ANNA]), Link(ANNA, Step.FORM)),
+        # The comment speaks as it stands
+        (found(earlier=[ANNA], codes=[VERA]), Link(VERA, Step.CODE)),
+        # Of a family that shares a phone, the e-mail names one
+        (found(email=[ANNA], phone=[ANNA, VERA]), Link(ANNA, Step.EMAIL)),
+        # A late e-mail counts together with the phone
+        (found(email=[ANNA], phone=[ANNA], late=True), Link(ANNA, Step.EMAIL)),
     ],
 )
 def test_a_new_booking_belongs_to_the_first_hit(evidence: Evidence, link: Link) -> None:
@@ -43,64 +52,117 @@ def test_a_new_booking_belongs_to_the_first_hit(evidence: Evidence, link: Link) 
 
 
 @pytest.mark.parametrize(
-    ("evidence", "between", "step"),
+    ("evidence", "candidates"),
     [
-        (found(phone=[ANNA, VERA]), {ANNA, VERA}, Step.PHONE),
-        (found(codes={ANNA: 5, VERA: 5}), {ANNA, VERA}, Step.CODE),
-        (found(codes={ANNA: 5, VERA: 5}, email=[OLGA], phone=[OLGA]), {ANNA, VERA}, Step.CODE),
-        (found(codes={ANNA: 5, VERA: 5, OLGA: 3}), {ANNA, VERA}, Step.CODE),
+        (found(phone=[ANNA, VERA]), rivals(Step.PHONE, ANNA, VERA)),
+        (found(codes=[ANNA, VERA]), rivals(Step.CODE, ANNA, VERA)),
+        (found(codes=[ANNA, VERA], card=OLGA, email=[OLGA], phone=[OLGA]), rivals(Step.CODE, ANNA, VERA)),
+        (found(earlier=[ANNA, VERA]), rivals(Step.CODE, ANNA, VERA)),
+        (found(form=[ANNA, VERA], codes=[OLGA]), rivals(Step.FORM, ANNA, VERA)),
+        # Contacts that name two people
+        (found(email=[ANNA], phone=[VERA]), rivals(Step.EMAIL, ANNA) | rivals(Step.PHONE, VERA)),
+        (found(email=[ANNA], phone=[VERA], late=True), rivals(Step.EMAIL, ANNA) | rivals(Step.PHONE, VERA)),
+        # An e-mail that came late, or that does not count alone
+        (found(email=[ANNA], late=True), only(ANNA, Step.EMAIL, Reason.LATE_EMAIL)),
     ],
 )
-def test_two_who_fit_at_one_step_end_the_search(evidence: Evidence, between: set[int], step: Step) -> None:
-    assert decide_match(NOBODY, evidence) == Match(NOBODY, frozenset(between), step)
+def test_evidence_that_settles_nothing_links_nobody(
+    evidence: Evidence, candidates: frozenset[Candidate]
+) -> None:
+    assert decide_match(NOBODY, evidence) == Match(NOBODY, candidates)
+
+
+def test_an_email_counts_only_with_the_phone_where_the_salon_says_so() -> None:
+    alone = decide_match(NOBODY, found(email=[ANNA]), email_counts_alone=False)
+    with_phone = decide_match(NOBODY, found(email=[ANNA], phone=[ANNA]), email_counts_alone=False)
+
+    assert alone == Match(NOBODY, only(ANNA, Step.EMAIL, Reason.EMAIL_ALONE))
+    assert with_phone == Match(Link(ANNA, Step.EMAIL))
 
 
 @pytest.mark.parametrize(
     ("held", "evidence", "link"),
     [
-        # A stronger link replaces a weaker one, whatever the versions
-        (Link(ANNA, Step.PHONE, at(9)), found(3, email=[VERA]), Link(VERA, Step.EMAIL, at(3))),
-        (Link(ANNA, Step.EMAIL, at(9)), found(codes={VERA: 3}), Link(VERA, Step.CODE, at(3))),
-        (Link(ANNA, Step.CODE, at(9)), found(3, form=[VERA]), Link(VERA, Step.FORM, at(3))),
-        (Link(ANNA, None, None), found(3, phone=[VERA]), Link(VERA, Step.PHONE, at(3))),
+        # A stronger link replaces a weaker one
+        (Link(ANNA, Step.PHONE), found(email=[VERA]), Link(VERA, Step.EMAIL)),
+        (Link(ANNA, Step.EMAIL), found(card=VERA), Link(VERA, Step.CARD)),
+        (Link(ANNA, Step.CARD), found(codes=[VERA]), Link(VERA, Step.CODE)),
+        (Link(ANNA, Step.IMPORT), found(codes=[VERA]), Link(VERA, Step.CODE)),
+        (Link(ANNA, Step.IMPORT), found(earlier=[VERA]), Link(VERA, Step.CODE)),
+        (Link(ANNA, Step.CODE), found(form=[VERA]), Link(VERA, Step.FORM)),
+        (Link(ANNA, None), found(phone=[VERA]), Link(VERA, Step.PHONE)),
+        (Link(ANNA, Step.PHONE), found(email=[ANNA], phone=[ANNA]), Link(ANNA, Step.EMAIL)),
         # never the reverse
-        (Link(ANNA, Step.EMAIL, at(1)), found(9, phone=[VERA]), Link(ANNA, Step.EMAIL, at(1))),
-        (Link(ANNA, Step.CODE, at(1)), found(9, email=[VERA]), Link(ANNA, Step.CODE, at(1))),
-        (Link(ANNA, Step.FORM, at(1)), found(9, codes={VERA: 9}), Link(ANNA, Step.FORM, at(1))),
-        # of equal strength the newer snapshot's
-        (Link(ANNA, Step.CODE, at(3)), found(codes={VERA: 5}), Link(VERA, Step.CODE, at(5))),
-        (Link(ANNA, Step.CODE, at(5)), found(codes={VERA: 3}), Link(ANNA, Step.CODE, at(5))),
-        (Link(ANNA, Step.PHONE, at(3)), found(5, phone=[VERA]), Link(VERA, Step.PHONE, at(5))),
-        # a comment that names nobody undoes nothing, and so does a contact that is nobody's
-        (Link(ANNA, Step.CODE, at(3)), found(5), Link(ANNA, Step.CODE, at(3))),
-        (Link(ANNA, Step.EMAIL, at(3)), found(5), Link(ANNA, Step.EMAIL, at(3))),
-        # what an admin decided stays, also that it is nobody's
-        (Link(ANNA, Step.MANUAL), found(form=[VERA]), Link(ANNA, Step.MANUAL)),
+        (Link(ANNA, Step.EMAIL), found(phone=[VERA]), Link(ANNA, Step.EMAIL)),
+        (Link(ANNA, Step.CARD), found(email=[VERA]), Link(ANNA, Step.CARD)),
+        (Link(ANNA, Step.IMPORT), found(card=VERA), Link(ANNA, Step.IMPORT)),
+        (Link(ANNA, Step.CODE), found(card=VERA), Link(ANNA, Step.CODE)),
+        (Link(ANNA, Step.FORM), found(codes=[VERA]), Link(ANNA, Step.FORM)),
+        # A number or an address that changes hands takes no past along
+        (Link(ANNA, Step.PHONE), found(phone=[VERA]), Link(ANNA, Step.PHONE)),
+        (Link(ANNA, Step.EMAIL), found(email=[VERA]), Link(ANNA, Step.EMAIL)),
+        (Link(ANNA, Step.CARD), found(card=VERA), Link(ANNA, Step.CARD)),
+        (Link(ANNA, Step.FORM), found(form=[VERA]), Link(ANNA, Step.FORM)),
+        # Of equal strength only a code in the comment as it stands
+        (Link(ANNA, Step.CODE), found(codes=[VERA]), Link(VERA, Step.CODE)),
+        (Link(ANNA, Step.CODE), found(earlier=[VERA]), Link(ANNA, Step.CODE)),
+        # A comment that names nobody undoes nothing, and so does a contact that is nobody's
+        (Link(ANNA, Step.CODE), found(), Link(ANNA, Step.CODE)),
+        (Link(ANNA, Step.EMAIL), found(), Link(ANNA, Step.EMAIL)),
+        # What an admin decided stays, also that it is nobody's
+        (Link(ANNA, Step.MANUAL), found(form=[VERA], giving=True), Link(ANNA, Step.MANUAL)),
         (Link(None, Step.MANUAL), found(form=[VERA]), Link(None, Step.MANUAL)),
-        # the contact that gave the link is another one now
-        (Link(ANNA, Step.PHONE, at(3)), found(5, changed=[Step.PHONE]), NOBODY),
-        (Link(ANNA, Step.EMAIL, at(3)), found(5, phone=[VERA], changed=[Step.EMAIL]), Link(VERA, Step.PHONE, at(5))),
-        (Link(ANNA, Step.CODE, at(3)), found(5, changed=[Step.EMAIL, Step.PHONE]), Link(ANNA, Step.CODE, at(3))),
     ],
-)  # fmt: skip
-def test_a_link_that_stands_gives_way_only_to_a_stronger_or_newer_one(
+)
+def test_a_link_that_stands_gives_way_only_to_a_stronger_one_or_a_newer_comment(
     held: Link, evidence: Evidence, link: Link
 ) -> None:
     assert decide_match(held, evidence) == Match(link)
 
 
 @pytest.mark.parametrize(
-    ("held", "evidence", "link"),
+    ("held", "evidence"),
     [
-        (Link(ANNA, Step.FORM, at(1)), found(codes={VERA: 5, OLGA: 5}), Link(ANNA, Step.FORM, at(1))),
-        (Link(ANNA, Step.CODE, at(1)), found(codes={ANNA: 5, OLGA: 5}), NOBODY),
-        (Link(ANNA, Step.EMAIL, at(1)), found(codes={VERA: 5, OLGA: 5}), NOBODY),
-        (Link(ANNA, Step.EMAIL, at(1)), found(phone=[VERA, OLGA]), Link(ANNA, Step.EMAIL, at(1))),
-        (Link(ANNA, Step.PHONE, at(1)), found(phone=[ANNA, OLGA]), Link(ANNA, Step.PHONE, at(1))),
+        (Link(ANNA, Step.FORM), found(codes=[VERA, OLGA])),
+        (Link(ANNA, Step.CODE), found(codes=[ANNA, OLGA])),
+        (Link(ANNA, Step.EMAIL), found(codes=[VERA, OLGA])),
+        (Link(ANNA, Step.EMAIL), found(phone=[VERA, OLGA])),
+        (Link(ANNA, Step.PHONE), found(phone=[ANNA, OLGA])),
+        (Link(ANNA, Step.PHONE), found(email=[OLGA], phone=[ANNA])),
+        (Link(ANNA, Step.EMAIL), found(email=[ANNA], phone=[OLGA])),
     ],
 )
-def test_an_ambiguous_step_ends_only_what_rests_below_it(held: Link, evidence: Evidence, link: Link) -> None:
+def test_evidence_that_settles_nothing_undoes_nothing(held: Link, evidence: Evidence) -> None:
     match = decide_match(held, evidence)
 
-    assert match.link == link
-    assert len(match.candidate_ids) == 2
+    assert match.link == held
+    assert len(match.candidates) == 2
+
+
+@pytest.mark.parametrize("step", [Step.FORM, Step.CODE, Step.IMPORT, Step.CARD, Step.EMAIL, Step.PHONE])
+def test_a_booking_that_is_handed_over_leaves_its_holder_a_candidate(step: Step) -> None:
+    match = decide_match(Link(ANNA, step), found(giving=True, given=True))
+
+    assert match == Match(NOBODY, only(ANNA, step, Reason.HANDED_OVER))
+
+
+def test_a_booking_that_is_handed_over_goes_by_the_new_clients_card_and_contacts() -> None:
+    held = Link(ANNA, Step.CODE)
+    former = only(ANNA, Step.CODE, Reason.HANDED_OVER)
+
+    by_phone = decide_match(held, found(codes=[ANNA], phone=[VERA], giving=True, given=True))
+    by_card = decide_match(held, found(codes=[ANNA], card=VERA, giving=True, given=True))
+    back = decide_match(held, found(codes=[ANNA], phone=[ANNA], giving=True, given=True))
+
+    assert by_phone == Match(Link(VERA, Step.PHONE), former)
+    assert by_card == Match(Link(VERA, Step.CARD), former)
+    assert back == Match(Link(ANNA, Step.PHONE))
+
+
+def test_codes_and_forms_never_count_again_once_a_booking_was_handed_over() -> None:
+    match = decide_match(NOBODY, found(form=[ANNA], codes=[VERA], given=True))
+
+    assert match.link == NOBODY
+    assert match.candidates == only(ANNA, Step.FORM, Reason.HANDED_OVER) | only(
+        VERA, Step.CODE, Reason.HANDED_OVER
+    )

@@ -111,7 +111,7 @@ def _person(
         return BadLine(line, "phone is no phone number")
     code = canonical_code(row["unique_code"])
     if row["unique_code"] and code is None:
-        return BadLine(line, "unique_code is not 8 letters and digits")
+        return BadLine(line, "unique_code is not 4 to 20 letters and digits")
     if len(row["name"]) > NAME_CHARS_MAX:
         return BadLine(line, f"name is longer than {NAME_CHARS_MAX} characters")
     if email is None and phone is None and code is None:
