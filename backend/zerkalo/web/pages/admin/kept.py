@@ -1,11 +1,12 @@
-"""Answers kept for a little while, so that a page never waits for what takes long."""
+"""Figures kept for a little while, so that a page never waits for what takes long."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 import structlog
+
+from zerkalo.kit.single_flight import SingleFlight
 
 T = TypeVar("T")
 
@@ -16,7 +17,18 @@ TIMES_KEPT = 50
 STALE_SECONDS_MAX = 60.0
 """What is older is waited for, however long it takes: nobody looked at the page meanwhile."""
 
+_KEY = "the only one"
+
 _log = structlog.get_logger("zerkalo.web")
+
+
+def _log_failure(error: BaseException) -> None:
+    """Nobody may be waiting for the answer, so its error would be lost."""
+    _log.warning("a figure of the salon's desk could not be read", kind=type(error).__name__)
+
+
+def _keep(took_seconds: float) -> float:
+    return 0.0 if took_seconds <= QUICK_SECONDS else took_seconds * TIMES_KEPT
 
 
 class Kept(Generic[T]):
@@ -26,37 +38,15 @@ class Kept(Generic[T]):
         self, read: Callable[[], Awaitable[T]], *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._read = read
-        self._monotonic = monotonic
-        self._value: T | None = None
-        self._read_at = 0.0
-        self._took = 0.0
-        self._reading: asyncio.Task[T] | None = None
+        self._flight = SingleFlight(monotonic, on_error=_log_failure)
 
     async def get(self) -> T:
         """The answer. Raises what `read` raises where there is nothing to show instead."""
-        age = self._monotonic() - self._read_at
-        if self._value is None or self._took <= QUICK_SECONDS or age > STALE_SECONDS_MAX:
-            return await asyncio.shield(self._begin())
-        if age > self._took * TIMES_KEPT:
-            self._begin()
-        return self._value
+        return await self._flight.get(_KEY, self._read, keep=_keep, stale_seconds=STALE_SECONDS_MAX)
 
     def forget(self) -> None:
         """Somebody has just changed it: the next one who asks waits for what is true now."""
-        self._value, self._reading = None, None
-
-    def _begin(self) -> "asyncio.Task[T]":
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_now())
-            self._reading.add_done_callback(_tell)
-        return self._reading
-
-    async def _read_now(self) -> T:
-        begun = self._monotonic()
-        value = await self._read()
-        self._value, self._read_at = value, self._monotonic()
-        self._took = self._read_at - begun
-        return value
+        self._flight.forget()
 
 
 class Asked(Generic[T]):
@@ -71,36 +61,20 @@ class Asked(Generic[T]):
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ask = ask
-        self._answer = nothing
+        self._nothing = nothing
         self._every_seconds = every_seconds
-        self._monotonic = monotonic
-        self._asked_at: float | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._flight = SingleFlight(monotonic, on_error=_log_failure)
 
     @property
     def is_asking(self) -> bool:
         """Whether an answer is on its way."""
-        return self._asking is not None and not self._asking.done()
+        return self._flight.is_asking(_KEY)
 
     def peek(self) -> T:
         """The last answer; `nothing` before the first one."""
-        is_due = self._asked_at is None or self._monotonic() - self._asked_at >= self._every_seconds
-        if is_due and not self.is_asking:
-            self._asked_at = self._monotonic()
-            self._asking = asyncio.create_task(self._ask_now())
-            self._asking.add_done_callback(_tell)
-        return self._answer
+        found = self._flight.peek(_KEY, self._ask, every_seconds=self._every_seconds)
+        return self._nothing if found is None else found
 
     def forget(self) -> None:
         """Something was changed there: ask again at the next look."""
-        self._asked_at = None
-
-    async def _ask_now(self) -> None:
-        self._answer = await self._ask()
-
-
-def _tell(task: "asyncio.Task[object]") -> None:
-    """Nobody may be waiting for it, so its error would be lost."""
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        _log.warning("a figure of the salon's desk could not be read", kind=type(error).__name__)
+        self._flight.forget(but_show=True)
