@@ -34,6 +34,7 @@ class SeenRequest(Struct, frozen=True, kw_only=True):
     path: str
     query: str
     http_status: int
+    with_user_token: bool
 
 
 def utc_now() -> datetime:

@@ -58,6 +58,7 @@ def guarded(emulator: Emulator, handler: Handler, access: Access) -> Callable[[R
                 path=path,
                 query=request.url.query,
                 http_status=response.status_code,
+                with_user_token=bool(_tokens(request).get("User")),
             )
         )
         return response
@@ -104,11 +105,22 @@ def _refusal(emulator: Emulator, request: Request) -> Response | None:
     return json_response(body, 429, headers)
 
 
-def _check_tokens(emulator: Emulator, request: Request, access: Access) -> None:
+def _tokens(request: Request) -> dict[str, str]:
+    """The tokens of a request by their kind: `Bearer` is the partner's, `User` a user's."""
     words: dict[str, str] = {}
     for part in request.headers.get("authorization", "").split(","):
         kind, _, token = part.strip().partition(" ")
         words[kind] = token.strip()
+    return words
+
+
+def has_salon_token(emulator: Emulator, request: Request) -> bool:
+    """Whether a request carries the salon's own user token."""
+    return _tokens(request).get("User") == emulator.settings.user_token
+
+
+def _check_tokens(emulator: Emulator, request: Request, access: Access) -> None:
+    words = _tokens(request)
     partner_ok = words.get("Bearer") == emulator.settings.partner_token
     user_ok = access == "partner" or words.get("User") == emulator.settings.user_token
     if not partner_ok or not user_ok:

@@ -16,7 +16,7 @@ from yclients_emulator.model import (
 from yclients_emulator.render import compact_time, roubles, visit_time
 
 
-def render_company(company: Company, now: datetime) -> dict[str, Any]:
+def render_company(company: Company, now: datetime, *, tells_client_rules: bool = True) -> dict[str, Any]:
     """A branch, with its zone by name and as hours from UTC at `now`."""
     offset = now.astimezone(company.zone).utcoffset()
     hours = offset.total_seconds() / 3600 if offset is not None else 0
@@ -34,13 +34,17 @@ def render_company(company: Company, now: datetime) -> dict[str, Any]:
         "address": company.address,
         "coordinate_lat": 0,
         "coordinate_lon": 0,
-        "allow_delete_record": company.allow_delete_record,
-        "allow_change_record": company.allow_change_record,
+        **_client_rules(company, are_told=tells_client_rules),
         "site": "https://salon.example.com",
         "currency_short_title": "₽",
         "allow_change_record_delay_step": company.allow_change_record_delay_step,
         "allow_delete_record_delay_step": company.allow_delete_record_delay_step,
     }
+
+
+def _client_rules(company: Company, *, are_told: bool) -> dict[str, bool]:
+    names = ("allow_delete_record", "allow_change_record")
+    return {name: getattr(company, name) for name in names} if are_told else {}
 
 
 def render_company_staff(staff: Staff) -> dict[str, Any]:
@@ -210,10 +214,16 @@ def render_time(company: Company, starts: datetime, length: int, form: str) -> d
 
 
 def render_own_record(
-    record: Record, company: Company, staff: Staff | None, services: dict[int, Service], now: datetime
+    record: Record,
+    company: Company,
+    staff: Staff | None,
+    services: dict[int, Service],
+    now: datetime,
+    *,
+    tells_client_rules: bool = True,
 ) -> dict[str, Any]:
     """A booking as its client sees it (body 72)."""
-    own_company = render_company(company, now)
+    own_company = render_company(company, now, tells_client_rules=tells_client_rules)
     del own_company["timezone_name"]
     return {
         "id": record.id,

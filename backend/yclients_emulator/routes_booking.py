@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from yclients_emulator import booking
 from yclients_emulator.emulator import Emulator
-from yclients_emulator.gate import enveloped, json_body, json_response
+from yclients_emulator.gate import enveloped, has_salon_token, json_body, json_response
 from yclients_emulator.model import Company, Service, Staff, VendorError, not_found
 from yclients_emulator.reading import digits_of, is_phone, read_date, read_int, read_text
 from yclients_emulator.render_other import (
@@ -243,6 +243,8 @@ async def authenticate_client(emulator: Emulator, request: Request) -> Response:
 
 
 def _own_asked(emulator: Emulator, request: Request) -> int:
+    if has_salon_token(emulator, request):  # an authorised user needs the id only, whatever hash comes along
+        return emulator.vendor.record(request.path_params["record_id"]).id
     _, _, client_token = request.headers.get("authorization", "").partition("User client-")
     record_hash = request.path_params.get("record_hash")
     record_id = request.path_params["record_id"]
@@ -254,7 +256,12 @@ def _own(emulator: Emulator, record_id: int) -> dict[str, Any]:
     record = vendor.record(record_id)
     staff = vendor.staff.get(record.staff_id)
     return render_own_record(
-        record, vendor.company(record.company_id), staff, vendor.services, emulator.now()
+        record,
+        vendor.company(record.company_id),
+        staff,
+        vendor.services,
+        emulator.now(),
+        tells_client_rules=emulator.settings.tells_client_rules,
     )
 
 

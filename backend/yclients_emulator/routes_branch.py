@@ -32,7 +32,8 @@ async def list_companies(emulator: Emulator, request: Request) -> Response:
 async def get_company(emulator: Emulator, request: Request) -> Response:
     """GET /company/{company_id}."""
     company = emulator.vendor.company(request.path_params["company_id"])
-    return enveloped(render_company(company, emulator.now()))
+    rules = emulator.settings.tells_client_rules
+    return enveloped(render_company(company, emulator.now(), tells_client_rules=rules))
 
 
 async def list_staff(emulator: Emulator, request: Request) -> Response:

@@ -140,6 +140,7 @@ def booking_form(
         secret_key=key,
         hook_url=webhook_url(settings),
         mirror_now=follow,
+        rematch=sync.applier.rematch_bookings,
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -19,6 +19,10 @@ class Applies(Protocol):
 
     async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
         """Take observations in, in one transaction; outcomes in their order."""
+        ...
+
+    async def rematch_bookings(self, keys: Collection[tuple[int, int]]) -> None:
+        """Look again whose the bookings of these (company, record) are."""
         ...
 
 

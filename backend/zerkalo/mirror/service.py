@@ -2,7 +2,7 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,6 +94,10 @@ class Applier:
             after_id, seen = found[-1][0], seen + len(found)
             await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
         return not await self._hers(user_id, after_id, 1)
+
+    async def rematch_bookings(self, keys: Collection[tuple[int, int]]) -> None:
+        """Look again whose the bookings of these (company, record) are. To be called after new evidence is committed."""
+        await in_transaction(self._pool, partial(self._rematch, keys=list(keys)))
 
     async def _take(self, items: Sequence[Item]) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""

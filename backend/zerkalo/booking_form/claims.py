@@ -1,0 +1,126 @@
+"""A booking made in YCLIENTS's own form becomes the user's, by the hash that only its success page shows."""
+
+from collections.abc import Awaitable, Callable, Collection
+from uuid import uuid4
+
+import structlog
+
+from zerkalo.auth.service import Auth
+from zerkalo.booking_form import store
+from zerkalo.booking_form.model import Asker, FormLimits
+from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
+from zerkalo.booking_form.rules import CLAIM_UNPROVED, NOT_CLAIMABLE
+from zerkalo.booking_form.service import MirrorNow
+from zerkalo.bookings import reading
+from zerkalo.bookings.reading import ShownBooking
+from zerkalo.db.pool import Pool
+from zerkalo.db.transaction import transaction
+from zerkalo.kit.clock import Clock
+from zerkalo.yclients.client import YclientsClient
+from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError
+from zerkalo.yclients.model import UnreadableRecord
+
+RETRY_SECONDS = 10
+
+Rematch = Callable[[Collection[tuple[int, int]]], Awaitable[None]]
+"""Looks again whose the bookings of these (company, record) are, from all evidence there is."""
+
+log = structlog.get_logger(__name__)
+
+
+class Claims:
+    """Links bookings of the vendor's own form to users, as those of ours are linked: by a row of `form_bookings`."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        client: YclientsClient,
+        offers: Offers,
+        mirror_now: MirrorNow,
+        rematch: Rematch,
+        auth: Auth,
+        limits: FormLimits,
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._client = client
+        self._offers = offers
+        self._mirror_now = mirror_now
+        self._rematch = rematch
+        self._auth = auth
+        self._limits = limits
+
+    async def claim(
+        self, asker: Asker, company_id: int | None, record_id: int, record_hash: str
+    ) -> ShownBooking:
+        """Make the record of this hash the signed-in user's, and give it as the mirror has it then.
+
+        A claim that was granted is granted again without asking YCLIENTS. Raises `ProblemError`: 404 where YCLIENTS
+        does not know the pair, 409 `not_claimable` where somebody with better evidence holds it, 429 after ten tries an hour, 503 with Retry-After.
+        """
+        user_id = asker.user_id
+        assert user_id is not None, "guests have nothing to claim for"
+        company = self._offers.company_of(company_id)
+        async with self._pool.connection() as conn:
+            is_granted = await store.has_claimed(conn, user_id, company, record_id, record_hash)
+        if not is_granted:
+            await self._count(asker, user_id)
+            await self._prove(company, record_id, record_hash)
+            await self._write(user_id, company, record_id, record_hash)
+        return await self._shown(user_id, company, record_id)
+
+    async def _count(self, asker: Asker, user_id: int) -> None:
+        limits = (
+            (self._limits.claims_of_user, str(user_id)),
+            (self._limits.claims_of_address, asker.address),
+        )
+        await self._auth.count(limits, now=self._clock())
+
+    async def _prove(self, company_id: int, record_id: int, record_hash: str) -> None:
+        """Return where YCLIENTS shows the record of this branch to whoever knows the hash."""
+        try:
+            own = await self._client.user_record(company_id, record_id, record_hash)
+        except (NotFound, RequestRefused, AccessDenied) as error:
+            # What a wrong hash is answered is not documented: 404, and 401 or 403 as to somebody not authorised.
+            log.info("booking form: a claim was not proved", company_id=company_id, kind=type(error).__name__)
+            raise problem_of(CLAIM_UNPROVED) from None
+        except VendorError as error:
+            raise vendor_problem(error) from None
+        except UnreadableRecord:
+            raise problem_of(CLAIM_UNPROVED) from None
+        if own.company_id not in (None, company_id):
+            raise problem_of(CLAIM_UNPROVED)
+
+    async def _write(self, user_id: int, company_id: int, record_id: int, record_hash: str) -> None:
+        async with transaction(self._pool) as conn:
+            is_written = await store.insert_claim(
+                conn,
+                api_id=uuid4().hex,
+                user_id=user_id,
+                company_id=company_id,
+                record_id=record_id,
+                record_hash=record_hash,
+                now=self._clock(),
+            )
+        if not is_written:
+            raise problem_of(NOT_CLAIMABLE)
+        log.info("booking form: claimed", company_id=company_id, record_id=record_id)
+
+    async def _shown(self, user_id: int, company_id: int, record_id: int) -> ShownBooking:
+        booking = await self._read(company_id, record_id)
+        if booking is None:
+            await self._mirror_now(company_id, record_id)
+        elif booking.user_id != user_id:
+            await self._rematch([(company_id, record_id)])
+        booking = await self._read(company_id, record_id)
+        if booking is None:
+            raise unclear_problem(RETRY_SECONDS)  # YCLIENTS shows it to us in a moment; the link is written
+        if booking.user_id != user_id:
+            raise problem_of(NOT_CLAIMABLE)
+        return booking
+
+    async def _read(self, company_id: int, record_id: int) -> ShownBooking | None:
+        async with self._pool.connection() as conn:
+            return await reading.read_of_record(conn, company_id, record_id)
