@@ -15,6 +15,7 @@ from yclients_emulator import EmulatorSettings
 from yclients_emulator.faults import Fault
 from zerkalo.booking_form import routes
 from zerkalo.booking_form.form import BookingForm, booking_form_of
+from zerkalo.booking_form.model import Asker, FormLimits
 from zerkalo.bookings import routes as bookings
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.mirror_now import mirror_now
@@ -25,6 +26,8 @@ MASTER = 501
 HOOK_URL = "http://zerkalo/api/v1/yclients/webhook?token=a-secret"
 CODE = "ABC12345"
 PHONE = "+79990000101"
+ASKER = Asker("192.0.2.1")
+"""A guest."""
 
 
 @dataclass
@@ -62,8 +65,8 @@ class FormSalon:
 
     async def free_time(self, number: int = 0) -> str:
         """A free time of the master, as the form offers it."""
-        dates = await self.form.offers.dates(service_ids=(SERVICE,), staff_id=MASTER)
-        times = await self.form.offers.times(day=dates[1], service_ids=(SERVICE,), staff_id=MASTER)
+        dates = await self.form.offers.dates(ASKER, service_ids=(SERVICE,), staff_id=MASTER)
+        times = await self.form.offers.times(ASKER, day=dates[1], service_ids=(SERVICE,), staff_id=MASTER)
         return times[number].starts_at.isoformat()
 
     async def wish(self, **fields: Any) -> dict[str, Any]:
@@ -96,6 +99,7 @@ async def open_form(
     settings: EmulatorSettings | None = None,
     company_ids: tuple[int, ...] = (COMPANY_ID,),
     enabled: bool = True,
+    limits: FormLimits | None = None,
     wrap_mirror: Callable[[Any], Any] = lambda follow: follow,
 ) -> AsyncIterator[FormSalon]:
     """Yields the form over a demo salon, not synced yet. `wrap_mirror` may stand between the form and its mirror."""
@@ -117,6 +121,8 @@ async def open_form(
             secret_key=SECRET_KEY,
             hook_url=HOOK_URL,
             mirror_now=wrap_mirror(follow),
+            rematch=salon.context.applier.rematch_bookings,
+            limits=limits,
         )
         runtime = FormRuntime(pool, ours, salon.clock(), booking_form=form, salon=salon)
         api = Api(runtime, routes.router, bookings.router, bookings.booking_router)  # pyright: ignore[reportArgumentType]  the form's own runtime

@@ -143,12 +143,18 @@ class Auth:
 
         Raises a 429 `ProblemError` with Retry-After where one of them has no try left; then nothing is counted.
         """
+
+        async def reserve(conn: Connection) -> list[int]:
+            return await self.count_within(conn, limits, now=now)
+
+        return await in_transaction(self.pool, reserve)
+
+    async def count_within(
+        self, conn: Connection, limits: Sequence[tuple[Limit, str]], *, now: datetime
+    ) -> list[int]:
+        """Counts as `count` does, within the caller's transaction: where that is rolled back, nothing was counted."""
         buckets = [(limit, rules.bucket_of(self._attempts_key, limit, subject)) for limit, subject in limits]
-
-        async def reserve(conn: Connection) -> tuple[list[int], timedelta | None]:
-            return await store.reserve_attempts(conn, buckets, now=now)
-
-        ids, wait = await in_transaction(self.pool, reserve)
+        ids, wait = await store.reserve_attempts(conn, buckets, now=now)
         if wait is not None:
             raise too_many_tries(wait)
         return ids

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from zerkalo.auth.service import Auth
 from zerkalo.booking_form import rules, store
-from zerkalo.booking_form.model import ClientRules, Need, Refusal
+from zerkalo.booking_form.model import Asker, ClientRules, FormLimits, Need, Refusal
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.service import MirrorNow
@@ -38,34 +39,44 @@ class Changes:
     """
 
     def __init__(
-        self, pool: Pool, clock: Clock, client: YclientsClient, offers: Offers, mirror_now: MirrorNow
+        self,
+        pool: Pool,
+        clock: Clock,
+        client: YclientsClient,
+        offers: Offers,
+        mirror_now: MirrorNow,
+        auth: Auth,
+        limits: FormLimits,
     ) -> None:
         self._pool = pool
         self._clock = clock
         self._client = client
         self._offers = offers
         self._mirror_now = mirror_now
+        self._auth = auth
+        self._limits = limits
 
-    async def move(self, user_id: int, booking_id: int, to: datetime) -> ShownBooking:
-        """Move her own booking to another time (naive: the salon's wall clock); the booking as it stands then.
+    async def move(self, asker: Asker, booking_id: int, to: datetime) -> ShownBooking:
+        """Move one of the user's own bookings (naive: the salon's wall clock); the booking as it stands then.
 
-        Raises `ProblemError`: 404 for one that is not hers, 409 `already_cancelled`, `already_past`, `slot_taken`,
-        403 `not_allowed_by_salon`, 422 for the time, 503.
+        Raises `ProblemError`: 404 for another's, 409 `already_cancelled`, `already_past`, `slot_taken`,
+        `changed_meanwhile`, 403 `not_allowed_by_salon`, 422 for the time, 429, 503.
         """
-        booking, company_id, record_id = await self._changeable(user_id, booking_id)
+        booking, company_id, record_id = await self._changeable(asker, booking_id)
         zone = await self._offers.zone_of(company_id)
         starts_at = rules.time_to_book(to, zone, self._clock())
         if isinstance(starts_at, Refusal):
             raise problem_of(starts_at)
         if starts_at == booking.appointment_datetime:
             return booking
+        await self._count(asker, company_id)
         try:
-            await self._move(company_id, record_id, starts_at)
+            await self._move(asker, company_id, record_id, starts_at)
         except VendorUnavailable as error:
             if not error.may_have_acted:
                 raise vendor_problem(error) from None
             await self._mirror_now(company_id, record_id)
-            if (await self._own(user_id, booking_id)).appointment_datetime != starts_at:
+            if (await self._own(asker, booking_id)).appointment_datetime != starts_at:
                 raise unclear_problem(RETRY_SECONDS) from None
         except (VendorError, UnreadableRecord) as error:
             await self._mirror_now(company_id, record_id)
@@ -74,7 +85,7 @@ class Changes:
             self._offers.forget_times(company_id)
         log.info("booking form: moved", company_id=company_id, record_id=record_id)
         await self._mirror_now(company_id, record_id)
-        shown = await self._own(user_id, booking_id)
+        shown = await self._own(asker, booking_id)
         # Where YCLIENTS does not show it yet, the time is still the one that it has taken.
         return replace(
             shown,
@@ -82,32 +93,34 @@ class Changes:
             appointment_local=starts_at.replace(tzinfo=None, fold=0),
         )
 
-    async def need_of(self, user_id: int, booking_id: int) -> Need:
-        """What must be free at the time to which her own booking is moved: the days and times to offer are of this.
+    async def need_of(self, asker: Asker, booking_id: int) -> Need:
+        """What must be free at the time to which the user's booking is moved: the days and times to offer are of this.
 
         From the record as it was seen last; YCLIENTS is asked only where that does not tell. Raises as `move` does.
         """
-        booking, company_id, record_id = await self._changeable(user_id, booking_id)
+        booking, company_id, record_id = await self._changeable(asker, booking_id)
         async with self._pool.connection() as conn:
             raw = await reading.read_raw_record(conn, booking_id)
         moved = moved_record(raw.encode(), booking.appointment_datetime) if raw else None
         if moved is None:
+            await self._count(asker, company_id)
             try:
                 moved, _ = await self._moved(company_id, record_id, booking.appointment_datetime)
             except (VendorError, UnreadableRecord) as error:
                 raise _change_problem(error) from None
         return Need(company_id, moved.service_ids, moved.staff_id)
 
-    async def cancel(self, user_id: int, booking_id: int) -> None:
-        """Cancel her own booking. Raises `ProblemError` as `move` does."""
-        _, company_id, record_id = await self._changeable(user_id, booking_id)
+    async def cancel(self, asker: Asker, booking_id: int) -> None:
+        """Cancel one of the user's own bookings. Raises `ProblemError` as `move` does."""
+        _, company_id, record_id = await self._changeable(asker, booking_id)
+        await self._count(asker, company_id)
         try:
             await self._cancel(company_id, record_id)
         except VendorUnavailable as error:
             if not error.may_have_acted:
                 raise vendor_problem(error) from None
             await self._mirror_now(company_id, record_id)
-            if (await self._own(user_id, booking_id)).status != "CANCELLED":
+            if (await self._own(asker, booking_id)).status != "CANCELLED":
                 raise unclear_problem(RETRY_SECONDS) from None
         except (VendorError, UnreadableRecord) as error:
             await self._mirror_now(company_id, record_id)
@@ -117,9 +130,9 @@ class Changes:
         log.info("booking form: cancelled", company_id=company_id, record_id=record_id)
         await self._mirror_now(company_id, record_id)
 
-    async def _changeable(self, user_id: int, booking_id: int) -> tuple[ShownBooking, int, int]:
-        """Her booking with its keys, if it may still be changed at all."""
-        booking = await self._own(user_id, booking_id)
+    async def _changeable(self, asker: Asker, booking_id: int) -> tuple[ShownBooking, int, int]:
+        """The user's booking with its keys, if it may still be changed at all."""
+        booking = await self._own(asker, booking_id)
         company_id, record_id = booking.company_id, booking.yclients_record_id
         if company_id not in self._offers.company_ids or company_id is None or record_id is None:
             raise problem_of(rules.NOT_ALLOWED)
@@ -129,44 +142,69 @@ class Changes:
             raise problem_of(refusal)
         return booking, company_id, record_id
 
-    async def _own(self, user_id: int, booking_id: int) -> ShownBooking:
+    async def _own(self, asker: Asker, booking_id: int) -> ShownBooking:
+        assert asker.user_id is not None, "guests have no bookings of their own"
         async with self._pool.connection() as conn:
-            shown = await reading.read_own(conn, user_id, booking_id)
+            shown = await reading.read_own(conn, asker.user_id, booking_id)
         if shown is None:
             raise ProblemError(404, "not_found", "You have no such booking.")
         return shown
+
+    async def _count(self, asker: Asker, company_id: int) -> None:
+        """Count a change before YCLIENTS is asked anything for it: each costs up to six requests."""
+        limits = (
+            (self._limits.changes_of_user, str(asker.user_id)),
+            (self._limits.changes_of_address, asker.address),
+            (self._limits.changes_of_company, str(company_id)),
+        )
+        await self._auth.count(limits, now=self._clock())
 
     async def _hash_of(self, company_id: int, record_id: int) -> str | None:
         async with self._pool.connection() as conn:
             return await store.record_hash(conn, company_id, record_id)
 
-    async def _move(self, company_id: int, record_id: int, starts_at: datetime) -> None:
+    async def _move(self, asker: Asker, company_id: int, record_id: int, starts_at: datetime) -> None:
         record_hash = await self._hash_of(company_id, record_id)
         if record_hash is None:
-            await self._move_as_salon(company_id, record_id, starts_at)
+            await self._move_as_salon(asker, company_id, record_id, starts_at)
             return
         own = await self._client.user_record(company_id, record_id, record_hash)
-        if not own.may_move:
+        if own.may_move is False:
             raise problem_of(rules.NOT_ALLOWED)
-        comment = own.record.comment if isinstance(own.record.comment, str) else ""
+        comment = own.record.comment if isinstance(own.record.comment, str) else None
         await self._client.move(company_id, record_id, starts_at=starts_at, comment=comment)
 
-    async def _move_as_salon(self, company_id: int, record_id: int, starts_at: datetime) -> None:
+    async def _move_as_salon(
+        self, asker: Asker, company_id: int, record_id: int, starts_at: datetime
+    ) -> None:
         allowed = await self._rules_of(company_id)
         moved, visit_at = await self._moved(company_id, record_id, starts_at)
-        if not allowed.may_move or not rules.is_in_time(visit_at, allowed.move_seconds_before, self._clock()):
+        if visit_at == starts_at:
+            return  # an earlier try, whose answer was lost, has moved it
+        in_time = rules.is_in_time(visit_at, allowed.move_seconds_before, self._clock())
+        if allowed.may_move is False or not in_time:
             raise problem_of(rules.NOT_ALLOWED)
         # The salon's way would take any hour of the night: only what is offered may be taken.
         offered = await self._offers.times(
+            asker,
             company_id,
             day=starts_at.date(),
             service_ids=moved.service_ids,
             staff_id=moved.staff_id,
             fresh=True,
         )
+        # The record is written back whole, so it is read once more directly before: what the salon has noted in it
+        # meanwhile goes along, and a visit that it has meanwhile made another one is left to it.
+        latest, latest_at = await self._moved(company_id, record_id, starts_at)
+        if latest_at == starts_at:
+            return  # the same request, sent twice, has been faster
+        if (latest.service_ids, latest.staff_id, latest_at) != (moved.service_ids, moved.staff_id, visit_at):
+            log.info("booking form: the salon was faster", company_id=company_id, record_id=record_id)
+            await self._mirror_now(company_id, record_id)
+            raise problem_of(rules.CHANGED_MEANWHILE)
         if starts_at not in {time.starts_at for time in offered}:
             raise problem_of(rules.SLOT_TAKEN)
-        await self._client.change_record(company_id, record_id, moved.body)
+        await self._client.change_record(company_id, record_id, latest.body)
 
     async def _moved(
         self, company_id: int, record_id: int, starts_at: datetime
@@ -189,7 +227,7 @@ class Changes:
         record_hash = await self._hash_of(company_id, record_id)
         if record_hash is not None:
             own = await self._client.user_record(company_id, record_id, record_hash)
-            if not own.may_delete:
+            if own.may_delete is False:
                 raise problem_of(rules.NOT_ALLOWED)
             await self._client.delete_user_record(record_id, record_hash)
             return
@@ -207,7 +245,7 @@ class Changes:
         in_time = visit_at is not None and rules.is_in_time(
             visit_at, allowed.cancel_seconds_before, self._clock()
         )
-        if not allowed.may_cancel or not in_time:
+        if allowed.may_cancel is False or not in_time:
             raise problem_of(rules.NOT_ALLOWED)
         await self._client.delete_record(company_id, record_id)
 

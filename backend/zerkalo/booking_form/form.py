@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import httpx2
 
+from zerkalo.auth.service import Auth
 from zerkalo.booking_form.changes import Changes
+from zerkalo.booking_form.claims import Claims, Rematch
 from zerkalo.booking_form.hooks import Hooks
+from zerkalo.booking_form.model import FormLimits, limits_of
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.service import Booker, MirrorNow
 from zerkalo.db.pool import Pool
@@ -29,6 +32,8 @@ class BookingForm:
     """Booking, and the salon's SMS codes."""
     changes: Changes
     """Moving and cancelling."""
+    claims: Claims
+    """Bookings made in YCLIENTS's own form."""
     hooks: Hooks
     """The webhook settings, for admins."""
 
@@ -42,14 +47,22 @@ def booking_form_of(
     secret_key: str,
     hook_url: str,
     mirror_now: MirrorNow,
+    rematch: Rematch,
+    limits: FormLimits | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> BookingForm:
-    """The form on this process's parts. `hook_url`: ours, with the secret; `mirror_now`: see `MirrorNow`."""
-    offers = Offers(pool, clock, client, settings)
+    """The form on this process's parts.
+
+    `hook_url`: ours, with the secret; `mirror_now`, `rematch`: see `MirrorNow`, `Rematch`; `limits`: the usual ones.
+    """
+    auth = Auth(pool, secret_key)
+    limits = limits or limits_of(settings.yclients_requests_per_minute)
+    offers = Offers(pool, clock, client, settings, auth, limits)
     return BookingForm(
         offers=offers,
-        booker=Booker(pool, clock, client, offers, mirror_now, secret_key, sleep=sleep),
-        changes=Changes(pool, clock, client, offers, mirror_now),
+        booker=Booker(pool, clock, client, offers, mirror_now, secret_key, auth, limits, sleep=sleep),
+        changes=Changes(pool, clock, client, offers, mirror_now, auth, limits),
+        claims=Claims(pool, clock, client, offers, mirror_now, rematch, auth, limits),
         hooks=Hooks(client, offers, hook_url, post_event),
     )
 

@@ -1,8 +1,59 @@
 """The values of the booking form, frozen. Money in kopecks, durations in minutes, instants aware with the salon's offset."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+from zerkalo.auth.model import Limit
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """How often the form may be used, counted by all processes on one database together.
+
+    Questions cost YCLIENTS's rate limit, bookings the salon's time, SMS its money and people's peace.
+    """
+
+    questions_of_address: Limit = Limit("form question address", 40, _MINUTE)
+    """Questions that YCLIENTS was really asked: what is kept costs nothing."""
+    questions_of_user: Limit = Limit("form question user", 40, _MINUTE)
+    questions_of_guests: Limit = Limit("form question guests", 60, _MINUTE)
+    """Of a company, by all who have not signed in: those who have keep a share of their own."""
+    questions_of_company: Limit = Limit("form question company", 100, _MINUTE)
+    changes_of_user: Limit = Limit("form change user", 10, timedelta(minutes=10))
+    """Moves and cancels; one costs up to six requests."""
+    changes_of_address: Limit = Limit("form change address", 30, timedelta(minutes=10))
+    changes_of_company: Limit = Limit("form change company", 300, _HOUR)
+    bookings_of_address: Limit = Limit("form booking address", 30, _HOUR)
+    bookings_of_phone: Limit = Limit("form booking phone", 15, _HOUR)
+    bookings_of_company: Limit = Limit("form booking company", 300, _HOUR)
+    codes_of_phone: Limit = Limit("form code phone", 1, _MINUTE)
+    codes_of_phone_a_day: Limit = Limit("form code phone a day", 8, _DAY)
+    codes_of_address: Limit = Limit("form code address", 20, _HOUR)
+    codes_of_company: Limit = Limit("form code company", 200, _HOUR)
+    claims_of_user: Limit = Limit("form claim user", 10, _HOUR)
+    claims_of_address: Limit = Limit("form claim address", 30, _HOUR)
+
+
+def limits_of(requests_per_minute: int) -> FormLimits:
+    """The usual limits, with questions bounded by what YCLIENTS allows us in all."""
+    company = max(requests_per_minute // 2, 1)
+    return FormLimits(
+        questions_of_company=Limit("form question company", company, _MINUTE),
+        questions_of_guests=Limit("form question guests", max(company * 3 // 5, 1), _MINUTE),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whom a request counts for."""
+
+    address: str
+    """Of the network, as `auth.dependencies.client_address` gives it."""
+    user_id: int | None = None
+    """None: a guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +200,9 @@ class FormBooking:
 class ClientRules:
     """What a salon lets its clients do with their bookings, and until how long before the visit, in seconds."""
 
-    may_move: bool
-    may_cancel: bool
+    may_move: bool | None
+    """None: YCLIENTS does not say, so it is tried, and YCLIENTS decides."""
+    may_cancel: bool | None
     move_seconds_before: int
     cancel_seconds_before: int
 

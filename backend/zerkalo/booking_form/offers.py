@@ -7,14 +7,15 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from zerkalo.auth.service import Auth
 from zerkalo.booking_form import store
-from zerkalo.booking_form.cache import AnswerCache
-from zerkalo.booking_form.model import Branch, OfferedService, OfferedStaff, OfferedTime
+from zerkalo.booking_form.model import Asker, Branch, FormLimits, OfferedService, OfferedStaff, OfferedTime
 from zerkalo.booking_form.problems import disabled_problem, vendor_problem
 from zerkalo.booking_form.rules import offered_start
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.settings import Settings
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import VendorError
@@ -31,6 +32,9 @@ COMPANY_SECONDS = 3600
 DAYS_BACK_MAX = 2
 DAYS_AHEAD_MAX = 732
 ANYBODY = 0
+ASKING_MAX = 50
+"""Questions of a process under way at once; who comes then is told to come again."""
+BUSY_RETRY_SECONDS = 5
 
 _FREE = frozenset({"dates", "times"})
 
@@ -39,18 +43,27 @@ T = TypeVar("T")
 
 class Offers:
     """Reads what can be booked. Every method raises `ProblemError`: 404 or 422 for the company, 503 with Retry-After
-    where YCLIENTS does not answer or the form is off, 409 `service_gone` where an id is not on offer any more.
+    where YCLIENTS does not answer or the form is off, 409 `service_gone` where an id is not on offer any more, 429 where
+    the asker, and 503 `busy` where everybody together asks too much.
     """
 
-    def __init__(self, pool: Pool, clock: Clock, client: YclientsClient, settings: Settings) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        client: YclientsClient,
+        settings: Settings,
+        auth: Auth,
+        limits: FormLimits,
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._client = client
         self._enabled = settings.yclients_enabled
         self.company_ids = settings.yclients_company_ids
-        self._cache = AnswerCache(
-            clock, asks_per_minute_max=max(settings.yclients_requests_per_minute // 2, 1)
-        )
+        self._auth = auth
+        self._limits = limits
+        self._cache = SingleFlight(lambda: clock().timestamp())
 
     def company_of(self, company_id: int | None) -> int:
         """The company that is meant: the only one where None. Raises for one that is not ours, and while it is off."""
@@ -87,7 +100,12 @@ class Offers:
             return None
 
     async def services(
-        self, company_id: int | None = None, *, staff_id: int | None = None, service_ids: tuple[int, ...] = ()
+        self,
+        asker: Asker,
+        company_id: int | None = None,
+        *,
+        staff_id: int | None = None,
+        service_ids: tuple[int, ...] = (),
     ) -> tuple[OfferedService, ...]:
         """The services that can be booked: with that master, beside those services.
 
@@ -96,20 +114,22 @@ class Offers:
         company = self.company_of(company_id)
         found, usual = await asyncio.gather(
             self._kept(
+                asker,
                 (company, "services", staff_id, service_ids),
                 CATALOGUE_SECONDS,
                 lambda: self._client.book_services(company, staff_id=staff_id, service_ids=service_ids),
             ),
-            self._usual_durations(company, is_wanted=staff_id is None),
+            self._usual_durations(asker, company, is_wanted=staff_id is None),
         )
         return tuple(_service(one, usual) for one in found)
 
     async def staff(
-        self, company_id: int | None = None, *, service_ids: tuple[int, ...] = ()
+        self, asker: Asker, company_id: int | None = None, *, service_ids: tuple[int, ...] = ()
     ) -> tuple[OfferedStaff, ...]:
         """The masters who can be booked for these services."""
         company = self.company_of(company_id)
         found = await self._kept(
+            asker,
             (company, "staff", service_ids),
             CATALOGUE_SECONDS,
             lambda: self._client.book_staff(company, service_ids=service_ids),
@@ -119,11 +139,17 @@ class Offers:
         )
 
     async def dates(
-        self, company_id: int | None = None, *, service_ids: tuple[int, ...] = (), staff_id: int = ANYBODY
+        self,
+        asker: Asker,
+        company_id: int | None = None,
+        *,
+        service_ids: tuple[int, ...] = (),
+        staff_id: int = ANYBODY,
     ) -> tuple[date, ...]:
         """The days with a free time, sorted."""
         company = self.company_of(company_id)
         return await self._kept(
+            asker,
             (company, "dates", staff_id, service_ids),
             DATES_SECONDS,
             lambda: self._client.book_dates(company, service_ids=service_ids, staff_id=staff_id or None),
@@ -131,6 +157,7 @@ class Offers:
 
     async def times(
         self,
+        asker: Asker,
         company_id: int | None = None,
         *,
         day: date,
@@ -144,9 +171,10 @@ class Offers:
         if not today - timedelta(days=DAYS_BACK_MAX) <= day <= today + timedelta(days=DAYS_AHEAD_MAX):
             return ()
         if fresh:
-            self._cache.forget(company, _FREE)
+            self.forget_times(company)
         zone = await self.zone_of(company)
         found = await self._kept(
+            asker,
             (company, "times", day, staff_id, service_ids),
             TIMES_SECONDS,
             lambda: self._client.book_times(company, staff_id, day, service_ids=service_ids),
@@ -155,9 +183,9 @@ class Offers:
 
     def forget_times(self, company_id: int) -> None:
         """What is free has changed: the next look asks YCLIENTS."""
-        self._cache.forget(company_id, _FREE)
+        self._cache.forget(lambda key: key[0] == company_id and key[1] in _FREE)
 
-    async def _usual_durations(self, company: int, *, is_wanted: bool) -> Mapping[int, int]:
+    async def _usual_durations(self, asker: Asker, company: int, *, is_wanted: bool) -> Mapping[int, int]:
         """Seconds by service; empty where the catalogue is not told in time, for whatever reason: it can be done without."""
 
         async def ask() -> Mapping[int, int]:
@@ -170,7 +198,7 @@ class Offers:
             return {}
         try:
             async with asyncio.timeout(DURATIONS_WAIT_SECONDS):
-                return await self._cache.get((company, "durations"), DURATIONS_SECONDS, ask)
+                return await self._kept(asker, (company, "durations"), DURATIONS_SECONDS, ask)
         except (TimeoutError, ProblemError):
             return {}
 
@@ -179,20 +207,48 @@ class Offers:
         try:
             company = await self._cache.get(
                 (company_id, "company"),
-                COMPANY_SECONDS,
                 lambda: self._client.company(company_id, kind="interactive"),
+                keep=COMPANY_SECONDS,
             )
         except VendorError:
             return branch
         return Branch(company_id, company.title, company.timezone_name)
 
     async def _kept(
-        self, key: tuple[Hashable, ...], keep_seconds: float, ask: Callable[[], Awaitable[T]]
+        self, asker: Asker, key: tuple[Hashable, ...], keep_seconds: float, ask: Callable[[], Awaitable[T]]
     ) -> T:
+        """The answer to a question, kept or asked for now; only what is really asked counts for the asker."""
+        if not self._cache.has(key, keep_seconds):
+            await self._count(asker, str(key[0]))
         try:
-            return await self._cache.get(key, keep_seconds, ask)
+            return await self._cache.get(key, ask, keep=keep_seconds)
         except VendorError as error:
             raise vendor_problem(error) from None
+
+    async def _count(self, asker: Asker, company: str) -> None:
+        limits, now = self._limits, self._clock()
+        own = [(limits.questions_of_address, asker.address)]
+        everybodys = [(limits.questions_of_company, company)]
+        if asker.user_id is None:
+            everybodys.append((limits.questions_of_guests, company))
+        else:
+            own.append((limits.questions_of_user, str(asker.user_id)))
+        await self._auth.count(own, now=now)
+        try:
+            if self._cache.asking_count >= ASKING_MAX:
+                raise _busy()
+            await self._auth.count(everybodys, now=now)
+        except ProblemError:
+            raise _busy() from None
+
+
+def _busy() -> ProblemError:
+    return ProblemError(
+        503,
+        "busy",
+        "Many people are looking for times just now. Try again in a few seconds.",
+        {"Retry-After": str(BUSY_RETRY_SECONDS)},
+    )
 
 
 def _service(told: BookableService, usual: Mapping[int, int]) -> OfferedService:

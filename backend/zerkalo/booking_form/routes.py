@@ -1,6 +1,6 @@
-"""`/booking/services`, `/staff`, `/dates`, `/times`, `POST /booking`, `PATCH` and `DELETE /booking/{id}`."""
+"""`/booking/services`, `/staff`, `/dates`, `/times`, `POST /booking`, `/claim`, `PATCH` and `DELETE /booking/{id}`."""
 
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 from typing import Annotated, Literal, Protocol
 
@@ -11,7 +11,7 @@ from zerkalo.auth.dependencies import AuthRuntime, client_address, current_user,
 from zerkalo.auth.model import AuthenticatedUser, Session
 from zerkalo.booking_form import rules
 from zerkalo.booking_form.form import BookingForm
-from zerkalo.booking_form.model import OfferedTime, Wish
+from zerkalo.booking_form.model import Asker, Branch, OfferedService, OfferedStaff, OfferedTime, Wish
 from zerkalo.booking_form.service import Booked
 from zerkalo.bookings.model import Status
 from zerkalo.bookings.routes import Booking, PathId, booking_of, path_id
@@ -22,6 +22,7 @@ from zerkalo.kit.problem_docs import problem_responses
 KEY_CHARS_MAX = 200
 CONTACT_CHARS_MAX = 320
 PHONE_CHARS_MAX = 64
+HASH_CHARS_MAX = 128
 
 
 class FormRuntime(AuthRuntime, Protocol):
@@ -70,34 +71,6 @@ IdempotencyKey = Annotated[
 ]
 
 
-class BranchItem(BaseModel):
-    """A branch. `title` is empty and the zone null until YCLIENTS has told them."""
-
-    company_id: int
-    title: str
-    timezone_name: str | None
-
-
-class ServiceItem(BaseModel):
-    """A service. Prices in kopecks, 0 to 0 where there is none; `duration` in minutes, null where masters differ."""
-
-    service_id: int
-    title: str
-    category: str
-    price_min: int
-    price_max: int
-    duration: int | None
-    comment: str
-
-
-class StaffItem(BaseModel):
-    """A master who can be booked."""
-
-    staff_id: int
-    name: str
-    specialization: str
-
-
 class TimeItem(BaseModel):
     """A free time, with the salon's offset and as its wall clock shows it; `duration` in minutes."""
 
@@ -107,15 +80,15 @@ class TimeItem(BaseModel):
 
 
 class Branches(BaseModel):
-    items: list[BranchItem]
+    items: list[Branch]
 
 
 class Services(BaseModel):
-    items: list[ServiceItem]
+    items: list[OfferedService]
 
 
 class Staff(BaseModel):
-    items: list[StaffItem]
+    items: list[OfferedStaff]
 
 
 class Dates(BaseModel):
@@ -139,6 +112,14 @@ class BookingRequest(BaseModel):
     email: Annotated[str, Field(max_length=CONTACT_CHARS_MAX)] | None = None
     code: Annotated[str, Field(max_length=rules.CODE_CHARS_MAX)] | None = None
     consent: StrictBool
+
+
+class ClaimRequest(BaseModel):
+    """What the success page of YCLIENTS's own form shows: its path is `/success-order/{record_id}/{record_hash}`."""
+
+    company_id: Id | None = None
+    record_id: Id
+    record_hash: Annotated[str, Field(max_length=HASH_CHARS_MAX, pattern=r"^[0-9A-Za-z_-]+$")]
 
 
 class CodeRequest(BaseModel):
@@ -221,10 +202,33 @@ def router(runtime: FormRuntime) -> APIRouter:
     """The routes of the form, to be mounted under /api/v1 before `GET /booking/{id}`."""
     routes = APIRouter(prefix="/booking", tags=["booking form"])
     form = runtime.booking_form
-    signed_in = Depends(current_user(runtime))
-    perhaps_signed_in = Depends(optional_session(runtime))
-    _add_offers(routes, form, signed_in)
+    _add_offers(routes, form, Depends(asker_of(runtime)))
+    _add_bookings(routes, form, Depends(optional_session(runtime)))
+    _add_changes(routes, form, Depends(signed_in_asker(runtime)))
+    return routes
 
+
+def asker_of(runtime: FormRuntime) -> Callable[..., Awaitable[Asker]]:
+    """A dependency that gives whom a request counts for: a guest too."""
+    perhaps_signed_in = optional_session(runtime)
+
+    async def dependency(request: Request, session: Session | None = Depends(perhaps_signed_in)) -> Asker:
+        return Asker(client_address(request), session.user.id if session else None)
+
+    return dependency
+
+
+def signed_in_asker(runtime: FormRuntime) -> Callable[..., Awaitable[Asker]]:
+    """A dependency that gives whom a request counts for, or raises 401."""
+    signed_in = current_user(runtime)
+
+    async def dependency(request: Request, user: AuthenticatedUser = Depends(signed_in)) -> Asker:
+        return Asker(client_address(request), user.id)
+
+    return dependency
+
+
+def _add_bookings(routes: APIRouter, form: BookingForm, perhaps_signed_in: Session | None) -> None:
     @routes.post("", status_code=201, responses=problem_responses(401, 403, 404, 409, 429))
     async def book(
         body: BookingRequest,
@@ -234,7 +238,7 @@ def router(runtime: FormRuntime) -> APIRouter:
     ) -> MadeBooking:
         """Books in YCLIENTS itself, for anybody; a signed-in user's code goes into the comment."""
         if session is None and "authorization" in request.headers:
-            # Taken for a guest, she would lose the booking from her account without a word.
+            # Taken for a guest, a user would lose the booking from their account without a word.
             raise ProblemError(401, "not_signed_in", "Sign in anew.", {"WWW-Authenticate": "Bearer"})
         booked = await form.booker.book(
             wish_of(body),
@@ -245,78 +249,86 @@ def router(runtime: FormRuntime) -> APIRouter:
         return made_of(booked)
 
     @routes.post("/code", status_code=204, responses=problem_responses(403, 404, 429))
-    async def send_code(body: CodeRequest, request: Request) -> None:
+    async def send_booking_code(body: CodeRequest, request: Request) -> None:
         """Has the salon send an SMS code to a phone, where it wants phones confirmed."""
         await form.booker.send_code(
             body.company_id, phone=body.phone, name=body.name, address=client_address(request)
         )
 
-    @routes.patch("/{booking_id}", responses=problem_responses(401, 403, 404, 409))
-    async def move(booking_id: PathId, body: Move, user: AuthenticatedUser = signed_in) -> Booking:
+
+def _add_changes(routes: APIRouter, form: BookingForm, signed_in: Asker) -> None:
+    @routes.post("/claim", responses=problem_responses(401, 404, 409, 429))
+    async def claim_booking(body: ClaimRequest, asker: Asker = signed_in) -> Booking:
+        """Makes a booking of YCLIENTS's own form one's own, by the hash that its success page shows.
+
+        The same claim again gives the same answer. 404: YCLIENTS does not know the pair of number and hash.
+        """
+        return booking_of(await form.claims.claim(asker, body.company_id, body.record_id, body.record_hash))
+
+    @routes.patch("/{booking_id}", responses=problem_responses(401, 403, 404, 409, 429))
+    async def move_booking(booking_id: PathId, body: Move, asker: Asker = signed_in) -> Booking:
         """Moves one of one's own bookings, in YCLIENTS itself."""
-        return booking_of(await form.changes.move(user.id, path_id(booking_id), body.datetime))
+        return booking_of(await form.changes.move(asker, path_id(booking_id), body.datetime))
 
-    @routes.delete("/{booking_id}", status_code=204, responses=problem_responses(401, 403, 404, 409))
-    async def cancel(booking_id: PathId, user: AuthenticatedUser = signed_in) -> None:
+    @routes.delete("/{booking_id}", status_code=204, responses=problem_responses(401, 403, 404, 409, 429))
+    async def cancel_booking(booking_id: PathId, asker: Asker = signed_in) -> None:
         """Cancels one of one's own bookings, in YCLIENTS itself."""
-        await form.changes.cancel(user.id, path_id(booking_id))
-
-    return routes
+        await form.changes.cancel(asker, path_id(booking_id))
 
 
-def _add_offers(routes: APIRouter, form: BookingForm, signed_in: AuthenticatedUser) -> None:
-    reading = problem_responses(401, 404, 409)
+def _add_offers(routes: APIRouter, form: BookingForm, anybody: Asker) -> None:
+    reading = problem_responses(404, 409, 429)
 
-    @routes.get("/companies", responses=problem_responses(401))
-    async def companies(user: AuthenticatedUser = signed_in) -> Branches:
+    @routes.get("/companies", responses=problem_responses())
+    async def list_companies() -> Branches:
         """The salon's branches."""
-        return Branches(items=[BranchItem(**asdict(one)) for one in await form.offers.branches()])
+        return Branches(items=list(await form.offers.branches()))
 
     @routes.get("/services", responses=reading)
-    async def services(
-        user: AuthenticatedUser = signed_in,
+    async def list_services(
+        asker: Asker = anybody,
         company_id: CompanyQuery = None,
         staff_id: StaffQuery = 0,
         service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
     ) -> Services:
-        """The services that can be booked."""
+        """The services that can be booked. Prices in kopecks, 0 to 0 where there is none; `duration` in minutes."""
         found = await form.offers.services(
-            company_id, staff_id=staff_id or None, service_ids=tuple(service_ids)
+            asker, company_id, staff_id=staff_id or None, service_ids=tuple(service_ids)
         )
-        return Services(items=[ServiceItem(**asdict(one)) for one in found])
+        return Services(items=list(found))
 
     @routes.get("/staff", responses=reading)
-    async def staff(
-        user: AuthenticatedUser = signed_in,
+    async def list_staff(
+        asker: Asker = anybody,
         company_id: CompanyQuery = None,
         service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
     ) -> Staff:
-        """The masters who do these services."""
-        found = await form.offers.staff(company_id, service_ids=tuple(service_ids))
-        return Staff(items=[StaffItem(**asdict(one)) for one in found])
+        """The specialists who do these services."""
+        found = await form.offers.staff(asker, company_id, service_ids=tuple(service_ids))
+        return Staff(items=list(found))
 
     @routes.get("/dates", responses=reading)
-    async def dates(
-        user: AuthenticatedUser = signed_in,
+    async def list_dates(
+        asker: Asker = anybody,
         company_id: CompanyQuery = None,
         staff_id: StaffQuery = 0,
         service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
     ) -> Dates:
         """The days with a free time."""
-        found = await form.offers.dates(company_id, service_ids=tuple(service_ids), staff_id=staff_id)
+        found = await form.offers.dates(asker, company_id, service_ids=tuple(service_ids), staff_id=staff_id)
         return Dates(items=list(found))
 
     @routes.get("/times", responses=reading)
-    async def times(
+    async def list_times(
         day: DayQuery,
-        user: AuthenticatedUser = signed_in,
+        asker: Asker = anybody,
         company_id: CompanyQuery = None,
         staff_id: StaffQuery = 0,
         service_ids: ServicesQuery = [],  # noqa: B006 - FastAPI copies it
     ) -> Times:
         """The free times of a day."""
         found = await form.offers.times(
-            company_id, day=day, service_ids=tuple(service_ids), staff_id=staff_id
+            asker, company_id, day=day, service_ids=tuple(service_ids), staff_id=staff_id
         )
         return Times(items=[_time_item(one) for one in found])
 

@@ -38,6 +38,13 @@ _BY_CODE = {
 SLOT_TAKEN = _BY_CODE[433]
 SERVICE_GONE = _BY_CODE[438]
 NOT_ALLOWED = Refusal(403, "not_allowed_by_salon", "The salon does not allow this. Call the salon.")
+CHANGED_MEANWHILE = Refusal(
+    409, "changed_meanwhile", "The salon has just changed this visit. Look at it and try again."
+)
+CLAIM_UNPROVED = Refusal(
+    404, "not_found", "YCLIENTS knows no booking with this number and this hash in this branch."
+)
+NOT_CLAIMABLE = Refusal(409, "not_claimable", "This booking can't be given to your account. Call the salon.")
 CANCELLED = Refusal(409, "already_cancelled", "This booking is cancelled already.")
 PAST = Refusal(409, "already_past", "This visit has begun or is over.")
 

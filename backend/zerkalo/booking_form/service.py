@@ -9,25 +9,16 @@ from uuid import uuid4
 
 import structlog
 
-from zerkalo.auth.model import Limit
 from zerkalo.auth.rules import derive_key
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form import rules, store
-from zerkalo.booking_form.limits import (
-    BOOKINGS_OF_ADDRESS,
-    BOOKINGS_OF_PHONE,
-    CODES_OF_ADDRESS,
-    CODES_OF_COMPANY,
-    CODES_OF_PHONE,
-    CODES_OF_PHONE_A_DAY,
-)
-from zerkalo.booking_form.model import FormBooking, FormStatus, Order, Person, Refusal, Wish
+from zerkalo.booking_form.model import FormBooking, FormLimits, FormStatus, Order, Person, Refusal, Wish
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.bookings import reading
 from zerkalo.bookings.reading import ShownBooking
-from zerkalo.db.pool import Pool
-from zerkalo.db.transaction import transaction
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction, transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
@@ -80,6 +71,26 @@ class _VisitDay:
     changed_after: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request to book."""
+
+    key: str
+    digest: bytes
+    wish: Wish
+    company_id: int
+    user_id: int | None
+    address: str
+
+
+class _AlreadyThereError(Exception):
+    """The same request has written its booking in the meantime."""
+
+    def __init__(self, found: FormBooking | None) -> None:
+        super().__init__()
+        self.found = found
+
+
 class Booker:
     """Makes bookings. One for a process; safe for concurrent use, also by other processes."""
 
@@ -91,6 +102,8 @@ class Booker:
         offers: Offers,
         mirror_now: MirrorNow,
         secret_key: str,
+        auth: Auth,
+        limits: FormLimits,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -100,7 +113,8 @@ class Booker:
         self._offers = offers
         self._mirror_now = mirror_now
         self._digest_key = derive_key(secret_key, "booking request")
-        self._auth = Auth(pool, secret_key)
+        self._auth = auth
+        self._limits = limits
         self._sleep = sleep
 
     async def book(
@@ -118,11 +132,12 @@ class Booker:
         key = f"{store.AUTO}{digest.hex()}"
         if idempotency_key is not None:
             key = rules.scoped_key(idempotency_key, user_id)
-        form = await self._own_or_settled(key, company_id, user_id, digest)
+        asked = _Asked(key, digest, wish, company_id, user_id, address)
+        form = await self._own_or_settled(asked)
         if form.status is not FormStatus.PENDING:
             return await self._answer(form, wish.starts_at)
         try:
-            return await self._make(form, wish, address)
+            return await self._make(form, wish)
         finally:
             await asyncio.shield(self._release(form))
 
@@ -132,47 +147,29 @@ class Booker:
         e164, _ = normalise_phone(phone)
         if e164 is None:
             raise problem_of(rules.refusal_of(431, ""))
-        await self._count(
-            (CODES_OF_PHONE, e164),
-            (CODES_OF_PHONE_A_DAY, e164),
-            (CODES_OF_ADDRESS, address),
-            (CODES_OF_COMPANY, str(company)),
+        limits = self._limits
+        counted = (
+            (limits.codes_of_phone, e164),
+            (limits.codes_of_phone_a_day, e164),
+            (limits.codes_of_address, address),
+            (limits.codes_of_company, str(company)),
         )
+        await self._auth.count(counted, now=self._clock())
         try:
             await self._client.book_code(company, phone=e164, fullname=name)
         except VendorError as error:
             raise vendor_problem(error) from None
 
-    async def _own_or_settled(
-        self, key: str, company_id: int, user_id: int | None, digest: bytes
-    ) -> FormBooking:
+    async def _own_or_settled(self, asked: _Asked) -> FormBooking:
         """The key's booking: claimed by this request if it is pending, else settled. Waits while another works on it."""
         waited = 0.0
         api_id: str | None = None
         while True:
-            async with transaction(self._pool) as conn:
-                found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, key)
-                if found is None:
-                    new = await store.insert_claimed(
-                        conn,
-                        api_id=uuid4().hex,
-                        user_id=user_id,
-                        company_id=company_id,
-                        key=key,
-                        digest=digest,
-                        now=self._clock(),
-                    )
-                    if new is not None:
-                        return new
-                elif found.request_digest != digest:
-                    raise ProblemError(
-                        422, "idempotency_key_reused", "This Idempotency-Key was used for another request."
-                    )
-                elif found.status is not FormStatus.PENDING:
-                    if not found.is_claimed or waited >= WAIT_SECONDS_MAX:
-                        return found
-                elif (mine := await store.claim(conn, found.api_id)) is not None:
-                    return mine
+            found, is_ready = await self._found(asked, api_id, has_waited=waited >= WAIT_SECONDS_MAX)
+            if found is None:
+                found, is_ready = await self._open(asked)
+            if found is not None and is_ready:
+                return found
             # What was seen once is waited for by its own id: a settled booking gives a key of ours back at once.
             api_id = found.api_id if found else None
             if waited >= WAIT_SECONDS_MAX:
@@ -185,7 +182,58 @@ class Booker:
             await self._sleep(WAIT_STEP_SECONDS)
             waited += WAIT_STEP_SECONDS
 
-    async def _make(self, form: FormBooking, wish: Wish, address: str) -> Booked:
+    async def _found(
+        self, asked: _Asked, api_id: str | None, *, has_waited: bool
+    ) -> tuple[FormBooking | None, bool]:
+        """The booking that is there already, and whether this request may go on with it."""
+        async with transaction(self._pool) as conn:
+            found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, asked.key)
+            if found is None:
+                return None, False
+            if found.request_digest != asked.digest:
+                raise ProblemError(
+                    422, "idempotency_key_reused", "This Idempotency-Key was used for another request."
+                )
+            if found.status is not FormStatus.PENDING:
+                return found, not found.is_claimed or has_waited
+            mine = await store.claim(conn, found.api_id)
+            return mine or found, mine is not None
+
+    async def _open(self, asked: _Asked) -> tuple[FormBooking | None, bool]:
+        """Write a booking about to be made, claimed by this request, or find that of the same request, if it was faster.
+
+        It is counted first: over a limit, or with the wish not in order, nothing is written.
+        """
+        zone = await self._offers.zone_of(asked.company_id)
+        order = await self._order(asked.user_id, asked.company_id, asked.wish, zone)
+        now, limits = self._clock(), self._limits
+        counted = (
+            (limits.bookings_of_address, asked.address),
+            (limits.bookings_of_phone, order.phone),
+            (limits.bookings_of_company, str(asked.company_id)),
+        )
+
+        async def count_and_insert(conn: Connection) -> FormBooking:
+            await self._auth.count_within(conn, counted, now=now)
+            form = await store.insert_claimed(
+                conn,
+                api_id=uuid4().hex,
+                user_id=asked.user_id,
+                company_id=asked.company_id,
+                key=asked.key,
+                digest=asked.digest,
+                now=now,
+            )
+            if form is None:  # what was counted for it is rolled back
+                raise _AlreadyThereError(await store.by_key(conn, asked.key))
+            return form
+
+        try:
+            return await in_transaction(self._pool, count_and_insert), True
+        except _AlreadyThereError as error:
+            return error.found, False
+
+    async def _make(self, form: FormBooking, wish: Wish) -> Booked:
         """Bring a claimed booking to its end."""
         zone = await self._offers.zone_of(form.company_id)
         if form.asked_at is not None:
@@ -197,17 +245,15 @@ class Booker:
             if wait_seconds:
                 raise unclear_problem(wait_seconds)
         try:
-            order = await self._order(form, wish, zone)
-            if form.asked_at is None:
-                await self._count((BOOKINGS_OF_ADDRESS, address), (BOOKINGS_OF_PHONE, order.phone))
+            order = await self._order(form.user_id, form.company_id, wish, zone)
         except ProblemError:
             await self._undo(form)
             raise
         return await self._ask(form, order, zone)
 
-    async def _order(self, form: FormBooking, wish: Wish, zone: tzinfo | None) -> Order:
-        person = await self._person(form.user_id)
-        order = rules.order_of(wish, person, company_id=form.company_id, zone=zone, now=self._clock())
+    async def _order(self, user_id: int | None, company_id: int, wish: Wish, zone: tzinfo | None) -> Order:
+        person = await self._person(user_id)
+        order = rules.order_of(wish, person, company_id=company_id, zone=zone, now=self._clock())
         if isinstance(order, Refusal):
             raise problem_of(order)
         return order
@@ -342,9 +388,6 @@ class Booker:
     async def _release(self, form: FormBooking) -> None:
         async with self._pool.connection() as conn:
             await store.release(conn, form)
-
-    async def _count(self, *limits: tuple[Limit, str]) -> None:
-        await self._auth.count(limits, now=self._clock())
 
 
 def _body_of(order: Order, api_id: str) -> dict[str, Any]:

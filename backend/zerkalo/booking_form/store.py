@@ -124,6 +124,57 @@ async def write_refused(conn: Connection, api_id: str, refusal: Refusal) -> bool
     return (await conn.execute(sql, values)).rowcount == 1
 
 
+async def has_claimed(
+    conn: Connection, user_id: int, company_id: int, record_id: int, record_hash: str
+) -> bool:
+    """Whether this user is known to have booked or claimed the record, with this very hash."""
+    sql = """
+        select from form_bookings
+        where company_id = %s and record_id = %s and user_id = %s and record_hash = %s and status = 'booked' limit 1
+    """
+    cursor = await conn.execute(sql, [company_id, record_id, user_id, record_hash])
+    return await cursor.fetchone() is not None
+
+
+async def insert_claim(
+    conn: Connection,
+    *,
+    api_id: str,
+    user_id: int,
+    company_id: int,
+    record_id: int,
+    record_hash: str,
+    now: datetime,
+) -> bool:
+    """Write that the user has proved to have made the record elsewhere; False where somebody else has booked or claimed it.
+
+    Of two users at once the first one gets it: the key names the record.
+    """
+    values = {
+        "api_id": api_id,
+        "user_id": user_id,
+        "company_id": company_id,
+        "record_id": record_id,
+        "record_hash": record_hash,
+        "key": f"claim:{company_id}:{record_id}",
+        "now": now,
+    }
+    await conn.execute(
+        """
+        insert into form_bookings
+            (api_id, user_id, company_id, record_id, record_hash, status, idempotency_key, created_at)
+        select %(api_id)s, %(user_id)s, %(company_id)s, %(record_id)s, %(record_hash)s, 'booked', %(key)s, %(now)s
+        where not exists (
+            select from form_bookings
+            where company_id = %(company_id)s and record_id = %(record_id)s and user_id <> %(user_id)s
+        )
+        on conflict (idempotency_key) where idempotency_key is not null do nothing
+        """,
+        values,
+    )
+    return await has_claimed(conn, user_id, company_id, record_id, record_hash)
+
+
 async def record_hash(conn: Connection, company_id: int, record_id: int) -> str | None:
     """The hash that lets a client change this record; None where it was not booked here, or the answer was lost."""
     sql = """

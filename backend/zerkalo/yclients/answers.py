@@ -90,8 +90,8 @@ def parse_company(body: bytes) -> Company:
             company_id=fields.identifier(said.get("id")),
             title=fields.text(said.get("title")).strip(),
             timezone_name=_zone_name(said.get("timezone_name")),
-            may_delete=_switch(said.get("allow_delete_record")) == 1,
-            may_move=_switch(said.get("allow_change_record")) == 1,
+            may_delete=_permission(said.get("allow_delete_record")),
+            may_move=_permission(said.get("allow_change_record")),
             delete_seconds_before=_seconds(said.get("allow_delete_record_delay_step")),
             move_seconds_before=_seconds(said.get("allow_change_record_delay_step")),
         ),
@@ -171,8 +171,9 @@ def parse_user_record(body: bytes, company_id: int, record_id: int) -> UserRecor
     raw = msgspec.json.encode(said)
     return UserRecord(
         record=read_record(raw, company_id, _zone_of(company), record_id),
-        may_delete=company.get("allow_delete_record") in (True, 1, "1"),
-        may_move=company.get("allow_change_record") in (True, 1, "1"),
+        company_id=fields.identifier_or_none(company.get("id")),
+        may_delete=_permission(company.get("allow_delete_record")),
+        may_move=_permission(company.get("allow_change_record")),
     )
 
 
@@ -278,6 +279,11 @@ def _zone_of(company: dict[str, Any]) -> ZoneInfo | None:
 
 def _switch(value: Any) -> int:
     return 1 if value in (True, 1, "1") else 0
+
+
+def _permission(value: Any) -> bool | None:
+    """Return whether the salon lets its clients do something; None where that is not said."""
+    return None if value is None else _switch(value) == 1
 
 
 def _seconds(value: Any) -> int:

@@ -132,14 +132,14 @@ class YclientsClient(Caller):
     async def change_record(self, company_id: int, record_id: int, body: dict[str, Any]) -> None:
         """Write a record as the salon would. `body` is the whole of it, see `edits.moved_record`.
 
-        Repeatable, since it says the whole state. A busy time raises BookingRefused.
+        Never repeated with the same body: whatever the salon wrote meanwhile would be lost. A busy time raises
+        BookingRefused.
         """
         call = Call(
             method="PUT",
             path=f"/record/{company_id}/{record_id}",
             body=body,
             kind="interactive",
-            repeatable=True,
             is_booking=True,
         )
         await self.call(call, answers.parse_nothing)
@@ -229,15 +229,24 @@ class YclientsClient(Caller):
         body = {**booking, "phone": _digits(booking.get("phone", ""))}
         return await self.call(_booking("POST", f"/book_record/{company_id}", body), answers.parse_booked)
 
-    async def move(self, company_id: int, record_id: int, *, starts_at: datetime, comment: str) -> None:
-        """Move a booking to another time (aware, best with the salon's offset); the comment is written anew."""
-        body = {"datetime": _iso(starts_at), "comment": comment}
+    async def move(
+        self, company_id: int, record_id: int, *, starts_at: datetime, comment: str | None
+    ) -> None:
+        """Move a booking to another time (aware, best with the salon's offset).
+
+        The comment is written anew: pass it as it was read directly before. None where it is not known: it stays.
+        """
+        body = {"datetime": _iso(starts_at)} | ({} if comment is None else {"comment": comment})
         await self.call(
             _booking("PUT", f"/book_record/{company_id}/{record_id}", body), answers.parse_nothing
         )
 
     async def user_record(self, company_id: int, record_id: int, record_hash: str) -> UserRecord:
-        """Return a client's own booking, and whether the salon lets her move or cancel it."""
+        """Return a client's own booking, and whether the salon lets them move or cancel it.
+
+        Asked with the partner token alone: with a user's token YCLIENTS looks at the id only, and the answer would
+        prove nothing of the hash. A wrong hash raises NotFound.
+        """
         call = _online(_own_path(record_id, record_hash))
         return await self.call(call, lambda body: answers.parse_user_record(body, company_id, record_id))
 
@@ -268,6 +277,8 @@ def appointment(
 
 
 def _own_path(record_id: int, record_hash: str) -> str:
+    if not record_hash.strip("."):  # no hash, or a step up in the path: another address altogether
+        raise ValueError("a client's own booking is asked for by its hash")
     return f"/user/records/{record_id}/{quote(record_hash, safe='')}"
 
 

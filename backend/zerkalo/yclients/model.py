@@ -157,9 +157,9 @@ class Company(msgspec.Struct, frozen=True):
     title: str
     timezone_name: str | None
     """An IANA name that this machine's zone database knows, else None."""
-    may_delete: bool = False
-    """Whether clients may cancel their bookings; False where it is not told."""
-    may_move: bool = False
+    may_delete: bool | None = None
+    """Whether clients may cancel their bookings; None: YCLIENTS does not say, which is not a no."""
+    may_move: bool | None = None
     delete_seconds_before: int = 0
     """Until how long before the visit (`allow_delete_record_delay_step`: 10800 and 18000 were seen, so seconds)."""
     move_seconds_before: int = 0
@@ -220,5 +220,8 @@ class UserRecord(msgspec.Struct, frozen=True):
     """A client's own booking, and what its salon lets her do with it."""
 
     record: Record
-    may_delete: bool
-    may_move: bool
+    company_id: int | None
+    """Of the branch as the answer names it; None where it does not."""
+    may_delete: bool | None
+    """None: YCLIENTS does not say, which is not a no."""
+    may_move: bool | None

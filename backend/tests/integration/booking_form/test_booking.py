@@ -1,14 +1,16 @@
 """Booking through the form, on a real database against the emulator: written down first, never twice."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.support.form import CODE, MASTER, PHONE, SERVICE, FormSalon, open_form
+from tests.support.form import ASKER, CODE, MASTER, PHONE, SERVICE, FormSalon, open_form
 from tests.support.sync import COMPANY_ID
 from yclients_emulator import EmulatorSettings, desk
+from zerkalo.booking_form.model import FormLimits
 from zerkalo.booking_form.rules import SETTLE_SECONDS
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
@@ -212,6 +214,41 @@ async def test_one_phone_does_not_fill_the_journal(pool: Pool) -> None:
 
         assert codes == ["slot_taken"] * 15 + ["too_many_requests"]
         assert salon.salon.requests_to("/book_record") == 15
+
+
+@pytest.mark.parametrize("whose", ["bookings_of_address", "bookings_of_phone", "bookings_of_company"])
+async def test_what_is_over_a_limit_writes_no_row(pool: Pool, whose: str) -> None:
+    """Before: a row was written and deleted again before its limit counted, and a company had none."""
+    usual = FormLimits()
+    few = replace(usual, **{whose: replace(getattr(usual, whose), count_max=1)})
+    async with open_form(pool, limits=few) as salon:
+        wishes = [await salon.guest_wish(datetime=await salon.free_time(number)) for number in (0, 6)]
+        await salon.guest.post("/booking", json=wishes[0])
+        rows = "select count(*), max(xmin::text::bigint) as newest from form_bookings"
+        before = await salon.salon.fetch(rows)
+
+        refused = await salon.guest.post("/booking", json=wishes[1])
+
+        assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
+        assert await salon.salon.fetch(rows) == before
+        assert salon.salon.requests_to("/book_record") == 1
+
+
+async def test_the_same_request_twenty_times_counts_once(pool: Pool) -> None:
+    usual = FormLimits()
+    few = replace(usual, bookings_of_phone=replace(usual.bookings_of_phone, count_max=2))
+    async with open_form(pool, limits=few) as salon:
+        wish = await salon.guest_wish()
+
+        answers = await asyncio.gather(
+            *(salon.guest.post("/booking", json=wish, headers=keyed("a")) for _ in range(20))
+        )
+        another = await salon.guest.post(
+            "/booking", json=wish | {"datetime": await salon.free_time(6)}, headers=keyed("b")
+        )
+
+        assert {one.status_code for one in answers} == {201}, {one.text for one in answers}
+        assert another.status_code == 201, another.text
 
 
 @pytest.mark.parametrize("kind", ["status", "cut", "disconnect", "html", "timeout", "success_false"])
@@ -531,8 +568,10 @@ async def test_with_the_form_off_everything_is_503(pool: Pool) -> None:
 async def test_with_several_branches_one_must_be_named(pool: Pool) -> None:
     async with open_form(pool, company_ids=(COMPANY_ID, 100201)) as salon:
         _, anna = await salon.user()
-        (day, *_) = await salon.form.offers.dates(COMPANY_ID, service_ids=(SERVICE,), staff_id=MASTER)
-        times = await salon.form.offers.times(COMPANY_ID, day=day, service_ids=(SERVICE,), staff_id=MASTER)
+        (day, *_) = await salon.form.offers.dates(ASKER, COMPANY_ID, service_ids=(SERVICE,), staff_id=MASTER)
+        times = await salon.form.offers.times(
+            ASKER, COMPANY_ID, day=day, service_ids=(SERVICE,), staff_id=MASTER
+        )
         wish = await salon.wish(datetime=times[0].starts_at.isoformat())
 
         unnamed = await anna.post("/booking", json=wish)

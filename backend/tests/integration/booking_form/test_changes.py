@@ -1,14 +1,17 @@
 """Moving and cancelling through YCLIENTS: one's own only, under the salon's rules, and the mirror follows at once."""
 
+import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from tests.support.form import CODE, MASTER, SERVICE, FormSalon, open_form
 from tests.support.sync import COMPANY_ID
 from yclients_emulator import desk
+from zerkalo.booking_form.model import FormLimits
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.model import Observation
@@ -200,6 +203,173 @@ async def test_a_change_that_never_arrived_is_told_as_unclear(pool: Pool, way: s
         assert (await anna.get(f"/booking/{booking['id']}")).json() == booking
 
 
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_note_that_the_salon_writes_while_a_visit_is_moved_stays(pool: Pool, way: str) -> None:
+    """The record is written back whole. Before: as it had been read seconds ago."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+        record_id = booking["yclients_record_id"]
+        to = await salon.free_time(6)
+        # The last question before the record is read for the last time.
+        last_before = "/book_times/" if way == "as the salon" else f"/user/records/{record_id}"
+
+        def at_the_desk(method: str, path: str) -> None:
+            if last_before in path:
+                desk.change(salon.salon.emulator, record_id, comment="Аллергия на лак")
+
+        salon.salon.emulator.before_request.append(at_the_desk)
+        moved = await anna.patch(f"/booking/{booking['id']}", json={"datetime": to})
+
+        assert moved.status_code == 200, moved.text
+        after = salon.salon.truths()[record_id]
+        assert datetime.fromisoformat(after["starts_at"]) == datetime.fromisoformat(to)
+        assert after["comment"] == "Аллергия на лак"
+        assert "Аллергия на лак" in moved.json()["notes"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"staff_id": 502}, {"date": datetime.fromisoformat("2026-12-08T12:00")}], ids=["who", "when"]
+)
+async def test_a_visit_that_the_salon_makes_another_one_meanwhile_is_left_to_it(
+    pool: Pool, change: dict[str, Any]
+) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, "as the salon")
+        record_id = booking["yclients_record_id"]
+        to = await salon.free_time(6)
+
+        def at_the_desk(method: str, path: str) -> None:
+            if "/book_times/" in path:
+                desk.change(salon.salon.emulator, record_id, **change)
+
+        salon.salon.emulator.before_request.append(at_the_desk)
+        moved = await anna.patch(f"/booking/{booking['id']}", json={"datetime": to})
+        after = salon.salon.truths()[record_id]
+
+        assert (moved.status_code, moved.json()["code"]) == (409, "changed_meanwhile")
+        assert datetime.fromisoformat(after["starts_at"]) != datetime.fromisoformat(to)
+        shown = (await anna.get(f"/booking/{booking['id']}")).json()
+        assert shown["appointment_datetime"][:16] == after["date"][:16].replace(" ", "T"), "and she sees it"
+
+
+async def test_a_comment_that_the_own_record_does_not_tell_is_not_written_away(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, "by its hash")
+        before = salon.salon.truths()[booking["yclients_record_id"]]["comment"]
+        untold = _without_comment(salon.salon.client.user_record)
+        salon.salon.client.user_record = untold
+
+        moved = await anna.patch(f"/booking/{booking['id']}", json={"datetime": await salon.free_time(6)})
+
+        assert moved.status_code == 200, moved.text
+        assert salon.salon.truths()[booking["yclients_record_id"]]["comment"] == before
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_yclients_does_not_tell_is_no_refusal(pool: Pool, way: str) -> None:
+    """A branch whose answer lacks `allow_delete_record` and `allow_change_record`: YCLIENTS decides."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+        salon.salon.emulator.settings = structs.replace(
+            salon.salon.emulator.settings, tells_client_rules=False
+        )
+
+        moved = await anna.patch(f"/booking/{booking['id']}", json={"datetime": await salon.free_time(6)})
+        gone = await anna.delete(f"/booking/{booking['id']}")
+
+        assert (moved.status_code, gone.status_code) == (200, 204), (moved.text, gone.text)
+        assert salon.salon.truths()[booking["yclients_record_id"]]["deleted"]
+
+
+async def test_where_yclients_decides_against_it_that_is_told(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, "by its hash")
+        salon.salon.emulator.settings = structs.replace(
+            salon.salon.emulator.settings, tells_client_rules=False
+        )
+        salon.rules(allow_delete_record=False, allow_change_record=False)
+
+        moved = await anna.patch(f"/booking/{booking['id']}", json={"datetime": await salon.free_time(6)})
+        gone = await anna.delete(f"/booking/{booking['id']}")
+
+        for answer in (moved, gone):
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed_by_salon"), answer.text
+        assert not salon.salon.truths()[booking["yclients_record_id"]]["deleted"]
+
+
+async def test_a_move_whose_answer_was_lost_can_be_repeated_before_the_mirror_follows(pool: Pool) -> None:
+    """Its own visit stands at that time by now, so YCLIENTS does not offer it any more: that is no taken slot."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, "as the salon")
+        to = await salon.free_time(6)
+        record_id = booking["yclients_record_id"]
+        desk.change(salon.salon.emulator, record_id, date=datetime.fromisoformat(to[:19]))
+
+        again = await anna.patch(f"/booking/{booking['id']}", json={"datetime": to})
+
+        assert again.status_code == 200, again.text
+        assert again.json()["appointment_datetime"] == to
+        assert (await anna.get(f"/booking/{booking['id']}")).json() == again.json()
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_two_at_once_do_it_once(pool: Pool, way: str) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+        to = await salon.free_time(6)
+        path = f"/booking/{booking['id']}"
+
+        moved = await asyncio.gather(*(anna.patch(path, json={"datetime": to}) for _ in range(3)))
+        gone = await asyncio.gather(*(anna.delete(path) for _ in range(3)))
+
+        assert {one.status_code for one in moved} == {200}, [one.text for one in moved]
+        assert {one.json()["appointment_datetime"] for one in moved} == {to}
+        assert {one.status_code for one in gone} <= {204, 409}
+        assert 204 in {one.status_code for one in gone}
+        assert {one.json()["code"] for one in gone if one.status_code == 409} <= {"already_cancelled"}
+        assert salon.salon.truths()[booking["yclients_record_id"]]["deleted"]
+
+
+def few_changes(**counts: int) -> FormLimits:
+    usual = FormLimits()
+    return replace(usual, **{name: replace(getattr(usual, name), count_max=n) for name, n in counts.items()})
+
+
+@pytest.mark.parametrize("whose", ["changes_of_user", "changes_of_address", "changes_of_company"])
+async def test_moves_and_cancels_are_bounded_before_yclients_is_asked(pool: Pool, whose: str) -> None:
+    """Before: 25 moves at once used up the requests that the sync needs."""
+    async with open_form(pool, limits=few_changes(**{whose: 3})) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, "by its hash")
+        path, to = f"/booking/{booking['id']}", await salon.free_time(6)
+        salon.salon.emulator.requests.clear()
+
+        answers = await asyncio.gather(*(anna.patch(path, json={"datetime": to}) for _ in range(25)))
+        gone = await anna.delete(path)
+
+        assert [one.status_code for one in (*answers, gone)].count(429) >= 22
+        assert (gone.status_code, int(gone.headers["Retry-After"]) > 0) == (429, True)
+        assert len(salon.salon.emulator.requests) <= 3 * 4
+
+
+async def test_a_change_that_can_not_be_is_not_counted(pool: Pool) -> None:
+    async with open_form(pool, limits=few_changes(changes_of_user=1)) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, "by its hash")
+
+        for to in ("2020-01-01T12:00:00", booking["appointment_datetime"]):
+            await anna.patch(f"/booking/{booking['id']}", json={"datetime": to})
+
+        assert (await anna.delete(f"/booking/{booking['id']}")).status_code == 204
+
+
 async def test_a_place_in_a_group_event_is_not_moved(pool: Pool) -> None:
     async with open_form(pool) as salon:
         _, anna = await salon.user()
@@ -236,6 +406,14 @@ async def test_a_row_of_an_older_system_can_not_be_changed(pool: Pool) -> None:
         gone = await anna.delete(f"/booking/{row['id']}")
 
         assert (gone.status_code, gone.json()["code"]) == (403, "not_allowed_by_salon")
+
+
+def _without_comment(ask: Any) -> Any:
+    async def untold(*ids: Any) -> Any:
+        own = await ask(*ids)
+        return structs.replace(own, record=structs.replace(own.record, comment=UNSET))
+
+    return untold
 
 
 def _with_comment(record: Any, comment: str) -> Any:

@@ -1,6 +1,7 @@
 """What the form offers: asked of YCLIENTS once for all who ask in the same seconds, and fresh after a booking."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,11 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.support.emulator import NOON
-from tests.support.form import MASTER, SERVICE, FormSalon, open_form
+from tests.support.form import ASKER, MASTER, SERVICE, FormSalon, open_form
 from tests.support.sync import COMPANY_ID
 from yclients_emulator import EmulatorSettings
+from zerkalo.booking_form.model import Asker, FormLimits, limits_of
 from zerkalo.booking_form.offers import CATALOGUE_SECONDS, TIMES_SECONDS
 from zerkalo.db.pool import Pool
+from zerkalo.kit.problem import ProblemError
 
 pytestmark = pytest.mark.integration
 
@@ -62,12 +65,6 @@ async def test_services_are_offered_without_a_catalogue_too(pool: Pool, status: 
 
         assert next(one for one in with_master if one["service_id"] == SERVICE)["duration"] == 60
         assert salon.salon.requests_to(f"/company/{COMPANY_ID}/services") == asked
-
-
-async def test_only_who_is_signed_in_may_ask_the_api(pool: Pool) -> None:
-    async with open_form(pool) as salon:
-        for what in ("companies", "services", "staff", "dates", "times?date=2026-12-03"):
-            assert (await salon.guest.get(f"/booking/{what}")).status_code == 401
 
 
 async def test_an_answer_is_kept_for_seconds_and_many_at_once_ask_once(pool: Pool) -> None:
@@ -154,8 +151,8 @@ async def test_times_are_the_salons_whatever_offset_yclients_writes(pool: Pool, 
         salon.salon.clock.now = july
         service, master = 3201, 701
 
-        (day, *_) = await salon.form.offers.dates(service_ids=(service,), staff_id=master)
-        times = await salon.form.offers.times(day=day, service_ids=(service,), staff_id=master)
+        (day, *_) = await salon.form.offers.dates(ASKER, service_ids=(service,), staff_id=master)
+        times = await salon.form.offers.times(ASKER, day=day, service_ids=(service,), staff_id=master)
 
         for offered in times:
             assert offered.wall_time == f"{offered.starts_at:%H:%M}"
@@ -167,21 +164,72 @@ async def test_times_are_the_salons_whatever_offset_yclients_writes(pool: Pool, 
         assert record["date"] == f"{times[0].starts_at:%Y-%m-%d %H:%M:%S}"
 
 
-async def test_people_who_look_leave_the_sync_its_share_of_the_limit(pool: Pool) -> None:
-    async with open_form(pool) as salon:
-        _, anna = await salon.user()
-        limit = salon.api.runtime.settings.yclients_requests_per_minute // 2
+async def look(salon: FormSalon, asker: Asker, number: int) -> str:
+    """Ask something that nobody has asked before; "" where it was answered, else the problem's code."""
+    try:
+        await salon.form.offers.staff(asker, service_ids=(SERVICE,) * (1 + number))
+    except ProblemError as error:
+        return error.code
+    return ""
 
-        for number in range(limit):
-            await salon.form.offers.staff(service_ids=(SERVICE,) * (1 + number % 20))
-            salon.salon.clock.pass_seconds(0.01)
-            salon.form.offers._cache._kept.clear()
-        busy = await anna.get("/booking/services")
+
+def limits(**counts: int) -> FormLimits:
+    usual = FormLimits()
+    return replace(
+        usual, **{name: replace(getattr(usual, name), count_max=count) for name, count in counts.items()}
+    )
+
+
+async def test_one_address_does_not_use_up_everybodys_questions(pool: Pool) -> None:
+    """Before: 41 loads of `/book?service=…` by nobody used up what all were allowed for a minute."""
+    async with open_form(pool, limits=limits(questions_of_address=5)) as salon:
+        codes = [await look(salon, ASKER, number) for number in range(8)]
+        asked = salon.salon.requests_to("/book_staff")
+        neighbour = await look(salon, Asker("192.0.2.2"), 9)
+        kept = await look(salon, ASKER, 0)
         salon.salon.clock.pass_seconds(60)
 
-        assert (busy.status_code, busy.json()["code"]) == (503, "busy")
-        assert "Retry-After" in busy.headers
-        assert (await anna.get("/booking/services")).status_code == 200
+        assert codes == [""] * 5 + ["too_many_requests"] * 3
+        assert (asked, neighbour) == (5, "")
+        assert kept in {"", "too_many_requests"}
+        assert await look(salon, ASKER, 7) == ""
+
+
+async def test_what_is_kept_costs_no_question(pool: Pool) -> None:
+    async with open_form(pool, limits=limits(questions_of_address=1)) as salon:
+        assert [await look(salon, ASKER, 1) for _ in range(4)] == [""] * 4
+
+
+async def test_guests_leave_a_share_to_those_who_have_signed_in(pool: Pool) -> None:
+    async with open_form(pool, limits=limits(questions_of_guests=3, questions_of_company=5)) as salon:
+        guests = [await look(salon, Asker(f"192.0.2.{number}"), number) for number in range(5)]
+        users = [await look(salon, Asker("198.51.100.1", user_id=1), 10 + number) for number in range(3)]
+
+        assert guests == ["", "", "", "busy", "busy"]
+        assert users == ["", "", "busy"]
+
+
+async def test_two_processes_have_one_allowance(pool: Pool) -> None:
+    """Before: it was counted a process, so two servers had twice of it."""
+    few = limits(questions_of_user=3)
+    async with open_form(pool, limits=few) as salon, open_form(pool, limits=few) as other:
+        asker = Asker("192.0.2.1", user_id=1)
+
+        codes = [await look(one, asker, number) for number in range(2) for one in (salon, other)]
+
+        assert codes == ["", "", "", "too_many_requests"]
+
+
+async def test_the_usual_limits_leave_half_of_the_rate_limit_alone() -> None:
+    usual = limits_of(200)
+    assert (usual.questions_of_company.count_max, usual.questions_of_guests.count_max) == (100, 60)
+    assert limits_of(1).questions_of_guests.count_max == 1
+
+
+async def test_anybody_may_see_what_is_offered(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        for what in ("companies", "services", "staff", "dates"):
+            assert (await salon.guest.get(f"/booking/{what}")).status_code == 200, what
 
 
 async def _book(salon: FormSalon, service: int, master: int, starts_at: datetime) -> None:

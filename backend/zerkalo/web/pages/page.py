@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from zerkalo.auth.dependencies import client_address
 from zerkalo.auth.model import AuthenticatedUser, Session
 from zerkalo.auth.rules import REFRESH_TOKEN_SPAN
+from zerkalo.booking_form.model import Asker
 from zerkalo.bookings.routes import path_id
 from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
@@ -72,6 +73,11 @@ class Page:
     def address(self) -> str:
         """For whom this call counts where tries are limited."""
         return client_address(self.request)
+
+    @property
+    def asker(self) -> Asker:
+        """For whom questions to YCLIENTS count."""
+        return Asker(self.address, self.user.id if self.user else None)
 
     @property
     def csrf(self) -> str:

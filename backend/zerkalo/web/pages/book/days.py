@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from zerkalo.booking_form.model import OfferedTime
+from zerkalo.booking_form.model import Asker, OfferedTime
 from zerkalo.booking_form.offers import Offers
 
 MONTHS_MAX = 3
@@ -41,6 +41,7 @@ class TimeChoice:
 
 async def choice_of_times(
     offers: Offers,
+    asker: Asker,
     company_id: int,
     *,
     service_ids: tuple[int, ...],
@@ -54,11 +55,11 @@ async def choice_of_times(
     """
     if fresh:
         offers.forget_times(company_id)
-    free = await offers.dates(company_id, service_ids=service_ids, staff_id=staff_id)
+    free = await offers.dates(asker, company_id, service_ids=service_ids, staff_id=staff_id)
     shown = day if day is not None and day in free else (free[0] if free else None)
     times: Sequence[OfferedTime] = ()
     if shown is not None:
-        times = await offers.times(company_id, day=shown, service_ids=service_ids, staff_id=staff_id)
+        times = await offers.times(asker, company_id, day=shown, service_ids=service_ids, staff_id=staff_id)
     return TimeChoice(months_of(free), frozenset(free), shown, parts_of(times))
 
 

@@ -88,7 +88,7 @@ async def _next_step(page: Page, way: Way) -> Response:
 
 
 async def _services_step(page: Page, way: Way, offers: Offers, branch: Branch) -> Response:
-    offered = await offers.services(branch.company_id)
+    offered = await offers.services(page.asker, branch.company_id)
     services = tuple(one for one in offered if one.service_id in way.choice.service_ids)
     if services and way.back != "services":
         way = _choose(way, service_ids=tuple(one.service_id for one in services))
@@ -105,7 +105,7 @@ async def _services_step(page: Page, way: Way, offers: Offers, branch: Branch) -
 
 async def _staff_step(page: Page, way: Way, offers: Offers, chosen: _Chosen) -> Response:
     choice = way.choice
-    masters = await offers.staff(chosen.branch.company_id, service_ids=choice.service_ids)
+    masters = await offers.staff(page.asker, chosen.branch.company_id, service_ids=choice.service_ids)
     staff = next((one for one in masters if one.staff_id == choice.staff_id), None)
     if (staff is None and choice.staff_id != ANYBODY) or way.back == "staff":
         return _render(page, _until(way, "staff"), "book/staff.html", chosen=chosen, masters=masters)
@@ -118,6 +118,7 @@ async def _staff_step(page: Page, way: Way, offers: Offers, chosen: _Chosen) -> 
 async def _time_step(page: Page, way: Way, offers: Offers, chosen: _Chosen) -> Response:
     times = await choice_of_times(
         offers,
+        page.asker,
         chosen.branch.company_id,
         service_ids=way.choice.service_ids,
         staff_id=way.choice.staff_id or ANYBODY,

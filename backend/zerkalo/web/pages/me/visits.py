@@ -62,7 +62,7 @@ async def cancel(page: Page) -> Response:
     """Cancels the visit at YCLIENTS. Cancelled already is as good."""
     booking = await _own(page)
     try:
-        await page.runtime.booking_form.changes.cancel(page.me.id, booking.id)
+        await page.runtime.booking_form.changes.cancel(page.asker, booking.id)
     except ProblemError as problem:
         if problem.code != "already_cancelled":
             raise
@@ -78,9 +78,10 @@ async def _move_page(page: Page, day: date | None, problem: ProblemError | None 
 async def _free_times(page: Page, booking: ShownBooking, day: date | None, *, fresh: bool) -> TimeChoice:
     """To what times this visit may be moved. Raises what YCLIENTS's refusal raises."""
     form = page.runtime.booking_form
-    need = await form.changes.need_of(page.me.id, booking.id)
+    need = await form.changes.need_of(page.asker, booking.id)
     return await choice_of_times(
         form.offers,
+        page.asker,
         need.company_id,
         service_ids=need.service_ids,
         staff_id=need.staff_id,
@@ -102,7 +103,7 @@ async def move(page: Page) -> Response:
     if to is None:
         return page.redirect(f"/me/visits/{booking.id}/move")
     try:
-        await page.runtime.booking_form.changes.move(page.me.id, booking.id, to)
+        await page.runtime.booking_form.changes.move(page.asker, booking.id, to)
     except ProblemError as problem:
         if problem.code in TIME_TAKEN:
             return await _move_page(page, to.date(), problem)
