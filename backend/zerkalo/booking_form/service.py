@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
-from uuid import uuid4
 
 import structlog
 
@@ -15,10 +14,11 @@ from zerkalo.booking_form import rules, store
 from zerkalo.booking_form.model import FormBooking, FormLimits, FormStatus, Order, Person, Refusal, Wish
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
+from zerkalo.booking_form.requests import Request, Requests
 from zerkalo.bookings import reading
 from zerkalo.bookings.reading import ShownBooking
-from zerkalo.db.pool import Connection, Pool
-from zerkalo.db.transaction import in_transaction, transaction
+from zerkalo.db.pool import Pool
+from zerkalo.db.transaction import transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
@@ -34,9 +34,6 @@ from zerkalo.yclients.errors import (
 )
 from zerkalo.yclients.model import Record
 
-WAIT_SECONDS_MAX = 25.0
-"""How long a request waits for another one with the same key, which is at work."""
-WAIT_STEP_SECONDS = 0.2
 LOOK_SECONDS_MAX = 20.0
 LOOK_PAGES_MAX = 20
 """Of the visit's day; a salon has some hundred visits on it, 200 a page."""
@@ -71,26 +68,6 @@ class _VisitDay:
     changed_after: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request to book."""
-
-    key: str
-    digest: bytes
-    wish: Wish
-    company_id: int
-    user_id: int | None
-    address: str
-
-
-class _AlreadyThereError(Exception):
-    """The same request has written its booking in the meantime."""
-
-    def __init__(self, found: FormBooking | None) -> None:
-        super().__init__()
-        self.found = found
-
-
 class Booker:
     """Makes bookings. One for a process; safe for concurrent use, also by other processes."""
 
@@ -115,7 +92,7 @@ class Booker:
         self._digest_key = derive_key(secret_key, "booking request")
         self._auth = auth
         self._limits = limits
-        self._sleep = sleep
+        self._requests = Requests(pool, clock, auth, limits, sleep)
 
     async def book(
         self, wish: Wish, *, user_id: int | None, address: str, idempotency_key: str | None = None
@@ -132,8 +109,12 @@ class Booker:
         key = f"{store.AUTO}{digest.hex()}"
         if idempotency_key is not None:
             key = rules.scoped_key(idempotency_key, user_id)
-        asked = _Asked(key, digest, wish, company_id, user_id, address)
-        form = await self._own_or_settled(asked)
+
+        async def order() -> Order:
+            zone = await self._offers.zone_of(company_id)
+            return await self._order(user_id, company_id, wish, zone)
+
+        form = await self._requests.take(Request(key, digest, company_id, user_id, address), order)
         if form.status is not FormStatus.PENDING:
             return await self._answer(form, wish.starts_at)
         try:
@@ -159,79 +140,6 @@ class Booker:
             await self._client.book_code(company, phone=e164, fullname=name)
         except VendorError as error:
             raise vendor_problem(error) from None
-
-    async def _own_or_settled(self, asked: _Asked) -> FormBooking:
-        """The key's booking: claimed by this request if it is pending, else settled. Waits while another works on it."""
-        waited = 0.0
-        api_id: str | None = None
-        while True:
-            found, is_ready = await self._found(asked, api_id, has_waited=waited >= WAIT_SECONDS_MAX)
-            if found is None:
-                found, is_ready = await self._open(asked)
-            if found is not None and is_ready:
-                return found
-            # What was seen once is waited for by its own id: a settled booking gives a key of ours back at once.
-            api_id = found.api_id if found else None
-            if waited >= WAIT_SECONDS_MAX:
-                raise ProblemError(
-                    409,
-                    "booking_in_progress",
-                    "The same request is still under way. Send it again in a few seconds.",
-                    {"Retry-After": "3"},
-                )
-            await self._sleep(WAIT_STEP_SECONDS)
-            waited += WAIT_STEP_SECONDS
-
-    async def _found(
-        self, asked: _Asked, api_id: str | None, *, has_waited: bool
-    ) -> tuple[FormBooking | None, bool]:
-        """The booking that is there already, and whether this request may go on with it."""
-        async with transaction(self._pool) as conn:
-            found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, asked.key)
-            if found is None:
-                return None, False
-            if found.request_digest != asked.digest:
-                raise ProblemError(
-                    422, "idempotency_key_reused", "This Idempotency-Key was used for another request."
-                )
-            if found.status is not FormStatus.PENDING:
-                return found, not found.is_claimed or has_waited
-            mine = await store.claim(conn, found.api_id)
-            return mine or found, mine is not None
-
-    async def _open(self, asked: _Asked) -> tuple[FormBooking | None, bool]:
-        """Write a booking about to be made, claimed by this request, or find that of the same request, if it was faster.
-
-        It is counted first: over a limit, or with the wish not in order, nothing is written.
-        """
-        zone = await self._offers.zone_of(asked.company_id)
-        order = await self._order(asked.user_id, asked.company_id, asked.wish, zone)
-        now, limits = self._clock(), self._limits
-        counted = (
-            (limits.bookings_of_address, asked.address),
-            (limits.bookings_of_phone, order.phone),
-            (limits.bookings_of_company, str(asked.company_id)),
-        )
-
-        async def count_and_insert(conn: Connection) -> FormBooking:
-            await self._auth.count_within(conn, counted, now=now)
-            form = await store.insert_claimed(
-                conn,
-                api_id=uuid4().hex,
-                user_id=asked.user_id,
-                company_id=asked.company_id,
-                key=asked.key,
-                digest=asked.digest,
-                now=now,
-            )
-            if form is None:  # what was counted for it is rolled back
-                raise _AlreadyThereError(await store.by_key(conn, asked.key))
-            return form
-
-        try:
-            return await in_transaction(self._pool, count_and_insert), True
-        except _AlreadyThereError as error:
-            return error.found, False
 
     async def _make(self, form: FormBooking, wish: Wish) -> Booked:
         """Bring a claimed booking to its end."""

@@ -504,7 +504,7 @@ async def test_while_another_process_works_on_the_key_the_answer_says_so(pool: P
         salon.fail("status", BOOK_RECORD)
         await anna.post("/booking", json=wish, headers=keyed("a"))
         await salon.salon.execute("update form_bookings set claimed_until = now() + interval '1 hour'")
-        salon.form.booker._sleep = _no_sleep
+        salon.form.booker._requests._sleep = _no_sleep
 
         answer = await anna.post("/booking", json=wish, headers=keyed("a"))
 

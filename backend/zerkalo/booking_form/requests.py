@@ -1,0 +1,129 @@
+"""One request, one booking: the row of an idempotency key, written, found or waited for, whoever else has sent it too."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from zerkalo.auth.service import Auth
+from zerkalo.booking_form import store
+from zerkalo.booking_form.model import FormBooking, FormLimits, FormStatus, Order
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction, transaction
+from zerkalo.kit.clock import Clock
+from zerkalo.kit.problem import ProblemError
+
+WAIT_SECONDS_MAX = 25.0
+"""How long a request waits for another one with the same key, which is at work."""
+WAIT_STEP_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to book, as far as it tells one from another, and whom it counts for."""
+
+    key: str
+    digest: bytes
+    company_id: int
+    user_id: int | None
+    address: str
+
+
+class _AlreadyThereError(Exception):
+    """The same request has written its booking in the meantime."""
+
+    def __init__(self, found: FormBooking | None) -> None:
+        super().__init__()
+        self.found = found
+
+
+class Requests:
+    """Gives each request its booking. Safe for concurrent use, also by other processes."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        clock: Clock,
+        auth: Auth,
+        limits: FormLimits,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._auth = auth
+        self._limits = limits
+        self._sleep = sleep
+
+    async def take(self, asked: Request, order: Callable[[], Awaitable[Order]]) -> FormBooking:
+        """The request's booking: claimed by this process if it is pending, else settled. Waits while another works on it.
+
+        `order` is called where it is to be written, and raises where it can't be booked. Raises `ProblemError`: what
+        `order` raises, 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429.
+        """
+        waited = 0.0
+        api_id: str | None = None
+        while True:
+            found, is_ready = await self._found(asked, api_id, has_waited=waited >= WAIT_SECONDS_MAX)
+            if found is None:
+                found, is_ready = await self._open(asked, await order())
+            if found is not None and is_ready:
+                return found
+            # What was seen once is waited for by its own id: a settled booking gives a key of ours back at once.
+            api_id = found.api_id if found else None
+            if waited >= WAIT_SECONDS_MAX:
+                raise ProblemError(
+                    409,
+                    "booking_in_progress",
+                    "The same request is still under way. Send it again in a few seconds.",
+                    {"Retry-After": "3"},
+                )
+            await self._sleep(WAIT_STEP_SECONDS)
+            waited += WAIT_STEP_SECONDS
+
+    async def _found(
+        self, asked: Request, api_id: str | None, *, has_waited: bool
+    ) -> tuple[FormBooking | None, bool]:
+        """The booking that is there already, and whether this request may go on with it."""
+        async with transaction(self._pool) as conn:
+            found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, asked.key)
+            if found is None:
+                return None, False
+            if found.request_digest != asked.digest:
+                raise ProblemError(
+                    422, "idempotency_key_reused", "This Idempotency-Key was used for another request."
+                )
+            if found.status is not FormStatus.PENDING:
+                return found, not found.is_claimed or has_waited
+            mine = await store.claim(conn, found.api_id)
+            return mine or found, mine is not None
+
+    async def _open(self, asked: Request, order: Order) -> tuple[FormBooking | None, bool]:
+        """Write a booking about to be made, claimed by this request, or find that of the same request, if it was faster.
+
+        It is counted in the same transaction: over a limit nothing is written.
+        """
+        now, limits = self._clock(), self._limits
+        counted = (
+            (limits.bookings_of_address, asked.address),
+            (limits.bookings_of_phone, order.phone),
+            (limits.bookings_of_company, str(asked.company_id)),
+        )
+
+        async def count_and_insert(conn: Connection) -> FormBooking:
+            await self._auth.count_within(conn, counted, now=now)
+            form = await store.insert_claimed(
+                conn,
+                api_id=uuid4().hex,
+                user_id=asked.user_id,
+                company_id=asked.company_id,
+                key=asked.key,
+                digest=asked.digest,
+                now=now,
+            )
+            if form is None:  # what was counted for it is rolled back
+                raise _AlreadyThereError(await store.by_key(conn, asked.key))
+            return form
+
+        try:
+            return await in_transaction(self._pool, count_and_insert), True
+        except _AlreadyThereError as error:
+            return error.found, False
