@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from zerkalo.composition import Parts, assembled
 from zerkalo.db.database import database
@@ -19,7 +20,7 @@ from zerkalo.kit.clock import Clock
 from zerkalo.logs import configure_logging
 from zerkalo.settings import Settings, load_settings
 from zerkalo.users.service import ensure_first_admin
-from zerkalo.web.api import create_app
+from zerkalo.web.api import App, create_app
 from zerkalo.web.connections import BoundedProtocol, allow_many_connections
 from zerkalo.web.ops import Metrics
 from zerkalo.webhook.committer import Committer
@@ -61,7 +62,7 @@ def server_options(settings: Settings) -> dict[str, Any]:
     return {**SERVER_OPTIONS, "forwarded_allow_ips": settings.forwarded_allow_ips}
 
 
-def server_of(app: FastAPI, host: str, port: int, **options: Any) -> Server:
+def server_of(app: ASGIApp, host: str, port: int, **options: Any) -> Server:
     """A server for the app, not yet started; `options` over `SERVER_OPTIONS`."""
     return Server(uvicorn.Config(app, host=host, port=port, **{**SERVER_OPTIONS, **options}))
 
@@ -86,7 +87,7 @@ class Runtime(Parts):
 @asynccontextmanager
 async def running_app(
     settings: Settings, dsn: str, *, with_worker: bool, is_demo: bool = False
-) -> AsyncIterator[tuple[FastAPI, Runtime]]:
+) -> AsyncIterator[tuple[App, Runtime]]:
     """Yields the app on a migrated database, with its worker beside it if wanted; ends both in order."""
     async with assembled(settings, dsn, name="server", is_demo=is_demo) as parts:
         await ensure_first_admin(
@@ -97,6 +98,7 @@ async def running_app(
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
             runtime = Runtime(**known, committer=committer, worker=worker, stop=stop)
             yield create_app(runtime), runtime
+            runtime.metrics.webhooks.log()
 
 
 def spare_what_stays() -> None:
@@ -130,24 +132,31 @@ async def serve_until_stopped(server: Server, told: asyncio.Event) -> None:
             loop.remove_signal_handler(number)
 
 
-def child_app() -> FastAPI:
-    """The app of one of several server processes, for uvicorn's supervisor. Its parent owns database and worker."""
-    settings = load_settings()
-    configure_logging(settings)
-    allow_many_connections()
+class ChildApp:
+    """The app of one of several server processes, for uvicorn's supervisor. Its parent owns database and worker.
+
+    What it is made of needs the database, and so is there from the start of its life to the end.
+    """
+
+    def __init__(self) -> None:
+        self._settings = load_settings()
+        configure_logging(self._settings)
+        allow_many_connections()
+        self._app: ASGIApp = Router(lifespan=self._lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on."""
+        await self._app(scope, receive, send)
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
         async with (
             ending_with_parent(),
-            database(settings) as dsn,
-            running_app(settings, dsn, with_worker=False) as (inner, _),
+            database(self._settings) as dsn,
+            running_app(self._settings, dsn, with_worker=False) as (self._app, _runtime),
         ):
-            app.mount("/", inner)
             spare_what_stays()
             yield
-
-    return FastAPI(lifespan=lifespan, openapi_url=None)
 
 
 @asynccontextmanager

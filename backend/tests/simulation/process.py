@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 import psycopg
 import psycopg_pool
-from starlette.applications import Starlette
 
 from tests.simulation.database import SimulatedCrash
 from tests.simulation.engine import Job, SimulatedBells
@@ -34,6 +33,7 @@ from zerkalo.users.service import people_of
 from zerkalo.webhook.committer import Committer
 from zerkalo.webhook.replay import Replay
 from zerkalo.webhook.routes import Webhook
+from zerkalo.webhook.tally import Tally
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.limiter import DatabaseLimiter
 
@@ -119,11 +119,11 @@ class Process:
         self.replay = Replay(pool, world.clock, self.applier, settings.yclients_company_ids)
         self._committer = Committer(self.applier.take)
         self._webhook = Webhook(
-            committer=self._committer,
-            company_ids=settings.yclients_company_ids,
-            secret=settings.yclients_webhook_secret,
-            enabled=True,
+            self._committer,
+            settings.yclients_company_ids,
+            (settings.yclients_webhook_secret,) if settings.yclients_webhook_secret else (),
             clock=world.clock,
+            tally=Tally(),
         )
         self._parts = cast("TaskParts", self)
         self._work = work_of(self._parts)
@@ -152,14 +152,13 @@ class Process:
     async def post_webhook(self, path: str, body: bytes) -> tuple[int, str]:
         """What the salon's web server passes on; the HTTP status, and what the delivery is told to have done."""
         async with httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=self._web), base_url="http://zerkalo"
+            transport=httpx2.ASGITransport(app=self._webhook), base_url="http://zerkalo"
         ) as client:
             answer = await client.post(path, content=body, headers={"Content-Type": "application/json"})
         told = answer.json()["status"] if answer.status_code == 200 else "quarantined"
         return answer.status_code, told
 
     async def _serve(self) -> None:
-        self._web = Starlette(routes=self._webhook.routes("/api/v1"))
         plan = self._world.plan
         async with self._committer, asyncio.TaskGroup() as tasks:
             self._world.note(f"{self.name} serves")

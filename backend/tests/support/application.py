@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 import uvicorn
-from fastapi import FastAPI
 from psycopg.rows import dict_row
 
 from tests.support.rows import add_user
@@ -23,6 +22,7 @@ from zerkalo.auth.service import Auth
 from zerkalo.main import Runtime, running_app, server_of
 from zerkalo.mirror.mirror_now import mirror_now
 from zerkalo.settings import Settings, load_settings
+from zerkalo.web.api import App
 
 COMPANY_ID = 100200
 SECRET = "webhook-secret-of-the-tests"
@@ -58,7 +58,7 @@ async def serving(server: uvicorn.Server) -> AsyncIterator[None]:
 class Application:
     """The running application and the emulator that it talks to."""
 
-    app: FastAPI
+    app: App
     runtime: Runtime
     emulator: Emulator
     emulator_url: str

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx2
 from psycopg.rows import dict_row
-from starlette.applications import Starlette
 
 from tests.support.vendor import COMPANY_ID
 from zerkalo.db.pool import Pool
@@ -18,6 +17,7 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.service import Applier
 from zerkalo.webhook.committer import Committer
 from zerkalo.webhook.routes import Webhook
+from zerkalo.webhook.tally import Tally
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 SECRET = "a-long-random-word"
@@ -85,7 +85,11 @@ async def salon(
 
     applier = Applier(pool, clock=lambda: NOW, policy=policy, ring=ring)
     async with Committer(applier.take) as committer:
-        webhook = Webhook(committer, {COMPANY_ID}, secret, enabled=True, clock=lambda: NOW)
-        transport = httpx2.ASGITransport(Starlette(routes=webhook.routes("/api/v1")))
+        tally = Tally()
+        webhook = Webhook(
+            committer, {COMPANY_ID}, (secret,) if secret else (), clock=lambda: NOW, tally=tally
+        )
+        transport = httpx2.ASGITransport(webhook)
         async with httpx2.AsyncClient(transport=transport, base_url="http://salon") as client:
             yield Salon(pool, applier, client, secret, rung)
+        tally.log()

@@ -54,7 +54,7 @@ def _serve_with_children(settings: Settings, host: str, port: int, workers: int)
         run(prepare_database(settings, dsn))
         with _worker_thread(settings, dsn) if settings.database_url is None else contextlib.nullcontext():
             uvicorn.run(
-                "zerkalo.main:child_app",
+                "zerkalo.main:ChildApp",
                 factory=True,
                 host=host,
                 port=port,

@@ -9,11 +9,10 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
-# One escape at a time from the left, so that the second half of an escaped backslash is never taken for the
-# start of an escape. A proper surrogate pair is matched as a whole and stays.
+# An escape begins with the last of an odd number of backslashes. The run before it is matched from its beginning and
+# given back never: a megabyte of backslashes is looked at once. A proper surrogate pair is matched as a whole and stays.
 _ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+    rb"(?<!\\)((?:\\\\)*+)\\u(?:([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
 
@@ -55,4 +54,4 @@ def _valid_utf8(body: bytes) -> bytes:
 
 
 def _replaced_escape(match: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if match.group(1) else match.group()
+    return match[0] if match[2] else match[1] + rb"\ufffd"

@@ -1,7 +1,6 @@
 """The one write path: webhooks, sync pages, refetches and replays all end in `Applier`."""
 
 import traceback
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -37,9 +36,6 @@ REFUSED = (
 STUMBLED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
 """What our own code raises over a value nobody thought of; the others of its batch must not pay for it."""
 
-RECORDS_LOGGED_MAX = 20
-"""Record ids in one log line."""
-
 Ring = Callable[[int], Awaitable[None]]
 """Tells the engine that a company has records to ask for. A doorbell: losing it harms nothing."""
 
@@ -71,7 +67,6 @@ class Applier:
     async def take(self, items: Sequence[Item]) -> list[Outcome]:
         """Take items (observations, deliveries) in as `apply` does; deliveries are kept with what they did."""
         taken = await self._take(items)
-        _log_deliveries(items, taken.outcomes)
         for company_id in sorted(taken.companies_to_ring):
             await self._ring_safely(company_id)
         return list(taken.outcomes)
@@ -179,13 +174,3 @@ def _reason(error: Exception) -> str:
         return f"the database refused it: {type(error).__name__} {error.sqlstate}"
     at = traceback.extract_tb(error.__traceback__)[-1]
     return f"our own fault: {type(error).__name__} in {at.name}, line {at.lineno} of {Path(at.filename).name}"
-
-
-def _log_deliveries(items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
-    """One line a commit, however many calls it holds."""
-    records = [item.observation.record_id for item in items if item.delivery and item.observation]
-    counts = Counter(
-        str(outcome.status) for item, outcome in zip(items, outcomes, strict=True) if item.delivery
-    )
-    if counts:
-        log.info("webhook", **counts, yclients_record_ids=records[:RECORDS_LOGGED_MAX])

@@ -1,8 +1,9 @@
-"""Everything that answers HTTP, mounted: the domains' routers under /api/v1, the operators' routes, the pages."""
+"""Everything that answers HTTP, mounted: the webhook ahead of all, the domains' routers under /api/v1, the operators' routes, the pages."""
 
 from typing import Protocol
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import Receive, Scope, Send
 
 from zerkalo.auth import routes as auth
 from zerkalo.booking_form import routes as form
@@ -14,13 +15,12 @@ from zerkalo.users.desk import routes as people
 from zerkalo.web import admin_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
 from zerkalo.web.errors import install_error_handlers
-from zerkalo.web.headers import SecurityHeaders
+from zerkalo.web.headers import RAW, SecurityHeaders
 from zerkalo.web.openapi import describe
 from zerkalo.web.pages.errors import error_page
 from zerkalo.webhook import admin_routes as replay
 from zerkalo.webhook.committer import Committer
-from zerkalo.webhook.routes import PATHS as WEBHOOK_PATHS
-from zerkalo.webhook.routes import Webhook
+from zerkalo.webhook.routes import Webhook, is_webhook
 
 PREFIX = "/api/v1"
 
@@ -32,16 +32,29 @@ class WebRuntime(pages.PagesRuntime, runs.RunRuntime, ops.OpsRuntime, form.FormR
     def committer(self) -> Committer: ...
 
 
-def create_app(runtime: WebRuntime) -> FastAPI:
+class App(FastAPI):
+    """The web application with the webhook ahead of it: the framework would cost several times the webhook's own work."""
+
+    def __init__(self, webhook: Webhook) -> None:
+        # No redirects for a slash too many: they would name whatever host the caller says that we are.
+        super().__init__(title="Zerkalo", redirect_slashes=False, docs_url=None, redoc_url=None)
+        self.webhook = webhook
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_webhook(scope["path"]):
+            await self.webhook(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def create_app(runtime: WebRuntime) -> App:
     """The whole web application over a running composition. It owns nothing that would have to be closed."""
-    # No redirects for a slash too many: they would name whatever host the caller says that we are.
-    app = FastAPI(title="Zerkalo", redirect_slashes=False, docs_url=None, redoc_url=None)
+    app = App(_webhook(runtime))
     site = pages.new_site(runtime)
     install_error_handlers(app, error_page(site))
-    app.add_middleware(BoundedBodies, open_prefix=f"{PREFIX}{WEBHOOK_PATHS[0]}")
+    app.add_middleware(BoundedBodies)
     app.add_middleware(SecurityHeaders)
     app.include_router(ops.router(runtime))
-    app.router.routes.extend(_webhook(runtime).routes(PREFIX))
     app.include_router(_api(runtime), prefix=PREFIX)
     pages.mount(app, site)
     app.openapi = lambda: describe(app, PREFIX)
@@ -65,11 +78,13 @@ def _api(runtime: WebRuntime) -> APIRouter:
 
 def _webhook(runtime: WebRuntime) -> Webhook:
     settings = runtime.settings
+    secret = settings.yclients_webhook_secret
     return Webhook(
-        committer=runtime.committer,
-        company_ids=frozenset(settings.yclients_company_ids),
-        secret=settings.yclients_webhook_secret,
-        enabled=settings.yclients_enabled,
+        runtime.committer,
+        frozenset(settings.yclients_company_ids),
+        secret.split(",") if secret else (),
         clock=runtime.clock,
-        on_answer=runtime.metrics.count_webhook,
+        tally=runtime.metrics.webhooks,
+        enabled=settings.yclients_enabled,
+        headers=RAW,
     )

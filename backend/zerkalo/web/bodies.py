@@ -15,22 +15,18 @@ _CLOSE = {"Connection": "close"}
 
 
 class BoundedBodies:
-    """ASGI middleware that refuses larger bodies (413) and slower ones (408); whatever is behind `open_prefix` passes.
+    """ASGI middleware that refuses larger bodies (413) and slower ones (408).
 
     Nothing is read here: the bounds hold while the application reads, so that what answers without reading is as quick
     as ever.
     """
 
-    def __init__(self, app: ASGIApp, *, open_prefix: str) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._open_prefix = open_prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on with a bounded `receive`."""
-        if scope["type"] != "http" or scope["path"].startswith(self._open_prefix):
-            await self._app(scope, receive, send)
-            return
-        await self._app(scope, _bounded(receive), send)
+        await self._app(scope, _bounded(receive) if scope["type"] == "http" else receive, send)
 
 
 def _bounded(receive: Receive) -> Receive:

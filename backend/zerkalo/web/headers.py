@@ -17,6 +17,17 @@ _FIXED = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _HSTS = "max-age=31536000"
+_NO_STORE = "no-store"
+
+RAW = tuple(
+    (name.lower().encode(), value.encode())
+    for name, value in {
+        **_FIXED,
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+        "Cache-Control": _NO_STORE,
+    }.items()
+)
+"""All of them but that of https, as ASGI has headers: of answers that no browser shows."""
 
 
 def add_security_headers(headers: MutableHeaders, scope: Scope) -> None:
@@ -27,7 +38,7 @@ def add_security_headers(headers: MutableHeaders, scope: Scope) -> None:
     if scope.get("scheme") == "https":  # over http it would be ignored, or lock a test server's users out
         headers.setdefault("Strict-Transport-Security", _HSTS)
     # Nearly every answer is somebody's own. What may be kept, static files and pages of nobody, says so itself.
-    headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("Cache-Control", _NO_STORE)
 
 
 class SecurityHeaders:

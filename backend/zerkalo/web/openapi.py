@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from zerkalo.kit.problem_docs import PROBLEM_SCHEMA, problem_responses
-from zerkalo.webhook.routes import OPENAPI as WEBHOOK
-from zerkalo.webhook.routes import PATHS as WEBHOOK_PATHS
+from zerkalo.webhook.openapi import OPENAPI as WEBHOOK
+from zerkalo.webhook.openapi import PATHS as WEBHOOK_PATHS
 
 OF_A_BODY = (400, 408, 413)
 """Not to be parsed, too slow, too large: of every route that takes one."""
@@ -30,7 +30,7 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
             for operation in operations.values():
                 _add_problems(operation)
     for path in WEBHOOK_PATHS:
-        schema["paths"][f"{prefix}{path}"] = _webhook(path)
+        schema["paths"][path] = _webhook(path)
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = PROBLEM_SCHEMA
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of a 422, which we don't use

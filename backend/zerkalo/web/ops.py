@@ -1,5 +1,6 @@
 """For those who run the service: /healthz (it lives), /readyz (it can serve), /metrics (Prometheus)."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -8,11 +9,11 @@ from fastapi import APIRouter, Response
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 from psycopg_pool import PoolTimeout
 
 from zerkalo.checkup.rules import LATE_INTERVALS
@@ -21,8 +22,7 @@ from zerkalo.db.migrate import is_current
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.settings import Settings
-
-BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+from zerkalo.webhook.tally import Tally
 
 
 class Metrics:
@@ -30,15 +30,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.webhooks = Counter(
-            "zerkalo_webhooks_total", "Calls to the webhook by outcome.", ["outcome"], registry=self.registry
-        )
-        self.webhook_seconds = Histogram(
-            "zerkalo_webhook_seconds",
-            "Seconds from call to answer.",
-            buckets=BUCKETS_SECONDS,
-            registry=self.registry,
-        )
+        self.webhooks = Tally()
+        self.registry.register(_OfTally(self.webhooks))
         self.quarantine = Gauge(
             "zerkalo_quarantine", "Deliveries waiting to be handled.", registry=self.registry
         )
@@ -49,10 +42,29 @@ class Metrics:
             "zerkalo_sync_age_seconds", "Since the slowest company's last good read.", registry=self.registry
         )
 
-    def count_webhook(self, outcome: str, seconds: float) -> None:
-        """Count one call to the webhook: its outcome, or the code of its error."""
-        self.webhooks.labels(outcome).inc()
-        self.webhook_seconds.observe(seconds)
+
+class _OfTally(Collector):
+    """The door's counts in the form of Prometheus, made when they are asked for."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterator[Metric]:
+        """What the registry asks for."""
+        calls = CounterMetricFamily(
+            "zerkalo_webhooks",
+            "Calls to the webhook by outcome, or by the code of the error.",
+            labels=["outcome"],
+        )
+        for outcome, count in self._tally.outcomes.items():
+            calls.add_metric([outcome], count)
+        yield calls
+        yield HistogramMetricFamily(
+            "zerkalo_webhook_seconds",
+            "Seconds from call to answer.",
+            buckets=self._tally.buckets(),
+            sum_value=self._tally.seconds_sum,
+        )
 
 
 class OpsRuntime(Protocol):

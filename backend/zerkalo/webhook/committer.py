@@ -1,28 +1,18 @@
 """The group commit: what waits is written in one transaction, then everybody is answered.
 
 One durable commit costs the same for one event as for two hundred. While one batch is being written the next one
-gathers, so nobody waits for a timer and a lone event is written at once.
+gathers, so nobody waits for a timer and a lone event is written at once. There is one batch at a time: two would be
+half as large each, and most of an event's price is its share of the batch's.
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Self
 
 from zerkalo.mirror.model import Item, Outcome
-
-BATCH_MAX = 256
-"""Items in one transaction: enough that the commit's price is nothing, few enough that a lock is held some 20 ms."""
-WAITING_MAX = 10_000
-"""Items that may wait; more callers are told at once to come again, before memory says so."""
-BATCH_BYTES_MAX = 16 * 1024 * 1024
-"""Bodies in one transaction: they are held in memory several times over while they are written."""
-WAITING_BYTES_MAX = 64 * 1024 * 1024
-BATCHES_AT_ONCE = 2
-"""While one batch waits for its commit, another is decided on; keys are claimed, so they can't disagree."""
-END_SECONDS_MAX = 0.5
-"""How long the end waits for what still waits: whoever asked for it has been answered or let go by then."""
+from zerkalo.webhook.model import LIMITS, Limits
 
 Take = Callable[[Sequence[Item]], Awaitable[list[Outcome]]]
 
@@ -31,88 +21,113 @@ class Overloaded(Exception):
     """More deliveries wait than may."""
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    item: Item
+    answer: asyncio.Future[Outcome]
+    since: float
+    """By the loop's clock."""
+
+    @property
+    def size(self) -> int:
+        return len(self.item.delivery.body) if self.item.delivery else 0
+
+
 class Committer:
     """Gathers items of concurrent requests and hands them to `take` (see `Applier.take`) in batches."""
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, take: Take, *, limits: Limits = LIMITS) -> None:
         self._take = take
-        self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._limits = limits
+        self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._workers: list[asyncio.Task[None]] = []
-        self._busy = 0
+        self._under_way: Sequence[_Waiting] = ()
+        self._work: asyncio.Task[None] | None = None
+        """Alive while anything waits or is under way."""
+        self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
-        self._workers = [
-            asyncio.create_task(self._work(), name=f"committer {n}") for n in range(BATCHES_AT_ONCE)
-        ]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Write what still waits, then stop. With a database that does not answer, nobody is told 200 for the rest."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), END_SECONDS_MAX)
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        for _item, answer in self._waiting:
-            answer.cancel()
+        if self._work is not None:
+            await asyncio.wait([self._work], timeout=self._limits.end_seconds)
+            self._work.cancel()
+            await asyncio.gather(self._work, return_exceptions=True)
+        for one in self._waiting:
+            one.answer.cancel()
 
     async def submit(self, item: Item) -> Outcome:
-        """Return what the item did, once that is committed. Raises what writing it raised, or `Overloaded`."""
-        if len(self._waiting) >= WAITING_MAX or self._waiting_bytes + _size(item) > WAITING_BYTES_MAX:
+        """Return what the item did, once that is committed.
+
+        Raises what writing it raised, `Overloaded`, or `TimeoutError`: then it is not known whether it was written.
+        """
+        loop = asyncio.get_running_loop()
+        one = _Waiting(item, loop.create_future(), loop.time())
+        if (
+            len(self._waiting) >= self._limits.waiting_items
+            or self._waiting_bytes + one.size > self._limits.waiting_bytes
+        ):
             raise Overloaded
-        self._waiting_bytes += _size(item)
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
-        self._idle.clear()
-        self._wake.set()
-        return await answer
+        self._waiting_bytes += one.size
+        self._waiting.append(one)
+        if self._work is None or self._work.done():
+            self._work = loop.create_task(self._commit_all(), name="committer")
+        return await one.answer
 
-    async def _work(self) -> None:
-        while True:
-            while not self._waiting:
-                self._wake.clear()
-                await self._wake.wait()
-            batch = self._next_batch()
-            self._busy += 1
-            try:
-                await self._commit(batch)
-            finally:
-                self._busy -= 1
-                if not self._waiting and not self._busy:
-                    self._idle.set()
+    async def _commit_all(self) -> None:
+        while self._waiting:
+            self._under_way = self._next_batch()
+            await self._commit(self._under_way)
+            self._under_way = ()
 
-    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Outcome]]]:
+    def _next_batch(self) -> list[_Waiting]:
         batch = [self._waiting.popleft()]
-        size = _size(batch[0][0])
-        while self._waiting and len(batch) < BATCH_MAX:
-            size += _size(self._waiting[0][0])
-            if size > BATCH_BYTES_MAX:
+        size = batch[0].size
+        while self._waiting and len(batch) < self._limits.batch_items:
+            if size + self._waiting[0].size > self._limits.batch_bytes:
                 break
             batch.append(self._waiting.popleft())
-        self._waiting_bytes -= sum(_size(item) for item, _ in batch)
+            size += batch[-1].size
+        self._waiting_bytes -= size
         return batch
 
-    async def _commit(self, batch: Sequence[tuple[Item, asyncio.Future[Outcome]]]) -> None:
-        answers = [answer for _, answer in batch]
+    async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        self._watch(batch[0])
         try:
-            outcomes = await self._take([item for item, _ in batch])
+            outcomes = await self._take([one.item for one in batch])
         except asyncio.CancelledError:
-            for answer in answers:
-                answer.cancel()
+            for one in batch:
+                one.answer.cancel()
             raise
         except Exception as error:  # noqa: BLE001  whatever it was, each caller must hear of it; none may be told 200
-            for answer in answers:
-                if not answer.done():
-                    answer.set_exception(error)
-            return
-        for answer, outcome in zip(answers, outcomes, strict=True):
-            if not answer.done():
-                answer.set_result(outcome)
+            for one in batch:
+                if not one.answer.done():
+                    one.answer.set_exception(error)
+        else:
+            for one, outcome in zip(batch, outcomes, strict=True):
+                if not one.answer.done():
+                    one.answer.set_result(outcome)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
 
+    def _watch(self, oldest: _Waiting) -> None:
+        """Have everybody answered in time: one timer a batch, for those under way and those behind them."""
+        until = oldest.since + self._limits.answer_seconds
+        self._timer = asyncio.get_running_loop().call_at(until, self._give_up)
 
-def _size(item: Item) -> int:
-    return len(item.delivery.body) if item.delivery else 0
+    def _give_up(self) -> None:
+        """Answer those who have waited too long. The batch goes on: it may yet be committed; what waits is dropped."""
+        late_since = asyncio.get_running_loop().time() - self._limits.answer_seconds
+        late = [one for one in self._under_way if one.since <= late_since]
+        while self._waiting and self._waiting[0].since <= late_since:
+            late.append(self._waiting.popleft())
+            self._waiting_bytes -= late[-1].size
+        for one in late:
+            if not one.answer.done():
+                one.answer.set_exception(TimeoutError())
+        next_one = next((one for one in (*self._under_way, *self._waiting) if not one.answer.done()), None)
+        if next_one is not None:
+            self._watch(next_one)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx2
@@ -14,7 +15,7 @@ import pytest
 from tests.support.application import SECRET, WEBHOOK, Application, running_application
 from tests.support.emulator import FIXTURES
 from zerkalo.web import bodies, connections
-from zerkalo.webhook import routes as webhook_routes
+from zerkalo.webhook.model import LIMITS
 
 pytestmark = pytest.mark.integration
 
@@ -163,9 +164,9 @@ async def test_some_requests_at_once_on_one_connection_are_all_answered(port: in
 
 @pytest.mark.parametrize("path", [HOOK, REGISTER], ids=["webhook", "register"])
 async def test_a_body_that_never_comes_is_not_waited_for(
-    port: int, path: str, monkeypatch: pytest.MonkeyPatch
+    application: Application, port: int, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook_routes, "BODY_SECONDS_MAX", 0.3)
+    application.app.webhook.limits = replace(LIMITS, body_seconds=0.3)
     monkeypatch.setattr(bodies, "BODY_SECONDS_MAX", 0.3)
     monkeypatch.setattr(connections, "HEAD_SECONDS_MAX", 0.3)
     unfinished = head(path, Content_Length="100", Content_Type="application/json", Connection="close")

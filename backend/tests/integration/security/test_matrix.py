@@ -22,6 +22,7 @@ from yclients_emulator import desk
 from zerkalo.auth.rules import derive_key
 from zerkalo.runs import routes as run_routes
 from zerkalo.web.pages.routing import Endpoint
+from zerkalo.webhook.openapi import PATHS as WEBHOOK_PATHS
 
 pytestmark = pytest.mark.integration
 
@@ -221,7 +222,7 @@ def endpoints(routes: Any) -> Iterator[str]:
 
 async def test_every_endpoint_has_a_row_and_every_row_an_endpoint(application: Application) -> None:
     assert len(TABLE) == len(ROWS)
-    found = list(endpoints(application.app.router.routes))
+    found = [*endpoints(application.app.router.routes), *(f"POST {path}" for path in WEBHOOK_PATHS)]
     assert sorted(found) == sorted(set(found))
     assert set(found) == set(TABLE)
 

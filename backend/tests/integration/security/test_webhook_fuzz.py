@@ -16,7 +16,7 @@ from tests.support.emulator import FIXTURES
 from tests.support.project import BACKEND
 from tests.support.webhook_bodies import ANY_BODY, KNOWN
 from zerkalo.mirror.model import OutcomeStatus
-from zerkalo.webhook.routes import BODY_BYTES_MAX
+from zerkalo.webhook.model import LIMITS
 
 pytestmark = pytest.mark.integration
 
@@ -101,8 +101,8 @@ if find_spec("atheris") is not None:  # it is made for Linux on x86-64 only
         pytest.param(b"1e" + b"9" * 500_000, 422, id="a huge exponent"),
         pytest.param(b'"' + b"\\ud800" * 80_000 + b'"', 422, id="lone surrogates"),
         pytest.param(b"{}", 422, id="no envelope"),
-        pytest.param(b" " * BODY_BYTES_MAX, 400, id="a mebibyte of spaces"),
-        pytest.param(b" " * (BODY_BYTES_MAX + 1), 413, id="a byte more"),
+        pytest.param(b" " * LIMITS.body_bytes, 400, id="a mebibyte of spaces"),
+        pytest.param(b" " * (LIMITS.body_bytes + 1), 413, id="a byte more"),
         pytest.param(b'{"company_id":1,"resource":"record","status":"create"}', 403, id="another company"),
     ],
 )
@@ -116,7 +116,7 @@ async def test_a_flood_of_the_largest_bodies_is_answered_within_bounded_memory(
     """200 MiB in 200 calls at once: taken or told to come again, never held all together."""
     known = KNOWN[0].rstrip()
     assert known.endswith(b"}")
-    body = known[:-1] + b', "x": "' + b"y" * (BODY_BYTES_MAX - len(known) - 20) + b'"}'
+    body = known[:-1] + b', "x": "' + b"y" * (LIMITS.body_bytes - len(known) - 20) + b'"}'
     process = psutil.Process()
     before, most = process.memory_info().rss, 0
     async with application.client() as client:

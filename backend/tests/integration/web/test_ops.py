@@ -137,7 +137,7 @@ async def test_a_worker_that_is_down_and_tables_that_are_old_are_told(runtime: O
 
 
 async def test_without_its_database_it_lives_and_counts_but_is_not_ready(away: OpsRuntime) -> None:
-    away.metrics.count_webhook("not_stored", 0.01)
+    away.metrics.webhooks.count("not_stored", 0.01)
 
     assert (await away.get("/healthz")).json() == {"status": "ok"}
     ready = await away.get("/readyz")
@@ -154,7 +154,7 @@ async def test_the_figures_are_those_of_the_tables(runtime: OpsRuntime) -> None:
         " values (%s, 1, false, 'test', now(), now())",
         COMPANY_ID,
     )
-    runtime.metrics.count_webhook("applied", 0.004)
+    runtime.metrics.webhooks.count("applied", 0.004)
 
     figures = await runtime.get("/metrics")
 

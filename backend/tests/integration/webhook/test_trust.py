@@ -9,7 +9,7 @@ from tests.support.salon import BONUSES, SECRET, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page
 from zerkalo.db.pool import Pool
 from zerkalo.refetches.store import HINTS_MAX
-from zerkalo.webhook.routes import BODY_BYTES_MAX
+from zerkalo.webhook.model import LIMITS
 
 pytestmark = pytest.mark.integration
 
@@ -76,11 +76,11 @@ async def test_a_stranger_leaves_nothing_that_cannot_be_read(pool: Pool) -> None
 async def test_body_of_exactly_one_mebibyte_is_taken_and_one_byte_more_is_not(pool: Pool) -> None:
     whole = json.dumps(event(WHOLE)).encode()
     async with salon(pool) as server:
-        fits = await server.post(whole.ljust(BODY_BYTES_MAX))
-        over = await server.post(whole.ljust(BODY_BYTES_MAX + 1))
+        fits = await server.post(whole.ljust(LIMITS.body_bytes))
+        over = await server.post(whole.ljust(LIMITS.body_bytes + 1))
 
         async def dripped():
-            for _ in range(BODY_BYTES_MAX // 65536 + 1):
+            for _ in range(LIMITS.body_bytes // 65536 + 1):
                 yield b" " * 65536
 
         unannounced = await server.client.post(
@@ -89,7 +89,7 @@ async def test_body_of_exactly_one_mebibyte_is_taken_and_one_byte_more_is_not(po
         (kept,) = await server.deliveries()
 
     assert (fits.status_code, over.status_code, unannounced.status_code) == (200, 413, 413)
-    assert bytes(kept["body"]) == whole.ljust(BODY_BYTES_MAX), "byte for byte"
+    assert bytes(kept["body"]) == whole.ljust(LIMITS.body_bytes), "byte for byte"
 
 
 async def test_an_unsigned_call_leaves_the_wish_to_ask_for_its_record_and_nothing_else(pool: Pool) -> None:

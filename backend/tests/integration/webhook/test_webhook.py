@@ -9,14 +9,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.service import Applier
 from zerkalo.webhook.committer import Committer
 from zerkalo.webhook.routes import Webhook
+from zerkalo.webhook.tally import Tally
 
 pytestmark = pytest.mark.integration
 
@@ -35,8 +34,8 @@ def body(number: str) -> dict:
 async def webhook(pool: Pool, secret: str | None = SECRET) -> AsyncIterator[httpx2.AsyncClient]:
     applier = Applier(pool, clock=lambda: NOW, policy=LoyaltyPolicy(enabled=False, percent=Decimal(5)))
     async with Committer(applier.take) as committer:
-        routes = Webhook(committer, {COMPANY_ID}, secret, enabled=True, clock=lambda: NOW).routes()
-        app = Starlette(routes=[Mount("/api/v1", routes=routes)])
+        secrets = (secret,) if secret else ()
+        app = Webhook(committer, {COMPANY_ID}, secrets, clock=lambda: NOW, tally=Tally())
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://salon") as client:
             async with pool.connection() as conn:

@@ -8,8 +8,8 @@ import pytest
 
 from zerkalo.inbox.model import Delivery
 from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
-from zerkalo.webhook import committer as module
-from zerkalo.webhook.committer import BATCH_MAX, BATCHES_AT_ONCE, Committer, Overloaded
+from zerkalo.webhook.committer import Committer, Overloaded
+from zerkalo.webhook.model import LIMITS, Limits
 
 
 def item(size: int = 1) -> Item:
@@ -55,32 +55,28 @@ async def test_each_caller_gets_the_outcome_of_its_own_item_after_it_is_written(
 async def test_what_arrives_while_a_batch_is_written_goes_together() -> None:
     writer = Writer()
     async with Committer(writer.take) as committer:
-        await submitted(committer, [item()] * BATCHES_AT_ONCE)
+        await submitted(committer, [item()])
         tasks = await submitted(committer, [item()] * 40)
         writer.gate.set()
         await asyncio.gather(*tasks)
 
-    assert len(writer.batches) <= BATCHES_AT_ONCE + 1
-    assert max(writer.batches) >= 40 - BATCHES_AT_ONCE
+    assert writer.batches == [1, 40]
 
 
 async def test_batch_is_bounded_in_items() -> None:
     writer = Writer()
     async with Committer(writer.take) as committer:
-        tasks = await submitted(committer, [item()] * (BATCH_MAX * 3))
+        tasks = await submitted(committer, [item()] * (LIMITS.batch_items * 3))
         writer.gate.set()
         await asyncio.gather(*tasks)
 
-    assert max(writer.batches) <= BATCH_MAX
-    assert sum(writer.batches) == BATCH_MAX * 3
+    assert writer.batches == [LIMITS.batch_items] * 3
 
 
-async def test_batch_and_queue_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BATCH_BYTES_MAX", 100)
-    monkeypatch.setattr(module, "WAITING_BYTES_MAX", 300)
+async def test_batch_and_queue_are_bounded_in_bytes() -> None:
     writer = Writer()
-    async with Committer(writer.take) as committer:
-        running = await submitted(committer, [item(90)] * BATCHES_AT_ONCE)
+    async with Committer(writer.take, limits=Limits(batch_bytes=100, waiting_bytes=300)) as committer:
+        running = await submitted(committer, [item(90)])
         waiting = await submitted(committer, [item(60)] * 5)
         with pytest.raises(Overloaded):
             await committer.submit(item(60))
@@ -89,7 +85,7 @@ async def test_batch_and_queue_are_bounded_in_bytes(monkeypatch: pytest.MonkeyPa
         await asyncio.gather(*running, *waiting)
         assert await committer.submit(item(300)), "one that is larger than a batch still goes"
 
-    assert writer.batches[BATCHES_AT_ONCE:] == [1] * 6
+    assert writer.batches == [1] * 7
 
 
 async def test_everybody_of_a_batch_hears_that_it_failed_and_the_next_goes_on() -> None:
@@ -119,6 +115,34 @@ async def test_a_caller_that_goes_away_spoils_nobody() -> None:
     assert sum(writer.batches) == 2, "what came in is written all the same"
 
 
+async def test_whoever_waits_too_long_is_told_so_and_the_batch_goes_on() -> None:
+    writer = Writer()
+    async with Committer(writer.take, limits=Limits(answer_seconds=0.05)) as committer:
+        tasks = [*await submitted(committer, [item()]), *await submitted(committer, [item()] * 3)]
+
+        told = await asyncio.gather(*tasks, return_exceptions=True)
+        assert [type(one) for one in told] == [TimeoutError] * 4
+
+        writer.gate.set()
+        assert (await committer.submit(item())).status is OutcomeStatus.APPLIED
+
+    assert writer.batches == [1, 1], "the batch under way is not broken off, what waited behind it is dropped"
+
+
+async def test_a_call_that_comes_later_is_waited_for_longer() -> None:
+    writer = Writer()
+    async with Committer(writer.take, limits=Limits(answer_seconds=0.2)) as committer:
+        (first,) = await submitted(committer, [item()])
+        await asyncio.sleep(0.1)
+        (second,) = await submitted(committer, [item()])
+        with pytest.raises(TimeoutError):
+            await first
+
+        assert not second.done()
+        writer.gate.set()
+        assert (await second).status is OutcomeStatus.APPLIED
+
+
 async def test_the_end_writes_what_still_waits() -> None:
     writer = Writer()
     async with Committer(writer.take) as committer:
@@ -128,11 +152,10 @@ async def test_the_end_writes_what_still_waits() -> None:
     assert all(task.result().status is OutcomeStatus.APPLIED for task in tasks)
 
 
-async def test_the_end_does_not_wait_for_a_database_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "END_SECONDS_MAX", 0.01)
+async def test_the_end_does_not_wait_for_a_database_that_is_silent() -> None:
     writer = Writer()
-    async with Committer(writer.take) as committer:
-        tasks = await submitted(committer, [item()] * (BATCH_MAX * BATCHES_AT_ONCE + 1))
+    async with Committer(writer.take, limits=Limits(end_seconds=0.01)) as committer:
+        tasks = await submitted(committer, [item()] * (LIMITS.batch_items + 1))
 
     assert len(await asyncio.gather(*tasks, return_exceptions=True)) == len(tasks), "nobody is left waiting"
     assert all(task.cancelled() for task in tasks), "and nobody is told that it was written"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import httpx2
-from starlette.applications import Starlette
 
 from tests.support.vendor import COMPANY_ID, State, event
 from zerkalo.mirror.model import Item, Outcome
 from zerkalo.webhook.committer import Committer
-from zerkalo.webhook.routes import Webhook
+from zerkalo.webhook.routes import PATH, Webhook
+from zerkalo.webhook.tally import Tally
 
 
 async def test_a_call_broken_off_by_the_end_of_the_server_is_told_to_come_again() -> None:
@@ -24,12 +24,12 @@ async def test_a_call_broken_off_by_the_end_of_the_server_is_told_to_come_again(
 
     async with Committer(never) as committer:
         webhook = Webhook(
-            committer, {COMPANY_ID}, None, enabled=True, clock=lambda: datetime(2026, 12, 1, tzinfo=UTC)
+            committer, {COMPANY_ID}, (), clock=lambda: datetime(2026, 12, 1, tzinfo=UTC), tally=Tally()
         )
-        transport = httpx2.ASGITransport(Starlette(routes=webhook.routes()))
+        transport = httpx2.ASGITransport(webhook)
         async with httpx2.AsyncClient(transport=transport, base_url="http://salon") as client:
             body = json.dumps(event(State(1))).encode()
-            call = asyncio.create_task(client.post("/yclients/webhook", content=body))
+            call = asyncio.create_task(client.post(PATH, content=body))
             await asked.wait()
             call.cancel("as uvicorn does it")
             answer = await call
