@@ -43,8 +43,8 @@ chaos: setup ## kill real processes under load and count what got lost; SECONDS=
 mutations: setup ## make deliberate wrongs in a copy and see that the tests notice each
 	cd backend && .venv/bin/python -m tests.mutations
 
-bench: setup ## the benchmark, beside pgbench on the same database
-	cd backend && .venv/bin/python -m tests.benchmark
+bench: setup ## the benchmark, beside pgbench on the same database; QUICK=1 takes two minutes
+	cd backend && .venv/bin/python -m tests.benchmark $(if $(QUICK),--quick)
 
 migrate: setup ## bring the database's tables up to date
 	@$(BIN)/zerkalo migrate

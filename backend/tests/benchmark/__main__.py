@@ -6,38 +6,52 @@ alternate between what is compared; each figure is the median over them, each ra
 
 import argparse
 import logging
+from pathlib import Path
 
 import structlog
 
 from tests.benchmark import backfill, cold_start, disk, freshness, growth, pages, webhooks
-from tests.benchmark.stage import open_stage
+from tests.benchmark.picture import write_svg
+from tests.benchmark.stage import Stage, open_stage
+from tests.benchmark.told import Told
 
 BOOKINGS = 50_000
 """In the database before the measures that don't ask about its size."""
-MEASURES = ("webhooks", "pages", "freshness", "backfill", "growth", "disk", "start")
+ON_THE_SALON = {"webhooks": webhooks.measure, "pages": pages.measure, "freshness": freshness.measure}
+MEASURES = (*ON_THE_SALON, "backfill", "growth", "disk", "start")
+QUICK = ("webhooks", "pages", "start")
+"""What fits into two minutes, with shorter and fewer rounds."""
 
 
 def main() -> None:
     given = _arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with open_stage() as stage:
-        if not {"webhooks", "pages", "freshness"}.isdisjoint(given.measures):
-            with stage.database("salon", bookings=BOOKINGS) as dsn:
-                for name, measure in (
-                    ("webhooks", webhooks.measure),
-                    ("pages", pages.measure),
-                    ("freshness", freshness.measure),
-                ):
-                    if name in given.measures:
-                        measure(stage, dsn)
-        if "backfill" in given.measures:
-            backfill.measure(stage, records=given.records)
-        if "growth" in given.measures:
-            growth.measure(stage, bookings_max=given.bookings_max)
-        if "disk" in given.measures:
-            disk.measure(stage)
-    if "start" in given.measures:
-        cold_start.measure()
+    told = Told(rounds=3, seconds=2) if given.quick else Told()
+    measures = given.measures or (QUICK if given.quick else MEASURES)
+    if set(measures) - {"start"}:
+        with open_stage() as stage:
+            _measure(stage, told, measures, given)
+    if "start" in measures:
+        cold_start.measure(told)
+    told.show()
+    if given.json:
+        told.write_json(given.json)
+    if given.svg:
+        write_svg(told, given.svg)
+
+
+def _measure(stage: Stage, told: Told, measures: tuple[str, ...], given: argparse.Namespace) -> None:
+    if not ON_THE_SALON.keys().isdisjoint(measures):
+        with stage.database("salon", bookings=BOOKINGS) as dsn:
+            for name, measure in ON_THE_SALON.items():
+                if name in measures:
+                    measure(stage, dsn, told)
+    if "backfill" in measures:
+        backfill.measure(stage, told, records=given.records)
+    if "growth" in measures:
+        growth.measure(stage, told, bookings_max=given.bookings_max)
+    if "disk" in measures:
+        disk.measure(stage, told)
 
 
 def _arguments() -> argparse.Namespace:
@@ -46,9 +60,14 @@ def _arguments() -> argparse.Namespace:
         "measures",
         nargs="*",
         choices=MEASURES,
-        default=MEASURES,
+        default=(),
         help="only these; all of them if none is named",
     )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"two minutes: {', '.join(QUICK)}, in short rounds"
+    )
+    parser.add_argument("--json", type=Path, help="write the figures there too")
+    parser.add_argument("--svg", type=Path, help="draw the webhook's processor time there")
     parser.add_argument(
         "--bookings-max",
         type=int,

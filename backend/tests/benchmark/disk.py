@@ -6,7 +6,7 @@ import uvloop
 from tests.benchmark.bodies import COMPANY_ID
 from tests.benchmark.pages import PAGE, applier_of, apply_pages, bodies_from
 from tests.benchmark.stage import Stage, load, server
-from tests.benchmark.told import figure, title
+from tests.benchmark.told import Told
 from zerkalo.db.pool import open_pool
 from zerkalo.mirror.model import OutcomeStatus
 
@@ -17,19 +17,19 @@ FIRST_PAGED_ID = 10**11
 FIRST_EVENT_ID = 2 * 10**11
 
 
-def measure(stage: Stage) -> None:
-    """Prints both."""
-    title("On disk, indexes included")
+def measure(stage: Stage, told: Told) -> None:
+    """Note both."""
+    told.title("On disk, indexes included")
     with stage.database("disk", bookings=0) as dsn:
         with psycopg.connect(dsn, autocommit=True) as conn:
             conn.execute(
                 "insert into companies (id, timezone_name) values (%s, 'Europe/Moscow')", [COMPANY_ID]
             )
         uvloop.run(_apply(dsn))
-        figure(f"a booking, of {PAGES * PAGE:,}", _bytes_each(dsn, "bookings"), "bytes")
+        told.figure(f"a booking, of {PAGES * PAGE:,}", _bytes_each(dsn, "bookings"), "bytes")
         with server(dsn) as port:
             load(port, CONNECTIONS, LOAD_SECONDS, FIRST_EVENT_ID)
-        figure("a delivery in the inbox", _bytes_each(dsn, "deliveries"), "bytes")
+        told.figure("a delivery in the inbox", _bytes_each(dsn, "deliveries"), "bytes")
 
 
 async def _apply(dsn: str) -> None:

@@ -11,7 +11,7 @@ from tests.benchmark.bodies import USERS, event
 from tests.benchmark.load import TOKEN
 from tests.benchmark.pages import applier_of, apply_page, bodies_from
 from tests.benchmark.stage import SECRET_KEY, Stage, call, caller, server
-from tests.benchmark.told import figure, milliseconds_of, ratio, title
+from tests.benchmark.told import Told, milliseconds_of
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import open_pool
 from zerkalo.mirror.model import OutcomeStatus
@@ -30,9 +30,9 @@ Times = tuple[list[float], list[float]]
 """Milliseconds of each call, on the small database and on the large one."""
 
 
-def measure(stage: Stage, *, bookings_max: int) -> None:
-    """Prints the p50 of each call at both sizes and their ratio."""
-    title(f"From {SMALL:,} to {bookings_max:,} bookings, p50")
+def measure(stage: Stage, told: Told, *, bookings_max: int) -> None:
+    """Note the p50 of each call at both sizes and their ratio."""
+    told.title(f"From {SMALL:,} to {bookings_max:,} bookings, p50")
     with (
         stage.database("small", bookings=SMALL) as small_dsn,
         stage.database("large", bookings=bookings_max) as large_dsn,
@@ -40,18 +40,18 @@ def measure(stage: Stage, *, bookings_max: int) -> None:
         dsns = (small_dsn, large_dsn)
         with server(small_dsn) as small_port, server(large_dsn) as large_port:
             ports = (small_port, large_port)
-            _show("a webhook", bookings_max, _webhooks(ports))
-            _show("GET /booking", bookings_max, _bookings(ports, dsns))
+            _show(told, "a webhook", bookings_max, _webhooks(ports))
+            _show(told, "GET /booking", bookings_max, _bookings(ports, dsns))
         new, unchanged = uvloop.run(_pages(dsns))
-        _show("a sync page of new records", bookings_max, new)
-        _show("a sync page of unchanged ones", bookings_max, unchanged)
+        _show(told, "a sync page of new records", bookings_max, new)
+        _show(told, "a sync page of unchanged ones", bookings_max, unchanged)
 
 
-def _show(name: str, bookings_max: int, times: Times) -> None:
+def _show(told: Told, name: str, bookings_max: int, times: Times) -> None:
     small, large = (median(some[int(len(some) * WARM_SHARE) :]) for some in times)
-    figure(f"{name}, at {SMALL:,}", small, "ms")
-    figure(f"{name}, at {bookings_max:,}", large, "ms")
-    ratio("grows", large / small, "aim: 1.3 at most")
+    told.figure(f"{name}, at {SMALL:,}", small, "ms")
+    told.figure(f"{name}, at {bookings_max:,}", large, "ms")
+    told.ratio(f"{name} grows", large / small, "aim: 1.15 at most")
 
 
 def _webhooks(ports: tuple[int, int]) -> Times:

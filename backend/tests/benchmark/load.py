@@ -1,4 +1,4 @@
-"""Callers of the webhook, in a process of their own: `python -m tests.benchmark.load PORT CONNECTIONS SECONDS FIRST_ID [PER_SECOND]`.
+"""Callers of the webhook, in a process of their own: `python -m tests.benchmark.load PORT CONNECTIONS SECONDS FIRST_ID …`.
 
 A bare protocol on kept-alive connections, for on two cores every microsecond of the callers is taken from the server. Prints one JSON
 object: answered, failed, per second, p50 and p99 in milliseconds.
@@ -32,7 +32,7 @@ class Caller(asyncio.Protocol):
 
     def call(self) -> None:
         load = self._load
-        if perf_counter() >= load.ends_at:
+        if perf_counter() >= load.ends_at or load.is_through:
             self._transport.close()
             return
         pause = load.pause()
@@ -54,7 +54,8 @@ class Caller(asyncio.Protocol):
             return
         self._received = b""
         self._load.answered(
-            perf_counter() - self._began_at, ok=head.startswith(b"HTTP/1.1 200") and b"applied" in body
+            perf_counter() - self._began_at,
+            ok=head.startswith(b"HTTP/1.1 200") and self._load.says_right(body),
         )
         self.call()
 
@@ -63,11 +64,27 @@ class Caller(asyncio.Protocol):
 
 
 class Load:
-    """What the callers share. `per_second` 0: as fast as they are answered."""
+    """What the callers share. `per_second` 0: as fast as they are answered.
 
-    def __init__(self, seconds: float, first_id: int, connections: int, per_second: float) -> None:
+    `different` 0: each event is another one; else so many, again and again, or `once`, until all have been sent.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        first_id: int,
+        connections: int,
+        per_second: float,
+        different: int,
+        *,
+        once: bool,
+    ) -> None:
         self._ids = count(first_id)
-        self._ready = [event(next(self._ids)) for _ in range(int(seconds * (per_second or 6_000)))][::-1]
+        ready = different or int(seconds * (per_second or 6_000))
+        self._ready = [event(next(self._ids)) for _ in range(ready)][::-1]
+        self._repeated = list(self._ready) if different and not once else []
+        self._right = b"unchanged" if self._repeated else b"applied"
+        self._once = once
         self._per_second = per_second
         self._sent = 0
         self._open = connections
@@ -79,9 +96,18 @@ class Load:
 
     def begin(self) -> None:
         self.began_at = perf_counter()
-        self.ends_at = self.began_at + self._seconds
+        self.ends_at = self.began_at + (ANSWER_SECONDS_MAX if self._once else self._seconds)
+
+    @property
+    def is_through(self) -> bool:
+        return self._once and not self._ready
+
+    def says_right(self, answer: bytes) -> bool:
+        return self._right in answer
 
     def next_body(self) -> bytes:
+        if not self._ready and self._repeated:
+            self._ready = list(self._repeated)
         return self._ready.pop() if self._ready else event(next(self._ids))
 
     def pause(self) -> float:
@@ -112,9 +138,17 @@ class Load:
         }
 
 
-async def main(port: int, connections: int, seconds: float, first_id: int, per_second: float = 0) -> None:
+async def main(
+    port: int,
+    connections: int,
+    seconds: float,
+    first_id: int,
+    per_second: float = 0,
+    different: float = 0,
+    once: float = 0,
+) -> None:
     loop = asyncio.get_running_loop()
-    load = Load(seconds, first_id, connections, per_second)
+    load = Load(seconds, first_id, connections, per_second, int(different), once=bool(once))
     callers = [
         (await loop.create_connection(lambda: Caller(load), "127.0.0.1", port))[1] for _ in range(connections)
     ]
@@ -126,5 +160,5 @@ async def main(port: int, connections: int, seconds: float, first_id: int, per_s
 
 
 if __name__ == "__main__":
-    port, connections, seconds, first_id, *rate = sys.argv[1:]
-    uvloop.run(main(int(port), int(connections), float(seconds), int(first_id), *map(float, rate)))
+    port, connections, seconds, first_id, *more = sys.argv[1:]
+    uvloop.run(main(int(port), int(connections), float(seconds), int(first_id), *map(float, more)))

@@ -57,12 +57,12 @@ commit;
 """
 
 
-def pgbench(dsn: str, folder: Path, script: str, *, clients: int, seconds: int) -> float:
+def pgbench(dsn: str, folder: Path, script: str, *, clients: int, seconds: float) -> float:
     """Transactions a second of that script."""
     path = folder / "script.sql"
     path.write_text(script.replace("\n    ", " "))
     told = subprocess.run(
-        [program("pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-T", str(seconds), "-D", f"raw={event(1).decode()}", "-f", path, dsn],
+        [program("pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-T", str(round(seconds)), "-D", f"raw={event(1).decode()}", "-f", path, dsn],
         check=False, capture_output=True, text=True, env=clean_environment(PGCLIENTENCODING="UTF8"),
     )  # fmt: skip
     found = re.search(r"tps = ([0-9.]+)", told.stdout)

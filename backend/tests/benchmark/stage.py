@@ -31,6 +31,7 @@ from zerkalo.db.migrate import upgrade
 BACKEND = Path(__file__).parents[2]
 SECRET_KEY = "sixteen-characters-and-more"
 START_SECONDS_MAX = 60
+PAUSE_SECONDS = 0.5
 COMPANIES = (COMPANY_ID, *range(1, 5))
 """The salons of a filled database; the callers' is the first."""
 NOWHERE = "http://127.0.0.1:9/api/v1"
@@ -97,10 +98,10 @@ def server(dsn: str) -> Iterator[int]:
 
 
 @contextmanager
-def server_process(dsn: str) -> Iterator[tuple[int, int]]:
-    """Yields the port and the process id of a running `zerkalo serve`, without a worker."""
+def server_process(dsn: str, *, workers: int = 1) -> Iterator[tuple[int, int]]:
+    """Yields the port and the process id of a running `zerkalo serve`, without a worker; of its parent, with several."""
     port = free_port()
-    with _process(zerkalo("serve", "--port", str(port)), settings_of(dsn)) as pid:
+    with _process(zerkalo("serve", "--port", str(port), "--workers", str(workers)), settings_of(dsn)) as pid:
         wait_for(f"http://127.0.0.1:{port}/healthz")
         yield port, pid
 
@@ -116,8 +117,17 @@ def postgres_pid(dsn: str) -> int:
 def processor_seconds(pid: int) -> float:
     """Of the process, its living children and those it has waited for."""
     one = psutil.Process(pid)
-    living = sum(sum(child.cpu_times()[:2]) for child in one.children())
-    return sum(one.cpu_times()[:4]) + living
+    while True:
+        try:
+            living = sum(sum(child.cpu_times()[:2]) for child in one.children(recursive=True))
+        except psutil.NoSuchProcess:  # one ended while it was counted: its parent counts it from now on
+            continue
+        return sum(one.cpu_times()[:4]) + living
+
+
+def pause() -> None:
+    """Let what the measure before set going come to its end."""
+    sleep(PAUSE_SECONDS)
 
 
 @contextmanager
@@ -153,14 +163,21 @@ def call(conn: HTTPConnection, method: str, path: str, body: Any = None, *, toke
 
 
 def load(
-    port: int, connections: int, seconds: float, first_id: int, per_second: float = 0
+    port: int,
+    connections: int,
+    seconds: float,
+    first_id: int,
+    per_second: float = 0,
+    *,
+    different: int = 0,
+    once: bool = False,
 ) -> dict[str, float]:
-    """What `tests.benchmark.load` tells of its calls; all of them were answered 200, applied."""
-    words = [str(word) for word in (port, connections, seconds, first_id, per_second)]
+    """What `tests.benchmark.load` tells of its calls; all of them were answered 200, as is right."""
+    words = [str(word) for word in (port, connections, seconds, first_id, per_second, different, int(once))]
     command = [sys.executable, "-m", "tests.benchmark.load", *words]
     told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=BACKEND)
     figures = json.loads(told.stdout)
-    assert not figures["failed"], "every event is answered 200, applied"
+    assert not figures["failed"], "every event is answered 200, as is right"
     return figures
 
 

@@ -31,7 +31,7 @@ def as_url(dsn: str) -> str:
     parts = conninfo_to_dict(dsn)
     user, name = quote(str(parts.pop("user")), safe=""), quote(str(parts.pop("dbname")), safe="")
     password = f":{quote(str(parts.pop('password')), safe='')}" if "password" in parts else ""
-    return f"postgresql://{user}{password}@/{name}?{urlencode(parts)}"
+    return f"postgresql://{user}{password}@/{name}?{urlencode(parts, quote_via=quote)}"
 
 
 @dataclass
