@@ -167,7 +167,7 @@ async def test_the_code_is_copied_with_one_tap(browser: Browser, site: Site, use
         await vera.click("#code [data-copy]")
         await vera.page.wait_for_selector("text=Скопировано")
 
-        assert await vera.page.evaluate("navigator.clipboard.readText()") == "VERA2345"
+        assert await vera.page.evaluate("navigator.clipboard.readText()") == "Код клиента: VERA2345"
         loaded = await vera.page.evaluate("document.querySelector('.qr').naturalWidth")
         assert loaded > 0
 
@@ -184,7 +184,7 @@ async def test_the_code_is_copied_where_there_is_no_clipboard(
         await vera.open("/me")
         await vera.page.dblclick("#code [data-copy]")
         await vera.page.wait_for_selector("text=Скопировано")
-        assert await vera.page.evaluate("window.copied") == "VERA2345"
+        assert await vera.page.evaluate("window.copied") == "Код клиента: VERA2345"
         await vera.page.wait_for_selector("#code [data-copy]:has-text('Скопировать')")
 
 

@@ -430,3 +430,30 @@ async def test_the_comparison_names_what_differs(salon: Application, desk: Desk)
     assert answer.headers["location"] == "/admin/drift"
     page = await desk.get("/admin/drift")
     assert "service_price" in page
+
+
+@pytest.mark.parametrize(
+    "typed", ["ABC12345", "abc12345", "\u0410\u0412\u042112345", " ABC-12345 ", "Код клиента: ABC12345"]
+)
+async def test_a_code_finds_whose_it_is_and_nobody_else(salon: Application, desk: Desk, typed: str) -> None:
+    if not await salon.fetch("select 1 from users where unique_code = 'ABC12345'"):
+        await salon.new_user(name="Владелица кода", unique_code="ABC12345")
+        await salon.new_user(name="Чужой телефон", phone="+79990012345")
+    page = (await desk.client.get("/admin/users", params={"search": typed})).text
+    assert "Владелица кода" in page
+    assert "Чужой телефон" not in page
+
+
+async def test_a_client_with_a_known_contact_is_not_added_twice(salon: Application, desk: Desk) -> None:
+    maria = await salon.new_user(
+        name="Мария Первая", phone="+79995550303", phone_verified_at=salon.runtime.clock()
+    )
+    before = await salon.fetch("select count(*) from users")
+
+    again = await desk.post("/admin/users/new", name="Вторая", phone="8 (999) 555-03-03", email="")
+
+    assert again.status_code == 409
+    assert "Это Мария Первая" in again.text
+    assert f'href="/admin/users/{maria}"' in again.text
+    assert 'value="Вторая"' in again.text
+    assert await salon.fetch("select count(*) from users") == before

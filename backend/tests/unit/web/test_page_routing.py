@@ -16,7 +16,7 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages import MODULES
 from zerkalo.web.pages.forms import csrf_token
 from zerkalo.web.pages.page import Page
-from zerkalo.web.pages.routing import Endpoint, Handled, Pages, Who
+from zerkalo.web.pages.routing import Declared, Endpoint, Pages, Who
 from zerkalo.web.pages.site import Salon, Site
 
 NOW = datetime(2026, 12, 3, 12, 0, tzinfo=UTC)
@@ -94,7 +94,7 @@ def token_of(who: str) -> str:
 
 def endpoint(handler: Handler, method: str, who: Who, *, can_show_again: bool = False) -> Endpoint:
     again = handler.again if can_show_again else None
-    return Endpoint(site(), Handled(method, "/page", who, handler.answer, again))
+    return Endpoint(site(), Declared(method, "/page", who, handler.answer, again))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -6,7 +6,9 @@ from starlette.responses import Response
 
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.errors import ShowPage
+from zerkalo.web.pages.forms import CSRF_FIELD
 from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.routing import Declared
 from zerkalo.web.pages.site import Site
 
 _log = structlog.get_logger("zerkalo.web")
@@ -21,6 +23,7 @@ def error_page(site: Site) -> ShowPage:
         if request.url.path.startswith(_FOR_PROGRAMS) or not _wants_html(request):
             return None
         page = await _page_of(request, problem)
+        typed = _typed(request)
         if problem.status == 401:
             back_to = page.path if request.method in ("GET", "HEAD") else "/me"
             return page.redirect(page.sign_in_url(back_to))
@@ -29,8 +32,9 @@ def error_page(site: Site) -> ShowPage:
             status=problem.status,
             headers={name: value for name, value in problem.headers.items() if name == "Retry-After"},
             text=page.problem(problem),
+            typed=typed,
             # What is not there or not allowed will not be so at the next try either.
-            can_retry=request.method == "GET" and (problem.status >= 500 or problem.status == 429),
+            can_retry=(bool(typed) or request.method == "GET") and _may_pass(problem),
         )
 
     async def _page_of(request: Request, problem: ProblemError) -> Page:
@@ -46,5 +50,19 @@ def error_page(site: Site) -> ShowPage:
     return show
 
 
+def _typed(request: Request) -> list[tuple[str, str]]:
+    """What was typed into a form that can be sent again as it is; nothing of any other form."""
+    declared: Declared | None = getattr(request.state, "declared", None)
+    if declared is None or declared.method != "POST" or declared.again is None:
+        return []
+    pairs = request.state.page.form.pairs()
+    return [(name, value) for name, value in pairs if name != CSRF_FIELD and "password" not in name]
+
+
+def _may_pass(problem: ProblemError) -> bool:
+    return problem.status >= 500 or problem.status == 429
+
+
 def _wants_html(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")
+    """Whether a person looks: a browser says so, and the script that loads parts of pages for one sends its own header."""
+    return "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers

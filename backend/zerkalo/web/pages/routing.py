@@ -38,7 +38,7 @@ class Who(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
+class Declared:
     """A page as it was declared."""
 
     method: str
@@ -53,12 +53,12 @@ class Endpoint:
     """A declared page on a site."""
 
     site: Site
-    page: Handled
+    page: Declared
 
     async def answer(self, request: Request) -> Response:
         """Check session, role and form, then let the handler answer."""
         page = Page(self.site, request)
-        request.state.page = page
+        request.state.page, request.state.declared = page, self.page
         await page.open_session()
         await self.site.refresh_salon()
         _check_role(page, self.page.who)
@@ -67,7 +67,8 @@ class Endpoint:
                 await page.read_form()
             return await self.page.handler(page)
         except ProblemError as problem:
-            if self.page.again is None:
+            is_unread = self.page.method == "POST" and page.form is page.query
+            if self.page.again is None or is_unread:
                 raise
             return await _shown_again(page, problem, self.page.again)
 
@@ -76,7 +77,7 @@ class Pages:
     """The pages of one module."""
 
     def __init__(self) -> None:
-        self._declared: list[Handled] = []
+        self._declared: list[Declared] = []
 
     def get(self, path: str, who: Who, *, again: Again | None = None) -> Callable[[Handler], Handler]:
         """Declares what a GET of this path answers; HEAD is answered alike. `again` as below."""
@@ -99,7 +100,7 @@ class Pages:
 
     def _declare(self, method: str, path: str, who: Who, again: Again | None) -> Callable[[Handler], Handler]:
         def declare(handler: Handler) -> Handler:
-            self._declared.append(Handled(method, path, who, handler, again))
+            self._declared.append(Declared(method, path, who, handler, again))
             return handler
 
         return declare

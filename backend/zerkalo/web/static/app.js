@@ -95,22 +95,32 @@
   };
   const standing = new Map();
 
-  const tellLost = (isLost) => {
+  // Why a step did not lead on, where that is no page with the form in it: `text`, or without one that nobody answered.
+  const tellLost = (isLost, text) => {
     const notice = document.getElementById("lost");
-    if (notice) notice.hidden = !isLost;
+    if (!notice) return;
+    notice.dataset.lost = notice.dataset.lost || notice.textContent;
+    notice.textContent = text || notice.dataset.lost;
+    notice.hidden = !isLost;
+    if (isLost) notice.scrollIntoView({ block: "nearest" });
+  };
+  const errorText = (answer) => {
+    const shown = new DOMParser().parseFromString(answer, "text/html").getElementById("error-text");
+    return shown ? shown.textContent : "";
   };
   document.addEventListener("htmx:beforeRequest", () => tellLost(false));
   document.addEventListener("htmx:sendError", () => tellLost(true));
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { target, xhr, serverResponse } = event.detail;
-    if (serverResponse.includes(`id="${target.id}"`)) {
+    const error = xhr.status >= 400 && target.id === "main" ? errorText(serverResponse) : "";
+    if (!error && serverResponse.includes(`id="${target.id}"`)) {
       standing.set(target.id, standingIn(target));
       return;
     }
     // Not a page of ours: what stands here stays, and what was typed with it.
     event.detail.shouldSwap = false;
     if (target.id !== "main" && xhr.status < 500) window.location.reload(); // signed out meanwhile
-    else tellLost(true);
+    else tellLost(true, error);
   });
 
   document.addEventListener("htmx:load", (event) => { prepare(event.target); restore(event.target); });

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from zerkalo.bookings import reading
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById
+from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
@@ -41,11 +42,17 @@ async def people(page: Page) -> Response:
 
 
 async def _new_page(
-    page: Page, problem: ProblemError | None = None, *, errors: dict[str, str] | None = None
+    page: Page,
+    problem: ProblemError | None = None,
+    *,
+    errors: dict[str, str] | None = None,
+    holder: User | None = None,
 ) -> Response:
     return render(
         page,
         "admin/user_new.html",
+        status=409 if holder else 200,
+        holder=holder,
         typed={name: page.form.text(name) for name in ("email", "phone", "name")},
         errors=errors,
         problem=problem,
@@ -69,6 +76,9 @@ async def enter(page: Page) -> Response:
         fields.refuse("email", "Нужен e-mail или телефон.", "An e-mail or a phone is needed.")
     if fields.errors:
         return await _new_page(page, errors=fields.errors)
+    holder = await _holder_of(page, email, phone)
+    if holder is not None:
+        return await _new_page(page, holder=holder)
     user = await enter_service.enter_user(
         page.runtime.people,
         email=email,
@@ -79,6 +89,17 @@ async def enter(page: Page) -> Response:
     )
     page.site.desk.counts.forget()
     return page.redirect(f"/admin/users/{user.id}", flash="user_added")
+
+
+async def _holder_of(page: Page, email: str | None, phone: str | None) -> User | None:
+    """Who has proved one of these contacts already."""
+    async with page.runtime.pool.connection() as conn:
+        holder = await users.holder_of_email(conn, email) if email else None
+        if holder is None and phone:
+            _, phone10 = normalise_phone(phone)
+            holders = await users.holders_of_phone(conn, phone10) if phone10 else []
+            holder = next((one for one in holders if one.phone == phone), None)
+    return holder
 
 
 async def _user_page(
