@@ -15,7 +15,7 @@ from zerkalo.users.desk import routes as people
 from zerkalo.web import admin_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
 from zerkalo.web.errors import install_error_handlers
-from zerkalo.web.headers import RAW, SecurityHeaders
+from zerkalo.web.headers import RAW, HeadAsGet, SecurityHeaders
 from zerkalo.web.openapi import describe
 from zerkalo.web.pages.errors import error_page
 from zerkalo.webhook import admin_routes as replay
@@ -54,6 +54,7 @@ def create_app(runtime: WebRuntime) -> App:
     install_error_handlers(app, error_page(site))
     app.add_middleware(BoundedBodies)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadAsGet)
     app.include_router(ops.router(runtime))
     app.include_router(_api(runtime), prefix=PREFIX)
     pages.mount(app, site)

@@ -121,11 +121,12 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _allowed_methods(request: Request) -> list[str]:
     """All that this address answers; the router itself names those of the first route that fits."""
     routes = request.app.router.routes
-    return [
+    found = [
         method
-        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     ]
+    return ["GET", "HEAD", *found[1:]] if "GET" in found else found
 
 
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:

@@ -41,6 +41,26 @@ def add_security_headers(headers: MutableHeaders, scope: Scope) -> None:
     headers.setdefault("Cache-Control", _NO_STORE)
 
 
+class HeadAsGet:
+    """ASGI middleware that answers HEAD as GET would be answered, without the body: the framework's API routes don't."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on, HEAD as GET."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_without_body)
+
+
 class SecurityHeaders:
     """ASGI middleware that puts them on every answer."""
 

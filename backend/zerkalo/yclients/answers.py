@@ -88,7 +88,7 @@ def parse_company(body: bytes) -> Company:
         "company",
         lambda: Company(
             company_id=fields.identifier(said.get("id")),
-            title=fields.text(said.get("title")).strip(),
+            title=fields.title(said.get("title")),
             timezone_name=_zone_name(said.get("timezone_name")),
             may_delete=_permission(said.get("allow_delete_record")),
             may_move=_permission(said.get("allow_change_record")),
@@ -114,7 +114,7 @@ def parse_services(body: bytes) -> tuple[BookableService, ...]:
 
     def read() -> tuple[BookableService, ...]:
         titles = {
-            fields.identifier_or_none(kind.get("id")): fields.text(kind.get("title")) for kind in categories
+            fields.identifier_or_none(kind.get("id")): fields.title(kind.get("title")) for kind in categories
         }
         return tuple(_service(service, titles) for service in services)
 
@@ -225,12 +225,12 @@ def _service(said: dict[str, Any], categories: dict[int | None, str]) -> Bookabl
     seance = said.get("seance_length")
     return BookableService(
         service_id=fields.identifier(said.get("id")),
-        title=fields.text(said.get("title")).strip(),
+        title=fields.title(said.get("title")),
         category=categories.get(fields.identifier_or_none(said.get("category_id")), ""),
         price_min=fields.money(said.get("price_min")) or Decimal(0),
         price_max=fields.money(said.get("price_max")) or Decimal(0),
         duration_seconds=None if seance is None else fields.duration(seance),
-        comment=fields.text(said.get("comment")),
+        comment=fields.title(said.get("comment")),
     )
 
 
@@ -247,8 +247,8 @@ def _usual_durations(services: list[Any]) -> Iterator[tuple[int, int]]:
 def _staff(said: dict[str, Any]) -> BookableStaff:
     return BookableStaff(
         staff_id=fields.identifier(said.get("id")),
-        name=fields.text(said.get("name")).strip(),
-        specialization=fields.text(said.get("specialization")).strip(),
+        name=fields.title(said.get("name")),
+        specialization=fields.title(said.get("specialization")),
         is_bookable=said.get("bookable") in (True, 1, "1"),
     )
 

@@ -4,6 +4,7 @@ Every reader takes a value as msgspec decodes it (with `number_from_text` as its
 passes through a binary float) and returns ours, or raises `FieldError` with a few words that hold no content.
 """
 
+import html
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -164,6 +165,14 @@ def text(value: Any) -> str:
     if type(value) is int or isinstance(value, Decimal):
         return str(value)
     raise FieldError("not text")
+
+
+def title(value: Any) -> str:
+    """Return a title or a name as people read it: stripped, HTML's entities (`&quot;`) decoded once.
+
+    Some titles come with them, typed into a page of the vendor's that escaped twice; a guess, no document says so.
+    """
+    return html.unescape(text(value)).strip()[:TEXT_CHARACTERS_MAX]
 
 
 def email(value: Any) -> str | None:

@@ -195,7 +195,7 @@ def _services(
 def _service(wire: _ServiceWire) -> ServiceLine:
     try:
         return ServiceLine(
-            wire.title if wire.title is UNSET else fields.text(wire.title).strip(),
+            wire.title if wire.title is UNSET else fields.title(wire.title),
             wire.cost if wire.cost is UNSET else fields.money(wire.cost),
             fields.money(wire.cost_per_unit),
             fields.money(wire.discount),
@@ -229,7 +229,7 @@ def _phone(value: Any) -> tuple[str | None, str | None]:
 
 
 def _client_name(wire: _ClientWire) -> str:
-    text = fields.text
+    text = fields.title
     parts = f"{text(wire.surname)} {text(wire.name)} {text(wire.patronymic)}".split()
     return " ".join(parts or text(wire.display_name).split())[: fields.TEXT_CHARACTERS_MAX]
 
@@ -241,7 +241,7 @@ def _staff_name(wire: _StaffWire | list[Any] | str | bool | UnsetType | None) ->
         return None
     if wire.name is UNSET:
         return None if wire.id is None else UNSET  # {} is nobody
-    return _named("staff.name", fields.text, wire.name).strip() or None
+    return _named("staff.name", fields.title, wire.name) or None
 
 
 def _staff_id(wire: _RecordWire) -> int | UnsetType:

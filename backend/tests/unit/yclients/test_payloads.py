@@ -445,6 +445,22 @@ def test_staff_may_be_nobody() -> None:
     assert record_with(staff={"id": "502", "name": ""}).staff_id == 502
 
 
+def test_titles_and_names_are_read_as_people_read_them() -> None:
+    """Entities are decoded once: what was typed as an entity itself stays one. A comment stays as it came."""
+    record = record_with(
+        services=[{"title": " Уход &quot;Люкс&quot; &amp;lt; &#39;x&#39; &#0;"}],
+        staff={"name": "Анна &amp; Ко"},
+        client={"name": "O&#039;Brien", "phone": "+79990000000"},
+        comment="&quot;",
+    )
+    assert isinstance(record.services, tuple)
+    assert record.services[0].title == "Уход \"Люкс\" &lt; 'x' \ufffd"
+    assert record.staff_name == "Анна & Ко"
+    assert isinstance(record.client, SalonClient)
+    assert record.client.name == "O'Brien"
+    assert record.comment == "&quot;"
+
+
 def test_endless_text_is_cut() -> None:
     record = record_with(comment="я" * 30_000)
 

@@ -2,7 +2,7 @@
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.errors import ShowPage
@@ -22,6 +22,9 @@ def error_page(site: Site) -> ShowPage:
     async def show(request: Request, problem: ProblemError) -> Response | None:
         if request.url.path.startswith(_FOR_PROGRAMS) or not _wants_html(request):
             return None
+        without_slash = _without_slash(request)
+        if problem.status == 404 and request.method == "GET" and without_slash is not None:
+            return RedirectResponse(without_slash, 307)
         page = await _page_of(request, problem)
         typed = _typed(request)
         if problem.status == 401:
@@ -48,6 +51,15 @@ def error_page(site: Site) -> ShowPage:
         return page
 
     return show
+
+
+def _without_slash(request: Request) -> str | None:
+    """The address without the slash at its end; None where it has none. A path alone: never a host that the caller names."""
+    url = request.url
+    if not url.path.endswith("/"):
+        return None
+    path = "/" + url.path.strip("/\\")
+    return f"{path}?{url.query}" if url.query else path
 
 
 def _typed(request: Request) -> list[tuple[str, str]]:
