@@ -191,6 +191,7 @@ def _client(settings: Settings, pool: Pool) -> YclientsClient:
         settings.yclients_partner_token or "",
         settings.yclients_user_token or "",
         limiter,
+        ca_file=settings.yclients_ca_file,
     )
 
 

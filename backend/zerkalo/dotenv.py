@@ -1,23 +1,31 @@
 """Finds and reads the one `.env` file in use.
 
 python-dotenv parses it, but nothing in a value is expanded (a password may hold `$`), and a line that it
-would pass over in silence stops us instead.
+would pass over in silence, or a value that it would cut short, stops us instead.
 """
 
-import difflib
 import io
+import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv.parser import parse_stream
-
-# A name of ours that is misspelt would do nothing, unseen; one that belongs to somebody else is none of our business.
-_OUR_PREFIXES = ("YCLIENTS_", "LOYALTY_")
-_LIKENESS_OF_A_SLIP = 0.9
+from dotenv.parser import Binding, parse_stream
 
 
 class DotenvError(Exception):
     """The file can't be used; the text is one line that names file, place and remedy, and shows no value."""
+
+
+@dataclass(frozen=True)
+class DotenvFile:
+    """What the file says."""
+
+    path: Path
+    values: dict[str, str]
+    """By name, unexpanded; of two lines with one name the last counts. Names that we don't know are not here."""
+    unknown: dict[str, int]
+    """The names that we don't know, with their lines."""
 
 
 def find_dotenv(folder: Path) -> Path | None:
@@ -29,13 +37,14 @@ def find_dotenv(folder: Path) -> Path | None:
     return None
 
 
-def read_dotenv(path: Path, known_names: Collection[str]) -> dict[str, str]:
-    """The file's values by name, unexpanded; the last of two lines with one name counts; unknown names are left out.
+def read_dotenv(path: Path, known_names: Collection[str], free_texts: Collection[str] = ()) -> DotenvFile:
+    """Reads the file. `free_texts`: names whose value may hold spaces, so that ` #` may be meant as a part of it.
 
-    Raises `DotenvError` where the file can't be read, isn't UTF-8, has a line that isn't `NAME=value`, or
-    misspells one of `known_names`.
+    Raises `DotenvError` where the file can't be read, isn't UTF-8, has a line that isn't `NAME=value`, or cuts the
+    value of a free text at ` #`.
     """
     values: dict[str, str] = {}
+    unknown: dict[str, int] = {}
     for binding in parse_stream(io.StringIO(_text(path))):
         line = binding.original.line + _lines_before_text(binding.original.string)
         name = binding.key
@@ -43,15 +52,21 @@ def read_dotenv(path: Path, known_names: Collection[str]) -> dict[str, str]:
             raise DotenvError(f"{path}: line {line} is not NAME=value; for example YCLIENTS_ENABLED=True")
         if name is None:
             continue  # a comment
-        if name in known_names:
-            values[name] = binding.value or ""
-        elif name.startswith(_OUR_PREFIXES):
-            close = difflib.get_close_matches(name, known_names, 1, _LIKENESS_OF_A_SLIP)
-            if close:
-                raise DotenvError(
-                    f"{name}: is no setting ({path}, line {line}); write for example {close[0]}=…"
-                )
-    return values
+        if name not in known_names:
+            unknown[name] = line
+            continue
+        if name in free_texts and _is_cut(binding):
+            raise DotenvError(
+                f"{name}: would be cut at ` #` ({path}, line {line}); put it in quotes, for example {name}='long #1 x'"
+            )
+        values[name] = binding.value or ""
+    return DotenvFile(path, values, unknown)
+
+
+def _is_cut(binding: Binding) -> bool:
+    """Whether a comment stands behind a value without quotes: the value may have been meant to go on."""
+    written = binding.original.string.split("=", 1)[1].strip()
+    return written[:1] not in {"'", '"', "#"} and re.search(r"\s#", written) is not None
 
 
 def _lines_before_text(original: str) -> int:

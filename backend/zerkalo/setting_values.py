@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 SECRET_KEY_CHARS_MIN = 16
 ADMIN_PASSWORD_CHARS_MIN = 8
+SMTPS_PORT = 465
 
 
 class LoyaltyTier(BaseModel):
@@ -56,7 +57,11 @@ def schema_name(text: str) -> str:
 
 def smtp_url(text: str) -> str:
     """A mail server: smtp:// (STARTTLS where offered) or smtps:// (TLS from the first byte)."""
-    return _url(text, ("smtp", "smtps"), "must be smtp://user:password@host:port, or smtps:// the same way")
+    url = _url(text, ("smtp", "smtps"), "must be smtp://user:password@host:port, or smtps:// the same way")
+    parts = urlsplit(url)
+    if parts.scheme == "smtp" and parts.port == SMTPS_PORT:  # it would wait for a greeting that never comes
+        raise ValueError(f"must begin with smtps://, since port {SMTPS_PORT} speaks TLS from the first byte")
+    return url
 
 
 def sms_url(text: str) -> str:
@@ -144,6 +149,16 @@ def token(text: str) -> str:
     if not re.fullmatch(r"[!-~]{1,1000}", text):
         raise ValueError("must be Latin letters, digits and signs without spaces")
     return text
+
+
+def webhook_secrets(text: str) -> str:
+    """One secret of the webhook, or two with a comma between them while one replaces the other."""
+    secrets = [part.strip() for part in text.split(",")]
+    if len(secrets) > 2 or not all(re.fullmatch(r"[!-~]{1,1000}", secret) for secret in secrets):
+        raise ValueError(
+            "must be Latin letters, digits and signs without spaces, or two such words with a comma between them"
+        )
+    return ",".join(dict.fromkeys(secrets))
 
 
 def secret_key(text: str) -> str:

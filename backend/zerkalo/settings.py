@@ -17,7 +17,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from zerkalo import setting_values as values
-from zerkalo.dotenv import DotenvError, find_dotenv, read_dotenv
+from zerkalo.dotenv import DotenvError, DotenvFile, find_dotenv, read_dotenv
+from zerkalo.setting_names import meant_by
 from zerkalo.setting_values import LoyaltyTier
 
 __all__ = ["SETTING_NAMES", "LoyaltyTier", "Settings", "SettingsError", "load_settings", "secret_key"]
@@ -60,6 +61,8 @@ class Settings(BaseModel):
 
     env_file: Path | None = None
     """The `.env` in use, None when there is none. Found, not set."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know about their settings, a line each: names that are none, a folder that moved."""
 
     database_url: Annotated[str, BeforeValidator(values.postgres_url)] | None = _setting(
         None, "postgresql://zerkalo:password@localhost:5432/zerkalo"
@@ -80,7 +83,10 @@ class Settings(BaseModel):
         (), "12345"
     )
     """From YCLIENTS_COMPANY_ID, which names one branch or several."""
-    yclients_webhook_secret: _Token | None = _setting(None, "a-long-random-word")
+    yclients_webhook_secret: Annotated[str, BeforeValidator(values.webhook_secrets)] | None = _setting(
+        None, "a-long-random-word"
+    )
+    """One, or two with a comma between them; see `yclients_webhook_secrets`."""
     yclients_widget_url: _WebUrl | None = _setting(
         None, "https://n123456.yclients.com/company/12345/personal/menu?o="
     )
@@ -90,6 +96,8 @@ class Settings(BaseModel):
     yclients_requests_per_second: int = _setting(5, "5", ge=1, le=100_000)
     yclients_requests_per_minute: int = _setting(200, "200", ge=1, le=1_000_000)
     yclients_egress: Annotated[str, BeforeValidator(values.egress)] = _setting("default", "office")
+    yclients_ca_file: Path | None = _setting(None, "/etc/ssl/certs/proxy.pem")
+    """Certificates in PEM that YCLIENTS's address is checked by, in place of the usual ones; absolute after `load_settings`."""
 
     loyalty_enabled: bool = _setting(False, "True")
     loyalty_percent: Annotated[Decimal, BeforeValidator(values.percent)] = _setting(Decimal(5), "5")
@@ -126,6 +134,11 @@ class Settings(BaseModel):
     forwarded_allow_ips: Annotated[str, BeforeValidator(values.proxies)] = _setting("127.0.0.1", "10.0.0.5")
     """Proxies whose word on a caller's address is taken, for the limits by address."""
 
+    @property
+    def yclients_webhook_secrets(self) -> tuple[str, ...]:
+        """The secrets that the webhook takes: none, one, or two; the first is the one to paste into YCLIENTS."""
+        return tuple(self.yclients_webhook_secret.split(",")) if self.yclients_webhook_secret else ()
+
     def __repr_args__(self) -> Any:
         for name, value in super().__repr_args__():
             yield name, "***" if name in SECRET_FIELDS and value is not None else value
@@ -147,40 +160,128 @@ class Settings(BaseModel):
 SETTING_NAMES = {
     "YCLIENTS_COMPANY_ID" if name == "yclients_company_ids" else name.upper(): name
     for name in Settings.model_fields
-    if name != "env_file"
+    if name not in {"env_file", "warnings"}
 }
 """The name in the environment -> the field of `Settings`, in the order of the fields."""
 
+FREE_TEXTS = frozenset({"ADMIN_PASSWORD", "SECRET_KEY"})
+"""Settings whose value may hold a space and a `#`."""
+ROOT_DATA_DIR = Path("/var/lib/zerkalo")
+"""Where the data of a folder that only root can enter go, under the same path."""
 
-def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, cwd: Path | None = None, *, is_root: bool | None = None
+) -> Settings:
     """Returns the settings of this process, or raises `SettingsError` with one line that says what to mend.
 
     `environ` (default: the process's) wins over the `.env` found in `cwd` (default: the current folder) or the
-    nearest folder above it. An empty value counts as unset. A relative DATA_DIR counts from the folder of the
-    `.env`, else from `cwd`. Reads that one file and writes nothing.
+    nearest folder above it. An empty value counts as unset. Relative paths count from the folder of the `.env`, else
+    from `cwd`. `is_root` (default: whether this process is) decides where DATA_DIR is by default. Reads that one file
+    and writes nothing.
     """
     environ = os.environ if environ is None else environ
     cwd = Path.cwd() if cwd is None else cwd.absolute()
+    is_root = os.geteuid() == 0 if is_root is None else is_root
     env_file = find_dotenv(cwd)
     try:
-        from_file = read_dotenv(env_file, SETTING_NAMES) if env_file else {}
+        file = read_dotenv(env_file, SETTING_NAMES, FREE_TEXTS) if env_file else None
     except DotenvError as error:
         raise SettingsError(str(error)) from None
+    from_file = file.values if file else {}
     texts = {name: environ.get(name, from_file.get(name, "")).strip() for name in SETTING_NAMES}
     given = {SETTING_NAMES[name]: text for name, text in texts.items() if text}
     try:
         settings = Settings.model_validate({**given, "env_file": env_file})
     except ValidationError as error:
         raise SettingsError(_one_line(error.errors(include_url=False), given)) from None
+    _see_that_yclients_can_be_asked(settings)
     base = env_file.parent if env_file else cwd
+    warnings = _warnings_about(file) if file else []
+    data_dir = _path_from(base, settings.data_dir, "DATA_DIR")
+    if (
+        is_root
+        and "data_dir" not in given
+        and settings.database_url is None
+        and (closed := _closed(data_dir))
+    ):
+        data_dir = ROOT_DATA_DIR / data_dir.relative_to("/")
+        warnings.append(
+            f"DATA_DIR: {closed} is closed to other users, as one of whom PostgreSQL runs when root starts it;"
+            f" the data are in {data_dir}"
+        )
+    ca_file = settings.yclients_ca_file and _path_from(base, settings.yclients_ca_file, "YCLIENTS_CA_FILE")
+    if ca_file:
+        _see_that_it_holds_certificates(ca_file)
+    return settings.model_copy(
+        update={"data_dir": data_dir, "yclients_ca_file": ca_file, "warnings": tuple(warnings)}
+    )
+
+
+def _see_that_yclients_can_be_asked(settings: Settings) -> None:
+    for name in ("YCLIENTS_PARTNER_TOKEN", "YCLIENTS_USER_TOKEN"):
+        if settings.yclients_enabled and getattr(settings, SETTING_NAMES[name]) is None:
+            raise SettingsError(
+                f"{name}: is missing although YCLIENTS_ENABLED is on; for example {name}={_example(name)}"
+            )
+
+
+def _path_from(base: Path, path: Path, name: str) -> Path:
+    """The absolute path of a setting; links in it stay, and nothing need be there yet."""
     try:
-        # normpath, not resolve(): a data folder that is a link stays one, and it need not exist yet.
-        data_dir = Path(os.path.normpath(base / settings.data_dir.expanduser()))
+        return Path(os.path.normpath(base / path.expanduser()))
     except RuntimeError:  # ~somebody, whom this machine does not know
         raise SettingsError(
-            f"DATA_DIR: names the home of nobody, {str(settings.data_dir)[:60]!r}; for example DATA_DIR=data"
+            f"{name}: names the home of nobody, {str(path)[:60]!r}; for example {name}={_example(name)}"
         ) from None
-    return settings.model_copy(update={"data_dir": data_dir})
+
+
+def _closed(folder: Path) -> Path | None:
+    """The first of the folders down to `folder` that other users can't enter; None where there is none."""
+    for path in (*reversed(folder.parents), folder):
+        try:
+            if not path.stat().st_mode & 0o001:
+                return path
+        except OSError:  # not there yet: we make it
+            return None
+    return None
+
+
+def _see_that_it_holds_certificates(path: Path) -> None:
+    import ssl  # only where a file is named
+
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError as error:
+        why = (
+            "holds no certificates in PEM"
+            if isinstance(error, ssl.SSLError)
+            else f"can't be read ({error.strerror})"
+        )
+        raise SettingsError(
+            f"YCLIENTS_CA_FILE: {path} {why}; for example YCLIENTS_CA_FILE={_example('YCLIENTS_CA_FILE')}"
+        ) from None
+
+
+def _warnings_about(file: DotenvFile) -> list[str]:
+    """A line for each setting that names in the file were probably meant to be, unless the file sets it as well."""
+    meant: dict[str, list[str]] = {}
+    for name in file.unknown:
+        ours = meant_by(name, SETTING_NAMES)
+        if ours is not None and ours not in file.values:
+            meant.setdefault(ours, []).append(name)
+    return [_warning(file, names, ours) for ours, names in meant.items()]
+
+
+def _warning(file: DotenvFile, names: list[str], ours: str) -> str:
+    is_no = "is no setting" if len(names) == 1 else "are no settings"
+    lines = ", ".join(f"line {file.unknown[name]}" for name in names)
+    remedy = f"write {ours}={_example(ours)}" if ours else "`.env.example` lists them all"
+    return f"{', '.join(names)}: {is_no} of Zerkalo ({file.path}, {lines}) and not used; {remedy}"
+
+
+def _example(name: str) -> str:
+    return (Settings.model_fields[SETTING_NAMES[name]].examples or [""])[0]
 
 
 def _one_line(errors: list[ErrorDetails], given: Mapping[str, str]) -> str:
@@ -197,9 +298,10 @@ def _one_line(errors: list[ErrorDetails], given: Mapping[str, str]) -> str:
             field not in SECRET_FIELDS and "@" not in given[field]
         ):  # before an @ in an address a password may stand
             reason = f"{reason}, not {given[field][:60]!r}"
-    example = (Settings.model_fields[field].examples or [""])[0]
     others = len({error["loc"][:1] for error in errors}) - 1
-    return f"{name}: {reason}; for example {name}={example}" + (f" ({others} more wrong)" if others else "")
+    return f"{name}: {reason}; for example {name}={_example(name)}" + (
+        f" ({others} more wrong)" if others else ""
+    )
 
 
 def _reason(error: ErrorDetails, field: str) -> str:

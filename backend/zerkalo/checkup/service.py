@@ -24,8 +24,8 @@ Ask = Callable[[int], Awaitable[Answer]]
 def webhook_url(settings: Settings) -> str:
     """The address to paste into YCLIENTS, with the secret if there is one."""
     url = f"{settings.public_url.rstrip('/')}/api/v1/yclients/webhook"
-    secret = settings.yclients_webhook_secret
-    return f"{url}?token={quote(secret, safe='')}" if secret else url
+    secrets = settings.yclients_webhook_secrets
+    return f"{url}?token={quote(secrets[0], safe='')}" if secrets else url
 
 
 async def examine(

@@ -4,6 +4,7 @@ A command is a plain function (or coroutine function) with typer's annotations i
 is imported only when its command is asked for, so that `zerkalo --help` answers at once.
 """
 
+import contextlib
 import importlib
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -20,7 +21,7 @@ class Command(NamedTuple):
     words: str  # one word, or group and word
     function: str  # "module:function"
     summary: str  # for the list of commands
-    hidden: bool = False  # left out of that list
+    reads_settings: bool = True  # whether what is odd about them is told first
 
 
 COMMANDS = (
@@ -39,8 +40,13 @@ COMMANDS = (
     Command("backup", "zerkalo.cli.backup:backup", "write the whole database to a file"),
     Command("restore", "zerkalo.cli.backup:restore", "fill an empty database from such a file"),
     Command("psql", "zerkalo.cli.psql:psql", "open a shell on the database in use"),
-    Command("emulator", "zerkalo.cli.emulator:emulator", "run a small YCLIENTS of our own, to try things on"),
-    Command("demo", "zerkalo.cli.demo:demo", "run everything at once on a made-up salon", hidden=True),
+    Command("demo", "zerkalo.cli.demo:demo", "run everything at once on a made-up salon"),
+    Command(
+        "emulator",
+        "zerkalo.cli.emulator:emulator",
+        "run a small YCLIENTS of our own, to try things on",
+        reads_settings=False,
+    ),
 )
 
 
@@ -84,9 +90,8 @@ def _tell_interrupted(command: str) -> NoReturn:
 
 
 def _overview() -> str:
-    shown = [command for command in COMMANDS if not command.hidden]
-    width = max(len(command.words) for command in shown)
-    lines = [f"  {command.words:{width}}  {command.summary}" for command in shown]
+    width = max(len(command.words) for command in COMMANDS)
+    lines = [f"  {command.words:{width}}  {command.summary}" for command in COMMANDS]
     return "\n".join(
         [
             "Usage: zerkalo COMMAND [OPTIONS]",
@@ -112,7 +117,10 @@ def _run(commands: list[Command], words: list[str]) -> None:
         no_args_is_help=len(commands[0].words.split()) > 1,
     )
     for command in commands:
-        app.command(command.words.split()[-1], help=None)(_blocking(_load(command.function)))
+        function = _blocking(_load(command.function))
+        app.command(command.words.split()[-1], help=None)(
+            _warning_first(function, command.words) if command.reads_settings else function
+        )
     typer.main.get_command(app)(words[1:], prog_name=f"zerkalo {words[0]}")
 
 
@@ -135,6 +143,22 @@ def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, **options: Any) -> Any:
         return run_to_its_end(coroutine_function(*args, **options))
+
+    return run
+
+
+def _warning_first(function: Callable[..., Any], words: str) -> Callable[..., Any]:
+    """The function with the warnings about the settings told before it, a line each."""
+    import functools
+
+    @functools.wraps(function)
+    def run(*args: Any, **options: Any) -> Any:
+        from zerkalo.settings import SettingsError, load_settings
+
+        with contextlib.suppress(SettingsError):  # the command tells it
+            for warning in load_settings().warnings:
+                sys.stderr.write(f"zerkalo {words}: {warning}\n")
+        return function(*args, **options)
 
     return run
 

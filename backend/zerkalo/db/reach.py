@@ -23,7 +23,7 @@ def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
     Raises `DatabaseUnreachable` where the address can't be understood or the server is too old, at once, or where no
     connection could be had within `wait_seconds`: a server that starts together with its database gives it that time.
     """
-    _understand(dsn)
+    see_that_it_can_be_read(dsn)
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
@@ -44,8 +44,11 @@ def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
         )
 
 
-def _understand(dsn: str) -> None:
-    """What is wrong with an address is never quoted: in a mistaken one, any part may be a piece of the password."""
+def see_that_it_can_be_read(dsn: str) -> None:
+    """Returns where the address is one; raises `DatabaseUnreachable` where not.
+
+    What is wrong with it is never quoted: in a mistaken address, any part may be a piece of the password.
+    """
     try:
         parts = conninfo_to_dict(dsn)
         ports = str(parts.get("port") or "5432").split(",")

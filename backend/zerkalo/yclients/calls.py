@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -72,6 +74,7 @@ class Caller:
         user_token: str,
         limiter: Limiter,
         *,
+        ca_file: Path | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         clock: Clock = utc_now,
         sleep: Sleep = asyncio.sleep,
@@ -94,6 +97,7 @@ class Caller:
         self._http = httpx2.AsyncClient(
             base_url=base_url.rstrip("/"),
             transport=transport,
+            verify=ssl.create_default_context(cafile=ca_file) if ca_file else True,
             follow_redirects=False,  # the tokens would go along to wherever it points
             timeout=httpx2.Timeout(READ_SECONDS_MAX, connect=CONNECT_SECONDS_MAX),
             limits=httpx2.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),

@@ -17,12 +17,19 @@ from zerkalo.settings import SETTING_NAMES
 pytestmark = pytest.mark.integration
 
 KEY = {"SECRET_KEY": "0123456789abcdef0123"}
+ON = {
+    "YCLIENTS_ENABLED": "1",
+    "YCLIENTS_COMPANY_ID": "5",
+    "YCLIENTS_PARTNER_TOKEN": "partner",
+    "YCLIENTS_USER_TOKEN": "user",
+}
 
 
 def _end(monkeypatch: pytest.MonkeyPatch, folder: Path, words: list[str], settings: dict[str, str]) -> object:
     monkeypatch.chdir(folder)
     for name in SETTING_NAMES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATA_DIR", "data")  # where it is by default depends on who runs the tests
     for name, text in settings.items():
         monkeypatch.setenv(name, text)
     with pytest.raises(SystemExit) as end:
@@ -98,7 +105,7 @@ def test_tables_that_are_missing_are_told_with_the_command_that_makes_them(
     database_server: TestServer,
 ):
     with database_server.database(migrated=False) as dsn:
-        settings = {"DATABASE_URL": as_url(dsn), "YCLIENTS_ENABLED": "1", "YCLIENTS_COMPANY_ID": "5", **KEY}
+        settings = {"DATABASE_URL": as_url(dsn), **ON, **KEY}
 
         assert _end(monkeypatch, tmp_path, words, settings) == 1
 

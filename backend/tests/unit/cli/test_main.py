@@ -19,6 +19,7 @@ def install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., No
     """Puts functions in the place of a command's module, in a folder without settings."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LOG_LEVEL", raising=False)
+    monkeypatch.setenv("DATA_DIR", "data")  # where it is by default depends on who runs the tests
 
     def put(module: str, **functions: Any) -> None:
         fake = types.ModuleType(module)
@@ -47,8 +48,7 @@ def test_help_lists_every_command_and_imports_none(capsys: pytest.CaptureFixture
     assert _end("--help") == 0
 
     shown = capsys.readouterr().out
-    assert all(f"  {command.words} " in shown for command in COMMANDS if not command.hidden)
-    assert "demo" not in shown
+    assert all(f"  {command.words} " in shown for command in COMMANDS)
     assert not {"typer", "fastapi", "psycopg", "pydantic"} & (set(sys.modules) - before)
 
 
@@ -145,3 +145,17 @@ def test_command_runs_on_the_fast_event_loop(install: Callable[..., None]):
     install("zerkalo.cli.worker", worker=look)
 
     assert (_end("worker"), loops) == (0, ["uvloop"])
+
+
+def test_warnings_about_the_settings_are_told_once_and_the_command_goes_on(
+    install: Callable[..., None], capsys: pytest.CaptureFixture[str], tmp_path: Path
+):
+    install("zerkalo.cli.check", check=lambda: print("done"))
+    (tmp_path / ".env").write_text("EMAIL_HOST=h\n")
+
+    assert _end("check") == 0
+
+    out, err = capsys.readouterr()
+    assert out == "done\n"
+    assert err.startswith("zerkalo check: EMAIL_HOST: is no setting of Zerkalo")
+    assert err.count("\n") == 1

@@ -6,8 +6,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.database import open_folder
 from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, LoyaltyTier, Settings, SettingsError, load_settings
 
+TOKENS = {"YCLIENTS_PARTNER_TOKEN": "partner", "YCLIENTS_USER_TOKEN": "user"}
+CERTIFICATE = """-----BEGIN CERTIFICATE-----
+MIIBhzCCAS2gAwIBAgIUR8KmA2Mnmo6WwoG4DDGt7Lmn/swwCgYIKoZIzj0EAwIw
+GDEWMBQGA1UEAwwNcHJveHkuZXhhbXBsZTAgFw0yNjExMjYyMTI2MDBaGA8yMTI2
+MTEwMjIxMjYwMFowGDEWMBQGA1UEAwwNcHJveHkuZXhhbXBsZTBZMBMGByqGSM49
+AgEGCCqGSM49AwEHA0IABJNB+zYW2W3A8xE9+fmBk5sjY1ujQaKIJgmqjP4DHcz5
+J1G/drk4GLfVVVZfBGMTP8K+cs4SsmdsT2gpELGwDA6jUzBRMB0GA1UdDgQWBBTD
+gQ5iDIISxa6+a2JkuOZg00I/XzAfBgNVHSMEGDAWgBTDgQ5iDIISxa6+a2JkuOZg
+00I/XzAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49BAMCA0gAMEUCIBAg34KXI9qP
+cSpOT52zO6uL9YRKbk2cp5dVUy9nM08nAiEA+gQTF3dNuY5TkgTcZRKp6U2KCVdK
+pjnGyfKefngS5kY=
+-----END CERTIFICATE-----
+"""
 OWN_SERVER = {"DATABASE_URL": "postgresql://u:pw-of-db@host/db", "SECRET_KEY": "k" * 32}
 
 
@@ -17,8 +31,8 @@ OWN_SERVER = {"DATABASE_URL": "postgresql://u:pw-of-db@host/db", "SECRET_KEY": "
         ({}, "database_url", None),
         (OWN_SERVER, "database_url", "postgresql://u:pw-of-db@host/db"),
         ({}, "yclients_enabled", False),
-        ({"YCLIENTS_ENABLED": "True", "YCLIENTS_COMPANY_ID": "7"}, "yclients_enabled", True),
-        ({"YCLIENTS_ENABLED": "yes", "YCLIENTS_COMPANY_ID": "7"}, "yclients_enabled", True),
+        ({"YCLIENTS_ENABLED": "True", "YCLIENTS_COMPANY_ID": "7", **TOKENS}, "yclients_enabled", True),
+        ({"YCLIENTS_ENABLED": "yes", "YCLIENTS_COMPANY_ID": "7", **TOKENS}, "yclients_enabled", True),
         ({"YCLIENTS_ENABLED": " 0 "}, "yclients_enabled", False),
         ({}, "yclients_api_url", "https://api.yclients.com/api/v1"),
         (
@@ -72,6 +86,24 @@ def test_text_becomes_a_typed_value(tmp_path: Path, environ: dict[str, str], fie
     ("environ", "named", "told"),
     [
         ({"YCLIENTS_ENABLED": "on"}, "YCLIENTS_COMPANY_ID", "is missing"),
+        (
+            {"YCLIENTS_ENABLED": "on", "YCLIENTS_COMPANY_ID": "7", "YCLIENTS_USER_TOKEN": "user"},
+            "YCLIENTS_PARTNER_TOKEN",
+            "is missing although YCLIENTS_ENABLED is on",
+        ),
+        (
+            {"YCLIENTS_ENABLED": "on", "YCLIENTS_COMPANY_ID": "7", "YCLIENTS_PARTNER_TOKEN": "partner"},
+            "YCLIENTS_USER_TOKEN",
+            "is missing although YCLIENTS_ENABLED is on",
+        ),
+        ({"YCLIENTS_WEBHOOK_SECRET": "pw-of-a,pw-of-b,pw-of-c"}, "YCLIENTS_WEBHOOK_SECRET", "two such words"),
+        ({"YCLIENTS_WEBHOOK_SECRET": "pw-of-a,"}, "YCLIENTS_WEBHOOK_SECRET", "two such words"),
+        (
+            {"YCLIENTS_CA_FILE": "nowhere.pem"},
+            "YCLIENTS_CA_FILE",
+            "can't be read (No such file or directory)",
+        ),
+        ({"YCLIENTS_CA_FILE": "~nobody-of-that-name/ca.pem"}, "YCLIENTS_CA_FILE", "the home of nobody"),
         ({"YCLIENTS_ENABLED": "perhaps"}, "YCLIENTS_ENABLED", "True or False"),
         ({"YCLIENTS_COMPANY_ID": "12a"}, "YCLIENTS_COMPANY_ID", "branch number"),
         ({"YCLIENTS_COMPANY_ID": "0"}, "YCLIENTS_COMPANY_ID", "branch number"),
@@ -113,6 +145,7 @@ def test_text_becomes_a_typed_value(tmp_path: Path, environ: dict[str, str], fie
         ({"ADMIN_EMAIL": "a@salon.ru"}, "ADMIN_PASSWORD", "is missing"),
         ({"ADMIN_PASSWORD": "pw-of-admin"}, "ADMIN_EMAIL", "is missing"),
         ({"ADMIN_EMAIL": "a@salon.ru", "ADMIN_PASSWORD": "pw-of-7"}, "ADMIN_PASSWORD", "at least 8"),
+        ({"SMTP_URL": "smtp://u:pw-of-mail@mail.example:465"}, "SMTP_URL", "must begin with smtps://"),
         ({"SMTP_URL": "mail.example:25"}, "SMTP_URL", "smtp://"),
         ({"SMTP_URL": "smtp://mail.example:pw-of-mail"}, "SMTP_URL", "smtp://"),
         ({"SMS_URL": "https://g.example/?to={phone}"}, "SMS_URL", "{text}"),
@@ -152,6 +185,7 @@ def test_every_example_in_an_error_is_itself_accepted(tmp_path: Path):
     examples = {
         name: str((Settings.model_fields[field].examples or [""])[0]) for name, field in SETTING_NAMES.items()
     }
+    del examples["YCLIENTS_CA_FILE"]  # a file that has to be there
     load_settings(examples, tmp_path)
 
 
@@ -175,3 +209,43 @@ def test_secrets_never_show():
 def test_settings_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         Settings().inbox_days = 5
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"), [("", ()), ("one", ("one",)), ("new, old", ("new", "old")), ("one,one", ("one",))]
+)
+def test_a_secret_can_be_replaced_while_both_are_taken(tmp_path: Path, text: str, secrets: tuple[str, ...]):
+    assert load_settings({"YCLIENTS_WEBHOOK_SECRET": text}, tmp_path).yclients_webhook_secrets == secrets
+
+
+def test_certificates_of_a_proxy_count_from_the_folder_of_the_file(tmp_path: Path):
+    (tmp_path / "proxy.pem").write_text(CERTIFICATE)
+    (tmp_path / ".env").write_text("YCLIENTS_CA_FILE=proxy.pem\n")
+    (tmp_path / "below").mkdir()
+
+    assert load_settings({}, tmp_path / "below").yclients_ca_file == tmp_path / "proxy.pem"
+
+    (tmp_path / "proxy.pem").write_text("no certificate")
+    with pytest.raises(SettingsError, match="holds no certificates in PEM"):
+        load_settings({}, tmp_path)
+
+
+def test_data_of_root_leave_a_folder_that_only_root_can_enter():
+    with open_folder() as parent:
+        home = parent / "home"
+        (home / "clone").mkdir(parents=True)
+        home.chmod(0o700)
+
+        moved = load_settings({}, home / "clone", is_root=True)
+        mine = load_settings({}, home / "clone", is_root=False)
+        chosen = load_settings({"DATA_DIR": "data"}, home / "clone", is_root=True)
+        elsewhere = load_settings(OWN_SERVER, home / "clone", is_root=True)
+        home.chmod(0o711)
+        opened = load_settings({}, home / "clone", is_root=True)
+
+    (line,) = moved.warnings
+    assert moved.data_dir == Path(f"/var/lib/zerkalo{home}/clone/data")
+    assert line.startswith(f"DATA_DIR: {home} is closed to other users")
+    assert line.endswith(f"the data are in {moved.data_dir}")
+    for stays in (mine, chosen, elsewhere, opened):
+        assert (stays.data_dir, stays.warnings) == (home / "clone" / "data", ())
