@@ -79,11 +79,10 @@ def _api(runtime: WebRuntime) -> APIRouter:
 
 def _webhook(runtime: WebRuntime) -> Webhook:
     settings = runtime.settings
-    secret = settings.yclients_webhook_secret
     return Webhook(
         runtime.committer,
         frozenset(settings.yclients_company_ids),
-        secret.split(",") if secret else (),
+        settings.yclients_webhook_secrets,
         clock=runtime.clock,
         tally=runtime.metrics.webhooks,
         enabled=settings.yclients_enabled,
