@@ -255,6 +255,8 @@ def _company(number: int) -> Company:
         id=100_000 + number,
         title="",
         timezone_name="Europe/Moscow",
+        zone_rules=None,
+        zone_data_version=None,
         known_since=BEGINNING,
         last_run_started_at=None,
         last_complete_read_at=None,

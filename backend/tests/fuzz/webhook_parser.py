@@ -31,7 +31,7 @@ def try_one(body: bytes) -> None:
         assert 0 < event.company_id < _BIGINT
         if event.record is None:
             return
-        digest_of(event.record)
+        digest_of(event.record.raw, None)
         for zone in (None, _MOSCOW):
             check(snapshot_of(event.record, zone, complete=False))
         check(snapshot_of(event.record, _MOSCOW, complete=True))

@@ -198,16 +198,15 @@ async def revisions(conn: Connection, keys: Collection[Key]) -> dict[Key, int]:
     return {(company_id, record_id): revision for company_id, record_id, revision in await cursor.fetchall()}
 
 
-async def ids_by_digest(conn: Connection, shown: Sequence[tuple[int, int, str]]) -> dict[Key, int]:
-    """Of (company, record, digest of its bytes): the ids, by key, of the rows which an API read left in just that state."""
+async def digests(conn: Connection, company_id: int, record_ids: Collection[int]) -> dict[int, str]:
+    """Of what bytes an API read left these rows of a company in their state, by record id; where none did, not there."""
     sql = """
-        select b.company_id, b.yclients_record_id, b.id from bookings b
-        join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint, d text)
-            on b.company_id = k.c and b.yclients_record_id = k.r and b.raw_digest = k.d
+        select yclients_record_id, raw_digest from bookings
+        where company_id = %s and yclients_record_id = any(%s::bigint[]) and raw_digest is not null
     """
-    wanted = [{"c": company_id, "r": record_id, "d": digest} for company_id, record_id, digest in shown]
-    cursor = await conn.execute(sql, [msgspec.json.encode(wanted).decode()])
-    return {(company_id, record_id): id_ for company_id, record_id, id_ in await cursor.fetchall()}
+    # The array as text: the driver would encode it item by item.
+    wanted = "{" + ",".join(map(str, record_ids)) + "}"
+    return dict(await (await conn.execute(sql, [company_id, wanted])).fetchall())
 
 
 def _row(**columns: Any) -> Row:

@@ -12,6 +12,10 @@ class Company:
     title: str
     timezone_name: str | None
     """IANA name; None until YCLIENTS told it."""
+    zone_rules: str | None
+    """Fingerprint of the zone's rules that the visits are read by (`kit.zones`); None until they are known."""
+    zone_data_version: str | None
+    """Version of the zone data that the fingerprint was taken from; "" where those did not say."""
     known_since: datetime
     """When it first stood in our settings."""
     last_run_started_at: datetime | None

@@ -1,16 +1,19 @@
 """The branches of the salon in PostgreSQL: what YCLIENTS says of each, and how far it has been read."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import LiteralString
+from zoneinfo import ZoneInfo
 
 from psycopg.rows import class_row
 
 from zerkalo.companies.model import Company
-from zerkalo.companies.zones import rezone_fact
+from zerkalo.companies.rules import reads_by_other_rules
 from zerkalo.db.pool import Connection
+from zerkalo.kit.zones import rules_of
 
-_COMPANY = """
-    select id, title, timezone_name, known_since, last_run_started_at, last_complete_read_at, history_read_at,
+_COMPANY: LiteralString = """
+    select id, title, timezone_name, zone_rules, zone_data_version, known_since, last_run_started_at, last_complete_read_at, history_read_at,
         changes_read_until, problem
     from companies
 """
@@ -37,31 +40,29 @@ async def companies(conn: Connection, ids: Collection[int]) -> list[Company]:
 
 async def company(conn: Connection, company_id: int) -> Company | None:
     """What is known of one company; None: nothing yet."""
-    found = await companies(conn, [company_id])
-    return found[0] if found else None
+    return await _one(conn, _COMPANY + " where id = %s", [company_id])
 
 
-async def put_company(conn: Connection, company_id: int, *, title: str, timezone_name: str | None) -> bool:
-    """Keep what YCLIENTS says of a branch; returns whether its zone is another than before.
+async def put_company(conn: Connection, company_id: int, *, title: str, zone: ZoneInfo | None) -> bool:
+    """Keep what YCLIENTS says of a branch (`zone` None: nothing that we know); returns whether its visits are read anew.
 
-    A changed zone leaves the fact `rezone:<id>` in the same transaction: the rows are still to be recomputed.
+    Where its zone, or the zone's rules, are others than before, the whole history is owed: what an API read showed
+    before counts for nothing under other rules (see `mirror.snapshots.digest_of`), so the one write path brings every
+    row in line.
     """
-    sql = """
-        update companies c set title = %(title)s, timezone_name = coalesce(%(zone)s, c.timezone_name)
-        from (select id, timezone_name from companies where id = %(id)s for update) as old
-        where c.id = old.id
-            and (c.title, c.timezone_name) is distinct from (%(title)s, coalesce(%(zone)s, c.timezone_name))
-        returning c.timezone_name is distinct from old.timezone_name
-    """
-    cursor = await conn.execute(sql, {"id": company_id, "title": title, "zone": timezone_name})
-    row = await cursor.fetchone()
-    if row is None or not row[0]:
+    known = await _one(conn, _COMPANY + " where id = %s for update", [company_id])
+    if known is None:
         return False
-    fact = """
-        insert into facts (name, value, updated_at) values (%s, 'true', clock_timestamp())
-        on conflict (name) do nothing
+    if known.title != title:
+        await conn.execute("update companies set title = %s where id = %s", [title, company_id])
+    if zone is None or not reads_by_other_rules(known, zone.key, rules_of(zone)):
+        return False
+    rules = rules_of(zone)
+    sql = """
+        update companies set timezone_name = %s, zone_rules = %s, zone_data_version = %s, history_read_at = null
+        where id = %s
     """
-    await conn.execute(fact, [rezone_fact(company_id)])
+    await conn.execute(sql, [zone.key, rules.fingerprint, rules.version, company_id])
     return True
 
 
@@ -83,3 +84,9 @@ async def note_problem(conn: Connection, company_id: int, problem: str, *, now: 
     """Remember why YCLIENTS refuses us at this company, and since when."""
     sql = "update companies set problem = %s, problem_since = coalesce(problem_since, %s) where id = %s"
     await conn.execute(sql, [problem, now, company_id])
+
+
+async def _one(conn: Connection, sql: LiteralString, values: Sequence[int]) -> Company | None:
+    async with conn.cursor(row_factory=class_row(Company)) as cursor:
+        await cursor.execute(sql, values)
+        return await cursor.fetchone()

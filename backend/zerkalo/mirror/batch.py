@@ -20,6 +20,7 @@ from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.db.pool import Connection
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Finished
+from zerkalo.kit.zones import rules_of
 from zerkalo.loyalty.model import EarningState, LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.matching import store as matching
@@ -164,7 +165,7 @@ def _observe(work: _Work, observation: Observation) -> Outcome:
         booking.api_id = snapshot.api_id
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision)
-    return _carry_out(booking, observation, decision)
+    return _carry_out(work, booking, observation, decision)
 
 
 def _log_unknown_attendance(
@@ -204,15 +205,15 @@ def _want(work: _Work, refetch: Refetch) -> None:
     work.refetches[key] = replace(refetch, hint=refetch.hint and (asked is None or asked.hint))
 
 
-def _carry_out(booking: _Booking, observation: Observation, decision: rules.Decision) -> Outcome:
+def _carry_out(work: _Work, booking: _Booking, observation: Observation, decision: rules.Decision) -> Outcome:
     match decision:
         case rules.Insert(row):
-            booking.row = _with_digest(row, observation)
+            booking.row = _with_digest(work, row, observation)
             cancelled = row.status is Status.CANCELLED
             return Outcome(OutcomeStatus.APPLIED, created=True, cancelled=cancelled)
         case rules.Update(row):
             was = booking.row
-            booking.row = replace(_with_digest(row, observation), revision=row.revision + 1)
+            booking.row = replace(_with_digest(work, row, observation), revision=row.revision + 1)
             cancelled = row.status is Status.CANCELLED and (was is None or was.status is not Status.CANCELLED)
             return Outcome(OutcomeStatus.APPLIED, cancelled=cancelled)
         case rules.Stale(row):
@@ -229,11 +230,14 @@ def _carry_out(booking: _Booking, observation: Observation, decision: rules.Deci
             return Outcome(OutcomeStatus.QUARANTINED, reason=reason)
 
 
-def _with_digest(row: Row, observation: Observation) -> Row:
+def _with_digest(work: _Work, row: Row, observation: Observation) -> Row:
     """Remember which bytes an API read showed; a webhook's bytes have another shape and are no use for that."""
     shown_by_api = observation.source in (Source.PAGE, Source.REFETCH) and row.erased_at is None
-    digest = digest_of(observation.record) if shown_by_api and observation.record is not None else None
-    return replace(row, raw_digest=digest)
+    if not shown_by_api or observation.record is None:
+        return replace(row, raw_digest=None)
+    zone = work.zones.get(observation.company_id)
+    zone_rules = rules_of(zone).fingerprint if zone else None
+    return replace(row, raw_digest=digest_of(observation.record.raw, zone_rules))
 
 
 async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[Key, int]:

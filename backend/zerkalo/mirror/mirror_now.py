@@ -96,7 +96,8 @@ async def _read_and_apply(
 async def _learn_zone(context: SyncContext, reader: RecordReader, company_id: int) -> tzinfo | None:
     """Before the first sync the zone is not known yet, and the record's own offset may be wrong in summer."""
     told = await reader.company(company_id, kind="interactive")
+    zone = zone_of(told.timezone_name)
     async with transaction(context.pool) as conn:
         await companies.know_companies(conn, [company_id], now=context.clock())
-        await companies.put_company(conn, company_id, title=told.title, timezone_name=told.timezone_name)
-    return zone_of(told.timezone_name)
+        await companies.put_company(conn, company_id, title=told.title, zone=zone)
+    return zone

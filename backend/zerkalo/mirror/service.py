@@ -10,7 +10,6 @@ import psycopg
 import structlog
 
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction, transaction
 from zerkalo.kit.clock import Clock
@@ -18,7 +17,6 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
 from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
 from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
-from zerkalo.mirror.snapshots import digest_of
 from zerkalo.users import store as users
 
 log = structlog.get_logger(__name__)
@@ -56,13 +54,10 @@ class Applier:
     async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
         """Take observations in, in one transaction, retried on a deadlock; outcomes in the same order.
 
-        Where the database can't take one of them, it alone is quarantined and the others stand. A page's record whose
-        bytes the API showed before is unchanged without a further look. Give it some hundreds at a time.
+        Where the database can't take one of them, it alone is quarantined and the others stand. Give it some hundreds
+        at a time.
         """
-        known = await self._shown_before(observations)
-        fresh = [Item(observation) for index, observation in enumerate(observations) if index not in known]
-        taken = iter(await self.take(fresh) if fresh else [])
-        return [known[index] if index in known else next(taken) for index in range(len(observations))]
+        return await self.take([Item(observation) for observation in observations])
 
     async def take(self, items: Sequence[Item]) -> list[Outcome]:
         """Take items (observations, deliveries) in as `apply` does; deliveries are kept with what they did."""
@@ -121,23 +116,6 @@ class Applier:
         async with transaction(self._pool) as conn:
             await keep_read(conn, observation, outcome, self._clock())
         return Taken((outcome,), frozenset())
-
-    async def _shown_before(self, observations: Sequence[Observation]) -> dict[int, Outcome]:
-        """Index -> outcome of those page records whose very bytes an API read has shown before."""
-        digests = {
-            index: (*one.key, digest_of(one.record))
-            for index, one in enumerate(observations)
-            if one.source is Source.PAGE and one.record is not None
-        }
-        if not digests:
-            return {}
-        async with self._pool.connection() as conn:
-            known = await bookings.ids_by_digest(conn, list(digests.values()))
-        return {
-            index: Outcome(OutcomeStatus.UNCHANGED, booking_id=known[company_id, record_id])
-            for index, (company_id, record_id, _) in digests.items()
-            if (company_id, record_id) in known
-        }
 
     async def _hers(self, user_id: int, after_id: int, limit: int) -> list[tuple[int, tuple[int, int]]]:
         async with self._pool.connection() as conn:

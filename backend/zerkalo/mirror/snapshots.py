@@ -76,9 +76,12 @@ def instant_of(local: datetime, zone: tzinfo, told: datetime | UnsetType) -> dat
     return first.astimezone(UTC)
 
 
-def digest_of(record: Record) -> str:
-    """A digest of the record's bytes and of how we read them: where an API read shows it again, nothing can have changed."""
-    return blake2b(record.raw, digest_size=16, person=MAPPING_VERSION).hexdigest()
+def digest_of(raw: bytes, zone_rules: str | None) -> str:
+    """A digest of a record's bytes and of how we read them: where an API read shows it again, nothing can have changed.
+
+    `zone_rules`: the fingerprint of the rules by which its wall clock becomes an instant; None where no zone is known.
+    """
+    return blake2b(raw, digest_size=16, key=(zone_rules or "").encode(), person=MAPPING_VERSION).hexdigest()
 
 
 def _start(record: Record, zone: tzinfo | None) -> tuple[datetime | UnsetType, datetime | None | UnsetType]:

@@ -5,7 +5,7 @@ from datetime import date, datetime, tzinfo
 from typing import Protocol
 
 from zerkalo.yclients.limiter import Kind
-from zerkalo.yclients.model import Company, Record, RecordsPage
+from zerkalo.yclients.model import Company, ListPage, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,9 @@ class Vendor(Protocol):
         """The branch's title and zone."""
         ...
 
-    async def records_page(
-        self,
-        company_id: int,
-        query: RecordsQuery,
-        *,
-        page: int,
-        count: int,
-        zone: tzinfo | None,
-        kind: Kind = "background",
-    ) -> RecordsPage:
+    async def list_page(
+        self, company_id: int, query: RecordsQuery, *, page: int, count: int, kind: Kind = "background"
+    ) -> ListPage:
         """Page `page` (from 1) of a list, deleted records too; empty behind its end. It may hold fewer than `count`."""
         ...
 

@@ -36,10 +36,11 @@ async def read_changes_if_wanted(context: SyncContext, refetcher: Refetcher, com
         company = await companies.company(conn, company_id)
     if wanted is None:
         return False
+    company = rules.believed(company, context.clock()) if company is not None else None
     if company is not None and company.changes_read_until is not None:
         lists = ListReader(context, company_id, check=_go_on, kind="hint")
-        lists.zone = zone_of(company.timezone_name)
-        changed_after = rules.changed_after(company.changes_read_until, lists.zone)
+        lists.read_by(company)
+        changed_after = rules.changed_after(company.changes_read_until, zone_of(company.timezone_name))
         try:
             await lists.read(
                 RecordsQuery(changed_after=changed_after), keep_ids=False, on_page=_count_nothing

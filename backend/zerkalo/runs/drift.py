@@ -20,6 +20,7 @@ from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.runs.rules import HISTORY_FIRST_DAY, PAGE_RECORDS, ListWatch
 from zerkalo.yclients.model import Record, UnreadableRecord
+from zerkalo.yclients.payloads import read_listed
 
 MISSING = "we do not have it"
 UNKNOWN_THERE = "YCLIENTS does not know it"
@@ -79,20 +80,19 @@ class Drift:
         watch = ListWatch(keep_ids=True)
         differences: list[Difference] = []
         while not watch.ended:
-            page = await self._context.vendor.records_page(
+            page = await self._context.vendor.list_page(
                 self._company_id,
                 RecordsQuery(start_date=part.first, end_date=part.last),
                 page=watch.pages + 1,
                 count=PAGE_RECORDS,
-                zone=self._zone,
             )
             new = [item for item in page.items if item.record_id not in watch.ids]
-            watch.take(
-                (item.record_id for item in page.items), raw_count=page.raw_count, total=page.total_count
-            )
+            watch.take([item.record_id for item in page.items], total=page.total_count)
             if may_give_up and watch.is_large():
                 return None
-            differences += await self._compare_items(new)
+            differences += await self._compare_items(
+                [read_listed(item, self._company_id, self._zone) for item in new]
+            )
         differences += await self._compare_absent(part, watch.ids)
         return SliceDrift(part, tuple(differences), watch.shown)
 

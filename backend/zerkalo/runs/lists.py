@@ -1,22 +1,29 @@
 """Read one list of records page by page and apply what it shows."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import tzinfo
+from functools import partial
+from typing import Self
 
 import structlog
 
+from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
+from zerkalo.companies.model import Company
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
+from zerkalo.mirror.snapshots import digest_of, zone_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
 from zerkalo.runs.model import Counts
 from zerkalo.runs.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
 from zerkalo.yclients.limiter import Kind
-from zerkalo.yclients.model import Record, RecordsPage, UnreadableRecord
+from zerkalo.yclients.model import ListedRecord, ListPage, Record, UnreadableRecord
+from zerkalo.yclients.payloads import read_listed
 
 SEEN_MAX = 20_000
 """Records remembered by a hash of their bytes, so that one that two lists of a run show is applied and counted once."""
@@ -38,13 +45,17 @@ class ListReader:
     ) -> None:
         self.unsure: set[int] = set()
         """Records that a page could not settle: the same change time with other content. Emptied by the caller."""
-        self.zone: tzinfo | None = None
-        """The salon's, as soon as it is known."""
         self._context = context
         self._company_id = company_id
         self._check = check
         self._kind: Kind = kind
         self._seen: OrderedDict[tuple[int | None, int], None] = OrderedDict()
+        self._zone: tzinfo | None = None
+        self._zone_rules: str | None = None
+
+    def read_by(self, company: Company) -> None:
+        """Read wall clocks in the company's zone, and take for unchanged what was read by the same rules of it."""
+        self._zone, self._zone_rules = zone_of(company.timezone_name), company.zone_rules
 
     async def read(
         self,
@@ -65,15 +76,17 @@ class ListReader:
         watch = ListWatch(keep_ids=keep_ids)
         for passed in range(PASSES_MAX):
             watch = ListWatch(keep_ids=keep_ids)
-            while not watch.ended:
-                self._check()
-                page = await self._ask_page(query, watch.pages + 1)
-                shown = (item.record_id for item in page.items)
-                watch.take(shown, raw_count=page.raw_count, total=page.total_count)
-                is_first = watch.pages == 1 and not passed
-                await on_page(await self._take(page), page.total_count if is_first else None)
-                if give_up_large and watch.is_large():
-                    return None
+            async with _Pages(partial(self._ask_page, query)) as pages:
+                while not watch.ended:
+                    page = await pages.next()
+                    watch.take([item.record_id for item in page.items], total=page.total_count)
+                    is_large = give_up_large and watch.is_large()
+                    if not watch.ended and not is_large:
+                        pages.ask(watch.pages + 1)
+                    is_first = watch.pages == 1 and not passed
+                    await on_page(await self._take(page), page.total_count if is_first else None)
+                    if is_large:
+                        return None
             if keep_ids:
                 ids |= watch.ids
             if watch.held_still():
@@ -81,14 +94,17 @@ class ListReader:
         watch.ids = ids
         return watch
 
-    async def _ask_page(self, query: RecordsQuery, number: int) -> RecordsPage:
-        return await self._context.vendor.records_page(
-            self._company_id, query, page=number, count=PAGE_RECORDS, zone=self.zone, kind=self._kind
+    async def _ask_page(self, query: RecordsQuery, number: int) -> ListPage:
+        self._check()
+        return await self._context.vendor.list_page(
+            self._company_id, query, page=number, count=PAGE_RECORDS, kind=self._kind
         )
 
-    async def _take(self, page: RecordsPage) -> Counts:
+    async def _take(self, page: ListPage) -> Counts:
         """Apply what a page shows and this run has not applied yet."""
-        items = [item for item in page.items if self._is_news(item)]
+        news = [item for item in page.items if self._is_news(item)]
+        changed = await self._changed(news)
+        items = [read_listed(item, self._company_id, self._zone) for item in changed]
         records = [item for item in items if isinstance(item, Record)]
         unreadable = [item for item in items if isinstance(item, UnreadableRecord)]
         self._check()
@@ -100,7 +116,23 @@ class ListReader:
             elif outcome.status is OutcomeStatus.QUEUED and len(self.unsure) < UNSURE_MAX:
                 self.unsure.add(record.record_id)
         await self._quarantine(refused)
-        return rules.count_outcomes(outcomes) + Counts(fetched=len(items), failed=len(unreadable))
+        counts = Counts(fetched=len(news), unchanged=len(news) - len(changed), failed=len(unreadable))
+        return rules.count_outcomes(outcomes) + counts
+
+    async def _changed(self, items: Sequence[ListedRecord]) -> list[ListedRecord]:
+        """Those that an API read has not shown before in the very same bytes; the others are not even parsed."""
+        ids = [item.record_id for item in items if item.record_id is not None]
+        if not ids:
+            return list(items)
+        async with self._context.pool.connection() as conn:
+            known = await bookings.digests(conn, self._company_id, ids)
+        if not known:
+            return list(items)
+        return [
+            item
+            for item in items
+            if item.record_id not in known or known[item.record_id] != digest_of(item.raw, self._zone_rules)
+        ]
 
     async def _apply(self, records: Sequence[Record]) -> Sequence[Outcome]:
         if not records:
@@ -129,7 +161,7 @@ class ListReader:
                     now=self._context.clock(),
                 )
 
-    def _is_news(self, item: Record | UnreadableRecord) -> bool:
+    def _is_news(self, item: ListedRecord) -> bool:
         key = (item.record_id, hash(item.raw))
         if key in self._seen:
             self._seen.move_to_end(key)
@@ -138,3 +170,31 @@ class ListReader:
         if len(self._seen) > SEEN_MAX:
             self._seen.popitem(last=False)
         return True
+
+
+class _Pages:
+    """Asks for the next page while the one before it is written; what was asked for in vain is broken off at the end."""
+
+    def __init__(self, ask: Callable[[int], Awaitable[ListPage]]) -> None:
+        self._ask = ask
+        self._asked: asyncio.Task[ListPage] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.ask(1)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._asked is not None:
+            self._asked.cancel()
+            await asyncio.gather(self._asked, return_exceptions=True)
+
+    def ask(self, number: int) -> None:
+        """Ask for a page, from 1, without waiting for it."""
+        self._asked = asyncio.ensure_future(self._ask(number))
+
+    async def next(self) -> ListPage:
+        """The page that was asked for. Raises what asking for it raised."""
+        assert self._asked is not None, "a page is asked for before it is awaited"
+        page = await self._asked
+        self._asked = None
+        return page

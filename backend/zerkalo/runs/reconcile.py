@@ -6,16 +6,18 @@ Nothing but a list that was read to its end says that a record is absent, and ev
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import structlog
 from msgspec.structs import replace
 
 from zerkalo.companies import store as companies
-from zerkalo.companies import zones as zone_store
 from zerkalo.companies.model import Company
+from zerkalo.companies.rules import reads_by_other_rules
 from zerkalo.db.transaction import transaction
+from zerkalo.kit.zones import rules_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.snapshots import zone_of
@@ -28,7 +30,6 @@ from zerkalo.runs.capacity import Capacity
 from zerkalo.runs.lease import Lease
 from zerkalo.runs.lists import ListReader
 from zerkalo.runs.model import Counts, Phase, Progress, Run, Slice
-from zerkalo.runs.zones import rezone
 
 ASKED_PER_RUN_MAX = 500
 """Records that a run asks for one by one itself; more are left to the refetches, so that a run comes to an end."""
@@ -60,7 +61,7 @@ class Reconciliation:
         self._lease = lease
         self._capacity = capacity
         self._stop = stop
-        self._zone: tzinfo | None = None
+        self._zone: ZoneInfo | None = None
         self._lists = ListReader(context, company.id, check=self._check)
         self._asked_count = 0
 
@@ -72,10 +73,12 @@ class Reconciliation:
         """
         is_planned = self._run.progress.pending is not None
         full_window = self._run.progress.full_window if is_planned else await self._may_read_window()
-        self._zone = self._lists.zone = zone_of(self._company.timezone_name)
-        if full_window or self._zone is None:
+        self._read_by(self._company)
+        zone = self._zone
+        if full_window or zone is None or reads_by_other_rules(self._company, zone.key, rules_of(zone)):
             await self._learn_company()
         if not is_planned:
+            full_window = full_window or self._run.full_history
             await self._plan(full_window=full_window)
         if self._run.progress.phase is Phase.RECENT:
             await self._read_recent()
@@ -93,22 +96,26 @@ class Reconciliation:
             )
 
     async def _learn_company(self) -> None:
-        """Take the branch's title and zone; where the zone is another than before, its bookings are moved to it."""
+        """Take the branch's title and zone; where they change what its visits mean, this run reads the whole history."""
         told = await self._context.vendor.company(self._company.id)
-        known_name = told.timezone_name if zone_of(told.timezone_name) else None
-        if told.timezone_name and known_name is None:
+        zone = zone_of(told.timezone_name)
+        if told.timezone_name and zone is None:
             log.warning(
                 "Синхронизация: unknown time zone", company_id=self._company.id, zone=told.timezone_name
             )
         self._lease.check()
         async with transaction(self._context.pool) as conn:
-            changed = await companies.put_company(
-                conn, self._company.id, title=told.title, timezone_name=known_name
-            )
-            owed = changed or await zone_store.owes_rezone(conn, self._company.id)
-        self._zone = self._lists.zone = zone_of(known_name or self._company.timezone_name)
-        if owed and self._zone is not None:
-            await rezone(self._context, self._company.id, self._zone, check=self._check)
+            is_owed = await companies.put_company(conn, self._company.id, title=told.title, zone=zone)
+            if is_owed and self._run.progress.pending is None:
+                self._run = await runs.take_history(conn, self._run.id, self._lease.owner)
+            known = await companies.company(conn, self._company.id)
+        assert known is not None, "the run has a company"
+        self._read_by(rules.believed(known, self._context.clock()))
+
+    def _read_by(self, company: Company) -> None:
+        self._company = company
+        self._zone = zone_of(company.timezone_name)
+        self._lists.read_by(company)
 
     async def _may_read_window(self) -> bool:
         return self._run.full_history or await self._capacity.reads_full_window(self._company)

@@ -218,8 +218,8 @@ class ListWatch:
     _latest: deque[int] = field(default_factory=deque[int])
     _barren: int = 0
 
-    def take(self, ids: Iterable[int | None], *, raw_count: int, total: int | None) -> None:
-        """Notes one page: the ids it showed (None: unreadable), how many items, and what it said of the whole list.
+    def take(self, ids: Sequence[int | None], *, total: int | None) -> None:
+        """Notes one page: the ids it showed (None: unreadable), and what it said of the whole list.
 
         Raises `IncompleteRead` when the list does not end, or ends in repetition before all was shown.
         """
@@ -227,7 +227,7 @@ class ListWatch:
         if self.pages == 1:
             self.first_total = total
         self.last_total = total
-        if raw_count == 0:
+        if not ids:
             self.ended = self.ended_empty = True
             return
         new = sum(1 for record_id in ids if record_id is None or self._is_new(record_id))

@@ -99,6 +99,15 @@ async def claim_run(
     return await _one_run(conn, sql, {"id": company_id, "owner": owner, **_lease(lease_now)})
 
 
+async def take_history(conn: Connection, run_id: int, owner: str) -> Run:
+    """Let a run that is not planned yet read the whole history. Returns it. Raises `LeaseLost`."""
+    sql = f"update sync_runs set full_history = true where {_HELD} returning {_RUN_COLUMNS}"
+    run = await _one_run(conn, sql, {"run_id": run_id, "owner": owner})
+    if run is None:
+        raise LeaseLost(f"run {run_id}")
+    return run
+
+
 async def keep_lease(conn: Connection, run_id: int, owner: str, *, lease_now: datetime | None = None) -> bool:
     """Prolong the lease; False: it is another's, or the run has ended."""
     sql = f"update sync_runs set lease_until = {_LEASE_CLOCK} + %(lease)s where {_HELD}"

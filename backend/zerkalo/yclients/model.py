@@ -139,6 +139,21 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.status == "delete"
 
 
+class ListedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A record of a list whose bytes nobody has read yet but for its id; None: it has no readable one."""
+
+    record_id: int | None
+    raw: bytes
+
+
+class ListPage(msgspec.Struct, frozen=True):
+    """One page of `GET /records/{company_id}` before its records are read; an empty one ends a list."""
+
+    items: tuple[ListedRecord, ...]
+    total_count: int | None
+    """`meta.total_count`; None where it is missing."""
+
+
 class RecordsPage(msgspec.Struct, frozen=True):
     """One page of `GET /records/{company_id}`."""
 

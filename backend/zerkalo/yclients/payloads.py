@@ -16,6 +16,8 @@ from zerkalo.kit.text import storable_json
 from zerkalo.yclients import fields
 from zerkalo.yclients.fields import FieldError
 from zerkalo.yclients.model import (
+    ListedRecord,
+    ListPage,
     NotEnvelope,
     NotJson,
     Record,
@@ -25,7 +27,7 @@ from zerkalo.yclients.model import (
     UnreadableRecord,
     WebhookEvent,
 )
-from zerkalo.yclients.records import read_record
+from zerkalo.yclients.records import listed_record, read_record
 
 __all__ = [
     "NotEnvelope",
@@ -37,10 +39,12 @@ __all__ = [
     "UnreadableRecord",
     "WebhookEvent",
     "parse_hint",
+    "parse_list_page",
     "parse_record",
     "parse_record_answer",
     "parse_records_page",
     "parse_webhook",
+    "read_listed",
 ]
 
 RESOURCE_CHARACTERS_MAX = 100
@@ -118,6 +122,13 @@ def parse_records_page(body: bytes, company_id: int | None = None, zone: tzinfo 
     Raises NotJson and NotEnvelope, the latter also for `success: false` and for data that is no list: what is
     not clearly a page must never be taken for an empty one, which ends a list.
     """
+    page = parse_list_page(body)
+    items = tuple(read_listed(item, company_id, zone) for item in page.items)
+    return RecordsPage(items=items, total_count=page.total_count, raw_count=len(items))
+
+
+def parse_list_page(body: bytes) -> ListPage:
+    """Return one page of the records list, its records unread but for their ids. Raises as `parse_records_page` does."""
     answer = _decoded(_PAGE, storable_json(body))
     if answer.success is False:
         raise NotEnvelope("success is false")
@@ -125,8 +136,19 @@ def parse_records_page(body: bytes, company_id: int | None = None, zone: tzinfo 
     if answer.data is None or answer.data == {}:
         raise NotEnvelope("data is no list")
     found = answer.data.values() if isinstance(answer.data, dict) else answer.data
-    items = tuple(_record_or_error(bytes(raw), company_id, zone) for raw in found)
-    return RecordsPage(items=items, total_count=_total_count(answer.meta), raw_count=len(items))
+    return ListPage(
+        items=tuple(listed_record(bytes(raw)) for raw in found), total_count=_total_count(answer.meta)
+    )
+
+
+def read_listed(item: ListedRecord, company_id: int | None, zone: tzinfo | None) -> Record | UnreadableRecord:
+    """Read a record of a list; one that can't be read is its UnreadableRecord. `zone` is as in `parse_record`."""
+    try:
+        return read_record(item.raw, company_id, zone)
+    except UnreadableRecord as error:
+        # Kept as a value: its traceback would hold on to the frames, and so to the whole page.
+        error.__context__ = None
+        return error.with_traceback(None)
 
 
 class _WebhookWire(Struct, gc=False):
@@ -199,15 +221,6 @@ def _record_event(envelope: _WebhookWire, company_id: int, status: str, zone: tz
     return WebhookEvent(
         company_id=company_id, resource="record", resource_id=record.record_id, status=status, record=record
     )
-
-
-def _record_or_error(raw: bytes, company_id: int | None, zone: tzinfo | None) -> Record | UnreadableRecord:
-    try:
-        return read_record(raw, company_id, zone)
-    except UnreadableRecord as error:
-        # Kept as a value: its traceback would hold on to the frames, and so to the whole page.
-        error.__context__ = None
-        return error.with_traceback(None)
 
 
 def _total_count(meta: Any) -> int | None:

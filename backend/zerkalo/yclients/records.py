@@ -11,7 +11,7 @@ from msgspec.structs import astuple
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.yclients import fields
 from zerkalo.yclients.fields import FieldError
-from zerkalo.yclients.model import Record, SalonClient, ServiceLine, UnreadableRecord
+from zerkalo.yclients.model import ListedRecord, Record, SalonClient, ServiceLine, UnreadableRecord
 
 T = TypeVar("T")
 
@@ -36,6 +36,15 @@ def read_record(
     except ValueError:
         raise UnreadableRecord(company_id, record_id_hint, "not JSON", raw) from None
     raise _unreadable(raw, company_id, record_id_hint, reason)
+
+
+def listed_record(raw: bytes) -> ListedRecord:
+    """Return the record with its id as `read_record` will find it, everything else unread."""
+    try:
+        record_id = fields.identifier_or_none(_IDS.decode(raw).id)
+    except (ValueError, RecursionError):
+        record_id = None
+    return ListedRecord(record_id, raw)
 
 
 # What the JSON looks like. `Any` is on purpose: it decodes as fast as a type, and the readers in `fields`

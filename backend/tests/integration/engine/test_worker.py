@@ -257,9 +257,9 @@ class Unhurried:
     async def record(self, *key: int, **options: Any) -> Any:
         return await self._vendor.record(*key, **options)
 
-    async def records_page(self, *query: Any, **options: Any) -> Any:
+    async def list_page(self, *query: Any, **options: Any) -> Any:
         await self._pause(0.2)
-        return await self._vendor.records_page(*query, **options)
+        return await self._vendor.list_page(*query, **options)
 
 
 async def test_worker_shows_itself_to_check_as_soon_as_it_is_at_work(

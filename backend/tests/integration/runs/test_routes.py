@@ -219,8 +219,8 @@ class CatchingUp:
     async def company(self, company_id: int) -> Any:
         return await self._vendor.company(company_id)
 
-    async def records_page(self, *query: Any, **options: Any) -> Any:
-        return await self._vendor.records_page(*query, **options)
+    async def list_page(self, *query: Any, **options: Any) -> Any:
+        return await self._vendor.list_page(*query, **options)
 
     async def record(self, company_id: int, record_id: int, **options: Any) -> Any:
         comment = self._salon.truths()[record_id]["comment"]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -20,7 +21,9 @@ HONOLULU = ZoneInfo("Pacific/Honolulu")
 
 
 def company(company_id: int = 1, **known: datetime | None) -> Company:
-    facts = {
+    facts: dict[str, Any] = {
+        "zone_rules": "rules",
+        "zone_data_version": "2025b",
         "known_since": NOW - timedelta(days=9),
         "last_run_started_at": None,
         "last_complete_read_at": NOW - INTERVAL,
@@ -232,7 +235,7 @@ def test_windows_that_are_a_day_old_leave_half_of_each_period_to_the_changes():
 
 def read(watch: ListWatch, pages: list[tuple[list[int | None], int | None]]) -> ListWatch:
     for ids, total in pages:
-        watch.take(ids, raw_count=len(ids), total=total)
+        watch.take(ids, total=total)
     return watch
 
 
@@ -291,7 +294,7 @@ def test_unreadable_records_without_an_id_count_as_shown():
 def test_list_of_changes_is_watched_in_bounded_memory():
     watch = ListWatch(keep_ids=False)
     for first, after in pairwise(range(0, 100_000, 200)):
-        watch.take(range(first, after), raw_count=200, total=None)
+        watch.take(range(first, after), total=None)
 
     assert watch.shown == 99_800
     assert len(watch.ids) <= rules.RECENT_IDS_MAX

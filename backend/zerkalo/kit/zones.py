@@ -1,0 +1,95 @@
+"""Time zones by their rules, not by their names: which offsets hold when, and how new the data are that say so.
+
+The operating system's data come first, as `zoneinfo` has it, then those of the package `tzdata`.
+"""
+
+import zoneinfo
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from hashlib import blake2b
+from importlib import resources
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import tzdata
+
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)
+LAST = datetime(2040, 1, 1, tzinfo=UTC)
+"""Between the two lie the visits: a history begins in 2000, and no salon books farther ahead."""
+STEP = timedelta(days=7)
+"""No zone changes its offset twice within a week and comes back to the same (since 2000)."""
+
+
+class ZoneRules(msgspec.Struct, frozen=True):
+    """What a zone's name means on one machine."""
+
+    fingerprint: str
+    """Equal where every instant between `FIRST` and `LAST` has the same offset."""
+    version: str
+    """Of the data it was taken from, as IANA names them: `2025b`. "" where the data don't say."""
+
+
+@lru_cache(maxsize=1024)
+def rules_of(zone: ZoneInfo) -> ZoneRules:
+    """The rules of a zone as this process knows them."""
+    text = " ".join(f"{at:%Y-%m-%dT%H:%M:%S}{offset}" for at, offset in _offsets(zone))
+    fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
+    return ZoneRules(fingerprint, data_version(zone.key, zoneinfo.TZPATH))
+
+
+def data_version(key: str, paths: Sequence[str]) -> str:
+    """The version of the data that say what the zone's name means: of the first of these folders that has it, else the package's."""
+    for folder in map(Path, paths):
+        if (folder / key).is_file():
+            return _version_in(folder)
+    return tzdata.IANA_VERSION
+
+
+def packaged_zone(key: str) -> ZoneInfo:
+    """The zone as the package `tzdata` has it, whatever the system says. Raises `ZoneInfoNotFoundError`."""
+    area, _, place = key.rpartition("/")
+    folder = resources.files(".".join(["tzdata.zoneinfo", *area.split("/")]) if area else "tzdata.zoneinfo")
+    try:
+        with (folder / place).open("rb") as file:
+            return ZoneInfo.from_file(file, key)
+    except (FileNotFoundError, IsADirectoryError):
+        raise zoneinfo.ZoneInfoNotFoundError(key) from None
+
+
+def _offsets(zone: tzinfo) -> Iterator[tuple[datetime, timedelta | None]]:
+    """Each offset of the zone with the instant (UTC) from which it holds."""
+    at, offset = FIRST, FIRST.astimezone(zone).utcoffset()
+    yield at, offset
+    while at < LAST:
+        following = at + STEP
+        new = following.astimezone(zone).utcoffset()
+        if new != offset:
+            yield _change(zone, at, following), new
+        at, offset = following, new
+
+
+def _change(zone: tzinfo, before: datetime, after: datetime) -> datetime:
+    """The second at which the offset of `after` begins to hold."""
+    new = after.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + timedelta(seconds=int((after - before).total_seconds()) // 2)
+        if middle.astimezone(zone).utcoffset() == new:
+            after = middle
+        else:
+            before = middle
+    return after
+
+
+def _version_in(folder: Path) -> str:
+    try:
+        first_line = (folder / "tzdata.zi").open(encoding="utf-8").readline()
+    except OSError:
+        first_line = ""
+    if first_line.startswith("# version "):
+        return first_line.removeprefix("# version ").strip()
+    try:
+        return (folder / "+VERSION").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
