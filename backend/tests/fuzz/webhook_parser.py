@@ -15,7 +15,8 @@ with atheris.instrument_imports(  # pyright: ignore[reportAttributeAccessIssue] 
     include=["zerkalo.yclients", "zerkalo.kit", "zerkalo.matching", "zerkalo.webhook"]
 ):
     from zerkalo.bookings.model import Snapshot
-    from zerkalo.mirror.snapshots import digest_of, snapshot_of, zone_of
+    from zerkalo.kit.zones import zone_of
+    from zerkalo.mirror.snapshots import digest_of, snapshot_of
     from zerkalo.yclients.payloads import NotEnvelope, NotJson, UnreadableRecord, parse_webhook
 
 from tests.support.webhook_bodies import KNOWN

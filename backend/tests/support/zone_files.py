@@ -8,8 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from zerkalo.kit.zones import rules_of
-from zerkalo.mirror.snapshots import zone_of
+from zerkalo.kit.zones import rules_of, zone_of
 
 
 @contextmanager

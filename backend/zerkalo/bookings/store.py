@@ -48,8 +48,8 @@ _READ = f"""
     from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
         on b.company_id = k.c and b.yclients_record_id = k.r
     order by b.id
-    for update of b
 """
+_READ_LOCKED = f"{_READ} for update of b"
 
 
 _INSERT = f"""
@@ -80,8 +80,17 @@ async def claim(conn: Connection, keys: Collection[Key]) -> None:
 
 async def rows_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
     """The rows of these keys, locked; a key without a row is not in the answer. Claim the keys before."""
+    return await _read(conn, _READ_LOCKED, keys)
+
+
+async def rows_as_they_are(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
+    """The rows of these keys, for who only compares: nobody waits for it, and it waits for nobody."""
+    return await _read(conn, _READ, keys)
+
+
+async def _read(conn: Connection, sql: str, keys: Collection[Key]) -> dict[Key, Row]:
     async with conn.cursor(row_factory=kwargs_row(_row)) as cursor:
-        await cursor.execute(_READ.encode(), [_encoded_keys(keys)])
+        await cursor.execute(sql.encode(), [_encoded_keys(keys)])
         return {(row.company_id, row.yclients_record_id): row async for row in cursor}
 
 

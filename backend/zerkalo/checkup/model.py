@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from zerkalo.kit.zones import ZoneRules
+
 
 class Severity(StrEnum):
     """Whether something needs doing (and `zerkalo check` exits with 1) or is only advised."""
@@ -34,6 +36,12 @@ class CompanyFacts:
     last_error: str | None
     last_success_at: datetime | None
     problem: str | None
+    zone_rules: str | None = None
+    zone_data_version: str | None = None
+    absent_waiting: int = 0
+    """Bookings that YCLIENTS does not know, too many to be cancelled without a person's word."""
+    refused_records: int = 0
+    """Records that YCLIENTS answers 403 or 422 for, while it shows the others."""
     is_running: bool = False
     """A worker carries a run of it: one that was opened and lies there, or whose worker is gone, is not carried."""
     answer: Answer | None = None
@@ -67,6 +75,14 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Zone:
+    """What a time zone's name means to this machine, and to the package that we bring; None: that does not know it."""
+
+    machine: ZoneRules
+    package: ZoneRules | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a check-up looks at, read at `now` (aware UTC)."""
 
@@ -94,8 +110,12 @@ class Facts:
     companies: tuple[CompanyFacts, ...] = ()
     last_webhook_at: datetime | None = None
     quarantine: int = 0
+    own_faults: int = 0
+    """Of those in quarantine: what failed by a fault of Zerkalo's own."""
     waiting_refetches: int = 0
     worker_seen_at: datetime | None = None
+    zones: Mapping[str, Zone] = field(default_factory=dict[str, Zone])
+    """The companies' zones by name."""
     outbox_failing: int = 0
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity
+from zerkalo.kit.zones import is_outdated
 
 WORKER_SILENT = timedelta(minutes=2)
 """The worker shows itself as soon as it is at work, and every ten seconds from then on."""
@@ -15,7 +16,7 @@ def problems_of(facts: Facts) -> tuple[Problem, ...]:
     """What needs doing, most urgent first, then what is only advised. Empty: all is well."""
     if not facts.schema_is_current:
         return (Problem("schema_outdated", Severity.ERROR),)
-    found = [*_setup(facts), *_companies(facts), *_engine(facts), *_people(facts)]
+    found = [*_setup(facts), *_companies(facts), *_zones(facts), *_engine(facts), *_people(facts)]
     return tuple(sorted(found, key=lambda problem: problem.severity is Severity.ADVICE))
 
 
@@ -51,6 +52,28 @@ def _companies(facts: Facts) -> Iterator[Problem]:
             yield Problem("sync_failed", Severity.ERROR, {**values, "reason": company.last_error or "?"})
         elif _is_late(company, facts):
             yield Problem("sync_late", Severity.ERROR, values)
+        if company.absent_waiting:
+            yield Problem("absent_waiting", Severity.ERROR, {**values, "count": company.absent_waiting})
+        if company.refused_records:
+            yield Problem("records_refused", Severity.ERROR, {**values, "count": company.refused_records})
+
+
+def _zones(facts: Facts) -> Iterator[Problem]:
+    """What this machine knows of the salon's time zones: `zones` has them as the machine and as the package have them."""
+    for company in facts.companies:
+        zone = facts.zones.get(company.timezone_name or "")
+        if zone is None:
+            continue
+        values = {
+            "company": company.id,
+            "zone": company.timezone_name,
+            "version": zone.machine.version or "?",
+        }
+        if is_outdated(company.zone_rules, company.zone_data_version, zone.machine):
+            newer = {**values, "newer": company.zone_data_version}
+            yield Problem("zone_data_older", Severity.ERROR, newer)
+        elif zone.package and is_outdated(zone.package.fingerprint, zone.package.version, zone.machine):
+            yield Problem("zone_data_old", Severity.ADVICE, {**values, "newer": zone.package.version})
 
 
 def _is_late(company: CompanyFacts, facts: Facts) -> bool:
@@ -65,8 +88,10 @@ def _is_late(company: CompanyFacts, facts: Facts) -> bool:
 def _engine(facts: Facts) -> Iterator[Problem]:
     if facts.enabled and _worker_is_silent(facts.worker_seen_at, facts):
         yield Problem("worker_silent", Severity.ERROR)
-    if facts.quarantine:
-        yield Problem("quarantine", Severity.ERROR, {"count": facts.quarantine})
+    if facts.own_faults:
+        yield Problem("own_faults", Severity.ERROR, {"count": facts.own_faults})
+    if facts.quarantine > facts.own_faults:
+        yield Problem("quarantine", Severity.ERROR, {"count": facts.quarantine - facts.own_faults})
     if facts.outbox_failing:
         yield Problem("messages_failing", Severity.ERROR, {"count": facts.outbox_failing})
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from zerkalo.checkup.model import Answer, Counts, Facts, Problem, Severity
+from zerkalo.checkup.model import Answer, Counts, Facts, Problem, Severity, Zone
 from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.store import read_facts
 from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.db.pool import Pool
 from zerkalo.kit.language import Language
+from zerkalo.kit.zones import packaged_rules, rules_of, zone_of
 from zerkalo.settings import Settings
 
 ASK_SECONDS_MAX = 15.0
@@ -45,10 +46,20 @@ async def examine(
         facts = await read_facts(
             conn, settings, webhook_url=webhook_url(settings), now=now, since=since, counts=counts
         )
+    facts = replace(facts, zones=_zones_of(facts))
     if ask is None or not facts.enabled or not facts.has_tokens:
         return facts
     company_ids = [company.id for company in facts.companies]
     return with_answers(facts, await ask_companies(ask, company_ids))
+
+
+def _zones_of(facts: Facts) -> dict[str, Zone]:
+    zones: dict[str, Zone] = {}
+    for name in {company.timezone_name for company in facts.companies}:
+        zone = zone_of(name)
+        if name and zone is not None:
+            zones[name] = Zone(rules_of(zone), packaged_rules(name))
+    return zones
 
 
 async def ask_companies(ask: Ask, company_ids: Sequence[int]) -> dict[int, Answer]:

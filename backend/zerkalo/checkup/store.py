@@ -11,6 +11,7 @@ from zerkalo.checkup.model import CompanyFacts, Counts, Facts, SyncedBooking
 from zerkalo.db.migrate import is_current
 from zerkalo.db.pool import Connection
 from zerkalo.inbox.reading import last_received_at
+from zerkalo.kit.problem import OWN_FAULT
 from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, Settings
 
 LAST_BOOKINGS = 5
@@ -21,7 +22,10 @@ _COMPANIES = """
     select c.id, c.title, c.timezone_name, last.status as last_status, last.started_at as last_started_at,
         last.finished_at as last_finished_at, last.error as last_error,
         (select max(r.started_at) from sync_runs r where r.company_id = c.id and r.status = 'finished') as last_success_at,
-        c.problem, coalesce(last.status = 'running' and last.lease_until > clock_timestamp()
+        c.problem, c.zone_rules, c.zone_data_version,
+        (select count(*) from absences a where a.company_id = c.id and a.applied_at is null) as absent_waiting,
+        (select count(*) from refetches f where f.company_id = c.id and f.refused is not null) as refused_records,
+        coalesce(last.status = 'running' and last.lease_until > clock_timestamp()
             and last.lease_until < clock_timestamp() + interval '1 minute', false) as is_running
     from companies c left join lateral (
         select status, started_at, finished_at, error, lease_until from sync_runs r where r.company_id = c.id order by id desc limit 1
@@ -78,6 +82,11 @@ async def read_facts(
         last_webhook_at=await last_received_at(conn),
         quarantine=await _one(
             conn, "select count(*) from deliveries where outcome = 'quarantined' and handled_at is null"
+        ),
+        own_faults=await _one(
+            conn,
+            "select count(*) from deliveries where outcome = 'quarantined' and handled_at is null and reason like %s",
+            f"{OWN_FAULT}%",
         ),
         waiting_refetches=await _one(conn, "select count(*) from refetches"),
         worker_seen_at=await _one(conn, "select max(updated_at) from facts where name = 'worker'"),

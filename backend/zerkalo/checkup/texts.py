@@ -107,6 +107,56 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
             "See why on /admin, then: zerkalo replay --quarantined",
         ),
     },
+    "own_faults": {
+        "ru": (
+            "Ошибка в самом Zerkalo: отложено событий и записей {count}.",
+            "Обновите Zerkalo и сообщите разработчикам причину с /admin/quarantine, затем: zerkalo replay --quarantined",
+        ),
+        "en": (
+            "A fault of Zerkalo's own: {count} events and records set aside.",
+            "Update Zerkalo and report the reason on /admin/quarantine, then: zerkalo replay --quarantined",
+        ),
+    },
+    "absent_waiting": {
+        "ru": (
+            "YCLIENTS не знает сразу многих записей филиала {company}: {count}. Они пока не отменены.",
+            "Верните права пользователю YCLIENTS_USER_TOKEN; если записи и правда удалены: zerkalo sync --accept-absent",
+        ),
+        "en": (
+            "YCLIENTS does not know many bookings of company {company} at once: {count}. They are not cancelled yet.",
+            "Give the user of YCLIENTS_USER_TOKEN its rights back; if they are gone indeed: zerkalo sync --accept-absent",
+        ),
+    },
+    "records_refused": {
+        "ru": (
+            "YCLIENTS не показывает отдельные записи филиала {company}: {count}.",
+            "Проверьте права пользователя YCLIENTS_USER_TOKEN на эти записи, затем: zerkalo sync --company {company}",
+        ),
+        "en": (
+            "YCLIENTS does not show single records of company {company}: {count}.",
+            "Check the rights of YCLIENTS_USER_TOKEN's user to them, then: zerkalo sync --company {company}",
+        ),
+    },
+    "zone_data_older": {
+        "ru": (
+            "Часовые пояса на этой машине ({version}) старше тех, по которым прочитан филиал {company} ({newer}): {zone}.",
+            "Обновите пакет tzdata системы и перезапустите Zerkalo",
+        ),
+        "en": (
+            "This machine's zone data ({version}) are older than those company {company} was read by ({newer}): {zone}.",
+            "Update the system's package tzdata and restart Zerkalo",
+        ),
+    },
+    "zone_data_old": {
+        "ru": (
+            "Данные о часовых поясах на этой машине ({version}) устарели: для {zone} в {newer} уже другие правила.",
+            "Обновите пакет tzdata системы и перезапустите Zerkalo",
+        ),
+        "en": (
+            "This machine's time zone data ({version}) are out of date: {newer} has other rules for {zone}.",
+            "Update the system's package tzdata and restart Zerkalo",
+        ),
+    },
     "messages_failing": {
         "ru": ("Не отправляются сообщения: {count}.", "Проверьте SMTP_URL и SMS_URL в .env"),
         "en": ("Messages that can't be sent: {count}.", "Check SMTP_URL and SMS_URL in .env"),

@@ -27,6 +27,13 @@ async def sync(
     full: Annotated[
         bool, typer.Option("--full", help="Read the whole history, not only the window.")
     ] = False,
+    accept_absent: Annotated[
+        bool,
+        typer.Option(
+            "--accept-absent",
+            help="Cancel the bookings that YCLIENTS does not know any more, however many: they are gone.",
+        ),
+    ] = False,
 ) -> None:
     """Read the bookings of every company from YCLIENTS, or join the run under way. Exits 1 if one failed."""
     async with command_parts() as parts:
@@ -37,6 +44,9 @@ async def sync(
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         failed = 0
         for company_id in company_ids:
+            if accept_absent:
+                accepted = await parts.refetcher.accept_absent(company_id)
+                print(f"company {company_id}: {accepted} absent bookings accepted as gone")
             run = await _sync_one(parts, company_id, full=full, stop=stop)
             if run is None:
                 raise CommandFailed(

@@ -1,7 +1,7 @@
 """Which rules of its time zone a company's visits are read by. Pure."""
 
 from zerkalo.companies.model import Company
-from zerkalo.kit.zones import ZoneRules
+from zerkalo.kit.zones import ZoneRules, is_outdated
 
 
 def reads_by_other_rules(company: Company, timezone_name: str, ours: ZoneRules) -> bool:
@@ -17,6 +17,4 @@ def reads_by_other_rules(company: Company, timezone_name: str, ours: ZoneRules) 
 
 def has_older_rules(company: Company, ours: ZoneRules) -> bool:
     """Whether this machine's zone data are older than those that the company's visits are read by, and say otherwise."""
-    if company.zone_rules in (None, ours.fingerprint):
-        return False
-    return ours.version < (company.zone_data_version or "")
+    return is_outdated(company.zone_rules, company.zone_data_version, ours)

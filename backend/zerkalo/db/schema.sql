@@ -209,9 +209,21 @@ create table refetches (
     attempts         integer not null default 0,
     next_attempt_at  timestamptz not null,
     claimed_until    timestamptz,
+    refused          text,                            -- YCLIENTS's answer to the last question: 403 or 422 for this record alone
     primary key (company_id, record_id)
 );
 create index refetches_due on refetches (company_id, next_attempt_at);
+
+-- Bookings whose records answered 404: few are cancelled at once, many wait for a person (lost rights look the same).
+create table absences (
+    company_id   bigint not null,
+    record_id    bigint not null,
+    revision     bigint not null,                     -- the booking's, before YCLIENTS was asked
+    noted_at     timestamptz not null,
+    accepted_at  timestamptz,                         -- a person said that it is gone
+    applied_at   timestamptz,                         -- when the booking was cancelled; such a row counts for a day
+    primary key (company_id, record_id)
+);
 
 -- One reconciliation of a company. At most one runs; a lease that ran out lets another process take it up.
 create table sync_runs (

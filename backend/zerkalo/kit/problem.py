@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+OWN_FAULT = "our own fault: "
+"""How the reason of something begins that failed by an error in Zerkalo, whatever came from outside."""
+
 
 class ProblemError(Exception):
     """A request that can't be granted. It ends as `application/problem+json` (RFC 9457).

@@ -32,11 +32,36 @@ class ZoneRules(msgspec.Struct, frozen=True):
 
 
 @lru_cache(maxsize=1024)
+def zone_of(timezone_name: str | None) -> ZoneInfo | None:
+    """The salon's zone by its IANA name; None where it is not told or not known to us."""
+    if not timezone_name:
+        return None
+    try:
+        return ZoneInfo(timezone_name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+@lru_cache(maxsize=1024)
 def rules_of(zone: ZoneInfo) -> ZoneRules:
     """The rules of a zone as this process knows them."""
-    text = " ".join(f"{at:%Y-%m-%dT%H:%M:%S}{offset}" for at, offset in _offsets(zone))
-    fingerprint = blake2b(text.encode(), digest_size=16).hexdigest()
-    return ZoneRules(fingerprint, data_version(zone.key, zoneinfo.TZPATH))
+    return ZoneRules(_fingerprint(zone), data_version(zone.key, zoneinfo.TZPATH))
+
+
+def is_outdated(fingerprint: str | None, version: str | None, ours: ZoneRules) -> bool:
+    """Whether `ours` say otherwise than rules of this fingerprint (None: none), and are of older data."""
+    return fingerprint not in (None, ours.fingerprint) and ours.version < (version or "")
+
+
+def packaged_rules(key: str) -> ZoneRules | None:
+    """The rules of a zone as the package `tzdata` has it, whatever the system says; None where it knows no such zone."""
+    area, _, place = key.rpartition("/")
+    package = ".".join(["tzdata.zoneinfo", *(area.split("/") if area else ())])
+    try:
+        with (resources.files(package) / place).open("rb") as file:
+            return ZoneRules(_fingerprint(ZoneInfo.from_file(file, key)), tzdata.IANA_VERSION)
+    except (OSError, ImportError, ValueError):
+        return None
 
 
 def data_version(key: str, paths: Sequence[str]) -> str:
@@ -47,15 +72,9 @@ def data_version(key: str, paths: Sequence[str]) -> str:
     return tzdata.IANA_VERSION
 
 
-def packaged_zone(key: str) -> ZoneInfo:
-    """The zone as the package `tzdata` has it, whatever the system says. Raises `ZoneInfoNotFoundError`."""
-    area, _, place = key.rpartition("/")
-    folder = resources.files(".".join(["tzdata.zoneinfo", *area.split("/")]) if area else "tzdata.zoneinfo")
-    try:
-        with (folder / place).open("rb") as file:
-            return ZoneInfo.from_file(file, key)
-    except (FileNotFoundError, IsADirectoryError):
-        raise zoneinfo.ZoneInfoNotFoundError(key) from None
+def _fingerprint(zone: tzinfo) -> str:
+    text = " ".join(f"{at:%Y-%m-%dT%H:%M:%S}{offset}" for at, offset in _offsets(zone))
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _offsets(zone: tzinfo) -> Iterator[tuple[datetime, timedelta | None]]:

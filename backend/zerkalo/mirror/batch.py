@@ -20,13 +20,13 @@ from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.db.pool import Connection
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Finished
-from zerkalo.kit.zones import rules_of
+from zerkalo.kit.zones import rules_of, zone_of
 from zerkalo.loyalty.model import EarningState, LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.matching import store as matching
 from zerkalo.mirror.links import Linker
 from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
-from zerkalo.mirror.snapshots import digest_of, snapshot_of, zone_of
+from zerkalo.mirror.snapshots import digest_of, snapshot_of
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
 

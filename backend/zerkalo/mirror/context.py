@@ -4,10 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from zerkalo.absences.model import AbsenceLimits
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.mirror.model import Observation, Outcome
@@ -39,6 +40,7 @@ class SyncContext:
     interval: timedelta = timedelta(minutes=30)
     """The period of the sync."""
     window_days: int = 30
+    absence_limits: AbsenceLimits = field(default_factory=AbsenceLimits)
     seconds_per_request: float = 0.3
     """What one question costs of the rate limit of one address."""
     lease_clock: Callable[[], datetime] | None = None

@@ -11,9 +11,9 @@ from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
 from zerkalo.companies import store as companies
 from zerkalo.db.transaction import transaction
+from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation
-from zerkalo.mirror.snapshots import zone_of
 from zerkalo.refetches.model import Refetch
 from zerkalo.refetches.store import ask
 from zerkalo.yclients.errors import VendorError

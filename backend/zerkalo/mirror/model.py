@@ -45,13 +45,17 @@ class Observation(Struct, frozen=True, gc=False):
 
 
 class Outcome(Struct, frozen=True, gc=False):
-    """What an observation did. `created` and `cancelled` are for the counts of a run."""
+    """What an observation did. `created`, `cancelled` and `refused` are for the counts of a run.
+
+    `refused`: YCLIENTS shows everything but this record (403, 422); it stays among those to ask for.
+    """
 
     status: OutcomeStatus
     booking_id: int | None = None
     reason: str | None = None
     created: bool = False
     cancelled: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

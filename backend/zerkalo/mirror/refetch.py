@@ -7,24 +7,30 @@ from functools import partial
 
 import structlog
 
+from zerkalo.absences import store as absences
+from zerkalo.absences.model import Absence
+from zerkalo.absences.rules import waits_for_a_person
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
 from zerkalo.companies import store as companies
+from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction, transaction
 from zerkalo.inbox import store as inbox
+from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
-from zerkalo.mirror.snapshots import zone_of
 from zerkalo.refetches import store as refetch_store
 from zerkalo.refetches.model import Refetch
-from zerkalo.yclients.errors import VendorError
+from zerkalo.refetches.store import RETRY_SECONDS_MAX
+from zerkalo.yclients.errors import VendorError, is_of_one_record
 from zerkalo.yclients.model import UnreadableRecord
 
 CLAIMED_AT_ONCE = 20
 """Questions claimed together: at 0.3 s each they are answered well within their claim."""
 RETRY_SECONDS_FIRST = 5.0
-RETRY_SECONDS_MAX = 1800.0
-"""After a failure a question waits 5, 10, 20 … seconds, at most half an hour."""
+"""After a failure a question waits 5, 10, 20 … seconds, at most `RETRY_SECONDS_MAX`."""
+CANCELLED_AT_ONCE = 200
+"""Absent bookings cancelled in one transaction."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +54,7 @@ class Refetcher:
         """Ask everything that is due for the company, until nothing is, or `stop` is set. Returns how many were answered.
 
         A question that YCLIENTS does not answer stays, due later, and ends this draining: the next ones would fare
-        no better. Writes bookings through the one write path, and `refetches`.
+        no better. Writes bookings through the one write path, `refetches` and `absences`.
         """
         answered = 0
         while stop is None or not stop.is_set():
@@ -69,6 +75,7 @@ class Refetcher:
             except VendorError as error:
                 log.warning("refetch put off", company_id=company_id, reason=str(error))
                 return answered
+            await self.judge_absent(company_id)
         return answered
 
     async def ask(
@@ -82,8 +89,9 @@ class Refetcher:
     ) -> list[Outcome]:
         """Ask about these records now, and apply the answers. Returns the outcomes of those that we asked.
 
-        Records that another process is asking about are left to it. Raises `VendorError`, or
-        what `check` raises (called before each question); then what was not answered stays to be asked later.
+        Records that another process is asking about are left to it; those that YCLIENTS does not know are left to
+        `judge_absent`. Raises `VendorError`, or what `check` raises (called before each question); then what was not
+        answered stays to be asked later.
         """
         outcomes: list[Outcome] = []
         ids = sorted(set(record_ids))
@@ -102,13 +110,62 @@ class Refetcher:
             outcomes += await self._ask_each(questions, check)
         return outcomes
 
+    async def judge_absent(self, company_id: int) -> list[Outcome]:
+        """Cancel the company's bookings that YCLIENTS does not know, unless these are so many that a person is to say it.
+
+        Returns what that did. To be called after a read, when all that is absent has been asked about.
+        """
+        async with self._pool.connection() as conn:
+            found = await absences.waiting(conn, company_id)
+            if not found:
+                return []
+            now = self._clock()
+            absent = await absences.count_of_day(conn, company_id, now=now)
+            since = now - timedelta(days=self._context.window_days)
+            in_window = await absences.bookings_since(conn, company_id, since)
+        if waits_for_a_person(absent, in_window=in_window, limits=self._context.absence_limits):
+            log.warning("absent records wait for a person", company_id=company_id, count=absent)
+            found = [one for one in found if one.is_accepted]
+        outcomes: list[Outcome] = []
+        for at in range(0, len(found), CANCELLED_AT_ONCE):
+            outcomes += await self._cancel_absent(company_id, found[at : at + CANCELLED_AT_ONCE])
+        return outcomes
+
+    async def accept_absent(self, company_id: int) -> int:
+        """Cancel all that waits for a person's word, as that person says. Returns how many bookings waited."""
+        async with transaction(self._pool) as conn:
+            accepted = await absences.accept(conn, company_id, now=self._clock())
+        await self.judge_absent(company_id)
+        return accepted
+
+    async def _cancel_absent(self, company_id: int, some: Sequence[Absence]) -> list[Outcome]:
+        gone = [
+            Observation(
+                source=Source.REFETCH,
+                company_id=company_id,
+                record_id=one.record_id,
+                gone=True,
+                remembered_revision=one.revision,
+            )
+            for one in some
+        ]
+        outcomes = await self._context.applier.apply(gone)
+        ids = [one.record_id for one in some]
+        async with transaction(self._pool) as conn:
+            await absences.applied(conn, company_id, ids, now=self._clock())
+        return outcomes
+
     async def _ask_each(self, questions: Sequence[Refetch], check: Callable[[], None]) -> list[Outcome]:
         outcomes: list[Outcome] = []
         for at, question in enumerate(questions):
             try:
                 check()
                 outcomes.append(await self._ask_one(question))
-            except VendorError:
+            except VendorError as error:
+                if is_of_one_record(error):
+                    await self._give_back([question], failed=True, refused=str(error))
+                    outcomes.append(Outcome(OutcomeStatus.QUEUED, reason=str(error), refused=True))
+                    continue
                 await self._give_back([question], failed=True)
                 await self._give_back(questions[at + 1 :])
                 raise
@@ -130,6 +187,8 @@ class Refetcher:
             record = await self._context.vendor.record(*key, kind=kind, zone=zone)
         except UnreadableRecord as unreadable:
             return await self._quarantine(question, unreadable)
+        if record is None and await self._note_absent(question, revision):
+            return Outcome(OutcomeStatus.QUEUED, reason="YCLIENTS does not know it")
         observation = Observation(
             source=Source.REFETCH,
             company_id=question.company_id,
@@ -139,10 +198,23 @@ class Refetcher:
             remembered_revision=revision,
         )
         (outcome,) = await self._context.applier.apply([observation])
-        await in_transaction(
-            self._pool, lambda conn: refetch_store.settle(conn, [question], now=self._clock())
-        )
+        await in_transaction(self._pool, partial(self._settle, question=question))
         return outcome
+
+    async def _settle(self, conn: Connection, *, question: Refetch) -> None:
+        await absences.forget(conn, question.company_id, [question.record_id])
+        await refetch_store.settle(conn, [question], now=self._clock())
+
+    async def _note_absent(self, question: Refetch, revision: int | None) -> bool:
+        """Leave a live booking that YCLIENTS does not know to be judged with the others; False: there is none."""
+        now = self._clock()
+        async with transaction(self._pool) as conn:
+            is_noted = await absences.note(
+                conn, question.company_id, question.record_id, revision=revision, now=now
+            )
+            if is_noted:
+                await refetch_store.settle(conn, [question], now=now)
+        return is_noted
 
     async def _quarantine(self, question: Refetch, unreadable: UnreadableRecord) -> Outcome:
         now = self._clock()
@@ -158,12 +230,14 @@ class Refetcher:
             await refetch_store.settle(conn, [question], now=now)
         return Outcome(OutcomeStatus.QUARANTINED, reason=unreadable.reason)
 
-    async def _give_back(self, questions: Sequence[Refetch], *, failed: bool = False) -> None:
+    async def _give_back(
+        self, questions: Sequence[Refetch], *, failed: bool = False, refused: str | None = None
+    ) -> None:
         if not questions:
             return
         at = self._clock() + self._pause(questions[0].attempts) if failed else None
         async with transaction(self._pool) as conn:
-            await refetch_store.give_back(conn, questions, next_attempt_at=at)
+            await refetch_store.give_back(conn, questions, next_attempt_at=at, refused=refused)
 
     def _pause(self, attempts: int) -> timedelta:
         seconds = min(RETRY_SECONDS_FIRST * 2 ** min(attempts, 20), RETRY_SECONDS_MAX)

@@ -13,6 +13,7 @@ from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction, transaction
 from zerkalo.kit.clock import Clock
+from zerkalo.kit.problem import OWN_FAULT
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
 from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
@@ -151,4 +152,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, psycopg.Error):
         return f"the database refused it: {type(error).__name__} {error.sqlstate}"
     at = traceback.extract_tb(error.__traceback__)[-1]
-    return f"our own fault: {type(error).__name__} in {at.name}, line {at.lineno} of {Path(at.filename).name}"
+    return f"{OWN_FAULT}{type(error).__name__} in {at.name}, line {at.lineno} of {Path(at.filename).name}"

@@ -1,10 +1,8 @@
 """YCLIENTS's record -> our snapshot: where their words end and ours begin. Pure."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
 from hashlib import blake2b
 from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import UNSET, UnsetType
 
@@ -19,17 +17,6 @@ SECONDS_PER_MINUTE = 60
 MAPPING_VERSION = b"1"
 """To be raised with every change in what a record's bytes mean for its row, here or in `yclients.records`. Else the rows
 whose bytes YCLIENTS has shown before would keep the old meaning until somebody changes the record."""
-
-
-@lru_cache(maxsize=1024)
-def zone_of(timezone_name: str | None) -> ZoneInfo | None:
-    """The salon's zone by its IANA name; None where it is not told or not known to us."""
-    if not timezone_name:
-        return None
-    try:
-        return ZoneInfo(timezone_name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
 
 
 def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snapshot:

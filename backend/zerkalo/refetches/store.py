@@ -22,8 +22,16 @@ CLAIM_SECONDS = 45.0
 """How long a claimed question stays with its process. One batch of asking takes some 6 s; where YCLIENTS is so slow that
 this runs out, another process asks the same once more, and where a process is killed, its questions wait so long."""
 
+RETRY_SECONDS_MAX = 1800.0
+"""How long a question waits after a failure, at most."""
+
 _LEASE_CLOCK = "coalesce(%(lease_now)s::timestamptz, clock_timestamp())"
-_FREE = f"(r.claimed_until is null or r.claimed_until < {_LEASE_CLOCK})"
+_FREE = (
+    f"(r.claimed_until is null or r.claimed_until < {_LEASE_CLOCK}"
+    f" or r.claimed_until > {_LEASE_CLOCK} + interval '90 seconds')"
+)
+_DUE = "(r.next_attempt_at <= %(now)s or r.next_attempt_at > %(now)s + interval '1 hour')"
+"""A claim or a pause that lies farther ahead than one can was written by a clock that was wrong: it counts for nothing."""
 
 
 HINTS_MAX = 20
@@ -89,7 +97,7 @@ async def claim_due(
         update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s, hint = true
         from (
             select company_id, record_id, hint from refetches r
-            where company_id = %(company_id)s and record_id <> %(changes)s and next_attempt_at <= %(now)s and {_FREE}
+            where company_id = %(company_id)s and record_id <> %(changes)s and {_DUE} and {_FREE}
             order by hint, hint and not exists (
                 select from bookings b where b.company_id = r.company_id and b.yclients_record_id = r.record_id
             ), next_attempt_at limit %(limit)s
@@ -147,7 +155,7 @@ async def claim_changes(
     """Claim the wish that what has changed at the company be read; None: nobody wants that now."""
     sql = f"""
         update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s
-        where r.company_id = %(company_id)s and r.record_id = %(changes)s and r.next_attempt_at <= %(now)s and {_FREE}
+        where r.company_id = %(company_id)s and r.record_id = %(changes)s and {_DUE} and {_FREE}
         returning r.company_id, r.record_id, r.reason, r.hint, r.generation, r.attempts
     """
     values = {
@@ -180,20 +188,28 @@ async def settle(conn: Connection, questions: Sequence[Refetch], *, now: datetim
 
 
 async def give_back(
-    conn: Connection, questions: Sequence[Refetch], *, next_attempt_at: datetime | None
+    conn: Connection,
+    questions: Sequence[Refetch],
+    *,
+    next_attempt_at: datetime | None,
+    refused: str | None = None,
 ) -> None:
-    """Release questions that got no answer. `next_attempt_at` None: they were not asked; else that counts as an attempt."""
+    """Release questions that got no answer. `next_attempt_at` None: they were not asked; else that counts as an attempt.
+
+    `refused`: what YCLIENTS answered where it shows everything but these records.
+    """
     rows = msgspec.json.encode(
         [{"c": q.company_id, "r": q.record_id, "h": q.hint} for q in questions]
     ).decode()
     sql = """
         update refetches r set claimed_until = null, hint = r.hint and x.h,
             attempts = r.attempts + case when %(at)s::timestamptz is null then 0 else 1 end,
-            next_attempt_at = coalesce(%(at)s, r.next_attempt_at)
+            next_attempt_at = coalesce(%(at)s, r.next_attempt_at),
+            refused = case when %(at)s::timestamptz is null then r.refused else %(refused)s end
         from jsonb_to_recordset(%(rows)s::jsonb) as x (c bigint, r bigint, h boolean)
         where r.company_id = x.c and r.record_id = x.r
     """
-    await conn.execute(sql, {"rows": rows, "at": next_attempt_at})
+    await conn.execute(sql, {"rows": rows, "at": next_attempt_at, "refused": refused})
 
 
 async def companies_with_due(
@@ -202,7 +218,7 @@ async def companies_with_due(
     """Companies among `ids` that have a question due and unclaimed."""
     sql = f"""
         select distinct r.company_id from refetches r
-        where r.company_id = any(%(ids)s) and r.next_attempt_at <= %(now)s and {_FREE}
+        where r.company_id = any(%(ids)s) and {_DUE} and {_FREE}
     """
     rows = await (await conn.execute(sql, {"ids": list(ids), "now": now, "lease_now": lease_now})).fetchall()
     return [row[0] for row in rows]

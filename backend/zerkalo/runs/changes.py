@@ -6,9 +6,9 @@ import structlog
 
 from zerkalo.companies import store as companies
 from zerkalo.db.transaction import transaction
+from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
-from zerkalo.mirror.snapshots import zone_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch

@@ -8,22 +8,26 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
+from zerkalo.absences import store as absences
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.merge_rules import content_differences
 from zerkalo.bookings.model import CancelReason, Row
 from zerkalo.db.transaction import transaction
+from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.snapshots import snapshot_of, zone_of
+from zerkalo.mirror.snapshots import snapshot_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.runs.rules import HISTORY_FIRST_DAY, PAGE_RECORDS, ListWatch
+from zerkalo.yclients.errors import VendorError, is_of_one_record
 from zerkalo.yclients.model import Record, UnreadableRecord
 from zerkalo.yclients.payloads import read_listed
 
 MISSING = "we do not have it"
 UNKNOWN_THERE = "YCLIENTS does not know it"
+WAITING = "YCLIENTS does not know it, nor many others: it waits for a person's word (`zerkalo sync --accept-absent`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Drift:
         self._context = context
         self._company_id = company_id
         self._zone: tzinfo | None = None
+        self._waiting: frozenset[int] = frozenset()
 
     async def slices(self, first_day: date = date.min) -> AsyncIterator[SliceDrift]:
         """Yield slice after slice of visit dates, ascending and without gaps, from `first_day` to the open future.
@@ -61,6 +66,9 @@ class Drift:
         Raises a `VendorError` or `IncompleteRead`: then nothing is known of the slice.
         """
         self._zone = zone_of((await self._context.vendor.company(self._company_id)).timezone_name)
+        async with self._context.pool.connection() as conn:
+            waiting = await absences.waiting(conn, self._company_id)
+        self._waiting = frozenset(one.record_id for one in waiting)
         pending: list[Slice] = [Slice(max(first_day, HISTORY_FIRST_DAY))]
         if first_day < HISTORY_FIRST_DAY:
             # Nothing is listed from so early; what stands there came by other ways, and is asked about by its id.
@@ -120,15 +128,21 @@ class Drift:
                 record = await self._context.vendor.record(self._company_id, record_id, zone=self._zone)
             except UnreadableRecord as unreadable:
                 what = f"can't be understood: {unreadable.reason}"
+            except VendorError as error:
+                if not is_of_one_record(error):
+                    raise
+                what = f"YCLIENTS does not show it: {error}"
             else:
                 what = self._what_differs(record, (await self._rows([record_id])).get(record_id))
+            if what == UNKNOWN_THERE and record_id in self._waiting:
+                what = WAITING
             if what:
                 differences.append(Difference(self._company_id, record_id, what))
         return differences
 
     async def _rows(self, record_ids: Collection[int]) -> dict[int, Row]:
-        async with transaction(self._context.pool) as conn:
-            found = await bookings.rows_for_update(conn, [(self._company_id, id_) for id_ in record_ids])
+        async with self._context.pool.connection() as conn:
+            found = await bookings.rows_as_they_are(conn, [(self._company_id, id_) for id_ in record_ids])
         return {record_id: row for (_, record_id), row in found.items()}
 
     def _what_differs(self, record: Record | None, row: Row | None) -> str:

@@ -9,14 +9,16 @@ from typing import Self
 
 import structlog
 
+from zerkalo.absences import store as absences
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
 from zerkalo.companies.model import Company
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
+from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
-from zerkalo.mirror.snapshots import digest_of, zone_of
+from zerkalo.mirror.snapshots import digest_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
 from zerkalo.runs.model import Counts
@@ -45,6 +47,8 @@ class ListReader:
     ) -> None:
         self.unsure: set[int] = set()
         """Records that a page could not settle: the same change time with other content. Emptied by the caller."""
+        self.waiting: set[int] = set()
+        """Records that wait for a person's word as absent: one that a list shows again waits no more."""
         self._context = context
         self._company_id = company_id
         self._check = check
@@ -102,6 +106,7 @@ class ListReader:
 
     async def _take(self, page: ListPage) -> Counts:
         """Apply what a page shows and this run has not applied yet."""
+        await self._forget_waiting(page)
         news = [item for item in page.items if self._is_news(item)]
         changed = await self._changed(news)
         items = [read_listed(item, self._company_id, self._zone) for item in changed]
@@ -118,6 +123,13 @@ class ListReader:
         await self._quarantine(refused)
         counts = Counts(fetched=len(news), unchanged=len(news) - len(changed), failed=len(unreadable))
         return rules.count_outcomes(outcomes) + counts
+
+    async def _forget_waiting(self, page: ListPage) -> None:
+        shown = self.waiting.intersection(item.record_id for item in page.items)
+        if shown:
+            async with transaction(self._context.pool) as conn:
+                await absences.forget(conn, self._company_id, shown)
+            self.waiting -= shown
 
     async def _changed(self, items: Sequence[ListedRecord]) -> list[ListedRecord]:
         """Those that an API read has not shown before in the very same bytes; the others are not even parsed."""

@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 import structlog
 from msgspec.structs import replace
 
+from zerkalo.absences import store as absences
 from zerkalo.companies import store as companies
 from zerkalo.companies.model import Company
 from zerkalo.companies.rules import reads_by_other_rules
 from zerkalo.db.transaction import transaction
-from zerkalo.kit.zones import rules_of
+from zerkalo.kit.zones import rules_of, zone_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
-from zerkalo.mirror.snapshots import zone_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
@@ -74,6 +74,9 @@ class Reconciliation:
         is_planned = self._run.progress.pending is not None
         full_window = self._run.progress.full_window if is_planned else await self._may_read_window()
         self._read_by(self._company)
+        async with self._context.pool.connection() as conn:
+            waiting = await absences.waiting(conn, self._company.id)
+        self._lists.waiting = {one.record_id for one in waiting}
         zone = self._zone
         if full_window or zone is None or reads_by_other_rules(self._company, zone.key, rules_of(zone)):
             await self._learn_company()
@@ -89,7 +92,8 @@ class Reconciliation:
         read_until = self._covered_until()
         if full_window:  # else the changes were all, and have just been read
             read_until = await self._read_changes_since(read_until)
-        self._lease.check()
+        self._check()
+        await self._save(counts=rules.count_outcomes(await self._refetcher.judge_absent(self._company.id)))
         async with transaction(self._context.pool) as conn:
             await runs.finish_run(
                 conn, self._run, self._lease.owner, read_until=read_until, now=self._context.clock()
@@ -188,7 +192,9 @@ class Reconciliation:
     async def _ask_absent(self, part: Slice, up_to_id: int, shown: set[int]) -> None:
         self._lease.check()
         async with transaction(self._context.pool) as conn:
-            absent = await runs.not_shown(conn, self._company.id, part, up_to_id=up_to_id, shown=shown)
+            absent = await runs.not_shown(
+                conn, self._company.id, part, up_to_id=up_to_id, shown=shown | self._lists.waiting
+            )
         if absent:
             log.info(
                 "Синхронизация: not shown, asked one by one", company_id=self._company.id, count=len(absent)

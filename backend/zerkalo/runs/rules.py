@@ -276,7 +276,7 @@ def count_outcomes(outcomes: Iterable[Outcome]) -> Counts:
             unchanged += 1
         elif outcome.status is OutcomeStatus.STALE:
             stale += 1
-        elif outcome.status is OutcomeStatus.QUARANTINED:
+        elif outcome.status is OutcomeStatus.QUARANTINED or outcome.refused:
             failed += 1
     return Counts(
         created=created, updated=updated, unchanged=unchanged, stale=stale, cancelled=cancelled, failed=failed

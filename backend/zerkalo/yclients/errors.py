@@ -1,5 +1,7 @@
 """What can go wrong between YCLIENTS and us, as facts. No text here holds a token or a phone."""
 
+FORBIDDEN = 403
+
 
 class VendorError(Exception):
     """YCLIENTS did not do what was asked; the subclasses say in which way."""
@@ -101,3 +103,10 @@ class BookingRefused(VendorError):
         """Which appointment of the request, by the `id` that we gave it (codes 433 and 437)."""
         self.fields = fields or {}
         self.status = status
+
+
+def is_of_one_record(error: VendorError) -> bool:
+    """Whether a single record's question was refused for that record's sake: 403 or 4xx, not a token or a licence."""
+    return isinstance(error, RequestRefused) or (
+        isinstance(error, AccessDenied) and error.status == FORBIDDEN
+    )

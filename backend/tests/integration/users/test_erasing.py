@@ -424,7 +424,7 @@ HERS = {
     "calendar_tokens": "calendar_subscription",
 }
 """Every table that can hold something about a person, and where her export tells it."""
-NOBODYS = {"companies", "refetches", "sync_runs", "rate_limits", "facts", "attempts"}
+NOBODYS = {"absences", "companies", "refetches", "sync_runs", "rate_limits", "facts", "attempts"}
 """The other tables: the salon's, and numbers. `attempts` holds keyed digests, for two days."""
 STAYING = {
     ("bonus_entries", "user_id"),

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from zerkalo.checkup import texts
-from zerkalo.checkup.model import Answer, CompanyFacts, Facts, Problem, Severity
+from zerkalo.checkup.model import Answer, CompanyFacts, Facts, Problem, Severity, Zone
 from zerkalo.checkup.rules import problems_of, sync_lag
 from zerkalo.checkup.service import is_healthy
+from zerkalo.kit.zones import ZoneRules
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 COMPANY = CompanyFacts(
@@ -49,9 +50,24 @@ def codes(facts: Facts) -> list[str]:
     return [problem.code for problem in problems_of(facts)]
 
 
+def test_zone_data_that_say_the_same_are_no_problem_however_old():
+    assert problems_of(in_almaty(machine=ZoneRules(NEW.fingerprint, "2023c"), known=NEW)) == ()
+
+
 def test_where_all_is_well_nothing_is_said():
     assert problems_of(WELL) == ()
     assert sync_lag(WELL) == timedelta(minutes=20)
+
+
+OLD, NEW = ZoneRules("+06", "2023c"), ZoneRules("+05", "2025b")
+
+
+def in_almaty(*, machine: ZoneRules, known: ZoneRules) -> Facts:
+    """A company there whose visits are read by rules that may be others than the machine's; the package has the new ones."""
+    facts = company(
+        timezone_name="Asia/Almaty", zone_rules=known.fingerprint, zone_data_version=known.version
+    )
+    return replace(facts, zones={"Asia/Almaty": Zone(machine, NEW)})
 
 
 @pytest.mark.parametrize(
@@ -81,6 +97,11 @@ def test_where_all_is_well_nothing_is_said():
         (replace(WELL, worker_seen_at=NOW - timedelta(seconds=121)), "worker_silent", Severity.ERROR),
         (replace(WELL, quarantine=2), "quarantine", Severity.ERROR),
         (replace(WELL, outbox_failing=1), "messages_failing", Severity.ERROR),
+        (replace(WELL, quarantine=2, own_faults=2), "own_faults", Severity.ERROR),
+        (company(absent_waiting=125), "absent_waiting", Severity.ERROR),
+        (company(refused_records=1), "records_refused", Severity.ERROR),
+        (in_almaty(machine=OLD, known=NEW), "zone_data_older", Severity.ERROR),
+        (in_almaty(machine=OLD, known=OLD), "zone_data_old", Severity.ADVICE),
         (replace(WELL, users_without_code=3), "codes_missing", Severity.ERROR),
         (replace(WELL, ambiguous=1), "ambiguous", Severity.ADVICE),
         (replace(WELL, can_send_email=False), "email_unset", Severity.ADVICE),
@@ -127,7 +148,7 @@ def test_the_lag_is_that_of_the_slowest_company():
 
 
 def test_every_problem_that_may_be_found_has_its_words():
-    values = {"company": 7, "reason": "r", "url": "u", "count": 1}
+    values = {"company": 7, "reason": "r", "url": "u", "count": 1, "zone": "z", "version": "2", "newer": "3"}
     for code in texts.CODES:
         for language in ("ru", "en"):
             problem = Problem(code, Severity.ERROR, values)

@@ -9,7 +9,7 @@ import tzdata
 
 from tests.support.zone_files import zones_from
 from zerkalo.kit import zones
-from zerkalo.kit.zones import data_version, packaged_zone, rules_of
+from zerkalo.kit.zones import data_version, packaged_rules, rules_of
 
 
 def test_two_names_of_one_zone_have_one_fingerprint():
@@ -48,11 +48,16 @@ def test_version_is_that_of_the_folder_that_has_the_zone(tmp_path: Path):
     assert data_version("Europe/Berlin", paths) == tzdata.IANA_VERSION
 
 
-@pytest.mark.parametrize("key", ["Europe/Moscow", "UTC", "America/Argentina/Buenos_Aires"])
-def test_package_has_the_zone_whatever_the_system_says(key: str):
-    assert packaged_zone(key).key == key
+@pytest.mark.parametrize("key", ["Asia/Almaty", "UTC", "America/Argentina/Buenos_Aires"])
+def test_package_says_what_it_knows_whatever_the_system_says(key: str, tmp_path: Path):
+    with zones_from(tmp_path, {key: timedelta(hours=6)}, version="2023c"):
+        ours, packaged = rules_of(ZoneInfo(key)), packaged_rules(key)
+
+    assert packaged is not None
+    assert packaged.version == tzdata.IANA_VERSION
+    assert packaged.fingerprint != ours.fingerprint
 
 
-def test_package_does_not_know_every_name():
-    with pytest.raises(KeyError):
-        packaged_zone("Europe/Nowhere")
+@pytest.mark.parametrize("key", ["Europe/Nowhere", "Nowhere", "../secrets", "Europe"])
+def test_package_does_not_know_every_name(key: str):
+    assert packaged_rules(key) is None

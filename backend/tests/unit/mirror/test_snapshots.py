@@ -10,7 +10,8 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from zerkalo.bookings.model import Snapshot
-from zerkalo.mirror.snapshots import snapshot_of, zone_of
+from zerkalo.kit.zones import zone_of
+from zerkalo.mirror.snapshots import snapshot_of
 from zerkalo.yclients.payloads import parse_record
 
 MOSCOW = ZoneInfo("Europe/Moscow")

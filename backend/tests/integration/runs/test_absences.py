@@ -1,0 +1,169 @@
+"""What YCLIENTS says that it does not know or does not show: few are gone, many are left to a person, none ends a run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.support.sync import COMPANY_ID, Salon, open_salon
+from yclients_emulator import desk
+from yclients_emulator.faults import Fault
+from zerkalo.absences.model import AbsenceLimits
+from zerkalo.db.pool import Pool
+from zerkalo.refetches.model import Refetch
+from zerkalo.refetches.store import ask
+from zerkalo.runs.drift import WAITING, Drift
+
+pytestmark = pytest.mark.integration
+
+FEW = AbsenceLimits(records=3, share_of_window=0.0)
+
+
+def coming(salon: Salon, count: int) -> list[int]:
+    """Records with a visit to come."""
+    known = salon.truths().items()
+    found = [id_ for id_, one in known if starts_at(one) > salon.clock() and not one["deleted"]]
+    assert len(found) >= count
+    return sorted(found)[:count]
+
+
+def starts_at(truth: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(truth["starts_at"])
+
+
+@contextmanager
+def hidden(salon: Salon, record_ids: list[int]) -> Iterator[None]:
+    """Within the block our token may not see these records: no list shows them, and asking for one is answered 404."""
+    vendor = salon.emulator.vendor
+    kept = {id_: vendor.records[COMPANY_ID].pop(id_) for id_ in record_ids}
+    companies = {id_: vendor._company_of.pop(id_) for id_ in record_ids}
+    vendor.revisions[COMPANY_ID] += 1
+    try:
+        yield
+    finally:
+        vendor.records[COMPANY_ID].update(kept)
+        vendor._company_of.update(companies)
+        vendor.revisions[COMPANY_ID] += 1
+
+
+async def cancelled(salon: Salon) -> list[int]:
+    rows = await salon.fetch(
+        "select yclients_record_id from bookings where absent and status = 'CANCELLED' order by 1"
+    )
+    return [row["yclients_record_id"] for row in rows]
+
+
+async def drift(salon: Salon) -> list[Any]:
+    return [one async for found in Drift(salon.context, COMPANY_ID).slices() for one in found.differences]
+
+
+async def test_many_records_that_vanish_at_once_wait_for_a_person(pool: Pool):
+    """A token that lost its rights shows the same as a salon that deleted a quarter of its bookings."""
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        gone = coming(salon, 60)
+        salon.clock.pass_seconds(1800)
+
+        with hidden(salon, gone):
+            first, second = await salon.sync(), await salon.sync()
+            differences = await drift(salon)
+            asked_again = salon.requests_to(f"/record/{COMPANY_ID}/{gone[0]}")
+
+            assert (first.status, second.status) == ("finished", "finished")
+            assert first.counts.cancelled + second.counts.cancelled == 0
+            assert await cancelled(salon) == []
+            assert [one.record_id for one in differences] == gone
+            assert {one.what for one in differences} == {WAITING}
+            assert asked_again == 2  # by the first run and by the comparison
+
+            assert await salon.refetcher.accept_absent(COMPANY_ID) == 60
+            assert await cancelled(salon) == gone
+            assert await drift(salon) == []
+
+
+async def test_records_that_are_shown_again_wait_no_more(pool: Pool):
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        gone = coming(salon, 30)
+        salon.clock.pass_seconds(1800)
+        with hidden(salon, gone):
+            await salon.sync()
+        assert len(await salon.fetch("select * from absences")) == 30
+
+        await salon.sync()
+
+        assert await salon.fetch("select * from absences") == []
+        assert await cancelled(salon) == []
+        assert await drift(salon) == []
+
+
+async def test_single_questions_of_the_day_count_with_those_of_the_read(pool: Pool):
+    async with open_salon(pool, absence_limits=FEW) as salon:
+        await salon.sync()
+        gone = coming(salon, 5)
+        salon.clock.pass_seconds(1800)
+        with hidden(salon, gone):
+            async with pool.connection() as conn:
+                await ask(conn, [Refetch(COMPANY_ID, id_, "a test") for id_ in gone[:3]], now=salon.clock())
+            await salon.refetcher.drain(COMPANY_ID)
+            at_first = await cancelled(salon)
+            await salon.sync()
+            same_day = await cancelled(salon)
+            salon.clock.pass_seconds(24 * 3600)
+            await salon.sync()
+
+        assert at_first == gone[:3]
+        assert same_day == gone[:3]
+        assert await cancelled(salon) == gone
+
+
+async def test_booking_that_changed_while_its_absence_waited_is_asked_about_again(pool: Pool):
+    async with open_salon(pool, absence_limits=AbsenceLimits(records=0, share_of_window=0.0)) as salon:
+        await salon.sync()
+        (gone,) = coming(salon, 1)
+        with hidden(salon, [gone]):
+            await salon.sync()
+        await salon.execute("update bookings set revision = revision + 1 where yclients_record_id = %s", gone)
+
+        await salon.refetcher.accept_absent(COMPANY_ID)
+        await salon.refetcher.drain(COMPANY_ID)
+
+        assert await cancelled(salon) == []
+
+
+@pytest.mark.parametrize(
+    "refusal", [Fault(kind="forbidden", probability=1.0), Fault(kind="status", status=422, probability=1.0)]
+)
+async def test_single_record_that_is_refused_fails_no_run_and_stays_among_the_questions(
+    pool: Pool, refusal: Fault
+):
+    """It is absent from the list, and asking for it is answered 403 or 422, for ever."""
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        (refused,) = coming(salon, 1)
+        salon.clock.pass_seconds(1800)
+        new = desk.create(salon.emulator, company_id=COMPANY_ID, service_ids=(3001,), name="Анна").id
+
+        with hidden(salon, [refused]):
+            salon.emulator.faults.add(replaced(refusal, path=f"^/record/{COMPANY_ID}/{refused}$"))
+            run = await salon.sync()
+            differences = await drift(salon)
+
+        (waiting,) = await salon.fetch("select record_id, refused, attempts from refetches")
+        assert (run.status, run.counts.failed, run.counts.created) == ("finished", 1, 1), run.error
+        assert (waiting["record_id"], waiting["attempts"]) == (refused, 1)
+        assert waiting["refused"].startswith(("403", "422"))
+        assert (await salon.row(refused))["status"] != "CANCELLED"
+        assert (await salon.row(new))["status"] == "PENDING"
+        assert [one.record_id for one in differences] == [refused]
+
+        salon.emulator.faults.clear()
+        salon.clock.pass_seconds(1800)
+        await salon.refetcher.drain(COMPANY_ID)
+        assert await salon.fetch("select * from refetches") == []
+
+
+def replaced(fault: Fault, **changes: Any) -> Fault:
+    return Fault(**{name: getattr(fault, name) for name in fault.__struct_fields__} | changes)

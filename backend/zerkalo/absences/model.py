@@ -1,0 +1,21 @@
+"""A booking whose record YCLIENTS does not know."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """One that is not cancelled yet. `revision`: the booking's before YCLIENTS was asked."""
+
+    record_id: int
+    revision: int
+    is_accepted: bool
+    """A person said that these are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceLimits:
+    """So many 404s a company and day are more than a salon deletes: the token may have lost its rights."""
+
+    records: int = 20
+    share_of_window: float = 0.05
