@@ -1,0 +1,243 @@
+"""What an import reads and what it decides, as frozen values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+PERSON_COLUMNS = (
+    "ref",
+    "email",
+    "phone",
+    "name",
+    "code",
+    "password_hash",
+    "email_proved",
+    "phone_proved",
+    "balance",
+    "created_at",
+)
+VISIT_COLUMNS = (
+    "ref",
+    "person",
+    "record_id",
+    "note",
+    "wall_time",
+    "starts_at",
+    "service",
+    "status",
+    "points",
+    "comment",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """Where an import reads from. Of each list either the query (`…_sql`) or the file (`…_csv`) is given."""
+
+    name: str
+    """Stands in `origins.source`: the same name is the same app, whenever it is imported again."""
+    url: str | None = None
+    people_sql: str | None = None
+    people_csv: Path | None = None
+    visits_sql: str | None = None
+    visits_csv: Path | None = None
+    company_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person of the source. Contacts and code are canonical; None: the source leaves it empty."""
+
+    ref: str
+    email: str | None = None
+    phone: str | None = None
+    """E.164."""
+    name: str = ""
+    code: str | None = None
+    password_hash: str | None = None
+    email_proved: bool = False
+    phone_proved: bool = False
+    balance: int | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit of the source."""
+
+    ref: str
+    person: str
+    record_ids: tuple[int, ...] = ()
+    """The `record_id`, or every `YClients. ID: N` of the note."""
+    wall_time: datetime | None = None
+    """The salon's naive wall clock."""
+    starts_at: datetime | None = None
+    """An aware instant."""
+    service: str = ""
+    points: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorVisit:
+    """A booking of the mirror, as pairing needs it. Contacts are canonical: those of its card, else its own."""
+
+    booking_id: int
+    company_id: int
+    record_id: int
+    starts_at: datetime
+    wall_time: datetime | None
+    service: str
+    price_kopecks: int
+    status: str
+    email: str | None
+    phone: str | None
+    user_id: int | None = None
+    matched_by: str | None = None
+    has_entries: bool = False
+    """Points of our own programme stand in the ledger for it already."""
+
+
+class By(StrEnum):
+    """How a visit found its booking."""
+
+    RECORD = "by_record"
+    CONTACT = "by_contact"
+
+
+class Why(StrEnum):
+    """Why a line needs a person. The words stand in the files that the import writes."""
+
+    TWO_IDS = "the note names two record ids"
+    CLAIMED_TWICE = "another visit claims the same record"
+    RECORD_DOES_NOT_FIT = "the record of this id is another person's visit at another time"
+    SEVERAL_COMPANIES = "several branches have a record of this id: set company_id"
+    SEVERAL_FIT = "several bookings fit the person, the time and the service"
+    NOBODY = "the person is not among the people"
+    NOT_IN_MIRROR = "YCLIENTS shows no such visit"
+    ANOTHER_USER = "the booking is linked to another user by stronger evidence"
+    POINTS_UNSAYABLE = "no percent of up to four places gives these points: they go to the opening balance"
+    POINTS_NOT_EARNED = "the visit is not completed: its points go to the opening balance"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A visit and its booking."""
+
+    visit: Visit
+    booking: MirrorVisit
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A line of the source that needs a person."""
+
+    ref: str
+    person: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What became of every visit."""
+
+    pairs: tuple[Pair, ...]
+    ask: tuple[Question, ...]
+    not_in_mirror: tuple[Question, ...]
+    hours_off: int | None = None
+    """Every instant of the source that could be compared is off by these hours; None: they are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accrual:
+    """Points that the source gave for a visit, as the first accrual of its booking."""
+
+    booking_id: int
+    points: int
+    percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PointsPlan:
+    """What a person's ledger gets. The opening is whatever of the balance no accrual explains; it may be negative."""
+
+    ref: str
+    before: int
+    accruals: tuple[Accrual, ...] = ()
+    opening: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPeople:
+    """The people that could be read, and the lines that could not."""
+
+    people: tuple[Person, ...]
+    refused: tuple[Question, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadVisits:
+    """The visits that could be read, and the lines that could not."""
+
+    visits: tuple[Visit, ...]
+    refused: tuple[Question, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an import did, or would do. The names are those of `--json` (contract, section 10)."""
+
+    people_read: int = 0
+    people_new: int = 0
+    people_known: int = 0
+    visits_read: int = 0
+    visits_by_record: int = 0
+    visits_by_contact: int = 0
+    points_before: int = 0
+    points_after: int = 0
+    points_by_visit: int = 0
+    points_opening: int = 0
+    refused: Sequence[Question] = ()
+    ask: Sequence[Question] = ()
+    not_in_mirror: Sequence[Question] = ()
+    never_awarded: Sequence[Question] = ()
+    """Points that go to the opening balance, so that a later no-show does not take them back."""
+    hours_off: int | None = None
+    unknown_columns: Sequence[str] = field(default=())
+    applied: bool = False
+
+    @property
+    def may_apply(self) -> bool:
+        """Whether there is nothing that forbids applying: no refused person, and no point that came or went."""
+        return not self.refused and self.points_before == self.points_after
+
+    def as_json(self) -> dict[str, object]:
+        """The shape that the contract promises."""
+        return {
+            "people": {
+                "read": self.people_read,
+                "new": self.people_new,
+                "known": self.people_known,
+                "refused": len(self.refused),
+            },
+            "visits": {
+                "read": self.visits_read,
+                "by_record": self.visits_by_record,
+                "by_contact": self.visits_by_contact,
+                "ask": len(self.ask),
+                "not_in_mirror": len(self.not_in_mirror),
+            },
+            "points": {
+                "before": self.points_before,
+                "after": self.points_after,
+                "by_visit": self.points_by_visit,
+                "opening": self.points_opening,
+            },
+            "hours_off": self.hours_off,
+            "applied": self.applied,
+        }
