@@ -122,6 +122,22 @@ async def link(
     await conn.execute(sql, values)
 
 
+async def link_imported(conn: Connection, links: Mapping[int, int], *, now: datetime) -> None:
+    """Link bookings (id -> user) by what an import brought; codes of theirs go into the notes. Locks them by id."""
+    rows = [{"id": booking_id, "user_id": user_id} for booking_id, user_id in sorted(links.items())]
+    wanted = "select x.id from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint)"
+    values = {"rows": msgspec.json.encode(rows).decode(), "matched_by": MatchedBy.IMPORT, "now": now}
+    await conn.execute(
+        f"select from bookings where id in ({wanted}) order by id for no key update", {"rows": values["rows"]}
+    )
+    sql = _write_sql("""
+        user_id = x.user_id, matched_by = %(matched_by)s, matched_version = null, user_code = u.unique_code
+        from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, user_id bigint) join users u on u.id = x.user_id
+        where b.id = x.id
+    """)
+    await conn.execute(sql, values)
+
+
 async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
     """Give every booking of one account to another one that takes it over. Hold both users and their bookings."""
     await conn.execute(

@@ -35,6 +35,7 @@ create table users (
     updated_at         timestamptz not null default now(),
     erased_at          timestamptz,                   -- an empty shell: kept so that the ledger stays countable
     merged_into        bigint references users (id),  -- a shell too: the same person's other account took it over
+    earns_from         date,                          -- earlier visits earned in the programme that an import came from
     rematch_wanted_at  timestamptz,                   -- a new code or proof may bring her bookings; null once looked at
     email_verified     boolean not null generated always as (email_verified_at is not null) stored,
     phone_verified     boolean not null generated always as (phone_verified_at is not null) stored

@@ -1,7 +1,7 @@
 """What a booking earns, and which entries make its ledger say so. Pure: values in, values out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -56,6 +56,13 @@ def ledger_of(lines: Iterable[LedgerLine]) -> dict[int, BookingLedger]:
         sums = {**ledger.sums, line.user_id: ledger.sums.get(line.user_id, 0) + line.amount}
         ledgers[line.booking_id] = BookingLedger(sums, terms, ledger.entry_count + 1)
     return ledgers
+
+
+def policy_from(policy: LoyaltyPolicy, earns_from: date | None) -> LoyaltyPolicy:
+    """The programme for a user who was in another one until `earns_from`: their earlier visits earned there."""
+    if earns_from is None or (policy.start_date is not None and policy.start_date >= earns_from):
+        return policy
+    return replace(policy, start_date=earns_from)
 
 
 def may_earn(state: EarningState, policy: LoyaltyPolicy) -> bool:

@@ -20,7 +20,14 @@ from zerkalo.loyalty.model import (
     Reason,
     Tier,
 )
-from zerkalo.loyalty.rules import expiry_drafts, ledger_of, may_earn, needs_spending, settle
+from zerkalo.loyalty.rules import (
+    expiry_drafts,
+    ledger_of,
+    may_earn,
+    needs_spending,
+    policy_from,
+    settle,
+)
 from zerkalo.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -122,10 +129,17 @@ async def _settle_once(
     pairs = [(state, ledgers.get(state.booking_id, BookingLedger())) for state in states]
     in_tiers = [state for state, ledger in pairs if needs_spending(state, ledger, policy)]
     spent = await store.read_spent(conn, in_tiers) if in_tiers else {}
+    first = {state.user_id for state, ledger in pairs if ledger.terms is None and may_earn(state, policy)}
+    earns_from = await store.read_earns_from(conn, first - {None}) if first else {}
     return [
         draft
         for state, ledger in pairs
-        for draft in settle(state, ledger, policy, spent.get(state.booking_id, 0))
+        for draft in settle(
+            state,
+            ledger,
+            policy_from(policy, earns_from.get(state.user_id)) if ledger.terms is None else policy,
+            spent.get(state.booking_id, 0),
+        )
     ]
 
 

@@ -64,6 +64,14 @@ async def read_spent(conn: Connection, states: Iterable[EarningState]) -> dict[i
     return {booking_id: spent async for booking_id, spent in cursor}
 
 
+async def read_earns_from(conn: Connection, user_ids: Iterable[int | None]) -> dict[int | None, date]:
+    """From which day on these users' visits earn, where that is not the programme's own start."""
+    cursor = await conn.execute(
+        "select id, earns_from from users where id = any(%s) and earns_from is not null", [list(user_ids)]
+    )
+    return {user_id: day async for user_id, day in cursor}
+
+
 APPEND = """
     insert into bonus_entries (user_id, booking_id, amount, kind, reason, percent, start_date, entry_key,
                                created_by, balance_after, effective_at, created_at)

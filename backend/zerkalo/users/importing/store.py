@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 from psycopg.rows import class_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json
 from zerkalo.users.importing.rules import ImportedPerson
 
 # An e-mail or a phone names who has proved it; a claim is nobody's proof. A phone alone counts only where the line has
@@ -82,6 +83,70 @@ async def complete_people(conn: Connection, people: Mapping[int, ImportedPerson]
     ]
     cursor = await conn.execute(_COMPLETE, {"people": msgspec.json.encode(rows).decode(), "now": now})
     return cursor.rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class MovedIn:
+    """A person whom another program's account stands for. Contacts are canonical; None: there is none."""
+
+    id: int
+    """Of the user: reserved by `reserve_ids`, or that of a user who is known."""
+    email: str | None
+    phone: str | None
+    name: str
+    unique_code: str | None
+    password_hash: str | None
+    email_proved: bool
+    phone_proved: bool
+    created_at: datetime | None
+
+
+async def reserve_ids(conn: Connection, count: int) -> list[int]:
+    """Ids for users who are about to be written."""
+    cursor = await conn.execute(
+        "select nextval(pg_get_serial_sequence('users', 'id')) from generate_series(1, %s)", [count]
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def insert_moved_in(
+    conn: Connection, people: Sequence[MovedIn], *, earns_from: date, now: datetime
+) -> None:
+    """Write new users with what their program knew of them. Raises `UniqueViolation` where a contact came in meanwhile.
+
+    `earns_from`: visits before this day earn nothing, for they did in that program.
+    """
+    await conn.execute(
+        """
+        insert into users (id, email, phone, name, unique_code, password_hash, email_verified_at, phone_verified_at,
+            earns_from, created_at, updated_at, rematch_wanted_at)
+        select p.id, p.email, p.phone, p.name, p.unique_code, p.password_hash,
+            case when p.email_proved then %(now)s::timestamptz end,
+            case when p.phone_proved then %(now)s::timestamptz end,
+            %(earns_from)s, coalesce(p.created_at, %(now)s), %(now)s, %(now)s
+        from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, email text, phone text, name text, unique_code text,
+            password_hash text, email_proved boolean, phone_proved boolean, created_at timestamptz)
+        order by p.id
+        """,
+        {"people": as_json(people), "earns_from": earns_from, "now": now},
+    )
+
+
+async def complete_moved_in(
+    conn: Connection, people: Sequence[MovedIn], *, earns_from: date, now: datetime
+) -> None:
+    """Give known users what they lack of name, code and password; never a contact, never over what is there."""
+    await conn.execute(
+        """
+        update users u set name = case when u.name = '' then p.name else u.name end,
+            unique_code = coalesce(u.unique_code, p.unique_code),
+            password_hash = coalesce(u.password_hash, p.password_hash),
+            earns_from = %(earns_from)s, updated_at = %(now)s, rematch_wanted_at = %(now)s
+        from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text, password_hash text)
+        where u.id = p.id and u.erased_at is null
+        """,
+        {"people": as_json(people), "earns_from": earns_from, "now": now},
+    )
 
 
 def _encoded(people: Sequence[ImportedPerson]) -> str:

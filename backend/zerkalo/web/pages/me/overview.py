@@ -33,6 +33,7 @@ _REASONS: dict[str, Words] = {
     Reason.OTHER_USER: {"ru": "Визит другого человека", "en": "Somebody else's visit"},
     Reason.EXPIRED: {"ru": "Срок баллов истёк", "en": "The points have expired"},
     Reason.EXPIRED_NOT_EARNED: {"ru": "Поправка сгоревших баллов", "en": "Expired points, corrected"},
+    Reason.OPENING: {"ru": "Начальный остаток", "en": "Opening balance"},
     Reason.MERGED: {"ru": "Аккаунты объединены", "en": "Accounts were merged"},
 }
 _KINDS: dict[Kind, Words] = {

@@ -1,0 +1,311 @@
+"""An app of the salon's own moves in: its people, links, codes and points come to the mirror's rows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.support.rows import NOON, add_booking, add_user
+from zerkalo.db.pool import Pool
+from zerkalo.importing.model import Report, Why
+from zerkalo.importing.service import ImportRefused, Read, move_in, read_source
+from zerkalo.importing.sources import MappingError, open_source, read_mapping
+from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty.model import LoyaltyPolicy
+
+pytestmark = pytest.mark.integration
+
+WALL = datetime(2025, 6, 2, 15)  # noqa: DTZ001  the salon's wall clock at NOON
+NOW = NOON + timedelta(days=30)
+FIVE = LoyaltyPolicy(enabled=True, percent=Decimal(5))
+MAPPING = """
+[source]
+name = "old"
+[people]
+csv = "people.csv"
+[visits]
+csv = "visits.csv"
+"""
+PEOPLE = """ref,email,phone,name,code,email_proved,phone_proved,balance,shoe_size
+1,Anna@Salon.test,8 916 123-45-67,Анна,ANNA,true,true,300,38
+2,,+7 916 000-00-00,Мария,MARIA99,,yes,0,39
+"""
+VISITS = """ref,person,note,wall_time,service,status,points
+10,1,Запись через YClients. ID: 501. Код клиента: ANNA,2025-06-02 15:00,Стрижка,done,125
+11,1,,2025-06-03 15:00,Стрижка,done,
+12,2,YClients. ID: 999,2025-06-02 15:00,Стрижка,done,
+13,2,YClients. ID: 501 YClients. ID: 502,,,,
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Callable[..., Read]:
+    """Reads a source of CSV files."""
+
+    def read(people: str = PEOPLE, visits: str = VISITS) -> Read:
+        (tmp_path / "m.toml").write_text(MAPPING, encoding="utf-8")
+        (tmp_path / "people.csv").write_text(people, encoding="utf-8")
+        (tmp_path / "visits.csv").write_text(visits, encoding="utf-8")
+        with open_source(read_mapping(tmp_path / "m.toml")) as opened:
+            return read_source(opened, is_usable_hash=lambda text: text.startswith("$argon2id$"))
+
+    return read
+
+
+@pytest.fixture
+async def mirror(pool: Pool) -> dict[str, int]:
+    """Two completed visits of Anna's card, for 2,500 roubles each."""
+    day = timedelta(days=1)
+    async with pool.connection() as conn:
+        known = {"status": "COMPLETED", "phone": "+79161234567", "match_phone10": "9161234567"}
+        return {
+            "501": await add_booking(conn, yclients_record_id=501, appointment_local=WALL, **known),
+            "502": await add_booking(
+                conn,
+                yclients_record_id=502,
+                appointment_datetime=NOON + day,
+                appointment_local=WALL + day,
+                **known,
+            ),
+        }
+
+
+async def run(pool: Pool, read: Read, *, apply: bool = True, policy: LoyaltyPolicy = FIVE) -> Report:
+    return await move_in(pool, read, source="old", company_ids=[1], policy=policy, now=NOW, apply=apply)
+
+
+async def rows(pool: Pool, sql: str) -> list[tuple[object, ...]]:
+    async with pool.connection() as conn:
+        return await (await conn.execute(sql.encode())).fetchall()
+
+
+async def content(pool: Pool) -> dict[str, list[tuple[object, ...]]]:
+    return {
+        table: await rows(pool, f"select * from {table} order by 1, 2")
+        for table in ("users", "bookings", "bonus_entries", "origins", "match_candidates")
+    }
+
+
+async def test_without_apply_it_only_tells(pool: Pool, mirror: dict[str, int], source: Callable[..., Read]):
+    before = await content(pool)
+
+    report = await run(pool, source(), apply=False)
+
+    assert await content(pool) == before
+    assert report.as_json() == {
+        "people": {"read": 2, "new": 2, "known": 0, "refused": 0},
+        "visits": {"read": 4, "by_record": 1, "by_contact": 1, "ask": 1, "not_in_mirror": 1},
+        "points": {"before": 300, "after": 300, "by_visit": 125, "opening": 175},
+        "hours_off": None,
+        "applied": False,
+    }
+    assert report.unknown_columns == ("shoe_size",)
+    assert [one.why for one in report.ask] == [Why.TWO_IDS]
+
+
+async def test_links_codes_and_balances_arrive(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    report = await run(pool, source())
+
+    assert (report.applied, report.points_after) == (True, 300)
+    linked = "select b.yclients_record_id, u.name, b.matched_by, b.notes from bookings b join users u on u.id = b.user_id order by 1"
+    assert await rows(pool, linked) == [
+        (501, "Анна", "import", "YClients. ID: 501\nКод клиента: ANNA"),
+        (502, "Анна", "import", "YClients. ID: 502\nКод клиента: ANNA"),
+    ]
+    entries = "select kind, amount, percent, start_date, reason from bonus_entries order by id"
+    assert await rows(pool, entries) == [
+        ("accrual", 125, Decimal("5.0000"), None, "completed"),
+        ("adjustment", 175, None, None, "opening"),
+    ]
+    proofs = "select email, phone, unique_code, email_verified, phone_verified from users order by id"
+    assert await rows(pool, proofs) == [
+        ("anna@salon.test", "+79161234567", "ANNA", True, True),
+        (None, "+79160000000", "MARIA99", False, True),
+    ]
+
+
+async def test_the_second_time_it_writes_nothing(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    await run(pool, source())
+    before = await content(pool)
+
+    again = await run(pool, source())
+
+    assert await content(pool) == before
+    assert (again.people_new, again.people_known, again.points_by_visit, again.points_opening) == (0, 2, 0, 0)
+
+
+async def test_visits_before_the_import_earn_nothing_more_and_a_later_no_show_takes_back(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    await run(pool, source())
+
+    assert await loyalty.sweep(pool, FIVE, NOW) == 0
+    async with pool.connection() as conn:
+        await conn.execute(
+            "update bookings set status = 'CANCELLED', revision = revision + 1 where id = %s", [mirror["501"]]
+        )
+    await loyalty.sweep(pool, FIVE, NOW + timedelta(days=2))
+
+    assert await rows(pool, "select sum(amount)::int from bonus_entries") == [(175,)]
+
+
+async def test_a_visit_after_the_import_earns_as_usual(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    await run(pool, source())
+    ((anna,),) = await rows(pool, "select id from users where name = 'Анна'")
+
+    async with pool.connection() as conn:
+        await add_booking(
+            conn, user_id=anna, status="COMPLETED", appointment_datetime=NOW + timedelta(days=1)
+        )
+    await loyalty.sweep(pool, FIVE, NOW + timedelta(days=2))
+
+    assert await rows(pool, "select sum(amount)::int from bonus_entries") == [(425,)]
+
+
+async def test_a_link_by_better_evidence_is_not_taken(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    async with pool.connection() as conn:
+        other = await add_user(conn, name="Другая")
+        await conn.execute(
+            "update bookings set user_id = %s, matched_by = 'manual' where id = %s", [other, mirror["501"]]
+        )
+
+    report = await run(pool, source())
+
+    assert Why.ANOTHER_USER in [one.why for one in report.ask]
+    assert await rows(pool, "select user_id, matched_by from bookings where yclients_record_id = 501") == [
+        (other, "manual")
+    ]
+    assert report.points_after == 300, "the points of that visit are in the opening balance"
+
+
+async def test_a_weaker_link_and_its_points_give_way(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    async with pool.connection() as conn:
+        other = await add_user(conn, name="Другая")
+        await conn.execute(
+            "update bookings set user_id = %s, matched_by = 'phone' where id = %s", [other, mirror["501"]]
+        )
+    assert await loyalty.sweep(pool, FIVE, NOW) == 1
+
+    report = await run(pool, source())
+
+    balances = "select u.name, sum(e.amount)::int from bonus_entries e join users u on u.id = e.user_id group by 1 order by 1"
+    assert await rows(pool, balances) == [("Анна", 300), ("Другая", 0)]
+    assert report.points_after == 300
+
+
+async def test_a_user_we_know_keeps_contacts_and_password_and_gets_what_they_lack(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    async with pool.connection() as conn:
+        anna = await add_user(
+            conn, email="anna@salon.test", email_verified_at=NOON, password_hash="kept", name=""
+        )
+
+    report = await run(pool, source(visits="ref,person\n"))
+
+    assert (report.people_new, report.people_known) == (1, 1)
+    known = "select id, email, phone, phone_verified, password_hash, unique_code, name from users order by id"
+    assert (await rows(pool, known))[0] == (anna, "anna@salon.test", None, False, "kept", "ANNA", "Анна")
+
+
+async def test_contacts_that_two_people_claim_prove_nobody(pool: Pool, source: Callable[..., Read]):
+    twins = PEOPLE.replace("+7 916 000-00-00", "8 (916) 123 45 67")
+
+    report = await run(pool, source(people=twins, visits="ref,person\n"))
+
+    assert len(report.ask) == 2
+    assert await rows(pool, "select phone_verified from users") == [(False,), (False,)]
+
+
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (PEOPLE.replace("MARIA99", "ANNA"), "another person has the same code"),
+        (PEOPLE.replace("MARIA99", "M!"), "code is not 4 to 20 letters and digits"),
+        (PEOPLE.replace("2,,+7 916 000-00-00", "1,,+7 916 000-00-00"), "another person has the same ref"),
+    ],
+)
+async def test_people_who_are_refused_stop_the_whole_import(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read], broken: str, why: str
+):
+    before = await content(pool)
+
+    told = await run(pool, source(people=broken), apply=False)
+    with pytest.raises(ImportRefused):
+        await run(pool, source(people=broken))
+
+    assert why in [one.why for one in told.refused]
+    assert not told.may_apply
+    assert await content(pool) == before
+
+
+async def test_instants_need_an_offset_and_a_wall_clock_none(source: Callable[..., Read]):
+    read = source(
+        visits="ref,person,starts_at,wall_time\n1,1,2025-06-02 15:00,\n2,1,,2025-06-02T15:00+03:00\n3,1,2025-06-02T15:00+03:00,\n"
+    )
+
+    assert [one.ref for one in read.ask] == ["1", "2"]
+    assert read.visits[0].starts_at == datetime(2025, 6, 2, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[people]\n", "sql or csv"),
+        ("[people]\nsql = 'select 1'\n", "url is missing"),
+        ("[people]\ncsv = 'a'\nfile = 'b'\n", "file is not known"),
+        ("[persons]\n", "persons"),
+        ("[people\n", "no TOML"),
+    ],
+)
+def test_a_mapping_that_is_wrong_says_what_to_change(tmp_path: Path, text: str, told: str):
+    (tmp_path / "m.toml").write_text(text, encoding="utf-8")
+
+    with pytest.raises(MappingError, match=told):
+        read_mapping(tmp_path / "m.toml")
+
+
+def test_a_database_is_read_in_a_transaction_that_can_only_read(dsn: str, tmp_path: Path):
+    query = "select nextval('users_id_seq') as ref"
+    (tmp_path / "m.toml").write_text(
+        f"[source]\nurl = '''{dsn}'''\n[people]\nsql = \"{query}\"\n", encoding="utf-8"
+    )
+
+    with (
+        pytest.raises(MappingError, match=r"\[people\] sql: .*read-only"),
+        open_source(read_mapping(tmp_path / "m.toml")) as opened,
+    ):
+        read_source(opened, is_usable_hash=lambda _text: True)
+
+
+async def test_points_that_no_percent_gives_go_to_the_opening_and_are_listed(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    async with pool.connection() as conn:
+        await conn.execute("update bookings set service_price = 0 where id = %s", [mirror["501"]])
+
+    report = await run(pool, source())
+
+    assert (report.points_by_visit, report.points_opening, report.points_after) == (0, 300, 300)
+    assert [one.why for one in report.never_awarded] == [Why.POINTS_UNSAYABLE]
+
+
+async def test_with_the_programme_off_an_import_gives_the_same_balances(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    report = await run(pool, source(), policy=replace(FIVE, enabled=False))
+
+    assert report.points_after == 300

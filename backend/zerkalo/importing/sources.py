@@ -1,0 +1,164 @@
+"""The mapping file and the source that it names: a PostgreSQL read only, or CSV files."""
+
+import csv
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from zerkalo.importing.lines import Line
+from zerkalo.importing.model import Mapping
+
+FETCHED_AT_ONCE = 2_000
+STATEMENT_SECONDS_MAX = 600
+_KEYS = {
+    "source": {"url", "name"},
+    "people": {"sql", "csv"},
+    "visits": {"sql", "csv", "company_id"},
+}
+
+
+class MappingError(Exception):
+    """A mapping that can't be used, or a source that can't be read. One line that says what to change."""
+
+
+def read_mapping(file: Path) -> Mapping:
+    """The mapping of a TOML file; names of CSV files count from its folder. Raises `MappingError`."""
+    try:
+        told = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise MappingError(f"{file} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MappingError(f"{file} is no TOML: {error}") from error
+    for section, values in told.items():
+        if section not in _KEYS or not isinstance(values, dict):
+            raise MappingError(f"[{section}] is not known; there are [source], [people] and [visits]")
+        unknown = sorted(set(cast("dict[str, object]", values)) - _KEYS[section])
+        if unknown:
+            names = ", ".join(sorted(_KEYS[section]))
+            raise MappingError(f"[{section}] {unknown[0]} is not known; there are {names}")
+    mapping = Mapping(
+        name=_text(told, "source", "name") or "app",
+        url=_text(told, "source", "url"),
+        people_sql=_text(told, "people", "sql"),
+        people_csv=_path(told, "people", file.parent),
+        visits_sql=_text(told, "visits", "sql"),
+        visits_csv=_path(told, "visits", file.parent),
+        company_id=_company(told),
+    )
+    _check(mapping)
+    return mapping
+
+
+@contextmanager
+def open_source(mapping: Mapping) -> Iterator["Source"]:
+    """Yield the source; of a database one moment, in a transaction that can only read. Raises `MappingError`."""
+    if mapping.url is None:
+        yield Source(mapping, None)
+        return
+    try:
+        with psycopg.connect(mapping.url, application_name="zerkalo import") as conn:
+            conn.read_only = True
+            conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            conn.execute("select set_config('statement_timeout', %s, true)", [f"{STATEMENT_SECONDS_MAX}s"])
+            yield Source(mapping, conn)
+    except psycopg.OperationalError as error:
+        raise MappingError(f"[source] url: the database does not answer: {_first_line(error)}") from error
+
+
+class Source:
+    """Both lists, each read once, a line after the other."""
+
+    def __init__(self, mapping: Mapping, conn: psycopg.Connection | None) -> None:
+        self._mapping = mapping
+        self._conn = conn
+
+    def people(self) -> Iterator[Line]:
+        """The people, as loose values by column."""
+        return self._lines("people", self._mapping.people_sql, self._mapping.people_csv)
+
+    def visits(self) -> Iterator[Line]:
+        """The visits, as loose values by column."""
+        return self._lines("visits", self._mapping.visits_sql, self._mapping.visits_csv)
+
+    def _lines(self, name: str, query: str | None, file: Path | None) -> Iterator[Line]:
+        if query is None and file is None:
+            return iter(())
+        if query is None:
+            assert file is not None, "asked above"
+            return _csv_lines(file)
+        assert self._conn is not None, "a mapping with a query has an address"
+        return _sql_lines(self._conn, name, query)
+
+
+def _sql_lines(conn: psycopg.Connection, name: str, query: str) -> Iterator[Line]:
+    try:
+        with conn.cursor(name=f"zerkalo_{name}", row_factory=dict_row) as cursor:
+            cursor.itersize = FETCHED_AT_ONCE
+            # The owner's own words against the owner's own database, in a transaction that can only read.
+            cursor.execute(sql.SQL(cast("LiteralString", query)))
+            yield from cursor
+    except psycopg.Error as error:
+        raise MappingError(f"[{name}] sql: {_first_line(error)}") from error
+
+
+def _csv_lines(file: Path) -> Iterator[Line]:
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            head = opened.readline()
+            separator = max(",;\t", key=head.count)
+            opened.seek(0)
+            for line in csv.DictReader(opened, delimiter=separator):
+                yield {(name or "").strip().lower(): value for name, value in line.items()}
+    except OSError as error:
+        raise MappingError(f"{file} can't be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MappingError(f"{file} is no CSV in UTF-8: {error}") from error
+
+
+def _check(mapping: Mapping) -> None:
+    if mapping.people_sql is None and mapping.people_csv is None:
+        raise MappingError("[people] is missing: give it sql or csv")
+    if (mapping.people_sql or mapping.visits_sql) and mapping.url is None:
+        raise MappingError(
+            '[source] url is missing, for example url = "postgresql://user:password@localhost/app"'
+        )
+    for name, both in (
+        ("people", (mapping.people_sql, mapping.people_csv)),
+        ("visits", (mapping.visits_sql, mapping.visits_csv)),
+    ):
+        if None not in both:
+            raise MappingError(f"[{name}] has sql and csv: give it one of them")
+
+
+def _text(told: dict[str, dict[str, object]], section: str, key: str) -> str | None:
+    value = told.get(section, {}).get(key)
+    if value is not None and not isinstance(value, str):
+        raise MappingError(f"[{section}] {key} is no text")
+    return value
+
+
+def _path(told: dict[str, dict[str, object]], section: str, folder: Path) -> Path | None:
+    name = _text(told, section, "csv")
+    return None if name is None else folder / name
+
+
+def _company(told: dict[str, dict[str, object]]) -> int | None:
+    value = told.get("visits", {}).get("company_id")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise MappingError("[visits] company_id is no number")
+    return value
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().split("\n") or [""])[0] or type(error).__name__
+
+
+def unknown_columns(lines: Sequence[Line], known: Sequence[str]) -> tuple[str, ...]:
+    """Columns that the source tells and no import reads; by the first line, for all have the same."""
+    return tuple(name for name in (lines[0] if lines else {}) if name not in known)

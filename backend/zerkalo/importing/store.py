@@ -1,0 +1,83 @@
+"""What an import reads of the mirror, and `origins`: what an import brought."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json
+from zerkalo.importing.model import MirrorVisit
+
+
+async def mirror_visits(
+    conn: Connection,
+    company_ids: Collection[int],
+    *,
+    record_ids: Collection[int],
+    emails: Collection[str],
+    phones: Collection[str],
+) -> list[MirrorVisit]:
+    """The bookings of these companies that a visit could be: by a record's id, or by a contact of their card.
+
+    Erased ones are left out. A booking without a card has its own contacts.
+    """
+    cursor = await conn.execute(
+        """
+        with wanted as (
+            select b.id from bookings b where b.company_id = any(%(companies)s)
+                and b.yclients_record_id = any(%(records)s)
+            union
+            select b.id from clients c join bookings b on b.company_id = c.company_id and b.client_id = c.client_id
+            where c.company_id = any(%(companies)s) and (c.email = any(%(emails)s) or c.phone = any(%(phones)s))
+            union
+            select b.id from bookings b where b.company_id = any(%(companies)s) and b.client_id is null
+                and (b.match_email = any(%(emails)s) or b.match_phone10 = any(%(tails)s))
+        )
+        select b.id, b.company_id, b.yclients_record_id, b.appointment_datetime, b.appointment_local, b.service_name,
+            b.service_price, b.status, coalesce(c.email, b.match_email), coalesce(c.phone, b.phone), b.user_id,
+            b.matched_by, exists (select from bonus_entries e where e.booking_id = b.id)
+        from wanted w join bookings b using (id)
+            left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
+        where b.erased_at is null
+        order by b.id
+        """,
+        {
+            "companies": list(company_ids),
+            "records": list(record_ids),
+            "emails": list(emails),
+            "phones": list(phones),
+            "tails": [phone[-10:] for phone in phones],
+        },
+    )
+    return [MirrorVisit(*row) async for row in cursor]
+
+
+async def known_refs(conn: Connection, source: str) -> tuple[dict[str, int], frozenset[str]]:
+    """What this source brought before: users by the person's reference, and the references of its visits."""
+    cursor = await conn.execute("select kind, ref, user_id from origins where source = %s", [source])
+    rows = await cursor.fetchall()
+    people = {ref: user_id for kind, ref, user_id in rows if kind == "person"}
+    return people, frozenset(ref for kind, ref, _ in rows if kind == "visit")
+
+
+async def put_origins(
+    conn: Connection,
+    source: str,
+    *,
+    people: Mapping[str, int],
+    visits: Iterable[tuple[str, int]],
+    now: datetime,
+) -> None:
+    """Remember which user each person became and which booking each visit is."""
+    rows = [
+        *({"kind": "person", "ref": ref, "user_id": user_id} for ref, user_id in people.items()),
+        *({"kind": "visit", "ref": ref, "booking_id": booking_id} for ref, booking_id in visits),
+    ]
+    await conn.execute(
+        """
+        insert into origins (source, kind, ref, user_id, booking_id, imported_at)
+        select %(source)s, x.kind, x.ref, x.user_id, x.booking_id, %(now)s
+        from jsonb_to_recordset(%(rows)s::jsonb) as x (kind text, ref text, user_id bigint, booking_id bigint)
+        on conflict (source, kind, ref) do nothing
+        """,
+        {"source": source, "rows": as_json(rows), "now": now},
+    )
