@@ -1,11 +1,14 @@
 """Argon2id, off the event loop and never more at once than the machine bears."""
 
+import re
+
 import anyio
 import anyio.to_thread
 from anyio import CapacityLimiter
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
 
 from zerkalo.auth.rules import canonical_password
 from zerkalo.kit.problem import ProblemError
@@ -22,20 +25,56 @@ WAITING_MAX = 64
 """Requests that wait for a hash; more are told to come back, so that a flood of log-ins can't pile up without end."""
 BUSY_RETRY_SECONDS = 5
 
-_argon2id = PasswordHash((Argon2Hasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES),))
+# The first hashes; both compare. bcrypt is for people of another program, until they sign in for the first time.
+_hashes = PasswordHash(
+    (Argon2Hasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES), BcryptHasher())
+)
+
+_ARGON2 = re.compile(
+    r"\$argon2(?:id|i|d)\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}"
+)
+_BCRYPT = re.compile(r"\$2[aby]\$(\d{2})\$[./A-Za-z0-9]{53}")
+BCRYPT_BYTES_MAX = 72
+FOREIGN_MEMORY_KIB_MAX = 262_144
+FOREIGN_PASSES_MAX = 10
+FOREIGN_LANES_MAX = 8
+FOREIGN_ROUNDS_LOG2_MAX = 14
+"""What another program's hash may cost at most: a second or so of one core and 256 MiB. Theirs is paid once a person."""
 
 
 def hash_password(password: str) -> str:
     """The Argon2id hash of a password, salted. Takes about 50 ms of one core: for commands; servers use `Passwords`."""
-    return _argon2id.hash(canonical_password(password))
+    return _hashes.hash(canonical_password(password))
 
 
 def verify_password(password: str, password_hash: str) -> bool:
-    """Whether the password is the one that was hashed. As slow as `hash_password`."""
+    """Whether the password is the one that was hashed, by us or by another program. As slow as `hash_password`."""
+    text = canonical_password(password) if is_our_hash(password_hash) else password
+    if password_hash.startswith("$2"):
+        # bcrypt reads no more than this; older ones cut silently, and hashes of longer passwords stem from those.
+        text = text.encode()[:BCRYPT_BYTES_MAX].decode(errors="ignore")
     try:
-        return _argon2id.verify(canonical_password(password), password_hash)
-    except UnknownHashError:
+        return _hashes.verify(text, password_hash)
+    except (UnknownHashError, ValueError):
         return False
+
+
+def is_usable_hash(password_hash: str) -> bool:
+    """Whether log-in can work with a hash that another program made: argon2 or bcrypt, of a bearable cost."""
+    if found := _ARGON2.fullmatch(password_hash):
+        memory, passes, lanes = map(int, found.groups())
+        return (
+            8 * lanes <= memory <= FOREIGN_MEMORY_KIB_MAX
+            and 1 <= passes <= FOREIGN_PASSES_MAX
+            and 1 <= lanes <= FOREIGN_LANES_MAX
+        )
+    found = _BCRYPT.fullmatch(password_hash)
+    return found is not None and 4 <= int(found[1]) <= FOREIGN_ROUNDS_LOG2_MAX
+
+
+def is_our_hash(password_hash: str) -> bool:
+    """Whether a hash has the parameters that `hash_password` uses; another one is renewed at the next log-in."""
+    return password_hash.startswith(f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$")
 
 
 _NOBODYS_HASH = hash_password("")

@@ -14,7 +14,7 @@ from zerkalo.auth.model import (
     Session,
     TokenPair,
 )
-from zerkalo.auth.passwords import Passwords
+from zerkalo.auth.passwords import Passwords, is_our_hash
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
@@ -56,12 +56,16 @@ class Auth:
         if found is None:
             raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
 
+        renewed = None if is_our_hash(found.password_hash) else await self.passwords.hash(password)
+
         async def open_session(conn: Connection) -> TokenPair | None:
             await store.release_attempts(conn, tries)
             # Read again under the lock: the password may have been changed while it was compared.
             current = await store.credentials_of_user(conn, found.user_id, lock=True)
             if current is None or current.password_hash != found.password_hash:
                 return None
+            if renewed is not None:
+                await store.renew_password_hash(conn, current.user_id, renewed)
             return await self.new_session(conn, current.user_id, current.token_epoch, now=now)
 
         pair = await in_transaction(self.pool, open_session)

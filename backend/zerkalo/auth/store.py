@@ -66,6 +66,11 @@ async def user_of_claims(conn: Connection, claims: AccessClaims) -> Authenticate
         return await cursor.fetchone()
 
 
+async def renew_password_hash(conn: Connection, user_id: int, password_hash: str) -> None:
+    """Replace a hash by a better one of the same password: no session ends by it."""
+    await conn.execute("update users set password_hash = %s where id = %s", [password_hash, user_id])
+
+
 async def write_password(conn: Connection, user_id: int, password_hash: str, *, now: datetime) -> int:
     """Sets a password and returns the new epoch: every access token given before is ended."""
     sql = """

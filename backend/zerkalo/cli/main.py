@@ -35,6 +35,9 @@ COMMANDS = (
     Command("user list", "zerkalo.cli.users:list_users", "list the users"),
     Command("user make-admin", "zerkalo.cli.users:make_admin", "make a user an admin"),
     Command("import-users", "zerkalo.cli.users:import_users", "add the users of a CSV file"),
+    Command(
+        "import", "zerkalo.cli.importing:import_app", "move an existing app's people, links and points in"
+    ),
     Command("replay", "zerkalo.cli.replay:replay", "apply kept deliveries once more"),
     Command("drift", "zerkalo.cli.drift:drift", "compare the database with YCLIENTS, line by line"),
     Command("backup", "zerkalo.cli.backup:backup", "write the whole database to a file"),

@@ -1,0 +1,159 @@
+"""`zerkalo import MAPPING.toml`: an existing app moves in (contract, section 10)."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+from psycopg.errors import LockNotAvailable, UniqueViolation
+
+from zerkalo.auth.passwords import is_usable_hash
+from zerkalo.cli.companies import log_warnings
+from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.progress import progress
+from zerkalo.composition import Parts, command_parts
+from zerkalo.db.backup import BackupError, backup
+from zerkalo.importing.model import Mapping, Question, Report
+from zerkalo.importing.service import ImportRefused, Read, move_in, read_source
+from zerkalo.importing.sources import MappingError, open_source, read_mapping
+
+
+async def import_app(
+    mapping: Annotated[Path, typer.Argument(metavar="MAPPING.toml", help="what to read, and how")],
+    apply: Annotated[bool, typer.Option("--apply", help="write it; without it only tell")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="tell it for machines")] = False,
+) -> None:
+    """Bring an app's people, links, codes and points to the mirror. Sync first; without --apply it only tells."""
+    try:
+        told = read_mapping(mapping)
+        with open_source(told) as source:
+            read = read_source(source, is_usable_hash=is_usable_hash)
+    except MappingError as error:
+        raise CommandFailed(str(error)) from None
+    async with command_parts() as parts:
+        log_warnings(parts.settings)
+        companies = _companies(parts, told)
+        if apply:
+            _keep_backup(parts, mapping)
+        try:
+            with progress("import", len(read.visits)) as show:
+                report = await _move_in(parts, read, told.name, companies, apply=apply, on_progress=show)
+        except ImportRefused as refused:
+            raise CommandFailed(str(refused)) from None
+        except LockNotAvailable:
+            raise CommandFailed("another import is under way; nothing was written") from None
+        except UniqueViolation:
+            raise CommandFailed(
+                "somebody registered or proved a contact meanwhile; nothing was written, run it again"
+            ) from None
+    files = _write_files(mapping, report)
+    if as_json:
+        print(json.dumps({**report.as_json(), "files": [str(file) for file in files]}, ensure_ascii=False))
+    else:
+        _tell(report, files)
+    if not report.may_apply:
+        raise CommandFailed("as it is, nothing may be applied: mend the lines of the refused people")
+
+
+async def _move_in(
+    parts: Parts,
+    read: Read,
+    name: str,
+    companies: Sequence[int],
+    *,
+    apply: bool,
+    on_progress: Callable[[int], None],
+) -> Report:
+    return await move_in(
+        parts.pool,
+        read,
+        source=name,
+        company_ids=companies,
+        policy=parts.policy,
+        now=parts.clock(),
+        apply=apply,
+        on_progress=on_progress,
+    )
+
+
+def _companies(parts: Parts, told: Mapping) -> tuple[int, ...]:
+    ours = parts.settings.yclients_company_ids
+    if told.company_id is None:
+        return ours
+    if told.company_id not in ours:
+        raise CommandFailed(
+            f"[visits] company_id: {told.company_id} is not among YCLIENTS_COMPANY_ID ({', '.join(map(str, ours))})"
+        )
+    return (told.company_id,)
+
+
+def _keep_backup(parts: Parts, mapping: Path) -> None:
+    stamp = parts.clock().strftime("%Y%m%d-%H%M%S")
+    file = mapping.with_name(f"{mapping.stem}-before-{stamp}.backup")
+    try:
+        backup(parts.dsn, file)
+    except (BackupError, psycopg.Error) as error:
+        raise CommandFailed(f"no backup could be written first, so nothing was imported: {error}") from None
+    print(f"Копия перед переносом: {file} (вернуть: zerkalo restore {file} --force)", file=sys.stderr)
+
+
+def _write_files(mapping: Path, report: Report) -> list[Path]:
+    """Write the lines that need a person, a file a kind; a kind without lines has no file."""
+    written: list[Path] = []
+    for kind, lines in (
+        ("refused", report.refused),
+        ("ask", report.ask),
+        ("not-in-mirror", report.not_in_mirror),
+        ("never-awarded", report.never_awarded),
+    ):
+        file = mapping.with_name(f"{mapping.stem}-{kind}.csv")
+        if lines:
+            _write_csv(file, lines)
+            written.append(file)
+        else:
+            file.unlink(missing_ok=True)
+    return written
+
+
+def _write_csv(file: Path, lines: Sequence[Question]) -> None:
+    with file.open("w", encoding="utf-8-sig", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["ref", "person", "why"])
+        writer.writerows(map(_quoted, ([one.ref, one.person, one.why] for one in lines)))
+
+
+def _quoted(values: Sequence[str]) -> list[str]:
+    """A spreadsheet takes a cell that begins so for a formula."""
+    return [f"'{value}" if value[:1] in ("=", "+", "-", "@") else value for value in values]
+
+
+def _tell(report: Report, files: Sequence[Path]) -> None:
+    print(
+        f"Люди: прочитано {report.people_read}, новых {report.people_new}, известных {report.people_known},"
+        f" отклонено {len(report.refused)}"
+    )
+    print(
+        f"Визиты: прочитано {report.visits_read}, по номеру записи {report.visits_by_record},"
+        f" по контакту {report.visits_by_contact}, спросить {len(report.ask)},"
+        f" нет в YCLIENTS {len(report.not_in_mirror)}"
+    )
+    print(
+        f"Баллы: до {report.points_before}, после {report.points_after},"
+        f" разница {report.points_after - report.points_before};"
+        f" за визиты {report.points_by_visit}, начальный остаток {report.points_opening}"
+    )
+    if report.never_awarded:
+        print(f"Баллы без визита (войдут в начальный остаток): {len(report.never_awarded)} строк")
+    if report.hours_off:
+        print(
+            f"Все моменты источника сдвинуты на {report.hours_off:+} ч: похоже на часы салона, назовите столбец wall_time"
+        )
+    if report.unknown_columns:
+        print(f"Столбцы, которые не читаются: {', '.join(report.unknown_columns)}")
+    for file in files:
+        print(f"Посмотреть: {file}")
+    print("Записано." if report.applied else "Ничего не записано. Записать: добавьте --apply")
