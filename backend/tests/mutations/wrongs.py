@@ -84,10 +84,11 @@ WRONGS = (
             ),
             Edit(
                 "zerkalo/webhook/committer.py",
-                "        answers = [answer for _, answer in batch]\n",
-                "        answers = [answer for _, answer in batch]\n"
-                "        for answer in answers:\n"
-                "            answer.set_result(Outcome(OutcomeStatus.APPLIED))\n",
+                "        self._watch(batch[0])\n        try:\n",
+                "        self._watch(batch[0])\n"
+                "        for one in batch:\n"
+                "            one.answer.set_result(Outcome(OutcomeStatus.APPLIED))\n"
+                "        try:\n",
             ),
         ),
         ("tests/unit/webhook/test_committer.py",),

@@ -69,5 +69,6 @@ class Tally:
             if code == _NOT_STORED:
                 log.error("webhook not stored: the database does not answer", count=count)
             elif code not in _OUTCOMES:
+                # For example "webhook refused: wrong token": the runbook quotes it.
                 event = f"webhook refused: {code.replace('_', ' ')}"
                 log.warning(event, count=count)

@@ -7,8 +7,8 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from zerkalo.auth.passwords import hash_password, is_our_hash, is_usable_hash, verify_password
 
 PASSWORD = "пароль Анны"
-BCRYPT = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-ARGON2 = Argon2Hasher(time_cost=2, memory_cost=1024, parallelism=2).hash(PASSWORD)
+BCRYPT = bcrypt.hashpw(PASSWORD.encode(), b"$2b$04$ABCDEFGHIJKLMNOPQRSTUu").decode()
+ARGON2 = Argon2Hasher(time_cost=2, memory_cost=1024, parallelism=2).hash(PASSWORD, salt=b"sixteen bytes...")
 
 
 @pytest.mark.parametrize(
