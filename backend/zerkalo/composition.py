@@ -39,6 +39,8 @@ from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, Vend
 from zerkalo.yclients.limiter import DatabaseLimiter
 
 POOL_SIZE = 10
+BATCHES_AT_ONCE = 4
+"""Of the webhook's committer, syncs and refetches: each has a connection that nobody else takes."""
 OWN_DATABASE_SECONDS_MAX = 10.0
 """How long the start of a server or a worker waits for a database of one's own that does not answer yet."""
 
@@ -84,11 +86,12 @@ async def assembled(
     """Yields the parts on a migrated database; closes them at the end. `name` shows in the database's list of sessions."""
     async with (
         open_pool(dsn, max_size=POOL_SIZE, name=name) as pool,
+        open_pool(dsn, max_size=BATCHES_AT_ONCE, name=f"{name} batches", is_tried=False) as batch_pool,
         open_bells(pool) as bells,
         _client(settings, pool) as client,
     ):
         policy = await _policy(settings, pool, clock)
-        applier = Applier(pool, clock=clock, policy=policy, ring=bells.refetch)
+        applier = Applier(pool, clock=clock, policy=policy, ring=bells.refetch, batch_pool=batch_pool)
         sync = SyncContext(
             pool=pool,
             clock=clock,

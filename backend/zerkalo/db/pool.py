@@ -25,12 +25,14 @@ async def open_pool(
     max_size: int = 10,
     name: str,
     wait_seconds: float = WAIT_SECONDS_MAX,
+    is_tried: bool = True,
 ) -> AsyncIterator[Pool]:
     """Yields an open pool whose connections answer: autocommit, time zone UTC, shown to the server as `zerkalo <name>`.
 
     Raises `psycopg_pool.PoolTimeout` when no connection can be had within `wait_seconds` (a float of seconds),
     at the start and at every later `pool.connection()`. Each connection is tried before it is handed out, so
-    that a restart of PostgreSQL costs nobody a request. Closes every connection at the end.
+    that a restart of PostgreSQL costs nobody a request; not where `is_tried` is False: then that is for the caller to
+    see to, as `transaction.in_pipeline` does. Closes every connection at the end.
     """
     pool: Pool = AsyncConnectionPool(
         dsn,
@@ -43,7 +45,7 @@ async def open_pool(
         timeout=wait_seconds,
         name=name,
         configure=_configure,
-        check=AsyncConnectionPool.check_connection,
+        check=AsyncConnectionPool.check_connection if is_tried else None,
         open=False,
     )
     try:

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from psycopg import Error, InterfaceError, OperationalError
 from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg_pool import PoolTimeout
 
 from zerkalo.db.pool import Connection, Pool
 
@@ -19,6 +21,23 @@ IDLE_TIMEOUT_SECONDS = 60.0
 """A transaction that asks nothing for this long is ended by the server: its owner hangs, its locks must not."""
 
 T = TypeVar("T")
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
+
+
+# Plans are made once a statement and kept: made anew for every batch they cost more than what they find. What is
+# answered as stored must be on the disk, whatever the server's own default.
+_PIPELINE_SETTINGS = f"""
+    select set_config('statement_timeout', '{_milliseconds(STATEMENT_TIMEOUT_SECONDS)}', true),
+        set_config('lock_timeout', '{_milliseconds(LOCK_TIMEOUT_SECONDS)}', true),
+        set_config('idle_in_transaction_session_timeout', '{_milliseconds(IDLE_TIMEOUT_SECONDS)}', true),
+        set_config('plan_cache_mode', 'force_generic_plan', true), set_config('synchronous_commit', 'on', true)
+""".encode()
+CONNECTION_DEAD = (OperationalError, InterfaceError)
+_DEATHS = frozenset({None, "57P01", "57P02", "57P03"})
+"""What PostgreSQL says when it ends or has ended a session (None: it says nothing)."""
 
 
 @asynccontextmanager
@@ -76,5 +95,41 @@ async def in_transaction(
     raise AssertionError("the last attempt either returns or raises")
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
+async def in_pipeline(
+    pool: Pool,
+    fn: Callable[[Connection], Awaitable[T]],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    jitter: Callable[[], float] = random.random,
+) -> T:
+    """`in_transaction` with as few ways to the server and back as `fn` asks questions.
+
+    Statements go out together when an answer is read: the beginning with the first question, the commit with the last
+    writes. So nothing that `fn` calls may look at a `rowcount`, or open a pipeline of its own, which would wait once
+    more. The pool need not try a connection before it is used: where one turns out dead before the commit was sent,
+    all is done again on another. The bounds are those of `in_transaction`.
+    """
+    for attempt in range(1, ATTEMPTS_MAX + 1):
+        is_sent = False
+        try:
+            async with pool.connection() as conn, conn.pipeline():
+                await conn.execute("begin")
+                await conn.execute(_PIPELINE_SETTINGS)
+                result = await fn(conn)
+                is_sent = True
+                await conn.execute("commit")
+        except (DeadlockDetected, SerializationFailure):
+            if attempt == ATTEMPTS_MAX:
+                raise
+            await sleep(RETRY_PAUSE_SECONDS * 2**attempt * jitter())
+        except CONNECTION_DEAD as error:
+            if is_sent or attempt == ATTEMPTS_MAX or not _is_dead(error):
+                raise
+            await pool.check()
+        else:
+            return result
+    raise AssertionError("the last attempt either returns or raises")
+
+
+def _is_dead(error: Error) -> bool:
+    return error.sqlstate in _DEATHS and not isinstance(error, PoolTimeout)

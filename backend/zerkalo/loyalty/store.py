@@ -81,6 +81,7 @@ APPEND = """
         user_id bigint, booking_id bigint, amount bigint, kind text, reason text, percent numeric, start_date date,
         entry_key text, created_by bigint, balance_after bigint)
     on conflict (entry_key) do nothing
+    returning id
 """
 
 
@@ -89,7 +90,7 @@ async def append(conn: Connection, drafts: Sequence[EntryDraft], now: datetime) 
     if not drafts:
         return 0
     cursor = await conn.execute(APPEND, {"drafts": _json(drafts), "now": now})
-    return cursor.rowcount
+    return len(await cursor.fetchall())
 
 
 async def lock_users(conn: Connection, user_ids: Iterable[int]) -> frozenset[int]:

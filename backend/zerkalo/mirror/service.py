@@ -11,7 +11,7 @@ import structlog
 
 from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection, Pool
-from zerkalo.db.transaction import in_transaction, transaction
+from zerkalo.db.transaction import in_pipeline, in_transaction, transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import OWN_FAULT
 from zerkalo.loyalty.model import LoyaltyPolicy
@@ -46,8 +46,18 @@ async def _silence(company_id: int) -> None:
 class Applier:
     """Takes showings of bookings in, whichever door they come through. One for a process; safe for concurrent use."""
 
-    def __init__(self, pool: Pool, *, clock: Clock, policy: LoyaltyPolicy, ring: Ring = _silence) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        clock: Clock,
+        policy: LoyaltyPolicy,
+        ring: Ring = _silence,
+        batch_pool: Pool | None = None,
+    ) -> None:
+        """`batch_pool`: connections of its own for batches, which need not be tried before use; None: those of `pool`."""
         self._pool = pool
+        self._batch_pool = batch_pool or pool
         self._clock = clock
         self._policy = policy
         self._ring = ring
@@ -93,7 +103,7 @@ class Applier:
     async def _take(self, items: Sequence[Item]) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
         try:
-            return await in_transaction(self._pool, partial(self._take_batch, items=items))
+            return await in_pipeline(self._batch_pool, partial(self._take_batch, items=items))
         except (*REFUSED, *STUMBLED) as error:
             if len(items) == 1:
                 return await self._quarantine(items[0], error)
