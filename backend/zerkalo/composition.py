@@ -25,7 +25,6 @@ from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import move_ledger, policy_of, settler_of, since_switched_on
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.mirror_now import mirror_now
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import REMATCH_BATCH, Applier
 from zerkalo.outbox.clients import senders_of
@@ -91,7 +90,14 @@ async def assembled(
         _client(settings, pool) as client,
     ):
         policy = await _policy(settings, pool, clock)
-        applier = Applier(pool, clock=clock, policy=policy, ring=bells.refetch, batch_pool=batch_pool)
+        applier = Applier(
+            pool,
+            clock=clock,
+            policy=policy,
+            ring=bells.refetch,
+            batch_pool=batch_pool,
+            order_clock=None if clock is utc_now else clock,
+        )
         sync = SyncContext(
             pool=pool,
             clock=clock,
@@ -122,18 +128,24 @@ async def assembled(
             sync=sync,
             refetcher=refetcher,
             runs=Runs(sync, refetcher),
-            booking_form=booking_form(settings, sync, client, bells, key),
+            booking_form=booking_form(settings, sync, client, refetcher, bells, key),
             is_demo=is_demo,
         )
 
 
 def booking_form(
-    settings: Settings, sync: SyncContext, client: YclientsClient, bells: Bells, key: str
+    settings: Settings,
+    sync: SyncContext,
+    client: YclientsClient,
+    refetcher: Refetcher,
+    bells: Bells,
+    key: str,
 ) -> BookingForm:
     """The form, whose bookings the mirror follows at once."""
 
     async def follow(company_id: int, record_id: int) -> None:
-        await mirror_now(sync, client, company_id, record_id, ring=bells.refetch)
+        if not await refetcher.read_now(company_id, record_id):
+            await bells.refetch(company_id)
 
     return booking_form_of(
         sync.pool,

@@ -95,7 +95,9 @@ class Process:
             rng=self._rng.random,
         )
         self.policy = policy_of(world.settings_now)
-        self.applier = Applier(pool, clock=world.clock, policy=self.policy, ring=bells.refetch)
+        self.applier = Applier(
+            pool, clock=world.clock, order_clock=world.clock, policy=self.policy, ring=bells.refetch
+        )
         self.context = SyncContext(
             pool=pool,
             clock=world.clock,

@@ -20,7 +20,6 @@ from zerkalo.auth.model import TokenPair
 from zerkalo.auth.passwords import hash_password
 from zerkalo.auth.service import Auth
 from zerkalo.main import Runtime, running_app, server_of
-from zerkalo.mirror.mirror_now import mirror_now
 from zerkalo.settings import Settings, load_settings
 from zerkalo.web.api import App
 
@@ -92,9 +91,7 @@ class Application:
 
     async def mirror(self, record_id: int, company_id: int = COMPANY_ID) -> None:
         """Reads one record from the emulator into the mirror, as is done after a booking of ours."""
-        assert await mirror_now(
-            self.runtime.sync, self.runtime.client, company_id, record_id, ring=self.runtime.bells.refetch
-        )
+        assert await self.runtime.refetcher.read_now(company_id, record_id)
 
     async def as_user(self, user_id: int, **options: Any) -> httpx2.AsyncClient:
         """A caller signed in as an existing user."""

@@ -18,7 +18,6 @@ from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.booking_form.model import Asker, FormLimits
 from zerkalo.bookings import routes as bookings
 from zerkalo.db.pool import Pool
-from zerkalo.mirror.mirror_now import mirror_now
 from zerkalo.settings import Settings
 
 SERVICE = 3001
@@ -111,7 +110,8 @@ async def open_form(
             rung.append(company_id)
 
         async def follow(company_id: int, record_id: int) -> None:
-            await mirror_now(salon.context, salon.client, company_id, record_id, ring=ring)
+            if not await salon.refetcher.read_now(company_id, record_id):
+                await ring(company_id)
 
         form = booking_form_of(
             pool,

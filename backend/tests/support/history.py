@@ -12,6 +12,7 @@ from tests.support.mirrors import Mirror
 from tests.support.vendor import PARTS, State, answer, page_item, webhook
 from zerkalo.mirror.model import Observation
 
+A_YEAR = 365 * 86_400
 QUESTIONS_MAX = 4
 """So many questions must settle a record that does not change any more."""
 
@@ -26,9 +27,18 @@ class Step:
 
 
 def states(
-    min_size: int = 1, max_size: int = 6, *, blocks: bool = True, purges: bool = True, ties: bool = True
+    min_size: int = 1,
+    max_size: int = 6,
+    *,
+    blocks: bool = True,
+    purges: bool = True,
+    ties: bool = True,
+    clocks: bool = False,
 ) -> st.SearchStrategy[list[State]]:
-    """Histories in the order in which they happened, several states in one second (`ties`)."""
+    """Histories in the order in which they happened, several states in one second (`ties`).
+
+    `clocks`: the vendor's clock goes wrong now and then.
+    """
     titles = st.sampled_from(["Стрижка", "Укладка"])
     phones = st.sampled_from(["+79990000001", "+79990000002", "+79990000003"])
     emails = st.sampled_from(["first@salon.test", "second@salon.test"])
@@ -44,6 +54,7 @@ def states(
         phone=st.one_of(phones, st.none()) if blocks else phones,
         email=st.one_of(st.none(), emails) if blocks else emails,
         staff=st.sampled_from(["Анна", "Ольга"]),
+        skew=st.sampled_from([0, 0, -3600, 120, A_YEAR] if clocks else [0]),
         comment=st.sampled_from(["", "Код клиента: CODE0001", "код клиента CODE0002", "позвонить"]),
     )
     return st.lists(one, min_size=min_size, max_size=max_size).map(_in_time)
@@ -113,9 +124,9 @@ class Player:
 
     async def _ask_now(self) -> None:
         generation = await self.mirror.wants()
-        row = await self.mirror.row()
-        told = answer(self.truth, revision=row.revision if row else None, deleted_is_404=self.deleted_is_404)
-        await self.mirror.apply([told])
+        for confirmed in (False, True):  # as the single read does where it contradicts a newer change time
+            told = answer(self.truth, deleted_is_404=self.deleted_is_404, confirmed=confirmed)
+            await self.mirror.apply([told])
         if generation is not None:
             await self.mirror.settle(generation)
 
@@ -144,9 +155,8 @@ class Player:
                 await self._flush()
 
     async def _ask(self) -> None:
-        """Remember the row's revision, send the question: the answer shows the vendor as it is now."""
-        row = await self.mirror.row()
-        told = answer(self.truth, revision=row.revision if row else None, deleted_is_404=self.deleted_is_404)
+        """Send the question: the answer shows the vendor as it is now."""
+        told = answer(self.truth, deleted_is_404=self.deleted_is_404)
         self._asked.append((await self.mirror.wants() or 0, told))
 
     async def _answer(self, pick: int) -> None:

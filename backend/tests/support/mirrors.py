@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
-from tests.support.vendor import COMPANY_ID, EPOCH, RECORD_ID
+from tests.support.vendor import COMPANY_ID, EPOCH, RECORD_ID, next_number
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Row
 from zerkalo.db.pool import Pool
@@ -56,6 +56,8 @@ class PureMirror:
         booking = batch._Booking(before=self._row, row=self._row)
         work = batch._Work(
             now=self._now,
+            order_now=self._now,
+            number=next_number(),
             zones={COMPANY_ID: self._zone},
             bookings={KEY: booking},
             outcomes=[],
@@ -98,6 +100,8 @@ class StoredMirror:
         self._applier = applier
 
     async def apply(self, observations: Sequence[Observation]) -> None:
+        async with self._pool.connection() as conn:
+            await conn.execute("select setval('observations', %s)", [next_number()])
         await self._applier.apply(observations)
 
     async def row(self) -> Row | None:

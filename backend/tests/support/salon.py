@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 from psycopg.rows import dict_row
 
-from tests.support.vendor import COMPANY_ID
+from tests.support.vendor import COMPANY_ID, next_number
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.service import Applier
@@ -42,6 +42,8 @@ class Salon:
         """Call the webhook; bytes go as they are. `token` only where the server has a secret."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         token = token if self.secret else None
+        async with self.pool.connection() as conn:  # later than every read that a test has made up before
+            await conn.execute("select setval('observations', %s)", [next_number()])
         path = "/api/v1/yclients/webhook" + (f"/{token}" if token and in_path else "")
         params = {"token": token} if token and not in_path else {}
         return await self.client.post(path, params=params, content=content)
@@ -83,7 +85,7 @@ async def salon(
     async def ring(company_id: int) -> None:
         rung.append(company_id)
 
-    applier = Applier(pool, clock=lambda: NOW, policy=policy, ring=ring)
+    applier = Applier(pool, clock=lambda: NOW, order_clock=lambda: NOW, policy=policy, ring=ring)
     async with Committer(applier.take) as committer:
         tally = Tally()
         webhook = Webhook(

@@ -46,6 +46,6 @@ def snapshot(second: int | None = 5, **changes: Any) -> Snapshot:
 
 def row(second: int | None = 5, *, source: Source = Source.WEBHOOK, revision: int = 3, **changes: Any) -> Row:
     """The row that such a showing leaves where there was none, as it is read back."""
-    decision = decide(None, Showing(source, snapshot(second, **changes)), now=NOW)
+    decision = decide(None, Showing(source, snapshot(second, **changes), 0), now=NOW)
     assert isinstance(decision, Insert), decision
     return replace(decision.row, id=1, revision=revision)

@@ -105,7 +105,7 @@ async def open_salon(
     clock = TurnedClock()
     settings = settings or EmulatorSettings(rate_limit=False)
     emulator = new_demo_emulator(settings, seed=7, clock=clock, sleep=clock.sleep)
-    applier = Applier(pool, clock=clock, policy=NO_BONUSES)
+    applier = Applier(pool, clock=clock, policy=NO_BONUSES, order_clock=clock)
     client = YclientsClient(
         "http://yclients/api/v1",
         settings.partner_token,

@@ -6,6 +6,7 @@ Knows nothing of the rules it is used to judge: what a mirror should hold in the
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 
 from zerkalo.bookings.model import CancelReason, Row, Source, Status
@@ -38,10 +39,12 @@ class State:
     email: str | None = None
     staff: str = "Анна"
     comment: str = ""
+    skew: int = 0
+    """Seconds by which the vendor's clock was wrong when it changed."""
 
     @property
     def version(self) -> datetime:
-        return EPOCH + timedelta(seconds=self.second)
+        return EPOCH + timedelta(seconds=self.second + self.skew)
 
     @property
     def is_gone(self) -> bool:
@@ -161,12 +164,20 @@ def webhook(
     )
 
 
+_numbers = count(10**12)
+
+
+def next_number() -> int:
+    """The number of an observation made now: higher than all before, and than those of calls in a fresh database."""
+    return next(_numbers)
+
+
 def page_item(state: State, **changes: Any) -> Observation | None:
     """The record on a page of a list with deleted ones; None where that does not show it."""
     if state.purged:
         return None
     record = parse_record(json.dumps(state.record() | changes).encode(), COMPANY_ID)
-    return Observation(Source.PAGE, COMPANY_ID, record.record_id, record=record)
+    return Observation(Source.PAGE, COMPANY_ID, record.record_id, record=record, number=next_number())
 
 
 def page(state: State) -> Observation:
@@ -176,12 +187,18 @@ def page(state: State) -> Observation:
     return shown
 
 
-def answer(state: State, *, revision: int | None, deleted_is_404: bool) -> Observation:
-    """The answer to asking for this very record, the row's revision remembered before."""
+def answer(state: State, *, deleted_is_404: bool, confirmed: bool = False) -> Observation:
+    """The answer to asking for this very record now."""
     gone = state.purged or (state.deleted and deleted_is_404)
     record = None if gone else parse_record(json.dumps(state.record()).encode(), COMPANY_ID)
     return Observation(
-        Source.REFETCH, COMPANY_ID, RECORD_ID, record=record, gone=gone, remembered_revision=revision
+        Source.REFETCH,
+        COMPANY_ID,
+        RECORD_ID,
+        record=record,
+        gone=gone,
+        number=next_number(),
+        confirmed=confirmed,
     )
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """One that is not cancelled yet. `revision`: the booking's before YCLIENTS was asked."""
+    """One that is not cancelled yet. `observation`: the number of the asking."""
 
     record_id: int
-    revision: int
+    observation: int
     is_accepted: bool
     """A person said that these are gone."""
 

@@ -13,28 +13,28 @@ COUNTED = timedelta(days=1)
 
 
 async def note(
-    conn: Connection, company_id: int, record_id: int, *, revision: int | None, now: datetime
+    conn: Connection, company_id: int, record_id: int, *, observation: int, now: datetime
 ) -> bool:
     """Note that YCLIENTS does not know the record; returns False where no booking of ours could be cancelled for it."""
     sql = """
-        insert into absences as a (company_id, record_id, revision, noted_at)
-        select company_id, yclients_record_id, %(revision)s, %(now)s from bookings
+        insert into absences as a (company_id, record_id, observation, noted_at)
+        select company_id, yclients_record_id, %(observation)s, %(now)s from bookings
         where company_id = %(company_id)s and yclients_record_id = %(record_id)s
             and cancel_reason is distinct from 'deleted'
         on conflict (company_id, record_id) do update
-            set revision = excluded.revision,
+            set observation = excluded.observation,
                 noted_at = case when a.applied_at is null then a.noted_at else excluded.noted_at end,
                 accepted_at = case when a.applied_at is null then a.accepted_at end,
                 applied_at = null
     """
-    values = {"company_id": company_id, "record_id": record_id, "revision": revision or 0, "now": now}
+    values = {"company_id": company_id, "record_id": record_id, "observation": observation, "now": now}
     return (await conn.execute(sql, values)).rowcount == 1
 
 
 async def waiting(conn: Connection, company_id: int) -> list[Absence]:
     """The company's absent records that are not cancelled yet, by id."""
     sql = """
-        select record_id, revision, accepted_at is not null as is_accepted from absences
+        select record_id, observation, accepted_at is not null as is_accepted from absences
         where company_id = %s and applied_at is null order by record_id
     """
     async with conn.cursor(row_factory=class_row(Absence)) as cursor:

@@ -30,6 +30,7 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
     """The row as it is after `snapshot`: what that did not tell is kept. Links and revision stay as they are."""
     status, reason = _status_of(row, snapshot)
     match_email, match_phone10 = _contacts(row, snapshot)
+    when, is_ours = cancelled_at(row, status, snapshot.version, now)
     merged = replace(
         row,
         service_name=told(snapshot.service_name, row.service_name),
@@ -39,7 +40,8 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
         appointment_local=told(snapshot.starts_local, row.appointment_local),
         status=status,
         cancel_reason=reason,
-        cancelled_at=cancelled_at(row, status, snapshot.version or now),
+        cancelled_at=when,
+        cancelled_at_ours=is_ours,
         phone=told(snapshot.phone, row.phone),
         staff_name=told(snapshot.staff_name, row.staff_name),
         comment=told(snapshot.comment, row.comment),
@@ -93,6 +95,7 @@ _CONTENT = (
     "appointment_datetime",
     "status",
     "cancel_reason",
+    "cancelled_at",
     "phone",
     "staff_name",
     "comment",
@@ -129,11 +132,18 @@ def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
     return email or known_email, phone10 if phone else known_phone10
 
 
-def cancelled_at(row: Row, status: Status, changed_at: datetime | None) -> datetime | None:
-    """When a row that is to have `status` was cancelled: the first time that it was seen so since it last was not."""
+def cancelled_at(
+    row: Row, status: Status, version: datetime | None, now: datetime | None
+) -> tuple[datetime | None, bool]:
+    """When a row that is to have `status` was cancelled, and whether that is our own time, for want of the vendor's.
+
+    The change time (`version`) of the first snapshot that showed it so since it last was not; the vendor's replaces ours.
+    """
     if status is not Status.CANCELLED:
-        return None
-    return row.cancelled_at if row.status is Status.CANCELLED and row.cancelled_at else changed_at
+        return None, False
+    if row.status is Status.CANCELLED and row.cancelled_at and not (row.cancelled_at_ours and version):
+        return row.cancelled_at, row.cancelled_at_ours
+    return version or now, version is None
 
 
 def _newest(first: datetime | None, second: datetime | None) -> datetime | None:

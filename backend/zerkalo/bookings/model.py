@@ -45,9 +45,9 @@ class Source(StrEnum):
     WEBHOOK = "webhook"
     """A call with the secret."""
     PAGE = "page"
-    """An item of a list read from the API: believed, complete, but as old as its page."""
+    """An item of a list read from the API: complete."""
     REFETCH = "refetch"
-    """The record itself, read from the API after its row's revision was remembered: the last word."""
+    """The record itself, read from the API."""
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
@@ -100,12 +100,14 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     status: Status = Status.PENDING
     cancel_reason: CancelReason | None = None
     cancelled_at: datetime | None = None
+    cancelled_at_ours: bool = False
     phone: str | None = None
     staff_name: str | None = None
     user_code: str | None = None
     comment: str = ""
     absent: bool = False
     vendor_changed_at: datetime | None = None
+    observation: int = 0
     revision: int = 0
     match_email: str | None = None
     match_phone10: str | None = None

@@ -1,11 +1,12 @@
-"""What a showing of a booking does to its row: (row, showing) -> decision. Pure.
+"""What a snapshot of a booking does to its row: (row, showing) -> decision. Pure.
 
-The version is the vendor's change time, one second fine; our arrival time never orders anything. What the decisions
-promise together: any order and repetition of showings, followed by an API read, ends in the same row.
+What was told (webhooks) is ordered by the vendor's change time, one second fine. What was read from the API later than
+the row was written is the truth. *Later* goes by the numbers of one sequence, no clock. What the decisions promise
+together: any order, repetition and loss, with whatever clocks, followed by one sync, ends in the same row.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -13,20 +14,26 @@ from msgspec.structs import replace
 from zerkalo.bookings.merge_rules import cancelled_at, content_differences, learn_codes, merge, told
 from zerkalo.bookings.model import CancelReason, Row, Snapshot, Source, Status
 
+AHEAD_MAX = timedelta(minutes=5)
+"""A change time that lies further ahead of our clock orders nothing: a clock is wrong, or somebody made it up."""
+CONTRADICTION = "older than the change time that we have"
+"""Why a read that contradicts the row is not believed before it has been read once more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    """One showing, with what is known of how it was obtained.
+    """One snapshot, with how it was obtained.
 
-    `snapshot` is None for a bare event and for a 404 (`gone`). `remembered_revision` is the row's revision before an
-    API read of this one record was sent (None: there was no row then); only meaningful for `Source.REFETCH`.
+    `snapshot` is None for a bare event and for a 404 (`gone`). `number` is of the sequence of observations: of the
+    request, taken before it was sent, or of the call. `confirmed`: a second read some seconds later said the same.
     """
 
     source: Source
     snapshot: Snapshot | None
+    number: int
     is_delete: bool = False
     gone: bool = False
-    remembered_revision: int | None = None
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,28 +93,44 @@ Decision = Insert | Update | Stale | Unchanged | Refetch | Ignore | Quarantine
 
 
 def decide(row: Row | None, showing: Showing, *, now: datetime) -> Decision:
-    """Say what `showing` does to `row` (None: we have none). `now` (aware UTC) is used only where no version tells when."""
+    """Say what `showing` does to `row` (None: we have none).
+
+    `now` (aware UTC) tells which change times can't be true, and when something was cancelled where no version does.
+    """
     if showing.gone:
         return _decide_gone(row, showing, now)
-    if showing.snapshot is None or (showing.snapshot.version is None and showing.source is Source.WEBHOOK):
-        return _decide_bare(row, showing, now)
-    if showing.is_delete and showing.snapshot.deleted is False:
-        reason = "a deletion of a record that says that it is not deleted"
-        return _ask(reason, row, showing.snapshot) if row is not None else Refetch(reason)
+    if showing.source is Source.WEBHOOK:
+        return _decide_told(row, showing, now)
+    assert showing.snapshot is not None, "a read shows the record, or that it is gone"
     if row is None:
         return _decide_new(showing.snapshot, showing.source, now)
-    if row.absent:
-        return _decide_revival(row, showing, showing.snapshot, now)
-    return _decide_by_version(row, showing, showing.snapshot, now)
+    if showing.number > row.observation:
+        return _decide_read(row, showing, showing.snapshot, now)
+    return _decide_by_version(row, showing.snapshot, now)
 
 
 def _decide_gone(row: Row | None, showing: Showing, now: datetime) -> Decision:
     if row is None:
         return Ignore("YCLIENTS does not know it")
-    if row.revision != showing.remembered_revision:
+    if showing.number <= row.observation:
         return Refetch("the row changed while YCLIENTS was asked")
-    # Also where the row is deleted already: a late showing of its life must not pass for a restoration.
+    # Also where the row is deleted already: a late snapshot of its life must not pass for a restoration.
     return Unchanged() if row.absent else Update(_tombstone(row, now))
+
+
+def _decide_told(row: Row | None, showing: Showing, now: datetime) -> Decision:
+    """A call: ordered by the vendor's change time, where it tells one that can be true."""
+    snapshot = showing.snapshot
+    if snapshot is None or snapshot.version is None:
+        return _decide_bare(row, showing, now)
+    if _is_ahead(snapshot.version, now):
+        return Refetch("its change time lies in the future")
+    if showing.is_delete and snapshot.deleted is False:
+        reason = "a deletion of a record that says that it is not deleted"
+        return _ask(reason, row, snapshot) if row is not None else Refetch(reason)
+    if row is None:
+        return _decide_new(snapshot, showing.source, now)
+    return _decide_by_version(row, snapshot, now, told=True)
 
 
 def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
@@ -134,44 +157,65 @@ def _decide_new(snapshot: Snapshot, source: Source, now: datetime) -> Decision:
     return Insert(merge(_blank(snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
 
 
-def _decide_revival(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
-    """The row was cancelled by a bare deletion or a 404: only asking for this very record brings it back."""
-    if showing.source is not Source.WEBHOOK and snapshot.deleted is True:
-        return _decide_by_version(row, showing, snapshot, now)
-    if showing.source is Source.REFETCH and showing.remembered_revision == row.revision:
+def _decide_read(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
+    """Read from the API later than the row was written: the truth, whatever the times say."""
+    if row.absent and snapshot.deleted is not True and showing.source is Source.PAGE:
+        return _ask(_REVIVAL, row, snapshot)
+    is_same = snapshot.version in (None, row.vendor_changed_at) and not content_differences(row, snapshot)
+    if is_same and not (row.absent and snapshot.deleted is not True):
+        return _unchanged(row, snapshot)
+    if not _contradicts(row, snapshot, now) or showing.confirmed:
         return Update(merge(row, snapshot, now=now))
-    return _ask("deleted here: only an API read of the record revives it", row, snapshot)
+    if snapshot.deleted is True:
+        # Asking for a deleted record may be answered 404, which tells no content: so the list's is taken, and checked.
+        return Update(
+            merge(row, snapshot, now=now), refetch="deleted, and older than the change time that we have"
+        )
+    return _ask(CONTRADICTION, row, snapshot)
 
 
-def _decide_by_version(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
-    if snapshot.version is not None and row.vendor_changed_at is not None:
-        if snapshot.version < row.vendor_changed_at:
-            return Stale(_learned(row, snapshot))
-        if snapshot.version > row.vendor_changed_at:
-            return Update(merge(row, snapshot, now=now), refetch=_incomplete(snapshot))
-    elif snapshot.version is not None:
-        return Update(merge(row, snapshot, now=now), refetch=_incomplete(snapshot))
-    if not content_differences(row, snapshot):
-        if showing.source is Source.WEBHOOK and _incomplete(snapshot):
-            return _ask("the same change time, with keys missing", row, snapshot)
-        learned = _learned(row, snapshot)
-        return Stale(learned) if learned else Unchanged()
-    if showing.source is Source.REFETCH and showing.remembered_revision == row.revision:
-        return Update(merge(row, snapshot, now=now))
-    if showing.source is Source.PAGE and snapshot.deleted is True:
-        return _decide_same_second_deletion(row, snapshot, now)
-    return _ask("the same change time with other content", row, snapshot)
-
-
-def _decide_same_second_deletion(row: Row, snapshot: Snapshot, now: datetime) -> Decision:
-    """A list shows the record deleted, in the second that we have, with other content.
-
-    Asking for a deleted record may be answered 404, which tells no content; so the list's is taken.
-    """
-    agreed = row.cancel_reason is CancelReason.DELETED
-    return Update(
-        merge(row, snapshot, now=now), refetch=None if agreed else "the same change time with other content"
+def _contradicts(row: Row, snapshot: Snapshot, now: datetime) -> bool:
+    """Whether the row has a newer change time, and one that can be true."""
+    known = row.vendor_changed_at
+    return (
+        snapshot.version is not None
+        and known is not None
+        and snapshot.version < known
+        and not _is_ahead(known, now)
     )
+
+
+def _decide_by_version(row: Row, snapshot: Snapshot, now: datetime, *, told: bool = False) -> Decision:
+    """Told, or read before the row was written: the vendor's change time orders it."""
+    version, known = snapshot.version, row.vendor_changed_at
+    if row.absent and snapshot.deleted is not True:
+        return _ask(_REVIVAL, row, snapshot)
+    if (version and _is_ahead(version, now)) or (known and _is_ahead(known, now)):
+        return _ask("a change time lies in the future", row, None)
+    if version is not None and known is not None and version < known:
+        return Stale(_learned(row, snapshot))
+    if version is not None and (known is None or version > known):
+        return Update(merge(row, snapshot, now=now), refetch=_incomplete(snapshot))
+    differing = content_differences(row, snapshot)
+    if differing == ("cancelled_at",):
+        return Update(merge(row, snapshot, now=now))
+    if differing:
+        return _ask("the same change time with other content", row, snapshot)
+    if told and _incomplete(snapshot):
+        return _ask("the same change time, with keys missing", row, snapshot)
+    return _unchanged(row, snapshot)
+
+
+_REVIVAL = "deleted here: only an API read of the record revives it"
+
+
+def _unchanged(row: Row, snapshot: Snapshot) -> Decision:
+    learned = _learned(row, snapshot)
+    return Stale(learned) if learned else Unchanged()
+
+
+def _is_ahead(version: datetime, now: datetime) -> bool:
+    return version > now + AHEAD_MAX
 
 
 def _ask(reason: str, row: Row, snapshot: Snapshot | None) -> Refetch:
@@ -190,11 +234,13 @@ def _blank(snapshot: Snapshot) -> Row:
 
 
 def _tombstone(row: Row, now: datetime) -> Row:
+    when, is_ours = cancelled_at(row, Status.CANCELLED, None, now)
     return replace(
         row,
         status=Status.CANCELLED,
         cancel_reason=CancelReason.DELETED,
-        cancelled_at=cancelled_at(row, Status.CANCELLED, now),
+        cancelled_at=when,
+        cancelled_at_ours=is_ours,
         absent=True,
         raw_digest=None,
     )

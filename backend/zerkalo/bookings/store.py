@@ -27,6 +27,8 @@ _TYPES: Mapping[str, str] = {
     "appointment_local": "timestamp",
     "cancelled_at": "timestamptz",
     "absent": "boolean",
+    "cancelled_at_ours": "boolean",
+    "observation": "bigint",
     "vendor_changed_at": "timestamptz",
     "match_codes": "text[]",
     "match_code_versions": "timestamptz[]",
@@ -212,15 +214,11 @@ async def keys_of_user_evidence(
     return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
 
 
-async def revisions(conn: Connection, keys: Collection[Key]) -> dict[Key, int]:
-    """The rows' revisions, to be remembered before the API is asked; a key without a row is not in the answer."""
-    sql = """
-        select b.company_id, b.yclients_record_id, b.revision
-        from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
-            on b.company_id = k.c and b.yclients_record_id = k.r
-    """
-    cursor = await conn.execute(sql, [_encoded_keys(keys)])
-    return {(company_id, record_id): revision for company_id, record_id, revision in await cursor.fetchall()}
+async def next_observation(conn: Connection) -> int:
+    """Take a number: before a request to YCLIENTS is sent, or at a webhook's receipt. A later one is higher."""
+    row = await (await conn.execute("select nextval('observations')")).fetchone()
+    assert row is not None, "a sequence has a next value"
+    return row[0]
 
 
 async def digests(conn: Connection, company_id: int, record_ids: Collection[int]) -> dict[int, str]:

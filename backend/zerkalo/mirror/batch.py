@@ -66,6 +66,10 @@ class _Work:
     """What the batch has decided so far."""
 
     now: datetime
+    order_now: datetime
+    """The database's time, against which change times are judged."""
+    number: int
+    """Of the calls in this batch, in the sequence of observations."""
     zones: Mapping[int, ZoneInfo | None]
     bookings: dict[Key, _Booking]
     outcomes: list[Outcome | None]
@@ -75,15 +79,21 @@ class _Work:
 
 
 async def take_batch(
-    conn: Connection, items: Sequence[Item], *, policy: LoyaltyPolicy, now: datetime
+    conn: Connection,
+    items: Sequence[Item],
+    *,
+    policy: LoyaltyPolicy,
+    now: datetime,
+    order_now: datetime | None = None,
 ) -> Taken:
     """Take items in and keep their deliveries, in the caller's transaction.
 
+    `order_now` judges change times; None: the database's clock.
     Writes bookings, candidates, ledger entries, refetch requests and deliveries. Raises what PostgreSQL raises; then
     nothing of the batch stands.
     """
     observed = [item.observation for item in items if item.observation is not None]
-    work = await _read(conn, observed, now, [item.verdict for item in items])
+    work = await _read(conn, observed, now, order_now, [item.verdict for item in items])
     for index, item in enumerate(items):
         if item.observation is not None:
             work.outcomes[index] = _observe(work, item.observation)
@@ -123,16 +133,20 @@ async def rematch_batch(
     await bookings.claim(conn, keys)
     rows = await bookings.rows_for_update(conn, keys)
     found = {key: _Booking(before=row, row=first(key, row)) for key, row in rows.items()}
-    work = _Work(now=now, zones={}, bookings=found, outcomes=[], relink_all=True)
+    work = _Work(now=now, order_now=now, number=0, zones={}, bookings=found, outcomes=[], relink_all=True)
     await _write(conn, work, policy)
     return sum(booking.row != booking.before for booking in found.values())
 
 
 async def _read(
-    conn: Connection, observed: Sequence[Observation], now: datetime, verdicts: Sequence[Outcome | None]
+    conn: Connection,
+    observed: Sequence[Observation],
+    now: datetime,
+    order_now: datetime | None,
+    verdicts: Sequence[Outcome | None],
 ) -> _Work:
     keys = sorted({observation.key for observation in observed})
-    work = _Work(now=now, zones={}, bookings={}, outcomes=list(verdicts))
+    work = _Work(now=now, order_now=now, number=0, zones={}, bookings={}, outcomes=list(verdicts))
     if not keys:
         return work
     # One way to the server and back for the four: a batch of a few events costs as many of these as a large one.
@@ -140,7 +154,10 @@ async def _read(
         await matching.enter(conn)
         await bookings.claim(conn, keys)
         companies = await conn.execute(_COMPANIES, [list({company_id for company_id, _ in keys})])
+        received = await conn.execute("select nextval('observations'), clock_timestamp()")
         rows = await bookings.rows_for_update(conn, keys)
+        ((work.number, database_now),) = await received.fetchall()
+        work.order_now = database_now if order_now is None else order_now
         work.zones = {company_id: zone_of(name) for company_id, name in await companies.fetchall()}
     work.bookings = {key: _Booking(before=rows.get(key), row=rows.get(key)) for key in keys}
     return work
@@ -153,19 +170,21 @@ def _observe(work: _Work, observation: Observation) -> Outcome:
     """Decide on one observation and bring the booking's state in the batch forward by it."""
     booking = work.bookings[observation.key]
     snapshot = _snapshot(work, observation)
+    number = work.number if observation.source is Source.WEBHOOK else observation.number
     showing = rules.Showing(
         source=observation.source,
         snapshot=snapshot,
         is_delete=observation.is_delete,
         gone=observation.gone,
-        remembered_revision=observation.remembered_revision,
+        number=number,
+        confirmed=observation.confirmed,
     )
-    decision = rules.decide(booking.row, showing, now=work.now)
+    decision = rules.decide(booking.row, showing, now=work.order_now)
     if snapshot is not None and snapshot.api_id:
         booking.api_id = snapshot.api_id
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision)
-    return _carry_out(work, booking, observation, decision)
+    return _carry_out(work, booking, observation, decision, number)
 
 
 def _log_unknown_attendance(
@@ -194,7 +213,9 @@ def _snapshot(work: _Work, observation: Observation) -> Snapshot | None:
 def _ask(work: _Work, observation: Observation, decision: rules.Decision) -> None:
     match decision:
         case rules.Refetch(reason) | rules.Insert(refetch=str(reason)) | rules.Update(refetch=str(reason)):
-            _want(work, Refetch(*observation.key, reason=reason))
+            # Whoever asks for a single record reads a contradiction once more without being told to.
+            if not (reason == rules.CONTRADICTION and observation.source is Source.REFETCH):
+                _want(work, Refetch(*observation.key, reason=reason))
         case _:
             pass
 
@@ -205,15 +226,21 @@ def _want(work: _Work, refetch: Refetch) -> None:
     work.refetches[key] = replace(refetch, hint=refetch.hint and (asked is None or asked.hint))
 
 
-def _carry_out(work: _Work, booking: _Booking, observation: Observation, decision: rules.Decision) -> Outcome:
+def _carry_out(
+    work: _Work, booking: _Booking, observation: Observation, decision: rules.Decision, number: int
+) -> Outcome:
     match decision:
         case rules.Insert(row):
-            booking.row = _with_digest(work, row, observation)
+            booking.row = replace(_with_digest(work, row, observation), observation=number)
             cancelled = row.status is Status.CANCELLED
             return Outcome(OutcomeStatus.APPLIED, created=True, cancelled=cancelled)
         case rules.Update(row):
             was = booking.row
-            booking.row = replace(_with_digest(work, row, observation), revision=row.revision + 1)
+            booking.row = replace(
+                _with_digest(work, row, observation),
+                revision=row.revision + 1,
+                observation=max(row.observation, number),
+            )
             cancelled = row.status is Status.CANCELLED and (was is None or was.status is not Status.CANCELLED)
             return Outcome(OutcomeStatus.APPLIED, cancelled=cancelled)
         case rules.Stale(row):

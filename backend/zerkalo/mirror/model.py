@@ -27,7 +27,8 @@ class Observation(Struct, frozen=True, gc=False):
 
     `record` is None for a bare event and where the API answered 404 (`gone`).
     `is_delete`: the envelope said `delete`.
-    `remembered_revision`: for a refetch, the row's revision before asking; None where there was no row.
+    `number`: of the sequence of observations, taken before the request was sent; a call gets its batch's.
+    `confirmed`: read a second time some seconds later, with the same bytes.
     """
 
     source: Source
@@ -36,7 +37,8 @@ class Observation(Struct, frozen=True, gc=False):
     record: Record | None = None
     is_delete: bool = False
     gone: bool = False
-    remembered_revision: int | None = None
+    number: int = 0
+    confirmed: bool = False
 
     @property
     def key(self) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""Refetch: ask YCLIENTS about single records and believe what it says."""
+"""Single reads: ask YCLIENTS about one record after the other, for what waits in `refetches`, for a run, for who waits."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from functools import partial
 
 import structlog
@@ -12,6 +12,7 @@ from zerkalo.absences.model import Absence
 from zerkalo.absences.rules import waits_for_a_person
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
+from zerkalo.bookings.rules import CONTRADICTION
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction, transaction
@@ -23,7 +24,8 @@ from zerkalo.refetches import store as refetch_store
 from zerkalo.refetches.model import Refetch
 from zerkalo.refetches.store import RETRY_SECONDS_MAX
 from zerkalo.yclients.errors import VendorError, is_of_one_record
-from zerkalo.yclients.model import UnreadableRecord
+from zerkalo.yclients.limiter import Kind
+from zerkalo.yclients.model import Record, UnreadableRecord
 
 CLAIMED_AT_ONCE = 20
 """Questions claimed together: at 0.3 s each they are answered well within their claim."""
@@ -31,6 +33,12 @@ RETRY_SECONDS_FIRST = 5.0
 """After a failure a question waits 5, 10, 20 … seconds, at most `RETRY_SECONDS_MAX`."""
 CANCELLED_AT_ONCE = 200
 """Absent bookings cancelled in one transaction."""
+
+CONFIRM_SECONDS = 3.0
+"""How long a record waits that was read with an older change time than we have, until it is read once more."""
+WAIT_SECONDS_MAX = 8.0
+"""How long somebody waits for their page to be right; after it the record is left to the worker."""
+ABSENT = "YCLIENTS does not know it"
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +93,7 @@ class Refetcher:
         *,
         reason: str,
         check: Callable[[], None],
-        hint: bool = False,
+        kind: Kind = "background",
     ) -> list[Outcome]:
         """Ask about these records now, and apply the answers. Returns the outcomes of those that we asked.
 
@@ -103,11 +111,11 @@ class Refetcher:
                     company_id,
                     some,
                     reason=reason,
-                    hint=hint,
+                    hint=kind == "hint",
                     now=self._clock(),
                     lease_now=self._context.lease_now(),
                 )
-            outcomes += await self._ask_each(questions, check)
+            outcomes += await self._ask_each(questions, check, kind)
         return outcomes
 
     async def judge_absent(self, company_id: int) -> list[Outcome]:
@@ -145,7 +153,7 @@ class Refetcher:
                 company_id=company_id,
                 record_id=one.record_id,
                 gone=True,
-                remembered_revision=one.revision,
+                number=one.observation,
             )
             for one in some
         ]
@@ -155,69 +163,132 @@ class Refetcher:
             await absences.applied(conn, company_id, ids, now=self._clock())
         return outcomes
 
-    async def _ask_each(self, questions: Sequence[Refetch], check: Callable[[], None]) -> list[Outcome]:
+    async def read_now(self, company_id: int, record_id: int) -> bool:
+        """Read the record and apply it while somebody waits; whether that was done.
+
+        Where it was not, the record is noted to be asked for. Never raises for YCLIENTS's sake.
+        """
+        async with transaction(self._pool) as conn:
+            wish = Refetch(company_id, record_id, "changed through us")
+            await refetch_store.ask(conn, [wish], now=self._clock())
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                outcomes = await self.ask(
+                    company_id, [record_id], reason=wish.reason, check=_go_on, kind="interactive"
+                )
+            return any(one.status is not OutcomeStatus.QUEUED for one in outcomes)
+        except (VendorError, TimeoutError) as error:
+            log.warning(
+                "record left to the worker",
+                company_id=company_id,
+                record_id=record_id,
+                reason=str(error) or type(error).__name__,
+            )
+            return False
+
+    async def _ask_each(
+        self, questions: Sequence[Refetch], check: Callable[[], None], kind: Kind | None = None
+    ) -> list[Outcome]:
+        """Ask, apply and settle. What contradicts a newer change time of ours is read once more some seconds later."""
         outcomes: list[Outcome] = []
-        for at, question in enumerate(questions):
-            try:
+        unsure: list[tuple[int, Refetch, Record]] = []
+        left = list(questions)
+        try:
+            for question in questions:
                 check()
-                outcomes.append(await self._ask_one(question))
-            except VendorError as error:
-                if is_of_one_record(error):
-                    await self._give_back([question], failed=True, refused=str(error))
-                    outcomes.append(Outcome(OutcomeStatus.QUEUED, reason=str(error), refused=True))
-                    continue
-                await self._give_back([question], failed=True)
-                await self._give_back(questions[at + 1 :])
-                raise
-            except BaseException:
-                # Cancelled, or the database is away: what is claimed would wait until the claim runs out.
-                await asyncio.shield(self._give_back(questions[at:]))
-                raise
+                try:
+                    record, outcome = await self._ask_one(question, kind)
+                except VendorError as error:
+                    if not is_of_one_record(error):
+                        raise
+                    record, outcome = None, Outcome(OutcomeStatus.QUEUED, reason=str(error), refused=True)
+                if outcome.refused:
+                    await self._give_back([question], failed=True, refused=outcome.reason)
+                    left.remove(question)
+                elif outcome.reason == CONTRADICTION and record is not None:
+                    unsure.append((len(outcomes), question, record))
+                else:
+                    await self._settle(question, is_absent=outcome.reason == ABSENT)
+                    left.remove(question)
+                outcomes.append(outcome)
+            if unsure:
+                await self._context.sleep(CONFIRM_SECONDS)
+            for at, question, first in unsure:
+                check()
+                _, outcomes[at] = await self._ask_one(question, kind, first=first)
+                if outcomes[at].reason == CONTRADICTION:
+                    await self._give_back([question], failed=True)  # it still moves: asked again later
+                else:
+                    await self._settle(question, is_absent=outcomes[at].reason == ABSENT)
+                left.remove(question)
+        except VendorError:
+            await self._give_back(left[:1], failed=True)
+            await self._give_back(left[1:])
+            raise
+        except BaseException:
+            # Cancelled, or the database is away: what is claimed would wait until the claim runs out.
+            await asyncio.shield(self._give_back(left))
+            raise
         return outcomes
 
-    async def _ask_one(self, question: Refetch) -> Outcome:
-        key = (question.company_id, question.record_id)
-        # Before the question is sent: if the row changes while it is on its way, the answer may be the older one.
+    async def _ask_one(
+        self, question: Refetch, kind: Kind | None = None, *, first: Record | None = None
+    ) -> tuple[Record | None, Outcome]:
+        """Read one record and apply it. `first`: what it said some seconds ago."""
+        company_id, record_id = question.company_id, question.record_id
+        kind = kind or ("hint" if question.hint else "background")
+        zone = await self._zone(company_id, kind)
+        # Before the question is sent: what is written while it is on its way has a higher number.
         async with self._pool.connection() as conn:
-            revision = (await bookings.revisions(conn, [key])).get(key)
-            company = await companies.company(conn, question.company_id)
-        zone = zone_of(company.timezone_name) if company else None
-        kind = "hint" if question.hint else "background"
+            number = await bookings.next_observation(conn)
         try:
-            record = await self._context.vendor.record(*key, kind=kind, zone=zone)
+            record = await self._context.vendor.record(company_id, record_id, kind=kind, zone=zone)
         except UnreadableRecord as unreadable:
-            return await self._quarantine(question, unreadable)
-        if record is None and await self._note_absent(question, revision):
-            return Outcome(OutcomeStatus.QUEUED, reason="YCLIENTS does not know it")
+            return None, await self._quarantine(question, unreadable)
+        # Somebody who waits has just cancelled it; all other absent ones are judged together.
+        if record is None and kind != "interactive" and await self._note_absent(question, number):
+            return None, Outcome(OutcomeStatus.QUEUED, reason=ABSENT)
         observation = Observation(
             source=Source.REFETCH,
-            company_id=question.company_id,
-            record_id=question.record_id,
+            company_id=company_id,
+            record_id=record_id,
             record=record,
             gone=record is None,
-            remembered_revision=revision,
+            number=number,
+            confirmed=record is not None and first is not None and record.raw == first.raw,
         )
         (outcome,) = await self._context.applier.apply([observation])
-        await in_transaction(self._pool, partial(self._settle, question=question))
-        return outcome
+        return record, outcome
 
-    async def _settle(self, conn: Connection, *, question: Refetch) -> None:
-        await absences.forget(conn, question.company_id, [question.record_id])
-        await refetch_store.settle(conn, [question], now=self._clock())
-
-    async def _note_absent(self, question: Refetch, revision: int | None) -> bool:
-        """Leave a live booking that YCLIENTS does not know to be judged with the others; False: there is none."""
-        now = self._clock()
+    async def _zone(self, company_id: int, kind: Kind) -> tzinfo | None:
+        """The salon's zone; before the first sync YCLIENTS is asked, for a record's own offset may be wrong in summer."""
+        async with self._pool.connection() as conn:
+            company = await companies.company(conn, company_id)
+        if company is not None and company.timezone_name is not None:
+            return zone_of(company.timezone_name)
+        told = await self._context.vendor.company(company_id, kind=kind)
+        zone = zone_of(told.timezone_name)
         async with transaction(self._pool) as conn:
-            is_noted = await absences.note(
-                conn, question.company_id, question.record_id, revision=revision, now=now
+            await companies.know_companies(conn, [company_id], now=self._clock())
+            await companies.put_company(conn, company_id, title=told.title, zone=zone)
+        return zone
+
+    async def _settle(self, question: Refetch, *, is_absent: bool) -> None:
+        async def settled(conn: Connection) -> None:
+            if not is_absent:
+                await absences.forget(conn, question.company_id, [question.record_id])
+            await refetch_store.settle(conn, [question], now=self._clock())
+
+        await in_transaction(self._pool, settled)
+
+    async def _note_absent(self, question: Refetch, number: int) -> bool:
+        """Leave a live booking that YCLIENTS does not know to be judged with the others; False: there is none."""
+        async with transaction(self._pool) as conn:
+            return await absences.note(
+                conn, question.company_id, question.record_id, observation=number, now=self._clock()
             )
-            if is_noted:
-                await refetch_store.settle(conn, [question], now=now)
-        return is_noted
 
     async def _quarantine(self, question: Refetch, unreadable: UnreadableRecord) -> Outcome:
-        now = self._clock()
         async with transaction(self._pool) as conn:
             await inbox.quarantine_record(
                 conn,
@@ -225,9 +296,8 @@ class Refetcher:
                 record_id=question.record_id,
                 raw=unreadable.raw,
                 reason=unreadable.reason,
-                now=now,
+                now=self._clock(),
             )
-            await refetch_store.settle(conn, [question], now=now)
         return Outcome(OutcomeStatus.QUARANTINED, reason=unreadable.reason)
 
     async def _give_back(
@@ -242,6 +312,10 @@ class Refetcher:
     def _pause(self, attempts: int) -> timedelta:
         seconds = min(RETRY_SECONDS_FIRST * 2 ** min(attempts, 20), RETRY_SECONDS_MAX)
         return timedelta(seconds=seconds * (0.5 + self._context.jitter() / 2))
+
+
+def _go_on() -> None:
+    """Nothing ends this asking early."""
 
 
 class _Ended(Exception):

@@ -54,13 +54,18 @@ class Applier:
         policy: LoyaltyPolicy,
         ring: Ring = _silence,
         batch_pool: Pool | None = None,
+        order_clock: Clock | None = None,
     ) -> None:
-        """`batch_pool`: connections of its own for batches, which need not be tried before use; None: those of `pool`."""
+        """`batch_pool`: connections of its own for batches, which need not be tried before use; None: those of `pool`.
+
+        `order_clock` judges change times; None: the database's, one for all machines.
+        """
         self._pool = pool
         self._batch_pool = batch_pool or pool
         self._clock = clock
         self._policy = policy
         self._ring = ring
+        self._order_clock = order_clock
 
     async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
         """Take observations in, in one transaction, retried on a deadlock; outcomes in the same order.
@@ -112,7 +117,13 @@ class Applier:
         return Taken(first.outcomes + second.outcomes, first.companies_to_ring | second.companies_to_ring)
 
     async def _take_batch(self, conn: Connection, *, items: Sequence[Item]) -> Taken:
-        return await take_batch(conn, items, policy=self._policy, now=self._clock())
+        return await take_batch(
+            conn,
+            items,
+            policy=self._policy,
+            now=self._clock(),
+            order_now=self._order_clock() if self._order_clock else None,
+        )
 
     async def _quarantine(self, item: Item, error: Exception) -> Taken:
         """Keep the one item that can't be taken in, with the reason; never with its content."""

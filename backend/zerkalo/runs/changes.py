@@ -46,7 +46,7 @@ async def read_changes_if_wanted(context: SyncContext, refetcher: Refetcher, com
                 RecordsQuery(changed_after=changed_after), keep_ids=False, on_page=_count_nothing
             )
             await refetcher.ask(
-                company_id, lists.unsure, reason="a list left it open", check=_go_on, hint=True
+                company_id, lists.unsure, reason="a list left it open", check=_go_on, kind="hint"
             )
         except (VendorError, IncompleteRead) as error:
             log.warning("changes not read", company_id=company_id, reason=str(error))

@@ -33,6 +33,9 @@ UNSURE_MAX = 500
 """Records remembered to be asked about in the run itself; the refetches have the others too."""
 LOGGED_MAX = 50
 
+NumberedPage = tuple[int, ListPage]
+"""A page, and the number of the observation that it is."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -82,13 +85,13 @@ class ListReader:
             watch = ListWatch(keep_ids=keep_ids)
             async with _Pages(partial(self._ask_page, query)) as pages:
                 while not watch.ended:
-                    page = await pages.next()
+                    number, page = await pages.next()
                     watch.take([item.record_id for item in page.items], total=page.total_count)
                     is_large = give_up_large and watch.is_large()
                     if not watch.ended and not is_large:
                         pages.ask(watch.pages + 1)
                     is_first = watch.pages == 1 and not passed
-                    await on_page(await self._take(page), page.total_count if is_first else None)
+                    await on_page(await self._take(page, number), page.total_count if is_first else None)
                     if is_large:
                         return None
             if keep_ids:
@@ -98,13 +101,16 @@ class ListReader:
         watch.ids = ids
         return watch
 
-    async def _ask_page(self, query: RecordsQuery, number: int) -> ListPage:
+    async def _ask_page(self, query: RecordsQuery, page: int) -> NumberedPage:
         self._check()
-        return await self._context.vendor.list_page(
-            self._company_id, query, page=number, count=PAGE_RECORDS, kind=self._kind
+        async with self._context.pool.connection() as conn:
+            number = await bookings.next_observation(conn)  # before the question is sent
+        shown = await self._context.vendor.list_page(
+            self._company_id, query, page=page, count=PAGE_RECORDS, kind=self._kind
         )
+        return number, shown
 
-    async def _take(self, page: ListPage) -> Counts:
+    async def _take(self, page: ListPage, number: int) -> Counts:
         """Apply what a page shows and this run has not applied yet."""
         await self._forget_waiting(page)
         news = [item for item in page.items if self._is_news(item)]
@@ -113,7 +119,7 @@ class ListReader:
         records = [item for item in items if isinstance(item, Record)]
         unreadable = [item for item in items if isinstance(item, UnreadableRecord)]
         self._check()
-        outcomes = await self._apply(records)
+        outcomes = await self._apply(records, number)
         refused = [(one.record_id, one.raw, one.reason) for one in unreadable]
         for record, outcome in zip(records, outcomes, strict=True):
             if outcome.status is OutcomeStatus.QUARANTINED:
@@ -146,11 +152,14 @@ class ListReader:
             if item.record_id not in known or known[item.record_id] != digest_of(item.raw, self._zone_rules)
         ]
 
-    async def _apply(self, records: Sequence[Record]) -> Sequence[Outcome]:
+    async def _apply(self, records: Sequence[Record], number: int) -> Sequence[Outcome]:
         if not records:
             return []
         return await self._context.applier.apply(
-            [Observation(Source.PAGE, self._company_id, one.record_id, record=one) for one in records]
+            [
+                Observation(Source.PAGE, self._company_id, one.record_id, record=one, number=number)
+                for one in records
+            ]
         )
 
     async def _quarantine(self, refused: Sequence[tuple[int | None, bytes, str]]) -> None:
@@ -187,9 +196,9 @@ class ListReader:
 class _Pages:
     """Asks for the next page while the one before it is written; what was asked for in vain is broken off at the end."""
 
-    def __init__(self, ask: Callable[[int], Awaitable[ListPage]]) -> None:
+    def __init__(self, ask: Callable[[int], Awaitable[NumberedPage]]) -> None:
         self._ask = ask
-        self._asked: asyncio.Task[ListPage] | None = None
+        self._asked: asyncio.Task[NumberedPage] | None = None
 
     async def __aenter__(self) -> Self:
         self.ask(1)
@@ -204,7 +213,7 @@ class _Pages:
         """Ask for a page, from 1, without waiting for it."""
         self._asked = asyncio.ensure_future(self._ask(number))
 
-    async def next(self) -> ListPage:
+    async def next(self) -> NumberedPage:
         """The page that was asked for. Raises what asking for it raised."""
         assert self._asked is not None, "a page is asked for before it is awaited"
         page = await self._asked

@@ -61,7 +61,9 @@ class Parts:
 @asynccontextmanager
 async def parts_of(pool: Pool, **context: Any) -> AsyncIterator[Parts]:
     async with open_salon(pool, **context) as salon, open_bells(pool) as bells:
-        applier = Applier(pool, clock=salon.clock, policy=NO_BONUSES, ring=bells.refetch)
+        applier = Applier(
+            pool, clock=salon.clock, order_clock=salon.clock, policy=NO_BONUSES, ring=bells.refetch
+        )
         ringing = salon.with_context(applier=applier)
         await ringing.runs.due()
         yield Parts(ringing, bells, applier, Settings())

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(states(), steps(), st.booleans())
+@given(states() | states(clocks=True), steps(), st.booleans())
 async def test_any_order_repetition_and_loss_followed_by_a_sync_ends_in_the_truth(
     pool: Pool, history: list[State], events: list[Step], deleted_is_404: bool
 ) -> None:
@@ -60,5 +60,10 @@ async def _fresh(pool: Pool) -> StoredMirror:
             "insert into companies (id, timezone_name) values (%s, 'Europe/Moscow') on conflict do nothing",
             [COMPANY_ID],
         )
-    applier = Applier(pool, clock=lambda: OUR_TIME, policy=LoyaltyPolicy(enabled=False, percent=Decimal(5)))
+    applier = Applier(
+        pool,
+        clock=lambda: OUR_TIME,
+        order_clock=lambda: OUR_TIME,
+        policy=LoyaltyPolicy(enabled=False, percent=Decimal(5)),
+    )
     return StoredMirror(pool, applier)

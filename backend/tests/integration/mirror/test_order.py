@@ -14,10 +14,7 @@ pytestmark = pytest.mark.integration
 
 
 async def refetched(server: Salon, truth: State, *, deleted_is_404: bool = False) -> OutcomeStatus:
-    row = await server.booking()
-    (outcome,) = await server.applier.apply(
-        [answer(truth, revision=row["revision"], deleted_is_404=deleted_is_404)]
-    )
+    (outcome,) = await server.applier.apply([answer(truth, deleted_is_404=deleted_is_404)])
     return outcome.status
 
 
@@ -53,9 +50,7 @@ async def test_both_events_of_one_second_in_one_batch_leave_a_question(pool: Poo
 async def test_answer_that_crossed_another_change_asks_again(pool: Pool) -> None:
     async with salon(pool) as server:
         await server.status(event(State(5, comment="первое")))
-        crossed = answer(
-            State(5, comment="второе"), revision=(await server.booking())["revision"], deleted_is_404=False
-        )
+        crossed = answer(State(5, comment="второе"), deleted_is_404=False)
         await server.status(event(State(6, comment="третье")))
         await server.status(event(State(6, comment="четвёртое")))
 

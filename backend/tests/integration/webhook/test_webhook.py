@@ -32,7 +32,12 @@ def body(number: str) -> dict:
 
 @asynccontextmanager
 async def webhook(pool: Pool, secret: str | None = SECRET) -> AsyncIterator[httpx2.AsyncClient]:
-    applier = Applier(pool, clock=lambda: NOW, policy=LoyaltyPolicy(enabled=False, percent=Decimal(5)))
+    applier = Applier(
+        pool,
+        clock=lambda: NOW,
+        order_clock=lambda: NOW,
+        policy=LoyaltyPolicy(enabled=False, percent=Decimal(5)),
+    )
     async with Committer(applier.take) as committer:
         secrets = (secret,) if secret else ()
         app = Webhook(committer, {COMPANY_ID}, secrets, clock=lambda: NOW, tally=Tally())

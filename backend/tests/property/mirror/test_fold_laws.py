@@ -24,7 +24,7 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("the pure mirror never waits")
 
 
-@given(states(), steps(), st.booleans())
+@given(states() | states(clocks=True), steps(), st.booleans())
 def test_any_order_repetition_and_loss_followed_by_a_sync_ends_in_the_truth(
     history: list[State], events: list[Step], deleted_is_404: bool
 ) -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from tests.support.showings import NOW, at, row, snapshot
 from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Snapshot, Source, Status
 from zerkalo.bookings.rules import (
+    CONTRADICTION,
     Decision,
     Ignore,
     Insert,
@@ -25,15 +26,18 @@ EVERY_SOURCE = (Source.WEBHOOK, Source.PAGE, Source.REFETCH)
 BLOCK = {
     "has_client": False, "has_services": False, "service_name": "", "price_kopecks": 0, "phone": None, "phone10": None, "email": None,
 }  # fmt: skip
+FUTURE = 60 * 60 * 24 * 365
+SOON = 60 * 60 * 3 + 60
+"""Seconds: a minute ahead of `NOW`, which is three hours after second 0."""
 KNOWN = row()
 DELETED = row(deleted=True)
 ABSENT = replace(DELETED, absent=True)
 
 
 def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: object) -> Decision:
-    """The decision; a refetch remembers the row's revision of now, unless told otherwise."""
-    revision = how.pop("remembered", before.revision if before and source is Source.REFETCH else None)
-    return decide(before, Showing(source, shown, remembered_revision=revision, **how), now=NOW)  # pyright: ignore[reportArgumentType]  # flags by name
+    """The decision; a read was sent after the row was written, unless its `number` says otherwise."""
+    number = how.pop("number", 1)
+    return decide(before, Showing(source, shown, number, **how), now=NOW)  # pyright: ignore[reportArgumentType]  # flags by name
 
 
 @pytest.mark.parametrize(
@@ -65,11 +69,9 @@ def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: o
         (KNOWN, Source.PAGE, snapshot(5), Unchanged),
         (KNOWN, Source.REFETCH, snapshot(5), Unchanged),
         (KNOWN, Source.WEBHOOK, snapshot(4, comment="раньше"), Stale),
-        (KNOWN, Source.PAGE, snapshot(4, comment="раньше"), Stale),
-        (KNOWN, Source.REFETCH, snapshot(4, comment="раньше"), Stale),
         # The same second with other content
         (KNOWN, Source.WEBHOOK, snapshot(5, comment="другое"), Refetch),
-        (KNOWN, Source.PAGE, snapshot(5, comment="другое"), Refetch),
+        (KNOWN, Source.PAGE, snapshot(5, comment="другое"), Update),
         (KNOWN, Source.REFETCH, snapshot(5, comment="другое"), Update),
         (KNOWN, Source.WEBHOOK, snapshot(5, staff_name=UNSET), Refetch),
         (KNOWN, Source.WEBHOOK, snapshot(5, deleted=True), Refetch),
@@ -78,21 +80,29 @@ def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: o
         # A call never overwrites by chance what has no version
         (row(None, source=Source.PAGE), Source.WEBHOOK, snapshot(5), Update),
         (row(None, source=Source.PAGE), Source.PAGE, snapshot(None), Unchanged),
-        (row(None, source=Source.PAGE), Source.PAGE, snapshot(None, comment="другое"), Refetch),
-        (KNOWN, Source.PAGE, snapshot(None, comment="другое"), Refetch),
+        (row(None, source=Source.PAGE), Source.PAGE, snapshot(None, comment="другое"), Update),
+        (KNOWN, Source.PAGE, snapshot(None, comment="другое"), Update),
         (KNOWN, Source.REFETCH, snapshot(None, comment="другое"), Update),
         # Deleted with its data: a newer showing is a restoration, an older one is late
         (DELETED, Source.WEBHOOK, snapshot(6), Update),
         (DELETED, Source.WEBHOOK, snapshot(4), Stale),
         # Cancelled by a bare deletion or a 404: only an API read brings it back
         (ABSENT, Source.WEBHOOK, snapshot(9), Refetch),
-        (ABSENT, Source.WEBHOOK, snapshot(9, deleted=True), Refetch),
+        (ABSENT, Source.WEBHOOK, snapshot(9, deleted=True), Update),
         (ABSENT, Source.PAGE, snapshot(9), Refetch),
         (ABSENT, Source.REFETCH, snapshot(9), Update),
         (ABSENT, Source.REFETCH, snapshot(5), Update),
         (ABSENT, Source.PAGE, snapshot(5, deleted=True), Unchanged),
         (ABSENT, Source.PAGE, snapshot(9, deleted=True), Update),
-        (ABSENT, Source.PAGE, snapshot(4, deleted=True), Stale),
+        (ABSENT, Source.PAGE, snapshot(4, deleted=True), Update),
+        # A change time that can't be true orders nothing
+        (None, Source.WEBHOOK, snapshot(FUTURE), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(FUTURE), Refetch),
+        (KNOWN, Source.WEBHOOK, snapshot(SOON), Update),
+        (None, Source.PAGE, snapshot(FUTURE), Insert),
+        (KNOWN, Source.PAGE, snapshot(FUTURE), Update),
+        (row(FUTURE, source=Source.PAGE), Source.WEBHOOK, snapshot(6), Refetch),
+        (row(FUTURE, source=Source.PAGE), Source.PAGE, snapshot(6), Update),
         # Told without its change time
         (KNOWN, Source.WEBHOOK, snapshot(None, comment="другое"), Refetch),
         (KNOWN, Source.WEBHOOK, snapshot(None), Refetch),
@@ -111,20 +121,19 @@ def test_showing_and_row_give_one_decision(
 
 
 @pytest.mark.parametrize(
-    ("before", "remembered", "kind"),
+    ("before", "number", "kind"),
     [
-        (None, None, Ignore),
-        (KNOWN, KNOWN.revision, Update),
-        (KNOWN, KNOWN.revision - 1, Refetch),
-        (KNOWN, None, Refetch),
-        (DELETED, DELETED.revision, Update),
-        (ABSENT, ABSENT.revision, Unchanged),
+        (None, 1, Ignore),
+        (KNOWN, 1, Update),
+        (KNOWN, 0, Refetch),
+        (DELETED, 1, Update),
+        (ABSENT, 1, Unchanged),
     ],
 )
 def test_404_cancels_only_the_row_that_was_asked_about(
-    before: Row | None, remembered: int | None, kind: type[Decision]
+    before: Row | None, number: int, kind: type[Decision]
 ) -> None:
-    decision = decided(before, Source.REFETCH, None, gone=True, remembered=remembered)
+    decision = decided(before, Source.REFETCH, None, gone=True, number=number)
 
     assert isinstance(decision, kind)
     if isinstance(decision, Update):
@@ -152,12 +161,58 @@ def test_deletion_whose_data_says_not_deleted_is_asked_for(before: Row | None, s
     assert isinstance(decided(before, Source.WEBHOOK, snapshot(second), is_delete=True), Refetch)
 
 
-def test_refetch_whose_row_changed_meanwhile_asks_again_at_an_equal_time() -> None:
-    shown = snapshot(5, comment="другое")
+@pytest.mark.parametrize("source", [Source.PAGE, Source.REFETCH])
+@pytest.mark.parametrize(
+    ("before", "shown", "kind"),
+    [
+        (KNOWN, snapshot(4, comment="другое"), Stale),
+        (KNOWN, snapshot(5), Unchanged),
+        (KNOWN, snapshot(5, comment="другое"), Refetch),
+        (KNOWN, snapshot(6, comment="другое"), Update),
+        (KNOWN, snapshot(FUTURE), Refetch),
+        (ABSENT, snapshot(9), Refetch),
+    ],
+)  # fmt: skip
+def test_a_read_sent_before_the_row_was_written_is_ordered_by_its_change_time(
+    source: Source, before: Row, shown: Snapshot, kind: type[Decision]
+) -> None:
+    decision = decided(before, source, shown, number=0)
 
-    assert isinstance(decided(KNOWN, Source.REFETCH, shown, remembered=KNOWN.revision - 1), Refetch)
-    assert isinstance(decided(KNOWN, Source.REFETCH, shown, remembered=None), Refetch)
-    assert isinstance(decided(ABSENT, Source.REFETCH, snapshot(9), remembered=ABSENT.revision - 1), Refetch)
+    assert isinstance(decision, kind) or (kind is Stale and decision == Stale(None))
+
+
+@pytest.mark.parametrize("source", [Source.PAGE, Source.REFETCH])
+def test_a_read_older_than_the_row_counts_once_a_second_one_has_said_the_same(source: Source) -> None:
+    shown = snapshot(4, comment="другое")
+
+    assert decided(KNOWN, source, shown) == Refetch(CONTRADICTION)
+    decision = decided(KNOWN, source, shown, confirmed=True)
+
+    assert isinstance(decision, Update)
+    assert (decision.row.comment, decision.row.vendor_changed_at) == ("другое", at(4))
+
+
+@pytest.mark.parametrize("is_bare_first", [True, False])
+def test_cancelled_at_is_the_vendors_time_as_soon_as_it_is_known(is_bare_first: bool) -> None:
+    events: list[tuple[Snapshot | None, bool]] = [(None, True), (snapshot(7, deleted=True), False)]
+    known = KNOWN
+    for shown, is_delete in events if is_bare_first else reversed(events):
+        decision = decided(known, Source.WEBHOOK, shown, is_delete=is_delete)
+        assert isinstance(decision, Update)
+        known = decision.row
+
+    assert (known.cancelled_at, known.cancelled_at_ours) == (at(7), False)
+
+
+def test_cancelled_at_is_the_vendors_also_where_the_deletion_left_the_change_time_as_it_was() -> None:
+    bare = decided(KNOWN, Source.WEBHOOK, None, is_delete=True)
+    assert isinstance(bare, Update)
+    assert (bare.row.cancelled_at, bare.row.cancelled_at_ours) == (NOW, True)
+
+    full = decided(bare.row, Source.WEBHOOK, snapshot(5, deleted=True))
+
+    assert isinstance(full, Update)
+    assert (full.row.cancelled_at, full.row.cancelled_at_ours) == (at(5), False)
 
 
 def test_page_without_a_date_never_asks_without_end() -> None:
@@ -320,11 +375,8 @@ def test_contact_that_a_thin_call_made_us_forget_comes_back_with_the_whole_recor
 
     whole = decided(thin.row, source, snapshot(6, email=EMAIL, phone=PHONE, phone10="9990000001"))
 
-    if source is Source.PAGE:
-        assert isinstance(whole, Refetch)
-    else:
-        assert isinstance(whole, Update)
-        assert (whole.row.match_email, whole.row.match_phone10) == (EMAIL, "9990000001")
+    assert isinstance(whole, Update)
+    assert (whole.row.match_email, whole.row.match_phone10) == (EMAIL, "9990000001")
 
 
 def test_unreadable_phone_shown_again_is_nobody_new() -> None:

@@ -96,6 +96,7 @@ create table bookings (
     status                text not null default 'PENDING' check (status in ('PENDING', 'CONFIRMED', 'COMPLETED', 'CANCELLED')),
     cancel_reason         text check (cancel_reason in ('deleted', 'no_show')),
     cancelled_at          timestamptz,
+    cancelled_at_ours     boolean not null default false, -- no change time of YCLIENTS's tells it yet
     phone                 text,                       -- E.164 where it parses
     staff_id              bigint,
     staff_name            text,
@@ -219,7 +220,7 @@ create index refetches_due on refetches (company_id, next_attempt_at);
 create table absences (
     company_id   bigint not null,
     record_id    bigint not null,
-    revision     bigint not null,                     -- the booking's, before YCLIENTS was asked
+    observation  bigint not null,                     -- the number of the asking
     noted_at     timestamptz not null,
     accepted_at  timestamptz,                         -- a person said that it is gone
     applied_at   timestamptz,                         -- when the booking was cancelled; such a row counts for a day
