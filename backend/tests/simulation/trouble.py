@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import msgspec
 from tests.simulation.database import Fuse
 from yclients_emulator.faults import Chance, Fault
 from yclients_emulator.hooks import HookModes
+from yclients_emulator.model import Record
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -80,7 +82,16 @@ class Trouble:
 
     async def make(self) -> None:
         """Trouble for ever, one piece at a time, quiet in between."""
-        acts = (self._answers, self._answers, self._kill, self._kill, self._hang_up, self._outage, self._cut)
+        acts = (
+            self._answers,
+            self._answers,
+            self._kill,
+            self._kill,
+            self._hang_up,
+            self._outage,
+            self._cut,
+            self._clock,
+        )
         while True:
             await asyncio.sleep(self._rng.uniform(60, 2400))
             await self._rng.choice(acts)()
@@ -92,6 +103,7 @@ class Trouble:
         world.database.fuses.clear()
         world.database.is_away = world.is_vendor_cut = False
         world.engine.lost_probability = 0
+        world.emulator.skew = world.plan.skew
 
     async def _answers(self) -> None:
         """YCLIENTS answers badly for a while."""
@@ -120,6 +132,14 @@ class Trouble:
         self._counted["database: away"] += 1
         await asyncio.sleep(self._rng.uniform(5, 300))
         self._world.database.is_away = False
+
+    async def _clock(self) -> None:
+        """YCLIENTS's clock goes wrong for a while."""
+        by = timedelta(days=self._rng.choice((-1, 1, 45_000)), seconds=self._rng.uniform(-600, 600))
+        self._world.emulator.skew += by
+        self._counted["vendor: clock wrong for a while"] += 1
+        await asyncio.sleep(self._rng.uniform(300, 5000))
+        self._world.emulator.skew -= by
 
     async def _cut(self) -> None:
         """No way to YCLIENTS."""
@@ -159,6 +179,10 @@ class Trouble:
         """(path, body, whether it may be believed) of a call that YCLIENTS did not make."""
         rng, plan = self._rng, self._world.plan
         secret = plan.settings.yclients_webhook_secret
+        records = [record for own in self._world.emulator.vendor.records.values() for record in own.values()]
+        if secret and records and rng.random() < 0.2:
+            self._counted["delivery: from the future"] += 1
+            return plan.webhook_path, self._from_the_future(rng.choice(records)), True
         if secret and rng.random() < 0.5:
             body = rng.choice(UNREADABLE).replace(b"%d", b"%d" % rng.choice(list(plan.zones)))
             self.unreadable.add(body)
@@ -166,6 +190,13 @@ class Trouble:
             return plan.webhook_path, body, True
         self._counted["delivery: forged"] += 1
         return "/api/v1/yclients/webhook?token=guess", msgspec.json.encode(self._lie()), False
+
+    def _from_the_future(self, record: Record) -> bytes:
+        """A signed call whose change time can't be true: it must neither be believed nor freeze its row."""
+        data = self._world.emulator.record_body(record, "hook")
+        data |= {"last_change_date": "2150-01-01T00:00:00+0300", "attendance": 1, "comment": "из будущего"}
+        told = {"company_id": record.company_id, "resource": "record", "resource_id": record.id}
+        return msgspec.json.encode(told | {"status": "update", "data": data})
 
     def _lie(self) -> dict[str, Any]:
         """Bonus farming, somebody's visit cancelled, a visit that never was, a change from the future."""

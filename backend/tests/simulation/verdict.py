@@ -166,13 +166,13 @@ def erasure_faults(
 def inbox_faults(world: World, deliveries: list[dict[str, Any]]) -> list[str]:
     """Every acknowledged delivery is kept with the outcome that was told; only what can't be read is in quarantine.
 
-    Of an erased booking the call is kept and its body is not.
+    Of an erased booking, and of what was ignored, the call is kept and its body is not.
     """
     kept = Counter((one["body"], one["outcome"]) for one in deliveries)
     stripped = Counter(
         (one["company_id"], one["resource_id"], one["outcome"])
         for one in deliveries
-        if b'"erased"' in one["body"]
+        if b'"erased"' in one["body"] or one["outcome"] == "ignored"
     )
     faults: list[str] = []
     for (body, told), count in (Counter(world.acknowledged) - kept).items():

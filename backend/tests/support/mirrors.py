@@ -101,7 +101,7 @@ class StoredMirror:
 
     async def apply(self, observations: Sequence[Observation]) -> None:
         async with self._pool.connection() as conn:
-            await conn.execute("select setval('observations', %s)", [next_number()])
+            await conn.execute("select setval('observations', %s, false)", [next_number()])
         await self._applier.apply(observations)
 
     async def row(self) -> Row | None:

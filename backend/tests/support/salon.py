@@ -43,7 +43,7 @@ class Salon:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         token = token if self.secret else None
         async with self.pool.connection() as conn:  # later than every read that a test has made up before
-            await conn.execute("select setval('observations', %s)", [next_number()])
+            await conn.execute("select setval('observations', %s, false)", [next_number()])
         path = "/api/v1/yclients/webhook" + (f"/{token}" if token and in_path else "")
         params = {"token": token} if token and not in_path else {}
         return await self.client.post(path, params=params, content=content)

@@ -164,11 +164,11 @@ def webhook(
     )
 
 
-_numbers = count(10**12)
+_numbers = count(10**12, 1000)
 
 
 def next_number() -> int:
-    """The number of an observation made now: higher than all before, and than those of calls in a fresh database."""
+    """The number of an observation made now: higher than all before, and than those of calls in a fresh database. There is room for numbers of the database between two."""
     return next(_numbers)
 
 

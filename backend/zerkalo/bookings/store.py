@@ -8,6 +8,7 @@ import msgspec
 from psycopg.rows import kwargs_row, tuple_row
 
 from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Status
+from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 
 Key = tuple[int, int]
@@ -36,23 +37,13 @@ _TYPES: Mapping[str, str] = {
 }
 _RECORDSET = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _WRITTEN)
 
-# Two processes that meet the same new record must not both believe that it is new, and a row that does not exist yet
-# can't be locked. The keys come sorted, so that two batches can't wait for each other.
-_CLAIM = """
-    select count(pg_advisory_xact_lock(key)) from (
-        select key from jsonb_array_elements_text(%s::jsonb) with ordinality as k (text, n), lateral (select text::bigint) as v (key)
-        order by n
-    ) as sorted
-"""
-
 _READ = f"""
     select {", ".join(f"b.{name}" for name in _COLUMNS)}
     from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
         on b.company_id = k.c and b.yclients_record_id = k.r
     order by b.id
 """
-_READ_LOCKED = f"{_READ} for update of b"
-
+_READ_LOCKED = f"{_READ} for no key update of b"
 
 _INSERT = f"""
     insert into bookings ({", ".join(_WRITTEN)}, revision, created_at, updated_at)
@@ -76,8 +67,9 @@ _UPDATE = _write_sql(f"""
 
 async def claim(conn: Connection, keys: Collection[Key]) -> None:
     """Hold these bookings until the transaction ends, whether they have a row yet or not."""
-    locks = sorted({_lock_of(key) for key in keys})
-    await conn.execute(_CLAIM, [msgspec.json.encode([str(lock) for lock in locks]).decode()])
+    # Two processes that meet the same new record must not both believe that it is new, and a row that does not exist
+    # yet can't be locked.
+    await lock(conn, "booking", keys)
 
 
 async def rows_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
@@ -247,10 +239,3 @@ def _encoded(rows: Sequence[Row]) -> str:
 
 def _encoded_keys(keys: Collection[Key]) -> str:
     return msgspec.json.encode([{"c": company_id, "r": record_id} for company_id, record_id in keys]).decode()
-
-
-def _lock_of(key: Key) -> int:
-    """A 64-bit lock number of a key; two keys that share one only wait for each other needlessly."""
-    company_id, record_id = key
-    mixed = (company_id * 0x9E3779B97F4A7C15 + record_id) & 0xFFFFFFFFFFFFFFFF
-    return mixed - (1 << 64) if mixed >= 1 << 63 else mixed

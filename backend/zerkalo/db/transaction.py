@@ -31,7 +31,7 @@ def _milliseconds(seconds: float) -> str:
 # answered as stored must be on the disk, whatever the server's own default.
 _PIPELINE_SETTINGS = f"""
     select set_config('statement_timeout', '{_milliseconds(STATEMENT_TIMEOUT_SECONDS)}', true),
-        set_config('lock_timeout', '{_milliseconds(LOCK_TIMEOUT_SECONDS)}', true),
+        set_config('lock_timeout', %s, true),
         set_config('idle_in_transaction_session_timeout', '{_milliseconds(IDLE_TIMEOUT_SECONDS)}', true),
         set_config('plan_cache_mode', 'force_generic_plan', true), set_config('synchronous_commit', 'on', true)
 """.encode()
@@ -99,6 +99,7 @@ async def in_pipeline(
     pool: Pool,
     fn: Callable[[Connection], Awaitable[T]],
     *,
+    lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> T:
@@ -114,7 +115,7 @@ async def in_pipeline(
         try:
             async with pool.connection() as conn, conn.pipeline():
                 await conn.execute("begin")
-                await conn.execute(_PIPELINE_SETTINGS)
+                await conn.execute(_PIPELINE_SETTINGS, [_milliseconds(lock_timeout_seconds)])
                 result = await fn(conn)
                 is_sent = True
                 await conn.execute("commit")

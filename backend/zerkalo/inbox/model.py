@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 
 READ = "read"
 """The event of what no call brought: a record that an API read showed and that could not be taken in."""
+IGNORED = "ignored"
+"""The outcome of an event that is no booking's."""
 TEST_RESOURCE = "zerkalo_test"
 """An event that no rule knows, by which an admin tries the door: it is kept as ignored, and nothing else happens."""
 
@@ -23,6 +26,18 @@ class Delivery(Struct, frozen=True, gc=False):
     resource: str | None = None
     resource_id: int | None = None
     event: str | None = None
+
+
+def envelope_of(delivery: Delivery) -> bytes:
+    """The call without its data: what is kept of an event that we ignore. Replayed, it makes us ask YCLIENTS."""
+    return msgspec.json.encode(
+        {
+            "company_id": delivery.company_id,
+            "resource": delivery.resource,
+            "resource_id": delivery.resource_id,
+            "status": delivery.event,
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)

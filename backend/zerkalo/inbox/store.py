@@ -8,7 +8,7 @@ import msgspec
 from psycopg.rows import dict_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.inbox.model import READ, Delivery, Finished, Kept
+from zerkalo.inbox.model import IGNORED, READ, Delivery, Finished, Kept, envelope_of
 
 PRUNE_BATCH = 5000
 
@@ -62,7 +62,7 @@ _KEPT = """
 
 
 async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) -> None:
-    """Keep deliveries with what they did; part of the transaction that did it."""
+    """Keep deliveries with what they did; part of the transaction that did it. Of what was ignored only the envelope."""
     if not finished:
         return
     rows = [
@@ -78,7 +78,9 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
         }
         for one in finished
     ]
-    bodies = [one.delivery.body for one in finished]
+    bodies = [
+        envelope_of(one.delivery) if one.outcome == IGNORED else one.delivery.body for one in finished
+    ]
     await conn.execute(_PUT, {"rows": msgspec.json.encode(rows).decode(), "bodies": bodies, "now": now})
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import msgspec
 
+from zerkalo.db.locks import lock, lock_shared
 from zerkalo.db.pool import Connection
 from zerkalo.matching.model import Candidate
 
@@ -84,12 +85,9 @@ async def barrier(conn: Connection) -> None:
     A user's new proof and a batch that read the users just before it would otherwise miss each other: the batch links
     nobody, and the rematch does not see its row yet. Call it in a transaction of its own, after the proof's commit.
     """
-    await conn.execute("select pg_advisory_xact_lock(%s)", [_BARRIER])
+    await lock(conn, "matching")
 
 
 async def enter(conn: Connection) -> None:
     """Tell `barrier` that this transaction is about to read users and write links."""
-    await conn.execute("select pg_advisory_xact_lock_shared(%s)", [_BARRIER])
-
-
-_BARRIER = 0x7A65726B616C6F  # "zerkalo"; a booking's own lock numbers are spread over all 64 bits
+    await lock_shared(conn, "matching")

@@ -72,7 +72,7 @@ async def _locked(conn: Connection, booking_id: int) -> ShownBooking:
     """The booking, held: the first of the locks (bookings, users, ledger)."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
-            "select erased_at is not null from bookings where id = %s for update", [booking_id]
+            "select erased_at is not null from bookings where id = %s for no key update", [booking_id]
         )
         is_erased = await cursor.fetchone()
     shown = await reading.read_one(conn, booking_id)

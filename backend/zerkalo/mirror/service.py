@@ -18,6 +18,7 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
 from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
 from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
+from zerkalo.refetches.model import Refetch
 from zerkalo.users import store as users
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,12 @@ REFUSED = (
 """What PostgreSQL says of values it can't take: a fault of one item, never of its neighbours."""
 STUMBLED = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, AssertionError)
 """What our own code raises over a value nobody thought of; the others of its batch must not pay for it."""
+
+LOCK_SECONDS_MAX = 1.5
+"""How long a batch waits for a lock that somebody else holds, before it is parted: longer than a deadlock takes to be found."""
+LOCK_SECONDS_PART = 0.1
+"""The same of a part, after the whole has waited."""
+HELD = "somebody else holds it"
 
 Ring = Callable[[int], Awaitable[None]]
 """Tells the engine that a company has records to ask for. A doorbell: losing it harms nothing."""
@@ -105,15 +112,23 @@ class Applier:
         """Look again whose the bookings of these (company, record) are. To be called after new evidence is committed."""
         await in_transaction(self._pool, partial(self._rematch, keys=list(keys)))
 
-    async def _take(self, items: Sequence[Item]) -> Taken:
+    async def _take(self, items: Sequence[Item], *, is_part: bool = False) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
         try:
-            return await in_pipeline(self._batch_pool, partial(self._take_batch, items=items))
+            return await in_pipeline(
+                self._batch_pool,
+                partial(self._take_batch, items=items),
+                lock_timeout_seconds=LOCK_SECONDS_PART if is_part else LOCK_SECONDS_MAX,
+            )
+        except psycopg.errors.LockNotAvailable:
+            if len(items) == 1:
+                return await self._put_off(items[0])
         except (*REFUSED, *STUMBLED) as error:
             if len(items) == 1:
                 return await self._quarantine(items[0], error)
         half = len(items) // 2
-        first, second = await self._take(items[:half]), await self._take(items[half:])
+        first = await self._take(items[:half], is_part=True)
+        second = await self._take(items[half:], is_part=True)
         return Taken(first.outcomes + second.outcomes, first.companies_to_ring | second.companies_to_ring)
 
     async def _take_batch(self, conn: Connection, *, items: Sequence[Item]) -> Taken:
@@ -124,6 +139,16 @@ class Applier:
             now=self._clock(),
             order_now=self._order_clock() if self._order_clock else None,
         )
+
+    async def _put_off(self, item: Item) -> Taken:
+        """Keep the one item whose booking, card or user somebody holds for long, and ask for its record later."""
+        observation = item.observation
+        if observation is None:
+            raise psycopg.errors.LockNotAvailable("nothing of a booking is needed, and yet somebody holds it")
+        log.warning("webhook or record put off: held by somebody", yclients_record_id=observation.record_id)
+        outcome = Outcome(OutcomeStatus.QUEUED, reason=HELD)
+        wish = Refetch(*observation.key, reason=HELD)
+        return await self._take([Item(delivery=item.delivery, verdict=outcome, refetch=wish)])
 
     async def _quarantine(self, item: Item, error: Exception) -> Taken:
         """Keep the one item that can't be taken in, with the reason; never with its content."""

@@ -9,9 +9,10 @@ import pytest
 from psycopg.errors import LockNotAvailable
 
 from tests.support.rows import add_user
-from tests.support.salon import salon
+from tests.support.salon import NOW, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page_item, webhook
 from zerkalo.bookings import store as bookings
+from zerkalo.db import locks
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.matching import store as matching
@@ -84,11 +85,11 @@ async def test_a_claim_that_is_held_too_long_is_told_as_what_it_is(pool: Pool) -
         await bookings.claim(holder, [(COMPANY_ID, RECORD_ID)])
         with pytest.raises(LockNotAvailable):
             async with transaction(pool, lock_timeout_seconds=0.1) as conn:
-                await batch.take_batch(conn, items, policy=server.applier._policy, now=State(5).version)
+                await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
 
 
 async def test_a_deadlock_with_somebody_else_is_tried_again(pool: Pool) -> None:
-    keys = sorted(((COMPANY_ID, n) for n in (1, 2)), key=bookings._lock_of)
+    keys = sorted(((COMPANY_ID, n) for n in (1, 2)), key=locks._number)
     async with salon(pool) as server:
         async with transaction(pool) as other:
             await other.execute(
@@ -105,7 +106,7 @@ async def test_a_deadlock_with_somebody_else_is_tried_again(pool: Pool) -> None:
 
 POSTING_PROGRAM = """
 import asyncio, sys
-from tests.support.salon import salon
+from tests.support.salon import NOW, salon
 from tests.support.vendor import State, event
 from zerkalo.db.pool import open_pool
 
@@ -159,7 +160,7 @@ async def test_a_proof_beside_a_batch_never_misses_the_link(pool: Pool, proof_co
         async with transaction(pool) as conn:
             items = [batch.Item(webhook(State(5)))]
             if proof_comes == "after the users are read":
-                await batch.take_batch(conn, items, policy=server.applier._policy, now=State(5).version)
+                await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
             else:
                 await matching.enter(conn)
             await server.rows("update users set phone_verified_at = now() where id = %s", user_id)
@@ -167,7 +168,7 @@ async def test_a_proof_beside_a_batch_never_misses_the_link(pool: Pool, proof_co
             await asyncio.sleep(0.2)
             assert not rematch.done(), "it waits for the batch"
             if proof_comes == "before the users are read":
-                await batch.take_batch(conn, items, policy=server.applier._policy, now=State(5).version)
+                await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
 
         assert await rematch is True
         assert (await server.booking())["user_id"] == user_id

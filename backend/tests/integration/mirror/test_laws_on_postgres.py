@@ -49,7 +49,7 @@ async def test_the_tables_hold_what_the_rules_say(
 
     assert (in_table is None) == (in_memory is None)
     if in_table is not None and in_memory is not None:
-        assert replace(in_table, id=1) == replace(in_memory, id=1)
+        assert replace(in_table, id=1, observation=0) == replace(in_memory, id=1, observation=0)
 
 
 async def _fresh(pool: Pool) -> StoredMirror:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.salon import Salon, salon
+from tests.support.rows import add_user
+from tests.support.salon import BONUSES, Salon, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page_item
 from zerkalo.bookings import rules
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.model import OutcomeStatus
+from zerkalo.mirror.service import HELD
 
 pytestmark = pytest.mark.integration
 
@@ -158,3 +160,34 @@ async def test_an_api_record_without_a_date_is_kept(pool: Pool) -> None:
         assert outcome.status is OutcomeStatus.QUARANTINED
         (kept,) = await server.deliveries()
         assert kept["reason"] == "no readable date"
+
+
+async def test_a_booking_that_somebody_holds_is_put_off_and_its_neighbours_are_written(pool: Pool) -> None:
+    async with salon(pool) as server:
+        await server.status(event(WHOLE))
+        async with pool.connection() as conn, conn.transaction():
+            await conn.execute("select from bookings for update")
+            answers = await asyncio.gather(
+                *(server.post(event(State(6, comment="новое"), id=RECORD_ID + n)) for n in range(8))
+            )
+
+        assert [one.json()["status"] for one in answers] == ["queued"] + ["applied"] * 7
+        (wish,) = await server.rows("select * from refetches")
+        assert (wish["record_id"], wish["hint"]) == (RECORD_ID, False)
+        (kept,) = await server.rows("select * from deliveries where outcome = 'queued'")
+        assert (kept["resource_id"], kept["reason"]) == (RECORD_ID, HELD)
+        assert (await server.bookings())[0]["comment"] == "позвонить"
+
+
+async def test_a_user_whom_somebody_holds_stops_only_the_bookings_that_earn_for_them(pool: Pool) -> None:
+    async with salon(pool, policy=BONUSES) as server:
+        async with pool.connection() as conn:
+            user_id = await add_user(conn, unique_code="ANNA2345")
+        earning = event(State(5, attendance=1, comment="Код клиента: ANNA2345"))
+        async with pool.connection() as conn, conn.transaction():
+            await conn.execute("select from users where id = %s for update", [user_id])
+            answers = await asyncio.gather(
+                server.post(earning), *(server.post(event(WHOLE, id=RECORD_ID + n)) for n in range(1, 8))
+            )
+
+        assert [one.json()["status"] for one in answers] == ["queued"] + ["applied"] * 7

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.salon import NOW, Salon, salon
-from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page, page_item
+from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page, page_item, webhook
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.model import OutcomeStatus
 
@@ -42,7 +42,7 @@ async def test_stale_event_of_one_second_does_not_win(pool: Pool) -> None:
 async def test_both_events_of_one_second_in_one_batch_leave_a_question(pool: Pool) -> None:
     first, second = State(5, comment="первое"), State(5, comment="второе")
     async with salon(pool) as server:
-        await server.applier.apply([page(first), page(second)])
+        await server.applier.apply([webhook(first), webhook(second)])
         (question,) = await server.rows("select * from refetches")
         assert question["reason"] == "the same change time with other content"
 
@@ -81,7 +81,7 @@ async def test_page_with_bytes_shown_before_does_not_hide_a_webhook(pool: Pool) 
 
         (outcome,) = await server.applier.apply([page(State(5))])
 
-        assert outcome.status is OutcomeStatus.STALE
+        assert outcome.status is OutcomeStatus.QUEUED
         assert (await server.booking())["comment"] == "новое"
 
 

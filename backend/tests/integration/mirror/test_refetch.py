@@ -10,6 +10,7 @@ from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
 from zerkalo.db.pool import Pool
+from zerkalo.mirror import refetch
 from zerkalo.refetches import store as refetch_store
 from zerkalo.refetches.model import CHANGES, Refetch
 
@@ -150,11 +151,13 @@ async def test_answer_older_than_the_row_by_now_is_asked_for_again(pool: Pool):
         done = asyncio.Event()
 
         async def overwrite() -> None:
-            await salon.execute("update bookings set comment = 'newer here', revision = revision + 1")
+            await salon.execute(
+                "update bookings set comment = 'newer here', observation = nextval('observations')"
+            )
             done.set()
 
         class Slow:
-            async def company(self, company_id: int) -> Any:
+            async def company(self, company_id: int, **options: Any) -> Any:
                 return await salon.client.company(company_id)
 
             async def record(self, *key: int, **options: Any) -> Any:
@@ -192,6 +195,9 @@ async def test_cancelled_process_leaves_its_questions_to_others_at_once(pool: Po
         asking = asyncio.Event()
 
         class Hanging:
+            async def company(self, company_id: int, **options: Any) -> Any:
+                return await salon.client.company(company_id)
+
             async def record(self, *key: int, **options: Any) -> Any:
                 asking.set()
                 await asyncio.Event().wait()
@@ -279,3 +285,48 @@ async def test_claims_run_out_by_the_clock_that_measured_them(pool: Pool):
         for instant, found in ((late, []), (run_out, [COMPANY_ID])):
             other = salon.with_context(lease_clock=lambda instant=instant: instant)
             assert await other.refetcher.waiting([COMPANY_ID]) == found
+
+
+async def test_a_record_read_with_an_older_change_time_is_read_once_more_and_then_believed(pool: Pool):
+    """The vendor's clock was ahead, and is right now: one look ends it, whatever the row's times say."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with open_salon(pool, sleep=sleep) as salon:
+        await salon.sync()
+        record_id = await prepare(salon)
+        salon.emulator.skew = timedelta(seconds=200)
+        desk.change(salon.emulator, record_id, comment="с часами вперёд")
+        await want(salon, record_id)
+        await salon.refetcher.drain(COMPANY_ID)
+        salon.emulator.skew = timedelta()
+        desk.change(salon.emulator, record_id, comment="с верными часами")
+        salon.emulator.requests.clear()
+
+        await want(salon, record_id)
+        await salon.refetcher.drain(COMPANY_ID)
+
+        assert (await salon.row(record_id))["comment"] == "с верными часами"
+        assert salon.requests_to(f"/record/{COMPANY_ID}/{record_id}") == 2
+        assert pauses.count(refetch.CONFIRM_SECONDS) == 1
+        assert await waiting(salon) == []
+
+
+@pytest.mark.parametrize("days", [1, 45_000])
+async def test_one_sync_ends_what_a_wrong_clock_of_the_vendor_left(pool: Pool, days: int):
+    async def sleep(seconds: float) -> None: ...
+
+    async with open_salon(pool, sleep=sleep) as salon:
+        await salon.sync()
+        record_id = await prepare(salon)
+        salon.emulator.skew = timedelta(days=days)
+        desk.change(salon.emulator, record_id, comment="с часами вперёд")
+        await salon.sync()
+        salon.emulator.skew = timedelta()
+        desk.change(salon.emulator, record_id, comment="с верными часами")
+
+        await salon.sync(full=True)
+
+        assert (await salon.row(record_id))["comment"] == "с верными часами"

@@ -20,7 +20,7 @@ from zerkalo.webhook.tally import Tally
 pytestmark = pytest.mark.integration
 
 BODIES = Path(__file__).parents[2] / "fixtures" / "yclients"
-NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+NOW = datetime(2027, 3, 1, 9, 0, tzinfo=UTC)
 SECRET = "a-long-random-word"
 COMPANY_ID = 100200
 
