@@ -12,9 +12,7 @@ COUNTED = timedelta(days=1)
 """How long a cancelled one counts with those that come after it."""
 
 
-async def note(
-    conn: Connection, company_id: int, record_id: int, *, observation: int, now: datetime
-) -> bool:
+async def note(conn: Connection, company_id: int, record_id: int, *, observation: int, now: datetime) -> bool:
     """Note that YCLIENTS does not know the record; returns False where no booking of ours could be cancelled for it."""
     sql = """
         insert into absences as a (company_id, record_id, observation, noted_at)

@@ -393,21 +393,6 @@ async def test_a_booking_that_the_salon_deleted_meanwhile_is_found_cancelled(poo
         assert (await anna.get(f"/booking/{booking['id']}")).json()["status"] == "CANCELLED"
 
 
-async def test_a_row_of_an_older_system_can_not_be_changed(pool: Pool) -> None:
-    async with open_form(pool) as salon:
-        user_id, anna = await salon.user()
-        await salon.salon.execute(
-            "insert into bookings (user_id, appointment_datetime) values (%s, %s)",
-            user_id,
-            salon.salon.clock() + timedelta(days=1),
-        )
-        (row,) = await salon.salon.rows()
-
-        gone = await anna.delete(f"/booking/{row['id']}")
-
-        assert (gone.status_code, gone.json()["code"]) == (403, "not_allowed_by_salon")
-
-
 def _without_comment(ask: Any) -> Any:
     async def untold(*ids: Any) -> Any:
         own = await ask(*ids)

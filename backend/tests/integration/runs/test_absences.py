@@ -125,7 +125,9 @@ async def test_booking_that_changed_while_its_absence_waited_is_asked_about_agai
         (gone,) = coming(salon, 1)
         with hidden(salon, [gone]):
             await salon.sync()
-        await salon.execute("update bookings set observation = nextval('observations') where yclients_record_id = %s", gone)
+        await salon.execute(
+            "update bookings set observation = nextval('observations') where yclients_record_id = %s", gone
+        )
 
         await salon.refetcher.accept_absent(COMPANY_ID)
         await salon.refetcher.drain(COMPANY_ID)
