@@ -43,7 +43,9 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
         cancelled_at=when,
         cancelled_at_ours=is_ours,
         phone=told(snapshot.phone, row.phone),
+        staff_id=_staff_id(row, snapshot),
         staff_name=told(snapshot.staff_name, row.staff_name),
+        lines=told(snapshot.lines, row.lines),
         comment=told(snapshot.comment, row.comment),
         absent=row.absent and snapshot.deleted is True,
         vendor_changed_at=snapshot.version or row.vendor_changed_at,
@@ -114,6 +116,13 @@ def _status_of(row: Row, snapshot: Snapshot) -> tuple[Status, CancelReason | Non
         return row.status, row.cancel_reason
     status = ATTENDANCE_STATUS.get(snapshot.attendance, Status.PENDING)
     return status, CancelReason.NO_SHOW if status is Status.CANCELLED else None
+
+
+def _staff_id(row: Row, snapshot: Snapshot) -> int | None:
+    """Who is to do it; where only a name is told, and another one, the number is not known."""
+    if snapshot.staff_id is not UNSET:
+        return snapshot.staff_id
+    return row.staff_id if told(snapshot.staff_name, row.staff_name) == row.staff_name else None
 
 
 def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:

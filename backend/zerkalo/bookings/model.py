@@ -8,7 +8,7 @@ msgspec structs and not dataclasses, since several are made for every event; cop
 from datetime import datetime
 from enum import StrEnum
 
-from msgspec import Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 
 class Status(StrEnum):
@@ -50,6 +50,17 @@ class Source(StrEnum):
     """The record itself, read from the API."""
 
 
+class Line(Struct, frozen=True, gc=False):
+    """One service of a booking, in kopecks. `cost` covers all of the line; `discount` is percent, as text."""
+
+    service_id: int | None
+    title: str
+    amount: int
+    cost: int
+    cost_per_unit: int | None
+    discount: str | None
+
+
 class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
     """A booking as the vendor showed it. `UNSET`: this showing did not tell.
 
@@ -80,6 +91,8 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
     codes: tuple[str, ...]
     api_id: str | None
     raw: str
+    lines: tuple[Line, ...] | UnsetType = UNSET
+    staff_id: int | UnsetType = UNSET
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
@@ -102,7 +115,9 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     cancelled_at: datetime | None = None
     cancelled_at_ours: bool = False
     phone: str | None = None
+    staff_id: int | None = None
     staff_name: str | None = None
+    lines: tuple[Line, ...] = ()
     user_code: str | None = None
     comment: str = ""
     absent: bool = False

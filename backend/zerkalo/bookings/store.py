@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 from psycopg.rows import kwargs_row, tuple_row
 
-from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Status
+from zerkalo.bookings.history import Change, Event, write_events
+from zerkalo.bookings.model import CancelReason, Line, MatchedBy, Row, Status
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 
@@ -28,6 +29,8 @@ _TYPES: Mapping[str, str] = {
     "appointment_local": "timestamp",
     "cancelled_at": "timestamptz",
     "absent": "boolean",
+    "staff_id": "bigint",
+    "lines": "jsonb",
     "cancelled_at_ours": "boolean",
     "observation": "bigint",
     "vendor_changed_at": "timestamptz",
@@ -134,10 +137,13 @@ async def link_imported(conn: Connection, links: Mapping[int, int], *, now: date
 
 async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
     """Give every booking of one account to another one that takes it over. Hold both users and their bookings."""
-    await conn.execute(
-        _write_sql("user_id = %(into_id)s where user_id = %(from_id)s"),
+    cursor = await conn.execute(
+        _write_sql("user_id = %(into_id)s where user_id = %(from_id)s returning id"),
         {"from_id": from_id, "into_id": into_id, "now": now},
     )
+    change = Change("link", {"user_id": from_id}, {"user_id": into_id})
+    events = [Event(booking_id, change, "person") for (booking_id,) in sorted(await cursor.fetchall())]
+    await write_events(conn, events, now=now)
 
 
 async def write_codes_of(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
@@ -161,6 +167,8 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
         where id = any(%(ids)s)
     """)
     await conn.execute(sql, {"ids": list(ids), "now": now})
+    events = [Event(booking_id, Change("erased"), "person") for booking_id in sorted(ids)]
+    await write_events(conn, events, now=now)
 
 
 async def move_instants(conn: Connection, instants: Sequence[tuple[int, datetime]], *, now: datetime) -> None:
@@ -228,6 +236,7 @@ def _row(**columns: Any) -> Row:
     columns["status"] = Status(columns["status"])
     columns["cancel_reason"] = CancelReason(columns["cancel_reason"]) if columns["cancel_reason"] else None
     columns["matched_by"] = MatchedBy(columns["matched_by"]) if columns["matched_by"] else None
+    columns["lines"] = msgspec.convert(columns["lines"], tuple[Line, ...])
     columns["match_codes"] = tuple(columns["match_codes"])
     columns["match_code_versions"] = tuple(columns["match_code_versions"])
     return Row(**columns)

@@ -61,7 +61,7 @@ _KEPT = """
 """
 
 
-async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) -> None:
+async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) -> dict[tuple[int, int], int]:
     """Keep deliveries with what they did; part of the transaction that did it. Of what was ignored only the envelope."""
     if not finished:
         return
@@ -78,9 +78,7 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
         }
         for one in finished
     ]
-    bodies = [
-        envelope_of(one.delivery) if one.outcome == IGNORED else one.delivery.body for one in finished
-    ]
+    bodies = [envelope_of(one.delivery) if one.outcome == IGNORED else one.delivery.body for one in finished]
     await conn.execute(_PUT, {"rows": msgspec.json.encode(rows).decode(), "bodies": bodies, "now": now})
 
 

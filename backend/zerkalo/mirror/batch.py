@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from zerkalo.bookings import rules
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.history import Cause, Event, changes_between, write_events
 from zerkalo.bookings.merge_rules import ATTENDANCE_STATUS
 from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.db.pool import Connection
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 Key = tuple[int, int]
 """(company, record)."""
 
+CAUSES: Mapping[Source, Cause] = {Source.WEBHOOK: "call", Source.PAGE: "sync", Source.REFETCH: "read"}
 MISSING_USERS_LOGGED_MAX = 50
 """Record ids in one log line."""
 
@@ -54,6 +56,8 @@ class _Booking:
     before: Row | None
     row: Row | None
     api_id: str | None = None
+    cause: Cause = "person"
+    """What the last change in this batch came by; a rematch follows somebody's proof or word."""
 
     @property
     def is_changed(self) -> bool:
@@ -102,6 +106,7 @@ async def take_batch(
     ids = await _write(conn, work, policy)
     outcomes = tuple(_with_id(item, outcome, ids) for item, outcome in zip(items, work.outcomes, strict=True))
     await _keep(conn, items, outcomes, now)
+    await write_events(conn, _events(work, ids), now=now)
     return Taken(outcomes, frozenset(company_id for company_id, _ in work.refetches))
 
 
@@ -134,7 +139,8 @@ async def rematch_batch(
     rows = await bookings.rows_for_update(conn, keys)
     found = {key: _Booking(before=row, row=first(key, row)) for key, row in rows.items()}
     work = _Work(now=now, order_now=now, number=0, zones={}, bookings=found, outcomes=[], relink_all=True)
-    await _write(conn, work, policy)
+    ids = await _write(conn, work, policy)
+    await write_events(conn, _events(work, ids), now=now)
     return sum(booking.row != booking.before for booking in found.values())
 
 
@@ -232,10 +238,12 @@ def _carry_out(
     match decision:
         case rules.Insert(row):
             booking.row = replace(_with_digest(work, row, observation), observation=number)
+            booking.cause = CAUSES[observation.source]
             cancelled = row.status is Status.CANCELLED
             return Outcome(OutcomeStatus.APPLIED, created=True, cancelled=cancelled)
         case rules.Update(row):
             was = booking.row
+            booking.cause = CAUSES[observation.source]
             booking.row = replace(
                 _with_digest(work, row, observation),
                 revision=row.revision + 1,
@@ -342,6 +350,16 @@ async def _keep(conn: Connection, items: Sequence[Item], outcomes: Sequence[Outc
         elif item.observation is not None and outcome.status is OutcomeStatus.QUARANTINED:
             await keep_read(conn, item.observation, outcome, now)
     await inbox.put(conn, finished, now=now)
+
+
+def _events(work: _Work, ids: Mapping[Key, int]) -> list[Event]:
+    """What happened to the bookings of this batch."""
+    return [
+        Event(booking_id=ids[key], change=change, cause=booking.cause)
+        for key, booking in work.bookings.items()
+        if booking.row is not None and booking.is_changed
+        for change in changes_between(booking.before, booking.row)
+    ]
 
 
 def _with_id(item: Item, outcome: Outcome | None, ids: Mapping[Key, int]) -> Outcome:

@@ -7,6 +7,7 @@ from psycopg.rows import scalar_row
 from zerkalo.auth.audit import audit
 from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.history import Change, Event, write_events
 from zerkalo.bookings.model import MatchedBy
 from zerkalo.bookings.reading import ShownBooking
 from zerkalo.db.pool import Connection, Pool
@@ -60,6 +61,10 @@ async def _link(
         await bookings.link(conn, booking_id, user_id, MatchedBy.MANUAL, now=now)
         await matching.replace_candidates(conn, {booking_id: frozenset()}, now=now)
         await settle_bookings_by_id(conn, [booking_id], policy, now)
+        was = {"user_id": before.user_id, "matched_by": before.matched_by}
+        change = Change("link", was, {"user_id": user_id, "matched_by": MatchedBy.MANUAL})
+        event = Event(booking_id, change, "person", by_user_id=admin_id)
+        await write_events(conn, [event], now=now)
         action = "booking.unlink" if user_id is None else "booking.link"
         details = {"user_id": user_id, "before": before.user_id, "before_by": before.matched_by}
         await audit(conn, admin_id, action, f"booking {booking_id}", details, now)

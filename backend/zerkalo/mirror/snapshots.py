@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
-from zerkalo.bookings.model import Snapshot
-from zerkalo.kit.money import CostLine, total_kopecks
+from zerkalo.bookings.model import Line, Snapshot
+from zerkalo.kit.money import CostLine, kopecks, total_kopecks
 from zerkalo.matching.rules import codes_in
 from zerkalo.yclients.model import Record, SalonClient, ServiceLine
 
@@ -50,6 +50,8 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
         codes=codes_in(comment) if isinstance(comment, str) and comment else (),
         api_id=record.api_id if isinstance(record.api_id, str) and record.api_id else None,
         raw=record.raw.decode("utf-8"),
+        lines=_lines(services),
+        staff_id=record.staff_id,
     )
 
 
@@ -101,6 +103,27 @@ def _service_name(services: tuple[ServiceLine, ...] | UnsetType, *, complete: bo
             return UNSET
         titles.append(f"{title} ×{line.amount}" if line.amount > 1 else title)
     return ", ".join(titles)
+
+
+def _lines(services: tuple[ServiceLine, ...] | UnsetType) -> tuple[Line, ...] | UnsetType:
+    """The services one by one; not told where the title or the cost of any is not."""
+    if isinstance(services, UnsetType):
+        return UNSET
+    lines: list[Line] = []
+    for one in services:
+        if isinstance(one.title, UnsetType) or isinstance(one.cost, UnsetType):
+            return UNSET
+        lines.append(
+            Line(
+                service_id=one.service_id,
+                title=one.title,
+                amount=one.amount,
+                cost=total_kopecks([(one.cost, one.cost_per_unit, one.discount, one.amount)]),
+                cost_per_unit=None if one.cost_per_unit is None else kopecks(one.cost_per_unit),
+                discount=None if one.discount is None else f"{one.discount:f}",
+            )
+        )
+    return tuple(lines)
 
 
 def _price(services: tuple[ServiceLine, ...] | UnsetType, *, complete: bool) -> int | UnsetType:

@@ -23,6 +23,7 @@ class ServiceLine(msgspec.Struct, frozen=True, gc=False):
     """Percent, not a share."""
     amount: int = 1
     """At least 1: a missing amount and 0 count as 1."""
+    service_id: int | None = None
 
 
 class SalonClient(msgspec.Struct, frozen=True, gc=False):

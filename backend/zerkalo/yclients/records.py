@@ -57,6 +57,7 @@ class _ServiceWire(Struct, gc=False):
     cost_per_unit: Any = None
     discount: Any = None
     amount: Any = None
+    id: Any = None
 
 
 class _ClientWire(Struct, gc=False):
@@ -209,6 +210,7 @@ def _service(wire: _ServiceWire) -> ServiceLine:
             fields.money(wire.cost_per_unit),
             fields.money(wire.discount),
             fields.amount(wire.amount),
+            fields.identifier_or_none(wire.id),
         )
     except FieldError as error:
         raise FieldError(f"services: {error}") from None

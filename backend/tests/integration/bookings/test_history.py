@@ -1,0 +1,79 @@
+"""What happened to a booking stands in its history, and its service lines can be read by SQL."""
+
+import pytest
+
+from tests.support.rows import add_user
+from tests.support.salon import NOW, salon
+from tests.support.vendor import State, answer, event, page
+from zerkalo.bookings import store as bookings
+from zerkalo.bookings.history import read_events
+from zerkalo.db.pool import Pool
+from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.mirror.hand_links import link_by_hand
+
+pytestmark = pytest.mark.integration
+
+
+async def test_each_change_stands_in_the_history_with_its_cause(pool: Pool) -> None:
+    async with salon(pool) as server:
+        await server.status(event(State(5)))
+        await server.status(event(State(6, visit_hour=10, roubles=900, comment="секрет")))
+        await server.status(event(State(5)))
+        await server.applier.apply(
+            [page(State(7, visit_hour=10, roubles=900, attendance=1, comment="секрет"))]
+        )
+        await server.applier.apply([answer(State(7, purged=True), deleted_is_404=True)])
+        booking = await server.booking()
+        async with pool.connection() as conn:
+            events = (await read_events(conn, booking["id"], before_id=None, limit=20))[::-1]
+
+    assert [(one.kind, one.cause) for one in events] == [
+        ("created", "call"), ("moved", "call"), ("price", "call"), ("comment", "call"), ("status", "sync"), ("status", "read"),
+    ]  # fmt: skip
+    assert (events[2].before, events[2].after) == ({"service_price": 180_000}, {"service_price": 90_000})
+    deliveries = {one["id"]: one for one in await server.deliveries()}
+    assert deliveries[events[0].delivery_id]["outcome"] == "applied"
+    assert all(one.delivery_id is None for one in events[4:])
+    assert "секрет" not in str(events)
+
+
+async def test_a_link_by_hand_and_an_erasure_stand_in_the_history(pool: Pool) -> None:
+    async with salon(pool) as server:
+        await server.status(event(State(5)))
+        async with pool.connection() as conn:
+            admin_id = await add_user(conn, is_admin=True)
+            user_id = await add_user(conn)
+        booking_id = (await server.booking())["id"]
+        await link_by_hand(
+            pool,
+            booking_id=booking_id,
+            user_id=user_id,
+            admin_id=admin_id,
+            policy=LoyaltyPolicy(enabled=False, percent=5),  # pyright: ignore[reportArgumentType]  # it is off
+            now=NOW,
+        )
+        async with pool.connection() as conn, conn.transaction():
+            await bookings.erase(conn, [booking_id], now=NOW)
+        async with pool.connection() as conn:
+            erased, linked, _ = await read_events(conn, booking_id, before_id=None, limit=20)
+
+    assert (linked.kind, linked.cause, linked.by_user_id) == ("link", "person", admin_id)
+    assert linked.after == {"user_id": user_id, "matched_by": "manual"}
+    assert (erased.kind, erased.cause) == ("erased", "person")
+
+
+async def test_service_lines_are_rows_of_a_view(pool: Pool) -> None:
+    services = [
+        {"id": 31, "title": "Стрижка", "cost": 1800, "amount": 1},
+        {"id": 32, "title": "Укладка", "cost": "450.50", "cost_per_unit": 450.5, "discount": 0, "amount": 2},
+    ]
+    async with salon(pool) as server:
+        await server.status(event(State(5), services=services))
+        lines = await server.rows("select * from booking_lines order by position")
+        booking = await server.booking()
+
+    assert [(one["service_id"], one["title"], one["amount"], one["cost"]) for one in lines] == [
+        (31, "Стрижка", 1, 180_000), (32, "Укладка", 2, 90_100),
+    ]  # fmt: skip
+    assert booking["service_price"] == sum(one["cost"] for one in lines)
+    assert booking["staff_id"] == 1
