@@ -27,24 +27,18 @@ WRONGS = (
     Wrong(
         "no version guard",
         (
-            Edit(RULES, "if snapshot.version < row.vendor_changed_at:", "if snapshot.version is None:"),
             Edit(
                 RULES,
-                "if snapshot.version > row.vendor_changed_at:",
-                "if snapshot.version != row.vendor_changed_at:",
+                "if version is not None and known is not None and version < known:",
+                "if version is None and known is None:",
             ),
+            Edit(RULES, "(known is None or version > known)", "(known is None or version != known)"),
         ),
         ("tests/unit/bookings/test_decide.py", "tests/property/mirror/test_fold_laws.py"),
     ),
     Wrong(
         ">= for > between versions",
-        (
-            Edit(
-                RULES,
-                "if snapshot.version > row.vendor_changed_at:",
-                "if snapshot.version >= row.vendor_changed_at:",
-            ),
-        ),
+        (Edit(RULES, "(known is None or version > known)", "(known is None or version >= known)"),),
         ("tests/unit/bookings/test_decide.py", "tests/property/mirror/test_fold_laws.py"),
     ),
     Wrong(

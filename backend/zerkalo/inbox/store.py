@@ -61,7 +61,7 @@ _KEPT = """
 """
 
 
-async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) -> dict[tuple[int, int], int]:
+async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) -> None:
     """Keep deliveries with what they did; part of the transaction that did it. Of what was ignored only the envelope."""
     if not finished:
         return
