@@ -97,6 +97,7 @@ async def assembled(
             ring=bells.refetch,
             batch_pool=batch_pool,
             order_clock=None if clock is utc_now else clock,
+            email_counts_alone=settings.match_email_alone,
         )
         sync = SyncContext(
             pool=pool,

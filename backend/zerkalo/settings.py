@@ -99,6 +99,9 @@ class Settings(BaseModel):
     yclients_ca_file: Path | None = _setting(None, "/etc/ssl/certs/proxy.pem")
     """Certificates in PEM that YCLIENTS's address is checked by, in place of the usual ones; absolute after `load_settings`."""
 
+    match_email_alone: bool = _setting(True, "False")
+    """Off, an e-mail names a client only together with the phone."""
+
     loyalty_enabled: bool = _setting(False, "True")
     loyalty_percent: Annotated[Decimal, BeforeValidator(values.percent)] = _setting(Decimal(5), "5")
     loyalty_start_date: Annotated[date, BeforeValidator(values.iso_date)] | None = _setting(

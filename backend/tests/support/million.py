@@ -40,8 +40,8 @@ FILL = """
     select user_id, id, 125, 'accrual', 5, 'booking:' || id || ':0', appointment_datetime, appointment_datetime
     from bookings where status = 'COMPLETED' and user_id is not null and id % 4 = 0;
 
-    insert into match_candidates (booking_id, user_id, step, created_at)
-    select b.id, (b.id + k) % {users} + 1, 'phone', '{now}' from bookings b, generate_series(0, 1) k where b.id % 1000 = 0;
+    insert into match_candidates (booking_id, user_id, step, reason, created_at)
+    select b.id, (b.id + k) % {users} + 1, 'phone', 'rivals', '{now}' from bookings b, generate_series(0, 1) k where b.id % 1000 = 0;
 
     insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, finished_at)
     select '{now}'::timestamptz - n * interval '26 seconds', {companies}[n % {companies_count} + 1], 'record', n, 'update', '{{}}',

@@ -13,6 +13,7 @@ from zerkalo.bookings.model import Row
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror import batch
+from zerkalo.mirror.cards import Cards
 from zerkalo.mirror.links import Linker
 from zerkalo.mirror.model import Observation
 from zerkalo.mirror.service import Applier
@@ -65,7 +66,7 @@ class PureMirror:
         for observation in observations:
             batch._observe(work, observation)
         if booking.row is not None and booking.row != self._row:
-            booking.row = Linker({KEY: booking.row}, {}, self._users).linked(KEY, self._row)
+            booking.row = Linker({KEY: booking.row}, {}, self._users, Cards({})).linked(KEY, self._row)
         self._store(booking.row)
         if KEY in work.refetches:
             self._asked += 1

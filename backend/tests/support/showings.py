@@ -33,6 +33,8 @@ def snapshot(second: int | None = 5, **changes: Any) -> Snapshot:
         "phone": "+79990000001",
         "phone10": "9990000001",
         "email": "maria@salon.test",
+        "client_id": None,
+        "client_name": None,
         "has_client": True,
         "has_services": True,
         "staff_name": "Анна",

@@ -42,6 +42,8 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
         cancel_reason=reason,
         cancelled_at=when,
         cancelled_at_ours=is_ours,
+        client_id=_client_of(row, snapshot),
+        client_name=_name_of(row, snapshot),
         phone=told(snapshot.phone, row.phone),
         staff_id=_staff_id(row, snapshot),
         staff_name=told(snapshot.staff_name, row.staff_name),
@@ -79,6 +81,8 @@ def masked(row: Row) -> Row:
         matched_by=None,
         matched_version=None,
         user_code=None,
+        client_id=None,
+        client_name=None,
         phone=None,
         comment="",
         match_email=None,
@@ -98,6 +102,8 @@ _CONTENT = (
     "status",
     "cancel_reason",
     "cancelled_at",
+    "client_id",
+    "client_name",
     "phone",
     "staff_name",
     "comment",
@@ -125,19 +131,35 @@ def _staff_id(row: Row, snapshot: Snapshot) -> int | None:
     return row.staff_id if told(snapshot.staff_name, row.staff_name) == row.staff_name else None
 
 
+def _client_of(row: Row, snapshot: Snapshot) -> int | None:
+    """The card that the record belongs to after `snapshot`. No client, or one without a number, tells nothing.
+
+    A card is taken over only with its phone told, which says whether it is another person's. A call that lacks it is
+    checked with the API, which brings it.
+    """
+    shown = told(snapshot.client_id, None)
+    return row.client_id if shown is None or snapshot.phone is UNSET else shown
+
+
+def _name_of(row: Row, snapshot: Snapshot) -> str | None:
+    return told(snapshot.client_name, None) or row.client_name
+
+
 def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
     """The e-mail and the last ten digits to match by, after `snapshot`.
 
     An empty contact teaches nothing: YCLIENTS hides contacts from a token without the right to see them. But where the
-    other one is new, the record may be another person's now: what is known of the first person is not hers. A missing
-    key is no better there than an empty one; a call that lacks it is checked with the API, which brings it back.
+    other one is new, the record may be another person's now: what is known of the first person is not theirs. A missing
+    key says nothing of that: a call that lacks one is checked with the API, which tells. Of a record with a card the card's contacts count, and none stand here.
     """
+    if _client_of(row, snapshot) is not None:
+        return None, None
     email, phone = told(snapshot.email, None), told(snapshot.phone, None)
     phone10 = told(snapshot.phone10, None)
     has_new_email = bool(email) and email != row.match_email
     has_new_phone = bool(phone) and (phone10 != row.match_phone10 or (phone10 is None and phone != row.phone))
-    known_email = None if has_new_phone else row.match_email
-    known_phone10 = None if has_new_email else row.match_phone10
+    known_email = None if has_new_phone and snapshot.email is not UNSET else row.match_email
+    known_phone10 = None if has_new_email and snapshot.phone is not UNSET else row.match_phone10
     return email or known_email, phone10 if phone else known_phone10
 
 

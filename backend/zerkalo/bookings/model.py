@@ -84,6 +84,8 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
     phone: str | None | UnsetType
     phone10: str | None | UnsetType
     email: str | None | UnsetType
+    client_id: int | None | UnsetType
+    client_name: str | None | UnsetType
     has_client: bool | UnsetType
     has_services: bool | UnsetType
     staff_name: str | None | UnsetType
@@ -102,6 +104,11 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     """None until the database has given one."""
     company_id: int
     yclients_record_id: int
+    client_id: int | None = None
+    """YCLIENTS's card; its contacts are matched by. None: not told, then the booking's own `match_…` are."""
+    client_name: str | None = None
+    handed_over: bool = False
+    """The salon gave the record to another person: codes and forms count no more."""
     user_id: int | None = None
     matched_by: MatchedBy | None = None
     matched_version: datetime | None = None

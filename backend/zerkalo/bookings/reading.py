@@ -18,8 +18,16 @@ CALENDAR_EVENTS_MAX = 2000
 _COLUMNS = """
     b.id, b.user_id, b.matched_by, b.company_id, b.yclients_record_id, b.service_name, b.service_price,
     b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at, b.phone,
-    b.staff_name, b.notes, b.revision, b.created_at, b.updated_at
+    b.staff_name, b.notes, b.revision, b.created_at, b.updated_at, b.client_id
 """
+
+# What the booking's own user sees. A booking that a contact links may carry another phone by now: that of whoever has
+# the card today. It is shown where the user has it in their account.
+_OWN_COLUMNS = _COLUMNS.replace(
+    "b.phone",
+    """case when b.matched_by not in ('email', 'phone')
+        or exists (select from users u where u.id = b.user_id and u.phone = b.phone) then b.phone end as phone""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,8 @@ class ShownBooking:
     revision: int
     created_at: datetime
     updated_at: datetime
+    client_id: int | None = None
+    """YCLIENTS's card."""
 
     @property
     def starts_at(self) -> datetime:
@@ -75,7 +85,7 @@ def with_offset(instant: datetime, wall_clock: datetime | None) -> datetime:
 
 
 UPCOMING = f"""
-    select {_COLUMNS} from bookings b
+    select {_OWN_COLUMNS} from bookings b
     where b.user_id = %(user_id)s and b.status <> 'CANCELLED' and b.appointment_datetime >= %(now)s
         and (%(status)s::text is null or b.status = %(status)s)
         and (b.appointment_datetime, b.id) > (%(after_at)s::timestamptz, %(after_id)s)
@@ -83,7 +93,7 @@ UPCOMING = f"""
     limit %(limit)s
 """
 NEWEST_FIRST = f"""
-    select {_COLUMNS} from bookings b
+    select {_OWN_COLUMNS} from bookings b
     where b.user_id = %(user_id)s
         and (%(status)s::text is null or b.status = %(status)s)
         and (b.appointment_datetime, b.id) < (%(after_at)s::timestamptz, %(after_id)s)
@@ -123,7 +133,7 @@ async def read_newest_first(
 
 async def read_own(conn: Connection, user_id: int, booking_id: int) -> ShownBooking | None:
     """A booking of this user; None where there is none, or it is another's."""
-    sql = f"select {_COLUMNS} from bookings b where b.id = %(id)s and b.user_id = %(user_id)s"
+    sql = f"select {_OWN_COLUMNS} from bookings b where b.id = %(id)s and b.user_id = %(user_id)s"
     found = await _shown(conn, sql, {"id": booking_id, "user_id": user_id})
     return found[0] if found else None
 
@@ -209,7 +219,7 @@ async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> lis
     The latest `CALENDAR_EVENTS_MAX`, in the order of appointments.
     """
     sql = (
-        f"select {_COLUMNS} from bookings b where b.user_id = %(user_id)s and b.appointment_datetime >= %(since)s"
+        f"select {_OWN_COLUMNS} from bookings b where b.user_id = %(user_id)s and b.appointment_datetime >= %(since)s"
         " order by b.appointment_datetime desc, b.id desc limit %(limit)s"
     )
     since = now - timedelta(days=CALENDAR_PAST_DAYS)

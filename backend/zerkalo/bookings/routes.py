@@ -37,9 +37,10 @@ class Booking(BaseModel):
 
     id: int
     user_id: int | None
-    matched_by: Literal["manual", "form", "code", "email", "phone"] | None
+    matched_by: Literal["manual", "form", "code", "import", "card", "email", "phone"] | None
     company_id: int | None
     yclients_record_id: int | None
+    client_id: int | None
     service_name: str
     service_price: int
     service_duration: int

@@ -140,7 +140,7 @@ def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
     snapshot = showing.snapshot
     if not (showing.is_delete or (snapshot is not None and snapshot.deleted is True)):
         return _ask("told without its change time", row, snapshot)
-    learned = learn_codes(row, snapshot) if snapshot else row
+    learned = (_learned(row, snapshot) if snapshot else None) or row
     if row.absent:
         return Unchanged() if learned is row else Stale(learned)
     return Update(_tombstone(learned, now), refetch="a bare deletion is checked with the API")
@@ -224,7 +224,12 @@ def _ask(reason: str, row: Row, snapshot: Snapshot | None) -> Refetch:
 
 
 def _learned(row: Row, snapshot: Snapshot) -> Row | None:
-    """The row with the codes of a showing that changes none of its fields; None: it knew them all."""
+    """The row with the codes of a showing that changes none of its fields; None: it has none to learn.
+
+    A showing with another card, or of a record that was handed over, may speak of somebody else.
+    """
+    if row.handed_over or told(snapshot.client_id, None) != row.client_id:
+        return None
     learned = learn_codes(row, snapshot)
     return None if learned is row else learned
 

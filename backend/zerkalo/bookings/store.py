@@ -21,6 +21,8 @@ _WRITTEN = tuple(name for name in _COLUMNS if name not in ("id", "revision"))
 _TYPES: Mapping[str, str] = {
     "company_id": "bigint",
     "yclients_record_id": "bigint",
+    "client_id": "bigint",
+    "handed_over": "boolean",
     "user_id": "bigint",
     "matched_version": "timestamptz",
     "service_price": "bigint",
@@ -162,7 +164,7 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
     """
     sql = _write_sql("""
         user_id = null, matched_by = null, matched_version = null, user_code = null, phone = null, comment = '',
-        match_email = null, match_phone10 = null, match_codes = '{}', match_code_versions = '{}',
+        client_id = null, client_name = null, match_email = null, match_phone10 = null, match_codes = '{}', match_code_versions = '{}',
         raw_record = null, raw_digest = null, erased_at = %(now)s
         where id = any(%(ids)s)
     """)
@@ -188,12 +190,14 @@ async def keys_of_user_evidence(
     codes: Sequence[str],
     email: str | None,
     phone10: str | None,
+    cards: Collection[tuple[int, int]],
     after_id: int,
     limit: int,
 ) -> list[tuple[int, Key]]:
-    """(id, key) of the bookings that a user's code, proved e-mail or proved phone speak for, or that are linked to her.
+    """(id, key) of the bookings that may be a user's: by code, proved contact or card, or that are linked to them.
 
-    By id, from `after_id` on, at most `limit`. `phone10`: last ten digits; `email` in lower case.
+    By id, from `after_id` on, at most `limit`. `phone10`: last ten digits; `email` in lower case; `cards`: (company,
+    client id) of the cards that carry their contacts or were given to them.
     """
     sql = """
         select id, company_id, yclients_record_id from (
@@ -202,16 +206,34 @@ async def keys_of_user_evidence(
                 where match_codes && %(codes)s::text[] and match_codes <> '{}'
             union select id, company_id, yclients_record_id from bookings where match_email = %(email)s
             union select id, company_id, yclients_record_id from bookings where match_phone10 = %(phone10)s
+            union select b.id, b.company_id, b.yclients_record_id
+                from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, i bigint)
+                join bookings b on b.company_id = k.c and b.client_id = k.i
         ) as theirs
         where id > %(after_id)s
         order by id limit %(limit)s
     """
     values = {"user_id": user_id, "codes": list(codes), "email": email, "phone10": phone10} | {
+        "cards": msgspec.json.encode(
+            [{"c": company_id, "i": client_id} for company_id, client_id in cards]
+        ).decode(),
         "after_id": after_id,
         "limit": limit,
     }
     cursor = await conn.execute(sql, values)
     return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
+
+
+async def keys_of_card(
+    conn: Connection, card: tuple[int, int], *, after_id: int, limit: int
+) -> list[tuple[int, Key]]:
+    """(id, key) of the bookings of a card (company, client id), by id, from `after_id` on, at most `limit`."""
+    cursor = await conn.execute(
+        "select id, yclients_record_id from bookings where company_id = %s and client_id = %s and id > %s"
+        " order by id limit %s",
+        [*card, after_id, limit],
+    )
+    return [(id_, (card[0], record_id)) for id_, record_id in await cursor.fetchall()]
 
 
 async def next_observation(conn: Connection) -> int:
@@ -224,8 +246,10 @@ async def next_observation(conn: Connection) -> int:
 async def digests(conn: Connection, company_id: int, record_ids: Collection[int]) -> dict[int, str]:
     """Of what bytes an API read left these rows of a company in their state, by record id; where none did, not there."""
     sql = """
-        select yclients_record_id, raw_digest from bookings
-        where company_id = %s and yclients_record_id = any(%s::bigint[]) and raw_digest is not null
+        select b.yclients_record_id, b.raw_digest from bookings b
+        left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
+        where b.company_id = %s and b.yclients_record_id = any(%s::bigint[]) and b.raw_digest is not null
+            and (c.observation is null or c.observation <= b.observation) -- else the card may have been told otherwise
     """
     # The array as text: the driver would encode it item by item.
     wanted = "{" + ",".join(map(str, record_ids)) + "}"

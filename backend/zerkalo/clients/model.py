@@ -15,12 +15,10 @@ class Card(Struct, frozen=True, kw_only=True, gc=False):
     client_id: int
     name: str = ""
     phone: str | None = None
-    """E.164 where it parses."""
-    phone_key: str | None = None
-    """By which phones are compared; see `kit.phone`."""
+    """E.164 where it parses, else as given."""
     email: str | None = None
     """In the form in which e-mails are compared."""
-    email_since: datetime | None = None
+    email_known_since: datetime | None = None
     """When we first saw the e-mail that stands there now."""
     first_email: str | None = None
     """The e-mail that the earliest sight of the card with its phone showed, "" for none; None: not seen so yet."""
@@ -49,7 +47,6 @@ class Sight(Struct, frozen=True, kw_only=True, gc=False):
     seen_at: datetime
     name: str | UnsetType = UNSET
     phone: str | None | UnsetType = UNSET
-    phone_key: str | None | UnsetType = UNSET
     email: str | None | UnsetType = UNSET
 
     @property
@@ -59,7 +56,24 @@ class Sight(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Person(Struct, frozen=True, gc=False):
-    """By what two clients are told apart: the phone's key and the e-mail, None where there is none."""
+    """By what two clients are told apart: the phone's key (`kit.phone`) and the e-mail, None where there is none."""
 
     phone_key: str | None = None
     email: str | None = None
+
+
+class UnmatchedCard(Struct, frozen=True):
+    """A card with visits that no user has: how many, and when the latest is."""
+
+    card: Card
+    visits: int
+    latest_at: datetime
+
+
+class CardCandidate(Struct, frozen=True):
+    """Somebody whom visits of a card name without settling it; the words are those of `matching`."""
+
+    user_id: int
+    step: str
+    reason: str
+    visits: int

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from zerkalo.clients.model import Card, Person, Sight
-from zerkalo.kit.phone import same_phone
+from zerkalo.kit.phone import phone_key, same_phone
 
 
 def taught(card: Card | None, sight: Sight) -> Card:
@@ -24,9 +24,8 @@ def taught(card: Card | None, sight: Sight) -> Card:
         known,
         name=sight.name or known.name,
         phone=phone,
-        phone_key=sight.phone_key or None if sight.phone else known.phone_key,
         email=email,
-        email_since=known.email_since if email == known.email else sight.seen_at,
+        email_known_since=known.email_known_since if email == known.email else sight.seen_at,
         observation=sight.observation,
     )
 
@@ -67,7 +66,9 @@ def is_other_person(before: Person, after: Person) -> bool:
 
 def person_of(card: Card | None) -> Person:
     """By what the person of a card is told from others; of no card nothing is known."""
-    return Person(card.phone_key, card.email) if card is not None else Person()
+    if card is None:
+        return Person()
+    return Person(phone_key(card.phone) if card.phone else None, card.email)
 
 
 def _with_first_email(known: Card, sight: Sight) -> Card:

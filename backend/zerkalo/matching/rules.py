@@ -59,6 +59,8 @@ def decide_match(held: Link, evidence: Evidence, *, email_counts_alone: bool = T
         if held.user_id is not None and held.step is not None:
             former = frozenset({Candidate(held.user_id, held.step, Reason.HANDED_OVER)})
         held = Link()
+    elif _is_taken_back(held, evidence):
+        held = Link()
     found, candidates = _first_hit(evidence, email_counts_alone=email_counts_alone)
     link = found if _wins(found, held, evidence) else held
     beside = {
@@ -111,6 +113,11 @@ def _one_of(user_ids: frozenset[int], step: Step) -> tuple[Link, frozenset[Candi
 
 def _as_candidates(user_ids: frozenset[int], step: Step, reason: Reason) -> frozenset[Candidate]:
     return frozenset(Candidate(user_id, step, reason) for user_id in user_ids)
+
+
+def _is_taken_back(held: Link, evidence: Evidence) -> bool:
+    """Whether the link rests on a card that the admin has taken back since."""
+    return held.step is Step.CARD and evidence.card_user_id is None
 
 
 def _wins(found: Link, held: Link, evidence: Evidence) -> bool:

@@ -59,20 +59,26 @@ async def _learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
 async def replace_candidates(
     conn: Connection, candidates: Mapping[int, frozenset[Candidate]], *, now: datetime
 ) -> None:
-    """Write who might be whose, by booking id. An empty set clears what stood there."""
+    """Write who might be whose, by booking id; what stood there goes.
+
+    Who was left behind when the salon handed a booking over stays, for no later look at it finds them again.
+    """
     if not candidates:
         return
-    await conn.execute("delete from match_candidates where booking_id = any(%s)", [list(candidates)])
+    await conn.execute(
+        "delete from match_candidates where booking_id = any(%s) and reason <> 'handed_over'",
+        [list(candidates)],
+    )
     rows = [
-        {"b": booking_id, "u": one.user_id, "s": one.step}
+        {"b": booking_id, "u": one.user_id, "s": one.step, "r": one.reason}
         for booking_id, found in candidates.items()
         for one in sorted(found, key=lambda one: (one.user_id, one.step))
     ]
     if rows:
         await conn.execute(
             """
-            insert into match_candidates (booking_id, user_id, step, created_at)
-            select b, u, s, %s from jsonb_to_recordset(%s::jsonb) as x (b bigint, u bigint, s text)
+            insert into match_candidates (booking_id, user_id, step, reason, created_at)
+            select b, u, s, r, %s from jsonb_to_recordset(%s::jsonb) as x (b bigint, u bigint, s text, r text)
             on conflict do nothing
             """,
             [now, msgspec.json.encode(rows).decode()],

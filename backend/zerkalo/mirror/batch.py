@@ -1,7 +1,7 @@
 """One batch in one transaction: read the rows concerned, ask the rules, write what they said.
 
 Reads come before, writes after, both in sets; between them nothing but pure functions. Lock order: bookings in the
-order of their lock numbers, users, ledger.
+order of their lock numbers, cards, users, ledger.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -18,6 +18,8 @@ from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history import Cause, Event, changes_between, write_events
 from zerkalo.bookings.merge_rules import ATTENDANCE_STATUS
 from zerkalo.bookings.model import Row, Snapshot, Source, Status
+from zerkalo.clients.model import Key as CardKey
+from zerkalo.clients.model import Sight
 from zerkalo.db.pool import Connection
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Finished
@@ -25,6 +27,7 @@ from zerkalo.kit.zones import rules_of, zone_of
 from zerkalo.loyalty.model import EarningState, LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.matching import store as matching
+from zerkalo.mirror.cards import Cards, sight_of
 from zerkalo.mirror.links import Linker
 from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.snapshots import digest_of, snapshot_of
@@ -47,6 +50,8 @@ class Taken:
 
     outcomes: tuple[Outcome, ...]
     companies_to_ring: frozenset[int]
+    cards_to_rematch: frozenset[CardKey] = frozenset()
+    """Cards that say something else than before: their other bookings are to be looked at again."""
 
 
 @dataclass(slots=True)
@@ -77,6 +82,11 @@ class _Work:
     zones: Mapping[int, ZoneInfo | None]
     bookings: dict[Key, _Booking]
     outcomes: list[Outcome | None]
+    email_counts_alone: bool = True
+    """The setting `MATCH_EMAIL_ALONE`."""
+    sights: list[Sight] = field(default_factory=list[Sight])
+    """What was seen of cards."""
+    cards: Cards = field(default_factory=lambda: Cards({}))
     refetches: dict[Key, Refetch] = field(default_factory=dict[Key, Refetch])
     relink_all: bool = False
     """Look for the user of every booking, changed or not."""
@@ -89,15 +99,17 @@ async def take_batch(
     policy: LoyaltyPolicy,
     now: datetime,
     order_now: datetime | None = None,
+    email_counts_alone: bool = True,
 ) -> Taken:
     """Take items in and keep their deliveries, in the caller's transaction.
 
     `order_now` judges change times; None: the database's clock.
-    Writes bookings, candidates, ledger entries, refetch requests and deliveries. Raises what PostgreSQL raises; then
+    Writes bookings, cards, candidates, ledger entries, refetch requests and deliveries. Raises what PostgreSQL raises; then
     nothing of the batch stands.
     """
     observed = [item.observation for item in items if item.observation is not None]
     work = await _read(conn, observed, now, order_now, [item.verdict for item in items])
+    work.email_counts_alone = email_counts_alone
     for index, item in enumerate(items):
         if item.observation is not None:
             work.outcomes[index] = _observe(work, item.observation)
@@ -107,7 +119,8 @@ async def take_batch(
     outcomes = tuple(_with_id(item, outcome, ids) for item, outcome in zip(items, work.outcomes, strict=True))
     await _keep(conn, items, outcomes, now)
     await write_events(conn, _events(work, ids), now=now)
-    return Taken(outcomes, frozenset(company_id for company_id, _ in work.refetches))
+    companies = frozenset(company_id for company_id, _ in work.refetches)
+    return Taken(outcomes, companies, work.cards.to_rematch)
 
 
 async def keep_read(conn: Connection, observation: Observation, outcome: Outcome, now: datetime) -> None:
@@ -129,6 +142,7 @@ async def rematch_batch(
     policy: LoyaltyPolicy,
     now: datetime,
     first: Callable[[Key, Row], Row] = lambda _key, row: row,
+    email_counts_alone: bool = True,
 ) -> int:
     """Look again whose these bookings are, from what was seen of them before. Returns how many rows changed.
 
@@ -139,6 +153,7 @@ async def rematch_batch(
     rows = await bookings.rows_for_update(conn, keys)
     found = {key: _Booking(before=row, row=first(key, row)) for key, row in rows.items()}
     work = _Work(now=now, order_now=now, number=0, zones={}, bookings=found, outcomes=[], relink_all=True)
+    work.email_counts_alone = email_counts_alone
     ids = await _write(conn, work, policy)
     await write_events(conn, _events(work, ids), now=now)
     return sum(booking.row != booking.before for booking in found.values())
@@ -190,7 +205,18 @@ def _observe(work: _Work, observation: Observation) -> Outcome:
         booking.api_id = snapshot.api_id
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision)
+    if _teaches(observation, decision) and snapshot is not None:
+        sight = sight_of(snapshot, observation=number, now=work.now)
+        if sight is not None and (booking.row is None or booking.row.erased_at is None):
+            work.sights.append(sight)
     return _carry_out(work, booking, observation, decision, number)
+
+
+def _teaches(observation: Observation, decision: rules.Decision) -> bool:
+    """Whether what was shown counts for the client's card: what is applied, or what a read finds unchanged."""
+    if isinstance(decision, rules.Insert | rules.Update):
+        return True
+    return observation.source is not Source.WEBHOOK and isinstance(decision, rules.Unchanged)
 
 
 def _log_unknown_attendance(
@@ -277,8 +303,14 @@ def _with_digest(work: _Work, row: Row, observation: Observation) -> Row:
 
 async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[Key, int]:
     """Link what changed, write it, settle the ledger, ask for refetches. Returns booking ids by key."""
+    to_link = {key: booking for key, booking in work.bookings.items() if _may_link(work, booking)}
+    pairs = [(booking.before, booking.row) for booking in to_link.values()]
+    work.cards = await Cards.learn(conn, work.sights, pairs, now=work.now)
     linker = await Linker.look_up(
-        conn, {key: (b.row, b.api_id) for key, b in work.bookings.items() if _may_link(work, b)}
+        conn,
+        {key: (booking.row, booking.api_id) for key, booking in to_link.items()},
+        work.cards,
+        email_counts_alone=work.email_counts_alone,
     )
     for key, booking in work.bookings.items():
         if key in linker:

@@ -8,11 +8,13 @@ from msgspec.structs import replace
 from zerkalo.bookings.merge_rules import masked
 from zerkalo.bookings.model import MatchedBy, Row
 from zerkalo.clients.model import Person
-from zerkalo.clients.rules import is_other_person
+from zerkalo.clients.rules import is_email_late, is_other_person, person_of
 from zerkalo.db.pool import Connection
+from zerkalo.kit.phone import TAIL_DIGITS, phone_key, same_phone
 from zerkalo.matching import store as matching
 from zerkalo.matching.model import Contacts, Evidence, Link, Match, Step
 from zerkalo.matching.rules import codes_in, decide_match, longest
+from zerkalo.mirror.cards import Cards, card_key
 from zerkalo.users.model import MatchUser
 from zerkalo.users.store import users_for_matching
 
@@ -24,37 +26,56 @@ class Linker:
     """The links of one batch. Made by `look_up`; `linked` gives the row with its link."""
 
     def __init__(
-        self, rows: Mapping[Key, Row], form: Mapping[Key, frozenset[int]], users: list[MatchUser]
+        self,
+        rows: Mapping[Key, Row],
+        form: Mapping[Key, frozenset[int]],
+        users: list[MatchUser],
+        cards: Cards,
+        *,
+        email_counts_alone: bool = True,
     ) -> None:
         self._rows = rows
         self._form = form
+        self._cards = cards
+        self._email_counts_alone = email_counts_alone
         self._users = {user.id: user for user in users}
         self._by_code = {code: user.id for user in users for code in _codes_of(user)}
         self._by_email = _grouped((user.email_proved, user.id) for user in users)
-        self._by_phone10 = _grouped((user.phone10_proved, user.id) for user in users)
+        self._by_tail = _grouped((_tail(user.phone_proved), user.id) for user in users)
         self._matches: dict[Key, Match] = {}
 
     def __contains__(self, key: Key) -> bool:
         return key in self._rows
 
     @classmethod
-    async def look_up(cls, conn: Connection, wanted: Mapping[Key, tuple[Row | None, str | None]]) -> "Linker":
+    async def look_up(
+        cls,
+        conn: Connection,
+        wanted: Mapping[Key, tuple[Row | None, str | None]],
+        cards: Cards,
+        *,
+        email_counts_alone: bool,
+    ) -> "Linker":
         """Read whom the rows may belong to. `wanted`: key -> (row, the `api_id` its record carries)."""
         rows = {key: row for key, (row, _) in wanted.items() if row is not None}
         asked = {key: row for key, row in rows.items() if row.erased_at is None}
         if not asked:
-            return cls(rows, {}, [])
+            return cls(rows, {}, [], cards)
         api_ids = {api_id: key for key, (_, api_id) in wanted.items() if api_id and key in asked}
         form = await matching.form_users(conn, asked, api_ids)
-        linked = {row.user_id for row in asked.values() if row.user_id is not None}
+        named = {row.user_id for row in asked.values() if row.user_id is not None}
+        named |= {
+            card.user_id for row in asked.values() if (card := cards.of(row)) and card.user_id is not None
+        }
+        people = [_client(row, cards) for row in asked.values()]
         users = await users_for_matching(
             conn,
             codes={code for row in asked.values() for code in row.match_codes},
-            emails={row.match_email for row in asked.values() if row.match_email},
-            phone10s={row.match_phone10 for row in asked.values() if row.match_phone10},
-            ids=linked.union(*form.values()),
+            emails={one.email for one in people if one.email},
+            phone10s={tail for one in people if (tail := _tail(one.phone_key))},
+            ids=named.union(*form.values()),
         )
-        return cls(rows, form, users)
+        return cls(rows, form, users, cards, email_counts_alone=email_counts_alone)
 
     def linked(self, key: Key, before: Row | None) -> Row:
         """The row with the link that its evidence leaves, and the linked user's code."""
@@ -62,12 +83,14 @@ class Linker:
         if row.erased_at is not None:
             return masked(row)
         current = Link(row.user_id, Step(row.matched_by) if row.matched_by else None)
-        match = decide_match(current, self._evidence(key, row, before))
+        evidence = self._evidence(key, row, before)
+        match = decide_match(current, evidence, email_counts_alone=self._email_counts_alone)
         self._matches[key] = match
         link = match.link
         return replace(
             row,
             user_id=link.user_id,
+            handed_over=row.handed_over or evidence.is_handing_over,
             matched_by=MatchedBy(link.step) if link.step else None,
             matched_version=None,
             user_code=self._users[link.user_id].unique_code if link.user_id is not None else None,
@@ -86,16 +109,35 @@ class Linker:
         known = [code for code in row.match_codes if code in self._by_code]
         # What the comment names has been learned; most comments name nobody, and reading them costs.
         now = set(codes_in(row.comment)) if known else set[str]()
-        by_email, by_phone = row.match_email or "", row.match_phone10 or ""
+        card = self._cards.of(row)
         return Evidence(
             form_user_ids=self._form.get(key, frozenset()),
             code_user_ids=self._named(code for code in known if code in now),
             earlier_code_user_ids=self._named(known),
-            contacts=Contacts(
-                self._by_email.get(by_email, frozenset()), self._by_phone10.get(by_phone, frozenset())
-            ),
-            is_handing_over=_rests_on_contact(before) and is_other_person(_person(before), _person(row)),
+            card_user_id=card.user_id if card else None,
+            contacts=self._contacts(row),
+            is_handed_over=row.handed_over,
+            is_handing_over=self._is_handing_over(before, row),
         )
+
+    def _contacts(self, row: Row) -> Contacts:
+        """Who has proved the contacts of the card; of a booking without one, those that it came with."""
+        client, card = _client(row, self._cards), self._cards.of(row)
+        phone = client.phone_key
+        alike = self._by_tail.get(_tail(phone) or "", frozenset[int]())
+        return Contacts(
+            self._by_email.get(client.email or "", frozenset()),
+            frozenset(
+                id_ for id_ in alike if phone and same_phone(phone, self._users[id_].phone_proved or "")
+            ),
+            email_is_late=card is not None and is_email_late(card),
+        )
+
+    def _is_handing_over(self, before: Row | None, row: Row) -> bool:
+        """Whether the record has gone from one person to another. One card is one person, whatever its contacts."""
+        if before is None or (row.client_id is not None and card_key(before) == card_key(row)):
+            return False
+        return is_other_person(_client(before, self._cards), _client(row, self._cards))
 
     def _named(self, codes: Iterable[str]) -> frozenset[int]:
         """Whom codes that are somebody's name."""
@@ -114,9 +156,15 @@ def _grouped(pairs: Iterable[tuple[str | None, int]]) -> dict[str, frozenset[int
     return {value: frozenset(user_ids) for value, user_ids in grouped.items()}
 
 
-def _rests_on_contact(row: Row | None) -> bool:
-    return row is not None and row.matched_by in (MatchedBy.EMAIL, MatchedBy.PHONE)
+def _client(row: Row, cards: Cards) -> Person:
+    """By which contacts the client of a booking is known."""
+    if row.client_id is not None:
+        return person_of(cards.of(row))
+    whole = phone_key(row.phone) if row.phone and row.match_phone10 else None
+    is_whole = whole is not None and whole.endswith(row.match_phone10 or "")
+    return Person(whole if is_whole else row.match_phone10, row.match_email)
 
 
-def _person(row: Row | None) -> Person:
-    return Person(row.match_phone10, row.match_email) if row is not None else Person()
+def _tail(phone: str | None) -> str | None:
+    """The last ten digits, by which a phone is looked up."""
+    return phone[-TAIL_DIGITS:] if phone and len(phone) >= TAIL_DIGITS else None

@@ -10,9 +10,11 @@ import psycopg
 import structlog
 
 from zerkalo.bookings import store as bookings
+from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_pipeline, in_transaction, transaction
 from zerkalo.kit.clock import Clock
+from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.kit.problem import OWN_FAULT
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
@@ -42,6 +44,9 @@ LOCK_SECONDS_PART = 0.1
 """The same of a part, after the whole has waited."""
 HELD = "somebody else holds it"
 
+Find = Callable[[Connection, int, int], Awaitable[list[tuple[int, tuple[int, int]]]]]
+"""(id, key) of bookings to look at again, by id: behind an id, at most so many."""
+
 Ring = Callable[[int], Awaitable[None]]
 """Tells the engine that a company has records to ask for. A doorbell: losing it harms nothing."""
 
@@ -62,10 +67,13 @@ class Applier:
         ring: Ring = _silence,
         batch_pool: Pool | None = None,
         order_clock: Clock | None = None,
+        email_counts_alone: bool = True,
     ) -> None:
         """`batch_pool`: connections of its own for batches, which need not be tried before use; None: those of `pool`.
 
         `order_clock` judges change times; None: the database's, one for all machines.
+
+        `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`.
         """
         self._pool = pool
         self._batch_pool = batch_pool or pool
@@ -73,6 +81,7 @@ class Applier:
         self._policy = policy
         self._ring = ring
         self._order_clock = order_clock
+        self._email_counts_alone = email_counts_alone
 
     async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
         """Take observations in, in one transaction, retried on a deadlock; outcomes in the same order.
@@ -87,7 +96,26 @@ class Applier:
         taken = await self._take(items)
         for company_id in sorted(taken.companies_to_ring):
             await self._ring_safely(company_id)
+        for key in sorted(taken.cards_to_rematch):
+            await self.rematch_card(key, limit=REMATCH_BATCH)
         return list(taken.outcomes)
+
+    async def rematch_waiting_cards(self) -> None:
+        """Look again at the bookings of the cards that say something else than before. Called by a periodic task."""
+        async with self._pool.connection() as conn:
+            waiting = await clients.to_rematch(conn, limit=REMATCH_BATCH)
+        for key, wanted_at in waiting:
+            await self.rematch_card(key)
+            async with self._pool.connection() as conn:
+                await clients.finish_rematch(conn, key, wanted_at=wanted_at)
+
+    async def rematch_card(self, card: tuple[int, int], *, limit: int | None = None) -> bool:
+        """Look again whose the bookings of a card (company, client id) are; at most `limit`. Whether all were looked at."""
+
+        async def found(conn: Connection, after_id: int, most: int) -> list[tuple[int, tuple[int, int]]]:
+            return await bookings.keys_of_card(conn, card, after_id=after_id, limit=most)
+
+        return await self._rematch_all(found, limit)
 
     async def rematch(self, user_id: int, *, limit: int | None = None) -> bool:
         """Look again at the bookings that a user's code and proved contacts speak for, and give her what is hers.
@@ -95,22 +123,31 @@ class Applier:
         To be called after the change to the user is committed. `limit`: at most so many bookings. Returns whether
         all were looked at.
         """
-        async with transaction(self._pool) as conn:
-            await matching.barrier(conn)
-        after_id, seen = 0, 0
-        while limit is None or seen < limit:
-            found = await self._hers(
-                user_id, after_id, REMATCH_BATCH if limit is None else min(REMATCH_BATCH, limit - seen)
-            )
-            if not found:
-                return True
-            after_id, seen = found[-1][0], seen + len(found)
-            await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
-        return not await self._hers(user_id, after_id, 1)
+
+        async def found(conn: Connection, after_id: int, most: int) -> list[tuple[int, tuple[int, int]]]:
+            return await _keys_of_user(conn, user_id, after_id, most)
+
+        return await self._rematch_all(found, limit)
 
     async def rematch_bookings(self, keys: Collection[tuple[int, int]]) -> None:
         """Look again whose the bookings of these (company, record) are. To be called after new evidence is committed."""
         await in_transaction(self._pool, partial(self._rematch, keys=list(keys)))
+
+    async def _rematch_all(self, find: Find, limit: int | None) -> bool:
+        """Look again at the bookings that `find` finds, in transactions of `REMATCH_BATCH`, at most `limit` in all."""
+        async with transaction(self._pool) as conn:
+            await matching.barrier(conn)
+        after_id, seen = 0, 0
+        while limit is None or seen < limit:
+            most = REMATCH_BATCH if limit is None else min(REMATCH_BATCH, limit - seen)
+            async with self._pool.connection() as conn:
+                found = await find(conn, after_id, most)
+            if not found:
+                return True
+            after_id, seen = found[-1][0], seen + len(found)
+            await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
+        async with self._pool.connection() as conn:
+            return not await find(conn, after_id, 1)
 
     async def _take(self, items: Sequence[Item], *, is_part: bool = False) -> Taken:
         """One transaction for all; where one item makes it fail, halves of it, until that item stands alone."""
@@ -129,7 +166,11 @@ class Applier:
         half = len(items) // 2
         first = await self._take(items[:half], is_part=True)
         second = await self._take(items[half:], is_part=True)
-        return Taken(first.outcomes + second.outcomes, first.companies_to_ring | second.companies_to_ring)
+        return Taken(
+            first.outcomes + second.outcomes,
+            first.companies_to_ring | second.companies_to_ring,
+            first.cards_to_rematch | second.cards_to_rematch,
+        )
 
     async def _take_batch(self, conn: Connection, *, items: Sequence[Item]) -> Taken:
         return await take_batch(
@@ -138,6 +179,7 @@ class Applier:
             policy=self._policy,
             now=self._clock(),
             order_now=self._order_clock() if self._order_clock else None,
+            email_counts_alone=self._email_counts_alone,
         )
 
     async def _put_off(self, item: Item) -> Taken:
@@ -164,26 +206,14 @@ class Applier:
             await keep_read(conn, observation, outcome, self._clock())
         return Taken((outcome,), frozenset())
 
-    async def _hers(self, user_id: int, after_id: int, limit: int) -> list[tuple[int, tuple[int, int]]]:
-        async with self._pool.connection() as conn:
-            (user,) = await users.users_for_matching(
-                conn, codes=(), emails=(), phone10s=(), ids=(user_id,)
-            ) or (None,)
-            return await bookings.keys_of_user_evidence(
-                conn,
-                user_id=user_id,
-                codes=[
-                    *((user.unique_code,) if user and user.unique_code else ()),
-                    *(user.also_codes if user else ()),
-                ],
-                email=user.email_proved if user else None,
-                phone10=user.phone10_proved if user else None,
-                after_id=after_id,
-                limit=limit,
-            )
-
     async def _rematch(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
-        return await rematch_batch(conn, keys, policy=self._policy, now=self._clock())
+        return await rematch_batch(
+            conn,
+            keys,
+            policy=self._policy,
+            now=self._clock(),
+            email_counts_alone=self._email_counts_alone,
+        )
 
     async def _ring_safely(self, company_id: int) -> None:
         try:
@@ -191,6 +221,27 @@ class Applier:
         except psycopg.Error as error:
             # What is to be asked for stands in `refetches`; the sweep finds it.
             log.warning("webhook: the bell did not ring", company_id=company_id, error=type(error).__name__)
+
+
+async def _keys_of_user(
+    conn: Connection, user_id: int, after_id: int, limit: int
+) -> list[tuple[int, tuple[int, int]]]:
+    """(id, key) of the bookings that a user's code, proved contacts and cards speak for, or that are linked to them."""
+    (user,) = await users.users_for_matching(conn, ids=(user_id,)) or (None,)
+    codes = (*((user.unique_code,) if user.unique_code else ()), *user.also_codes) if user else ()
+    email = user.email_proved if user else None
+    phone10 = user.phone_proved[-TAIL_DIGITS:] if user and user.phone_proved else None
+    cards = await clients.keys_of_user(conn, user_id, email=email, phone10=phone10)
+    return await bookings.keys_of_user_evidence(
+        conn,
+        user_id=user_id,
+        codes=codes,
+        email=email,
+        phone10=phone10,
+        cards=cards,
+        after_id=after_id,
+        limit=limit,
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -43,6 +43,8 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
         phone=_or_empty(_of_client(client, "phone"), None, complete=complete),
         phone10=_or_empty(_of_client(client, "phone10"), None, complete=complete),
         email=_or_empty(_of_client(client, "email"), None, complete=complete),
+        client_id=_client_id(client),
+        client_name=_client_name(client),
         has_client=UNSET if isinstance(client, UnsetType) else client is not None,
         has_services=UNSET if isinstance(services, UnsetType) else bool(services),
         staff_name=_or_empty(record.staff_name, None, complete=complete),
@@ -147,6 +149,15 @@ def _of_client(client: SalonClient | None | UnsetType, field: str) -> str | None
     if client is None or isinstance(client, UnsetType):
         return client
     return getattr(client, field)
+
+
+def _client_id(client: SalonClient | None | UnsetType) -> int | None | UnsetType:
+    """The card's number. Of a client who is not told, or is nobody, there is nothing to learn."""
+    return client.client_id if isinstance(client, SalonClient) else client
+
+
+def _client_name(client: SalonClient | None | UnsetType) -> str | None | UnsetType:
+    return client.name or None if isinstance(client, SalonClient) else client
 
 
 def _or_empty(value: Value | UnsetType, empty: Value, *, complete: bool) -> Value | UnsetType:

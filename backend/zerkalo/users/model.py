@@ -16,8 +16,8 @@ class MatchUser:
     """The code that goes into the notes."""
     email_proved: str | None
     """In lower case."""
-    phone10_proved: str | None
-    """The last ten digits."""
+    phone_proved: str | None
+    """E.164."""
     also_codes: tuple[str, ...] = ()
     """Codes of accounts that were merged into this one: they name her still."""
 

@@ -9,6 +9,7 @@ from psycopg.rows import args_row, class_row, scalar_row
 
 from zerkalo.db.pool import Connection
 from zerkalo.kit.look_alikes import as_latin
+from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.users.model import MatchUser, NewUser, User
 
 _Values = Mapping[str, Any] | Sequence[Any]
@@ -45,7 +46,7 @@ _MATCHING = """
     )
     select u.id, u.unique_code,
         case when u.email_verified_at is not null then lower(u.email) end as email_proved,
-        case when u.phone_verified_at is not null and length(u.phone10) = 10 then u.phone10 end as phone10_proved,
+        case when u.phone_verified_at is not null then u.phone end as phone_proved,
         array(select r.code from retired_codes r where r.user_id = u.id order by r.code) as also_codes
     from users u
     where u.id = any (array(select id from found)) and u.erased_at is null
@@ -63,7 +64,8 @@ async def users_for_matching(
 ) -> list[MatchUser]:
     """Everybody whom one of these names: by code, proved e-mail, proved phone or id; each once, by id, none erased.
 
-    `codes` canonical, `emails` in lower case, `phone10s` the last ten digits. One query on four indexes. Two users may
+    `codes` canonical, `emails` in lower case, `phone10s` the last ten digits: whether whole numbers are equal is for the
+    caller to compare (`kit.phone.same_phone`). One query on four indexes. Two users may
     share a proved phone (an import says so); nobody shares a code or a proved e-mail. A code of an account that was
     merged into another names the other: it stands in `also_codes`.
     """
@@ -74,9 +76,9 @@ async def users_for_matching(
 
 
 def _match_user(
-    id_: int, code: str | None, email: str | None, phone10: str | None, also_codes: list[str]
+    id_: int, code: str | None, email: str | None, phone: str | None, also_codes: list[str]
 ) -> MatchUser:
-    return MatchUser(id_, code, email, phone10, tuple(also_codes))
+    return MatchUser(id_, code, email, phone, tuple(also_codes))
 
 
 async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, datetime]]:
@@ -102,18 +104,21 @@ async def want_rematch_of_rivals(conn: Connection, user_id: int, *, now: datetim
     later change need ever come to the booking.
     """
     sql = """
-        with hers as (
-            select b.id, b.match_codes, b.match_email, b.match_phone10
-            from match_candidates c join bookings b on b.id = c.booking_id
-            where c.user_id = %(id)s
+        with theirs as (
+            select b.id, b.match_codes, coalesce(c.email, b.match_email) as email,
+                coalesce(c.phone10, b.match_phone10) as phone10, c.user_id as card_user_id
+            from match_candidates m join bookings b on b.id = m.booking_id
+            left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
+            where m.user_id = %(id)s
         ), others as (
-            select rival.user_id as id from hers join match_candidates rival on rival.booking_id = hers.id
-            union select u.id from hers join users u on u.unique_code = any (hers.match_codes)
-            union select r.user_id from hers join retired_codes r on r.code = any (hers.match_codes)
-            union select u.id from hers join users u
-                on lower(u.email) = hers.match_email and u.email_verified_at is not null
-            union select u.id from hers join users u
-                on u.phone10 = hers.match_phone10 and u.phone_verified_at is not null
+            select rival.user_id as id from theirs join match_candidates rival on rival.booking_id = theirs.id
+            union select u.id from theirs join users u on u.unique_code = any (theirs.match_codes)
+            union select r.user_id from theirs join retired_codes r on r.code = any (theirs.match_codes)
+            union select u.id from theirs join users u
+                on lower(u.email) = theirs.email and u.email_verified_at is not null
+            union select u.id from theirs join users u
+                on u.phone10 = theirs.phone10 and u.phone_verified_at is not null
+            union select card_user_id from theirs
         )
         update users u set rematch_wanted_at = %(now)s
         from others where u.id = others.id and u.id <> %(id)s and u.erased_at is null
@@ -151,13 +156,16 @@ async def holder_of_email(conn: Connection, email: str, *, lock: bool = False) -
     return await _one(conn, sql, [email], lock=lock)
 
 
-async def holders_of_phone(conn: Connection, phone10: str) -> list[User]:
-    """Who has proved the phone with these last ten digits, by id; an import may have entered it for several."""
+async def holders_of_phone(conn: Connection, phone: str) -> list[User]:
+    """Who has proved this phone (E.164), by id; an import may have entered it for several.
+
+    The whole number counts: phones of two countries that end alike are two.
+    """
     sql = (
         f"select {USER_COLUMNS} from users u"
-        " where u.phone10 = %s and u.phone_verified_at is not null order by u.id limit 10"
+        " where u.phone10 = %s and u.phone = %s and u.phone_verified_at is not null order by u.id limit 10"
     )
-    return await _many(conn, sql, [phone10])
+    return await _many(conn, sql, [phone[-TAIL_DIGITS:].removeprefix("+"), phone])
 
 
 async def claimants_of_email(conn: Connection, email: str) -> list[User]:

@@ -62,7 +62,7 @@ class Candidate(BaseModel):
     name: str
     email: str | None
     phone: str | None
-    step: Literal["form", "code", "email", "phone"]
+    step: Literal["form", "code", "import", "card", "email", "phone"]
 
 
 class UnmatchedBooking(Booking):

@@ -12,7 +12,7 @@ from zerkalo.loyalty import routes as loyalty
 from zerkalo.runs import routes as runs
 from zerkalo.users import routes as users
 from zerkalo.users.desk import routes as people
-from zerkalo.web import admin_api, ops, pages
+from zerkalo.web import admin_api, clients_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
 from zerkalo.web.errors import install_error_handlers
 from zerkalo.web.headers import RAW, HeadAsGet, SecurityHeaders
@@ -25,7 +25,14 @@ from zerkalo.webhook.routes import Webhook, is_webhook
 PREFIX = "/api/v1"
 
 
-class WebRuntime(pages.PagesRuntime, runs.RunRuntime, ops.OpsRuntime, form.FormRuntime, Protocol):
+class WebRuntime(
+    pages.PagesRuntime,
+    runs.RunRuntime,
+    ops.OpsRuntime,
+    form.FormRuntime,
+    clients_api.ClientsRuntime,
+    Protocol,
+):
     """What the web process is made of."""
 
     @property
@@ -73,6 +80,7 @@ def _api(runtime: WebRuntime) -> APIRouter:
     api.include_router(bookings.booking_router(runtime))
     api.include_router(loyalty.router(runtime))
     api.include_router(admin_api.router(runtime))
+    api.include_router(clients_api.router(runtime))
     api.include_router(people.router(runtime))
     return api
 

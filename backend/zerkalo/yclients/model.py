@@ -37,6 +37,8 @@ class SalonClient(msgspec.Struct, frozen=True, gc=False):
     """The last ten digits, where there are that many; UNSET as `phone` is."""
     email: str | UnsetType | None = None
     """Without outer spaces, in lower case; None where there is none, UNSET: the key is absent."""
+    client_id: int | UnsetType = UNSET
+    """YCLIENTS's number of the card; UNSET where it is not told, or 0."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):

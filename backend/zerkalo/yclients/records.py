@@ -228,7 +228,8 @@ def _client(wire: _ClientWire | list[Any] | str | bool | UnsetType | None) -> Sa
     try:
         phone, phone10 = (UNSET, UNSET) if wire.phone is UNSET else _phone(wire.phone)
         email = UNSET if wire.email is UNSET else fields.email(wire.email)
-        return SalonClient(_client_name(wire), phone, phone10, email)
+        client_id = fields.identifier_or_none(wire.id) or UNSET
+        return SalonClient(_client_name(wire), phone, phone10, email, client_id)
     except FieldError as error:
         raise FieldError(f"client: {error}") from None
 

@@ -12,7 +12,7 @@ from zerkalo.bookings import routes
 from zerkalo.db.pool import Pool
 
 FIELDS = (
-    "id user_id matched_by company_id yclients_record_id service_name service_price service_duration"
+    "id user_id matched_by company_id yclients_record_id client_id service_name service_price service_duration"
     " appointment_datetime status cancel_reason cancelled_at phone staff_name notes created_at updated_at"
 )
 
@@ -78,6 +78,7 @@ async def test_a_booking_has_exactly_the_promised_fields(api, anna, pool):
         "matched_by": "code",
         "company_id": 1,
         "yclients_record_id": 12345,
+        "client_id": None,
         "service_name": "Стрижка",
         "service_price": 250_000,
         "service_duration": 60,

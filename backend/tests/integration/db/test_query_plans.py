@@ -74,7 +74,7 @@ async def test_users_by_code_by_lower_email_by_phone(asked):
     assert "users_unique_code_key" in plans.take().indexes
     assert await users.holder_of_email(conn, "user42@example.com")
     assert plans.take().indexes == {"users_email_proved"}
-    assert await users.holders_of_phone(conn, "9000000042")
+    assert await users.holders_of_phone(conn, "+79000000042")
     assert plans.take().indexes == {"users_phone10_proved"}
 
     found = await users.users_for_matching(
@@ -100,6 +100,7 @@ async def test_bookings_that_a_users_evidence_speaks_for(asked):
         codes=["A0000042"],
         email="user42@example.com",
         phone10="9000000042",
+        cards=[(1, 42)],
         after_id=0,
         limit=500,
     )
@@ -110,6 +111,7 @@ async def test_bookings_that_a_users_evidence_speaks_for(asked):
         "bookings_by_code",
         "bookings_by_email",
         "bookings_by_phone10",
+        "bookings_of_client",
     }
     assert plans.scanned == set()
 

@@ -52,7 +52,8 @@ async def test_a_link_by_hand_stands_against_every_later_snapshot(pool: Pool, ad
     async with salon(pool, policy=BONUSES) as server:
         await server.status(event(State(1, attendance=1)))
         await server.rows(
-            "insert into match_candidates select id, %s, 'phone', now() from bookings returning 1", anna
+            "insert into match_candidates select id, %s, 'phone', now() from bookings returning 1",
+            anna,
         )
 
         answer = await admin.post(await path(server, "link"), json={"user_id": anna})

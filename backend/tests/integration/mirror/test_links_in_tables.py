@@ -203,7 +203,7 @@ async def test_people_for_matching_are_found_by_what_they_proved(pool: Pool) -> 
             found = await users_for_matching(conn, emails=["maria@salon.test"], phone10s=["9990000001"])
             by_id = await users_for_matching(conn, ids=[claims])
     assert found == []
-    assert (by_id[0].email_proved, by_id[0].phone10_proved) == (None, None)
+    assert (by_id[0].email_proved, by_id[0].phone_proved) == (None, None)
 
 
 @pytest.mark.parametrize("by_sync", [False, True])

@@ -125,6 +125,9 @@ ROWS = [
     row("GET /api/v1/admin/bookings/unmatched", *ADMINS),
     row("POST /api/v1/admin/bookings/{booking_id}/link", *ADMINS, json={"user_id": "{other_id}"}),
     row("POST /api/v1/admin/bookings/{booking_id}/unlink", *ADMINS),
+    row("GET /api/v1/admin/clients/unmatched", *ADMINS),
+    row("POST /api/v1/admin/clients/{company_id}/{client_id}/link", *ADMINS, json={"user_id": "{other_id}"}),
+    row("POST /api/v1/admin/clients/{company_id}/{client_id}/unlink", *ADMINS),
     row("GET /api/v1/admin/events", *ADMINS),
     row("GET /api/v1/admin/events/{event_id}", *ADMINS),
     row("GET /api/v1/admin/quarantine", *ADMINS),
@@ -270,6 +273,11 @@ async def new_world(application: Application, one: Row) -> World:
     }
     if "{booking_id}" in one.endpoint:
         ids |= await new_booking(application, people["owner"], f"+7999{number:07d}")
+    if "{client_id}" in one.endpoint:
+        ids |= {"company_id": COMPANY_ID, "client_id": number}
+        await application.execute(
+            "insert into clients (company_id, client_id) values (%s, %s)", COMPANY_ID, number
+        )
     if "{event_id}" in one.endpoint:
         (event,) = await application.fetch(
             "insert into deliveries (received_at, body, outcome, finished_at)"

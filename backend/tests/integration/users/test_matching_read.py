@@ -30,7 +30,7 @@ async def test_each_is_found_once_by_whatever_names_her(conn: Connection) -> Non
         phone_verified_at=PROVED,
         unique_code="AAAA1111",
     )
-    hers = MatchUser(anna, "AAAA1111", "anna@example.com", "9991234567")
+    hers = MatchUser(anna, "AAAA1111", "anna@example.com", "+79991234567")
 
     ways: list[dict[str, Any]] = [
         {"codes": ["AAAA1111"]},
@@ -69,7 +69,7 @@ async def test_several_share_a_phone_and_a_merged_code_names_who_stayed(conn: Co
     merged = await users_for_matching(conn, codes=["EEEE1111", "FFFF1111"])
 
     assert [user.id for user in both] == [one, two]
-    assert merged == [MatchUser(two, "DDDD1111", None, "9991234567", ("EEEE1111",))]
+    assert merged == [MatchUser(two, "DDDD1111", None, "+49991234567", ("EEEE1111",))]
 
 
 async def test_the_read_is_served_by_indexes(conn: Connection) -> None:

@@ -69,7 +69,7 @@ async def test_bookings_that_are_nobodys_come_with_their_candidates(admin, pool)
         booking = await add_booking(conn, yclients_record_id=12345)
         for user in (anna, vera, gone):
             await conn.execute(
-                "insert into match_candidates (booking_id, user_id, step) values (%s, %s, 'phone')",
+                "insert into match_candidates (booking_id, user_id, step, reason) values (%s, %s, 'phone', 'rivals')",
                 [booking, user],
             )
         later = await add_booking(conn, appointment_datetime=NOW + timedelta(days=9))

@@ -203,7 +203,6 @@ class Salon(RuleBasedStateMachine):
             observation=self.observation,
             seen_at=SEEN_AT,
             phone=phone,
-            phone_key=phone,
             email=email,
         )
         self.cards[client_id] = taught(self.cards.get(client_id), sight)
@@ -216,7 +215,7 @@ class Salon(RuleBasedStateMachine):
     def _decide(self, visit: Visit, *, is_handing_over: bool = False) -> None:
         assert visit.client_known is not None, "it was shown"
         card = self.cards[visit.client_known]
-        phone, email = card.phone_key or "", card.email or ""
+        phone, email = card.phone or "", card.email or ""
         contacts = Contacts(
             frozenset({self.proved_email[email]} if email in self.proved_email else ()),
             frozenset(user for key, user in self.proved_phone.items() if same_phone(key, phone)),

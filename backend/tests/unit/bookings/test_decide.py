@@ -363,20 +363,26 @@ def test_empty_contact_teaches_nothing_unless_the_other_one_is_new(
     decision = decided(before, Source.WEBHOOK, snapshot(6, **told))
 
     assert isinstance(decision, Update)
+    if (
+        empty is UNSET
+    ):  # what is not told says nothing, also where the other one is new: the whole record is asked for
+        email, phone10 = email or EMAIL, phone10 or ("9990000001" if shown["phone"] is ... else None)
     assert (decision.row.match_email, decision.row.match_phone10) == (email, phone10)
 
 
 @pytest.mark.parametrize("source", [Source.REFETCH, Source.PAGE])
-def test_contact_that_a_thin_call_made_us_forget_comes_back_with_the_whole_record(source: Source) -> None:
+def test_contact_that_a_thin_call_did_not_tell_is_kept_until_the_whole_record_tells(source: Source) -> None:
     before = replace(KNOWN, phone=PHONE, match_phone10="9990000001", match_email=None)
     thin = decided(before, Source.WEBHOOK, snapshot(6, email=EMAIL, phone=UNSET, phone10=UNSET))
     assert isinstance(thin, Update)
     assert thin.refetch
 
-    whole = decided(thin.row, source, snapshot(6, email=EMAIL, phone=PHONE, phone10="9990000001"))
+    assert (thin.row.match_email, thin.row.match_phone10) == (EMAIL, "9990000001")
+
+    whole = decided(thin.row, source, snapshot(6, email=EMAIL, phone=None, phone10=None))
 
     assert isinstance(whole, Update)
-    assert (whole.row.match_email, whole.row.match_phone10) == (EMAIL, "9990000001")
+    assert (whole.row.match_email, whole.row.phone) == (EMAIL, None)
 
 
 def test_unreadable_phone_shown_again_is_nobody_new() -> None:

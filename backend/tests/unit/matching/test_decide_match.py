@@ -94,7 +94,7 @@ def test_an_email_counts_only_with_the_phone_where_the_salon_says_so() -> None:
         (Link(ANNA, Step.PHONE), found(email=[ANNA], phone=[ANNA]), Link(ANNA, Step.EMAIL)),
         # never the reverse
         (Link(ANNA, Step.EMAIL), found(phone=[VERA]), Link(ANNA, Step.EMAIL)),
-        (Link(ANNA, Step.CARD), found(email=[VERA]), Link(ANNA, Step.CARD)),
+        (Link(ANNA, Step.CARD), found(card=ANNA, email=[VERA]), Link(ANNA, Step.CARD)),
         (Link(ANNA, Step.IMPORT), found(card=VERA), Link(ANNA, Step.IMPORT)),
         (Link(ANNA, Step.CODE), found(card=VERA), Link(ANNA, Step.CODE)),
         (Link(ANNA, Step.FORM), found(codes=[VERA]), Link(ANNA, Step.FORM)),
@@ -109,6 +109,9 @@ def test_an_email_counts_only_with_the_phone_where_the_salon_says_so() -> None:
         # A comment that names nobody undoes nothing, and so does a contact that is nobody's
         (Link(ANNA, Step.CODE), found(), Link(ANNA, Step.CODE)),
         (Link(ANNA, Step.EMAIL), found(), Link(ANNA, Step.EMAIL)),
+        # A card that an admin took back gives nothing any more
+        (Link(ANNA, Step.CARD), found(), NOBODY),
+        (Link(ANNA, Step.CARD), found(phone=[VERA]), Link(VERA, Step.PHONE)),
         # What an admin decided stays, also that it is nobody's
         (Link(ANNA, Step.MANUAL), found(form=[VERA], giving=True), Link(ANNA, Step.MANUAL)),
         (Link(None, Step.MANUAL), found(form=[VERA]), Link(None, Step.MANUAL)),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection
 from typing import Any, cast
 
+from zerkalo.kit.contact import comparable_email
 from zerkalo.kit.look_alikes import HYPHENS, as_latin
 from zerkalo.kit.phone import normalise_phone
 
@@ -20,15 +21,18 @@ def client_id_in(text: str | bytes) -> int | None:
 
 
 def card_is_of(body: str, *, email: str | None, phone10: str | None) -> bool:
-    """Whether a webhook about a client's card carries one of these contacts (lower case, last ten digits)."""
+    """Whether a webhook about a client's card is about somebody with these contacts (lower case, last ten digits).
+
+    The phone decides: whoever books online with a stranger's phone has their e-mail written on the stranger's card.
+    """
     try:
         told: Any = json.loads(body)["data"]
         named_email, named_phone = str(told.get("email") or ""), str(told.get("phone") or "")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return False
-    return (email is not None and named_email.strip().lower() == email) or (
-        phone10 is not None and normalise_phone(named_phone)[1] == phone10
-    )
+    if named := normalise_phone(named_phone)[1]:
+        return named == phone10
+    return email is not None and comparable_email(named_email) == email
 
 
 # From the first backslash of a row on: a body may be a megabyte of them, and is read once.

@@ -234,10 +234,19 @@ async def erased_users_with_bookings(conn: Connection, *, limit: int) -> list[in
 _EXPORTS: dict[str, LiteralString] = {
     "codes_of_merged_accounts": "select code, retired_at from retired_codes where user_id = %s order by code",
     "bookings": """
-        select id, company_id, yclients_record_id, matched_by, service_name, service_price, service_duration,
-            appointment_datetime, appointment_local, status, cancel_reason, cancelled_at, phone, staff_name, notes,
-            comment, match_email, match_phone10, raw_record, created_at, updated_at
-        from bookings where user_id = %s order by appointment_datetime, id
+        select b.id, b.company_id, b.yclients_record_id, b.matched_by, b.service_name, b.service_price,
+            b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at,
+            case when p.is_theirs then b.phone end as phone, b.staff_name, b.notes, b.comment,
+            case when p.is_theirs then b.match_email end as match_email,
+            case when p.is_theirs then b.match_phone10 end as match_phone10,
+            case when p.is_theirs then b.raw_record end as raw_record, b.created_at, b.updated_at
+        from bookings b join users u on u.id = b.user_id
+        left join clients c on c.company_id = b.company_id and c.client_id = b.client_id,
+            -- The card's phone, or an e-mail that no stranger can have written on it: what is proved the user's.
+            lateral (select coalesce(u.phone_verified_at is not null and u.phone = coalesce(c.phone, b.phone), false)
+                or coalesce(u.email_verified_at is not null and lower(u.email) = coalesce(c.email, b.match_email)
+                    and not coalesce(c.email_came_late, false), false)) as p (is_theirs)
+        where b.user_id = %s order by b.appointment_datetime, b.id
     """,
     "bookings_that_may_be_hers": """
         select booking_id, step, created_at from match_candidates where user_id = %s order by booking_id

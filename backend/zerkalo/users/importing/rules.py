@@ -127,7 +127,7 @@ def _without_doubles(people: Iterable[ImportedPerson]) -> tuple[list[ImportedPer
     for person in people:
         keys = [("email", person.email), ("unique_code", person.unique_code)]
         if person.email is None and person.unique_code is None:
-            keys = [("phone", person.phone10)]
+            keys = [("phone", person.phone)]
         named = [(kind, value) for kind, value in keys if value is not None]
         earlier = next(((key[0], first_of[key]) for key in named if key in first_of), None)
         if earlier is None:

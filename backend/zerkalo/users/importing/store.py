@@ -19,11 +19,11 @@ _KNOWN = """
               union select r.user_id from retired_codes r where r.code = p.unique_code and r.user_id is not null)
             as by_code,
         array(select u.id from users u where lower(u.email) = p.email and u.email_verified_at is not null) as by_email,
-        array(select u.id from users u where p.email is null and p.unique_code is null and u.phone10 = p.phone10
+        array(select u.id from users u where p.email is null and p.unique_code is null and u.phone10 = p.phone10 and u.phone = p.phone
                 and u.phone_verified_at is not null order by u.id limit 10) as by_phone,
         exists (select from retired_codes r where r.code = p.unique_code and r.user_id is null) as is_code_retired
     from jsonb_to_recordset(%s::jsonb)
-        as p (line integer, email text, phone10 text, unique_code text)
+        as p (line integer, email text, phone text, phone10 text, unique_code text)
 """
 
 _INSERT = """

@@ -8,6 +8,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from zerkalo.bookings import store as bookings
+from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection
 from zerkalo.users.model import User
 from zerkalo.users.store import USER_COLUMNS
@@ -32,9 +33,10 @@ async def move_belongings(conn: Connection, *, from_id: int, into_id: int, now: 
     """Gives bookings, candidacies and form bookings of the one to the other; ends the one's sessions and tokens."""
     both = {"from": from_id, "into": into_id, "now": now}
     await bookings.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
+    await clients.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
     await conn.execute(
-        "insert into match_candidates (booking_id, user_id, step, created_at)"
-        " select booking_id, %(into)s, step, created_at from match_candidates where user_id = %(from)s"
+        "insert into match_candidates (booking_id, user_id, step, reason, created_at)"
+        " select booking_id, %(into)s, step, reason, created_at from match_candidates where user_id = %(from)s"
         " on conflict do nothing",
         both,
     )

@@ -38,8 +38,8 @@ class Contact:
 
     @property
     def key(self) -> str:
-        """The form in which it is compared: the e-mail itself, the last ten digits of a phone."""
-        return self.text if self.channel is Channel.EMAIL else self.text[-10:]
+        """The form in which it is compared: the e-mail itself, a phone's whole number."""
+        return self.text
 
 
 async def request_verification(
@@ -255,7 +255,7 @@ async def _count_request(
 
 async def _holders(conn: Connection, contact: Contact) -> list[User]:
     if contact.channel is Channel.PHONE:
-        return await store.holders_of_phone(conn, contact.key)
+        return await store.holders_of_phone(conn, contact.text)
     holder = await store.holder_of_email(conn, contact.text)
     return [] if holder is None else [holder]
 

@@ -86,7 +86,7 @@ async def end_codes(
 async def lock_contact(conn: Connection, channel: Channel, contact: str) -> None:
     """Holds a contact until the transaction ends: two users who prove it at once do so one after the other.
 
-    `contact`: an e-mail in lower case, or a phone's last ten digits, the form in which contacts are compared.
+    `contact`: an e-mail in lower case, or a phone as E.164, the form in which contacts are compared.
     """
     digest = hashlib.blake2b(f"contact|{channel}|{contact}".encode(), digest_size=8).digest()
     await conn.execute("select pg_advisory_xact_lock(%s)", [int.from_bytes(digest, "big", signed=True)])

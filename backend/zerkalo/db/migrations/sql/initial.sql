@@ -63,10 +63,14 @@ create table clients (
     client_id          bigint not null,
     name               text not null default '',
     phone              text,                          -- E.164 where it parses
+    phone10            text generated always as (right(regexp_replace(phone, '\D', '', 'g'), 10)) stored, -- to look up by
     email              text,                          -- as it is compared: trimmed, in small letters
     email_known_since  timestamptz,                   -- when we first saw this e-mail on the card
-    email_came_late    boolean not null default false, -- it came after we had seen the card without it or with another
+    first_email        text,                          -- what the earliest sight of the card with its phone showed; '': none
+    first_observation  bigint,                        -- number of that sight
+    email_came_late    boolean generated always as (email <> first_email) stored, -- whoever books online can write one
     user_id            bigint references users (id) on delete set null, -- an admin gave the card to this user
+    rematch_wanted_at  timestamptz,                   -- its bookings are to be looked at again; null once they were
     observation        bigint not null default 0,     -- number of what taught the card last
     erased_at          timestamptz,                   -- stripped of what names its person
     created_at         timestamptz not null default now(),
@@ -75,7 +79,8 @@ create table clients (
 );
 create index clients_of_user on clients (user_id) where user_id is not null;
 create index clients_by_email on clients (email) where email is not null;
-create index clients_by_phone on clients (phone) where phone is not null;
+create index clients_by_phone10 on clients (phone10) where phone10 is not null;
+create index clients_to_rematch on clients (rematch_wanted_at) where rematch_wanted_at is not null;
 
 -- The mirror: one row a record of YCLIENTS, for ever.
 create table bookings (
@@ -170,12 +175,13 @@ create table origins (
 create index origins_of_user on origins (user_id) where user_id is not null;
 create index origins_of_booking on origins (booking_id) where booking_id is not null;
 
--- Users who fit equally well at one step: an admin chooses.
+-- Users whom the evidence names without settling it: an admin chooses.
 create table match_candidates (
     booking_id  bigint not null references bookings (id) on delete cascade,
     user_id     bigint not null references users (id) on delete cascade,
     step        text not null check (step in ('form', 'code', 'import', 'card', 'email', 'phone')),
     created_at  timestamptz not null default now(),
+    reason      text not null default 'rivals' check (reason in ('rivals', 'late_email', 'email_alone', 'handed_over')),
     primary key (booking_id, user_id)
 );
 create index match_candidates_of_user on match_candidates (user_id);

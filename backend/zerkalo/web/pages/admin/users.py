@@ -6,7 +6,6 @@ from starlette.responses import Response
 
 from zerkalo.bookings import reading
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById
-from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
@@ -96,9 +95,7 @@ async def _holder_of(page: Page, email: str | None, phone: str | None) -> User |
     async with page.runtime.pool.connection() as conn:
         holder = await users.holder_of_email(conn, email) if email else None
         if holder is None and phone:
-            _, phone10 = normalise_phone(phone)
-            holders = await users.holders_of_phone(conn, phone10) if phone10 else []
-            holder = next((one for one in holders if one.phone == phone), None)
+            holder = next(iter(await users.holders_of_phone(conn, phone)), None)
     return holder
 
 

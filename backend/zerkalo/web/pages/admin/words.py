@@ -30,6 +30,8 @@ MATCHED_BY: Mapping[str, Words] = {
     "manual": {"ru": "вручную", "en": "by hand"},
     "form": {"ru": "записались на сайте", "en": "booked on the site"},
     "code": {"ru": "по коду", "en": "by the code"},
+    "import": {"ru": "перенесено", "en": "by an import"},
+    "card": {"ru": "по карточке", "en": "by the client's card"},
     "email": {"ru": "по e-mail", "en": "by the e-mail"},
     "phone": {"ru": "по телефону", "en": "by the phone"},
 }
