@@ -58,5 +58,9 @@ async def open_pool(
 async def _configure(conn: Connection) -> None:
     # Not among the pool's `kwargs`: the engine opens its listening connection from those and its own autocommit.
     await conn.set_autocommit(True)
-    # Instants come back aware in the session's zone; a server of the salon's own may have any.
-    await conn.execute("set timezone to 'UTC'")
+    # Instants come back aware in the session's zone; a server of the salon's own may have any. And it may answer
+    # before a commit is on disk: what we have answered must not be lost with it.
+    await conn.execute(
+        "select set_config('timezone', 'UTC', false),"
+        " case current_setting('synchronous_commit') when 'off' then set_config('synchronous_commit', 'on', false) end"
+    )

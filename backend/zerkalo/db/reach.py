@@ -1,15 +1,22 @@
 """Whether a server of the salon's own answers: asked before anything else, and told in one line if it does not."""
 
+import secrets
 import time
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import TupleRow
 
+from zerkalo.db.address import schema_of
 from zerkalo.db.pool import CONNECT_TIMEOUT_SECONDS
 
 MAJOR_MIN = 15
 """The oldest PostgreSQL that our SQL is written for."""
 PAUSE_SECONDS = 0.5
+_POOLED = (
+    "DATABASE_URL: what we set on a connection is not there when we read it back, as behind a pooler in transaction mode"
+    " (PgBouncer, Supavisor): give the address of PostgreSQL itself, for example port 5432 in place of 6432"
+)
 _EXAMPLE = "for example DATABASE_URL=postgresql://zerkalo:password@localhost:5432/zerkalo"
 
 
@@ -27,21 +34,43 @@ def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            with psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS) as conn:
+            with psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as conn:
                 major = conn.info.server_version // 10_000
+                is_ours = _is_session_of_its_own(conn, dsn)
             break
         except psycopg.OperationalError as error:
+            if "unsupported startup parameter" in str(error):  # pgbouncer's word for our search path
+                raise DatabaseUnreachable(_POOLED) from None
             if time.monotonic() >= deadline:
                 reason = str(error).strip().split("\n")[0]
                 raise DatabaseUnreachable(
                     f"DATABASE_URL: the database does not answer ({reason}); start it or mend the address, {_EXAMPLE}"
                 ) from None
         time.sleep(PAUSE_SECONDS)
+    if not is_ours:
+        raise DatabaseUnreachable(_POOLED)
     if major < MAJOR_MIN:
         raise DatabaseUnreachable(
             f"DATABASE_URL: the server is PostgreSQL {major}, and {MAJOR_MIN} or newer is needed: upgrade it, or leave"
             " DATABASE_URL out and use the embedded one"
         )
+
+
+def _is_session_of_its_own(conn: psycopg.Connection[TupleRow], dsn: str) -> bool:
+    """Whether what is set on this connection stays there, and reaches no other one.
+
+    A pooler in transaction mode hands the server's sessions out anew with every transaction: a setting, a lock or a
+    prepared statement is then on somebody else's connection.
+    """
+    mark = secrets.token_hex(8)
+    conn.execute("select set_config('zerkalo.session', %s, false)", [mark])
+    with psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as other:
+        seen = other.execute("select current_setting('zerkalo.session', true)").fetchone()
+    found = conn.execute(
+        "select current_setting('zerkalo.session', true), current_setting('search_path')"
+    ).fetchone()
+    conn.execute("reset zerkalo.session")
+    return seen != (mark,) and found == (mark, schema_of(dsn))
 
 
 def see_that_it_can_be_read(dsn: str) -> None:
