@@ -13,6 +13,7 @@ from tests.benchmark import rivals
 from tests.benchmark.stage import Stage, load, pause, postgres_pid, processor_seconds, server_process
 from tests.benchmark.told import Told, ratio_of
 
+ALONE = "ours, one caller at a time"
 CONNECTIONS = 64
 MANY_CONNECTIONS = 256
 WORKERS = 2
@@ -93,7 +94,7 @@ def _beside_pgbench(stage: Stage, dsn: str, port: int, pid: int, ids: _Ids, told
     _figures(told, f"ours, {CONNECTIONS} connections", ours, aim_us="aim: 300 at most")
     _figures(told, f"ours, {MANY_CONNECTIONS} connections", many, aim_us="aim: 300 at most")
     _figures(told, f"ours, {CONNECTIONS} connections, delivered again", again)
-    _figures(told, "ours, one caller at a time", alone)
+    _figures(told, ALONE, alone)
     told.figure("  p50", median(one.p50_ms for one in alone), "ms", "aim: 1.8 at most")
     _figures(told, "pgbench, one transaction an event", one_by_one)
     _figures(told, f"pgbench, {rivals.BATCH} events a transaction", batched)
