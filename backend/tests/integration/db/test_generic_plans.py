@@ -1,0 +1,88 @@
+"""The write path's statements by the plan that is kept for any values: none reads a large table from end to end.
+
+A kept plan knows no values, so it guesses how many there are, and may rather read all bookings than look up a few.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg._queries import PostgresQuery  # what the driver sends: it has no public name
+from psycopg.adapt import Transformer
+from psycopg.rows import tuple_row
+
+from tests.support.plans import Plans
+from zerkalo.bookings import store as bookings
+from zerkalo.inbox import store as inbox
+from zerkalo.inbox.model import Delivery, Finished
+from zerkalo.matching import store as matching
+from zerkalo.users import store as users
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
+
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
+LARGE = {"bookings", "deliveries", "users", "clients", "bonus_entries", "form_bookings"}
+KEYS = [(1, 5), (2, 11), (3, 10**9)]
+
+
+@pytest.fixture
+async def asked(million: str) -> AsyncIterator[tuple[psycopg.AsyncConnection[Any], Plans]]:
+    """A connection to a million bookings whose every question is also prepared, and what was planned for it."""
+    plans = Plans()
+
+    class Preparing(psycopg.AsyncCursor[Any]):
+        async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+            converted = PostgresQuery(Transformer(self.connection))
+            converted.convert(query, params)
+            plain = psycopg.AsyncCursor(self.connection, row_factory=tuple_row)
+            kinds = [f"{kind}::regtype::text" for kind in converted.types]
+            names = (
+                await (await plain.execute(f"select {', '.join(kinds) or '1'}".encode())).fetchone()
+            ) or ()
+            types = f"({', '.join('unknown' if name == '-' else name for name in names)})" if kinds else ""
+            nulls = f"({', '.join('null' for _ in kinds)})" if kinds else ""
+            await plain.execute(f"prepare asked {types} as ".encode() + converted.query, prepare=False)
+            await plain.execute(f"explain (format json) execute asked {nulls}".encode(), prepare=False)
+            plans.seen.append((await plain.fetchall())[0][0][0]["Plan"])
+            await plain.execute("deallocate asked")
+            return await super().execute(query, params, **options)
+
+    conn = await psycopg.AsyncConnection.connect(million, autocommit=True, cursor_factory=Preparing)
+    async with conn:
+        await psycopg.AsyncCursor(conn).execute("set plan_cache_mode to force_generic_plan")
+        await psycopg.AsyncCursor(conn).execute("begin")
+        yield conn, plans
+        await psycopg.AsyncCursor(conn).execute("rollback")
+
+
+async def test_deliveries_are_put_without_reading_all_bookings(asked: Any) -> None:
+    conn, plans = asked
+    delivery = Delivery(b"{}", NOW, company_id=1, resource="record", resource_id=5, event="update")
+
+    await inbox.put(conn, [Finished(delivery, "applied")], now=NOW)
+
+    assert plans.scanned & LARGE == set()
+    assert "bookings" in str(plans.indexes)
+
+
+async def test_rows_are_claimed_and_read_by_their_key(asked: Any) -> None:
+    conn, plans = asked
+
+    await bookings.claim(conn, KEYS)
+    rows = await bookings.rows_for_update(conn, KEYS)
+
+    assert len(rows) <= len(KEYS)
+    assert plans.scanned & LARGE == set()
+
+
+async def test_whose_they_may_be_is_looked_up(asked: Any) -> None:
+    conn, plans = asked
+
+    await users.users_for_matching(
+        conn, codes=["A0000042"], emails=["user43@example.com"], phone10s=["9000000044"], ids=[45]
+    )
+    await matching.form_users(conn, KEYS, {})
+
+    assert plans.scanned & (LARGE - {"form_bookings"}) == set(), "form_bookings is empty there"
