@@ -164,29 +164,26 @@ class Emulator:
         """A `schedule` event, whose data is always the empty list (body 16)."""
         settings = self.vendor.hook_settings(company_id)
         body = {"company_id": company_id, "resource": "schedule", "resource_id": staff_id}
-        if settings.active:
-            self.hooks.announce(settings.urls, body | {"status": "update", "data": list[Any]()})
+        told = settings.urls_told("schedule")
+        self.hooks.announce(told, body | {"status": "update", "data": list[Any]()})
 
     def _announce(self, event: Event) -> None:
         settings = self.vendor.hook_settings(event.company_id, self.settings.self_sending)
         suppressed = event.by_user and not settings.self_sending
-        if self.muted or suppressed or not settings.active:
+        if self.muted or suppressed:
             return
-        if settings.switches.get(event.resource):
-            self.hooks.announce(settings.urls, self.envelope(event))
+        if told := settings.urls_told(event.resource):
+            self.hooks.announce(told, self.envelope(event))
         record = event.subject
-        if (
-            isinstance(record, Record)
-            and record.attendance == 1
-            and settings.switches.get("finances_operation")
-        ):
-            self._announce_payment(record, settings)
+        paid_urls = settings.urls_told("finances_operation")
+        if isinstance(record, Record) and record.attendance == 1 and paid_urls:
+            self._announce_payment(record, paid_urls)
 
-    def _announce_payment(self, record: Record, settings: HookSettings) -> None:
+    def _announce_payment(self, record: Record, urls: tuple[str, ...]) -> None:
         company = self.vendor.company(record.company_id)
         payment = render_finance_event(record, self.vendor.client(record.client_id), company)
         self.hooks.announce(
-            settings.urls,
+            urls,
             {
                 "company_id": record.company_id,
                 "resource": "finances_operation",

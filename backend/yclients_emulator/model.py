@@ -215,6 +215,21 @@ class HookSettings(Struct, frozen=True, kw_only=True):
     active: int = 0
     switches: dict[str, int] = {}
     self_sending: int = 1
+    by_url: dict[str, dict[str, int]] = {}
+    """Flags of an address of its own, `active` among them, as set by hand in the vendor's settings; a POST ends them."""
+
+    def flags_of(self, url: str) -> dict[str, int]:
+        """What an address is told, with `active`."""
+        return self.by_url.get(url, {"active": self.active} | self.switches)
+
+    def urls_told(self, resource: str) -> tuple[str, ...]:
+        """The addresses that are told of a resource; of any, where it has no switch."""
+        flags = {url: self.flags_of(url) for url in self.urls}
+        is_told = {
+            url: one.get("active") and (resource not in HOOK_SWITCHES or one.get(resource))
+            for url, one in flags.items()
+        }
+        return tuple(url for url in self.urls if is_told[url])
 
 
 class Event(Struct, frozen=True, kw_only=True):

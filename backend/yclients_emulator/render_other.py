@@ -84,10 +84,20 @@ def render_company_service(service: Service) -> dict[str, Any]:
     }
 
 
-def render_hook_settings(settings: HookSettings) -> dict[str, Any]:
-    """A branch's webhook settings (body 22); `self_sending` is only ever sent, never shown."""
-    switches = {name: settings.switches.get(name, 0) for name in HOOK_SWITCHES}
-    return {"urls": list(settings.urls), "active": settings.active, **switches}
+def render_hook_settings(settings: HookSettings, *, tells_url_settings: bool = False) -> dict[str, Any]:
+    """A branch's webhook settings (body 22); `self_sending` is only ever sent, never shown.
+
+    `tells_url_settings`: the newer shape, where the flags on top are those of the first address only.
+    """
+    first = settings.flags_of(settings.urls[0]) if settings.urls else {"active": settings.active}
+    shown: dict[str, Any] = {"urls": list(settings.urls), **_flags(first)}
+    if tells_url_settings:
+        shown["url_settings"] = [{"url": url, **_flags(settings.flags_of(url))} for url in settings.urls]
+    return shown
+
+
+def _flags(told: dict[str, int]) -> dict[str, int]:
+    return {name: told.get(name, 0) for name in ("active", *HOOK_SWITCHES)}
 
 
 def render_client_event(client: Client, company: Company) -> dict[str, Any]:

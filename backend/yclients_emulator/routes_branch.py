@@ -10,7 +10,7 @@ from starlette.responses import Response
 from yclients_emulator.emulator import Emulator
 from yclients_emulator.gate import enveloped, json_body
 from yclients_emulator.model import HOOK_SWITCHES, VendorError, not_found
-from yclients_emulator.reading import read_int, read_list
+from yclients_emulator.reading import invalid, read_int, read_list
 from yclients_emulator.render_other import (
     render_client_event,
     render_company,
@@ -19,6 +19,9 @@ from yclients_emulator.render_other import (
     render_hook_settings,
 )
 from yclients_emulator.routes_records import need
+
+HOOK_URLS_MAX = 10
+
 
 # --- branches
 
@@ -73,7 +76,8 @@ async def get_client(emulator: Emulator, request: Request) -> Response:
 async def get_hooks(emulator: Emulator, request: Request) -> Response:
     """GET /hooks_settings/{company_id}."""
     company = emulator.vendor.company(request.path_params["company_id"])
-    return enveloped(render_hook_settings(emulator.vendor.hook_settings(company.id)))
+    told = emulator.settings.tells_url_settings
+    return enveloped(render_hook_settings(emulator.vendor.hook_settings(company.id), tells_url_settings=told))
 
 
 async def post_hooks(emulator: Emulator, request: Request) -> Response:
@@ -81,14 +85,18 @@ async def post_hooks(emulator: Emulator, request: Request) -> Response:
     company = emulator.vendor.company(request.path_params["company_id"])
     body = await json_body(request)
     need(body, ("urls", "active"))
+    urls = tuple(str(url) for url in read_list(body["urls"], "urls"))
+    if not 1 <= len(urls) <= HOOK_URLS_MAX or len(set(urls)) < len(urls) or "url_settings" in body:
+        raise invalid(urls=f"Нужны от 1 до {HOOK_URLS_MAX} разных адресов")
     before = emulator.vendor.hook_settings(company.id, emulator.settings.self_sending)
     after = structs.replace(
         before,
-        urls=tuple(str(url) for url in read_list(body["urls"], "urls")),
+        urls=urls,
         active=read_int(body["active"], "active"),
         switches=before.switches
         | {name: read_int(body[name], name) for name in HOOK_SWITCHES if name in body},
         self_sending=read_int(body.get("self_sending", before.self_sending), "self_sending"),
+        by_url={},
     )
     emulator.vendor.hooks[company.id] = after
     return enveloped(render_hook_settings(after), 201)

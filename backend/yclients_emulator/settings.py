@@ -36,6 +36,9 @@ class EmulatorSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     put_status: Literal[200, 201] = 201
     client_edit_touches_records: bool = False  # whether a client-card edit moves `last_change_date`
     tells_client_rules: bool = True  # whether a branch shows allow_delete_record and allow_change_record
+    tells_url_settings: bool = (
+        False  # newer: GET shows the flags of each address apart, POST takes none of that
+    )
     self_sending: Literal[0, 1] = 1  # default of a branch that has not set it
     rate_limit: bool = True
     rate_per_second: Positive = 5

@@ -1,16 +1,19 @@
 """The branch's webhook settings for the admin desk: looked at, added to, tried; never overwritten."""
 
+import hashlib
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from zerkalo.booking_form.model import HookState
+from zerkalo.booking_form.model import HookPlan, HookState
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.problems import vendor_problem
 from zerkalo.inbox.model import TEST_RESOURCE
 from zerkalo.kit.problem import ProblemError
 from zerkalo.yclients.client import YclientsClient
+from zerkalo.yclients.edits import HOOK_URLS_MAX, added_hook
 from zerkalo.yclients.errors import AccessDenied, VendorError
+from zerkalo.yclients.model import HookChange, HooksSettings
 
 Post = Callable[[str, bytes], Awaitable[int | None]]
 """Posts JSON to an address as YCLIENTS would; the status, None where nobody answered."""
@@ -28,23 +31,37 @@ class Hooks:
     async def hook_state(self, company_id: int) -> HookState:
         """How the branch's settings stand to our address. Raises 403 `hooks_not_allowed` where the token may not, 503."""
         company = self._offers.company_of(company_id)
-        try:
-            found = await self._client.hooks_settings(company, kind="interactive")
-        except VendorError as error:
-            raise _problem(error) from None
-        is_active = bool(found.switches.get("active") and found.switches.get("record"))
+        return self._state_of(company, await self._read(company))
+
+    async def plan_hook(self, company_id: int) -> HookPlan | None:
+        """What `install_hook` would change; None where all is set already. Raises as `hook_state` does, 409 `hooks_full`."""
+        company = self._offers.company_of(company_id)
+        found = await self._read(company)
+        change = self._change_of(found)
+        if change is None:
+            return None
         others = sum(url != self._url for url in found.urls)
-        return HookState(company, self._url, self._url in found.urls, is_active, others)
+        return HookPlan(company, change.adds_url, others, change.turned_on, _name_of(found))
 
-    async def install_hook(self, company_id: int) -> HookState:
-        """Have the branch tell us as well: its settings are read, our address added, and written back.
+    async def install_hook(self, company_id: int, *, seen: str) -> HookState:
+        """Have the branch tell us as well, as `plan_hook` said: its settings are read, our address added, and written back.
 
-        Other integrations' addresses and switches stay. Nothing is written where all is set already. Raises as
-        `hook_state` does.
+        Other integrations' addresses stay. Nothing is written where all is set already. Raises as `plan_hook` does, and
+        409 `hooks_changed` where the settings are not those any more that the plan was made from (its `seen`).
         """
         company = self._offers.company_of(company_id)
+        found = await self._read(company)
+        change = self._change_of(found)
+        if change is None:
+            return self._state_of(company, found)
+        if _name_of(found) != seen:
+            raise ProblemError(
+                409,
+                "hooks_changed",
+                "The webhook settings have just been changed. Look at the change once more.",
+            )
         try:
-            await self._client.add_hook(company, self._url, kind="interactive")
+            await self._client.write_hooks(company, change)
         except VendorError as error:
             raise _problem(error) from None
         return await self.hook_state(company)
@@ -68,6 +85,33 @@ class Hooks:
             "data": [],
         }
         return await self._post(state.url, msgspec.json.encode(body)) == 200
+
+    async def _read(self, company: int) -> HooksSettings:
+        try:
+            return await self._client.hooks_settings(company, kind="interactive")
+        except VendorError as error:
+            raise _problem(error) from None
+
+    def _state_of(self, company: int, found: HooksSettings) -> HookState:
+        own = found.of(self._url)
+        is_active = bool(own.get("active") and own.get("record"))
+        others = sum(url != self._url for url in found.urls)
+        return HookState(company, self._url, self._url in found.urls, is_active, others)
+
+    def _change_of(self, found: HooksSettings) -> HookChange | None:
+        change = added_hook(found, self._url)
+        if change is not None and len(change.body["urls"]) > HOOK_URLS_MAX:
+            raise ProblemError(
+                409,
+                "hooks_full",
+                f"The branch has {HOOK_URLS_MAX} addresses already: remove one in YCLIENTS first.",
+            )
+        return change
+
+
+def _name_of(found: HooksSettings) -> str:
+    """A name of these settings that tells nothing of them."""
+    return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:32]
 
 
 def _problem(error: VendorError) -> ProblemError:

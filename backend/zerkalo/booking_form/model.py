@@ -208,6 +208,20 @@ class ClientRules:
 
 
 @dataclass(frozen=True, slots=True)
+class HookPlan:
+    """What adding our address to a branch's webhook settings would change; to be shown before it is done."""
+
+    company_id: int
+    adds_url: bool
+    """False: it is there, only events are to be turned on."""
+    other_urls: int
+    turned_on: tuple[str, ...]
+    """Events by YCLIENTS's names that others in the list are not told now, and are told afterwards."""
+    seen: str
+    """Names the settings that this was made from: it holds as long as they stay so."""
+
+
+@dataclass(frozen=True, slots=True)
 class HookState:
     """How a branch's webhook settings stand to us. Other integrations' addresses are counted, never shown."""
 

@@ -99,11 +99,20 @@ def parse_company(body: bytes) -> Company:
 
 
 def parse_hooks_settings(body: bytes) -> HooksSettings:
-    """Return `GET /hooks_settings/{id}`; an older shape has one `url` in place of `urls`."""
+    """Return `GET /hooks_settings/{id}`; an older shape has one `url` in place of `urls`, a newer one `url_settings` too."""
     said = _object(_data(body))
     found = _list(said["urls"]) if "urls" in said else [said.get("url")]
-    switches = {key: _switch(value) for key, value in said.items() if key not in ("url", "urls")}
-    return HooksSettings(urls=tuple(url for url in found if isinstance(url, str) and url), switches=switches)
+    each = [_object(one) for one in _list(said.get("url_settings") or [])]
+    return HooksSettings(
+        urls=tuple(url for url in found if isinstance(url, str) and url),
+        switches=_hook_switches(said),
+        by_url={one["url"]: _hook_switches(one) for one in each if isinstance(one.get("url"), str)},
+    )
+
+
+def _hook_switches(said: dict[str, Any]) -> dict[str, int]:
+    """Return what is a switch among the keys: those whose value is none are lists, addresses and ids."""
+    return {key: _switch(value) for key, value in said.items() if value in (0, 1, "0", "1") and key != "id"}
 
 
 def parse_services(body: bytes) -> tuple[BookableService, ...]:

@@ -4,14 +4,14 @@ Every method raises the errors of `zerkalo.yclients.errors`. Methods on records,
 those of the online booking the partner's alone (yclients-api.md, sections 3 to 5).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from zerkalo.yclients import answers
 from zerkalo.yclients.calls import Call, Caller
-from zerkalo.yclients.errors import NotFound, VendorUnavailable
+from zerkalo.yclients.errors import NotFound
 from zerkalo.yclients.limiter import Kind
 from zerkalo.yclients.model import (
     BookableService,
@@ -19,6 +19,7 @@ from zerkalo.yclients.model import (
     BookableTime,
     BookedAppointment,
     Company,
+    HookChange,
     HooksSettings,
     ListPage,
     Record,
@@ -29,7 +30,6 @@ from zerkalo.yclients.payloads import parse_list_page, parse_record_answer, pars
 
 PAGE_RECORDS = 200
 """The largest page known to work; no maximum is documented, and a server may clamp it."""
-PAGES_MAX = 10_000
 
 Filters = list[tuple[str, str]]
 
@@ -55,12 +55,6 @@ class RecordsFilter(Protocol):
 
 class YclientsClient(Caller):
     """A connection pool to YCLIENTS with our tokens, our limiter and our retries; see `Caller` for how it is made."""
-
-    async def ping(self, *, kind: Kind = "interactive") -> None:
-        """Return if YCLIENTS answers and takes both tokens."""
-        params = [("my", "1"), ("count", "1")]
-        call = Call(method="GET", path="/companies", params=params, kind=kind, repeatable=True)
-        await self.call(call, answers.parse_nothing)
 
     async def company(self, company_id: int, *, kind: Kind = "background") -> Company:
         """Return the branch, with its time zone."""
@@ -95,26 +89,6 @@ class YclientsClient(Caller):
     ) -> ListPage:
         """Return the same page with its records unread, for who compares their bytes first."""
         return await self.call(_list(company_id, query, page=page, count=count, kind=kind), parse_list_page)
-
-    async def pages(
-        self,
-        company_id: int,
-        query: RecordsFilter | None = None,
-        *,
-        pages_max: int = PAGES_MAX,
-        count: int = PAGE_RECORDS,
-    ) -> AsyncIterator[RecordsPage]:
-        """Yield page after page until an empty one, which is not yielded.
-
-        A short page ends nothing: a server may clamp `count`. Raises VendorUnavailable where `pages_max` pages had
-        no end, since then nothing that was not seen may count as absent.
-        """
-        for page in range(1, pages_max + 1):
-            found = await self.records_page(company_id, query, page=page, count=count)
-            if found.raw_count == 0:
-                return
-            yield found
-        raise VendorUnavailable(f"no end of the list after {pages_max} pages", lasting=True)
 
     async def record(
         self,
@@ -162,20 +136,14 @@ class YclientsClient(Caller):
         call = Call(method="GET", path=f"/hooks_settings/{company_id}", kind=kind, repeatable=True)
         return await self.call(call, answers.parse_hooks_settings)
 
-    async def add_hook(self, company_id: int, url: str, *, kind: Kind = "background") -> bool:
-        """Have record events of the branch sent to `url` as well; False where they already were.
+    async def write_hooks(self, company_id: int, change: HookChange) -> None:
+        """Replace the webhook settings of the whole branch by what `edits.added_hook` made of them.
 
-        Reads the settings and writes them back with the URL added, since the list is shared by all integrations of
-        the branch. `self_sending` is set, so that what we book ourselves comes back too.
+        YCLIENTS knows no conditional write: read the settings directly before.
         """
-        found = await self.hooks_settings(company_id, kind=kind)
-        if url in found.urls and found.switches.get("active") and found.switches.get("record"):
-            return False
-        urls = list(dict.fromkeys([*found.urls, url]))
-        body = {**found.switches, "urls": urls, "active": 1, "record": 1, "self_sending": 1}
-        call = Call(method="POST", path=f"/hooks_settings/{company_id}", body=body, kind=kind)
+        path = f"/hooks_settings/{company_id}"
+        call = Call(method="POST", path=path, body=change.body, kind="interactive")
         await self.call(call, answers.parse_nothing)
-        return True
 
     async def book_services(
         self, company_id: int, *, staff_id: int | None = None, service_ids: Sequence[int] = ()
@@ -218,13 +186,6 @@ class YclientsClient(Caller):
         """Have YCLIENTS send a code to the phone, where the salon wants phones confirmed."""
         body = {"phone": _digits(phone), "fullname": fullname}
         await self.call(_booking("POST", f"/book_code/{company_id}", body), answers.parse_nothing)
-
-    async def book_check(self, company_id: int, appointments: Sequence[dict[str, Any]]) -> None:
-        """Return if the appointments could be booked now, else raise BookingRefused. Nothing is booked."""
-        body = {"appointments": list(appointments)}
-        await self.call(
-            _booking("POST", f"/book_check/{company_id}", body, repeatable=True), answers.parse_nothing
-        )
 
     async def book_record(self, company_id: int, booking: dict[str, Any]) -> tuple[BookedAppointment, ...]:
         """Book, and return the record of each appointment in the order of the request.

@@ -1,9 +1,14 @@
-"""A record as YCLIENTS shows it, to the body that writes it back with a change. Pure."""
+"""What YCLIENTS shows, to the body that writes it back with a change. Pure."""
 
 from datetime import datetime
 from typing import Any, cast
 
 import msgspec
+
+from zerkalo.yclients.model import HookChange, HooksSettings
+
+HOOK_URLS_MAX = 10
+"""YCLIENTS takes no more addresses of a branch (yclients-api.md, section 4)."""
 
 _KEPT = (
     "staff_id",
@@ -63,6 +68,29 @@ def moved_record(raw: bytes, starts_at: datetime) -> MovedRecord | None:
             "phone": _digits(client["phone"])
         }
     return MovedRecord(body, staff_id, service_ids)
+
+
+def added_hook(found: HooksSettings, url: str) -> HookChange | None:
+    """Return what has record events of a branch sent to `url` as well; None where they are already.
+
+    POST replaces the settings of the whole branch and knows one set of switches for all its addresses
+    (yclients-api.md, section 4). So every other address goes along, and the union of what anybody is told: an event too
+    many is ignored, one too few is a fault. `self_sending`, which is not shown, is set, so that what we book ourselves
+    comes back too.
+    """
+    own = found.of(url)
+    if own.get("active") and own.get("record"):
+        return None
+    urls = list(dict.fromkeys([*found.urls, url]))
+    everybodys = [found.switches, *found.by_url.values()]
+    union = {name: max(one.get(name, 0) for one in everybodys) for one in everybodys for name in one}
+    switches = union | {"active": 1, "record": 1}
+    others = [found.of(one) for one in found.urls if one != url]
+    turned_on = tuple(
+        name for name, value in switches.items() if value and any(not one.get(name) for one in others)
+    )
+    body = {**switches, "urls": urls, "self_sending": 1}
+    return HookChange(body, adds_url=url not in found.urls, turned_on=turned_on)
 
 
 def _part(said: Any, names: tuple[str, ...]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ with changes by `msgspec.structs.replace`.
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -189,7 +190,25 @@ class HooksSettings(msgspec.Struct, frozen=True):
     urls: tuple[str, ...]
     """May hold other integrations' secrets: not for logs."""
     switches: dict[str, int]
-    """What is told, 0 or 1: `active`, `record`, `client`, … as YCLIENTS names them."""
+    """What is told, 0 or 1: `active`, `record`, `client`, … as YCLIENTS names them. Of the first address, where
+    `by_url` tells of each.
+    """
+    by_url: dict[str, dict[str, int]] = {}
+    """The switches of each address, in the newer shape of the answer; empty in the older one."""
+
+    def of(self, url: str) -> dict[str, int]:
+        """What this address is told; nothing where it is not in the list."""
+        return self.by_url.get(url, self.switches) if url in self.urls else {}
+
+
+class HookChange(msgspec.Struct, frozen=True):
+    """What adding our address to a branch's webhook settings changes, for us and for the others in the list."""
+
+    body: dict[str, Any]
+    """Of the POST, which replaces the whole settings."""
+    adds_url: bool
+    turned_on: tuple[str, ...]
+    """Switches that somebody else in the list has off, and has on afterwards: POST knows one set for all."""
 
 
 class BookableService(msgspec.Struct, frozen=True):

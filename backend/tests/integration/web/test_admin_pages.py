@@ -378,7 +378,12 @@ async def test_setup_ticks_off_what_is_seen_to_work(salon: Application, desk: De
 
     early = await desk.post("/admin/setup/test", company_id=COMPANY_ID)
     assert (early.status_code, "этот адрес ещё не указан" in early.text) == (409, True)
-    installed = await desk.post("/admin/setup/install", company_id=COMPANY_ID)
+    shown = await desk.post("/admin/setup/install", company_id=COMPANY_ID)
+    assert "Что изменится в YCLIENTS" in shown.text, "nothing is written before it was shown"
+    assert "адреса в YCLIENTS нет" in shown.text
+    seen = re.search(r'name="seen" value="([0-9a-f]+)"', shown.text)
+    assert seen is not None
+    installed = await desk.post("/admin/setup/install", company_id=COMPANY_ID, seen=seen[1])
     assert installed.headers["location"] == "/admin/setup"
     page = await until(desk, "/admin/setup", "адрес в YCLIENTS есть, события включены")
     assert "отметится, когда придёт первое событие" in page

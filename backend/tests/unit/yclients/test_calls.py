@@ -349,44 +349,6 @@ async def test_a_hash_cannot_lead_elsewhere() -> None:
     assert vendor.requests[0].url.raw_path == b"/api/v1/user/records/7/..%2F..%2Frecords%2F1%3Fx%3D"
 
 
-async def test_pages_end_at_an_empty_page_and_not_at_a_short_one() -> None:
-    vendor = ScriptedVendor(answer(200, "30"), answer(200, "30"), answer(200, "31"))
-
-    async with vendor.client() as client:
-        pages = [page async for page in client.pages(100200)]
-
-    assert [page.raw_count for page in pages] == [3, 3]
-    assert [request.url.params["page"] for request in vendor.requests] == ["1", "2", "3"]
-
-
-async def test_a_list_without_an_end_fails() -> None:
-    async with ScriptedVendor(answer(200, "30")).client() as client:
-        with pytest.raises(VendorUnavailable, match="no end"):
-            [page async for page in client.pages(100200, pages_max=4)]
-
-
-async def test_a_hook_is_added_beside_those_of_others() -> None:
-    vendor = ScriptedVendor(answer(200, "22"), answer(201, b'{"success":true,"data":{},"meta":[]}'))
-
-    async with vendor.client() as client:
-        assert await client.add_hook(100200, "https://ours.example.com/webhook?token=x")
-
-    sent = vendor.bodies()[1]
-    assert b"https://hooks.example.com/yclients/SECRET-EXAMPLE" in sent
-    assert b"https://ours.example.com/webhook?token=x" in sent
-    assert b'"master":1' in sent
-    assert b'"self_sending":1' in sent
-
-
-async def test_a_hook_that_is_there_is_not_written_again() -> None:
-    vendor = ScriptedVendor(answer(200, "22"))
-
-    async with vendor.client() as client:
-        assert not await client.add_hook(100200, "https://hooks.example.com/yclients/SECRET-EXAMPLE")
-
-    assert len(vendor.requests) == 1
-
-
 async def test_what_the_form_offers_is_read() -> None:
     async with ScriptedVendor(*(answer(200, n) for n in ("60", "61", "62", "63", "64"))).client() as client:
         services = await client.book_services(100200)

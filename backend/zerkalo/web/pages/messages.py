@@ -222,6 +222,22 @@ PROBLEMS: Mapping[str, Words] = {
         "ru": "Токен пользователя не видит настройки вебхуков: дайте ему это право или вставьте адрес вручную.",
         "en": "The user token may not see the webhook settings: give it that right, or paste the address by hand.",
     },
+    "hooks_changed": {
+        "ru": "Настройки вебхуков только что изменились. Посмотрите ещё раз, что будет записано.",
+        "en": "The webhook settings have just been changed. Look once more at what will be written.",
+    },
+    "hooks_full": {
+        "ru": "В филиале уже 10 адресов, больше YCLIENTS не принимает: сначала удалите один из них.",
+        "en": "The branch has 10 addresses already, and YCLIENTS takes no more: remove one of them first.",
+    },
+    "changed_meanwhile": {
+        "ru": "Салон только что изменил этот визит. Посмотрите на него и попробуйте ещё раз.",
+        "en": "The salon has just changed this visit. Look at it and try again.",
+    },
+    "not_claimable": {
+        "ru": "Эту запись нельзя отдать вашему аккаунту. Позвоните в салон.",
+        "en": "This booking can’t be given to your account. Call the salon.",
+    },
     "hook_not_set_up": {
         "ru": "В YCLIENTS этот адрес ещё не указан.",
         "en": "YCLIENTS does not have this address yet.",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from zerkalo.booking_form.model import HookPlan
 from zerkalo.checkup.model import CompanyFacts
 from zerkalo.inbox.reading import last_received_at
 from zerkalo.kit.problem import ProblemError
@@ -14,6 +15,9 @@ from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
 
 pages = Pages()
+
+
+SEEN_CHARS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,9 @@ def steps_of(answers: Mapping[int, HookAnswer], *, arrived: bool) -> Steps:
     )
 
 
-async def _setup_page(page: Page, problem: ProblemError | None = None) -> Response:
+async def _setup_page(
+    page: Page, problem: ProblemError | None = None, *, plan: HookPlan | None = None
+) -> Response:
     desk = page.site.desk
     facts = await desk.facts()
     answers = desk.hooks.peek() if desk.can_ask else {}
@@ -62,6 +68,7 @@ async def _setup_page(page: Page, problem: ProblemError | None = None) -> Respon
         synced=bool(facts.companies) and all(one.last_success_at for one in facts.companies),
         titles={one.id: one.title for one in facts.companies},
         problem=problem,
+        plan=plan,
     )
 
 
@@ -73,11 +80,16 @@ async def setup(page: Page) -> Response:
 
 @pages.post("/admin/setup/install", Who.ADMIN, again=_setup_page)
 async def install(page: Page) -> Response:
-    """Adds the address to YCLIENTS's settings."""
-    try:
-        await page.runtime.booking_form.hooks.install_hook(page.form.number("company_id") or 0)
-    finally:
-        page.site.desk.hooks.forget()
+    """Shows what adding the address changes in YCLIENTS's settings; confirmed, with what was seen, adds it."""
+    hooks = page.runtime.booking_form.hooks
+    company_id, seen = page.form.number("company_id") or 0, page.form.text("seen", SEEN_CHARS_MAX)
+    if not seen:
+        plan = await hooks.plan_hook(company_id)
+        if plan is not None:
+            return await _setup_page(page, plan=plan)
+    else:
+        await hooks.install_hook(company_id, seen=seen)
+    page.site.desk.hooks.forget()
     return page.redirect("/admin/setup", flash="hook_installed")
 
 
