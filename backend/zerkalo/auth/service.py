@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 from zerkalo.auth import rules, store
 from zerkalo.auth.model import (
     AccessClaims,
-    AuthenticatedUser,
     Credentials,
     Limit,
     Session,
@@ -114,11 +113,6 @@ class Auth:
         async with self.pool.connection() as conn:
             user = await store.user_of_claims(conn, claims)
         return None if user is None else Session(user, claims.family)
-
-    async def user_of(self, access_token: str, *, now: datetime) -> AuthenticatedUser | None:
-        """Who an access token speaks for; None where it does not hold."""
-        session = await self.session_of(access_token, now=now)
-        return None if session is None else session.user
 
     async def browser_session(self, token: str, *, now: datetime) -> tuple[Session, bool] | None:
         """The session of a browser whose cookie holds this refresh token, and whether it was just prolonged.

@@ -27,7 +27,7 @@ def total_kopecks(lines: Iterable[CostLine]) -> int:
         return kopecks(sum(map(_line_cost, lines), _NOTHING))
 
 
-def line_cost(line: CostLine) -> Decimal:
+def _line_cost(line: CostLine) -> Decimal:
     """Return what one line costs, in roubles, exact.
 
     Whether YCLIENTS's `cost` covers one unit or all of them is unsettled (yclients-api.md, section 2), so the
@@ -35,11 +35,6 @@ def line_cost(line: CostLine) -> Decimal:
     the discount, within a kopeck, and not that of all. Where a figure is missing, or neither or both fit,
     `cost` is what it costs. A line without `cost` costs nothing.
     """
-    with localcontext(_EXACT):
-        return _line_cost(line)
-
-
-def _line_cost(line: CostLine) -> Decimal:
     cost, cost_per_unit, discount, amount = line
     if cost is None:
         return _NOTHING

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from zerkalo.kit.money import CostLine, kopecks, line_cost, total_kopecks
+from zerkalo.kit.money import CostLine, kopecks, total_kopecks
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_half_a_kopeck_goes_up(roubles: str, expected: int) -> None:
 def test_cost_is_multiplied_only_where_the_line_shows_that_it_covers_one_unit(
     line: CostLine, expected: str, why: str
 ) -> None:
-    assert line_cost(line) == Decimal(expected), why
+    assert total_kopecks([line]) == kopecks(Decimal(expected)), why
 
 
 def test_the_sum_is_exact_and_rounded_once() -> None:
