@@ -134,7 +134,7 @@ class Changes:
         """The user's booking with its keys, if it may still be changed at all."""
         booking = await self._own(asker, booking_id)
         company_id, record_id = booking.company_id, booking.yclients_record_id
-        if company_id not in self._offers.company_ids or company_id is None or record_id is None:
+        if company_id not in self._offers.company_ids:
             raise problem_of(rules.NOT_ALLOWED)
         self._offers.company_of(company_id)  # refuses while the form is off
         refusal = rules.closed(booking.status, booking.appointment_datetime, self._clock())

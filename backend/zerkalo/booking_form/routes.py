@@ -14,7 +14,7 @@ from zerkalo.booking_form.form import BookingForm
 from zerkalo.booking_form.model import Asker, Branch, OfferedService, OfferedStaff, OfferedTime, Wish
 from zerkalo.booking_form.service import Booked
 from zerkalo.bookings.model import Status
-from zerkalo.bookings.routes import Booking, PathId, booking_of, path_id
+from zerkalo.bookings.routes import Booking, MatchedByWord, PathId, booking_of, path_id
 from zerkalo.kit.cursor import ID_MAX
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
@@ -144,9 +144,10 @@ class MadeBooking(BaseModel):
 
     id: int | None
     user_id: int | None = None
-    matched_by: Literal["manual", "form", "code", "email", "phone"] | None = None
+    matched_by: MatchedByWord | None = None
     company_id: int
     yclients_record_id: int
+    client_id: int | None = None
     service_name: str | None = None
     service_price: int | None = None
     service_duration: int | None = None

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -11,12 +11,13 @@ from psycopg.rows import class_row
 
 from zerkalo.bookings.model import Status
 from zerkalo.db.pool import Connection
+from zerkalo.kit.cursor import Moment
 
 CALENDAR_PAST_DAYS = 90
 CALENDAR_EVENTS_MAX = 2000
 
 _COLUMNS = """
-    b.id, b.user_id, b.matched_by, b.company_id, b.yclients_record_id, b.service_name, b.service_price,
+    b.id, b.user_id, b.matched_by, b.company_id, b.yclients_record_id, b.client_id, b.service_name, b.service_price,
     b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at, b.phone,
     b.staff_name, b.notes, b.revision, b.created_at, b.updated_at, b.client_id
 """
@@ -37,8 +38,9 @@ class ShownBooking:
     id: int
     user_id: int | None
     matched_by: str | None
-    company_id: int | None
-    yclients_record_id: int | None
+    company_id: int
+    yclients_record_id: int
+    client_id: int | None
     service_name: str
     service_price: int
     service_duration: int
@@ -103,9 +105,6 @@ NEWEST_FIRST = f"""
 _FIRST = ("-infinity", 0)
 _LAST = ("infinity", 0)
 
-Position = tuple[datetime, int]
-"""(appointment, id) of the last booking of a page: the next one goes on behind it."""
-
 
 async def read_upcoming(
     conn: Connection,
@@ -113,7 +112,7 @@ async def read_upcoming(
     *,
     now: datetime,
     status: Status | None,
-    after: Position | None,
+    after: Moment | None,
     limit: int,
 ) -> list[ShownBooking]:
     """A user's bookings that start at `now` or later and are not cancelled, soonest first."""
@@ -123,7 +122,7 @@ async def read_upcoming(
 
 
 async def read_newest_first(
-    conn: Connection, user_id: int, *, status: Status | None, after: Position | None, limit: int
+    conn: Connection, user_id: int, *, status: Status | None, after: Moment | None, limit: int
 ) -> list[ShownBooking]:
     """A user's bookings, the latest appointment first."""
     after_at, after_id = after or _LAST
@@ -171,7 +170,7 @@ UNMATCHED = f"""
 """
 
 
-async def read_unmatched(conn: Connection, *, after: Position | None, limit: int) -> list[ShownBooking]:
+async def read_unmatched(conn: Connection, *, after: Moment | None, limit: int) -> list[ShownBooking]:
     """Bookings that are nobody's yet, the latest appointment first.
 
     Without the cancelled, those that an admin said are nobody's, and those of people who had themselves erased.
@@ -189,7 +188,7 @@ AMBIGUOUS = f"""
 """
 
 
-async def read_ambiguous(conn: Connection, *, after: Position | None, limit: int) -> list[ShownBooking]:
+async def read_ambiguous(conn: Connection, *, after: Moment | None, limit: int) -> list[ShownBooking]:
     """Bookings with several users among whom an admin is to choose, the latest appointment first; linked ones too.
 
     Costs as much as there are such bookings.
@@ -225,6 +224,14 @@ async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> lis
     since = now - timedelta(days=CALENDAR_PAST_DAYS)
     shown = await _shown(conn, sql, {"user_id": user_id, "since": since, "limit": CALENDAR_EVENTS_MAX})
     return shown[::-1]
+
+
+async def read_places(conn: Connection, company_ids: Collection[int]) -> dict[int, str]:
+    """Where visits are: the titles of these companies, by id; one without a title is absent."""
+    cursor = await conn.execute(
+        "select id, title from companies where id = any(%s) and title <> ''", [list(company_ids)]
+    )
+    return dict(await cursor.fetchall())
 
 
 async def make_calendar_token(conn: Connection, user_id: int, *, now: datetime) -> str:

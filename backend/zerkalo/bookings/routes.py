@@ -11,9 +11,9 @@ from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.bookings import reading
 from zerkalo.bookings.calendar import calendar_of
 from zerkalo.bookings.model import Status
-from zerkalo.bookings.reading import Position, ShownBooking
+from zerkalo.bookings.reading import ShownBooking
 from zerkalo.db.pool import Pool
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment, Moment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.settings import Settings
@@ -32,14 +32,18 @@ class BookingsRuntime(AuthRuntime, Protocol):
     def settings(self) -> Settings: ...
 
 
+MatchedByWord = Literal["manual", "form", "code", "import", "card", "email", "phone"]
+"""What gave a booking to its user, strongest first."""
+
+
 class Booking(BaseModel):
     """A booking. `service_price` in kopecks, `service_duration` in minutes, `appointment_datetime` with the salon's offset."""
 
     id: int
     user_id: int | None
-    matched_by: Literal["manual", "form", "code", "import", "card", "email", "phone"] | None
-    company_id: int | None
-    yclients_record_id: int | None
+    matched_by: MatchedByWord | None
+    company_id: int
+    yclients_record_id: int
     client_id: int | None
     service_name: str
     service_price: int
@@ -74,6 +78,11 @@ def booking_of(shown: ShownBooking) -> Booking:
     return Booking.model_validate(fields | {"appointment_datetime": shown.starts_at})
 
 
+def moment_of(shown: ShownBooking) -> Moment:
+    """Where a booking stands in lists by appointment."""
+    return shown.appointment_datetime, shown.id
+
+
 def path_id(text: str) -> int:
     """An id of a path; raises 404 for what can be nobody's id: no number, or more than the database can hold."""
     if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)) and 1 <= int(text) <= ID_MAX:
@@ -85,24 +94,6 @@ PathId = Annotated[
     str, Path(), WithJsonSchema({"type": "integer", "format": "int64", "minimum": 1, "maximum": ID_MAX})
 ]
 """An id in a path, to be read by `path_id`: any text, so that a wrong one is answered 404 and not 422."""
-
-
-def position_of(cursor: str | None, mode: str) -> Position | None:
-    """Where a list of bookings goes on; None: at its beginning."""
-    if cursor is None:
-        return None
-    at, booking_id = decode_cursor(cursor, mode, datetime, int)
-    assert isinstance(at, datetime)
-    assert isinstance(booking_id, int)
-    return at, booking_id
-
-
-def next_cursor_of(page: list[ShownBooking], limit: int, mode: str) -> tuple[list[ShownBooking], str | None]:
-    """The first `limit` of a list that was read one longer, and the cursor for the rest; None: there is none."""
-    if len(page) <= limit:
-        return page, None
-    last = page[limit - 1]
-    return page[:limit], encode_cursor(mode, last.appointment_datetime, last.id)
 
 
 def router(runtime: BookingsRuntime) -> APIRouter:
@@ -119,8 +110,8 @@ def router(runtime: BookingsRuntime) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
     ) -> BookingPage:
         """One's own bookings: the upcoming ones soonest first, or all of them newest first."""
-        mode = f"{'upcoming' if upcoming_only else 'all'}:{status or ''}"
-        after = position_of(cursor, mode)
+        order = ByMoment(f"{'upcoming' if upcoming_only else 'all'}:{status or ''}")
+        after = order.position(cursor)
         async with runtime.pool.connection() as conn:
             if upcoming_only:
                 read = reading.read_upcoming(
@@ -128,8 +119,8 @@ def router(runtime: BookingsRuntime) -> APIRouter:
                 )
             else:
                 read = reading.read_newest_first(conn, user.id, status=status, after=after, limit=limit + 1)
-            page, next_cursor = next_cursor_of(await read, limit, mode)
-        return BookingPage(items=[booking_of(shown) for shown in page], next_cursor=next_cursor)
+            page = order.page(await read, limit, moment_of)
+        return BookingPage(items=[booking_of(shown) for shown in page.items], next_cursor=page.next_cursor)
 
     @routes.get(
         "/calendar.ics",
@@ -144,11 +135,13 @@ def router(runtime: BookingsRuntime) -> APIRouter:
             if user_id is None:
                 raise ProblemError(404, "not_found", "There is no such calendar.")
             shown = await reading.read_calendar(conn, user_id, now=runtime.clock())
+            places = await reading.read_places(conn, {one.company_id for one in shown})
+        feed = calendar_of(shown, public_url=runtime.settings.public_url, places=places)
         headers = {
             "Cache-Control": "private, no-store",
             "Content-Disposition": 'inline; filename="zerkalo.ics"',
         }
-        return Response(calendar_of(shown), media_type="text/calendar; charset=utf-8", headers=headers)
+        return Response(feed, media_type="text/calendar; charset=utf-8", headers=headers)
 
     @routes.post("/calendar", responses=problem_responses(401))
     async def make_calendar_address(

@@ -39,7 +39,7 @@ class ById:
 
     def position(self, cursor: str | None) -> int | None:
         """The id behind which to go on; None without a cursor. Raises as `decode_cursor`."""
-        return cast("int", decode_cursor(cursor, self.name, int)[0]) if cursor else None
+        return cast("int", decode_cursor(cursor, self.name, int)[0]) if cursor is not None else None
 
     def page(self, found: Sequence[T], limit: int, id_of: Callable[[T], int]) -> Page[T]:
         """The first `limit` rows of a list that was read one row longer."""
@@ -54,7 +54,7 @@ class ByMoment:
 
     def position(self, cursor: str | None) -> Moment | None:
         """The instant and id behind which to go on; None without a cursor. Raises as `decode_cursor`."""
-        return cast("Moment", decode_cursor(cursor, self.name, datetime, int)) if cursor else None
+        return cast("Moment", decode_cursor(cursor, self.name, datetime, int)) if cursor is not None else None
 
     def page(self, found: Sequence[T], limit: int, moment_of: Callable[[T], Moment]) -> Page[T]:
         """The first `limit` rows of a list that was read one row longer."""

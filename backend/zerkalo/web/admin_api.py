@@ -20,9 +20,8 @@ from zerkalo.bookings.routes import (
     Booking,
     PathId,
     booking_of,
-    next_cursor_of,
+    moment_of,
     path_id,
-    position_of,
 )
 from zerkalo.checkup.rules import sync_lag
 from zerkalo.checkup.service import examine
@@ -30,7 +29,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.inbox import reading as inbox_reading
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.reading import DeliverySummary
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment, decode_cursor, encode_cursor
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.loyalty.model import LoyaltyPolicy
@@ -159,6 +158,9 @@ class Stats(BaseModel):
     lag_seconds: Annotated[float | None, Field(ge=0)]
 
 
+_UNMATCHED = ByMoment("unmatched")
+
+
 def router(runtime: AdminRuntime) -> APIRouter:
     """The lists of the admin, to be mounted under /api/v1."""
     refusals = problem_responses(401, 403)
@@ -169,19 +171,19 @@ def router(runtime: AdminRuntime) -> APIRouter:
     @routes.get("/bookings/unmatched")
     async def unmatched_bookings(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> UnmatchedPage:
         """Bookings that are nobody's yet, the latest appointment first."""
-        after = position_of(cursor, "unmatched")
+        after = _UNMATCHED.position(cursor)
         async with runtime.pool.connection() as conn:
             found = await reading.read_unmatched(conn, after=after, limit=limit + 1)
-            page, next_cursor = next_cursor_of(found, limit, "unmatched")
-            candidates = await reading.read_candidates(conn, [shown.id for shown in page])
+            page = _UNMATCHED.page(found, limit, moment_of)
+            candidates = await reading.read_candidates(conn, [shown.id for shown in page.items])
         items = [
             UnmatchedBooking.model_validate(
                 booking_of(shown).model_dump()
                 | {"candidates": [asdict(candidate) for candidate in candidates.get(shown.id, [])]}
             )
-            for shown in page
+            for shown in page.items
         ]
-        return UnmatchedPage(items=items, next_cursor=next_cursor)
+        return UnmatchedPage(items=items, next_cursor=page.next_cursor)
 
     @routes.post("/bookings/{booking_id}/link", responses=problem_responses(401, 403, 404, 409))
     async def link(booking_id: PathId, body: LinkRequest, admin: AuthenticatedUser = an_admin) -> Booking:

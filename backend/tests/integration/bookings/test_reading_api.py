@@ -58,6 +58,7 @@ async def test_a_booking_has_exactly_the_promised_fields(api, anna, pool):
             conn,
             user_id=user_id,
             yclients_record_id=12345,
+            client_id=67890,
             matched_by="code",
             appointment_datetime=datetime(2025, 6, 1, 9, 0, tzinfo=UTC),
             appointment_local=datetime(2025, 6, 1, 12, 0),  # noqa: DTZ001  a wall clock
@@ -78,7 +79,7 @@ async def test_a_booking_has_exactly_the_promised_fields(api, anna, pool):
         "matched_by": "code",
         "company_id": 1,
         "yclients_record_id": 12345,
-        "client_id": None,
+        "client_id": 67890,
         "service_name": "Стрижка",
         "service_price": 250_000,
         "service_duration": 60,
@@ -224,7 +225,7 @@ async def test_a_calendar_address_opens_ones_own_bookings_until_it_is_replaced_o
     assert answer.headers["cache-control"] == "private, no-store"
     events = Calendar.from_ical(answer.content).walk("VEVENT")
     assert [(str(event["summary"]), str(event["status"])) for event in events] == [
-        ("Стрижка Анны", "TENTATIVE"),
+        ("Стрижка Анны", "CONFIRMED"),
         ("Стрижка", "CANCELLED"),
     ]
 

@@ -18,6 +18,7 @@ SHOWN = ShownBooking(
     matched_by="code",
     company_id=1,
     yclients_record_id=12345,
+    client_id=67890,
     service_name="Стрижка, укладка; мытьё",
     service_price=250_000,
     service_duration=90,
@@ -35,8 +36,12 @@ SHOWN = ShownBooking(
 )
 
 
-def event_of(shown):
-    (event,) = Calendar.from_ical(calendar_of([shown])).walk("VEVENT")
+def feed_of(shown, place="Салон «Отражение»"):
+    return calendar_of([shown], public_url="https://salon.test", places={1: place} if place else {})
+
+
+def event_of(shown, **about):
+    (event,) = Calendar.from_ical(feed_of(shown, **about)).walk("VEVENT")
     return event
 
 
@@ -51,8 +56,19 @@ def test_an_event_tells_when_what_and_with_whom():
     assert event.decoded("dtstamp") == SHOWN.updated_at
 
 
+def test_an_event_tells_where_links_to_the_visit_and_reminds():
+    event = event_of(SHOWN)
+    (alarm,) = event.walk("VALARM")
+
+    assert str(event["location"]) == "Салон «Отражение»"
+    assert str(event["url"]) == "https://salon.test/me/visits/7"
+    assert (str(alarm["action"]), alarm.decoded("trigger")) == ("DISPLAY", -timedelta(hours=2))
+    assert "location" not in event_of(SHOWN, place="")
+    assert event_of(replace(SHOWN, status="CANCELLED")).walk("VALARM") == []
+
+
 def test_times_are_in_utc_and_lines_end_and_fold_as_the_standard_says():
-    lines = calendar_of([replace(SHOWN, service_name="Я" * 200)]).split(b"\r\n")
+    lines = feed_of(replace(SHOWN, service_name="Я" * 200)).split(b"\r\n")
 
     assert b"DTSTART:20250601T090000Z" in lines
     assert all(len(line) <= 75 for line in lines)
@@ -62,13 +78,13 @@ def test_times_are_in_utc_and_lines_end_and_fold_as_the_standard_says():
 @pytest.mark.parametrize(
     ("status", "shown"),
     [
-        ("PENDING", "TENTATIVE"),
+        ("PENDING", "CONFIRMED"),
         ("CONFIRMED", "CONFIRMED"),
         ("COMPLETED", "CONFIRMED"),
         ("CANCELLED", "CANCELLED"),
     ],
 )
-def test_a_cancelled_visit_is_a_cancelled_event(status, shown):
+def test_a_booked_visit_is_a_sure_event_and_a_cancelled_one_a_cancelled_event(status, shown):
     assert str(event_of(replace(SHOWN, status=status))["status"]) == shown
 
 
@@ -81,7 +97,7 @@ def test_an_event_keeps_its_name_whatever_changes():
 
 
 def test_contacts_codes_and_comments_stay_out():
-    feed = calendar_of([SHOWN]).decode()
+    feed = feed_of(SHOWN).decode()
 
     for private in ("9991234567", "ABC12345", "позвонить", "12345"):
         assert private not in feed
@@ -99,15 +115,15 @@ HOSTILE = 'Стрижка\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nURL:https://evil.exam
 
 @given(st.text(max_size=300) | st.just(HOSTILE))
 def test_no_text_of_a_salon_can_add_a_line_to_the_feed(text):
-    feed = calendar_of([replace(SHOWN, service_name=text, staff_name=text)])
+    feed = feed_of(replace(SHOWN, service_name=text, staff_name=text), place=text)
     names = [
         line.split(b":")[0].split(b";")[0]
         for line in feed.split(b"\r\n")
         if line and not line.startswith(b" ")
     ]
 
-    assert names.count(b"BEGIN") == 2
-    assert b"URL" not in names
+    assert names.count(b"BEGIN") == 3, "the calendar, the event and its alarm"
+    assert names.count(b"URL") == 1
     assert not set(feed.decode()) & {
         chr(code) for code in [*range(9), 11, 12, *range(14, 32), 127, *range(128, 160)]
     }

@@ -31,7 +31,7 @@ async def unmatched(page: Page) -> Response:
         return await _found_by_record(page, record_id)
     to_choose = page.query.text("choose") == "1"
     read = reading.read_ambiguous if to_choose else reading.read_unmatched
-    after = _UNMATCHED.position(page.query.text("cursor", CURSOR_CHARS_MAX))
+    after = _UNMATCHED.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
     async with page.runtime.pool.connection() as conn:
         found = await read(conn, after=after, limit=UNMATCHED_PAGE + 1)
         shown = _UNMATCHED.page(found, UNMATCHED_PAGE, lambda one: (one.appointment_datetime, one.id))

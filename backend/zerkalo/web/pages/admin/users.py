@@ -33,7 +33,7 @@ _ONE = "/admin/users/{user_id}"
 async def people(page: Page) -> Response:
     """People, newest first, or those that a search finds."""
     search = page.query.text("search", SEARCH_CHARS_MAX)
-    before_id = _USERS.position(page.query.text("cursor", CURSOR_CHARS_MAX))
+    before_id = _USERS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
     async with page.runtime.pool.connection() as conn:
         found = await users.search_users(conn, text=search, before_id=before_id, limit=USERS_PAGE + 1)
     shown = _USERS.page(found, USERS_PAGE, lambda one: one.id)

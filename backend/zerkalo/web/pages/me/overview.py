@@ -97,7 +97,7 @@ async def code_picture(page: Page) -> Response:
 @pages.get("/me/points", Who.USER)
 async def points(page: Page) -> Response:
     """The movements of one's own points, newest first."""
-    before_id = _POINTS.position(page.query.text("cursor", CURSOR_CHARS_MAX))
+    before_id = _POINTS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
     async with page.runtime.pool.connection() as conn:
         found = await ledger.read_entries(conn, page.me.id, before_id, POINTS_PAGE + 1)
         balance = await loyalty.balance(conn, page.me.id)

@@ -23,7 +23,7 @@ _ONE = "/me/visits/{booking_id}"
 @pages.get("/me/visits", Who.USER)
 async def visits(page: Page) -> Response:
     """All of one's own visits, the latest first."""
-    after = _VISITS.position(page.query.text("cursor", CURSOR_CHARS_MAX))
+    after = _VISITS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
     async with page.runtime.pool.connection() as conn:
         found = await reading.read_newest_first(
             conn, page.me.id, status=None, after=after, limit=VISITS_PAGE + 1
