@@ -139,6 +139,17 @@ async def read_user(conn: Connection, user_id: int, *, lock: bool = False) -> Us
     return await _one(conn, f"select {USER_COLUMNS} from users u where u.id = %s", [user_id], lock=lock)
 
 
+async def user_by_code(conn: Connection, code: str) -> User | None:
+    """The user whom a canonical code names, one merged into her too; None where it is nobody's."""
+    sql = f"""
+        select {USER_COLUMNS} from users u
+        where u.erased_at is null
+            and u.id = coalesce((select id from users where unique_code = %(code)s),
+                                (select user_id from retired_codes where code = %(code)s))
+    """
+    return await _one(conn, sql, {"code": code})
+
+
 async def holder_of_email(conn: Connection, email: str, *, lock: bool = False) -> User | None:
     """Who has proved this e-mail (lower case); None where nobody has."""
     sql = f"select {USER_COLUMNS} from users u where lower(u.email) = %s and u.email_verified_at is not null"

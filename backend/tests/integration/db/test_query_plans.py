@@ -67,9 +67,11 @@ async def test_a_users_calendar(asked):
     assert plans.scanned == set()
 
 
-async def test_users_by_lower_email_by_phone(asked):
+async def test_users_by_code_by_lower_email_by_phone(asked):
     conn, plans = asked
 
+    assert await users.user_by_code(conn, "A0000042")
+    assert "users_unique_code_key" in plans.take().indexes
     assert await users.holder_of_email(conn, "user42@example.com")
     assert plans.take().indexes == {"users_email_proved"}
     assert await users.holders_of_phone(conn, "+79000000042")
