@@ -19,7 +19,7 @@ CALENDAR_EVENTS_MAX = 2000
 _COLUMNS = """
     b.id, b.user_id, b.matched_by, b.company_id, b.yclients_record_id, b.client_id, b.service_name, b.service_price,
     b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at, b.phone,
-    b.staff_name, b.notes, b.revision, b.created_at, b.updated_at, b.client_id
+    b.staff_name, b.notes, b.revision, b.created_at, b.updated_at
 """
 
 # What the booking's own user sees. A booking that a contact links may carry another phone by now: that of whoever has
@@ -41,6 +41,7 @@ class ShownBooking:
     company_id: int
     yclients_record_id: int
     client_id: int | None
+    """YCLIENTS's card."""
     service_name: str
     service_price: int
     service_duration: int
@@ -55,8 +56,6 @@ class ShownBooking:
     revision: int
     created_at: datetime
     updated_at: datetime
-    client_id: int | None = None
-    """YCLIENTS's card."""
 
     @property
     def starts_at(self) -> datetime:
