@@ -19,7 +19,8 @@ PAGES = (
     "/admin/runs",
     "/admin/drift",
     "/admin/bookings",
-    "/admin/bookings?choose=1",
+    "/admin/unmatched",
+    "/admin/unmatched?choose=1",
     "/admin/events",
     "/admin/quarantine",
     "/admin/users",
@@ -215,7 +216,7 @@ async def test_a_booking_is_linked_with_one_click_and_unlinked(
 ) -> None:
     booking, boris = await ambiguous(site, 7000 + width)
     async with desk(browser, site, admin_id, width) as maria:
-        await maria.open("/admin/bookings?choose=1")
+        await maria.open("/admin/unmatched?choose=1")
         await maria.must_be_fit()
         row = maria.page.locator("li.row", has_text=boris)
         await row.get_by_role("button", name="Привязать").click()

@@ -5,7 +5,8 @@ not tell it. `Row` is what stands in our table. `bookings.rules` turns (row, sna
 msgspec structs and not dataclasses, since several are made for every event; copy one by `msgspec.structs.replace`.
 """
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 
 from msgspec import UNSET, Struct, UnsetType
@@ -138,3 +139,25 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     raw_record: str | None = None
     raw_digest: str | None = None
     erased_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A user whom a booking may belong to, and the step of matching at which she fits."""
+
+    user_id: int
+    name: str
+    email: str | None
+    phone: str | None
+    step: str
+
+
+def with_offset(instant: datetime, wall_clock: datetime | None) -> datetime:
+    """An instant with the offset that the salon's wall clock (naive) shows for it; None: in UTC.
+
+    An offset of a day or more is no zone's and counts as unknown; seconds are dropped, RFC 3339 has none.
+    """
+    if wall_clock is None:
+        return instant
+    offset = timedelta(minutes=round((wall_clock - instant.replace(tzinfo=None)) / timedelta(minutes=1)))
+    return instant.astimezone(timezone(offset)) if abs(offset) < timedelta(days=1) else instant

@@ -4,12 +4,12 @@ import hashlib
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 import msgspec
 from psycopg.rows import class_row
 
-from zerkalo.bookings.model import Status
+from zerkalo.bookings.model import Candidate, Status, with_offset
 from zerkalo.db.pool import Connection
 from zerkalo.kit.cursor import Moment
 
@@ -61,28 +61,6 @@ class ShownBooking:
     def starts_at(self) -> datetime:
         """The appointment with the salon's offset; in UTC where that is not known."""
         return with_offset(self.appointment_datetime, self.appointment_local)
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A user whom a booking may belong to, and the step of matching at which she fits."""
-
-    user_id: int
-    name: str
-    email: str | None
-    phone: str | None
-    step: str
-
-
-def with_offset(instant: datetime, wall_clock: datetime | None) -> datetime:
-    """An instant with the offset that the salon's wall clock (naive) shows for it; None: in UTC.
-
-    An offset of a day or more is no zone's and counts as unknown; seconds are dropped, RFC 3339 has none.
-    """
-    if wall_clock is None:
-        return instant
-    offset = timedelta(minutes=round((wall_clock - instant.replace(tzinfo=None)) / timedelta(minutes=1)))
-    return instant.astimezone(timezone(offset)) if abs(offset) < timedelta(days=1) else instant
 
 
 UPCOMING = f"""

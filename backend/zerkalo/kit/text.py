@@ -4,6 +4,9 @@ import re
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
+CYRILLIC_CAPITALS = "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯІЇЄҐЎ"
+"""`lower` of a database with the locale C, as the embedded one has, knows Latin letters only."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

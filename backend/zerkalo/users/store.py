@@ -10,6 +10,7 @@ from psycopg.rows import args_row, class_row, scalar_row
 from zerkalo.db.pool import Connection
 from zerkalo.kit.look_alikes import as_latin
 from zerkalo.kit.phone import TAIL_DIGITS
+from zerkalo.kit.text import CYRILLIC_CAPITALS
 from zerkalo.users.model import MatchUser, NewUser, User
 
 _Values = Mapping[str, Any] | Sequence[Any]
@@ -270,10 +271,6 @@ async def make_admin(conn: Connection, user_id: int, *, now: datetime) -> None:
     await conn.execute("update users set is_admin = true, updated_at = %s where id = %s", [now, user_id])
 
 
-_CAPITALS = "АБВГДЕЁЖЗИЙКЛМНОПРСТУФХЦЧШЩЪЫЬЭЮЯІЇЄҐЎ"
-"""`lower` of a database with the locale C, as the embedded one has, knows Latin letters only."""
-
-
 async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:
     """Users whose e-mail, phone, code or name holds `text` (any case; "" for all), newest first, below `before_id`.
 
@@ -300,7 +297,12 @@ async def search_users(conn: Connection, *, text: str, before_id: int | None, li
     digits = "" if has_letters else "".join(c for c in text if c.isascii() and c.isdigit())
     if len(digits) == 11 and digits[0] == "8":  # how a Russian phone is often typed
         digits = digits[1:]
-    values = {"text": text.lower(), "digits": digits, "capitals": _CAPITALS, "smalls": _CAPITALS.lower()}
+    values = {
+        "text": text.lower(),
+        "digits": digits,
+        "capitals": CYRILLIC_CAPITALS,
+        "smalls": CYRILLIC_CAPITALS.lower(),
+    }
     return await _many(conn, sql, values | {"before": before_id, "limit": limit})
 
 

@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 from zerkalo.auth import routes as auth
 from zerkalo.booking_form import routes as form
 from zerkalo.bookings import routes as bookings
+from zerkalo.bookings.journal import routes as journal
 from zerkalo.loyalty import routes as loyalty
 from zerkalo.runs import routes as runs
 from zerkalo.users import routes as users
@@ -81,6 +82,7 @@ def _api(runtime: WebRuntime) -> APIRouter:
     api.include_router(loyalty.router(runtime))
     api.include_router(admin_api.router(runtime))
     api.include_router(clients_api.router(runtime))
+    api.include_router(journal.router(runtime))
     api.include_router(people.router(runtime))
     return api
 

@@ -24,7 +24,8 @@ PAGES = (
     "/admin/runs",
     "/admin/drift",
     "/admin/bookings",
-    "/admin/bookings?choose=1",
+    "/admin/unmatched",
+    "/admin/unmatched?choose=1",
     "/admin/events",
     "/admin/quarantine",
     "/admin/users",
@@ -193,15 +194,15 @@ async def test_a_booking_is_found_linked_and_unlinked(salon: Application, desk: 
     mine = await booking(salon, yclients_record_id=501, phone="+79995550101")
     for user in (anna, boris):
         await salon.execute("insert into match_candidates values (%s, %s, 'phone', now())", mine, user)
-    listed = await desk.get("/admin/bookings?choose=1")
+    listed = await desk.get("/admin/unmatched?choose=1")
     assert "Анна Ключ" in listed
     assert "Борис Ключ" in listed
 
-    found = await desk.client.get("/admin/bookings?record=501")
+    found = await desk.client.get("/admin/unmatched?record=501")
     assert found.headers["location"] == f"/admin/bookings/{mine}"
     assert "Анна Ключ" in await desk.get(f"/admin/bookings/{mine}?search=5550101")
 
-    back = "/admin/bookings?choose=1"
+    back = "/admin/unmatched?choose=1"
     answer = await desk.post(f"/admin/bookings/{mine}/link", user_id=anna, back=back)
     assert answer.headers["location"] == back
     listed = await desk.get(back)
@@ -216,7 +217,7 @@ async def test_a_booking_is_found_linked_and_unlinked(salon: Application, desk: 
     refused = await desk.post(f"/admin/bookings/{mine}/link", user_id=10**9)
     assert (refused.status_code, "Такого клиента нет." in refused.text) == (404, True)
     await desk.get("/admin/bookings/999999", status=404)
-    await desk.get("/admin/bookings?record=999999", status=404)
+    await desk.get("/admin/unmatched?record=999999", status=404)
 
 
 async def test_what_was_quarantined_is_read_replayed_and_set_aside(salon: Application, desk: Desk) -> None:
@@ -309,7 +310,7 @@ async def test_a_client_entered_here_gets_her_bookings_at_once(salon: Applicatio
     again = await desk.post("/admin/users/new", email="vera@example.com", phone="", name="")
     assert again.status_code == 303
     taken = await desk.post("/admin/users/new", email="VERA@example.com", phone="", name="")
-    assert (taken.status_code, "уже подтвердил другой" in taken.text) == (409, True)
+    assert (taken.status_code, "такой контакт уже есть" in taken.text) == (409, True)
     assert (await desk.post("/admin/users/new", email="", phone="", name="Никто")).status_code == 422
 
 

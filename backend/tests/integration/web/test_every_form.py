@@ -153,8 +153,8 @@ async def furnish(salon: Application) -> tuple[int, int]:
         booking = await add_booking(conn, company_id=COMPANY_ID, yclients_record_id=77001)
         await conn.execute("insert into match_candidates values (%s, %s, 'phone', now())", [booking, other])
         await conn.execute(
-            "insert into deliveries (received_at, trusted, body, outcome, finished_at)"
-            " values (now(), true, 'not JSON', 'quarantined', now())"
+            "insert into deliveries (received_at, body, outcome, finished_at)"
+            " values (now(), 'not JSON', 'quarantined', now())"
         )
     await salon.execute(
         "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from zerkalo.web.pages import home
 from zerkalo.web.pages.account import routes as account
-from zerkalo.web.pages.admin import bookings, events, overview, runs, setup, users
+from zerkalo.web.pages.admin import bookings, events, journal, overview, runs, setup, users
 from zerkalo.web.pages.book import routes as book
 from zerkalo.web.pages.book import widget
 from zerkalo.web.pages.me import overview as me
@@ -28,6 +28,7 @@ MODULES = (
     profile,
     overview,
     runs,
+    journal,
     bookings,
     events,
     users,

@@ -1,9 +1,10 @@
-"""`/admin/bookings…`: bookings that are nobody's yet or several people's, one booking, linking it to a client and unlinking it."""
+"""`/admin/unmatched`: bookings without a client; `/admin/bookings/{id}`: one, its client, why, its history; linking it."""
 
 from starlette.responses import Response
 
 from zerkalo.bookings import reading
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.journal import store as journal
+from zerkalo.bookings.journal.routes import existing
 from zerkalo.db.pool import Connection
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ByMoment
 from zerkalo.kit.problem import ProblemError
@@ -19,11 +20,12 @@ pages = Pages()
 
 UNMATCHED_PAGE = 20
 FOUND_USERS_MAX = 10
+HISTORY_SHOWN = 100
 _UNMATCHED = ByMoment("unmatched page")
 _ONE = "/admin/bookings/{booking_id}"
 
 
-@pages.get("/admin/bookings", Who.ADMIN)
+@pages.get("/admin/unmatched", Who.ADMIN)
 async def unmatched(page: Page) -> Response:
     """Bookings without a client, or those with several to choose from; one by its number at YCLIENTS."""
     record_id = page.query.number("record")
@@ -42,7 +44,7 @@ async def unmatched(page: Page) -> Response:
         "admin/unmatched.html",
         bookings=shown.items,
         candidates=candidates,
-        next_url=f"/admin/bookings?choose={int(to_choose)}&cursor={cursor}" if cursor else None,
+        next_url=f"/admin/unmatched?choose={int(to_choose)}&cursor={cursor}" if cursor else None,
         to_choose=to_choose,
         missing_record=None,
         here=page.path,
@@ -65,15 +67,17 @@ async def _found_by_record(page: Page, record_id: int) -> Response:
         next_url=None,
         to_choose=False,
         missing_record=record_id,
-        here="/admin/bookings",
+        here="/admin/unmatched",
     )
 
 
 async def _booking_page(page: Page, problem: ProblemError | None = None) -> Response:
     booking_id, search = page.id("booking_id"), page.query.text("search", SEARCH_CHARS_MAX)
     async with page.runtime.pool.connection() as conn:
-        shown = _existing(await reading.read_one(conn, booking_id))
-        candidates = await reading.read_candidates(conn, [booking_id])
+        shown = existing(await journal.read_booking(conn, booking_id))
+        lines = await journal.read_lines(conn, booking_id)
+        evidence = await journal.read_evidence(conn, shown)
+        history = await journal.read_history(conn, booking_id, before_id=None, limit=HISTORY_SHOWN)
         owner = await users.read_user(conn, shown.user_id) if shown.user_id is not None else None
         found = await _people_found(conn, search)
     return render(
@@ -81,7 +85,10 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
         "admin/booking.html",
         booking=shown,
         owner=owner,
-        candidates=candidates.get(booking_id, []),
+        lines=lines,
+        evidence=evidence,
+        candidates=evidence.candidates,
+        history=history,
         search=search,
         found=found,
         problem=problem,
@@ -128,12 +135,6 @@ async def unlink(page: Page) -> Response:
         now=page.now,
     )
     return page.redirect(_back(page), flash="unlinked")
-
-
-def _existing(booking: ShownBooking | None) -> ShownBooking:
-    if booking is None:
-        raise ProblemError(404, "not_found", "There is no such booking.")
-    return booking
 
 
 def _back(page: Page) -> str:

@@ -24,7 +24,7 @@ pages = Pages()
 RUNS_SHOWN = 5
 _WHERE: Mapping[str, tuple[str, Words]] = {
     "quarantine": ("/admin/quarantine", {"ru": "Разобрать события", "en": "See the events"}),
-    "ambiguous": ("/admin/bookings?choose=1", {"ru": "Выбрать клиентов", "en": "Choose the clients"}),
+    "ambiguous": ("/admin/unmatched?choose=1", {"ru": "Выбрать клиентов", "en": "Choose the clients"}),
     "webhook_never": ("/admin/setup", {"ru": "Настроить вебхук", "en": "Set the webhook up"}),
     "secret_missing": ("/admin/setup", {"ru": "Настройка вебхука", "en": "Set the webhook up"}),
 }

@@ -13,7 +13,7 @@ from zerkalo.web.pages.page import Page
 
 def render(page: Page, template: str, **values: Any) -> Response:
     """A page whose template also sees `ago(at, now)`, `moment(at)`, `span(seconds)`, `word(words.X, name)`, `reason(text)`,
-    `about(resource, id, event)`, `problem_text(code, language)`.
+    `about(resource, id, event)`, `changes(before, after)`, `problem_text(code, language)`.
     """
     language = page.language
     return page.render(
@@ -25,6 +25,7 @@ def render(page: Page, template: str, **values: Any) -> Response:
         word=partial(words.word, language=language),
         reason=partial(reason_text, language=language),
         about=partial(words.about, language=language),
+        changes=partial(words.changes, language=language),
         problem_text=problem_text,
         **values,
     )

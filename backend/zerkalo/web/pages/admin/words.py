@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 from zerkalo.kit.language import Language
-from zerkalo.web.pages.wording import NBSP, Words, days, short_date
+from zerkalo.web.pages.wording import NBSP, Words, days, money, short_date
 
 STATUSES: Mapping[str, Words] = {
     "PENDING": {"ru": "Ожидают", "en": "Pending"},
@@ -30,8 +30,8 @@ MATCHED_BY: Mapping[str, Words] = {
     "manual": {"ru": "вручную", "en": "by hand"},
     "form": {"ru": "записались на сайте", "en": "booked on the site"},
     "code": {"ru": "по коду", "en": "by the code"},
-    "import": {"ru": "перенесено", "en": "by an import"},
-    "card": {"ru": "по карточке", "en": "by the client's card"},
+    "import": {"ru": "из прежней системы", "en": "by the import"},
+    "card": {"ru": "по карточке в YCLIENTS", "en": "by the card at YCLIENTS"},
     "email": {"ru": "по e-mail", "en": "by the e-mail"},
     "phone": {"ru": "по телефону", "en": "by the phone"},
 }
@@ -55,6 +55,81 @@ EVENTS: Mapping[str, Words] = {
     "update": {"ru": "изменение", "en": "changed"},
     "delete": {"ru": "удаление", "en": "deleted"},
 }
+HAPPENED: Mapping[str, Words] = {
+    "created": {"ru": "Запись появилась", "en": "The booking appeared"},
+    "moved": {"ru": "Перенесена", "en": "Moved"},
+    "price": {"ru": "Цена изменилась", "en": "The price changed"},
+    "status": {"ru": "Состояние изменилось", "en": "The state changed"},
+    "services": {"ru": "Услуги изменились", "en": "The services changed"},
+    "staff": {"ru": "Специалист сменился", "en": "Another specialist"},
+    "comment": {"ru": "Комментарий изменился", "en": "The comment changed"},
+    "link": {"ru": "Клиент привязан или отвязан", "en": "A client was linked or unlinked"},
+    "client": {"ru": "Карточка клиента сменилась", "en": "Another client card"},
+    "erased": {"ru": "Данные клиента удалены", "en": "The client’s data was erased"},
+}
+CAUSES: Mapping[str, Words] = {
+    "call": {"ru": "событие YCLIENTS", "en": "an event of YCLIENTS"},
+    "sync": {"ru": "синхронизация", "en": "the sync"},
+    "read": {"ru": "проверка в YCLIENTS", "en": "a look at YCLIENTS"},
+    "person": {"ru": "сотрудник", "en": "staff"},
+    "import": {"ru": "перенос из прежней системы", "en": "the import"},
+    "form": {"ru": "запись на сайте", "en": "the booking form"},
+}
+CHANGED: Mapping[str, Words] = {
+    "appointment_datetime": {"ru": "время", "en": "time"},
+    "service_name": {"ru": "услуги", "en": "services"},
+    "service_price": {"ru": "цена", "en": "price"},
+    "service_duration": {"ru": "минут", "en": "minutes"},
+    "status": {"ru": "состояние", "en": "state"},
+    "staff_name": {"ru": "специалист", "en": "specialist"},
+    "comment": {"ru": "комментарий", "en": "comment"},
+    "user_id": {"ru": "клиент №", "en": "client"},
+    "matched_by": {"ru": "как найден", "en": "found by"},
+    "client_id": {"ru": "карточка", "en": "card"},
+    "client_name": {"ru": "имя", "en": "name"},
+    "phone": {"ru": "телефон", "en": "phone"},
+}
+"""A booking's columns, in its history."""
+
+
+def changes(
+    before: Mapping[str, object] | None, after: Mapping[str, object] | None, language: Language
+) -> list[tuple[str, str, str]]:
+    """What differs, as (name, before, after), "" where there was or is nothing; of columns that have words here."""
+    old, new = before or {}, after or {}
+    return [
+        (
+            word(CHANGED, name, language),
+            _value(name, old.get(name), language),
+            _value(name, new.get(name), language),
+        )
+        for name in CHANGED
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _value(name: str, value: object, language: Language) -> str:
+    if value is None:
+        return ""
+    if name == "service_price" and isinstance(value, int):
+        return money(value)
+    if name == "status":
+        return word(STATUSES, str(value), language)
+    if name == "matched_by":
+        return word(MATCHED_BY, str(value), language)
+    if name == "appointment_datetime":
+        return _moment_of(str(value), language)
+    return str(value)
+
+
+def _moment_of(text: str, language: Language) -> str:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{short_date(at, language)} {at:%H:%M}"
+
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 

@@ -1,0 +1,167 @@
+"""The journal over HTTP: every booking by day and filters, found by what people know of it, with its why and history."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.api import NOW, Api, ApiRuntime
+from tests.support.rows import add_booking, add_user
+from zerkalo.bookings.journal import routes as journal
+from zerkalo.db.pool import Pool
+from zerkalo.settings import Settings
+
+DAY = datetime(2026, 12, 3, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def api(pool: Pool) -> Api:
+    return Api(ApiRuntime(pool, Settings(yclients_company_ids=(1, 2))), journal.router)
+
+
+@pytest.fixture
+async def admin(api: Api, pool: Pool):
+    async with pool.connection() as conn:
+        await conn.execute(
+            "insert into companies (id, title) values (1, 'Первый'), (2, 'Второй') on conflict do nothing"
+        )
+    _, client = await api.new_user(is_admin=True)
+    async with client:
+        yield client
+
+
+async def put(pool: Pool, **columns: Any) -> int:
+    at = columns.pop("at", DAY)
+    local = at.replace(tzinfo=None) + timedelta(hours=3)
+    async with pool.connection() as conn:
+        return await add_booking(conn, appointment_datetime=at, appointment_local=local, **columns)
+
+
+async def ids(client, **params: Any) -> list[int]:
+    answer = await client.get("/admin/bookings", params=params)
+    assert answer.status_code == 200, answer.text
+    return [item["id"] for item in answer.json()["items"]]
+
+
+async def test_only_admins_read_it(api: Api) -> None:
+    _, anna = await api.new_user()
+    for path in ("/admin/bookings", "/admin/bookings/1", "/admin/bookings/1/history"):
+        async with api.client() as nobody:
+            assert (await nobody.get(path)).status_code == 401
+        assert (await anna.get(path)).status_code == 403
+
+
+async def test_a_day_is_the_salons_and_begins_with_the_soonest(admin, pool: Pool) -> None:
+    before = await put(pool, at=datetime(2026, 12, 2, 20, 59, tzinfo=UTC))
+    early = await put(pool, at=datetime(2026, 12, 2, 21, 0, tzinfo=UTC))
+    late = await put(pool, at=datetime(2026, 12, 3, 20, 59, tzinfo=UTC), company_id=2)
+    after = await put(pool, at=datetime(2026, 12, 3, 21, 0, tzinfo=UTC))
+
+    assert await ids(admin, day="2026-12-03") == [early, late]
+    assert await ids(admin, **{"from": "2026-12-03", "to": "2026-12-04"}) == [early, late, after]
+    assert await ids(admin, to="2026-12-02") == [before]
+    assert await ids(admin) == [after, late, early, before], "without a day the latest first"
+    assert await ids(admin, day="0001-01-01") == await ids(admin, day="9999-12-31") == []
+
+
+async def test_filters_are_joined(admin, pool: Pool) -> None:
+    async with pool.connection() as conn:
+        anna = await add_user(conn, name="Анна", unique_code="ANNA2345")
+    hers = await put(pool, user_id=anna, matched_by="code", staff_id=5, status="CONFIRMED")
+    other = await put(pool, staff_id=6, company_id=2, status="CANCELLED", cancel_reason="deleted")
+
+    assert await ids(admin, status="CONFIRMED") == [hers]
+    assert await ids(admin, staff_id=6) == await ids(admin, company_id=2) == [other]
+    assert (await ids(admin, matched=True), await ids(admin, matched=False)) == ([hers], [other])
+    assert await ids(admin, matched=True, staff_id=6) == []
+    assert (await admin.get("/admin/bookings", params={"status": "SOME"})).status_code == 422
+
+
+async def test_it_is_found_by_code_record_phone_and_name(admin, pool: Pool) -> None:
+    async with pool.connection() as conn:
+        anna = await add_user(conn, name="Анна Ёлкина", unique_code="ABC12345")
+    hers = await put(pool, user_id=anna, user_code="ABC12345", matched_by="code", yclients_record_id=501)
+    phone = await put(pool, phone="+79990012345", client_name="Борис Щукин", yclients_record_id=777001)
+
+    for text in ("ABC12345", "\u0410\u0412\u042112345", "код клиента: abc 12345", "ёЛКИНА", "501"):
+        assert await ids(admin, q=text) == [hers], text
+    for text in ("0012345", "8 999 001-23-45", "щукин", "777001"):
+        assert await ids(admin, q=text) == [phone], text
+    assert await ids(admin, q="никто") == []
+
+
+async def test_pages_follow_each_other_in_both_orders(admin, pool: Pool) -> None:
+    made = [await put(pool, company_id=1 + n % 2, at=DAY + timedelta(minutes=n // 2)) for n in range(7)]
+    for params, order in (({"day": "2026-12-03"}, made), ({}, made[::-1])):
+        found, cursor = [], {}
+        while True:
+            answer = await admin.get("/admin/bookings", params={**params, "limit": 2, **cursor})
+            found += [item["id"] for item in answer.json()["items"]]
+            if answer.json()["next_cursor"] is None:
+                break
+            cursor = {"cursor": answer.json()["next_cursor"]}
+        assert found == order
+
+
+async def test_one_has_its_lines_and_its_evidence(admin, pool: Pool) -> None:
+    async with pool.connection() as conn:
+        anna = await add_user(conn, name="Анна", unique_code="ANNA2345")
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone, email, email_came_late)"
+            " values (1, 9, 'Мария', '+79991112233', 'm@example.com', true)"
+        )
+    booking = await put(
+        pool,
+        client_id=9,
+        match_codes=["ANNA2345"],
+        lines='[{"service_id": 3, "title": "Стрижка", "amount": 2, "cost": 250000, "discount": 10}]',
+    )
+    async with pool.connection() as conn:
+        await conn.execute(
+            "insert into match_candidates (booking_id, user_id, step) values (%s, %s, 'email')",
+            [booking, anna],
+        )
+
+    body = (await admin.get(f"/admin/bookings/{booking}")).json()
+
+    assert body["appointment_datetime"] == "2026-12-03T12:00:00+03:00"
+    assert body["lines"] == [
+        {
+            "service_id": 3,
+            "title": "Стрижка",
+            "amount": 2,
+            "cost": 250000,
+            "cost_per_unit": None,
+            "discount": 10.0,
+        }
+    ]
+    assert body["evidence"]["codes_seen"] == ["ANNA2345"]
+    assert body["evidence"]["card"]["email_came_late"] is True
+    assert [one["user_id"] for one in body["evidence"]["candidates"]] == [anna]
+    assert (await admin.get("/admin/bookings/999999")).status_code == 404
+
+
+async def test_its_history_is_read_newest_first(admin, pool: Pool) -> None:
+    booking = await put(pool)
+    async with pool.connection() as conn:
+        maria = await add_user(conn, name="Мария")
+        for kind, cause, by in (
+            ("created", "call", None),
+            ("price", "sync", None),
+            ("link", "person", maria),
+        ):
+            await conn.execute(
+                "insert into booking_events (booking_id, at, kind, cause, by_user_id, before, after)"
+                """ values (%s, %s, %s, %s, %s, '{"service_price": 1}', '{"service_price": 2}')""",
+                [booking, NOW, kind, cause, by],
+            )
+
+    first = (await admin.get(f"/admin/bookings/{booking}/history", params={"limit": 2})).json()
+    rest = (
+        await admin.get(f"/admin/bookings/{booking}/history", params={"cursor": first["next_cursor"]})
+    ).json()
+
+    assert [one["kind"] for one in first["items"] + rest["items"]] == ["link", "price", "created"]
+    assert (first["items"][0]["by_name"], first["items"][0]["after"]) == ("Мария", {"service_price": 2})
+    assert rest["next_cursor"] is None
+    assert (await admin.get("/admin/bookings/999999/history")).status_code == 404

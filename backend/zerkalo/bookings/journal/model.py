@@ -1,0 +1,134 @@
+"""The journal's values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from zerkalo.bookings.model import Candidate, with_offset
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a text may name. Nothing in it: no text was given."""
+
+    code: str | None = None
+    """As codes are compared; one that somebody has is looked for alone."""
+    record_id: int | None = None
+    digits: str | None = None
+    """Of a phone."""
+    name: str | None = None
+    """In small letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which bookings; None: all. Days are the salon's, both ends belong to them."""
+
+    first_day: date | None = None
+    last_day: date | None = None
+    status: str | None = None
+    staff_id: int | None = None
+    company_id: int | None = None
+    matched: bool | None = None
+    search: Search | None = None
+
+    @property
+    def is_forward(self) -> bool:
+        """Whether the soonest comes first: where a day to begin with is named; else the latest."""
+        return self.first_day is not None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalBooking:
+    """A booking with its client; fields as the columns of the same names, `user_…` the linked user's."""
+
+    id: int
+    user_id: int | None
+    user_name: str | None
+    user_code: str | None
+    matched_by: str | None
+    company_id: int
+    yclients_record_id: int
+    client_id: int | None
+    client_name: str | None
+    service_name: str
+    service_price: int
+    service_duration: int
+    appointment_datetime: datetime
+    appointment_local: datetime | None
+    status: str
+    cancel_reason: str | None
+    cancelled_at: datetime | None
+    phone: str | None
+    staff_id: int | None
+    staff_name: str | None
+    notes: str
+    comment: str
+    handed_over: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def starts_at(self) -> datetime:
+        """The appointment with the salon's offset; in UTC where that is not known."""
+        return with_offset(self.appointment_datetime, self.appointment_local)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A service line. Money in kopecks, the discount in per cent; None where YCLIENTS does not tell."""
+
+    service_id: int | None
+    title: str | None
+    amount: int | None
+    cost: int | None
+    cost_per_unit: int | None
+    discount: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """YCLIENTS's card of the client. `user_id`: to whom an admin gave it; `email_came_late`: it was not there at first."""
+
+    client_id: int
+    name: str
+    phone: str | None
+    email: str | None
+    email_came_late: bool
+    user_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a booking is somebody's or may be: how it was linked, the codes that its comments held, its card, who fits."""
+
+    matched_by: str | None
+    codes_seen: list[str]
+    handed_over: bool
+    card: Card | None
+    candidates: list[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class BookingEvent:
+    """A change of a booking: what (`kind`), when, by whose doing (`cause`), and what it was `before` and `after`."""
+
+    id: int
+    at: datetime
+    kind: str
+    cause: str
+    delivery_id: int | None
+    run_id: int | None
+    by_user_id: int | None
+    by_name: str | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """A specialist who has bookings."""
+
+    staff_id: int
+    name: str

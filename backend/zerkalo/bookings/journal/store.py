@@ -1,0 +1,188 @@
+"""Reads the journal. Never locks, never writes."""
+
+from datetime import datetime
+from typing import LiteralString, TypeVar
+
+from psycopg.rows import class_row
+
+from zerkalo.bookings.journal.model import (
+    BookingEvent,
+    Card,
+    Evidence,
+    Filters,
+    JournalBooking,
+    Line,
+    Search,
+    Staff,
+)
+from zerkalo.bookings.reading import read_candidates
+from zerkalo.db.pool import Connection
+from zerkalo.db.sql import Values, scalar
+from zerkalo.kit.cursor import Moment
+from zerkalo.kit.text import CYRILLIC_CAPITALS
+
+STAFF_MAX = 200
+
+T = TypeVar("T")
+
+_COLUMNS: LiteralString = """
+    b.id, b.user_id, u.name as user_name, b.user_code, b.matched_by, b.company_id, b.yclients_record_id, b.client_id,
+    b.client_name, b.service_name, b.service_price, b.service_duration, b.appointment_datetime, b.appointment_local,
+    b.status, b.cancel_reason, b.cancelled_at, b.phone, b.staff_id, b.staff_name, b.notes, b.comment, b.handed_over,
+    b.created_at, b.updated_at
+"""
+# No zone's day begins more than 15 hours from UTC's. By company, since that is what the index of the window begins with: it gives each one's bookings in the order wanted.
+_PAGE: LiteralString = """
+    from companies c cross join lateral (
+        select b.* from bookings b
+        where b.company_id = c.id
+            and b.appointment_datetime
+                >= coalesce(%(first_day)s::date::timestamp at time zone 'UTC' - interval '15 hours', '-infinity')
+            and b.appointment_datetime
+                <= coalesce(%(last_day)s::date::timestamp at time zone 'UTC' + interval '39 hours', 'infinity')
+            and (%(first_day)s::date is null
+                or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date >= %(first_day)s)
+            and (%(last_day)s::date is null
+                or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date <= %(last_day)s)
+            and (%(status)s::text is null or b.status = %(status)s)
+            and (%(staff_id)s::bigint is null or b.staff_id = %(staff_id)s)
+            and (%(matched)s::boolean is null or (b.user_id is not null) = %(matched)s)
+            and (%(owner_id)s::bigint is null or b.user_id = %(owner_id)s)
+            and (not %(is_search)s or b.yclients_record_id = %(record_id)s
+                or position(%(digits)s in b.phone) > 0
+                or position(%(name)s in translate(lower(b.client_name), %(capitals)s, %(smalls)s)) > 0
+                or b.user_id in (select id from users
+                    where position(%(name)s in translate(lower(name), %(capitals)s, %(smalls)s)) > 0))
+"""
+FORWARD: LiteralString = (
+    "select "
+    + _COLUMNS
+    + _PAGE
+    + """
+            and b.appointment_datetime >= %(after_at)s
+            and (b.appointment_datetime, b.id) > (%(after_at)s::timestamptz, %(after_id)s)
+        order by b.appointment_datetime, b.id limit %(limit)s
+    ) b left join users u on u.id = b.user_id
+    where %(company_id)s::bigint is null or c.id = %(company_id)s
+    order by b.appointment_datetime, b.id limit %(limit)s
+"""
+)
+BACKWARD: LiteralString = (
+    "select "
+    + _COLUMNS
+    + _PAGE
+    + """
+            and b.appointment_datetime <= %(after_at)s
+            and (b.appointment_datetime, b.id) < (%(after_at)s::timestamptz, %(after_id)s)
+        order by b.appointment_datetime desc, b.id desc limit %(limit)s
+    ) b left join users u on u.id = b.user_id
+    where %(company_id)s::bigint is null or c.id = %(company_id)s
+    order by b.appointment_datetime desc, b.id desc limit %(limit)s
+"""
+)
+ONE: LiteralString = (
+    "select " + _COLUMNS + " from bookings b left join users u on u.id = b.user_id where b.id = %(id)s"
+)
+_OWNER = "select id from users where unique_code = %s and erased_at is null"
+_LINES = """
+    select service_id, title, amount, cost, cost_per_unit, discount::float8 as discount
+    from booking_lines where booking_id = %s order by position
+"""
+_CARD = """
+    select c.client_id, c.name, c.phone, c.email, c.email_came_late, c.user_id
+    from bookings b join clients c on c.company_id = b.company_id and c.client_id = b.client_id
+    where b.id = %s
+"""
+HISTORY = """
+    select e.id, e.at, e.kind, e.cause, e.delivery_id, e.run_id, e.by_user_id, u.name as by_name, e.before, e.after
+    from booking_events e left join users u on u.id = e.by_user_id
+    where e.booking_id = %(booking_id)s and (%(before_id)s::bigint is null or e.id < %(before_id)s)
+    order by e.id desc limit %(limit)s
+"""
+_STAFF = """
+    select staff_id, max(staff_name) as name from bookings
+    where staff_id is not null and appointment_datetime >= %(since)s
+    group by staff_id order by 2, 1 limit %(limit)s
+"""
+
+
+async def read_journal(
+    conn: Connection, filters: Filters, *, after: Moment | None, limit: int
+) -> list[JournalBooking]:
+    """Bookings that pass the filters, in the order of `Filters.is_forward`, behind `after`.
+
+    A name or a piece of a phone is looked for in every booking that passes the other filters.
+    """
+    edge = ("-infinity", 0) if filters.is_forward else ("infinity", 0)
+    after_at, after_id = after or edge
+    values = {
+        "first_day": filters.first_day,
+        "last_day": filters.last_day,
+        "status": filters.status,
+        "staff_id": filters.staff_id,
+        "company_id": filters.company_id,
+        "matched": filters.matched,
+        "after_at": after_at,
+        "after_id": after_id,
+        "limit": limit,
+        **await _search_values(conn, filters.search),
+    }
+    return await _many(conn, JournalBooking, FORWARD if filters.is_forward else BACKWARD, values)
+
+
+async def read_booking(conn: Connection, booking_id: int) -> JournalBooking | None:
+    """One booking; None where there is none."""
+    found = await _many(conn, JournalBooking, ONE, {"id": booking_id})
+    return found[0] if found else None
+
+
+async def read_lines(conn: Connection, booking_id: int) -> list[Line]:
+    """The service lines of a booking, in the record's order."""
+    return await _many(conn, Line, _LINES, [booking_id])
+
+
+async def read_evidence(conn: Connection, booking: JournalBooking) -> Evidence:
+    """Why the booking is somebody's or may be."""
+    cards = await _many(conn, Card, _CARD, [booking.id])
+    codes = await scalar(conn, "select match_codes from bookings where id = %s", [booking.id])
+    candidates = await read_candidates(conn, [booking.id])
+    return Evidence(
+        booking.matched_by,
+        codes or [],
+        booking.handed_over,
+        cards[0] if cards else None,
+        candidates.get(booking.id, []),
+    )
+
+
+async def read_history(
+    conn: Connection, booking_id: int, *, before_id: int | None, limit: int
+) -> list[BookingEvent]:
+    """What happened to a booking, newest first."""
+    values = {"booking_id": booking_id, "before_id": before_id, "limit": limit}
+    return await _many(conn, BookingEvent, HISTORY, values)
+
+
+async def read_staff(conn: Connection, *, since: datetime) -> list[Staff]:
+    """The specialists with bookings from `since` on, by name."""
+    return await _many(conn, Staff, _STAFF, {"since": since, "limit": STAFF_MAX})
+
+
+async def _search_values(conn: Connection, search: Search | None) -> dict[str, object]:
+    """A code that somebody has is exact: then nothing else of the text counts."""
+    owner_id = await scalar(conn, _OWNER, [search.code]) if search and search.code else None
+    return {
+        "owner_id": owner_id,
+        "is_search": search is not None and owner_id is None,
+        "record_id": search.record_id if search else None,
+        "digits": search.digits if search else None,
+        "name": search.name if search else None,
+        "capitals": CYRILLIC_CAPITALS,
+        "smalls": CYRILLIC_CAPITALS.lower(),
+    }
+
+
+async def _many(conn: Connection, kind: type[T], statement: LiteralString, values: Values) -> list[T]:
+    async with conn.cursor(row_factory=class_row(kind)) as cursor:
+        await cursor.execute(statement, values)
+        return await cursor.fetchall()
