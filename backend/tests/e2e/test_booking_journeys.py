@@ -52,10 +52,10 @@ async def choose_until_contacts(somebody: Visitor) -> None:
     assert f"₽, 1{NBSP}ч" in await somebody.text()
     await somebody.click(f"button:has-text('{MASTER_NAME}')")
     await on(somebody, "Когда?")
-    days = somebody.page.locator("button.day")
+    days = somebody.page.locator(".strip button.day")
     day = await days.last.get_attribute("value")
     await days.last.click()
-    await somebody.page.wait_for_selector(f"button.day.chosen[value='{day}']")
+    await somebody.page.wait_for_selector(f".strip button.day.chosen[value='{day}']")
     await somebody.click(somebody.page.locator("button[name=time]").first)
     await on(somebody, "Контакты")
 
@@ -134,6 +134,9 @@ async def test_a_user_finds_her_booking_moves_and_cancels_it(
         await on(anna, "Перенести запись")
         await anna.must_be_fit()
         await anna.click(anna.page.locator("button[name=time]").last)
+        await on(anna, "Перенести запись?")
+        await anna.must_be_fit()
+        await anna.click("text=Да, перенести")
         assert "Запись перенесена" in await anna.text()
         (moved,) = records_of(site, phone)
         assert moved["date"] != record["date"]
@@ -366,3 +369,54 @@ def _take(site: Site, at: datetime) -> None:
     )
     site.application.runtime.booking_form.offers.forget_times(COMPANY_ID)
     assert at > site.application.runtime.clock() + timedelta(minutes=1)
+
+
+async def test_ticked_services_are_summed_and_outlive_a_way_back(browser: Browser, site: Site) -> None:
+    async with visitor(browser, site) as guest:
+        await guest.open("/book")
+        for name in (SERVICE_NAME, "Укладка"):
+            await guest.page.check(f"label:has-text('{name}') >> nth=0")
+        total = await guest.page.locator("[data-total]").inner_text()
+        assert total == f"2{NBSP}услуги · 4{NBSP}300–5{NBSP}300{NBSP}₽ · 2{NBSP}ч"
+        await guest.click("text=Дальше")
+        await on(guest, "К кому?")
+
+        await guest.page.go_back()
+
+        await on(guest, "Что сделать?")
+        await expect(guest.page.locator("[name=service]:checked")).to_have_count(2)
+        await expect(guest.page.locator("[data-total]")).to_have_text(total)
+
+
+async def test_services_that_nobody_does_together_lead_to_no_empty_month(
+    browser: Browser, site: Site
+) -> None:
+    async with visitor(browser, site) as guest:
+        await guest.open("/book")
+        for name in (SERVICE_NAME, "Педикюр"):
+            await guest.page.check(f"label:has-text('{name}') >> nth=0")
+        await guest.click("text=Дальше")
+        await on(guest, "К кому?")
+        assert "Никто из мастеров не делает эти услуги вместе." in await guest.text()
+        assert "Любой мастер" not in await guest.text()
+        await guest.must_be_fit()
+        await guest.click("text=Выбрать другие услуги")
+        await on(guest, "Что сделать?")
+        await expect(guest.page.locator("[name=service]:checked")).to_have_count(2)
+
+
+async def test_times_stand_on_the_first_screen_of_a_phone_and_a_day_does_not_scroll(
+    browser: Browser, site: Site
+) -> None:
+    async with visitor(browser, site) as guest:
+        await guest.open(f"/book?company={COMPANY_ID}&service={SERVICE}&staff=0")
+        first = await guest.page.locator("button[name=time]").first.bounding_box()
+        assert first is not None
+        assert first["y"] + first["height"] <= 800, "the window of these tests is 800 px high"
+
+        await guest.page.evaluate("window.scrollTo(0, 150)")
+        day = await guest.page.locator(".strip button.day").last.get_attribute("value")
+        await guest.page.locator(".strip button.day").last.click()
+        await guest.page.wait_for_selector(f".strip button.day.chosen[value='{day}']")
+        assert await guest.page.evaluate("window.scrollY") > 0
+        await guest.must_be_fit()

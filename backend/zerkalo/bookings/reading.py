@@ -130,6 +130,14 @@ async def read_of_record(conn: Connection, company_id: int, record_id: int) -> S
     return found[0] if found else None
 
 
+async def read_several(conn: Connection, booking_ids: Iterable[int]) -> dict[int, ShownBooking]:
+    """Bookings by id, whosesoever they are; ids of none are absent."""
+    found = await _shown(
+        conn, f"select {_COLUMNS} from bookings b where b.id = any(%(ids)s)", {"ids": list(booking_ids)}
+    )
+    return {one.id: one for one in found}
+
+
 async def read_raw_record(conn: Connection, booking_id: int) -> str | None:
     """The last record of the vendor behind a booking, JSON as it came; None where there is none (any more)."""
     cursor = await conn.execute("select raw_record from bookings where id = %s", [booking_id])

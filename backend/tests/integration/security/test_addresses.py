@@ -83,3 +83,22 @@ async def test_a_slash_at_the_end_leads_to_the_page(application: Application, pa
     async with application.client() as client:
         answer = await client.get(f"https://salon.test{path}", headers=headers)
     assert (answer.status_code, answer.headers.get("location")) == (307, to)
+
+
+@pytest.mark.parametrize(
+    ("path", "leads_to"),
+    [
+        ("/me/sign-in", "/me/sign-in?lang=en"),
+        ("/me/reset/confirm", "/me/reset?lang=en"),
+        ("/book", "/book?lang=en"),
+        ("/book/choose", "/book/choose?lang=en"),
+    ],
+)
+async def test_the_other_language_of_an_answered_form_can_be_opened(
+    application: Application, path: str, leads_to: str
+) -> None:
+    async with application.client() as client:
+        answer = await client.post(path, data={"contact": "anna@example.com"}, headers=BROWSER)
+        assert f'href="{leads_to}"' in answer.text
+        opened = await client.get(leads_to, headers=BROWSER, follow_redirects=True)
+        assert (opened.status_code, '<html lang="en">' in opened.text) == (200, True)

@@ -7,10 +7,12 @@ import pytest
 from zerkalo.booking_form.model import OfferedTime
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages import messages, wording
+from zerkalo.web.pages.admin import words as admin_words
 from zerkalo.web.pages.book import receipt
 from zerkalo.web.pages.book.choice import Choice, read_choice, read_typed
-from zerkalo.web.pages.book.days import months_of, parts_of
+from zerkalo.web.pages.book.days import months_of, nearest_day, parts_of, strip_of
 from zerkalo.web.pages.book.widget import origin_of
+from zerkalo.web.pages.fields import Fields
 from zerkalo.web.pages.forms import Form, whole_number
 from zerkalo.web.pages.me.visits import comment_of
 from zerkalo.web.pages.page import local_path
@@ -180,3 +182,45 @@ def test_no_status_is_nameless() -> None:
     assert wording.status_of("CANCELLED", "no_show", "ru") == "Визит не состоялся"
     assert wording.status_of("PENDING", None, "en") == "Expected"
     assert wording.status_of("NEW", None, "en") == "NEW"
+
+
+FREE = [date(2026, 12, day) for day in (1, 2, 5, 9, 10, 11, 12, 20, 21)]
+
+
+@pytest.mark.parametrize(
+    ("near", "day"),
+    [
+        (None, date(2026, 12, 1)),
+        (date(2026, 11, 1), date(2026, 12, 1)),
+        (date(2026, 12, 5), date(2026, 12, 5)),
+        (date(2026, 12, 16), date(2026, 12, 20)),
+        (date(2026, 12, 15), date(2026, 12, 12)),
+        (date(2027, 1, 1), date(2026, 12, 21)),
+    ],
+)
+def test_moving_begins_at_the_free_day_nearest_to_the_visit(near: date | None, day: date) -> None:
+    assert nearest_day(FREE, near) == day
+    assert nearest_day([], near) is None
+
+
+def test_the_strip_shows_a_week_of_free_days_around_the_chosen_one() -> None:
+    assert strip_of(FREE, FREE[0]) == tuple(FREE[:7])
+    assert strip_of(FREE, FREE[4]) == tuple(FREE[1:8])
+    assert strip_of(FREE, FREE[-1]) == tuple(FREE[2:])
+    assert strip_of(FREE[:2], FREE[1]) == tuple(FREE[:2])
+
+
+@pytest.mark.parametrize("text", ["maria@example", "maria", "maria@", "@example.com", ""])
+def test_an_e_mail_without_a_whole_domain_is_refused(text: str) -> None:
+    fields = Fields(Form([("email", text)]), lambda ru, _: ru)
+    assert fields.email() is None
+    assert "email" in fields.errors
+
+
+def test_a_parsers_words_are_not_shown_to_people() -> None:
+    assert admin_words.reason("Expected `object | array | null`, got `str` - at `$.data`", "ru") == (
+        "тело не такое, как мы знаем"
+    )
+    assert admin_words.reason("Object contains unknown field `x`", "en") == (
+        "the body is not of the form that we know"
+    )

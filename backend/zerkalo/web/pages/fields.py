@@ -22,7 +22,8 @@ class Fields:
     def email(self, name: str = "email") -> str | None:
         """An e-mail, canonical."""
         email = canonical_email(self._form.text(name, EMAIL_CHARS_MAX + 1))
-        if email is None:
+        if email is None or "." not in email.rpartition("@")[2]:
+            email = None
             self.refuse(
                 name, "Введите e-mail, например anna@example.ru.", "Enter an e-mail, like anna@example.com."
             )

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Match
 
 from zerkalo.auth.dependencies import client_address
 from zerkalo.auth.model import AuthenticatedUser, Session
@@ -222,8 +223,19 @@ class Page:
         return f"{SIGN_IN_PATH}?{urlencode({'next': back_to or self.path})}"
 
     def language_url(self, language: Language) -> str:
-        """This page in another language."""
-        return str(URL(self.path).include_query_params(lang=language))
+        """This page in another language; of an answer to a form the page above it that can be opened."""
+        path = self.path if self.request.method == "GET" else self._page_above()
+        return str(URL(path).include_query_params(lang=language))
+
+    def _page_above(self) -> str:
+        routes = self.request.app.router.routes
+        path = "/" + self.request.url.path.strip("/\\")
+        while path and not any(
+            route.matches({**self.request.scope, "method": "GET", "path": path})[0] is Match.FULL
+            for route in routes
+        ):
+            path = path.rpartition("/")[0]
+        return path or "/"
 
     def _language(self) -> Language:
         asked = self.request.query_params.get("lang")

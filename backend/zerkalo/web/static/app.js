@@ -75,6 +75,40 @@
     if (form && form.dataset.keep) keep(form);
   });
 
+  // What the ticked services come to: "2 services · 4 300–5 300 ₽ · 2 h". And the address remembers the ticks, so that
+  // coming back to this step finds them.
+  const rest = "\u00a0";
+  const roubles = (kopecks) => String(Math.round(kopecks / 100)).replace(/\B(?=(\d{3})+$)/g, rest);
+  const formOf = (count, words) => {
+    const ones = count % 10, tens = count % 100;
+    if (ones === 1 && tens !== 11) return words.one;
+    return ones >= 2 && ones <= 4 && (tens < 12 || tens > 14) ? words.few : words.many;
+  };
+  const total = (form) => {
+    const shown = form.querySelector("[data-total]");
+    if (!shown) return;
+    shown.dataset.nothing = shown.dataset.nothing || shown.textContent;
+    const ticked = [...form.querySelectorAll("[name=service]:checked")].map((one) => one.dataset);
+    const sum = (name) => ticked.reduce((whole, one) => whole + Number(one[name]), 0);
+    const low = sum("priceMin"), high = Math.max(sum("priceMax"), low), minutes = sum("minutes");
+    const isTimed = ticked.every((one) => Number(one.minutes));
+    const span = [[Math.floor(minutes / 60), shown.dataset.hours], [minutes % 60, shown.dataset.minutes]];
+    const parts = [`${ticked.length}${rest}${formOf(ticked.length, shown.dataset)}`];
+    if (high) parts.push(`${low < high ? `${roubles(low)}–` : ""}${roubles(high)}${rest}₽`);
+    if (isTimed && minutes) parts.push(span.filter(([number]) => number).map((one) => one.join(rest)).join(" "));
+    shown.textContent = ticked.length ? parts.join(" · ") : shown.dataset.nothing;
+  };
+  document.addEventListener("change", (event) => {
+    const { form, name } = event.target;
+    if (!form || name !== "service") return;
+    total(form);
+    if (form.method !== "get") return;
+    const fields = new URLSearchParams(new FormData(form));
+    fields.set("change", "services");
+    window.history.replaceState(window.history.state, "", `${form.getAttribute("action")}?${fields}`);
+  });
+  const totals = () => { for (const shown of document.querySelectorAll("[data-total]")) total(shown.closest("form")); };
+
   // After a form was refused the keyboard goes to what is to be mended; after a step, to its beginning.
   const toMistake = () => {
     const mistake = document.querySelector("main [aria-invalid='true']");
@@ -123,7 +157,7 @@
     else tellLost(true, error);
   });
 
-  document.addEventListener("htmx:load", (event) => { prepare(event.target); restore(event.target); });
+  document.addEventListener("htmx:load", (event) => { prepare(event.target); restore(event.target); totals(); });
   document.addEventListener("htmx:afterSettle", (event) => {
     const { id } = event.detail.target;
     if (id !== "main") standAgain(document.getElementById(id), standing.get(id));
@@ -131,5 +165,6 @@
   });
   restore(document);
   prepare(document);
+  totals();
   toMistake();
 })();

@@ -29,6 +29,8 @@ _WHERE: Mapping[str, tuple[str, Words]] = {
     "secret_missing": ("/admin/setup", {"ru": "Настройка вебхука", "en": "Set the webhook up"}),
 }
 """Problem -> the page that mends it."""
+_OPERATORS_WORDS = ("zerkalo ", ".env", "YCLIENTS_", "SMTP_", "SMS_")
+"""A fix with one of these is no receptionist's."""
 _SYNC_MENDS = frozenset({"sync_failed", "sync_late", "yclients_refuses", "yclients_silent"})
 
 
@@ -53,6 +55,8 @@ async def _state(page: Page) -> dict[str, Any]:
     return {
         "facts": facts,
         "is_well": is_healthy(problems),
+        # A server that was never called and links nothing has not shown yet that it works.
+        "is_proved": facts.last_webhook_at is not None and (facts.matched > 0 or facts.unmatched == 0),
         "todo": [_shown(page, one) for one in problems if one.severity is Severity.ERROR],
         "advice": [_shown(page, one) for one in problems if one.severity is Severity.ADVICE],
         "lag": sync_lag(facts),
@@ -93,6 +97,7 @@ def _shown(page: Page, problem: Problem) -> dict[str, Any]:
         "code": problem.code,
         "text": text_of(problem, page.language),
         "fix": fix_of(problem, page.language),
+        "is_for_operator": any(word in fix_of(problem, page.language) for word in _OPERATORS_WORDS),
         "href": href,
         "link": words[page.language] if words else None,
         "sync": problem.code in _SYNC_MENDS,

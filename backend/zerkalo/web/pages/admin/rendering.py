@@ -5,7 +5,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from zerkalo.checkup.reasons import reason_text
 from zerkalo.web.pages.admin import words
 from zerkalo.web.pages.messages import problem_text
 from zerkalo.web.pages.page import Page
@@ -23,7 +22,7 @@ def render(page: Page, template: str, **values: Any) -> Response:
         moment=partial(words.moment, zone=page.site.salon.zone, language=language),
         span=partial(words.span, language=language),
         word=partial(words.word, language=language),
-        reason=partial(reason_text, language=language),
+        reason=partial(words.reason, language=language),
         about=partial(words.about, language=language),
         changes=partial(words.changes, language=language),
         problem_text=problem_text,

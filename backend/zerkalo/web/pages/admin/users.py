@@ -16,7 +16,7 @@ from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
 from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import User
 from zerkalo.web.pages.admin.rendering import render
-from zerkalo.web.pages.me.overview import entry_words
+from zerkalo.web.pages.me.overview import told_entries
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
 
@@ -107,12 +107,13 @@ async def _user_page(
         visits = await reading.read_newest_first(conn, shown.id, status=None, after=None, limit=VISITS_SHOWN)
         entries = await ledger.read_entries(conn, shown.id, None, ENTRIES_SHOWN)
         balance = await loyalty.balance(conn, shown.id)
+        told = await told_entries(page, conn, entries)
     return render(
         page,
         "admin/user.html",
         user=shown,
         visits=visits,
-        entries=[(entry, *entry_words(page, entry)) for entry in entries],
+        entries=told,
         balance=balance,
         typed={name: page.form.text(name) for name in ("points", "reason", "into")},
         key=_key_of(page, problem) or secrets.token_urlsafe(16),

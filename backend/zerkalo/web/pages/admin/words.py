@@ -1,8 +1,10 @@
 """What only the salon's desk says, Russian first. Pure."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
+from zerkalo.checkup.reasons import reason_text
 from zerkalo.kit.language import Language
 from zerkalo.web.pages.wording import NBSP, Words, days, money, short_date
 
@@ -38,7 +40,7 @@ MATCHED_BY: Mapping[str, Words] = {
 RESOURCES: Mapping[str, Words] = {
     "record": {"ru": "запись", "en": "record"},
     "client": {"ru": "клиент", "en": "client"},
-    "staff": {"ru": "мастер", "en": "master"},
+    "staff": {"ru": "мастер", "en": "specialist"},
     "schedule": {"ru": "график", "en": "schedule"},
     "service": {"ru": "услуга", "en": "service"},
     "service_category": {"ru": "категория услуг", "en": "category of services"},
@@ -144,6 +146,15 @@ def about(resource: str | None, resource_id: int | None, event: str | None, lang
     what = word(RESOURCES, resource, language)
     named = f"{what}{NBSP}{resource_id}" if what and resource_id else what
     return ", ".join(part for part in (named, word(EVENTS, event, language)) if part)
+
+
+def reason(text: str, language: Language) -> str:
+    """Why a delivery or a run failed, for people: a parser's own words are for the API and the log."""
+    if re.search("Expected `|[Oo]bject contains|Invalid value|JSON is malformed", text):
+        return (
+            "тело не такое, как мы знаем" if language == "ru" else "the body is not of the form that we know"
+        )
+    return reason_text(text, language)
 
 
 def span(seconds: float, language: Language) -> str:

@@ -9,6 +9,8 @@ from zerkalo.booking_form.model import Asker, OfferedTime
 from zerkalo.booking_form.offers import Offers
 
 MONTHS_MAX = 3
+STRIP_DAYS = 7
+"""Free days shown at once; the others are in the calendar below."""
 TIME_TAKEN = frozenset({"slot_taken", "no_staff", "overlap", "time_not_ahead"})
 """Refusals after which another time is to be chosen."""
 
@@ -33,6 +35,8 @@ class TimeChoice:
     months: tuple[Month, ...]
     """Those with a free day, at most `MONTHS_MAX`."""
     free: frozenset[date]
+    strip: tuple[date, ...]
+    """Free days beside the one whose times are shown, the nearest first."""
     day: date | None
     """Whose times are shown; None: nothing is free at all."""
     parts: tuple[tuple[str, tuple[OfferedTime, ...]], ...]
@@ -47,20 +51,38 @@ async def choice_of_times(
     service_ids: tuple[int, ...],
     staff_id: int,
     day: date | None,
+    near: date | None = None,
     fresh: bool = False,
 ) -> TimeChoice:
-    """The free days and the times of one: of `day`, else of the first free one. `fresh`: nothing that was kept.
+    """The free days and the times of one: of `day`, else of the first free one, or of the one nearest to `near`.
+
+    `fresh`: nothing that was kept.
 
     Raises what `Offers` raises.
     """
     if fresh:
         offers.forget_times(company_id)
     free = await offers.dates(asker, company_id, service_ids=service_ids, staff_id=staff_id)
-    shown = day if day is not None and day in free else (free[0] if free else None)
+    shown = day if day in free else nearest_day(free, near)
     times: Sequence[OfferedTime] = ()
     if shown is not None:
         times = await offers.times(asker, company_id, day=shown, service_ids=service_ids, staff_id=staff_id)
-    return TimeChoice(months_of(free), frozenset(free), shown, parts_of(times))
+    return TimeChoice(
+        months_of(free), frozenset(free), strip_of(free, shown) if shown else (), shown, parts_of(times)
+    )
+
+
+def nearest_day(free: Sequence[date], near: date | None) -> date | None:
+    """The free day nearest to a day, the later of two; without a day the first one. None where nothing is free."""
+    if not free or near is None:
+        return free[0] if free else None
+    return min(free, key=lambda day: (abs(day - near), day < near))
+
+
+def strip_of(free: Sequence[date], day: date) -> tuple[date, ...]:
+    """The free days around one, at most `STRIP_DAYS`, in order."""
+    first = max(min(free.index(day) - STRIP_DAYS // 2, len(free) - STRIP_DAYS), 0)
+    return tuple(free[first : first + STRIP_DAYS])
 
 
 def months_of(days: Sequence[date]) -> tuple[Month, ...]:

@@ -1,5 +1,6 @@
 """`/me`: one's own visits, code, points and contacts, on one page; and the code as a picture."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from io import BytesIO
 
@@ -19,7 +20,7 @@ from zerkalo.users import store as users
 from zerkalo.users.model import User
 from zerkalo.web.pages.page import NO_STORE, Page
 from zerkalo.web.pages.routing import Pages, Who
-from zerkalo.web.pages.wording import Words
+from zerkalo.web.pages.wording import Words, short_date
 
 UPCOMING_MAX = 10
 PAST_SHOWN = 3
@@ -101,11 +102,12 @@ async def points(page: Page) -> Response:
     async with page.runtime.pool.connection() as conn:
         found = await ledger.read_entries(conn, page.me.id, before_id, POINTS_PAGE + 1)
         balance = await loyalty.balance(conn, page.me.id)
+        told = await told_entries(page, conn, found[:POINTS_PAGE])
     entries = _POINTS.page(found, POINTS_PAGE, lambda entry: entry.id)
     return page.render(
         "me/points.html",
         balance=balance,
-        entries=[(entry, *entry_words(page, entry)) for entry in entries.items],
+        entries=told,
         next_url=f"/me/points?cursor={entries.next_cursor}" if entries.next_cursor else None,
     )
 
@@ -129,7 +131,20 @@ def channels_to_prove(page: Page, user: User) -> list[Channel]:
     ]
 
 
-def entry_words(page: Page, entry: Entry) -> tuple[str, str]:
-    """What a movement of points is and why, in the language of the page; a reason by hand as it was written."""
+async def told_entries(
+    page: Page, conn: Connection, entries: Sequence[Entry]
+) -> list[tuple[Entry, str, str]]:
+    """Movements of points, each with what it is and why, and with the day and service of its visit."""
+    ids = [entry.booking_id for entry in entries if entry.booking_id is not None]
+    visits = await reading.read_several(conn, ids)
+    return [(entry, *_entry_words(page, entry, visits.get(entry.booking_id or 0))) for entry in entries]
+
+
+def _entry_words(page: Page, entry: Entry, visit: ShownBooking | None) -> tuple[str, str]:
+    """In the language of the page; a reason by hand as it was written."""
     words = _REASONS.get(entry.reason)
-    return _KINDS[entry.kind][page.language], words[page.language] if words else entry.reason
+    why = words[page.language] if words else entry.reason
+    if visit is not None:
+        parts = (why, short_date(visit.starts_at, page.language), visit.service_name)
+        why = " · ".join(part for part in parts if part)
+    return _KINDS[entry.kind][page.language], why

@@ -86,6 +86,7 @@ async def _free_times(page: Page, booking: ShownBooking, day: date | None, *, fr
         service_ids=need.service_ids,
         staff_id=need.staff_id,
         day=day,
+        near=booking.starts_at.date(),
         fresh=fresh,
     )
 
@@ -98,10 +99,12 @@ async def show_move(page: Page) -> Response:
 
 @pages.post(f"{_ONE}/move", Who.USER, again=_visit_page)
 async def move(page: Page) -> Response:
-    """Moves the visit at YCLIENTS; where the time has just been taken, another one is to be chosen."""
+    """Moves the visit at YCLIENTS, asked once more; where the time has just been taken, another one is to be chosen."""
     booking, to = await _own(page), read_moment(page.form.text("time"))
     if to is None:
         return page.redirect(f"/me/visits/{booking.id}/move")
+    if not page.form.text("sure", 1):
+        return page.render("me/move_sure.html", visit=booking, to=to)
     try:
         await page.runtime.booking_form.changes.move(page.asker, booking.id, to)
     except ProblemError as problem:
