@@ -75,7 +75,7 @@ async def test_a_wrong_method_is_told_the_right_ones(
         ("/book/?company=1&service=2", "/book?company=1&service=2"),
         ("/me/visits//", "/me/visits"),
         ("//evil.example/", "/evil.example"),
-        ("/\\evil.example/", "/evil.example"),
+        ("/\\evil.example/", "/%5Cevil.example"),
     ],
 )
 async def test_a_slash_at_the_end_leads_to_the_page(application: Application, path: str, to: str) -> None:
@@ -91,7 +91,6 @@ async def test_a_slash_at_the_end_leads_to_the_page(application: Application, pa
         ("/me/sign-in", "/me/sign-in?lang=en"),
         ("/me/reset/confirm", "/me/reset?lang=en"),
         ("/book", "/book?lang=en"),
-        ("/book/choose", "/book/choose?lang=en"),
     ],
 )
 async def test_the_other_language_of_an_answered_form_can_be_opened(

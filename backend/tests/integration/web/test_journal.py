@@ -107,8 +107,8 @@ async def test_one_has_its_lines_and_its_evidence(admin, pool: Pool) -> None:
     async with pool.connection() as conn:
         anna = await add_user(conn, name="Анна", unique_code="ANNA2345")
         await conn.execute(
-            "insert into clients (company_id, client_id, name, phone, email, email_came_late)"
-            " values (1, 9, 'Мария', '+79991112233', 'm@example.com', true)"
+            "insert into clients (company_id, client_id, name, phone, email, first_email)"
+            " values (1, 9, 'Мария', '+79991112233', 'm@example.com', '')"
         )
     booking = await put(
         pool,

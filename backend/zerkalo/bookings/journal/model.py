@@ -89,13 +89,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """YCLIENTS's card of the client. `user_id`: to whom an admin gave it; `email_came_late`: it was not there at first."""
+    """YCLIENTS's card of the client. `user_id`: to whom an admin gave it; `email_came_late`: it was not there at first, None
+    where that is not known.
+    """
 
     client_id: int
     name: str
     phone: str | None
     email: str | None
-    email_came_late: bool
+    email_came_late: bool | None
     user_id: int | None
 
 
