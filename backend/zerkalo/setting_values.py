@@ -93,6 +93,17 @@ def company_ids(text: str | tuple[int, ...]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(int(number) for number in numbers))
 
 
+def origins(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Origins separated by commas, as browsers write them: scheme, host, port if it is not the usual one."""
+    if isinstance(text, tuple):
+        return text
+    parts = [part.strip().rstrip("/").lower() for part in text.split(",") if part.strip()]
+    if not parts or not all(re.fullmatch(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?", part) for part in parts):
+        raise ValueError("must be exact origins separated by commas, with no path and no *")
+    usual = re.compile(r"^(http://[^:/]+):80$|^(https://[^:/]+):443$")
+    return tuple(dict.fromkeys(usual.sub(r"\1\2", part) for part in parts))
+
+
 def percent(text: str | int | Decimal) -> Decimal:
     """A percentage from 0 to 100 with at most four decimals; a comma is taken for a point."""
     digits = str(text).strip().replace(",", ".")

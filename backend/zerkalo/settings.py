@@ -134,6 +134,10 @@ class Settings(BaseModel):
         "INFO", "INFO"
     )
     public_url: _BaseUrl = _setting("http://localhost:8000", "https://salon.ru")
+    cors_origins: Annotated[tuple[str, ...], BeforeValidator(values.origins)] = _setting(
+        (), "https://app.salon.ru,https://salon.ru"
+    )
+    """Origins whose pages may call the API; exact ones."""
     forwarded_allow_ips: Annotated[str, BeforeValidator(values.proxies)] = _setting("127.0.0.1", "10.0.0.5")
     """Proxies whose word on a caller's address is taken, for the limits by address."""
 

@@ -16,7 +16,14 @@ PROBLEM_SCHEMA: dict[str, Any] = {
             "description": "Which fields are wrong, for `invalid_request`.",
             "items": {
                 "type": "object",
-                "properties": {"field": {"type": "string"}, "problem": {"type": "string"}},
+                "required": ["field", "problem"],
+                "properties": {
+                    "field": {
+                        "type": "string",
+                        "description": "Where it stands: `body.phone`, `query.limit`.",
+                    },
+                    "problem": {"type": "string", "description": "What is wrong with it, for developers."},
+                },
             },
         },
     },

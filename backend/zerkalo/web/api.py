@@ -15,6 +15,7 @@ from zerkalo.users import routes as users
 from zerkalo.users.desk import routes as people
 from zerkalo.web import admin_api, clients_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
+from zerkalo.web.cors import ApiCors
 from zerkalo.web.errors import install_error_handlers
 from zerkalo.web.headers import RAW, HeadAsGet, SecurityHeaders
 from zerkalo.web.openapi import describe
@@ -45,7 +46,15 @@ class App(FastAPI):
 
     def __init__(self, webhook: Webhook) -> None:
         # No redirects for a slash too many: they would name whatever host the caller says that we are.
-        super().__init__(title="Zerkalo", redirect_slashes=False, docs_url=None, redoc_url=None)
+        super().__init__(
+            title="Zerkalo",
+            redirect_slashes=False,
+            docs_url=None,
+            redoc_url=None,
+            generate_unique_id_function=lambda route: (
+                route.name
+            ),  # generated clients name their methods by it
+        )
         self.webhook = webhook
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +72,8 @@ def create_app(runtime: WebRuntime) -> App:
     app.add_middleware(BoundedBodies)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(HeadAsGet)
+    if runtime.settings.cors_origins:
+        app.add_middleware(ApiCors, origins=runtime.settings.cors_origins, prefix=f"{PREFIX}/")
     app.include_router(ops.router(runtime))
     app.include_router(_api(runtime), prefix=PREFIX)
     pages.mount(app, site)
