@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from psycopg.rows import kwargs_row, tuple_row
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow, kwargs_row
 
 from zerkalo.bookings.history import Change, Event, write_events
 from zerkalo.bookings.model import CancelReason, Line, MatchedBy, Row, Status
@@ -51,10 +52,15 @@ _READ = f"""
 _READ_LOCKED = f"{_READ} for no key update of b"
 
 _INSERT = f"""
-    insert into bookings ({", ".join(_WRITTEN)}, revision, created_at, updated_at)
-    select {", ".join(f"x.{name}" for name in _WRITTEN)}, 1, %(now)s, %(now)s
-    from jsonb_to_recordset(%(rows)s::jsonb) as x ({_RECORDSET})
-    returning company_id, yclients_record_id, id
+    insert into bookings (id, {", ".join(_WRITTEN)}, revision, created_at, updated_at)
+    select x.id, {", ".join(f"x.{name}" for name in _WRITTEN)}, 1, %(now)s, %(now)s
+    from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, {_RECORDSET})
+"""
+
+_RESERVE_IDS = """
+    select k.c, k.r, nextval(pg_get_serial_sequence('bookings', 'id'))
+    from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
+    where (select true from bookings b where b.company_id = k.c and b.yclients_record_id = k.r limit 1) is null
 """
 
 
@@ -93,13 +99,23 @@ async def _read(conn: Connection, sql: str, keys: Collection[Key]) -> dict[Key, 
         return {(row.company_id, row.yclients_record_id): row async for row in cursor}
 
 
-async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> dict[Key, int]:
-    """Write rows that are not there yet; returns their ids by key."""
-    if not rows:
-        return {}
-    async with conn.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute(_INSERT.encode(), {"rows": _encoded(rows), "now": now})
-        return {(company_id, record_id): id_ async for company_id, record_id, id_ in cursor}
+async def reserve_ids(conn: Connection, keys: Collection[Key]) -> AsyncCursor[TupleRow]:
+    """Ask for ids for those of the keys that have no row yet; `reserved` reads them. Claim the keys before.
+
+    Asked for with the first questions of a batch, so that the insert is waited for only at the commit.
+    """
+    return await conn.execute(_RESERVE_IDS, [_encoded_keys(keys)])
+
+
+async def reserved(asked: AsyncCursor[TupleRow]) -> dict[Key, int]:
+    """The ids that `reserve_ids` asked for, by key."""
+    return {(company_id, record_id): id_ for company_id, record_id, id_ in await asked.fetchall()}
+
+
+async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
+    """Write rows that are not there yet, under the ids reserved for them."""
+    if rows:
+        await conn.execute(_INSERT.encode(), {"rows": _encoded(rows), "now": now})
 
 
 async def update(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:

@@ -22,19 +22,18 @@ async def form_users(
     nothing: a copied record carries its original's `api_id`.
     """
     wanted_keys = [{"c": company_id, "r": record_id} for company_id, record_id in keys]
-    async with conn.pipeline():
-        if api_ids:
-            await _learn_records(conn, api_ids)
-        cursor = await conn.execute(
-            """
-            select f.company_id, f.record_id, f.user_id
-            from form_bookings f join jsonb_to_recordset(%s::jsonb) as x (c bigint, r bigint)
-                on f.company_id = x.c and f.record_id = x.r
-            where f.user_id is not null
-            """,
-            [msgspec.json.encode(wanted_keys).decode()],
-        )
-        told = await cursor.fetchall()
+    if api_ids:
+        await _learn_records(conn, api_ids)
+    cursor = await conn.execute(
+        """
+        select f.company_id, f.record_id, f.user_id
+        from form_bookings f join jsonb_to_recordset(%s::jsonb) as x (c bigint, r bigint)
+            on f.company_id = x.c and f.record_id = x.r
+        where f.user_id is not null
+        """,
+        [msgspec.json.encode(wanted_keys).decode()],
+    )
+    told = await cursor.fetchall()
     found: dict[Key, frozenset[int]] = {}
     for company_id, record_id, user_id in told:
         key = (company_id, record_id)

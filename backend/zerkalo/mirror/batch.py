@@ -82,6 +82,8 @@ class _Work:
     zones: Mapping[int, ZoneInfo | None]
     bookings: dict[Key, _Booking]
     outcomes: list[Outcome | None]
+    new_ids: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    """Reserved for the bookings that have no row yet."""
     email_counts_alone: bool = True
     """The setting `MATCH_EMAIL_ALONE`."""
     sights: list[Sight] = field(default_factory=list[Sight])
@@ -170,16 +172,17 @@ async def _read(
     work = _Work(now=now, order_now=now, number=0, zones={}, bookings={}, outcomes=list(verdicts))
     if not keys:
         return work
-    # One way to the server and back for the four: a batch of a few events costs as many of these as a large one.
-    async with conn.pipeline():
-        await matching.enter(conn)
-        await bookings.claim(conn, keys)
-        companies = await conn.execute(_COMPANIES, [list({company_id for company_id, _ in keys})])
-        received = await conn.execute("select nextval('observations'), clock_timestamp()")
-        rows = await bookings.rows_for_update(conn, keys)
-        ((work.number, database_now),) = await received.fetchall()
-        work.order_now = database_now if order_now is None else order_now
-        work.zones = {company_id: zone_of(name) for company_id, name in await companies.fetchall()}
+    # All go together in a pipeline: a batch of a few events costs as many ways to the server as a large one.
+    await matching.enter(conn)
+    await bookings.claim(conn, keys)
+    companies = await conn.execute(_COMPANIES, [list({company_id for company_id, _ in keys})])
+    received = await conn.execute("select nextval('observations'), clock_timestamp()")
+    new_ids = await bookings.reserve_ids(conn, keys)
+    rows = await bookings.rows_for_update(conn, keys)
+    ((work.number, database_now),) = await received.fetchall()
+    work.order_now = database_now if order_now is None else order_now
+    work.zones = {company_id: zone_of(name) for company_id, name in await companies.fetchall()}
+    work.new_ids = await bookings.reserved(new_ids)
     work.bookings = {key: _Booking(before=rows.get(key), row=rows.get(key)) for key in keys}
     return work
 
@@ -315,12 +318,13 @@ async def _write(conn: Connection, work: _Work, policy: LoyaltyPolicy) -> dict[K
     for key, booking in work.bookings.items():
         if key in linker:
             booking.row = linker.linked(key, booking.before)
-    fresh = [b.row for b in work.bookings.values() if b.row is not None and b.row.id is None]
+    fresh = {key: b.row for key, b in work.bookings.items() if b.row is not None and b.row.id is None}
     changed = [
         b.row for b in work.bookings.values() if b.row is not None and b.row.id is not None and b.is_changed
     ]
     ids = {key: b.row.id for key, b in work.bookings.items() if b.row is not None and b.row.id is not None}
-    ids |= await bookings.insert(conn, fresh, now=work.now)
+    ids |= {key: work.new_ids[key] for key in fresh}
+    await bookings.insert(conn, [replace(row, id=ids[key]) for key, row in fresh.items()], now=work.now)
     await bookings.update(conn, changed, now=work.now)
     await linker.remember_candidates(conn, ids, now=work.now)
     await settle_bookings(conn, _earning_states(work, ids), policy, work.now)
