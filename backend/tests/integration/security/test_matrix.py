@@ -106,7 +106,6 @@ ROWS = [
     row("GET /api/v1/booking/dates", *OPEN),
     row("GET /api/v1/booking/times", *OPEN, params={"date": "2030-01-15"}),
     row("POST /api/v1/booking", 422, json={"service_ids": [], "staff_id": 0, "consent": True}),
-    row("POST /api/v1/booking/claim", 401, 404, 404, 404, json={"record_id": 1, "record_hash": "made-up"}),
     row("POST /api/v1/booking/code", 422, json={"phone": "none"}),
     row(
         "POST /api/v1/booking/claim",
@@ -156,6 +155,16 @@ ROWS = [
     page("GET /book/choose", 303),  # reloaded: back to the beginning
     page("GET /book/code", 303),
     page("POST /book/choose", 200),
+    page(
+        "POST /book/widget/claim",
+        TO_SIGN_IN,
+        404,
+        404,
+        404,
+        company_id="100200",
+        record_id="1",
+        record_hash="made-up",
+    ),
     page("POST /book/code", 422, phone="none"),
     page("GET /book/done/{token}", 404),  # signed; this one is not
     page("GET /book/widget", 200),

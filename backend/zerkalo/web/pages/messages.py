@@ -58,6 +58,10 @@ FLASHES: Mapping[str, Words] = {
     "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
     "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
     "merged": {"ru": "Аккаунты объединены.", "en": "The accounts are merged."},
+    "claimed": {
+        "ru": "Запись теперь в «Моих визитах».",
+        "en": "The booking is among “My visits” now.",
+    },
     "hook_installed": {"ru": "Адрес добавлен в YCLIENTS.", "en": "YCLIENTS has the address now."},
     "hook_tested": {
         "ru": "Тестовое событие дошло: адрес в YCLIENTS верный, и сервер виден снаружи.",

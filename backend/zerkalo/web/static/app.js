@@ -157,6 +157,26 @@
     else tellLost(true, error);
   });
 
+  // YCLIENTS's form in the frame says that it has booked; where it tells number and hash, the booking becomes one's own.
+  const claim = document.getElementById("claim");
+  const frame = document.querySelector("iframe.widget");
+  const said = (data) => {
+    if (typeof data !== "string") return data;
+    try { return JSON.parse(data); } catch { return null; }
+  };
+  if (claim && frame) window.addEventListener("message", (event) => {
+    if (event.source !== frame.contentWindow || event.origin !== new URL(frame.src).origin) return;
+    const message = said(event.data);
+    const booked = message && message.action === "booked" && message.params && message.params.appointments;
+    const [one] = Array.isArray(booked) ? booked : [];
+    const id = one && (one.record_id || one.id);
+    const hash = one && (one.record_hash || one.hash);
+    if (!id || !hash) return;
+    claim.elements.record_id.value = id;
+    claim.elements.record_hash.value = hash;
+    claim.submit();
+  });
+
   document.addEventListener("htmx:load", (event) => { prepare(event.target); restore(event.target); totals(); });
   document.addEventListener("htmx:afterSettle", (event) => {
     const { id } = event.detail.target;
