@@ -3,7 +3,7 @@ SHELL := bash
 BIN := backend/.venv/bin
 PYTEST := .venv/bin/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check lint audit test sim chaos mutations bench migrate format lock screenshots
+.PHONY: help setup run demo check lint audit test sim chaos mutations bench dist installed shape migrate format lock screenshots
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -45,6 +45,16 @@ mutations: setup ## make deliberate wrongs in a copy and see that the tests noti
 
 bench: setup ## the benchmark, beside pgbench on the same database; QUICK=1 takes two minutes
 	cd backend && .venv/bin/python -m tests.benchmark $(if $(QUICK),--quick)
+
+dist: setup ## build the wheel and the sdist, which run anywhere, into dist/
+	cd backend && .venv/bin/python -c "from setuptools import build_meta as b; b.build_sdist('../dist'); b.build_wheel('../dist')" >/dev/null
+	@ls -l dist
+
+installed: setup ## try the wheel in a virtual environment of its own, outside the clone
+	cd backend && .venv/bin/python -m tests.installed
+
+shape: setup ## print how much code there is and how it is parted
+	@cd backend && .venv/bin/python shape.py
 
 migrate: setup ## bring the database's tables up to date
 	@$(BIN)/zerkalo migrate

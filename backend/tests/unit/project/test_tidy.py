@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import shape
 from tests.support.project import BACKEND, ROOT, tracked_files
 
 CODE_LINES_MAX = 400
@@ -43,8 +44,44 @@ def test_no_path_of_one_machine():
     assert _found(r"(?<![\w.*/{}-])/(work|home|Users)/\w|/root/(?!\s)\w|[A-Z]:\\Users", TEXTS) == []
 
 
+INDEX = re.compile(
+    r"(index-url|index_url|INDEX_URL|find-links|FIND_LINKS|registry|\"resolved\")[\"']?\s*[:= ]\s*[\"']?https?://"
+    r"|https?://\S+/simple/?(?![\w/-])|https?://\S+\.(whl|tgz|tar\.gz)\b"
+)
+"""Where packages come from is the machine's business: such an address, whichever its host, stands in no file."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url https://index.example/simple",
+        "extra-index-url = https://index.example/simple/",
+        'registry="https://index.example/"',
+        '"resolved": "https://index.example/htmx/-/htmx-2.tgz",',
+        "PIP_INDEX_URL=https://index.example",
+        "zerkalo @ https://index.example/zerkalo-1-py3-none-any.whl",
+    ],
+)
+def test_address_of_a_package_index_is_known_by_its_form(line: str):
+    assert INDEX.search(line)
+
+
 def test_no_package_index_is_named():
-    assert _found(r"pypi\.org|pythonhosted\.org|registry\.npmjs|npmjs\.(org|com)", TEXTS) == []
+    assert _found(INDEX.pattern, TEXTS) == []
+
+
+FUNCTION_LINES_MAX = 70
+STILL_LONGER = {"zerkalo.web.admin_api:router"}
+"""To be parted; nothing is added here."""
+
+
+def test_no_function_is_too_long():
+    long = {place for place, length in shape.functions("zerkalo") if length > FUNCTION_LINES_MAX}
+    assert long - STILL_LONGER == set()
+
+
+def test_no_module_imports_itself_in_a_circle():
+    assert {package: shape.circles(package) for package in PACKAGES} == {package: [] for package in PACKAGES}
 
 
 def test_nothing_is_left_for_later_and_no_test_is_skipped():
@@ -138,3 +175,98 @@ def test_one_place_chooses_the_event_loop():
 )
 def test_git_ignores_what_is_made(name: str):
     assert name in (ROOT / ".gitignore").read_text().splitlines()
+
+
+OPEN_WRITERS = {
+    "audit_entries": {"auth.audit", "loyalty.store"},
+    "bonus_entries": {"loyalty.store", "users.erasing.store"},
+    "companies": {"companies.store", "runs.store"},
+    "deliveries": {"inbox.store", "users.erasing.store"},
+    "form_bookings": {"booking_form.store", "matching.store", "users.erasing.store", "users.merging.store"},
+    "match_candidates": {"matching.store", "users.erasing.store", "users.merging.store"},
+    "retired_codes": {"users.erasing.store", "users.merging.store"},
+    "users": {
+        "auth.store",
+        "codes.store",
+        "users.erasing.store",
+        "users.importing.store",
+        "users.merging.store",
+    }
+    | {"users.store"},
+    "verification_codes": {"auth.store", "users.proving.store"},
+}
+"""Tables that more than one module writes still. This shrinks to nothing; no module is added."""
+
+
+def test_every_table_is_written_by_one_module():
+    tables = re.findall(r"^create table (\w+)", (BACKEND / "zerkalo/db/schema.sql").read_text(), re.MULTILINE)
+    writes = re.compile(rf"(?i)\b(?:insert into|update|delete from)\s+({'|'.join(tables)})\b")
+    writers: dict[str, set[str]] = {table: set() for table in tables}
+    for name, path in shape.modules("zerkalo").items():
+        for table in writes.findall(path.read_text(encoding="utf-8")):
+            writers[table.lower()].add(name.removeprefix("zerkalo."))
+    several = {table: names for table, names in writers.items() if len(names) > 1}
+    assert {table: names - OPEN_WRITERS.get(table, set()) for table, names in several.items()} == {
+        table: set() for table in several
+    }
+    assert OPEN_WRITERS.keys() == several.keys(), "one owner now: take it off the list"
+
+
+NAMED_AFTER_AN_IDEA = {
+    "auth.audit": "what admins did, a table of its own",
+    "auth.dependencies": "what FastAPI asks for who is signed in",
+    "auth.passwords": "hashing, in threads",
+    "booking_form.changes": "moving and cancelling, beside booking",
+    "booking_form.claims": "a booking of YCLIENTS's own form becomes the user's",
+    "booking_form.form": "what the form shows of YCLIENTS",
+    "booking_form.hooks": "the webhook's address, kept at YCLIENTS",
+    "booking_form.offers": "what can be booked",
+    "booking_form.problems": "how a refusal of YCLIENTS is told",
+    "booking_form.requests": "the limits of what a caller may ask",
+    "bookings.calendar": "the .ics file",
+    "bookings.history": "what happened to a booking, a table of its own",
+    "bookings.merge_rules": "which of two snapshots counts: a second kind of rules",
+    "bookings.reading": "the user's and the desk's lists, beside the row's store",
+    "checkup.reasons": "how a failed run is told",
+    "checkup.texts": "the words of the report, in two languages",
+    "engine.bells": "jobs that say look",
+    "engine.registry": "every periodic task on one page",
+    "importing.lines": "files of what needs a person",
+    "importing.sources": "another program's database, or CSV",
+    "inbox.reading": "the desk's lists, beside the inbox's store",
+    "mirror.batch": "one batch from snapshots to rows",
+    "mirror.card_links": "a card given to a user",
+    "mirror.cards": "what a batch teaches of cards",
+    "mirror.context": "what every part of the mirror is handed",
+    "mirror.hand_links": "a booking given by an admin",
+    "mirror.links": "whose a batch's bookings are",
+    "mirror.refetch": "single reads that wait",
+    "mirror.snapshots": "YCLIENTS's records as snapshots",
+    "mirror.vendor": "what the mirror asks of YCLIENTS",
+    "outbox.clients": "SMTP and the SMS gateway",
+    "runs.capacity": "how much of the rate limit a run may take",
+    "runs.changes": "the read of what changed",
+    "runs.drift": "the comparison that writes nothing",
+    "runs.lease": "one run a company, on however many machines",
+    "runs.lists": "pages of a list that shifts",
+    "runs.reconcile": "the read of the whole window",
+    "users.ports": "what users ask of the rooms above them",
+    "webhook.admin_routes": "the desk's calls, beside the door",
+    "webhook.answers": "status codes and bodies of the door",
+    "webhook.committer": "the group commit",
+    "webhook.intake": "what is believed of a call",
+    "webhook.openapi": "the door described by hand",
+    "webhook.replay": "kept calls once more",
+    "webhook.tally": "counters without look-ups",
+}
+"""Files in subjects' folders that are not called model, rules, store, service, routes or jobs, and why."""
+
+
+def test_files_in_subjects_have_the_names_that_every_reader_knows():
+    others = {
+        name.removeprefix("zerkalo.")
+        for name in shape.subject_files()
+        if name.rpartition(".")[2] not in shape.SHORT_LIST
+    }
+    assert others - NAMED_AFTER_AN_IDEA.keys() == set()
+    assert NAMED_AFTER_AN_IDEA.keys() - others == set(), "gone: take it off the list"
