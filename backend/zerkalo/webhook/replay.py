@@ -98,11 +98,12 @@ class Replay:
         if read.observation is None:
             assert read.verdict is not None, "an item carries an observation or a verdict"
             return read.verdict
-        return await self._apply(read.observation)
+        return await self._apply(read.observation, is_understood=kept.outcome != OutcomeStatus.QUARANTINED)
 
-    async def _apply(self, observation: Observation) -> Outcome:
-        if observation.record is None or observation.record.version is None:
-            # Nothing says how old it is. A bare deletion, acted upon when it comes in, may have been taken back since.
+    async def _apply(self, observation: Observation, *, is_understood: bool) -> Outcome:
+        if is_understood or observation.record is None or observation.record.version is None:
+            # What was decided on once may have been overtaken since by a read that says otherwise, whatever its change
+            # time; and where no time says how old it is, a bare deletion may have been taken back.
             outcome = Outcome(OutcomeStatus.QUEUED, reason=_CHECKED)
         else:
             (outcome,) = await self._applier.apply([observation])
