@@ -10,6 +10,8 @@ SAMPLE: dict[str, Any] = json.loads(
 COMPANY_ID: int = SAMPLE["company_id"]
 
 
+CHANGED_AT = "2025-06-01T12:00:00+0300"
+"""Long ago by every clock: a change of the future is not applied at once, it is asked for."""
 USERS = 1_000
 """The salon's users whom records name: as many as the smallest database has that `support.million` fills for a measure."""
 
@@ -19,7 +21,12 @@ def record(record_id: int) -> dict[str, Any]:
     user = record_id % USERS + 1
     comment = f"Код клиента: A{user:07}" if record_id % 2 else "Позвонить за час"
     client = SAMPLE["data"]["client"] | {"phone": f"+7900{user:07}"}
-    return SAMPLE["data"] | {"id": record_id, "comment": comment, "client": client}
+    return SAMPLE["data"] | {
+        "id": record_id,
+        "comment": comment,
+        "client": client,
+        "last_change_date": CHANGED_AT,
+    }
 
 
 def event(record_id: int) -> bytes:

@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240
 
 BACKEND = Path(__file__).parents[3]
 CALLERS = 32
+CHANGED_AT = "2025-06-01T12:00:00+0300"
+"""Long ago by every clock: a change of the future is not applied at once, it is asked for."""
 KILLS = 3
 START_SECONDS_MAX = 60
 
@@ -70,7 +72,8 @@ async def test_no_acknowledged_event_is_lost_when_the_server_is_killed(dsn: str,
     port = free_port()
 
     async def call(client: httpx2.AsyncClient, record_id: int) -> bool:
-        body = json.dumps(event(State(record_id % 50), id=record_id)).encode()
+        told = event(State(record_id % 50), id=record_id, last_change_date=CHANGED_AT)
+        body = json.dumps(told).encode()
         try:
             answer = await client.post(
                 f"http://127.0.0.1:{port}/api/v1/yclients/webhook", params={"token": SECRET}, content=body
