@@ -54,7 +54,7 @@ class AdminRuntime(AuthRuntime, Protocol):
     def policy(self) -> LoyaltyPolicy: ...
 
 
-class Candidate(BaseModel):
+class PossibleUser(BaseModel):
     """A user who fits, and the step of matching at which she does."""
 
     user_id: int
@@ -67,7 +67,7 @@ class Candidate(BaseModel):
 class UnmatchedBooking(Booking):
     """A booking that is nobody's yet, with the users among whom to choose."""
 
-    candidates: list[Candidate]
+    candidates: list[PossibleUser]
 
 
 class UnmatchedPage(BaseModel):

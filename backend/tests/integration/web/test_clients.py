@@ -87,6 +87,12 @@ async def test_every_operation_has_a_name_of_its_own_that_speaks(application: Ap
     }
 
 
+async def test_no_schema_is_named_by_where_it_stands_in_the_code(application: Application) -> None:
+    """Two of one name are told apart by their modules: a generated type of that name says nothing."""
+    schema = await described(application)
+    assert [name for name in schema["components"]["schemas"] if "__" in name] == []
+
+
 async def test_every_operation_has_a_tag(application: Application) -> None:
     schema = await described(application)
     assert [
