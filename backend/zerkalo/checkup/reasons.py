@@ -44,7 +44,6 @@ _SENTENCES = {
     # Why a delivery was not simply applied.
     "a block in the journal, no booking": "перерыв в журнале, а не запись",
     "YCLIENTS does not know it": "YCLIENTS не знает такой записи",
-    "YCLIENTS does not know it: removed": "YCLIENTS не знает такой записи, она убрана",
     "too thin to decide on": "данных мало, запись запрошена в YCLIENTS",
     "some keys were missing": "данных не хватает, запись запрошена в YCLIENTS",
     "told without its change time": "нет времени изменения, запись запрошена в YCLIENTS",
@@ -56,7 +55,10 @@ _SENTENCES = {
     "a bare deletion is checked with the API": "удаление без данных проверяется запросом к YCLIENTS",
     "a deletion of a record that says that it is not deleted": "событие об удалении, а запись не удалена: запрошена в YCLIENTS",
     "deleted here: only an API read of the record revives it": "у нас запись удалена: вернуть её может только запрос к YCLIENTS",
-    "too many unsigned calls wait for the API": "слишком много вызовов без секрета ждут проверки",
+    "older than the change time that we have": "ответ YCLIENTS старше нашего времени изменения: запись спрошена ещё раз",
+    "its change time lies in the future": "время изменения из будущего: запись запрошена в YCLIENTS",
+    "a change time lies in the future": "время изменения из будущего: запись запрошена в YCLIENTS",
+    "deleted, and older than the change time that we have": "удалена раньше, чем у нас изменена: запись запрошена в YCLIENTS",
 }
 _PATTERNS = tuple(
     (re.compile(pattern), words)
