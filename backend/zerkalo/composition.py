@@ -4,15 +4,17 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+import structlog
 from psycopg.errors import UndefinedTable
 
 from zerkalo.booking_form.form import BookingForm, booking_form_of
+from zerkalo.bookings.reading import revoke_calendar_token
 from zerkalo.checkup.model import Answer
 from zerkalo.checkup.service import webhook_url
 from zerkalo.codes.rules import new_code
@@ -30,12 +32,17 @@ from zerkalo.mirror.service import REMATCH_BATCH, Applier
 from zerkalo.outbox.clients import senders_of
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings, SettingsError, load_settings, secret_key
+from zerkalo.users.erasing import journal
+from zerkalo.users.erasing.model import Erasure
 from zerkalo.users.ports import Ports
+from zerkalo.users.proving.model import SmsBounds
 from zerkalo.users.service import People, people_of
 from zerkalo.users.store import finish_rematch, read_user
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError
 from zerkalo.yclients.limiter import DatabaseLimiter
+
+log = structlog.get_logger(__name__)
 
 POOL_SIZE = 10
 BATCHES_AT_ONCE = 4
@@ -114,7 +121,13 @@ async def assembled(
         )
         refetcher = Refetcher(sync)
         key = secret_key(settings)
-        people = people_of(pool, key, _ports(settings, policy, applier, bells, pool, is_demo=is_demo))
+        people = people_of(
+            pool,
+            key,
+            _ports(settings, policy, applier, bells, pool, is_demo=is_demo),
+            sms=SmsBounds(settings.sms_per_hour, settings.sms_per_day, settings.sms_countries),
+            public_url=settings.public_url,
+        )
         yield Parts(
             settings=settings,
             dsn=dsn,
@@ -170,6 +183,19 @@ async def _policy(settings: Settings, pool: Pool, clock: Clock) -> LoyaltyPolicy
         return policy
 
 
+def journal_writer(settings: Settings) -> Callable[[Sequence[Erasure]], None]:
+    """Writes erasures into the journal beside DATA_DIR; where that can't be done, `erasures` keeps them for later."""
+    path = journal.journal_beside(settings.data_dir)
+
+    def write(erasures: Sequence[Erasure]) -> None:
+        try:
+            journal.append(path, erasures)
+        except OSError as error:
+            log.warning("the journal of erasures can't be written", path=str(path), reason=error.strerror)
+
+    return write
+
+
 def _ports(
     settings: Settings, policy: LoyaltyPolicy, applier: Applier, bells: Bells, pool: Pool, *, is_demo: bool
 ) -> Ports:
@@ -189,6 +215,8 @@ def _ports(
         new_code=new_code,
         move_ledger=partial(move_ledger, expire_days=settings.loyalty_expire_days),
         settle_bookings=settler_of(policy),
+        end_calendar=revoke_calendar_token,
+        write_erasures=journal_writer(settings),
         open_channels=frozenset(senders_of(settings, is_demo=is_demo)),
         on_contact_proved=give_bookings,
         on_outbox=bells.outbox,

@@ -64,6 +64,16 @@ def smtp_url(text: str) -> str:
     return url
 
 
+def countries(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Two-letter country codes, separated by commas."""
+    if isinstance(text, tuple):
+        return text
+    named = [part.strip().upper() for part in text.split(",") if part.strip()]
+    if not named or not all(re.fullmatch(r"[A-Z]{2}", one) for one in named):
+        raise ValueError("must be two-letter country codes separated by commas")
+    return tuple(dict.fromkeys(named))
+
+
 def sms_url(text: str) -> str:
     """The http(s) template of a gateway's call."""
     url = _url(text, ("http", "https"), "must be an http:// or https:// address")

@@ -129,6 +129,10 @@ class Settings(BaseModel):
     sms_url: Annotated[str, BeforeValidator(values.sms_url)] | None = _setting(
         None, "https://sms.salon.ru/send?to={phone}&msg={text}"
     )
+    sms_per_hour: int = _setting(60, "60", ge=0, le=1_000_000)
+    sms_per_day: int = _setting(300, "300", ge=0, le=1_000_000)
+    sms_countries: Annotated[tuple[str, ...], BeforeValidator(values.countries)] = _setting(("RU",), "RU,KZ")
+    """Two-letter codes."""
     log_format: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = _setting("text", "json")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = _setting(
         "INFO", "INFO"

@@ -138,7 +138,13 @@ class PeopleLife:
         message = await self._read_message(process, user["id"])
         self.proofs.honest.add((user["id"], user[channel.value]))
         await proof_service.confirm_verification(
-            process.people, user["id"], channel, message, now=self._clock()
+            process.people,
+            user["id"],
+            channel,
+            message,
+            address="10.0.1.1",
+            language="ru",
+            now=self._clock(),
         )
         return f"{user['id']} {channel}"
 
@@ -165,7 +171,9 @@ class PeopleLife:
         )
         message = await self._read_message(process, thief.id)
         guess = f"{(int(message) + 1) % 1_000_000:06d}"
-        await proof_service.confirm_verification(process.people, thief.id, Channel.PHONE, guess, now=now)
+        await proof_service.confirm_verification(
+            process.people, thief.id, Channel.PHONE, guess, address="10.0.3.1", language="ru", now=now
+        )
         return f"{thief.id} although the code was wrong"
 
     async def _enter(self, process: Process) -> str:
@@ -218,6 +226,7 @@ class PeopleLife:
                 known.phone if change_email else f"+{other.phone}",
                 known.name,
             ),
+            is_confirmed=True,
             language="ru",
             now=self._clock(),
         )

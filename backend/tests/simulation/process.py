@@ -222,10 +222,10 @@ class Process:
 class QuickPasswords:
     """Hashes in no time: Argon2's 50 ms in a thread would be real time in a simulated world."""
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, *, address: str) -> str:
         return f"hash of {password}"
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, address: str) -> bool:
         return password_hash == f"hash of {password}"
 
 

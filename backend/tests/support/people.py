@@ -11,6 +11,7 @@ import httpx2
 from tests.support.api import Api, ApiRuntime
 from tests.support.salon import BONUSES
 from zerkalo.auth import routes as auth_routes
+from zerkalo.bookings.reading import revoke_calendar_token
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.service import move_ledger, settler_of
@@ -71,6 +72,7 @@ class PeopleApi(ApiRuntime):
             new_code=lambda: new_code(rng),
             move_ledger=move_ledger,
             settle_bookings=settler_of(BONUSES),
+            end_calendar=revoke_calendar_token,
             open_channels=frozenset(self.senders),
             on_contact_proved=remember,
         )

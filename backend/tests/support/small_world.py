@@ -44,10 +44,10 @@ API = "/api/v1"
 class QuickPasswords:
     """Hashes in no time: what Argon2 costs is not what these tests are about."""
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, *, address: str) -> str:
         return f"hash of {password}"
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, address: str) -> bool:
         return password_hash == f"hash of {password}"
 
 
@@ -143,9 +143,24 @@ class World:
         await self._learn_codes()
 
     async def change_contact(self, user_id: int, **contact: str) -> None:
-        async with self.client(user_id) as client:
-            answer = await client.patch(f"{API}/auth/me", json=contact)
+        async with self.with_password(user_id) as client:
+            answer = await client.patch(f"{API}/auth/me", json={**contact, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
+
+    @asynccontextmanager
+    async def with_password(self, user_id: int) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client of the user, who has a password meanwhile: an imported one would confirm by a code."""
+        (user,) = await self.rows("select password_hash from users where id = %s", user_id)
+        await self.rows(
+            "update users set password_hash = %s where id = %s returning id", f"hash of {PASSWORD}", user_id
+        )
+        async with self.client(user_id) as client:
+            yield client
+        await self.rows(
+            "update users set password_hash = %s where id = %s and erased_at is null returning id",
+            user["password_hash"],
+            user_id,
+        )
 
     async def prove(self, user_id: int, channel: str, *, honestly: bool) -> None:
         """Ask for a code and type it in as it came, or a wrong one."""
@@ -179,8 +194,8 @@ class World:
         await self.learn_merges(by_admin=from_id)
 
     async def erase(self, user_id: int) -> None:
-        async with self.client(user_id) as client:
-            answer = await client.delete(f"{API}/auth/me")
+        async with self.with_password(user_id) as client:
+            answer = await client.request("DELETE", f"{API}/auth/me", json={"password": PASSWORD})
             assert answer.status_code == 204, answer.text
             assert (await client.get(f"{API}/auth/me")).status_code == 401
 

@@ -13,9 +13,10 @@ from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 
-_bearer = OAuth2PasswordBearer(
+bearer_token = OAuth2PasswordBearer(
     tokenUrl="/api/v1/auth/login", refreshUrl="/api/v1/auth/refresh", auto_error=False
 )
+"""A dependency that gives the caller's access token, valid or not; None where there is none."""
 
 
 class AuthRuntime(Protocol):
@@ -38,7 +39,7 @@ def current_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session]]:
     """A dependency that gives the caller's session, or raises 401."""
     auth = auth_of(runtime)
 
-    async def dependency(token: str | None = Depends(_bearer)) -> Session:
+    async def dependency(token: str | None = Depends(bearer_token)) -> Session:
         session = await auth.session_of(token, now=runtime.clock()) if token else None
         if session is None:
             raise ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
@@ -51,7 +52,7 @@ def optional_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session | 
     """A dependency that gives the caller's session, None where there is none. A token that does not hold is none."""
     auth = auth_of(runtime)
 
-    async def dependency(token: str | None = Depends(_bearer)) -> Session | None:
+    async def dependency(token: str | None = Depends(bearer_token)) -> Session | None:
         return await auth.session_of(token, now=runtime.clock()) if token else None
 
     return dependency

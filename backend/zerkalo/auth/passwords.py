@@ -1,17 +1,15 @@
-"""Argon2id, off the event loop and never more at once than the machine bears."""
+"""Argon2id, off the event loop, and never more at once than the machine bears."""
 
 import re
 
-import anyio
 import anyio.to_thread
-from anyio import CapacityLimiter
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
 from zerkalo.auth.rules import canonical_password
-from zerkalo.kit.problem import ProblemError
+from zerkalo.auth.turns import Turns
 
 # One of the settings that OWASP's password storage cheat sheet calls equal in strength (46 MiB, one pass). One lane:
 # a log-in takes one core, not all.
@@ -21,9 +19,6 @@ LANES = 1
 
 AT_ONCE_MAX = 2
 """Hashes computed at the same time in one process: two cores, and 92 MiB."""
-WAITING_MAX = 64
-"""Requests that wait for a hash; more are told to come back, so that a flood of log-ins can't pile up without end."""
-BUSY_RETRY_SECONDS = 5
 
 # The first hashes; both compare. bcrypt is for people of another program, until they sign in for the first time.
 _hashes = PasswordHash(
@@ -81,27 +76,27 @@ _NOBODYS_HASH = hash_password("")
 """What the passwords of unknown users are compared with, so that asking for them takes as long."""
 
 
-_limiter = CapacityLimiter(AT_ONCE_MAX)
+_turns = Turns(AT_ONCE_MAX)
 
 
 class Passwords:
-    """Hashes and compares in worker threads; all of a process share one bound."""
+    """Hashes and compares in worker threads; all of a process share the turns.
 
-    async def hash(self, password: str) -> str:
-        """As `hash_password`; raises a 503 `ProblemError` when too many wait already."""
-        self._refuse_a_crowd()
-        return await anyio.to_thread.run_sync(hash_password, password, limiter=_limiter)
+    `address`: for whom the work is done, as `rules.address_subject`. A crowd from one address waits for itself only.
+    """
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    def __init__(self, turns: Turns = _turns) -> None:
+        self._turns = turns
+
+    async def hash(self, password: str, *, address: str) -> str:
+        """As `hash_password`; raises a 503 `ProblemError` where too many of the address wait already."""
+        async with self._turns.turn(address):
+            return await anyio.to_thread.run_sync(hash_password, password)
+
+    async def verify(self, password: str, password_hash: str | None, *, address: str) -> bool:
         """As `verify_password`; False where there is no hash, after the same time."""
-        self._refuse_a_crowd()
-        matches = await anyio.to_thread.run_sync(
-            verify_password, password, password_hash or _NOBODYS_HASH, limiter=_limiter
-        )
-        return matches and password_hash is not None
-
-    def _refuse_a_crowd(self) -> None:
-        if _limiter.statistics().tasks_waiting >= WAITING_MAX:
-            raise ProblemError(
-                503, "busy", "Too many people sign in at once.", {"Retry-After": str(BUSY_RETRY_SECONDS)}
+        async with self._turns.turn(address):
+            matches = await anyio.to_thread.run_sync(
+                verify_password, password, password_hash or _NOBODYS_HASH
             )
+        return matches and password_hash is not None

@@ -1,9 +1,10 @@
 """`/auth/login`, `/auth/refresh`, `/auth/logout`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Form, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Body, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from zerkalo.auth.dependencies import AuthRuntime, auth_of, client_address, optional_session
 from zerkalo.auth.model import Session, TokenPair
@@ -19,6 +20,53 @@ class Tokens(BaseModel):
     refresh_token: str
     token_type: str = "bearer"  # noqa: S105 - the kind of token, as OAuth2 names it
     expires_in: int
+
+
+class LogIn(BaseModel):
+    """Whom to sign in."""
+
+    email: Annotated[str, Field(max_length=1000)]
+    password: Annotated[str, Field(max_length=PASSWORD_CHARS_MAX)]
+
+
+_LOG_IN_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": LogIn.model_json_schema()},
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["username", "password"],
+                    "properties": {
+                        "username": {"type": "string", "maxLength": 1000},
+                        "password": {"type": "string", "maxLength": PASSWORD_CHARS_MAX},
+                    },
+                }
+            },
+        },
+    }
+}
+
+
+async def _log_in_of(request: Request) -> LogIn:
+    """What the body says, in either form; raises `RequestValidationError`."""
+    given: dict[str, Any]
+    try:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
+            given = await request.json()
+        else:
+            form = await request.form()
+            given = {name: form[name] for name in form if name in ("username", "password")}
+            given["email"] = given.pop("username", None)
+        return LogIn.model_validate(given)
+    except ValidationError as error:
+        wrong = [{**found, "loc": ("body", *found["loc"])} for found in error.errors(include_context=False)]
+        raise RequestValidationError(wrong) from None
+    except (ValueError, RecursionError):
+        raise RequestValidationError(
+            [{"type": "json_invalid", "loc": ("body",), "msg": "must be JSON or a form", "input": None}]
+        ) from None
 
 
 class RefreshRequest(BaseModel):
@@ -47,23 +95,20 @@ def router(runtime: AuthRuntime) -> APIRouter:
     routes = APIRouter(prefix="/auth", tags=["auth"])
     auth = auth_of(runtime)
 
-    @routes.post("/login", responses=problem_responses(401, 429))
+    @routes.post("/login", responses=problem_responses(401, 429), openapi_extra=_LOG_IN_BODY)
     async def login(
-        request: Request,
-        response: Response,
-        username: Annotated[str, Form(max_length=1000)],
-        password: Annotated[str, Form(max_length=PASSWORD_CHARS_MAX)],
+        request: Request, response: Response, body: Annotated[LogIn, Depends(_log_in_of)]
     ) -> Tokens:
-        """Signs in by the OAuth2 password form; `username` is the e-mail."""
+        """Sign in by JSON, or by the OAuth2 password form, where `username` is the e-mail."""
         response.headers["Cache-Control"] = "no-store"
         pair = await auth.log_in(
-            canonical_email(username), password, address=client_address(request), now=runtime.clock()
+            canonical_email(body.email), body.password, address=client_address(request), now=runtime.clock()
         )
         return tokens_of(pair)
 
     @routes.post("/refresh", responses=problem_responses(401))
     async def refresh(response: Response, body: RefreshRequest) -> Tokens:
-        """Exchanges the refresh token for a new pair. Using one twice ends the session."""
+        """Exchange the refresh token for a new pair. Used again within a minute it gives the same; later it ends the session."""
         response.headers["Cache-Control"] = "no-store"
         return tokens_of(await auth.refresh(body.refresh_token, now=runtime.clock()))
 

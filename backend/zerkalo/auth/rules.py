@@ -5,6 +5,8 @@ import hmac
 import ipaddress
 import secrets
 import unicodedata
+from base64 import urlsafe_b64encode
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -24,6 +26,13 @@ TOKEN_CHARS_MAX = 4096
 
 LOGIN_OF_ACCOUNT = Limit("login account", 10, timedelta(minutes=15))
 LOGIN_OF_ADDRESS = Limit("login address", 50, timedelta(minutes=15))
+REGISTRATION_OF_ACCOUNT = Limit("registration account", 10, timedelta(minutes=15))
+"""A registration may open an account that is there already, so it is counted like a try to sign in to it."""
+LOGIN_FROM_EVERYWHERE = Limit("login everywhere", 100, timedelta(hours=1))
+"""For one account; then only addresses that have signed in to it before may go on trying."""
+IPV6_FACTORS = ((64, 1), (56, 4), (48, 16))
+REFRESH_GRACE = timedelta(seconds=60)
+"""How long a refresh token that was used gives its successor again: the answer may have been lost."""
 REGISTRATION_OF_ADDRESS = Limit("registration address", 20, timedelta(hours=1))
 
 
@@ -88,9 +97,41 @@ def token_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
+def keyed_digest(key: bytes, text: str) -> bytes:
+    """A digest that only who has the key can make."""
+    return hmac.digest(key, text.encode(errors="replace"), "sha256")
+
+
 def bucket_of(key: bytes, limit: Limit, subject: str) -> str:
     """Under which name tries of a subject are counted: a keyed digest, so that no address stands in the table."""
     return hmac.digest(key, f"{limit.name}|{subject}".encode(errors="replace"), "sha256").hex()[:32]
+
+
+def successor_of(key: bytes, refresh_token: str) -> str:
+    """The refresh token that follows this one: derived, so that it can be given again without having been kept."""
+    return urlsafe_b64encode(keyed_digest(key, refresh_token)).rstrip(b"=").decode()
+
+
+def networks_of(address: str) -> tuple[tuple[str, int], ...]:
+    """(network, factor): what tries from an `address_subject` count for, and how many times as many it may make.
+
+    An IPv4 address is one caller. Of IPv6 a caller often owns a /56 or a /48 whole, so these are bounded too.
+    """
+    try:
+        network = ipaddress.ip_network(address)
+    except ValueError:
+        return ((address, 1),)
+    if isinstance(network, ipaddress.IPv4Network):
+        return ((address, 1),)
+    return tuple((str(network.supernet(new_prefix=bits)), factor) for bits, factor in IPV6_FACTORS)
+
+
+def by_address(limit: Limit, address: str, subject: str = "") -> list[tuple[Limit, str]]:
+    """The limit for a subject tried from one address, once for each of the address's networks."""
+    return [
+        (replace(limit, count_max=limit.count_max * factor), f"{subject}|{network}" if subject else network)
+        for network, factor in networks_of(address)
+    ]
 
 
 def address_subject(host: str | None) -> str:

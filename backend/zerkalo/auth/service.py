@@ -34,6 +34,7 @@ class Auth:
         self.passwords = Passwords()
         self._access_key = rules.derive_key(secret_key, "access token")
         self._attempts_key = rules.derive_key(secret_key, "attempts")
+        self._refresh_key = rules.derive_key(secret_key, "refresh token")
 
     async def log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> TokenPair:
         """Opens a session for whoever this e-mail (lower case) and password name.
@@ -42,20 +43,18 @@ class Auth:
         `rules.address_subject`. Raises a 401 `ProblemError` that does not say which of the two was wrong, 429 with
         Retry-After after too many failures of the account from this address, or of the address.
         """
-        limits = [
-            (rules.LOGIN_OF_ACCOUNT, f"{email or ''}|{address}"),
-            (rules.LOGIN_OF_ADDRESS, address),
-        ]
-        tries = await self.count(limits, now=now)
+        tries = await self.count_log_in(email, address=address, now=now)
         try:
-            found = await self._whose_password(email, password)
+            found = await self._whose_password(email, password, address)
         except ProblemError:
             await self.release(tries)  # too many wait for a hash: nobody looked, so nobody failed
             raise
         if found is None:
             raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
 
-        renewed = None if is_our_hash(found.password_hash) else await self.passwords.hash(password)
+        renewed = (
+            None if is_our_hash(found.password_hash) else await self.passwords.hash(password, address=address)
+        )
 
         async def open_session(conn: Connection) -> TokenPair | None:
             await store.release_attempts(conn, tries)
@@ -65,26 +64,65 @@ class Auth:
                 return None
             if renewed is not None:
                 await store.renew_password_hash(conn, current.user_id, renewed)
-            return await self.new_session(conn, current.user_id, current.token_epoch, now=now)
+            return await self.new_session(
+                conn, current.user_id, current.token_epoch, address=address, now=now
+            )
 
         pair = await in_transaction(self.pool, open_session)
         if pair is None:
             raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
         return pair
 
-    async def refresh(self, refresh_token: str, *, now: datetime) -> TokenPair:
-        """Exchanges a refresh token for a new pair; the old one is used up.
+    async def count_log_in(
+        self, email: str | None, *, address: str, now: datetime, limit: Limit = rules.LOGIN_OF_ACCOUNT
+    ) -> list[int]:
+        """Count a try to sign in to the account that this e-mail names; returns the ids to release if it succeeds.
 
-        Using one twice ends the whole log-in at once, without any grace: a copy that is used within the grace would
-        live on undetected. A client refreshes once at a time. Raises a 401 `ProblemError`.
+        After a hundred wrong ones within an hour, from wherever they came, only addresses that have signed in to the
+        account before are let through: nobody can guess for ever, and nobody can lock the owner out. Raises 429.
         """
+        here = [
+            *rules.by_address(limit, address, email or ""),
+            *rules.by_address(rules.LOGIN_OF_ADDRESS, address),
+        ]
+        everywhere = (rules.LOGIN_FROM_EVERYWHERE, email or "")
+        try:
+            return await self.count([*here, everywhere], now=now)
+        except ProblemError:
+            async with self.pool.connection() as conn:
+                is_known = email is not None and await store.has_signed_in(
+                    conn, email, self.address_digest(address)
+                )
+            if not is_known:
+                raise
+        return await self.count(here, now=now)
+
+    def address_digest(self, address: str) -> bytes:
+        """How an address that signed in is remembered: keyed, so that none stands in the table."""
+        return rules.keyed_digest(self._attempts_key, address)
+
+    async def refresh(self, refresh_token: str, *, now: datetime) -> TokenPair:
+        """Exchange a refresh token for a new pair; the old one is used up.
+
+        Used again within a minute by the database's clock, while its successor is unused, it gives the same successor:
+        the answer may have been lost, or two calls came at once. Used again later, or after the successor was used, it
+        ends the whole log-in: somebody has a copy. Raises a 401 `ProblemError`.
+        """
+        successor = rules.successor_of(self._refresh_key, refresh_token)
 
         async def rotate(conn: Connection) -> TokenPair | None:
-            used = await store.use_refresh_token(conn, rules.token_digest(refresh_token), now=now)
+            used = await store.use_refresh_token(
+                conn,
+                rules.token_digest(refresh_token),
+                rules.token_digest(successor),
+                now=now,
+                expires_at=now + rules.REFRESH_TOKEN_SPAN,
+                grace=rules.REFRESH_GRACE,
+            )
             if used is None:
                 return None
             family, user_id, epoch = used
-            return await self._give_tokens(conn, user_id, epoch, family, now=now)
+            return self._pair(user_id, epoch, family, successor, now=now)
 
         pair = await in_transaction(self.pool, rotate)
         if pair is None:
@@ -114,11 +152,14 @@ class Auth:
             user = await store.user_of_claims(conn, claims)
         return None if user is None else Session(user, claims.family)
 
+    def claims_of(self, access_token: str, *, now: datetime) -> AccessClaims | None:
+        """What a token says that we signed and that is in time, whether or not its log-in was ended since."""
+        return rules.decode_access_token(self._access_key, access_token, now=now)
+
     async def browser_session(self, token: str, *, now: datetime) -> tuple[Session, bool] | None:
         """The session of a browser whose cookie holds this refresh token, and whether it was just prolonged.
 
-        A browser does not exchange its token: it loads several things at once, and two exchanges of one token end the
-        log-in. The token stays in a cookie that no script can read, and everything that ends a log-in (signing out, a new
+        A browser does not exchange its token: it loads several things at once. The token stays in a cookie that no script can read, and everything that ends a log-in (signing out, a new
         password, a token used twice) ends this one with it. None where it does not hold.
         """
         digest = rules.token_digest(token)
@@ -132,9 +173,21 @@ class Auth:
                 await store.extend_refresh_token(conn, digest, expires_at=now + rules.REFRESH_TOKEN_SPAN)
         return session, prolonged
 
-    async def new_session(self, conn: Connection, user_id: int, epoch: int, *, now: datetime) -> TokenPair:
-        """A new log-in of a user whom the caller has made sure of, and holds locked."""
-        return await self._give_tokens(conn, user_id, epoch, uuid4(), now=now)
+    async def new_session(
+        self, conn: Connection, user_id: int, epoch: int, *, now: datetime, address: str = "unknown"
+    ) -> TokenPair:
+        """A new log-in of a user whom the caller has made sure of, and holds locked. `address` is remembered with it."""
+        family, refresh_token = uuid4(), rules.new_refresh_token()
+        await store.insert_refresh_token(
+            conn,
+            digest=rules.token_digest(refresh_token),
+            family=family,
+            user_id=user_id,
+            address_digest=self.address_digest(address),
+            now=now,
+            expires_at=now + rules.REFRESH_TOKEN_SPAN,
+        )
+        return self._pair(user_id, epoch, family, refresh_token, now=now)
 
     async def count(self, limits: Sequence[tuple[Limit, str]], *, now: datetime) -> list[int]:
         """Counts a try of each subject and returns the ids to release where it turns out to be none.
@@ -150,46 +203,47 @@ class Auth:
     async def count_within(
         self, conn: Connection, limits: Sequence[tuple[Limit, str]], *, now: datetime
     ) -> list[int]:
-        """Counts as `count` does, within the caller's transaction: where that is rolled back, nothing was counted."""
+        """As `count`, in the caller's transaction: what is rolled back is not counted."""
         buckets = [(limit, rules.bucket_of(self._attempts_key, limit, subject)) for limit, subject in limits]
         ids, wait = await store.reserve_attempts(conn, buckets, now=now)
         if wait is not None:
             raise too_many_tries(wait)
         return ids
 
+    async def may_try(self, conn: Connection, limits: Sequence[tuple[Limit, str]], *, now: datetime) -> bool:
+        """Count a try in the caller's transaction, or return False where one of the limits has no try left."""
+        buckets = [(limit, rules.bucket_of(self._attempts_key, limit, subject)) for limit, subject in limits]
+        return (await store.reserve_attempts(conn, buckets, now=now))[1] is None
+
     async def release(self, ids: Sequence[int]) -> None:
         """Takes counted tries back."""
         async with self.pool.connection() as conn:
             await store.release_attempts(conn, ids)
 
-    async def _whose_password(self, email: str | None, password: str) -> Credentials | None:
+    async def _whose_password(self, email: str | None, password: str, address: str) -> Credentials | None:
         candidates: list[Credentials] = []
         if email is not None:
             async with self.pool.connection() as conn:
                 candidates = await store.credentials_of_email(conn, email)
+        return await self.find_password(candidates, password, VERIFICATIONS_PER_LOGIN, address=address)
+
+    async def find_password(
+        self, candidates: Sequence[Credentials], password: str, count: int, *, address: str
+    ) -> Credentials | None:
+        """The first of these whose password it is; compares `count` hashes however many candidates there are."""
         found: Credentials | None = None
-        for number in range(VERIFICATIONS_PER_LOGIN):
+        for number in range(count):
             candidate = candidates[number] if number < len(candidates) else None
-            matches = await self.passwords.verify(password, candidate.password_hash if candidate else None)
-            if matches and found is None:
+            password_hash = candidate.password_hash if candidate else None
+            if await self.passwords.verify(password, password_hash, address=address) and found is None:
                 found = candidate
         return found
 
-    async def _give_tokens(
-        self, conn: Connection, user_id: int, epoch: int, family: UUID, *, now: datetime
+    def _pair(
+        self, user_id: int, epoch: int, family: UUID, refresh_token: str, *, now: datetime
     ) -> TokenPair:
-        refresh_token = rules.new_refresh_token()
-        await store.insert_refresh_token(
-            conn,
-            digest=rules.token_digest(refresh_token),
-            family=family,
-            user_id=user_id,
-            now=now,
-            expires_at=now + rules.REFRESH_TOKEN_SPAN,
-        )
-        access_token = rules.encode_access_token(
-            self._access_key, AccessClaims(user_id, epoch, family), now=now
-        )
+        claims = AccessClaims(user_id, epoch, family)
+        access_token = rules.encode_access_token(self._access_key, claims, now=now)
         return TokenPair(access_token, refresh_token, int(rules.ACCESS_TOKEN_SPAN.total_seconds()))
 
 

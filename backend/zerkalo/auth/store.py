@@ -44,6 +44,22 @@ async def credentials_of_email(conn: Connection, email: str) -> list[Credentials
         return await cursor.fetchall()
 
 
+async def claimants_of_email(conn: Connection, email: str) -> list[Credentials]:
+    """The oldest and the newest account that claims this e-mail (lower case) unproved and has a password."""
+    sql = """
+        (select id as user_id, password_hash, token_epoch from users
+         where lower(email) = %(email)s and email_verified_at is null and email is not null
+            and password_hash is not null order by id limit 1)
+        union
+        (select id, password_hash, token_epoch from users
+         where lower(email) = %(email)s and email_verified_at is null and email is not null
+            and password_hash is not null order by id desc limit 1)
+    """
+    async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
+        await cursor.execute(sql, {"email": email})
+        return await cursor.fetchall()
+
+
 async def credentials_of_user(conn: Connection, user_id: int, *, lock: bool = False) -> Credentials | None:
     """The credentials of one user; None where she has no password. `lock`: held until the transaction ends."""
     sql = "select id as user_id, password_hash, token_epoch from users where id = %s and password_hash is not null"
@@ -84,23 +100,49 @@ async def write_password(conn: Connection, user_id: int, password_hash: str, *, 
     return epoch
 
 
+async def has_signed_in(conn: Connection, email: str, address_digest: bytes) -> bool:
+    """Whether this address has signed in to an account that this e-mail (lower case) names, in the last month or so."""
+    sql = """
+        select exists (select from users u join refresh_tokens r on r.user_id = u.id
+                       where lower(u.email) = %s and u.email is not null and r.address_digest = %s)
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, [email, address_digest])
+        return bool(await cursor.fetchone())
+
+
 async def insert_refresh_token(
-    conn: Connection, *, digest: bytes, family: UUID, user_id: int, now: datetime, expires_at: datetime
+    conn: Connection,
+    *,
+    digest: bytes,
+    family: UUID,
+    user_id: int,
+    address_digest: bytes,
+    now: datetime,
+    expires_at: datetime,
 ) -> None:
-    """Keeps the digest of a token that was just given."""
+    """Keep the digest of the first token of a log-in, and from where it was made."""
     await conn.execute(
-        "insert into refresh_tokens (token_hash, family, user_id, issued_at, expires_at) values (%s, %s, %s, %s, %s)",
-        [digest, family, user_id, now, expires_at],
+        "insert into refresh_tokens (token_hash, family, user_id, address_digest, issued_at, expires_at)"
+        " values (%s, %s, %s, %s, %s, %s)",
+        [digest, family, user_id, address_digest, now, expires_at],
     )
 
 
 async def use_refresh_token(
-    conn: Connection, digest: bytes, *, now: datetime
+    conn: Connection,
+    digest: bytes,
+    successor: bytes,
+    *,
+    now: datetime,
+    expires_at: datetime,
+    grace: timedelta,
 ) -> tuple[UUID, int, int] | None:
-    """Uses a token up: (family, user, epoch); None where it is unknown, ended, out of time or was used before.
+    """Put `successor` in a token's stead: (family, user, epoch); None where it is unknown, ended or out of time.
 
-    One that was used before ends its whole family: somebody has a copy. That is written in the same transaction, so
-    the caller commits in both cases.
+    One that was used before is answered alike within `grace` while the successor is unused; else it ends its whole
+    family: somebody has a copy. That is written in the same transaction, so the caller commits in both cases. When a
+    token was used is told by the database's clock, which all processes share.
     """
     cursor = await conn.execute("select family, user_id from refresh_tokens where token_hash = %s", [digest])
     found = await cursor.fetchone()
@@ -108,19 +150,41 @@ async def use_refresh_token(
         return None
     family, user_id = found
     epoch = await _lock_user(conn, user_id)
-    cursor = await conn.execute(
-        "update refresh_tokens set used_at = %(now)s where token_hash = %(digest)s and used_at is null"
-        " and revoked_at is null and expires_at > %(now)s returning 1",
-        {"digest": digest, "now": now},
-    )
+    values = {
+        "digest": digest,
+        "successor": successor,
+        "family": family,
+        "now": now,
+        "expires_at": expires_at,
+        "grace": grace,
+    }
+    cursor = await conn.execute(_ROTATE, values)
     if epoch is not None and await cursor.fetchone() is not None:
         return family, user_id, epoch
     await conn.execute(
         "update refresh_tokens set revoked_at = %(now)s where family = %(family)s and revoked_at is null"
         " and exists (select from refresh_tokens where token_hash = %(digest)s and used_at is not null)",
-        {"digest": digest, "family": family, "now": now},
+        values,
     )
     return None
+
+
+_ROTATE = """
+    with used as (
+        update refresh_tokens set used_at = clock_timestamp()
+        where token_hash = %(digest)s and used_at is null and revoked_at is null and expires_at > %(now)s
+        returning family, user_id, address_digest
+    ), given as (
+        insert into refresh_tokens (token_hash, family, user_id, address_digest, issued_at, expires_at)
+        select %(successor)s, family, user_id, address_digest, %(now)s, %(expires_at)s from used
+        returning 1
+    )
+    select 1 from given
+    union all
+    select 1 from refresh_tokens t join refresh_tokens s on s.token_hash = %(successor)s
+    where t.token_hash = %(digest)s and t.revoked_at is null and t.used_at > clock_timestamp() - %(grace)s
+        and s.used_at is null and s.revoked_at is null and s.expires_at > %(now)s
+"""
 
 
 async def session_of_unused_token(

@@ -1,21 +1,35 @@
-"""`zerkalo backup FILE` and `zerkalo restore FILE`: the whole database to a file and back."""
+"""`zerkalo backup FILE` and `zerkalo restore FILE`: our schema to a file and back, erasures kept apart."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from psycopg.errors import UndefinedTable
 
 from zerkalo.cli.database import database_in_use
+from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.loop import run
+from zerkalo.composition import command_parts, journal_writer
 from zerkalo.db import backup as files
 from zerkalo.db.migrate import upgrade
+from zerkalo.db.pool import open_pool
+from zerkalo.settings import load_settings
+from zerkalo.users.erasing import journal, service, store
+from zerkalo.users.erasing.model import Erasure
 
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="where to write; an older file is replaced")],
 ) -> None:
-    """Write the whole database to FILE, readable by you only. Others may go on working meanwhile."""
+    """Write the whole database to FILE, readable by you only. Others may go on working meanwhile.
+
+    The ids of everybody who was erased stand beside it, so that a later restore erases them again.
+    """
     with database_in_use() as dsn:
         size_bytes = files.backup(dsn, file)
+        erasures = run(_erasures_in(dsn))
+    journal.append(journal.journal_beside(file), erasures)
     print(f"{file}: {size_bytes / 1e6:.1f} MB written")
 
 
@@ -24,9 +38,49 @@ def restore(
         Path, typer.Argument(metavar="FILE", help="made by `zerkalo backup`, on PostgreSQL 15 to 18")
     ],
     force: Annotated[bool, typer.Option("--force", help="replace what the database holds")] = False,
+    erasures: Annotated[
+        Path | None,
+        typer.Option(help="the journal of erasures to apply again; else those beside DATA_DIR and FILE"),
+    ] = None,
 ) -> None:
-    """Fill an empty database from FILE, whole or not at all, and bring its tables up to this version."""
+    """Fill an empty database from FILE, whole or not at all, and bring its tables up to this version.
+
+    Whoever was erased after the backup was made is erased again.
+    """
+    if erasures is not None and not erasures.is_file():
+        raise CommandFailed(f"{erasures} is not there: name the journal of erasures, or leave --erasures out")
+    paths = [erasures] if erasures is not None else _journals(file)
+    known = journal.merged(journal.read(path) for path in paths)
     with database_in_use() as dsn:
         files.restore(dsn, file, force=force)
         upgrade(dsn)
     print(f"{file}: restored")
+    if not any(path.is_file() for path in paths):
+        print(
+            f"No journal of erasures was found ({', '.join(str(path) for path in paths)}): whoever was erased after"
+            " this backup was made is back. Name the journal with --erasures FILE."
+        )
+        return
+    back = run(_erase_again(known))
+    print(f"Erasures applied again: {len(known)}; persons that the backup had brought back: {back}.")
+
+
+def _journals(file: Path) -> list[Path]:
+    return [journal.journal_beside(load_settings().data_dir), journal.journal_beside(file)]
+
+
+async def _erasures_in(dsn: str) -> list[Erasure]:
+    async with open_pool(dsn, name="backup") as pool, pool.connection() as conn:
+        try:
+            return await store.read_erasures(conn)
+        except UndefinedTable:
+            return []  # a database that has not been migrated yet
+
+
+async def _erase_again(known: Sequence[Erasure]) -> int:
+    async with command_parts() as parts:
+        back = await service.erase_again(
+            parts.pool, known, settle_bookings=parts.people.ports.settle_bookings, now=parts.clock()
+        )
+    journal_writer(load_settings())(known)
+    return back

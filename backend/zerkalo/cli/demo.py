@@ -187,7 +187,7 @@ async def _add_people(parts: Parts) -> None:
                 phone=USER.phone,
                 name=USER.name,
                 unique_code=USER.code,
-                password_hash=await parts.people.auth.passwords.hash(USER.password),
+                password_hash=await parts.people.auth.passwords.hash(USER.password, address="console"),
                 email_proved=True,
                 phone_proved=True,
             )

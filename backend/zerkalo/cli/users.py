@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zerkalo.auth.audit import audit
-from zerkalo.auth.passwords import hash_password
+from zerkalo.auth.passwords import hash_password, is_usable_hash
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
 from zerkalo.cli.companies import log_warnings
 from zerkalo.cli.failure import CommandFailed
@@ -22,7 +22,7 @@ from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
 from zerkalo.users import store
-from zerkalo.users.importing.rules import BadLine, read_people
+from zerkalo.users.importing.rules import BadLine, other_columns, read_people
 from zerkalo.users.importing.service import import_people
 from zerkalo.users.model import NewUser, User
 from zerkalo.users.service import CodeTaken, EmailTaken, add_user
@@ -107,7 +107,10 @@ async def make_admin(
 
 async def import_users(
     file: Annotated[
-        Path, typer.Argument(help="A CSV file with the header email,phone,name,unique_code, any left empty.")
+        Path,
+        typer.Argument(
+            help="A CSV file with the header email,phone,name,unique_code,password_hash, any left empty."
+        ),
     ],
 ) -> None:
     """Add the users of a CSV file: all of them, or, where a line is bad, none. May be run again."""
@@ -117,12 +120,21 @@ async def import_users(
         content = file.read_bytes()
     except OSError as error:
         raise CommandFailed(f"{file} can't be read: {error.strerror}") from None
-    people, bad = read_people(content, canonical_code=canonical_code)
+    people, bad = read_people(content, canonical_code=canonical_code, is_usable_hash=is_usable_hash)
     _refuse(bad)
+    passed_over = other_columns(content)
+    if passed_over:
+        print(f"Столбцы не импортируются: {', '.join(map(_printable, passed_over))}.")
     async with command_parts() as parts:
         log_warnings(parts.settings)
         with progress("import", len(people)) as show:
-            report = await import_people(parts.pool, people, now=parts.clock(), on_progress=show)
+            report = await import_people(
+                parts.pool,
+                people,
+                now=parts.clock(),
+                contact_key=parts.people.proof_key,
+                on_progress=show,
+            )
         _refuse(report.bad)
         print(f"Добавлено: {report.added}, дополнено: {report.completed}, без изменений: {report.unchanged}.")
         await _tell_codes(parts)
@@ -218,7 +230,11 @@ def _line(user: User) -> str:
         "admin" if user.is_admin else "-",
     )
     # A name may hold anything; no control character of it reaches the terminal.
-    return "\t".join("".join(c if c.isprintable() else "?" for c in field) for field in fields)
+    return "\t".join(map(_printable, fields))
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _marked(contact: str | None, verified_at: datetime | None) -> str:

@@ -28,6 +28,7 @@ from zerkalo.runs import store as run_store
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
 from zerkalo.users.erasing.service import sweep_erased
+from zerkalo.users.service import People
 
 
 class TaskParts(Protocol):
@@ -50,6 +51,8 @@ class TaskParts(Protocol):
     @property
     def bells(self) -> Bells: ...
     @property
+    def people(self) -> People: ...
+    @property
     def is_demo(self) -> bool: ...
 
 
@@ -71,7 +74,12 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
 
     async def strip_erased() -> None:
         settle_bookings = loyalty.settler_of(parts.policy)
-        await sweep_erased(parts.pool, settle_bookings=settle_bookings, now=parts.clock())
+        await sweep_erased(
+            parts.pool,
+            settle_bookings=settle_bookings,
+            now=parts.clock(),
+            write=parts.people.ports.write_erasures,
+        )
 
     return (
         PeriodicTask("tick", EVERY_MINUTE, 60, tick),

@@ -144,10 +144,13 @@ async def move_in(
 
 
 async def _plan(conn: Connection, read: Read, *, source: str, company_ids: Sequence[int]) -> _Plan:
-    brought, visits_before = await store.known_refs(conn, source)
-    fresh = [one for one in read.people if one.ref not in brought]
+    brought, visits_before, erased = await store.known_refs(conn, source)
+    fresh = [one for one in read.people if one.ref not in brought and one.ref not in erased]
     met = await people_store.known_people(conn, [_as_imported(n, one) for n, one in enumerate(fresh)])
     new, known, refused = _sort_out(fresh, met)
+    refused += [
+        Question(one.ref, one.ref, "the person was erased") for one in read.people if one.ref in erased
+    ]
     people = {one.ref: one for one in read.people}
     mirror = await store.mirror_visits(
         conn,
@@ -245,7 +248,7 @@ async def _write(
 
 async def _points_after(conn: Connection, plan: _Plan, source: str) -> int:
     """The balances as the ledger has them, which must be those of the source. Raises `ImportRefused`."""
-    people, _ = await store.known_refs(conn, source)
+    people, _, _ = await store.known_refs(conn, source)
     balances = await users.balances_of(conn, list(people.values()))
     wrong = [one.ref for one in plan.points if balances.get(people[one.ref], 0) != one.before]
     if wrong:

@@ -51,12 +51,13 @@ async def mirror_visits(
     return [MirrorVisit(*row) async for row in cursor]
 
 
-async def known_refs(conn: Connection, source: str) -> tuple[dict[str, int], frozenset[str]]:
-    """What this source brought before: users by the person's reference, and the references of its visits."""
+async def known_refs(conn: Connection, source: str) -> tuple[dict[str, int], frozenset[str], frozenset[str]]:
+    """What this source brought before: users by the person's reference, references of visits, and of erased people."""
     cursor = await conn.execute("select kind, ref, user_id from origins where source = %s", [source])
     rows = await cursor.fetchall()
-    people = {ref: user_id for kind, ref, user_id in rows if kind == "person"}
-    return people, frozenset(ref for kind, ref, _ in rows if kind == "visit")
+    people = {ref: user_id for kind, ref, user_id in rows if kind == "person" and user_id is not None}
+    erased = frozenset(ref for kind, ref, user_id in rows if kind == "person" and user_id is None)
+    return people, frozenset(ref for kind, ref, _ in rows if kind == "visit"), erased
 
 
 async def put_origins(

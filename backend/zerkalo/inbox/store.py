@@ -12,11 +12,11 @@ from zerkalo.inbox.model import IGNORED, READ, Delivery, Finished, Kept, envelop
 
 PRUNE_BATCH = 5000
 
-# Who had herself erased is not to come back with the next webhook: of what is told of an erased booking only the envelope
-# is kept, as `users.erasing.store` leaves what was told of it before. Replayed, it makes us ask YCLIENTS. No `exists`:
-# PostgreSQL would rather read all bookings than look up one for each body.
+# Of what we ignore only the envelope is kept: nobody would look for a person in it. Nor is an erased person to come back
+# with the next webhook. Replayed, an envelope makes us ask YCLIENTS. No `exists`: PostgreSQL would rather read all bookings
+# than look up one for each body.
 _BODY = """
-    case when x.resource = 'record' and (
+    case when x.outcome = 'ignored' or x.resource = 'record' and (
         select true from bookings b
         where b.company_id = x.company_id and b.yclients_record_id = x.resource_id and b.erased_at is not null
         limit 1
@@ -42,7 +42,7 @@ _QUARANTINE = f"""
     with x as (
         select x.company_id, x.resource, x.resource_id, x.event, {_BODY} as body
         from (select %(company_id)s::bigint as company_id, 'record' as resource, %(record_id)s::bigint as resource_id,
-            '{READ}' as event, %(body)s::bytea as body) as x
+            '{READ}' as event, %(body)s::bytea as body, 'quarantined' as outcome) as x
     )
     insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
     select %(now)s, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
@@ -127,7 +127,9 @@ async def finish_again(
     """Mark a delivery with what a replay of it did; one that stays in quarantine is not handled."""
     sql = """
         update deliveries set outcome = %(outcome)s, reason = %(reason)s, booking_id = %(booking_id)s, finished_at = %(now)s,
-            handled_at = case when %(outcome)s = 'quarantined' then null else %(now)s::timestamptz end
+            handled_at = case when %(outcome)s = 'quarantined' then null else %(now)s::timestamptz end,
+            body = case when %(outcome)s = 'ignored' then convert_to(json_build_object('company_id', company_id,
+                'resource', resource, 'resource_id', resource_id, 'status', event)::text, 'UTF8') else body end
         where id = %(id)s
     """
     values = {"id": delivery_id, "outcome": outcome, "reason": reason, "booking_id": booking_id, "now": now}

@@ -120,3 +120,13 @@ def _formatted(text: str) -> str | None:
     if not phonenumbers.is_possible_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def country_of(e164: str) -> str | None:
+    """The two-letter code of the country that a number (E.164) belongs to; None where that is not known."""
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return None
+    named = phonenumbers.region_code_for_number(number)
+    return named or phonenumbers.region_code_for_country_code(number.country_code or 0)

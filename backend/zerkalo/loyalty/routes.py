@@ -63,7 +63,8 @@ def _not_zero(points: int) -> int:
     return points
 
 
-UserId = Annotated[int, Field(ge=1, le=ID_MAX)]
+UserId = Annotated[int, Field(strict=True, ge=1, le=ID_MAX)]
+"""Strict, as every number of a body: `true` is not 1."""
 Reason = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=REASON_CHARS_MAX)]
 
 
@@ -71,7 +72,7 @@ class RedeemRequest(BaseModel):
     """How many points she spends, and on what."""
 
     user_id: UserId
-    points: Annotated[int, Field(ge=1, le=POINTS_MAX)]
+    points: Annotated[int, Field(strict=True, ge=1, le=POINTS_MAX)]
     reason: Reason
 
 
@@ -81,7 +82,7 @@ class AdjustRequest(BaseModel):
     user_id: UserId
     points: Annotated[
         int,
-        Field(ge=-POINTS_MAX, le=POINTS_MAX, json_schema_extra={"not": {"const": 0}}),
+        Field(strict=True, ge=-POINTS_MAX, le=POINTS_MAX, json_schema_extra={"not": {"const": 0}}),
         AfterValidator(_not_zero),
     ]
     reason: Reason

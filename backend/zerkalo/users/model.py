@@ -76,4 +76,3 @@ class ProofOutcome(StrEnum):
     PROVED = "proved"
     WRONG_CODE = "wrong_code"
     TOO_MANY_TRIES = "too_many_requests"
-    CONTACT_TAKEN = "contact_taken"

@@ -1,11 +1,12 @@
 """What people need of the domains beside them: siblings never import each other, the composition root joins them."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from zerkalo.db.pool import Connection
 from zerkalo.outbox.model import Channel
+from zerkalo.users.erasing.model import Erasure
 
 Settle = Callable[[Connection, Iterable[int], datetime], Awaitable[object]]
 """`loyalty.service.settler_of(policy)(conn, booking_ids, now)`: makes the ledger of bookings sum to what they earn, after
@@ -14,6 +15,10 @@ they became somebody else's or nobody's, in the transaction that holds their row
 
 async def _look_later(_user_id: int) -> None:
     """The default of a hook: the periodic job looks anyway."""
+
+
+def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
+    """The default of the journal: the periodic task writes what is missing."""
 
 
 async def _ring_nobody() -> None:
@@ -30,6 +35,10 @@ class Ports:
     """`loyalty.service.move_ledger(conn, from_user, into_user, now)`: called in a merge, before the one account ends."""
     settle_bookings: Settle
     """Called in an erasure, and where bookings were linked to an account at the moment it ended."""
+    end_calendar: Callable[[Connection, int], Awaitable[object]]
+    """`bookings.reading.revoke_calendar_token(conn, user_id)`: a new password ends the calendar's address too."""
+    write_erasures: Callable[[Sequence[Erasure]], None] = _write_nowhere
+    """Called after an erasure is committed: writes its ids into the journal beside the data."""
     open_channels: Collection[Channel] = field(default_factory=frozenset[Channel])
     """Where a code can be sent: the keys of `outbox.clients.senders_of(...)`."""
     on_contact_proved: Callable[[int], Awaitable[None]] = _look_later

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal, Protocol
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Request, Response
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
 
-from zerkalo.auth.dependencies import AuthRuntime, client_address, current_session, current_user
-from zerkalo.auth.model import AuthenticatedUser, Session
+from zerkalo.auth.dependencies import AuthRuntime, bearer_token, client_address, current_user
+from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.auth.routes import Tokens, tokens_of
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
 from zerkalo.db.pool import Connection
@@ -19,9 +19,11 @@ from zerkalo.kit.text import storable_text
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service, store
 from zerkalo.users.erasing import service as erase_service
+from zerkalo.users.exporting.service import export_user
 from zerkalo.users.model import User
 from zerkalo.users.proving import service as proof_service
-from zerkalo.users.proving.service import Contact
+from zerkalo.users.proving.model import Contact
+from zerkalo.users.resetting import service as resetting
 from zerkalo.users.service import People
 
 NAME_CHARS_MAX = 200
@@ -58,7 +60,7 @@ Phone = Annotated[str, Field(max_length=64), AfterValidator(_phone)]
 Name = Annotated[str, Field(max_length=NAME_CHARS_MAX), AfterValidator(_name)]
 NewPassword = Annotated[str, Field(min_length=PASSWORD_CHARS_MIN, max_length=PASSWORD_CHARS_MAX)]
 Password = Annotated[str, Field(max_length=PASSWORD_CHARS_MAX)]
-Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 ChannelName = Literal["email", "phone"]
 AcceptLanguage = Annotated[str | None, Header(alias="Accept-Language")]
 
@@ -86,8 +88,15 @@ class Me(BaseModel):
     balance: int
 
 
-class ProfileChange(BaseModel):
-    """What to change; a key that is missing stays, a phone of null is taken out."""
+class Confirmation(BaseModel):
+    """That it is the account's owner who asks: the password or, where the account has none, a fresh code."""
+
+    password: Password | None = None
+    code: Code | None = None
+
+
+class ProfileChange(Confirmation):
+    """What to change; a key that is missing stays, a phone of null is taken out. Contacts take a confirmation."""
 
     email: Email | None = None
     phone: Phone | None = None
@@ -207,12 +216,26 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
         """One's own account."""
         return await shown(user.id)
 
-    @routes.patch("/me", responses=problem_responses(401))
+    async def confirmed(request: Request, user_id: int, given: Confirmation) -> bool:
+        return await proof_service.confirm_owner(
+            people,
+            user_id,
+            password=given.password,
+            code=given.code,
+            address=client_address(request),
+            now=runtime.clock(),
+        )
+
+    @routes.patch("/me", responses=problem_responses(400, 401, 403, 429))
     async def change_me(
-        body: ProfileChange, user: AuthenticatedUser = signed_in, accept_language: AcceptLanguage = None
+        request: Request,
+        body: ProfileChange,
+        user: AuthenticatedUser = signed_in,
+        accept_language: AcceptLanguage = None,
     ) -> Me:
-        """Changes one's own account; a contact that changes has to be proved again."""
+        """Change one's own account; a contact that changes takes the password and has to be proved again."""
         given = body.model_fields_set
+        is_confirmed = await confirmed(request, user.id, body)
 
         def change(now_is: User) -> tuple[str | None, str | None, str]:
             return (
@@ -222,16 +245,49 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
             )
 
         await service.change_profile(
-            people, user.id, change=change, language=language_of(accept_language), now=runtime.clock()
+            people,
+            user.id,
+            change=change,
+            is_confirmed=is_confirmed,
+            language=language_of(accept_language),
+            now=runtime.clock(),
         )
         return await shown(user.id)
 
-    @routes.delete("/me", status_code=204, responses=problem_responses(401))
-    async def erase_me(user: AuthenticatedUser = signed_in) -> None:
-        """Erases oneself: the account goes, one's bookings lose what names one. Can't be undone."""
+    @routes.delete("/me", status_code=204, responses=problem_responses(400, 401, 403, 429))
+    async def erase_me(
+        request: Request,
+        token: Annotated[str | None, Depends(bearer_token)] = None,
+        body: Annotated[Confirmation | None, Body()] = None,
+    ) -> None:
+        """Erase oneself, with one's password: the account goes, one's bookings lose what names one. For good."""
+        session = await people.auth.session_of(token, now=runtime.clock()) if token else None
+        if session is None:
+            if token is not None and await was_erased(token):
+                return  # asked again: the first answer was lost
+            raise ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
+        user = session.user
+        if not await confirmed(request, user.id, body or Confirmation()):
+            async with runtime.pool.connection() as conn:
+                own = await store.read_user(conn, user.id)
+            assert own is not None, "signed in"
+            raise service.not_confirmed(own)
         await erase_service.erase_user(
-            runtime.pool, user.id, settle_bookings=people.ports.settle_bookings, now=runtime.clock()
+            runtime.pool,
+            user.id,
+            settle_bookings=people.ports.settle_bookings,
+            write=people.ports.write_erasures,
+            contact_key=people.proof_key,
+            now=runtime.clock(),
         )
+
+    async def was_erased(token: str) -> bool:
+        claims = people.auth.claims_of(token, now=runtime.clock())
+        if claims is None:
+            return False
+        async with runtime.pool.connection() as conn:
+            own = await store.read_user(conn, claims.user_id)
+        return own is not None and own.erased_at is not None and own.merged_into is None
 
     @routes.get("/me/export", responses=problem_responses(401))
     async def export_me(response: Response, user: AuthenticatedUser = signed_in) -> dict[str, Any]:
@@ -241,30 +297,45 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
         async with runtime.pool.connection() as conn:
             own = await store.read_user(conn, user.id)
             assert own is not None, "she has just been seen"
-            return await erase_service.export_user(conn, own)
+            return await export_user(conn, own)
 
 
 def _add_passwords(routes: APIRouter, runtime: PeopleRuntime) -> None:
     people = runtime.people
-    in_session = Depends(current_session(runtime))
 
     @routes.post("/password", responses=problem_responses(401, 403, 429))
     async def change_password(
-        response: Response, body: PasswordChange, session: Session = in_session
+        request: Request,
+        response: Response,
+        body: PasswordChange,
+        token: Annotated[str | None, Depends(bearer_token)] = None,
     ) -> Tokens:
-        """Changes the password and ends every session; the answer opens a new one."""
+        """Change the password and end every session; the answer opens a new one.
+
+        Asked again with the token that this ended, because the answer was lost, it opens one once more.
+        """
         response.headers["Cache-Control"] = "no-store"
-        pair = await service.change_password(
-            people, session, old=body.old_password, new=body.new_password, now=runtime.clock()
+        now, address = runtime.clock(), client_address(request)
+        session = await people.auth.session_of(token, now=now) if token else None
+        if session is not None:
+            pair = await service.change_password(
+                people, session, old=body.old_password, new=body.new_password, address=address, now=now
+            )
+            return tokens_of(pair)
+        claims = people.auth.claims_of(token, now=now) if token else None
+        again = claims and await service.change_password_again(
+            people, claims, new=body.new_password, address=address, now=now
         )
-        return tokens_of(pair)
+        if not again:
+            raise ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
+        return tokens_of(again)
 
     @routes.post("/password/reset/request", status_code=202, responses=problem_responses(409, 429))
     async def request_reset(
         request: Request, body: ResetRequest, accept_language: AcceptLanguage = None
     ) -> Sent:
         """Sends a code to a proved contact. The answer is the same where there is none."""
-        await proof_service.request_reset(
+        await resetting.request_reset(
             people,
             body.contact,
             language=language_of(accept_language),
@@ -276,7 +347,7 @@ def _add_passwords(routes: APIRouter, runtime: PeopleRuntime) -> None:
     @routes.post("/password/reset/confirm", status_code=204, responses=problem_responses(400, 429))
     async def confirm_reset(request: Request, body: ResetConfirmation) -> None:
         """Sets a new password by the code and ends every session."""
-        await proof_service.confirm_reset(
+        await resetting.confirm_reset(
             people,
             body.contact,
             body.code,
@@ -309,10 +380,21 @@ def _add_verification(routes: APIRouter, runtime: PeopleRuntime) -> None:
         return Sent()
 
     @routes.post("/verify/confirm", responses=problem_responses(400, 401, 409, 429))
-    async def confirm_verification(body: VerificationConfirmation, user: AuthenticatedUser = signed_in) -> Me:
-        """Proves the contact by the code; earlier bookings made with it appear at once."""
+    async def confirm_verification(
+        request: Request,
+        body: VerificationConfirmation,
+        user: AuthenticatedUser = signed_in,
+        accept_language: AcceptLanguage = None,
+    ) -> Me:
+        """Prove the contact by the code; earlier bookings made with it appear at once."""
         proved = await proof_service.confirm_verification(
-            people, user.id, Channel(body.channel), body.code, now=runtime.clock()
+            people,
+            user.id,
+            Channel(body.channel),
+            body.code,
+            address=client_address(request),
+            language=language_of(accept_language),
+            now=runtime.clock(),
         )
         async with runtime.pool.connection() as conn:
             return await me_of(conn, proved)

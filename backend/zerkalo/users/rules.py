@@ -1,6 +1,7 @@
 """What an account is told, and how often its password may be tried. Pure."""
 
 from datetime import timedelta
+from enum import StrEnum
 
 from zerkalo.auth.model import Limit
 from zerkalo.kit.language import Language
@@ -8,15 +9,48 @@ from zerkalo.kit.language import Language
 NOTICE_SPAN = timedelta(days=2)
 """How long a notice without a code is worth sending."""
 PASSWORD_TRY_OF_USER = Limit("password try", 10, timedelta(minutes=15))
+"""From one address, so that whoever holds a stolen session can't keep the owner from changing the password."""
 
 
-def email_changed_message(language: Language) -> tuple[str, str]:
-    """(subject, text) for the proved e-mail that somebody has just replaced by another one."""
+class Notice(StrEnum):
+    """What happened to an account that its owner must hear of, by the contacts proved before."""
+
+    CONTACT_CHANGED = "contact_changed"
+    CONTACT_PROVED = "contact_proved"
+    CONTACT_LOST = "contact_lost"
+    PASSWORD_RESET = "password_reset"  # noqa: S105 - an event, no password
+
+
+_RUSSIAN = {
+    Notice.CONTACT_CHANGED: ("Контакт изменён", "В вашем аккаунте изменён e-mail или телефон."),
+    Notice.CONTACT_PROVED: ("Контакт подтверждён", "В вашем аккаунте подтверждён новый e-mail или телефон."),
+    Notice.CONTACT_LOST: (
+        "Контакт больше не ваш",
+        "Ваш e-mail или телефон подтвердил другой человек. В вашем аккаунте он больше не подтверждён.",
+    ),
+    Notice.PASSWORD_RESET: ("Пароль изменён", "Для вашего аккаунта задан новый пароль по коду."),
+}
+_ENGLISH = {
+    Notice.CONTACT_CHANGED: ("A contact was changed", "The e-mail or the phone of your account was changed."),
+    Notice.CONTACT_PROVED: (
+        "A contact was confirmed",
+        "A new e-mail or phone was confirmed in your account.",
+    ),
+    Notice.CONTACT_LOST: (
+        "A contact is no longer yours",
+        "Somebody else has confirmed your e-mail or phone. In your account it is not confirmed any more.",
+    ),
+    Notice.PASSWORD_RESET: (
+        "Your password was changed",
+        "A new password was set for your account by a code.",
+    ),
+}
+
+
+def notice_message(language: Language, notice: Notice) -> tuple[str, str]:
+    """(subject, text) of a notice; short enough for an SMS."""
     if language == "en":
-        return "Your e-mail was changed", (
-            "The e-mail of your account was replaced by another one.\n"
-            "If that was not you, ask the salon to help at once.\n"
-        )
-    return "Ваш e-mail изменён", (
-        "В вашем аккаунте указан другой e-mail.\nЕсли это сделали не вы, сразу обратитесь в салон.\n"
-    )
+        subject, text = _ENGLISH[notice]
+        return subject, f"{text}\nIf that was not you, ask the salon to help at once.\n"
+    subject, text = _RUSSIAN[notice]
+    return subject, f"{text}\nЕсли это сделали не вы, сразу обратитесь в салон.\n"

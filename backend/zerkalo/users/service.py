@@ -1,29 +1,44 @@
 """Accounts: registering, what an admin or an import enters, the profile, passwords."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import anyio
+import psycopg
+import structlog
 
 from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit import audit
-from zerkalo.auth.model import Session, TokenPair
+from zerkalo.auth.model import AccessClaims, Credentials, Limit, Session, TokenPair
 from zerkalo.auth.passwords import hash_password
-from zerkalo.auth.rules import REGISTRATION_OF_ADDRESS, derive_key
+from zerkalo.auth.rules import REGISTRATION_OF_ACCOUNT, REGISTRATION_OF_ADDRESS, by_address, derive_key
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.language import Language
+from zerkalo.kit.phone import country_of
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
 from zerkalo.settings import Settings
-from zerkalo.users import rules, store
+from zerkalo.users import store
 from zerkalo.users.model import NewUser, User
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving import store as proof_store
+from zerkalo.users.proving.model import SmsBounds
+from zerkalo.users.rules import NOTICE_SPAN, PASSWORD_TRY_OF_USER, Notice, notice_message
 
+LOOK_SECONDS_MAX = 5.0
+"""How long an answer waits for earlier bookings to be looked for."""
+CLAIMANTS_MAX = 2
+"""Whom `auth.store.claimants_of_email` returns: the oldest and the newest."""
+REGISTER_ROUNDS_MAX = 3
 CODE_DRAWS_MAX = 20
 """Draws of a code that was taken each time. With 20^8 codes, a second draw is rare already."""
+
+
+_log = structlog.get_logger("zerkalo.users")
 
 
 class EmailTaken(Exception):
@@ -42,11 +57,32 @@ class People:
     auth: Auth
     ports: Ports
     proof_key: bytes
+    sms: SmsBounds = field(default_factory=SmsBounds)
+    public_url: str = ""
+    """Where our pages are reached, for the links in mails; "" leaves them out."""
+
+    async def look_for_bookings(self, user_id: int) -> None:
+        """Give the user their earlier bookings at once, if that can be done in a moment; else a job does it.
+
+        What was committed before this is never answered with an error: `users.rematch_wanted_at` stays.
+        """
+        try:
+            with anyio.move_on_after(LOOK_SECONDS_MAX) as scope:
+                await self.ports.on_contact_proved(user_id)
+            if not scope.cancelled_caught:
+                return
+        except (psycopg.Error, ProblemError) as error:
+            _log.warning("earlier bookings are looked for later", user_id=user_id, kind=type(error).__name__)
+            return
+        _log.warning("earlier bookings are looked for later", user_id=user_id, kind="too slow")
 
 
-def people_of(pool: Pool, secret_key: str, ports: Ports) -> People:
+def people_of(
+    pool: Pool, secret_key: str, ports: Ports, *, sms: SmsBounds | None = None, public_url: str = ""
+) -> People:
     """People with this process's pool, keys and ports."""
-    return People(pool, Auth(pool, secret_key), ports, derive_key(secret_key, "verification code"))
+    proof_key = derive_key(secret_key, "verification code")
+    return People(pool, Auth(pool, secret_key), ports, proof_key, sms or SmsBounds(), public_url)
 
 
 async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: Callable[[], str]) -> User:
@@ -72,21 +108,53 @@ async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: C
 async def register(
     people: People, *, email: str, password: str, phone: str | None, name: str, address: str, now: datetime
 ) -> User:
-    """Opens an account for somebody who says that this e-mail and phone (canonical) are hers.
+    """Open an account for somebody who says that this e-mail and phone (canonical) are theirs.
 
-    Always does the same, whoever else claims or has proved them: they count only once she has proved them
-    (docs/decisions/0007-claimed-addresses.md). Raises a 429 `ProblemError` after 20 in an hour from `address`.
+    Does the same whoever else claims or has proved them: they count only once they are proved
+    (docs/decisions/0007-claimed-addresses.md). Asked again with the password of an account that claims the e-mail, it
+    returns that account: the first answer may have been lost. So a registration is counted as a try to sign in, too.
+    Raises a 429 `ProblemError` after 20 in an hour from `address`.
     """
-    await people.auth.count([(REGISTRATION_OF_ADDRESS, address)], now=now)
-    password_hash = await people.auth.passwords.hash(password)
+    await people.auth.count(by_address(REGISTRATION_OF_ADDRESS, address), now=now)
+    tries = await people.auth.count_log_in(email, address=address, now=now, limit=REGISTRATION_OF_ACCOUNT)
+    password_hash = await people.auth.passwords.hash(password, address=address)
     new = NewUser(email=email, phone=phone, name=name, password_hash=password_hash)
-
-    async def write(conn: Connection) -> User:
-        return await add_user(conn, new, now=now, new_code=people.ports.new_code)
-
-    user = await in_transaction(people.pool, write)
-    await people.ports.on_contact_proved(user.id)
+    user, is_new = await _registered(people, email, password, new, address=address, now=now)
+    if not is_new:
+        await people.auth.release(tries)
+    await people.look_for_bookings(user.id)
     return user
+
+
+async def _registered(
+    people: People, email: str, password: str, new: NewUser, *, address: str, now: datetime
+) -> tuple[User, bool]:
+    """(claimant whose password this is, False), else (new account, True); of two calls at once one makes it."""
+    seen: tuple[Credentials, ...] = ()
+    for _ in range(REGISTER_ROUNDS_MAX):
+        async with people.pool.connection() as conn:
+            claimants = await auth_store.claimants_of_email(conn, email)
+        unseen = [claimant for claimant in claimants if claimant not in seen]
+        known = await people.auth.find_password(unseen, password, CLAIMANTS_MAX, address=address)
+        seen += tuple(unseen)
+
+        async def write(
+            conn: Connection, known: Credentials | None = known, seen: tuple[Credentials, ...] = seen
+        ) -> tuple[User, bool] | None:
+            await proof_store.lock_contact(conn, Channel.EMAIL, email)
+            claimants = await auth_store.claimants_of_email(conn, email)
+            if known is not None and known in claimants:
+                user = await store.read_user(conn, known.user_id)
+                assert user is not None, "who has credentials is there"
+                return user, False
+            if any(claimant not in seen for claimant in claimants):
+                return None  # the same call, come twice at this very moment
+            return await add_user(conn, new, now=now, new_code=people.ports.new_code), True
+
+        found = await in_transaction(people.pool, write)
+        if found is not None:
+            return found
+    raise ProblemError(503, "busy", "Too many register this e-mail at once.", {"Retry-After": "5"})
 
 
 async def ensure_first_admin(
@@ -126,89 +194,174 @@ async def change_profile(
     user_id: int,
     *,
     change: Callable[[User], tuple[str | None, str | None, str]],
+    is_confirmed: bool,
     language: Language,
     now: datetime,
 ) -> User:
-    """Writes (e-mail, phone, name) as `change` makes them of the present ones; a changed contact is unproved.
+    """Write (e-mail, phone, name) as `change` makes them of the present ones; a changed contact is unproved.
 
-    The proved e-mail that was replaced is told, where mail can be sent: who holds a stolen session would else take
-    the account over in silence. Contacts are canonical.
+    A contact changes only where `is_confirmed`: the caller has seen the password, or a fresh code, just now. The
+    contacts proved before are told: whoever holds a stolen session would else take the account over in silence.
+    Contacts are canonical. Raises a 403 `ProblemError`, `password_required` or `code_required`.
     """
 
-    async def write(conn: Connection) -> tuple[User, bool]:
+    async def write(conn: Connection) -> User:
         user = await _locked(conn, user_id)
         email, phone, name = change(user)
+        is_changed = (email, phone) != (user.email, user.phone)
+        if is_changed and not is_confirmed:
+            raise not_confirmed(user)
         await store.write_profile(conn, user, email=email, phone=phone, name=name, now=now)
-        if (email, phone) != (user.email, user.phone):
+        if is_changed:
             await store.want_rematch_of_rivals(conn, user_id, now=now)
-        told = (
-            user.email is not None
-            and email != user.email
-            and user.email_verified_at is not None
-            and Channel.EMAIL in people.ports.open_channels
-        )
-        if told and user.email is not None:
-            subject, body = rules.email_changed_message(language)
-            expires_at = now + rules.NOTICE_SPAN
-            notice = Message(Channel.EMAIL, user.email, subject, body, expires_at, user.id)
-            await outbox_store.put(conn, notice, now=now)
+            await put_notices(people, conn, user, Notice.CONTACT_CHANGED, language=language, now=now)
         changed = await store.read_user(conn, user_id)
         assert changed is not None, "locked above"
-        return changed, told
+        return changed
 
-    user, told = await in_transaction(people.pool, write)
-    if told:
-        await people.ports.on_outbox()
+    user = await in_transaction(people.pool, write)
+    await people.ports.on_outbox()
     return user
 
 
+def not_confirmed(user: User) -> ProblemError:
+    """What is missing to change a contact or to delete the account."""
+    if user.has_password:
+        return ProblemError(403, "password_required", "This takes your password, as `password`.")
+    return ProblemError(
+        403, "code_required", "This takes a fresh code sent to a contact of yours, as `code`."
+    )
+
+
+async def put_notices(
+    people: People,
+    conn: Connection,
+    user: User,
+    notice: Notice,
+    *,
+    but: Channel | None = None,
+    language: Language = "ru",
+    now: datetime,
+) -> None:
+    """Write a message to every contact that `user`, as given, has proved, on channels that are open.
+
+    `but`: a channel to leave out. An SMS beyond the installation's bounds is left out too.
+    """
+    subject, text = notice_message(language, notice)
+    for channel in Channel:
+        contact = user.contact(channel)
+        if contact is None or user.verified_at(channel) is None or channel is but:
+            continue
+        if channel not in people.ports.open_channels or not await _may_send(
+            people, conn, channel, contact, now
+        ):
+            continue
+        message = Message(channel, contact, subject, text, now + NOTICE_SPAN, user.id)
+        await outbox_store.put(conn, message, now=now)
+
+
+async def _may_send(people: People, conn: Connection, channel: Channel, contact: str, now: datetime) -> bool:
+    if channel is Channel.EMAIL:
+        return True
+    if country_of(contact) not in people.sms.countries:
+        return False
+    try:
+        await people.auth.count_within(conn, people.sms.limits, now=now)
+    except ProblemError:
+        return False
+    return True
+
+
 async def change_password(
-    people: People, session: Session, *, old: str, new: str, now: datetime
+    people: People, session: Session, *, old: str, new: str, address: str, now: datetime
 ) -> TokenPair:
-    """Sets a new password for who knows the old one; ends every other session and returns a new one for this.
+    """Set a new password for who knows the old one; ends every other session and returns a new one for this.
 
     Raises a 403 `ProblemError` where the old one is wrong, 429 after ten tries in 15 minutes.
     """
     user_id = session.user.id
-    tries = await people.auth.count([(rules.PASSWORD_TRY_OF_USER, str(user_id))], now=now)
-    async with people.pool.connection() as conn:
-        held = await auth_store.credentials_of_user(conn, user_id)
-    if not await people.auth.passwords.verify(old, held.password_hash if held else None):
-        raise ProblemError(403, "wrong_password", "The old password is wrong.")
-    password_hash = await people.auth.passwords.hash(new)
+    tries, held = await _checked_password(people, user_id, old, address=address, now=now)
+    password_hash = await people.auth.passwords.hash(new, address=address)
 
     async def write(conn: Connection) -> TokenPair | None:
         current = await auth_store.credentials_of_user(conn, user_id, lock=True)
-        if held is None or current is None or current.password_hash != held.password_hash:
+        if current is None or current.password_hash != held.password_hash:
             return None
         await auth_store.release_attempts(conn, tries)
-        epoch = await set_password(conn, user_id, password_hash, now=now)
-        return await people.auth.new_session(conn, user_id, epoch, now=now)
+        epoch = await set_password(people, conn, user_id, password_hash, now=now)
+        return await people.auth.new_session(conn, user_id, epoch, address=address, now=now)
 
     pair = await in_transaction(people.pool, write)
     if pair is None:
-        raise ProblemError(403, "wrong_password", "The old password is wrong.")
+        raise _wrong_password()
     return pair
 
 
-async def confirm_password(people: People, user_id: int, password: str, *, now: datetime) -> None:
-    """Makes sure that it is she who asks for what can't be undone, not whoever found her browser open.
+async def change_password_again(
+    people: People, claims: AccessClaims, *, new: str, address: str, now: datetime
+) -> TokenPair | None:
+    """A session for who changed the password just now, by a token which that ended, and had no answer; else None.
+
+    They know the new password, by which they could sign in as well.
+    """
+    tries = await people.auth.count(_password_tries(claims.user_id, address), now=now)
+    async with people.pool.connection() as conn:
+        held = await auth_store.credentials_of_user(conn, claims.user_id)
+    held_hash = held.password_hash if held else None
+    is_known = await people.auth.passwords.verify(new, held_hash, address=address)
+    if held is None or not is_known or held.token_epoch <= claims.epoch:
+        return None
+
+    async def write(conn: Connection) -> TokenPair | None:
+        await auth_store.release_attempts(conn, tries)
+        current = await auth_store.credentials_of_user(conn, claims.user_id, lock=True)
+        if current != held:
+            return None
+        return await people.auth.new_session(conn, held.user_id, held.token_epoch, address=address, now=now)
+
+    return await in_transaction(people.pool, write)
+
+
+async def confirm_password(
+    people: People, user_id: int, password: str, *, address: str, now: datetime
+) -> None:
+    """Make sure that the account's owner asks, not whoever found their browser open.
 
     Raises a 403 `ProblemError` where the password is wrong, 429 after ten tries in 15 minutes, counted together with
     those of changing the password.
     """
-    tries = await people.auth.count([(rules.PASSWORD_TRY_OF_USER, str(user_id))], now=now)
-    async with people.pool.connection() as conn:
-        held = await auth_store.credentials_of_user(conn, user_id)
-    if not await people.auth.passwords.verify(password, held.password_hash if held else None):
-        raise ProblemError(403, "wrong_password", "The password is wrong.")
+    tries, _ = await _checked_password(people, user_id, password, address=address, now=now)
     await people.auth.release(tries)
 
 
-async def set_password(conn: Connection, user_id: int, password_hash: str, *, now: datetime) -> int:
-    """Sets a password, ends every session and every code under way; returns the new epoch."""
+async def _checked_password(
+    people: People, user_id: int, password: str, *, address: str, now: datetime
+) -> tuple[list[int], Credentials]:
+    """(the tries to release, the credentials that the password opens); raises 403 `wrong_password`, 429."""
+    tries = await people.auth.count(_password_tries(user_id, address), now=now)
+    async with people.pool.connection() as conn:
+        held = await auth_store.credentials_of_user(conn, user_id)
+    held_hash = held.password_hash if held else None
+    if not await people.auth.passwords.verify(password, held_hash, address=address) or held is None:
+        raise _wrong_password()
+    return tries, held
+
+
+def _password_tries(user_id: int, address: str) -> list[tuple[Limit, str]]:
+    return by_address(PASSWORD_TRY_OF_USER, address, str(user_id))
+
+
+def _wrong_password() -> ProblemError:
+    return ProblemError(403, "wrong_password", "The password is wrong.")
+
+
+async def set_password(
+    people: People, conn: Connection, user_id: int, password_hash: str, *, now: datetime
+) -> int:
+    """Set a password; ends every session, the calendar's address and every code under way. Returns the new epoch."""
     epoch = await auth_store.write_password(conn, user_id, password_hash, now=now)
     await auth_store.end_sessions(conn, user_id, now=now)
+    await people.ports.end_calendar(conn, user_id)
     await proof_store.end_codes(conn, user_id, now=now, purpose="reset")
     return epoch
 

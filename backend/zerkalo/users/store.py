@@ -257,6 +257,15 @@ async def write_proof(conn: Connection, user_id: int, *, email: bool, now: datet
     )
 
 
+async def end_proof(conn: Connection, user_id: int, *, email: bool, now: datetime) -> None:
+    """Leave the user's e-mail (else their phone) as a claim: somebody else has proved it."""
+    column = "email_verified_at" if email else "phone_verified_at"
+    await conn.execute(
+        f"update users set {column} = null, updated_at = %(now)s where id = %(id)s",
+        {"id": user_id, "now": now},
+    )
+
+
 async def take_email_from_claimants(conn: Connection, email: str, *, but: int, now: datetime) -> None:
     """Takes a proved e-mail (lower case) away from everybody who only claimed it."""
     sql = """
@@ -264,6 +273,27 @@ async def take_email_from_claimants(conn: Connection, email: str, *, but: int, n
         where lower(email) = %(email)s and email_verified_at is null and email is not null and id <> %(but)s
     """
     await conn.execute(sql, {"email": email, "but": but, "now": now})
+
+
+async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now: datetime) -> None:
+    """Make an account an empty shell: a row for the ledger and the audit to name. Its codes are the caller's matter."""
+    sql = """
+        update users set email = null, phone = null, name = '', unique_code = null, password_hash = null,
+            is_admin = false, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
+            rematch_wanted_at = null, merged_into = %(into)s, erased_at = %(now)s, updated_at = %(now)s
+        where id = %(id)s
+    """
+    await conn.execute(sql, {"id": user_id, "into": merged_into, "now": now})
+
+
+OWNED_TABLES = ("match_candidates", "refresh_tokens", "verification_codes", "outbox", "calendar_tokens")
+"""Tables whose rows are one user's alone: they go with the account, whether it is erased or merged."""
+
+
+async def delete_owned(conn: Connection, user_id: int) -> None:
+    """Delete what is only this user's."""
+    for table in OWNED_TABLES:
+        await conn.execute(f"delete from {table} where user_id = %s", [user_id])
 
 
 async def make_admin(conn: Connection, user_id: int, *, now: datetime) -> None:

@@ -80,7 +80,7 @@ class UnmatchedPage(BaseModel):
 class LinkRequest(BaseModel):
     """Whose the booking is."""
 
-    user_id: Annotated[int, Field(ge=1, le=ID_MAX)]
+    user_id: Annotated[int, Field(strict=True, ge=1, le=ID_MAX)]
 
 
 class Event(BaseModel):

@@ -50,7 +50,7 @@ async def test_log_ins_that_succeed_are_no_failures(people: PeopleApi) -> None:
 class CrowdedPasswords(Passwords):
     """Everybody is at the door already."""
 
-    async def verify(self, password: str, password_hash: str | None) -> bool:
+    async def verify(self, password: str, password_hash: str | None, *, address: str) -> bool:
         raise ProblemError(503, "busy", "Too many people sign in at once.", {"Retry-After": "5"})
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -40,6 +41,10 @@ class Parts:
     settings: Settings
     policy: Any = NO_BONUSES
     is_demo: bool = False
+
+    @property
+    def people(self) -> Any:
+        return SimpleNamespace(ports=SimpleNamespace(write_erasures=lambda _erasures: None))
 
     @property
     def pool(self) -> Pool:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.people_laws import hold, hold_after_tending, readers_see_their_own
-from tests.support.small_world import API, EMAILS, PHONES, RECORDS, World, small_world
+from tests.support.small_world import API, EMAILS, PASSWORD, PHONES, RECORDS, World, small_world
 from tests.support.vendor import State
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(0)]
@@ -122,8 +122,10 @@ class Moments:
 
     def _erasure(self, user_id: int) -> Act:
         async def erase() -> int:
-            async with self.world.client(user_id) as client:
-                return (await client.delete(f"{API}/auth/me")).status_code
+            async with self.world.with_password(user_id) as client:
+                return (
+                    await client.request("DELETE", f"{API}/auth/me", json={"password": PASSWORD})
+                ).status_code
 
         return erase
 

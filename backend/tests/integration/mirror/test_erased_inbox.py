@@ -5,7 +5,7 @@ import pytest
 from tests.support.salon import salon
 from tests.support.vendor import State, event
 from zerkalo.db.pool import Pool
-from zerkalo.users.erasing.store import strip_bookings
+from zerkalo.users.erasing.store import erase_bookings
 
 pytestmark = pytest.mark.integration
 
@@ -15,7 +15,7 @@ async def test_calls_about_an_erased_booking_leave_only_their_envelope(pool: Poo
         await server.post(event(State(5)))
         booking = await server.booking()
         async with pool.connection() as conn:
-            await strip_bookings(conn, [booking["id"]], now=booking["created_at"])
+            await erase_bookings(conn, [booking["id"]], now=booking["created_at"])
 
         moved = await server.post(event(State(9, visit_hour=10)))
         unreadable = await server.post(

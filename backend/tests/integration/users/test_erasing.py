@@ -3,17 +3,24 @@
 import json
 import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from msgspec import structs
 from psycopg.errors import RaiseException
 
 from embedded_postgres import clean_environment, program
-from tests.support.people import PeopleApi, people_api
+from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
+from zerkalo.auth.passwords import hash_password
 from zerkalo.db.pool import Pool
-from zerkalo.users.erasing.service import erase_user, sweep_erased
+from zerkalo.users.erasing import journal
+from zerkalo.users.erasing.model import Erasure
+from zerkalo.users.erasing.service import erase_again, erase_user, sweep_erased
+from zerkalo.users.importing.rules import ImportedPerson
+from zerkalo.users.importing.service import import_people
 
 THEN = datetime(2025, 1, 1, tzinfo=UTC)
 EMAIL, PHONE, NAME, CODE = "anna.petrova@example.com", "+79991234567", "Анна Петрова", "ANNA1234"
@@ -48,7 +55,7 @@ async def add_delivery(conn: Any, body: bytes, **columns: Any) -> None:
 
 async def anna_everywhere(people: PeopleApi) -> int:
     """Anna with something of her in every table that can hold it, and somebody else beside her."""
-    hash_ = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA"
+    hash_ = hash_password(PASSWORD)
     async with people.pool.connection() as conn:
         anna = await add_user(
             conn,
@@ -88,7 +95,15 @@ async def anna_everywhere(people: PeopleApi) -> int:
         client_body = json.dumps(
             {"company_id": 1, "resource": "client", "data": {"phone": "79991234567", "name": NAME}}
         )
-        await add_delivery(conn, client_body.encode(), resource="client", resource_id=3, outcome="ignored")
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone, email, user_id) values (1, 3, %s, %s, %s, %s)",
+            [NAME, PHONE, EMAIL, anna],
+        )
+        await conn.execute(
+            "insert into booking_events (booking_id, at, kind, cause, by_user_id, before) values (%s, %s, 'comment', 'call', %s, %s::jsonb)",
+            [linked, THEN, anna, json.dumps({"comment": NAME})],
+        )
+        await add_delivery(conn, client_body.encode(), resource="client", resource_id=3)
         await add_delivery(
             conn, f"not json {EMAIL.upper()} {NAME}".encode(), resource=None, company_id=None,
             outcome="quarantined", reason="not JSON",
@@ -121,6 +136,10 @@ async def anna_everywhere(people: PeopleApi) -> int:
                     THEN,
                 ],
             )
+        await conn.execute(
+            "insert into origins (source, kind, ref, user_id, imported_at) values ('app', 'person', '1', %s, %s)",
+            [anna, THEN],
+        )
         await conn.execute("insert into calendar_tokens values ('\\x01', %s, %s)", [anna, THEN])
         await conn.execute(
             "insert into verification_codes (user_id, purpose, channel, contact, code_hash, created_at, expires_at)"
@@ -177,7 +196,7 @@ async def test_nothing_of_her_is_left_anywhere(people: PeopleApi, dsn: str) -> N
     client = await people.api.as_user(anna)
     assert len(traces(dumped(dsn))) == 8, "the test sees her while she is there"
 
-    assert (await client.delete("/auth/me")).status_code == 204
+    assert (await client.request("DELETE", "/auth/me", json={"password": PASSWORD})).status_code == 204
 
     left = traces(dumped(dsn))
     # Her code stays as a number that is never given again, and names nobody.
@@ -218,7 +237,9 @@ async def test_what_the_salon_counts_stays(people: PeopleApi) -> None:
         json.loads(body)["erased"] for body in (deliveries[0][0], deliveries[2][0], deliveries[3][0])
     ] == [True] * 3
     assert "Другая" in json.loads(deliveries[1][0])["data"]["client"]["name"]
-    assert deliveries[3][1:] == ("quarantined", "erased", people.now), "it waits for no replay any more"
+    assert deliveries[3][1:] == ("quarantined", "not JSON", None), (
+        "row and reason stay, a replay asks YCLIENTS"
+    )
     assert form == [(None, 7, None)]
 
 
@@ -273,6 +294,29 @@ async def test_her_code_is_never_given_again(people: PeopleApi) -> None:
             await add_user(conn, NewUser(unique_code=CODE), now=people.now, new_code=lambda: CODE)
 
 
+async def test_an_import_that_names_an_erased_person_says_so(people: PeopleApi) -> None:
+    """The contacts are known again by keyed digests; who came back by themselves is imported as ever."""
+    await anna_everywhere(people)
+    anna, client = await people.registered("second@example.com")
+    await people.prove(client, "email")
+    assert (await client.request("DELETE", "/auth/me", json={"password": PASSWORD})).status_code == 204
+    lines = [
+        ImportedPerson(2, "new@example.com", None, "", None),
+        ImportedPerson(3, "second@example.com", None, "", None),
+    ]
+    key = people.people.proof_key
+
+    refused = await import_people(people.pool, lines, now=people.now, contact_key=key)
+    assert [found.line for found in refused.bad] == [3]
+    assert "second" not in refused.bad[0].problem
+
+    back, client = await people.registered("second@example.com")
+    await people.prove(client, "email")
+    report = await import_people(people.pool, lines, now=people.now, contact_key=key)
+    assert (report.bad, report.added, report.unchanged) == ((), 1, 1)
+    assert back != anna
+
+
 async def test_she_may_come_back_as_a_new_person(people: PeopleApi) -> None:
     anna = await anna_everywhere(people)
     await erase(people, anna)
@@ -295,7 +339,7 @@ async def test_the_export_holds_everything_and_nobody_else(people: PeopleApi) ->
     assert told["account"]["email"] == EMAIL
     assert {row["yclients_record_id"] for row in told["bookings"]} == {7}
     (mirrored,) = [row for row in told["bookings"] if row["yclients_record_id"] == 7]
-    assert EMAIL in mirrored["raw_record"]
+    assert mirrored["phone"] == PHONE
     assert [row["amount"] for row in told["bonus_entries"]] == [125, -25]
     assert len(told["deliveries"]) == 1
     assert told["codes_sent"][0]["contact"] == EMAIL
@@ -306,30 +350,29 @@ async def test_the_export_holds_everything_and_nobody_else(people: PeopleApi) ->
     assert "argon2" not in answer.text
 
 
-async def test_the_export_tells_nothing_of_who_had_her_record_before(people: PeopleApi) -> None:
+async def test_the_export_tells_of_a_visit_only_what_is_proved_to_be_the_users(people: PeopleApi) -> None:
+    """Booked with a stranger's phone: the card's surname, birthday and the salon's note are the stranger's."""
     anna, client = await people.registered(EMAIL)
     async with people.pool.connection() as conn:
         await add_booking(
-            conn, user_id=anna, matched_by="email", yclients_record_id=7, comment="моё", match_email=EMAIL,
-            match_phone10=PHONE[-10:], match_codes=["BRSS2345"],
+            conn, user_id=anna, matched_by="code", yclients_record_id=7, comment="чужое", phone="+79990000002",
+            match_phone10="9990000002", raw_record=json.dumps({"client": {"name": "Борис", "phone": "79990000002"}}),
         )  # fmt: skip
-        hers = {"email": EMAIL, "phone": "8 999 123-45-67"}
-        for data in (
-            {"client": {"phone": "+79990000002", "email": "boris@example.com"}, "comment": "моё"},
-            {"client": hers, "comment": "Код клиента: BRSS2345"},
-            {"client": hers, "comment": "моё"},
-            {"attendance": 1},
-            [],
-        ):
-            body = {"company_id": 1, "resource": "record", "resource_id": 7, "status": "update", "data": data}
-            await add_delivery(conn, json.dumps(body).encode(), resource_id=7)
+        body = {
+            "company_id": 1,
+            "resource": "record",
+            "resource_id": 7,
+            "data": {"client": {"name": "Борис"}},
+        }
+        await add_delivery(conn, json.dumps(body).encode(), resource_id=7)
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone) values (1, 3, 'Борис', '+79990000002')"
+        )
 
-    answer = await client.get("/auth/me/export")
+    told = (await client.get("/auth/me/export")).text
 
-    assert "BRSS2345" not in answer.text
-    assert "boris" not in answer.text
-    told = [row["body"] and json.loads(row["body"])["data"] for row in answer.json()["deliveries"]]
-    assert told == [None, None, {"client": hers, "comment": "моё"}, {"attendance": 1}, []]
+    for secret in ("Борис", "9990000002", "чужое"):
+        assert secret not in told
 
 
 def card(number: int, **fields: str) -> bytes:
@@ -353,24 +396,119 @@ async def annas_visit(conn: Any, anna: int) -> int:
     )
 
 
-async def test_her_card_and_her_payments_go_though_she_proved_nothing(people: PeopleApi, dsn: str) -> None:
-    payment = {"company_id": 1, "resource": "finances_operation", "resource_id": 44, "status": "create"}
+@pytest.mark.parametrize("is_given", [True, False])
+async def test_a_card_goes_where_an_admin_gave_it_and_else_only_the_own_visits(
+    people: PeopleApi, dsn: str, is_given: bool
+) -> None:
     async with people.pool.connection() as conn:
         anna = await add_user(conn, unique_code=CODE)
-        await annas_visit(conn, anna)
-        await add_delivery(conn, card(9001, name=NAME, phone=PHONE), resource="client", resource_id=9001)
-        for client_id, name in ((9001, NAME), (90011, "Другая")):
-            paid = {**payment, "data": {"id": 44, "client": {"id": client_id, "name": name}}}
-            await add_delivery(conn, json.dumps(paid).encode(), resource="finances_operation", resource_id=44)
-        await add_delivery(conn, card(9002, name="Другая"), resource="client", resource_id=9002)
-        await add_delivery(conn, card(9001, name="Другая"), resource="client", resource_id=9001, company_id=2)
+        other = await add_user(conn)
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, user_id) values (1, 9001, 'Анна', %s), (1, 9002, 'Вера', null)",
+            [anna if is_given else None],
+        )
+        for record_id, user_id in ((6, None), (7, anna), (8, other)):
+            await add_booking(
+                conn, user_id=user_id, yclients_record_id=record_id, client_id=9001, comment="остаётся"
+            )
+        await add_delivery(conn, card(9001, name="Анна"), resource="client", resource_id=9001)
+        await add_delivery(conn, card(9002, name="Вера"), resource="client", resource_id=9002)
+        await add_delivery(conn, card(9001, name="Ольга"), resource="client", resource_id=9001, company_id=2)
 
     await erase(people, anna)
 
-    assert traces(dumped(dsn)) == [CODE + "'"]
     async with people.pool.connection() as conn:
+        kept = await (
+            await conn.execute("select yclients_record_id, comment from bookings order by 1")
+        ).fetchall()
+        names = await (await conn.execute("select name from clients order by client_id")).fetchall()
         bodies = await (await conn.execute("select body from deliveries order by id")).fetchall()
-    assert ["erased" in json.loads(body) for (body,) in bodies] == [True, True, False, False, False]
+    assert kept == [(6, "" if is_given else "остаётся"), (7, ""), (8, "остаётся")]
+    assert names == [("" if is_given else "Анна",), ("Вера",)]
+    assert ["erased" in json.loads(body) for (body,) in bodies] == [is_given, False, False]
+
+
+async def test_sixty_thousand_bodies_are_emptied_in_steps_and_nobody_waits(people: PeopleApi) -> None:
+    """A delivery that somebody holds is passed over and emptied by the next sweep; a killed erasure goes on."""
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, unique_code=CODE)
+        booking = await annas_visit(conn, anna)
+        await conn.execute(
+            "insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, finished_at, booking_id)"
+            " select %s, 1, 'record', 7, 'update', convert_to(%s, 'UTF8'), 'applied', %s, %s from generate_series(1, 60000)",
+            [THEN, json.dumps({"data": {"client": {"name": NAME}}}), THEN, booking],
+        )
+    async with people.pool.connection() as holder, holder.transaction():
+        await holder.execute("select from deliveries order by id limit 1 for update")
+        await erase(people, anna)
+        async with people.pool.connection() as conn:
+            assert await count_with_name(conn) == 1
+            unfinished = await (await conn.execute("select finished_at from erasures")).fetchall()
+        assert unfinished == [(None,)]
+
+    await sweep(people)
+
+    async with people.pool.connection() as conn:
+        assert await count_with_name(conn) == 0
+        (row,) = await (await conn.execute("select finished_at from erasures")).fetchall()
+    assert row[0] is not None
+
+
+async def count_with_name(conn: Any) -> int:
+    row = await (
+        await conn.execute(
+            "select count(*) from deliveries where position(convert_to('client', 'UTF8') in body) > 0"
+        )
+    ).fetchone()
+    return row[0]
+
+
+async def test_a_restored_backup_erases_again_by_the_journal(people: PeopleApi, tmp_path: Path) -> None:
+    """The backup holds Anna, and the booking that she made after it comes by a sync."""
+    anna = await anna_everywhere(people)
+    written: list[Erasure] = []
+    await erase_user(
+        people.pool,
+        anna,
+        settle_bookings=people.people.ports.settle_bookings,
+        now=people.now,
+        write=written.extend,
+    )
+    path = journal.journal_beside(tmp_path / "data")
+    (erasure,) = written
+    erasure = structs.replace(erasure, bookings=(*erasure.bookings, (1, 555)))
+    assert journal.append(path, [erasure]) == 1
+    assert journal.append(path, [erasure]) == 0
+    assert NAME not in path.read_text()
+    async with people.pool.connection() as conn:
+        await conn.execute("delete from erasures")
+        await conn.execute(
+            "update users set email = %s, phone = %s, name = %s, erased_at = null, created_at = %s where id = %s",
+            [EMAIL, PHONE, NAME, THEN, anna],
+        )
+        await conn.execute(
+            "update bookings set user_id = %s, comment = %s, erased_at = null where yclients_record_id = 7",
+            [anna, NAME],
+        )
+
+    back = await erase_again(
+        people.pool,
+        journal.read(path),
+        settle_bookings=people.people.ports.settle_bookings,
+        now=people.now,
+    )
+
+    assert back == 1
+    async with people.pool.connection() as conn:
+        await add_booking(conn, yclients_record_id=555, comment=NAME)
+    await sweep(people)
+    async with people.pool.connection() as conn:
+        names = await (await conn.execute("select name from users where id = %s", [anna])).fetchone()
+        comments = await (
+            await conn.execute("select comment from bookings where yclients_record_id in (7, 555)")
+        ).fetchall()
+    assert names == ("",)
+    assert comments == [("",), ("",)]
 
 
 async def test_a_visit_she_booked_here_that_shows_up_after_her_erasure_is_stripped(
@@ -413,24 +551,38 @@ HERS = {
     "users": "account",
     "retired_codes": "codes_of_merged_accounts",
     "bookings": "bookings",
-    "match_candidates": "bookings_that_may_be_hers",
+    "match_candidates": "possible_bookings",
     "deliveries": "deliveries",
-    "form_bookings": "bookings_made_in_our_form",
+    "form_bookings": "form_bookings",
     "bonus_entries": "bonus_entries",
     "refresh_tokens": "sessions",
     "verification_codes": "codes_sent",
     "outbox": "messages",
     "audit_entries": "what_admins_did",
     "calendar_tokens": "calendar_subscription",
+    "clients": "client_cards",
 }
 """Every table that can hold something about a person, and where her export tells it."""
-NOBODYS = {"absences", "companies", "refetches", "sync_runs", "rate_limits", "facts", "attempts"}
+NOBODYS = {
+    "absences",
+    "companies",
+    "refetches",
+    "sync_runs",
+    "rate_limits",
+    "facts",
+    "attempts",
+    "erased_contacts",
+    "erasures",
+    "booking_events",
+    "origins",
+}
 """The other tables: the salon's, and numbers. `attempts` holds keyed digests, for two days."""
 STAYING = {
     ("bonus_entries", "user_id"),
     ("bonus_entries", "created_by"),
     ("audit_entries", "admin_id"),
     ("users", "merged_into"),
+    ("booking_events", "by_user_id"),
 }
 """What may name her shell after all: the ledger, the audit, an account that was merged into hers."""
 
@@ -479,8 +631,8 @@ async def test_every_table_is_weighed_told_and_given_up(people: PeopleApi) -> No
     told = (await client.get("/auth/me/export")).json()
     for table, part in HERS.items():
         assert told[part], f"{table} is not told"
-    assert [one["id"] for one in told["accounts_merged_into_hers"]] == [shell]
-    assert [one["action"] for one in told["what_she_did_as_an_admin"]] == ["user.add"]
+    assert [one["id"] for one in told["merged_accounts"]] == [shell]
+    assert [one["action"] for one in told["done_as_an_admin"]] == ["user.add"]
 
     await erase(people, anna)
 
@@ -493,9 +645,11 @@ async def test_the_export_tells_of_cards_and_of_what_is_nobodys_no_more_than_is_
     async with people.pool.connection() as conn:
         anna = await add_user(conn, unique_code=CODE, phone=PHONE, phone_verified_at=THEN, email=EMAIL)
         visit = await annas_visit(conn, anna)
-        for body in (card(9001, name=NAME, phone="8 999 123 45 67"), card(9001, name="Мать", email=EMAIL)):
-            await add_delivery(conn, body, resource="client", resource_id=9001)
-        await add_delivery(conn, card(9002, name="Другая"), resource="client", resource_id=9002)
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone, email) values"
+            " (1, 9001, %s, %s, null), (1, 9002, 'Мать', null, %s), (1, 9003, 'Другая', null, null)",
+            [NAME, PHONE, EMAIL],
+        )
         unlinked = await add_booking(
             conn, yclients_record_id=8, matched_by="manual", match_phone10=PHONE[-10:], comment="секрет"
         )
@@ -509,12 +663,9 @@ async def test_the_export_tells_of_cards_and_of_what_is_nobodys_no_more_than_is_
     answer = await client.get("/auth/me/export")
 
     told = answer.json()
-    assert [one["body"] and json.loads(one["body"])["data"]["name"] for one in told["client_cards"]] == [
-        NAME,
-        None,
-    ]
+    assert [one["name"] for one in told["client_cards"]] == [NAME]
     # Her e-mail is only claimed: what carries it may be another's.
-    assert told["nobodys_bookings_with_her_contact"] == [
+    assert told["unmatched_bookings_with_own_contact"] == [
         {"id": unlinked, "company_id": 1, "yclients_record_id": 8}
     ]
     assert told["what_admins_did_to_bookings"] == [

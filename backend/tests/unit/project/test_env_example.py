@@ -60,7 +60,8 @@ def test_unit_default_and_sentence_are_those_of_the_code(entry: Entry):
     field = Settings.model_fields[SETTING_NAMES[entry.name]]
     has_default = field.default is not None and field.default != ()
 
-    assert entry.default == (str(field.default) if has_default else "none")
+    default = ",".join(field.default) if isinstance(field.default, tuple) else str(field.default)
+    assert entry.default == (default if has_default else "none")
     assert entry.is_active == has_default
     assert not has_default or entry.value == entry.default
     assert entry.sentence.endswith(".")

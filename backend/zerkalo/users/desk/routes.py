@@ -48,7 +48,7 @@ class PeoplePage(BaseModel):
 class MergeRequest(BaseModel):
     """Which account stays."""
 
-    into: Annotated[int, Field(ge=1, le=ID_MAX)]
+    into: Annotated[int, Field(strict=True, ge=1, le=ID_MAX)]
 
 
 def person_of(user: User, balance: int) -> Person:

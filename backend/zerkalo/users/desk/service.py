@@ -34,5 +34,5 @@ async def enter_user(
         user = await in_transaction(people.pool, write)
     except EmailTaken:
         raise ProblemError(409, "email_taken", "Somebody has proved this e-mail already.") from None
-    await people.ports.on_contact_proved(user.id)
+    await people.look_for_bookings(user.id)
     return user

@@ -1,120 +1,174 @@
-"""Her right to see what we hold about her, and to have it gone."""
+"""A user's right to have what is held about them erased."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.users import store
-from zerkalo.users.erasing import store as erase_store
-from zerkalo.users.merging import store as merge_store
-from zerkalo.users.model import User
+from zerkalo.users.erasing import store as erasing
+from zerkalo.users.erasing.model import Erasure, Limits
+from zerkalo.users.erasing.rules import digests_of
+from zerkalo.users.merging import store as merging
 from zerkalo.users.ports import Settle
 
-SWEPT_AT_ONCE = 100
-ERASE_SECONDS_MAX = 120.0
-"""Looking through a month of bodies takes longer than other statements may."""
+
+def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
+    """The periodic task writes what is missing."""
 
 
-async def export_user(conn: Connection, user: User) -> dict[str, Any]:
-    """Everything we hold about a person as plain values: her account, bookings, points, deliveries, sessions."""
-    account = {
-        "id": user.id,
-        "email": user.email,
-        "email_verified_at": user.email_verified_at,
-        "phone": user.phone,
-        "phone_verified_at": user.phone_verified_at,
-        "name": user.name,
-        "unique_code": user.unique_code,
-        "is_admin": user.is_admin,
-        "created_at": user.created_at,
-        "updated_at": user.updated_at,
-    }
-    return {"account": account, **await erase_store.export_rows(conn, user.id)}
+Write = Callable[[Sequence[Erasure]], None]
+"""Writes erasures down where a restored backup finds them; see `journal.append`."""
 
 
-async def erase_user(pool: Pool, user_id: int, *, settle_bookings: Settle, now: datetime) -> None:
-    """Takes her out of everything: the account becomes a shell without a name, her bookings nobody's and nameless.
+async def erase_user(
+    pool: Pool,
+    user_id: int,
+    *,
+    settle_bookings: Settle,
+    now: datetime,
+    write: Write = _write_nowhere,
+    contact_key: bytes | None = None,
+    limits: Limits = Limits(),
+) -> None:
+    """Take a person out of everything: the account becomes a shell, its bookings lose link and names.
 
-    Times, services, prices and the movements of points stay, so that the salon can count; what her bookings earned is
-    reversed, as for every booking that is nobody's. Bookings are marked, and later syncs leave them so. Her codes are
-    never given again. Erasing twice is erasing once. YCLIENTS is not touched: the salon's own journal is the salon's.
-    """
+    Times, services, prices and the movements of points stay, so that the salon can count; what the bookings earned is
+    reversed. Bookings and cards are marked, and later syncs leave them so. The codes are never given again. Erasing
+    twice is erasing once. YCLIENTS is not touched: the salon's own journal is the salon's.
 
-    async def erase(conn: Connection) -> None:
-        ids = set(await erase_store.booking_ids_of(conn, user_id, lock=True))
-        user = await store.read_user(conn, user_id)
-        if user is not None:
-            ids |= await _nobodys(conn, user)
-        users = await merge_store.lock_users(conn, [user_id])
-        if user_id in users:
-            # A batch that was linking a booking to her held her until it was committed; now it shows.
-            ids |= {*await erase_store.booking_ids_of(conn, user_id, lock=True)}
-        await strip_bookings(conn, ids, now)
-        # While she still has an account: a shell's points do not expire, nor are expired ones given back to it.
-        await settle_bookings(conn, sorted(ids), now)
-        if user_id in users:
-            contacts = [text for text in _proved_contacts(users[user_id]) if text]
-            codes = await erase_store.codes_of(conn, user_id)
-            await erase_store.make_shell(conn, user_id, now=now)
-            await erase_store.strip_deliveries_naming(conn, contacts, codes, now=now)
-        await store.want_rematch_of_rivals(conn, user_id, now=now)
-        await erase_store.strip_people_tables(conn, user_id)
-        await erase_store.strip_ledger_reasons(conn, user_id)
-
-    await in_transaction(pool, erase, statement_timeout_seconds=ERASE_SECONDS_MAX)
-    await sweep_erased(pool, settle_bookings=settle_bookings, now=now)
-
-
-async def sweep_erased(pool: Pool, *, settle_bookings: Settle, now: datetime) -> int:
-    """Strips bookings that were linked to a person at the moment of her erasure; returns how many persons had any.
-
-    A batch reads users before it writes bookings, without holding them: in between she may be erased, or merged; then
-    the bookings are the other account's. Points follow. Strips too what she had booked in our form and YCLIENTS showed
-    us only afterwards. To be called by a periodic job too.
+    What is to be erased is looked for before anything is held. One short transaction erases it and writes the ids into
+    `erasures`; the bodies of deliveries are emptied after it, in steps, here or by the periodic task. `write` gets the ids.
+    With `contact_key` proved contacts are remembered as digests, so that an import of the person says so.
     """
     async with pool.connection() as conn:
-        shells = await erase_store.erased_users_with_bookings(conn, limit=SWEPT_AT_ONCE)
-        late = await erase_store.bookings_of_erased_forms(conn, limit=SWEPT_AT_ONCE)
+        user = await store.read_user(conn, user_id)
+        if user is None:
+            return
+        cards = await erasing.cards_of(conn, user)
+        found = await erasing.booking_ids_of(conn, user, cards)
+
+    async def erase(conn: Connection) -> Erasure | None:
+        ids = await erasing.hold_bookings(conn, user_id, found)
+        users = await merging.lock_users(conn, [user_id])
+        # A batch that was linking a booking to the user held the user until it was committed; now it shows.
+        ids = sorted({*ids, *await erasing.hold_bookings(conn, user_id, ())})
+        keys = await erasing.erase_bookings(conn, ids, now=now)
+        # While there still is an account: a shell's points do not expire, nor are expired ones given back to it.
+        await settle_bookings(conn, ids, now)
+        if user_id in users:
+            if contact_key is not None:
+                await erasing.remember_contacts(conn, digests_of(contact_key, users[user_id]), now=now)
+            await erasing.make_shell(conn, user_id, now=now)
+        await erasing.erase_cards(conn, cards, now=now)
+        await store.want_rematch_of_rivals(conn, user_id, now=now)
+        await erasing.strip_people_tables(conn, user_id)
+        await erasing.strip_ledger_reasons(conn, user_id)
+        if user_id not in users and not keys:
+            return None
+        await erasing.insert_erasure(conn, user_id, keys, cards, now=now)
+        return Erasure(now, user_id, tuple(keys), tuple(cards))
+
+    erasure = await in_transaction(pool, erase)
+    if erasure is not None:
+        write([erasure])
+    await finish_erasures(pool, limits=limits, now=now)
+
+
+async def sweep_erased(
+    pool: Pool,
+    *,
+    settle_bookings: Settle,
+    now: datetime,
+    write: Write = _write_nowhere,
+    limits: Limits = Limits(),
+) -> int:
+    """Strip what came to an erased person after all, empty bodies that are left; how many persons had any bookings.
+
+    A batch reads users before it writes bookings, without holding them: in between the person may be erased, or merged;
+    then the bookings are the other account's. Points follow. So does what was booked in our form and YCLIENTS showed
+    only afterwards. `write` gets every erasure that is kept.
+    """
+    async with pool.connection() as conn:
+        shells = await erasing.erased_users_with_bookings(conn, limit=limits.persons)
+        late = await erasing.bookings_of_erased_forms(conn, limit=limits.persons)
     if late:
 
         async def strip_late(conn: Connection) -> None:
-            await strip_bookings(conn, await erase_store.hold_nobodys(conn, late), now)
+            keys = await erasing.erase_bookings(conn, await erasing.hold_unmatched(conn, late), now=now)
+            await erasing.insert_erasure(conn, None, keys, (), now=now)
 
         await in_transaction(pool, strip_late)
     for user_id in shells:
 
         async def strip(conn: Connection, user_id: int = user_id) -> None:
             user = await store.read_user(conn, user_id)
-            ids = await erase_store.booking_ids_of(conn, user_id, lock=True)
+            ids = await erasing.hold_bookings(conn, user_id, ())
             if user is not None and user.merged_into is not None:
                 # Merged, not erased: the bookings are the other account's.
-                await merge_store.move_belongings(conn, from_id=user_id, into_id=user.merged_into, now=now)
+                await merging.move_belongings(conn, from_id=user_id, into_id=user.merged_into, now=now)
+                await bookings.write_codes_of(conn, [user.merged_into], now=now)
                 await store.want_rematch(conn, user.merged_into, now=now)
             else:
-                await strip_bookings(conn, ids, now)
+                keys = await erasing.erase_bookings(conn, ids, now=now)
+                await erasing.insert_erasure(conn, user_id, keys, (), now=now)
             await settle_bookings(conn, ids, now)
 
         await in_transaction(pool, strip)
+    await finish_erasures(pool, limits=limits, now=now)
+    async with pool.connection() as conn:
+        write(await erasing.read_erasures(conn))
     return len(shells)
 
 
-async def strip_bookings(conn: Connection, ids: Collection[int], now: datetime) -> None:
-    """Takes what names her out of these bookings, which the caller holds, and of the deliveries about them."""
-    clients = await erase_store.clients_of_bookings(conn, ids)
-    await erase_store.strip_deliveries_of_bookings(conn, ids, now=now)
-    await erase_store.strip_deliveries_of_clients(conn, clients, now=now)
-    await erase_store.strip_bookings(conn, ids, now=now)
+async def finish_erasures(pool: Pool, *, limits: Limits, now: datetime) -> None:
+    """Empty the bodies of deliveries that erasures have left, a few at a time, each step a transaction of its own.
+
+    Killed, it goes on where it was: what is still to do is looked for anew. Nobody waits for it: a delivery that
+    somebody holds is passed over until the next time.
+    """
+    async with pool.connection() as conn:
+        unfinished = await erasing.unfinished_erasures(conn)
+    for erasure in unfinished:
+        async with pool.connection() as conn:
+            to_empty = await erasing.deliveries_to_empty(conn, erasure)
+        left = 0
+        for start in range(0, len(to_empty), limits.bodies):
+            step = to_empty[start : start + limits.bodies]
+            left += len(step) - await in_transaction(
+                pool, lambda conn, ids=step: erasing.empty_bodies(conn, ids)
+            )
+
+        async def close(conn: Connection, erasure: Erasure = erasure) -> None:
+            await erasing.erase_bookings(conn, await erasing.hold_returned(conn, erasure), now=now)
+            await erasing.finish_erasure(conn, erasure, now=now)
+
+        if not left:
+            await in_transaction(pool, close)
 
 
-async def _nobodys(conn: Connection, user: User) -> set[int]:
-    email, phone10 = _proved_contacts(user)
-    return {*await erase_store.nobodys_booking_ids(conn, email=email, phone10=phone10, but=user.id)}
+async def erase_again(
+    pool: Pool, erasures: Sequence[Erasure], *, settle_bookings: Settle, now: datetime
+) -> int:
+    """Apply erasures that a restored backup does not know of; returns how many persons it brought back.
 
+    Bookings that the backup does not hold yet are erased once the mirror has them: by the periodic task, until which
+    the erasure counts as unfinished.
+    """
+    back = 0
+    for erasure in erasures:
+        async with pool.connection() as conn:
+            user = None if erasure.user_id is None else await store.read_user(conn, erasure.user_id)
+        if user is not None and user.erased_at is None and user.created_at <= erasure.at:
+            await erase_user(pool, user.id, settle_bookings=settle_bookings, now=now)
+            back += 1
 
-def _proved_contacts(user: User) -> tuple[str | None, str | None]:
-    """(e-mail, last ten digits): only what she has proved, for a claim may be somebody else's contact."""
-    email = user.email if user.email_verified_at is not None else None
-    is_phone = user.phone_verified_at is not None and user.phone10 is not None and len(user.phone10) == 10
-    return email, user.phone10 if is_phone else None
+        async def write(conn: Connection, erasure: Erasure = erasure) -> None:
+            await erasing.keep_erasure(conn, erasure)
+            await erasing.erase_bookings(conn, await erasing.hold_returned(conn, erasure), now=now)
+            await erasing.erase_cards(conn, erasure.cards, now=now)
+
+        await in_transaction(pool, write)
+    await finish_erasures(pool, limits=Limits(), now=now)
+    return back

@@ -1,7 +1,9 @@
 """What a line of an import says. Pure: text in, people or problems out."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -9,10 +11,12 @@ from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
 
-HEADER = ("email", "phone", "name", "unique_code")
+HEADER = ("email", "phone", "name", "unique_code", "password_hash")
 NAME_CHARS_MAX = 200
 FIELD_CHARS_MAX = 1000
 _SEPARATORS = ",;\t"
+_NAMED_SEPARATOR = re.compile(r'"?sep=([,;|\t]|\\t|)"?', re.IGNORECASE)
+"""The line by which Excel says what separates; a tab at its end is stripped away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class ImportedPerson:
     phone: str | None
     name: str
     unique_code: str | None
+    password_hash: str | None = None
+    """Of another program, made sure to be one that log-in can work with."""
 
     @property
     def phone10(self) -> str | None:
@@ -40,29 +46,34 @@ class BadLine:
 
 
 def read_people(
-    content: bytes, *, canonical_code: Callable[[str], str | None]
+    content: bytes,
+    *,
+    canonical_code: Callable[[str], str | None],
+    is_usable_hash: Callable[[str], bool] = lambda _hash: False,
 ) -> tuple[list[ImportedPerson], list[BadLine]]:
     """The people of a CSV file and the lines that can't be taken, both by line number (the header is line 1).
 
-    UTF-8 with or without a byte order mark, else Windows-1251 as Excel saves it in Russia. Separated by comma,
-    semicolon or tab, whichever the header uses; its columns in any order and case, each at most once; unknown ones are
-    an error, missing ones count as empty. Empty lines are passed over; an exact repetition of a person is taken once.
+    UTF-8 or UTF-16 with a byte order mark, UTF-8 without, else Windows-1251 as Excel saves it in Russia. Separated by
+    comma, semicolon or tab, as a first line `sep=;` says, else whichever the header uses. Its columns in any order and
+    case, each at most once; other ones are passed over (`other_columns`), missing ones count as empty. Empty lines are
+    passed over; an exact repetition of a person is taken once.
     """
     text = _decoded(content)
-    header_line = text.split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=header_line.count)
+    if text is None:
+        return [], [BadLine(1, "is UTF-16 without a byte order mark; save the file as UTF-8")]
+    separator, lines_before, text = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     people: list[ImportedPerson] = []
     bad: list[BadLine] = []
-    start = 1
+    start = lines_before + 1
     try:
         columns, problem = _columns(next(reader, list[str]()))
         if problem is not None:
-            return [], [BadLine(1, problem)]
-        start = reader.line_num + 1
+            return [], [BadLine(start, problem)]
+        start = lines_before + reader.line_num + 1
         for fields in reader:
-            found = _person(start, columns, fields, canonical_code)
-            start = reader.line_num + 1
+            found = _person(start, columns, fields, canonical_code, is_usable_hash)
+            start = lines_before + reader.line_num + 1
             if isinstance(found, BadLine):
                 bad.append(found)
             elif found is not None:
@@ -74,7 +85,22 @@ def read_people(
     return unique, sorted([*bad, *doubled], key=lambda found: found.line)
 
 
-def _decoded(content: bytes) -> str:
+def other_columns(content: bytes) -> list[str]:
+    """The columns of the header that an import passes over, as they are written there."""
+    text = _decoded(content)
+    if text is None:
+        return []
+    separator, _, text = _separator(text)
+    header = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), list[str]())
+    return [name.strip() for name in header if name.strip() and name.strip().lower() not in HEADER]
+
+
+def _decoded(content: bytes) -> str | None:
+    """The text; None where it is UTF-16 that does not say in which order its bytes stand."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return storable_text(content.decode("utf-16", errors="replace"))
+    if content[:200].count(0) > len(content[:200]) // 4:
+        return None
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -82,27 +108,44 @@ def _decoded(content: bytes) -> str:
     return storable_text(text)
 
 
+def _separator(text: str) -> tuple[str, int, str]:
+    """(separator, lines before the header, the text from the header on)."""
+    first, _, rest = text.partition("\n")
+    named = _NAMED_SEPARATOR.fullmatch(first.strip())
+    if named:
+        return named[1].replace("\\t", "\t") or "\t", 1, rest
+    return max(_SEPARATORS, key=first.count), 0, text
+
+
 def _columns(header: list[str]) -> tuple[list[str], str | None]:
     columns = [name.strip().lower() for name in header]
     while columns and columns[-1] == "":
         columns.pop()
-    unknown = sorted(set(columns) - set(HEADER))
-    if not columns or unknown or len(set(columns)) < len(columns):
-        return [], f"the header must name the columns {','.join(HEADER)}, each once"
+    ours = [name for name in columns if name in HEADER]
+    if not ours or len(set(ours)) < len(ours):
+        return [], f"the header must name columns of {','.join(HEADER)}, each at most once"
     return columns, None
 
 
 def _person(
-    line: int, columns: list[str], fields: list[str], canonical_code: Callable[[str], str | None]
+    line: int,
+    columns: list[str],
+    fields: list[str],
+    canonical_code: Callable[[str], str | None],
+    is_usable_hash: Callable[[str], bool],
 ) -> ImportedPerson | BadLine | None:
     values = [field.strip() for field in fields]
-    if not any(values):
+    if not any(value for name, value in zip(columns, values, strict=False) if name in HEADER) and not any(
+        values[len(columns) :]
+    ):
         return None
     if any(values[len(columns) :]):
         return BadLine(line, "has more fields than the header")
-    if any(len(value) > FIELD_CHARS_MAX for value in values):
+    row = dict.fromkeys(HEADER, "") | {
+        name: value for name, value in zip(columns, values, strict=False) if name in HEADER
+    }
+    if any(len(value) > FIELD_CHARS_MAX for value in row.values()):
         return BadLine(line, "has a field that is too long")
-    row = dict.fromkeys(HEADER, "") | dict(zip(columns, values, strict=False))
     email = canonical_email(row["email"])
     if row["email"] and email is None:
         return BadLine(line, "email is no e-mail address")
@@ -116,7 +159,10 @@ def _person(
         return BadLine(line, f"name is longer than {NAME_CHARS_MAX} characters")
     if email is None and phone is None and code is None:
         return BadLine(line, "names nobody: it needs an e-mail, a phone or a code")
-    return ImportedPerson(line, email, phone, row["name"], code)
+    password_hash = row["password_hash"] or None
+    if password_hash is not None and not is_usable_hash(password_hash):
+        return BadLine(line, "password_hash is no argon2 or bcrypt hash of a bearable cost")
+    return ImportedPerson(line, email, phone, row["name"], code, password_hash)
 
 
 def _without_doubles(people: Iterable[ImportedPerson]) -> tuple[list[ImportedPerson], list[BadLine]]:
@@ -139,4 +185,4 @@ def _without_doubles(people: Iterable[ImportedPerson]) -> tuple[list[ImportedPer
 
 
 def _content(person: ImportedPerson) -> tuple[str | None, ...]:
-    return (person.email, person.phone, person.name, person.unique_code)
+    return (person.email, person.phone, person.name, person.unique_code, person.password_hash)

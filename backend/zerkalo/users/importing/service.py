@@ -8,6 +8,9 @@ from psycopg.errors import UniqueViolation
 
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
+from zerkalo.outbox.model import Channel
+from zerkalo.users.erasing.rules import contact_digest
+from zerkalo.users.erasing.store import erased_among
 from zerkalo.users.importing import store as import_store
 from zerkalo.users.importing.rules import BadLine, ImportedPerson
 from zerkalo.users.importing.store import Known
@@ -39,6 +42,7 @@ async def import_people(
     people: Sequence[ImportedPerson],
     *,
     now: datetime,
+    contact_key: bytes | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> ImportReport:
     """Writes everybody who is not there yet, contacts proved; all of them or, where a line is bad, nobody.
@@ -46,7 +50,7 @@ async def import_people(
     Who is known by code, by a proved e-mail, or by a proved phone where the line has neither, is left as she is, but
     for a name or a code that she lacks: an import never gives a contact to an account that exists. Who registered
     herself and has proved nothing is not known; she takes over what is imported when she proves it. Importing the same
-    file again changes nothing.
+    file again changes nothing. With `contact_key` a line that would bring an erased person back is bad.
     """
 
     async def write(conn: Connection) -> ImportReport:
@@ -56,7 +60,7 @@ async def import_people(
         for start in range(0, len(people), BATCH):
             batch = people[start : start + BATCH]
             new, known, refused = _sorted_out(batch, await import_store.known_people(conn, batch))
-            bad += refused
+            bad += [*refused, *await _erased(conn, new, contact_key)]
             if not bad:
                 added += await import_store.insert_people(conn, new, now=now)
                 completed += await import_store.complete_people(conn, known, now=now)
@@ -73,6 +77,22 @@ async def import_people(
         return ImportReport(
             bad=(BadLine(0, "somebody registered or proved a contact meanwhile; run the import again"),)
         )
+
+
+async def _erased(
+    conn: Connection, people: Sequence[ImportedPerson], contact_key: bytes | None
+) -> list[BadLine]:
+    """The lines of people who had themselves erased and have not come back by themselves."""
+    if contact_key is None:
+        return []
+    digests = {
+        contact_digest(contact_key, channel, contact): person
+        for person in people
+        for channel, contact in ((Channel.EMAIL, person.email), (Channel.PHONE, person.phone))
+        if contact is not None
+    }
+    lines = {digests[digest].line for digest in await erased_among(conn, list(digests))}
+    return [BadLine(line, "names a person who was erased; take the line out") for line in sorted(lines)]
 
 
 def _sorted_out(

@@ -27,21 +27,24 @@ _KNOWN = """
 """
 
 _INSERT = """
-    insert into users (email, phone, name, unique_code, email_verified_at, phone_verified_at, created_at, updated_at,
-        rematch_wanted_at)
-    select p.email, p.phone, p.name, p.unique_code,
+    insert into users (email, phone, name, unique_code, password_hash, email_verified_at, phone_verified_at, created_at,
+        updated_at, rematch_wanted_at)
+    select p.email, p.phone, p.name, p.unique_code, p.password_hash,
         case when p.email is not null then %(now)s::timestamptz end,
         case when p.phone is not null then %(now)s::timestamptz end, %(now)s, %(now)s, %(now)s
-    from jsonb_to_recordset(%(people)s::jsonb) as p (line integer, email text, phone text, name text, unique_code text)
+    from jsonb_to_recordset(%(people)s::jsonb) as p (line integer, email text, phone text, name text, unique_code text,
+        password_hash text)
     order by p.line
 """
 
 _COMPLETE = """
     update users u set name = case when u.name = '' then p.name else u.name end,
-        unique_code = coalesce(u.unique_code, p.unique_code), updated_at = %(now)s, rematch_wanted_at = %(now)s
-    from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text)
+        unique_code = coalesce(u.unique_code, p.unique_code),
+        password_hash = coalesce(u.password_hash, p.password_hash), updated_at = %(now)s, rematch_wanted_at = %(now)s
+    from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text, password_hash text)
     where u.id = p.id and u.erased_at is null
-        and ((u.name = '' and p.name <> '') or (u.unique_code is null and p.unique_code is not null))
+        and ((u.name = '' and p.name <> '') or (u.unique_code is null and p.unique_code is not null)
+            or (u.password_hash is null and p.password_hash is not null))
 """
 
 
@@ -78,7 +81,12 @@ async def insert_people(conn: Connection, people: Sequence[ImportedPerson], *, n
 async def complete_people(conn: Connection, people: Mapping[int, ImportedPerson], *, now: datetime) -> int:
     """Gives name and code to known users who have none; never a contact. Returns how many got something."""
     rows = [
-        {"id": user_id, "name": person.name, "unique_code": person.unique_code}
+        {
+            "id": user_id,
+            "name": person.name,
+            "unique_code": person.unique_code,
+            "password_hash": person.password_hash,
+        }
         for user_id, person in people.items()
     ]
     cursor = await conn.execute(_COMPLETE, {"people": msgspec.json.encode(rows).decode(), "now": now})
@@ -158,6 +166,7 @@ def _encoded(people: Sequence[ImportedPerson]) -> str:
             "phone10": person.phone10,
             "name": person.name,
             "unique_code": person.unique_code,
+            "password_hash": person.password_hash,
         }
         for person in people
     ]

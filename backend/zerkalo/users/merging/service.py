@@ -26,6 +26,8 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
 
     async def write(conn: Connection) -> None:
         taken = await store.read_user(conn, from_id)
+        if taken is not None and taken.merged_into == into_id:
+            return  # asked again: the first answer was lost
         if taken is not None and taken.is_admin:
             # Otherwise an admin could make another one's log-in her own.
             raise ProblemError(409, "cannot_merge_admin", "An admin's account can't be merged into another.")
@@ -35,7 +37,7 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
         await audit(conn, admin_id, "user.merge", f"user {from_id}", {"into": into_id}, now)
 
     await in_transaction(people.pool, write)
-    await people.ports.on_contact_proved(into_id)
+    await people.look_for_bookings(into_id)
     async with people.pool.connection() as conn:
         user = await store.read_user(conn, into_id)
     assert user is not None, "merged into"
@@ -62,7 +64,7 @@ async def merge_accounts(
     await store.want_rematch_of_rivals(conn, from_id, now=now)  # a contact of hers may be dropped
     await ports.move_ledger(conn, from_id, into_id, now)
     await merge_store.move_belongings(conn, from_id=from_id, into_id=into_id, now=now)
-    await merge_store.make_shell(conn, from_id=from_id, into_id=into_id, now=now)
+    await store.empty(conn, from_id, merged_into=into_id, now=now)
     merged = _merged(old, kept, keep_code_of_from=keep_code_of_from)
     await merge_store.write_merged(
         conn, merged, password_of=credentials.password_hash if credentials else None, now=now

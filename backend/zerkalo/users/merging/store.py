@@ -11,7 +11,7 @@ from zerkalo.bookings import store as bookings
 from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection
 from zerkalo.users.model import User
-from zerkalo.users.store import USER_COLUMNS
+from zerkalo.users.store import USER_COLUMNS, delete_owned
 
 
 async def lock_bookings_of(conn: Connection, user_ids: Collection[int]) -> None:
@@ -21,9 +21,12 @@ async def lock_bookings_of(conn: Connection, user_ids: Collection[int]) -> None:
     )
 
 
-async def lock_users(conn: Connection, user_ids: Collection[int]) -> dict[int, User]:
-    """Holds these users, by id, against everything, a new booking's link too; returns those that are no shells."""
-    sql = f"select {USER_COLUMNS} from users u where u.id = any(%s) order by u.id for update of u"
+async def lock_users(
+    conn: Connection, user_ids: Collection[int], *, links_too: bool = True
+) -> dict[int, User]:
+    """Hold these users, by id, with `links_too` against a new booking's link as well; returns those that are no shells."""
+    sql = f"select {USER_COLUMNS} from users u where u.id = any(%s) order by u.id"
+    sql += " for update of u" if links_too else " for no key update of u"
     async with conn.cursor(row_factory=class_row(User)) as cursor:
         await cursor.execute(sql, [list(user_ids)])
         return {user.id: user for user in await cursor.fetchall() if user.erased_at is None}
@@ -40,20 +43,9 @@ async def move_belongings(conn: Connection, *, from_id: int, into_id: int, now: 
         " on conflict do nothing",
         both,
     )
-    await conn.execute("update form_bookings set user_id = %(into)s where user_id = %(from)s", both)
-    for table in ("match_candidates", "refresh_tokens", "verification_codes", "outbox", "calendar_tokens"):
-        await conn.execute(f"delete from {table} where user_id = %(from)s", both)
-
-
-async def make_shell(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
-    """Empties the account that was merged: what is left is a row for the ledger and the audit to name."""
-    sql = """
-        update users set email = null, phone = null, name = '', unique_code = null, password_hash = null,
-            is_admin = false, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
-            rematch_wanted_at = null, merged_into = %(into)s, erased_at = %(now)s, updated_at = %(now)s
-        where id = %(from)s
-    """
-    await conn.execute(sql, {"from": from_id, "into": into_id, "now": now})
+    for table in ("form_bookings", "clients", "origins"):
+        await conn.execute(f"update {table} set user_id = %(into)s where user_id = %(from)s", both)
+    await delete_owned(conn, from_id)
 
 
 async def write_merged(conn: Connection, user: User, *, password_of: str | None, now: datetime) -> None:

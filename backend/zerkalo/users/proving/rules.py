@@ -2,17 +2,24 @@
 
 import hmac
 import random
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import timedelta
 
 from zerkalo.auth.model import Limit
 from zerkalo.kit.language import Language
+from zerkalo.kit.look_alikes import HYPHENS
 from zerkalo.outbox.model import Channel
 from zerkalo.users.model import User
 
 CODE_DIGITS = 6
 CODE_SPAN = timedelta(minutes=10)
 CODE_TRIES_MAX = 5
+"""From one address."""
+CODE_TRIES_IN_ALL_MAX = 30
+LINK_CHARS_MIN = 16
+"""What is as long is no typed code but the token of a mailed link: 192 bits, whose tries need not be counted."""
 
 # Five guesses a code and ten codes a day leave a stranger who claims somebody's address one chance in 20,000 a day.
 REQUEST_OF_USER = Limit("code user", 1, timedelta(minutes=1))
@@ -20,10 +27,12 @@ REQUEST_OF_CONTACT = Limit("code contact", 1, timedelta(minutes=1))
 REQUEST_OF_USER_A_DAY = Limit("code user day", 10, timedelta(days=1))
 REQUEST_OF_CONTACT_A_DAY = Limit("code contact day", 10, timedelta(days=1))
 REQUEST_OF_ADDRESS = Limit("code address", 30, timedelta(hours=1))
-RESET_TRY_OF_CONTACT = Limit("reset try", CODE_TRIES_MAX, CODE_SPAN)
+CODE_TRY_OF_ADDRESS = Limit("code try", CODE_TRIES_MAX, CODE_SPAN)
+"""Of one code, or of one contact that a reset names, which may be nobody's."""
 RESET_TRY_OF_ADDRESS = Limit("reset try address", 50, timedelta(minutes=15))
 
 _secure = random.SystemRandom()
+_BETWEEN_DIGITS = re.compile(rf"[\s{HYPHENS}]+")
 
 
 def new_proof_code(rng: random.Random = _secure) -> str:
@@ -37,6 +46,28 @@ def proof_digest(
     """How a code is stored: keyed, since a million codes are tried in a second, and bound to what it proves."""
     text = "|".join((purpose, channel, str(user_id), contact, code))
     return hmac.digest(key, text.encode(errors="replace"), "sha256")
+
+
+def link_token(key: bytes, *, code_id: int, contact: str) -> str:
+    """What a mailed link carries in a code's stead: derived, so that it need not be kept; ends with the code."""
+    digest = hmac.digest(key, f"link|{code_id}|{contact}".encode(errors="replace"), "sha256")
+    return urlsafe_b64encode(digest[:24]).decode()
+
+
+def typed_code(text: str) -> str:
+    """A code as it was sent: people type `073 986` and `073-986`. A link's token stays as it is."""
+    return text if len(text) >= LINK_CHARS_MIN else _BETWEEN_DIGITS.sub("", text)
+
+
+def may_reset_by(user: User, channel: Channel) -> bool:
+    """Whether a new password may be set by a proof of this contact; who has no e-mail has nothing to sign in with.
+
+    A phone number is given to somebody else when it lapses, so an SMS alone opens no account that has a password or
+    a proved e-mail.
+    """
+    if user.email is None:
+        return False
+    return channel is Channel.EMAIL or (not user.has_password and user.email_verified_at is None)
 
 
 def same_digest(one: bytes, other: bytes) -> bool:
@@ -62,7 +93,9 @@ def account_taken_over(user: User, channel: Channel, holders: Sequence[User]) ->
     return holder
 
 
-def code_message(language: Language, channel: Channel, purpose: str, code: str) -> tuple[str, str]:
+def code_message(
+    language: Language, channel: Channel, purpose: str, code: str, link: str | None = None
+) -> tuple[str, str]:
     """(subject, text) of the message that carries a code. An SMS is kept short: it is paid by length."""
     minutes = int(CODE_SPAN.total_seconds() // 60)
     if language == "en":
@@ -70,8 +103,9 @@ def code_message(language: Language, channel: Channel, purpose: str, code: str) 
         if channel is Channel.PHONE:
             return "", f"{code} is your code {what}. Tell it to nobody."
         subject = "Your code to set a new password" if purpose == "reset" else "Your confirmation code"
+        or_link = f"Or open this link: {link}\n\n" if link else ""
         return subject, (
-            f"Your code {what}: {code}\n\n"
+            f"Your code {what}: {code}\n\n{or_link}"
             f"It holds for {minutes} minutes. Tell it to nobody.\n"
             "If you did not ask for it, nothing has to be done.\n"
         )
@@ -79,8 +113,9 @@ def code_message(language: Language, channel: Channel, purpose: str, code: str) 
     if channel is Channel.PHONE:
         return "", f"{code} - ваш код {what}. Никому его не сообщайте."
     subject = "Код для нового пароля" if purpose == "reset" else "Код подтверждения"
+    or_link = f"Или откройте ссылку: {link}\n\n" if link else ""
     return subject, (
-        f"Ваш код {what}: {code}\n\n"
+        f"Ваш код {what}: {code}\n\n{or_link}"
         f"Он действует {minutes} минут. Никому его не сообщайте.\n"
         "Если вы его не запрашивали, ничего делать не нужно.\n"
     )

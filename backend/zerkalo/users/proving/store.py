@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from zerkalo.db.pool import Connection
 from zerkalo.outbox.model import Channel
@@ -20,6 +20,7 @@ class ProofCode:
     attempts: int
     created_at: datetime
     expires_at: datetime
+    used_at: datetime | None
 
 
 async def insert_code(
@@ -32,14 +33,16 @@ async def insert_code(
     code_hash: bytes,
     now: datetime,
     expires_at: datetime,
-) -> None:
-    """Keeps the digest of a code; the one before it, if any, is worth nothing any more."""
+) -> int:
+    """Keep the digest of a code and return its id; the one before it, if any, is worth nothing any more."""
     await end_codes(conn, user_id, now=now, purpose=purpose, channel=channel)
-    await conn.execute(
-        "insert into verification_codes (user_id, purpose, channel, contact, code_hash, created_at, expires_at)"
-        " values (%s, %s, %s, %s, %s, %s, %s)",
-        [user_id, purpose, channel, contact, code_hash, now, expires_at],
-    )
+    sql = """
+        insert into verification_codes (user_id, purpose, channel, contact, code_hash, created_at, expires_at)
+        values (%s, %s, %s, %s, %s, %s, %s) returning id
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, [user_id, purpose, channel, contact, code_hash, now, expires_at])
+        return int(await cursor.fetchone() or 0)
 
 
 async def live_code(
@@ -47,9 +50,23 @@ async def live_code(
 ) -> ProofCode | None:
     """The newest code that was neither used nor ended and is in time, locked; None where there is none."""
     sql = """
-        select id, contact, code_hash, attempts, created_at, expires_at from verification_codes
+        select id, contact, code_hash, attempts, created_at, expires_at, used_at from verification_codes
         where user_id = %s and purpose = %s and channel = %s and used_at is null and expires_at > %s
         order by id desc limit 1 for update
+    """
+    async with conn.cursor(row_factory=class_row(ProofCode)) as cursor:
+        await cursor.execute(sql, [user_id, purpose, channel, now])
+        return await cursor.fetchone()
+
+
+async def used_code(
+    conn: Connection, *, user_id: int, purpose: str, channel: Channel, now: datetime
+) -> ProofCode | None:
+    """The code that was used or ended last and would still be in time; None where there is none."""
+    sql = """
+        select id, contact, code_hash, attempts, created_at, expires_at, used_at from verification_codes
+        where user_id = %s and purpose = %s and channel = %s and used_at is not null and expires_at > %s
+        order by used_at desc, id desc limit 1
     """
     async with conn.cursor(row_factory=class_row(ProofCode)) as cursor:
         await cursor.execute(sql, [user_id, purpose, channel, now])
@@ -59,11 +76,6 @@ async def live_code(
 async def count_try(conn: Connection, code_id: int) -> None:
     """Counts a wrong try."""
     await conn.execute("update verification_codes set attempts = attempts + 1 where id = %s", [code_id])
-
-
-async def use_code(conn: Connection, code_id: int, *, now: datetime) -> None:
-    """Uses a code up."""
-    await conn.execute("update verification_codes set used_at = %s where id = %s", [now, code_id])
 
 
 async def end_codes(

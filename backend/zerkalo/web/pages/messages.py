@@ -102,9 +102,13 @@ PROBLEMS: Mapping[str, Words] = {
         "ru": "Код не подошёл или устарел. Проверьте его или запросите новый.",
         "en": "The code is wrong or has expired. Check it, or ask for a new one.",
     },
-    "contact_taken": {
-        "ru": "Этот контакт уже подтвердил другой человек. Если оба аккаунта ваши, обратитесь в салон.",
-        "en": "Somebody else has confirmed this contact. If both accounts are yours, ask the salon.",
+    "password_required": {
+        "ru": "Чтобы изменить контакт, введите пароль.",
+        "en": "To change a contact, enter your password.",
+    },
+    "code_required": {
+        "ru": "У аккаунта нет пароля: задайте его по коду на странице «Новый пароль».",
+        "en": 'The account has no password: set one by a code on the page "New password".',
     },
     "already_verified": {"ru": "Этот контакт уже подтверждён.", "en": "This contact is confirmed already."},
     "no_contact": {"ru": "Сначала укажите этот контакт.", "en": "Enter this contact first."},

@@ -204,7 +204,27 @@ create table deliveries (
 alter table deliveries alter column body set storage external;
 create index deliveries_by_time on deliveries (received_at, id);
 create index deliveries_of_record on deliveries (company_id, resource_id) where resource = 'record';
-create index deliveries_quarantined on deliveries (id) where outcome = 'quarantined' and handled_at is null;
+create index deliveries_of_client on deliveries (company_id, resource_id) where resource = 'client';
+create index deliveries_quarantined on deliveries (id) where outcome = 'quarantined';
+
+-- Who was erased and what of theirs, by ids: what a journal file beside the data repeats, so that a restored backup
+-- erases them again.
+create table erasures (
+    id           bigint generated always as identity primary key,
+    at           timestamptz not null,
+    user_id      bigint,                              -- null: bookings that came after the erasure; no reference: the row
+                                                      -- may be of another database, before it was restored
+    bookings     jsonb not null default '[]',         -- [company, record] each
+    cards        jsonb not null default '[]',         -- [company, client] each
+    finished_at  timestamptz                          -- null: bodies of deliveries are still to be emptied
+);
+create index erasures_unfinished on erasures (id) where finished_at is null;
+
+-- Contacts of erased people, as keyed digests: an import that names one says so instead of bringing the person back.
+create table erased_contacts (
+    digest     bytea primary key,
+    erased_at  timestamptz not null
+);
 
 -- Records to ask YCLIENTS for, one row each however often they are asked for.
 create table refetches (
@@ -312,14 +332,15 @@ create trigger bonus_entries_append_only before update or delete on bonus_entrie
 create trigger bonus_entries_no_truncate before truncate on bonus_entries
     for each statement execute function refuse_change();
 
--- Refresh tokens, hashed. One used twice ends its whole family.
+-- Refresh tokens, hashed. One used again after its minute of grace ends its whole family.
 create table refresh_tokens (
     token_hash  bytea primary key,
     family      uuid not null,
     user_id     bigint not null references users (id) on delete cascade,
+    address_digest bytea,                             -- keyed: from where the log-in was made
     issued_at   timestamptz not null,
     expires_at  timestamptz not null,
-    used_at     timestamptz,
+    used_at     timestamptz,                          -- by the database's clock
     revoked_at  timestamptz
 );
 create index refresh_tokens_of_family on refresh_tokens (family);

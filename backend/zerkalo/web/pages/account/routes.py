@@ -7,15 +7,16 @@ from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service
-from zerkalo.users.proving import service as proof_service
-from zerkalo.users.proving.service import Contact
+from zerkalo.users.proving.model import Contact
+from zerkalo.users.resetting import service as resetting
 from zerkalo.web.pages.page import SIGN_IN_PATH, Page, local_path
 from zerkalo.web.pages.routing import Pages, Who
 
 pages = Pages()
 
 ME = "/me"
-CODE_CHARS_MAX = 20
+CODE_CHARS_MAX = 64
+"""A mailed link carries a token in the code's stead."""
 
 
 async def _sign_in_page(page: Page, problem: ProblemError | None = None) -> Response:
@@ -96,8 +97,8 @@ async def _reset_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 @pages.get("/me/reset", Who.ANYBODY)
 async def show_reset(page: Page) -> Response:
-    """The form that asks for a contact."""
-    return await _reset_page(page)
+    """The form that asks for a contact; a mailed link leads to the second step."""
+    return await (_reset_code_page(page) if page.form.text("code") else _reset_page(page))
 
 
 @pages.post("/me/reset", Who.ANYBODY, again=_reset_page)
@@ -106,7 +107,7 @@ async def request_reset(page: Page) -> Response:
     contact = _contact_of(page.form.text("contact"))
     if contact is None:
         raise ProblemError(422, "no_such_contact", "Neither an e-mail nor a phone.")
-    await proof_service.request_reset(
+    await resetting.request_reset(
         page.runtime.people, contact, language=page.language, address=page.address, now=page.now
     )
     return await _reset_code_page(page)
@@ -132,9 +133,13 @@ async def confirm_reset(page: Page) -> Response:
     contact, password = _contact_of(page.form.text("contact")), fields.new_password()
     if not code:
         fields.refuse("code", "Введите код.", "Enter the code.")
+    if contact is None:
+        fields.refuse(
+            "contact", "Введите e-mail, на который пришло письмо.", "Enter the e-mail that got the mail."
+        )
     if contact is None or fields.errors:
         return await _reset_code_page(page, errors=fields.errors)
-    await proof_service.confirm_reset(
+    await resetting.confirm_reset(
         page.runtime.people, contact, code, password, address=page.address, now=page.now
     )
     page.sign_out()

@@ -3,12 +3,15 @@
 import msgspec
 from starlette.responses import Response
 
+from zerkalo.auth.rules import PASSWORD_CHARS_MAX
 from zerkalo.bookings import reading
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service
 from zerkalo.users.erasing import service as erase_service
+from zerkalo.users.exporting.service import export_user
 from zerkalo.users.model import User
+from zerkalo.users.proving import service as proof_service
 from zerkalo.web.pages.me.overview import channels_to_prove, read_account
 from zerkalo.web.pages.page import NO_STORE, Page
 from zerkalo.web.pages.routing import Pages, Who
@@ -36,7 +39,7 @@ async def _profile_page(
         to_prove=channels_to_prove(page, user),
         errors=errors,
         problem=problem,
-        at={"wrong_password": "old_password"},
+        at=dict.fromkeys(("wrong_password", "password_required"), "password" if is_typed else "old_password"),
     )
 
 
@@ -63,8 +66,17 @@ async def change(page: Page) -> Response:
     def as_typed(_: User) -> tuple[str | None, str | None, str]:
         return email, phone, name
 
+    people, password = page.runtime.people, page.form.raw("password")[:PASSWORD_CHARS_MAX]
+    is_confirmed = await proof_service.confirm_owner(
+        people, page.me.id, password=password or None, code=None, address=page.address, now=page.now
+    )
     await service.change_profile(
-        page.runtime.people, page.me.id, change=as_typed, language=page.language, now=page.now
+        people,
+        page.me.id,
+        change=as_typed,
+        is_confirmed=is_confirmed,
+        language=page.language,
+        now=page.now,
     )
     return page.redirect(PROFILE, flash="profile_saved")
 
@@ -76,7 +88,9 @@ async def change_password(page: Page) -> Response:
     old, new = fields.password("old_password"), fields.new_password("new_password")
     if fields.errors:
         return await _profile_page(page, errors=fields.errors)
-    pair = await service.change_password(page.runtime.people, page.signed_in, old=old, new=new, now=page.now)
+    pair = await service.change_password(
+        page.runtime.people, page.signed_in, old=old, new=new, address=page.address, now=page.now
+    )
     page.sign_in(pair.refresh_token)
     return page.redirect(PROFILE, flash="password_changed")
 
@@ -103,7 +117,7 @@ async def revoke_calendar(page: Page) -> Response:
 async def export(page: Page) -> Response:
     """All that is held about this person, as a file."""
     async with page.runtime.pool.connection() as conn:
-        exported = await erase_service.export_user(conn, await read_account(conn, page.me.id))
+        exported = await export_user(conn, await read_account(conn, page.me.id))
     body = msgspec.json.format(msgspec.json.encode(exported, enc_hook=str), indent=2)
     headers = {"Content-Disposition": 'attachment; filename="zerkalo.json"', "Cache-Control": NO_STORE}
     return page.finish(Response(body, media_type="application/json", headers=headers))
@@ -134,9 +148,14 @@ async def erase(page: Page) -> Response:
     if not page.form.text("sure", 1):
         fields.refuse("sure", "Отметьте, если вы уверены.", "Tick this if you are sure.")
         return await _erase_page(page, errors=fields.errors)
-    await service.confirm_password(people, page.me.id, fields.password(), now=page.now)
+    await service.confirm_password(people, page.me.id, fields.password(), address=page.address, now=page.now)
     await erase_service.erase_user(
-        page.runtime.pool, page.me.id, settle_bookings=people.ports.settle_bookings, now=page.now
+        page.runtime.pool,
+        page.me.id,
+        settle_bookings=people.ports.settle_bookings,
+        write=people.ports.write_erasures,
+        contact_key=people.proof_key,
+        now=page.now,
     )
     page.sign_out()
     return page.redirect("/", flash="erased")

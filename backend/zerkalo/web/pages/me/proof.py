@@ -11,7 +11,8 @@ from zerkalo.web.pages.routing import Pages, Who
 
 pages = Pages()
 
-CODE_CHARS_MAX = 20
+CODE_CHARS_MAX = 64
+"""A mailed link carries a token in the code's stead."""
 _ONE = "/me/verify/{channel}"
 
 
@@ -58,7 +59,13 @@ async def prove(page: Page) -> Response:
     """Proves the contact by the code."""
     code = page.form.text("code", CODE_CHARS_MAX)
     await proof_service.confirm_verification(
-        page.runtime.people, page.me.id, _channel(page), code, now=page.now
+        page.runtime.people,
+        page.me.id,
+        _channel(page),
+        code,
+        address=page.address,
+        language=page.language,
+        now=page.now,
     )
     return page.redirect("/me", flash="proved")
 

@@ -1,0 +1,54 @@
+"""The journal of erasures: a file of ids beside the data, by which a restored backup erases again who was erased since."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from zerkalo.users.erasing.model import Erasure
+
+SUFFIX = ".erasures.jsonl"
+
+
+def journal_beside(path: Path) -> Path:
+    """The journal that belongs to a data folder or to a backup: `data` -> `data.erasures.jsonl` beside it."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def append(path: Path, erasures: Sequence[Erasure]) -> int:
+    """Write down those that are not in the file yet; returns how many. Makes the file readable by its owner only."""
+    known = {_identity(one) for one in read(path)}
+    new = [one for one in erasures if _identity(one) not in known]
+    if new:
+        path.touch(mode=0o600, exist_ok=True)
+        with path.open("ab") as file:
+            file.write(b"".join(msgspec.json.encode(_unnumbered(one)) + b"\n" for one in new))
+    return len(new)
+
+
+def read(path: Path) -> list[Erasure]:
+    """Everything in the file, oldest first; nothing where there is none. A line that was cut off is passed over."""
+    if not path.is_file():
+        return []
+    found: list[Erasure] = []
+    for line in path.read_bytes().splitlines():
+        try:
+            found.append(msgspec.json.decode(line, type=Erasure))
+        except msgspec.DecodeError:
+            continue
+    return found
+
+
+def merged(journals: Iterable[Sequence[Erasure]]) -> list[Erasure]:
+    """Several journals as one, each erasure once."""
+    return sorted(
+        {_identity(one): one for journal in journals for one in journal}.values(), key=lambda one: one.at
+    )
+
+
+def _identity(erasure: Erasure) -> bytes:
+    return msgspec.json.encode(_unnumbered(erasure))
+
+
+def _unnumbered(erasure: Erasure) -> Erasure:
+    return Erasure(erasure.at, erasure.user_id, erasure.bookings, erasure.cards)

@@ -1,0 +1,24 @@
+"""A user's right to see what is held about them."""
+
+from typing import Any
+
+from zerkalo.db.pool import Connection
+from zerkalo.users.exporting import store
+from zerkalo.users.model import User
+
+
+async def export_user(conn: Connection, user: User) -> dict[str, Any]:
+    """Everything held about a person as plain values: account, bookings, points, deliveries, sessions."""
+    account = {
+        "id": user.id,
+        "email": user.email,
+        "email_verified_at": user.email_verified_at,
+        "phone": user.phone,
+        "phone_verified_at": user.phone_verified_at,
+        "name": user.name,
+        "unique_code": user.unique_code,
+        "is_admin": user.is_admin,
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+    }
+    return {"account": account, **await store.export_rows(conn, user.id)}
