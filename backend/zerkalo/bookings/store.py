@@ -189,16 +189,6 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
     await write_events(conn, events, now=now)
 
 
-async def move_instants(conn: Connection, instants: Sequence[tuple[int, datetime]], *, now: datetime) -> None:
-    """Write (booking id, instant) of bookings whose salon's zone turned out to be another one. Hold them locked."""
-    sql = _write_sql("""
-        appointment_datetime = x.at
-        from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, at timestamptz) where b.id = x.id
-    """)
-    rows = [{"id": booking_id, "at": at} for booking_id, at in instants]
-    await conn.execute(sql, {"rows": msgspec.json.encode(rows).decode(), "now": now})
-
-
 async def keys_of_user_evidence(
     conn: Connection,
     *,
