@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from zerkalo.auth.dependencies import AuthRuntime, current_admin, current_user
 from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.db.pool import Pool
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import service, store
@@ -22,7 +22,7 @@ LIMIT_MAX = 200
 POINTS_MAX = 1_000_000_000
 REASON_CHARS_MAX = 500
 KEY_CHARS_MAX = 200
-_MODE = "loyalty"
+_ENTRIES = ById("loyalty")
 
 
 class LoyaltyRuntime(AuthRuntime, Protocol):
@@ -119,14 +119,12 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
     ) -> LedgerPage:
         """One's own balance and entries."""
-        before_id = int(str(decode_cursor(cursor, _MODE, int)[0])) if cursor is not None else None
         async with runtime.pool.connection() as conn:
-            entries = await store.read_entries(conn, user.id, before_id, limit + 1)
+            entries = await store.read_entries(conn, user.id, _ENTRIES.position(cursor), limit + 1)
             balance = await service.balance(conn, user.id)
-        page = entries[:limit]
-        next_cursor = encode_cursor(_MODE, page[-1].id) if len(entries) > limit else None
-        shown = [LedgerEntry.model_validate(asdict(entry)) for entry in page]
-        return LedgerPage(balance=balance, entries=shown, next_cursor=next_cursor)
+        page = _ENTRIES.page(entries, limit, lambda entry: entry.id)
+        shown = [LedgerEntry.model_validate(asdict(entry)) for entry in page.items]
+        return LedgerPage(balance=balance, entries=shown, next_cursor=page.next_cursor)
 
     @routes.post("/admin/loyalty/redeem", responses=problem_responses(401, 403, 404, 409))
     async def redeem(

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from zerkalo.auth.dependencies import AuthRuntime, current_admin
 from zerkalo.bookings.routes import PathId, path_id
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById, decode_cursor, encode_cursor
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.mirror.context import SyncContext
@@ -25,6 +25,7 @@ WAIT_SECONDS_MAX = 25.0
 DRIFT_SECONDS_MAX = 20.0
 """How long one page of `drift` reads on; it ends with the slice it is in."""
 RUNS_LIMIT_MAX = 200
+_RUNS = ById("runs")
 
 
 class RunBells(Protocol):
@@ -145,11 +146,9 @@ def router(runtime: RunRuntime) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
     ) -> RunPage:
         """The runs of all companies, newest first."""
-        position = decode_cursor(cursor, "runs", int)[0] if cursor else None
-        runs = await runtime.runs.latest(before_id=_id(position), limit=limit + 1)
-        shown = runs[:limit]
-        more = encode_cursor("runs", shown[-1].id) if len(runs) > limit else None
-        return RunPage(items=[run_answer(run) for run in shown], next_cursor=more)
+        runs = await runtime.runs.latest(before_id=_RUNS.position(cursor), limit=limit + 1)
+        page = _RUNS.page(runs, limit, lambda run: run.id)
+        return RunPage(items=[run_answer(run) for run in page.items], next_cursor=page.next_cursor)
 
     @routes.get("/yclients/runs/{run_id}", responses=problem_responses(401, 403, 404))
     async def get_run(run_id: PathId) -> RunAnswer:
@@ -220,7 +219,3 @@ def _drift_cursor(company_id: int, day: date) -> str:
 def _check_enabled(settings: Settings) -> None:
     if not settings.yclients_enabled:
         raise ProblemError(503, "yclients_disabled", "YCLIENTS_ENABLED is off.", {"Retry-After": "3600"})
-
-
-def _id(position: object) -> int | None:
-    return position if isinstance(position, int) else None

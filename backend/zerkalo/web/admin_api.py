@@ -29,7 +29,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.inbox import reading as inbox_reading
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.reading import DeliverySummary
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment, decode_cursor, encode_cursor
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById, ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.loyalty.model import LoyaltyPolicy
@@ -40,6 +40,7 @@ from zerkalo.web import stats as charts
 OutcomeName = Literal["applied", "unchanged", "stale", "ignored", "quarantined", "queued"]
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)]
+_EVENTS, _QUARANTINE = ById("events"), ById("quarantine")
 IdFilter = Annotated[int | None, Query(ge=0, le=ID_MAX)]
 
 
@@ -219,7 +220,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         cursor: Cursor = None,
     ) -> EventPage:
         """Deliveries to the webhook: all, or those of a company, of a record, with an outcome."""
-        before_id = _before_id(cursor, "events")
+        before_id = _EVENTS.position(cursor)
         async with runtime.pool.connection() as conn:
             found = await inbox_reading.read_deliveries(
                 conn,
@@ -229,7 +230,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
                 before_id=before_id,
                 limit=limit + 1,
             )
-        return _event_page(found, limit, "events")
+        return _event_page(_EVENTS, found, limit)
 
     @routes.get("/events/{event_id}", responses=problem_responses(401, 403, 404))
     async def event(event_id: PathId) -> EventWithBody:
@@ -247,10 +248,10 @@ def router(runtime: AdminRuntime) -> APIRouter:
     @routes.get("/quarantine")
     async def quarantine(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> EventPage:
         """Deliveries that could not be understood and that nobody has handled."""
-        before_id = _before_id(cursor, "quarantine")
+        before_id = _QUARANTINE.position(cursor)
         async with runtime.pool.connection() as conn:
             found = await inbox_reading.read_quarantined(conn, before_id=before_id, limit=limit + 1)
-        return _event_page(found, limit, "quarantine")
+        return _event_page(_QUARANTINE, found, limit)
 
     @routes.get("/stats")
     async def stats() -> Stats:
@@ -285,17 +286,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
 _EVENT_FIELDS = ("id", "outcome", "reason", "booking_id", "finished_at", "handled_at")
 
 
-def _before_id(cursor: str | None, mode: str) -> int | None:
-    if cursor is None:
-        return None
-    (before_id,) = decode_cursor(cursor, mode, int)
-    assert isinstance(before_id, int)
-    return before_id
-
-
-def _event_page(found: list[DeliverySummary], limit: int, mode: str) -> EventPage:
-    page = found[:limit]
-    return EventPage(
-        items=[Event.model_validate(asdict(summary)) for summary in page],
-        next_cursor=encode_cursor(mode, page[-1].id) if len(found) > limit else None,
-    )
+def _event_page(listing: ById, found: list[DeliverySummary], limit: int) -> EventPage:
+    page = listing.page(found, limit, lambda one: one.id)
+    items = [Event.model_validate(asdict(summary)) for summary in page.items]
+    return EventPage(items=items, next_cursor=page.next_cursor)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from zerkalo.auth.dependencies import current_admin
 from zerkalo.auth.model import AuthenticatedUser
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.users import store
@@ -19,7 +19,7 @@ from zerkalo.users.routes import Me, PeopleRuntime, me_of
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
 SEARCH_CHARS_MAX = 200
-_MODE = "users"
+_USERS = ById("users")
 
 
 class Person(BaseModel):
@@ -81,16 +81,14 @@ def router(runtime: PeopleRuntime) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
     ) -> PeoplePage:
         """Users; `search` is a part of an e-mail, a phone, a code or a name."""
-        before_id = int(str(decode_cursor(cursor, _MODE, int)[0])) if cursor is not None else None
         async with runtime.pool.connection() as conn:
             found = await store.search_users(
-                conn, text=storable_text(search).strip(), before_id=before_id, limit=limit + 1
+                conn, text=storable_text(search).strip(), before_id=_USERS.position(cursor), limit=limit + 1
             )
-            page = found[:limit]
-            balances = await store.balances_of(conn, [user.id for user in page])
-        next_cursor = encode_cursor(_MODE, page[-1].id) if len(found) > limit else None
-        items = [person_of(user, balances.get(user.id, 0)) for user in page]
-        return PeoplePage(items=items, next_cursor=next_cursor)
+            page = _USERS.page(found, limit, lambda user: user.id)
+            balances = await store.balances_of(conn, [user.id for user in page.items])
+        items = [person_of(user, balances.get(user.id, 0)) for user in page.items]
+        return PeoplePage(items=items, next_cursor=page.next_cursor)
 
     @routes.post("/{user_id}/merge", responses=problem_responses(401, 403, 404, 409))
     async def merge(

@@ -15,6 +15,7 @@ from zerkalo.auth.model import AuthenticatedUser, Session
 from zerkalo.auth.rules import REFRESH_TOKEN_SPAN
 from zerkalo.booking_form.model import Asker
 from zerkalo.bookings.routes import path_id
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages import cookies, forms
@@ -101,6 +102,11 @@ class Page:
         url = self.request.url
         path = "/" + url.path.lstrip("/\\")
         return f"{path}?{url.query}" if url.query else path
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the list of this address goes on; None: at its beginning."""
+        return self.query.text("cursor", CURSOR_CHARS_MAX) or None
 
     def id(self, name: str) -> int:
         """An id of the path. Raises a 404 `ProblemError` for what can be nobody's id."""

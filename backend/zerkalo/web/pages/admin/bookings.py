@@ -6,7 +6,7 @@ from zerkalo.bookings import reading
 from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.routes import existing
 from zerkalo.db.pool import Connection
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ByMoment
+from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
@@ -33,7 +33,7 @@ async def unmatched(page: Page) -> Response:
         return await _found_by_record(page, record_id)
     to_choose = page.query.text("choose") == "1"
     read = reading.read_ambiguous if to_choose else reading.read_unmatched
-    after = _UNMATCHED.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
+    after = _UNMATCHED.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await read(conn, after=after, limit=UNMATCHED_PAGE + 1)
         shown = _UNMATCHED.page(found, UNMATCHED_PAGE, lambda one: (one.appointment_datetime, one.id))

@@ -9,7 +9,7 @@ from zerkalo.auth.audit import audit
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import reading, store
 from zerkalo.inbox.reading import DeliverySummary
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById
+from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.model import OutcomeStatus
 from zerkalo.web.admin_api import OutcomeName
@@ -38,7 +38,7 @@ async def events(page: Page) -> Response:
             conn,
             record_id=record_id,
             outcome=outcome or None,
-            before_id=_EVENTS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None),
+            before_id=_EVENTS.position(page.cursor),
             limit=EVENTS_PAGE + 1,
         )
     filters = f"outcome={outcome}" + (f"&record={record_id}" if record_id is not None else "")
@@ -55,7 +55,7 @@ async def events(page: Page) -> Response:
 @pages.get("/admin/quarantine", Who.ADMIN)
 async def quarantine(page: Page) -> Response:
     """Deliveries that could not be understood and wait to be handled."""
-    before_id = _EVENTS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
+    before_id = _EVENTS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await reading.read_quarantined(conn, before_id=before_id, limit=EVENTS_PAGE + 1)
     return render(page, "admin/quarantine.html", **_shown(found, "/admin/quarantine?"))

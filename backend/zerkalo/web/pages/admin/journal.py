@@ -13,7 +13,7 @@ from zerkalo.bookings.journal.model import Filters, JournalBooking
 from zerkalo.bookings.journal.routes import SEARCH_CHARS_MAX
 from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ByMoment
+from zerkalo.kit.cursor import ByMoment
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.book.days import read_day
 from zerkalo.web.pages.page import Page
@@ -62,7 +62,7 @@ async def _day(page: Page) -> Response:
 
 
 async def _found(page: Page, text: str) -> Response:
-    after = _FOUND.position(page.query.text("cursor", CURSOR_CHARS_MAX))
+    after = _FOUND.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await store.read_journal(conn, _filters(page, None, text), after=after, limit=FOUND_PAGE + 1)
     shown = _FOUND.page(found, FOUND_PAGE, lambda one: (one.appointment_datetime, one.id))

@@ -5,7 +5,7 @@ import secrets
 from starlette.responses import Response
 
 from zerkalo.bookings import reading
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById
+from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
@@ -33,7 +33,7 @@ _ONE = "/admin/users/{user_id}"
 async def people(page: Page) -> Response:
     """People, newest first, or those that a search finds."""
     search = page.query.text("search", SEARCH_CHARS_MAX)
-    before_id = _USERS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
+    before_id = _USERS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await users.search_users(conn, text=search, before_id=before_id, limit=USERS_PAGE + 1)
     shown = _USERS.page(found, USERS_PAGE, lambda one: one.id)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from zerkalo.bookings import reading
 from zerkalo.bookings.reading import ShownBooking
 from zerkalo.db.pool import Connection
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById
+from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
@@ -98,7 +98,7 @@ async def code_picture(page: Page) -> Response:
 @pages.get("/me/points", Who.USER)
 async def points(page: Page) -> Response:
     """The movements of one's own points, newest first."""
-    before_id = _POINTS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
+    before_id = _POINTS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await ledger.read_entries(conn, page.me.id, before_id, POINTS_PAGE + 1)
         balance = await loyalty.balance(conn, page.me.id)

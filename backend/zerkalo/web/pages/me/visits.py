@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from zerkalo.bookings import reading
 from zerkalo.bookings.reading import ShownBooking
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ByMoment
+from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages.book.choice import read_moment
 from zerkalo.web.pages.book.days import TIME_TAKEN, TimeChoice, choice_of_times, read_day
@@ -23,7 +23,7 @@ _ONE = "/me/visits/{booking_id}"
 @pages.get("/me/visits", Who.USER)
 async def visits(page: Page) -> Response:
     """All of one's own visits, the latest first."""
-    after = _VISITS.position(page.query.text("cursor", CURSOR_CHARS_MAX) or None)
+    after = _VISITS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await reading.read_newest_first(
             conn, page.me.id, status=None, after=after, limit=VISITS_PAGE + 1
