@@ -73,15 +73,9 @@ class Runtime(Parts):
 
     clock: Clock  # stated again: the type checker takes an inherited callable for a method
     committer: Committer = field(kw_only=True)
-    worker: WorkerState | None = field(kw_only=True)
-    """The worker of this process; None where another process has it."""
     stop: asyncio.Event = field(default_factory=asyncio.Event, kw_only=True)
     """Set it, and the worker ends; leaving `running_app` sets it too."""
     metrics: Metrics = field(default_factory=Metrics, kw_only=True)
-
-    def worker_alive(self) -> bool:
-        """Whether the worker of this process is at work; yes, where it is not for this process to know."""
-        return self.worker is None or self.worker.is_alive
 
 
 @asynccontextmanager
@@ -96,7 +90,7 @@ async def running_app(
         worker, stop = WorkerState() if with_worker else None, asyncio.Event()
         async with Committer(parts.applier.take) as committer, _beside(parts, worker, stop):
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
-            runtime = Runtime(**known, committer=committer, worker=worker, stop=stop)
+            runtime = Runtime(**known, committer=committer, stop=stop)
             yield create_app(runtime), runtime
             runtime.metrics.webhooks.log()
 

@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 
 class WorkerState:
-    """Whether the worker of this process is at work; for /readyz."""
+    """Whether the worker of this process is at work."""
 
     def __init__(self) -> None:
         self.is_alive = False

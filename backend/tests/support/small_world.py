@@ -350,5 +350,5 @@ async def small_world(dsn: str, folder: Path, **environ: str | None) -> AsyncIte
             admin_id = await add_user(conn, is_admin=True)
         async with Committer(parts.applier.take) as committer:
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
-            runtime = Runtime(**known, committer=committer, worker=None)
+            runtime = Runtime(**known, committer=committer)
             yield World(create_app(runtime), parts, clock, admin_id)

@@ -15,6 +15,15 @@ class Severity(StrEnum):
     ADVICE = "advice"
 
 
+class Verdict(StrEnum):
+    """The check-up in a word."""
+
+    WELL = "well"
+    UNFINISHED = "unfinished"
+    """Nothing is wrong, but what makes it useful is not there yet: a webhook, or bookings that are somebody's."""
+    ILL = "ill"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of asking YCLIENTS about a company. `problem`: code of what is wrong, "" where it answered; `reason`: why."""

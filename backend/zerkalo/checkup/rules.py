@@ -1,13 +1,15 @@
 """What the facts mean. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity
+from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity, Verdict
 from zerkalo.kit.zones import is_outdated
 
 WORKER_SILENT = timedelta(minutes=2)
 """The worker shows itself as soon as it is at work, and every ten seconds from then on."""
+UNFINISHED = frozenset({"webhook_never", "linked_none"})
+"""Advice without which all is not well, though nothing fails."""
 LATE_INTERVALS = 2
 """A sync is late when none has succeeded for so many periods."""
 
@@ -18,6 +20,13 @@ def problems_of(facts: Facts) -> tuple[Problem, ...]:
         return (Problem("schema_outdated", Severity.ERROR),)
     found = [*_setup(facts), *_companies(facts), *_zones(facts), *_engine(facts), *_people(facts)]
     return tuple(sorted(found, key=lambda problem: problem.severity is Severity.ADVICE))
+
+
+def verdict_of(problems: Sequence[Problem]) -> Verdict:
+    """The problems in a word: whether something needs doing, or the installation is not set up to its end."""
+    if any(problem.severity is Severity.ERROR for problem in problems):
+        return Verdict.ILL
+    return Verdict.UNFINISHED if any(problem.code in UNFINISHED for problem in problems) else Verdict.WELL
 
 
 def sync_lag(facts: Facts) -> timedelta | None:
@@ -104,6 +113,8 @@ def _worker_is_silent(seen_at: datetime | None, facts: Facts) -> bool:
 def _people(facts: Facts) -> Iterator[Problem]:
     if facts.users_without_code:
         yield Problem("codes_missing", Severity.ERROR, {"count": facts.users_without_code})
+    if facts.unmatched and not facts.matched:
+        yield Problem("linked_none", Severity.ADVICE, {"count": facts.unmatched})
     if facts.ambiguous:
         yield Problem("ambiguous", Severity.ADVICE, {"count": facts.ambiguous})
     if not facts.can_send_email:

@@ -165,6 +165,16 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
         "ru": ("Пользователи без кода: {count}.", "Запустите: python scripts/generate_unique_codes.py"),
         "en": ("Users without a code: {count}.", "Run: python scripts/generate_unique_codes.py"),
     },
+    "linked_none": {
+        "ru": (
+            "Ни одна запись пока не связана с пользователем: всего {count}.",
+            "Добавьте клиентов: zerkalo import-users clients.csv; или дайте им зарегистрироваться на /me",
+        ),
+        "en": (
+            "No booking is a user's yet, of {count}.",
+            "Bring your clients: zerkalo import-users clients.csv; or let them register on /me",
+        ),
+    },
     "ambiguous": {
         "ru": ("Записи, которые подходят нескольким людям: {count}.", "Выберите владельца на /admin"),
         "en": ("Bookings that fit several people: {count}.", "Choose whose they are on /admin"),

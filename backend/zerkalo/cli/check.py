@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from zerkalo.checkup.model import Facts, Problem, Severity
-from zerkalo.checkup.rules import problems_of
+from zerkalo.checkup.rules import problems_of, verdict_of
 from zerkalo.checkup.service import examine, is_healthy, report_of
 from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.cli.companies import log_warnings
@@ -46,7 +46,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "paste": ("Адрес вебхука для YCLIENTS", "Webhook address for YCLIENTS"),
     "quarantine": ("Отложенные события", "Quarantine"),
     "advice": ("Рекомендации", "Recommendations"),
-    "well": ("Всё в порядке.", "All is well."),
+    "verdict_well": ("Всё в порядке.", "All is well."),
+    "verdict_unfinished": (
+        "Настроено не до конца: см. рекомендации.",
+        "Not all is set up yet: see the recommendations.",
+    ),
+    "verdict_ill": ("Нужно внимание, дел: {}.", "Something needs doing: {}."),
 }
 
 
@@ -77,8 +82,12 @@ def _lines(facts: Facts, problems: tuple[Problem, ...], language: Language) -> l
     def say(word: str) -> str:
         return _WORDS[word][0 if language == "ru" else 1]
 
+    todo = sum(problem.severity is Severity.ERROR for problem in problems)
+    lines = [say(f"verdict_{verdict_of(problems)}").format(todo)]
+    if problems:
+        lines += ["", f"{say('advice')}:", *(_advice(problem, language) for problem in problems)]
     width = max(map(len, facts.settings), default=0)
-    lines = [f"{say('settings')}:"]
+    lines += ["", f"{say('settings')}:"]
     lines += [f"  {name:{width}}  {value or say('unset')}" for name, value in facts.settings.items()]
     lines += ["", f"{say('yclients')}:"]
     for company in facts.companies:
@@ -87,8 +96,6 @@ def _lines(facts: Facts, problems: tuple[Problem, ...], language: Language) -> l
         lines.append(f"  {say('company')} {company.id} {told}")
     if facts.schema_is_current:
         lines += _stored(facts, say)
-    lines += ["", f"{say('advice')}:"]
-    lines += [_advice(problem, language) for problem in problems] or [f"  {say('well')}"]
     return lines
 
 

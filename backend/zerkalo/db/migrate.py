@@ -62,8 +62,12 @@ async def see_that_it_is_ours(conn: Connection, schema: str) -> bool:
 
 
 async def is_current(conn: Connection) -> bool:
-    """Whether the database has exactly the schema that this code expects. Without SQLAlchemy, for /readyz."""
-    return await current_revision(conn) == head_revision()
+    """Whether the database's tables are at least as new as this code: those of a newer version serve an older one too.
+
+    Revisions begin with their date, so a newer one compares greater. Without SQLAlchemy, for /readyz.
+    """
+    found = await current_revision(conn)
+    return found is not None and found[:1].isdecimal() and found >= head_revision()
 
 
 async def current_revision(conn: Connection) -> str | None:

@@ -19,7 +19,7 @@ from zerkalo.mirror.snapshots import snapshot_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
-from zerkalo.runs.model import Slice
+from zerkalo.runs.model import Difference, Slice
 from zerkalo.runs.rules import HISTORY_FIRST_DAY, PAGE_RECORDS, ListWatch
 from zerkalo.yclients.errors import VendorError, is_of_one_record
 from zerkalo.yclients.model import Record, UnreadableRecord
@@ -28,18 +28,6 @@ from zerkalo.yclients.payloads import read_listed
 MISSING = "we do not have it"
 UNKNOWN_THERE = "YCLIENTS does not know it"
 WAITING = "YCLIENTS does not know it, nor many others: it waits for a person's word (`zerkalo sync --accept-absent`)"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One booking that the database shows otherwise than YCLIENTS. `what` names fields or says why, never a value."""
-
-    company_id: int
-    record_id: int | None
-    what: str
-
-    def __str__(self) -> str:
-        return f"company {self.company_id} record {self.record_id}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True)

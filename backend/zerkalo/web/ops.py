@@ -16,7 +16,6 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 from psycopg_pool import PoolTimeout
 
-from zerkalo.checkup.rules import LATE_INTERVALS
 from zerkalo.checkup.store import companies
 from zerkalo.db.migrate import is_current
 from zerkalo.db.pool import Connection, Pool
@@ -80,7 +79,6 @@ class OpsRuntime(Protocol):
     def started_at(self) -> datetime: ...
     @property
     def metrics(self) -> Metrics: ...
-    def worker_alive(self) -> bool: ...
 
 
 def router(runtime: OpsRuntime) -> APIRouter:
@@ -93,7 +91,7 @@ def router(runtime: OpsRuntime) -> APIRouter:
 
     @routes.get(
         "/readyz",
-        summary="The process can serve: database, schema, worker, age of the sync",
+        summary="The process can serve: its database answers, and has the tables for it",
         responses={503: {"description": "Not ready; the checks tell what is missing."}},
     )
     async def readyz(response: Response) -> dict[str, object]:
@@ -111,17 +109,13 @@ def router(runtime: OpsRuntime) -> APIRouter:
 
 
 async def _checks(runtime: OpsRuntime) -> dict[str, str]:
-    worker = "ok" if runtime.worker_alive() else "the worker is down"
+    """Whether this process can serve, and nothing else: what YCLIENTS does takes no server out of a balancer."""
     try:
         async with runtime.pool.connection(timeout=2) as conn:
             schema = "ok" if await is_current(conn) else "run `zerkalo migrate`"
-            age = await _sync_age(conn, runtime) if schema == "ok" else None
     except (psycopg.Error, PoolTimeout):
-        return {"database": "does not answer", "worker": worker}
-    allowed = LATE_INTERVALS * timedelta(minutes=runtime.settings.yclients_sync_interval_minutes)
-    late = runtime.settings.yclients_enabled and age is not None and age > allowed
-    sync = f"the last good sync began {age} ago" if late else "ok"
-    return {"database": "ok", "schema": schema, "worker": worker, "sync": sync}
+        return {"database": "does not answer"}
+    return {"database": "ok", "schema": schema}
 
 
 async def _sync_age(conn: Connection, runtime: OpsRuntime) -> timedelta | None:

@@ -211,6 +211,7 @@ ROWS = [
     page("GET /admin/runs", *DESK),
     page("GET /admin/drift", *DESK),
     page("POST /admin/drift", *DESK_DONE),
+    page("POST /admin/accept-absent", *DESK_DONE),
     page("GET /admin/bookings", *DESK),
     page("GET /admin/unmatched", *DESK),
     page("GET /admin/bookings/{booking_id}", *DESK),

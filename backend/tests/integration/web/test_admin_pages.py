@@ -36,6 +36,7 @@ FORMS = (
     "/admin/sync",
     "/admin/codes",
     "/admin/drift",
+    "/admin/accept-absent",
     "/admin/bookings/1/link",
     "/admin/bookings/1/unlink",
     "/admin/quarantine/replay",

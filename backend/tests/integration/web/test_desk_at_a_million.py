@@ -86,7 +86,7 @@ async def salon(million: str) -> AsyncIterator[Salon]:
             Committer(parts.applier.take) as committer,
         ):
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
-            runtime = Runtime(**known, committer=committer, worker=None)
+            runtime = Runtime(**known, committer=committer)
             async with runtime.pool.connection() as conn, conn.transaction():
                 admin = await add_user(conn, is_admin=True, name="Мария")
                 sessions = [

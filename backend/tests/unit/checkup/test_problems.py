@@ -7,7 +7,7 @@ import pytest
 
 from zerkalo.checkup import texts
 from zerkalo.checkup.model import Answer, CompanyFacts, Facts, Problem, Severity, Zone
-from zerkalo.checkup.rules import problems_of, sync_lag
+from zerkalo.checkup.rules import problems_of, sync_lag, verdict_of
 from zerkalo.checkup.service import is_healthy
 from zerkalo.kit.zones import ZoneRules
 
@@ -138,6 +138,17 @@ def test_one_reason_is_told_once_and_what_needs_doing_first():
     )
     assert codes(refused) == ["yclients_refuses", "quarantine", "secret_missing"]
     assert codes(replace(refused, enabled=False)) == ["yclients_disabled", "quarantine"]
+
+
+def test_all_is_well_is_not_said_before_a_webhook_came_or_a_booking_was_somebodys():
+    fresh = replace(WELL, last_webhook_at=None)
+    nobody = replace(WELL, unmatched=533)
+
+    assert verdict_of(problems_of(WELL)) == "well"
+    assert verdict_of(problems_of(replace(WELL, can_send_sms=False))) == "well"
+    assert verdict_of(problems_of(fresh)) == verdict_of(problems_of(nobody)) == "unfinished"
+    assert verdict_of(problems_of(replace(nobody, matched=1))) == "well"
+    assert verdict_of(problems_of(replace(fresh, quarantine=1))) == "ill"
 
 
 def test_the_lag_is_that_of_the_slowest_company():

@@ -35,6 +35,10 @@ FLASHES: Mapping[str, Words] = {
     "cancelled": {"ru": "Запись отменена.", "en": "The booking is cancelled."},
     "moved": {"ru": "Запись перенесена.", "en": "The booking is moved."},
     "sync_begun": {"ru": "Синхронизация началась.", "en": "The sync has begun."},
+    "absent_accepted": {
+        "ru": "Удалённые в YCLIENTS записи отменены.",
+        "en": "What is gone in YCLIENTS is cancelled.",
+    },
     "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
     "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
     "unlinked": {

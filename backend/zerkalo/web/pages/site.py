@@ -13,6 +13,7 @@ from zerkalo.booking_form.store import branches
 from zerkalo.engine.bells import Bells
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.refetch import Refetcher
 from zerkalo.runs.service import Runs
 from zerkalo.users.routes import PeopleRuntime
 from zerkalo.web.pages.admin.desk import Desk, DeskRuntime
@@ -31,6 +32,8 @@ class PagesRuntime(PeopleRuntime, DeskRuntime, Protocol):
     def bells(self) -> Bells: ...
     @property
     def runs(self) -> Runs: ...
+    @property
+    def refetcher(self) -> Refetcher: ...
     @property
     def sync(self) -> SyncContext: ...
 

@@ -253,6 +253,14 @@ create table absences (
     primary key (company_id, record_id)
 );
 
+-- The last comparison with YCLIENTS that an admin asked for on the desk, as far as it has come: one row.
+create table comparisons (
+    only_one     boolean primary key default true check (only_one),
+    at           timestamptz not null,
+    differences  jsonb not null,                      -- company, record and what differs, never a value
+    next_cursor  text                                 -- where it goes on; null: all is compared
+);
+
 -- One reconciliation of a company. At most one runs; a lease that ran out lets another process take it up.
 create table sync_runs (
     id                  bigint generated always as identity primary key,

@@ -1,7 +1,7 @@
 """What the salon's desk knows between two looks at it: counts over a million rows, what YCLIENTS answered, the last drift."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -13,7 +13,6 @@ from zerkalo.checkup.store import read_counts
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
-from zerkalo.runs.routes import DifferenceAnswer
 from zerkalo.settings import Settings
 from zerkalo.web import stats
 from zerkalo.web.pages.admin.kept import Asked, Kept
@@ -43,15 +42,6 @@ class HookAnswer:
 
     state: HookState | None
     problem: str | None = None
-
-
-@dataclass(slots=True)
-class LastDrift:
-    """The comparison with YCLIENTS that was asked for last, as far as it has come."""
-
-    at: datetime
-    differences: list[DifferenceAnswer] = field(default_factory=list[DifferenceAnswer])
-    next_cursor: str | None = None
 
 
 class DeskRuntime(Protocol):
@@ -87,7 +77,6 @@ class Desk:
         self.hooks: Asked[dict[int, HookAnswer]] = Asked(
             _in_turns(company_ids, self._look_at_hooks), {}, every_seconds=ASK_SECONDS
         )
-        self.last_drift: LastDrift | None = None
 
     @property
     def can_ask(self) -> bool:

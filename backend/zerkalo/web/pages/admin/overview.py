@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from zerkalo.auth.audit import audit
 from zerkalo.checkup.model import Facts, Problem, Severity
-from zerkalo.checkup.rules import LATE_INTERVALS, problems_of, sync_lag
-from zerkalo.checkup.service import is_healthy
+from zerkalo.checkup.rules import LATE_INTERVALS, problems_of, sync_lag, verdict_of
 from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.codes.service import give_missing_codes
 from zerkalo.db.transaction import transaction
@@ -31,7 +30,9 @@ _WHERE: Mapping[str, tuple[str, Words]] = {
 """Problem -> the page that mends it."""
 _OPERATORS_WORDS = ("zerkalo ", ".env", "YCLIENTS_", "SMTP_", "SMS_")
 """A fix with one of these is no receptionist's."""
-_SYNC_MENDS = frozenset({"sync_failed", "sync_late", "yclients_refuses", "yclients_silent"})
+_SYNC_MENDS = frozenset(
+    {"sync_failed", "sync_late", "yclients_refuses", "yclients_silent", "records_refused"}
+)
 
 
 @pages.get("/admin", Who.ADMIN)
@@ -54,9 +55,7 @@ async def _state(page: Page) -> dict[str, Any]:
     runs = await page.runtime.runs.latest(before_id=None, limit=RUNS_SHOWN)
     return {
         "facts": facts,
-        "is_well": is_healthy(problems),
-        # A server that was never called and links nothing has not shown yet that it works.
-        "is_proved": facts.last_webhook_at is not None and (facts.matched > 0 or facts.unmatched == 0),
+        "verdict": verdict_of(problems),
         "todo": [_shown(page, one) for one in problems if one.severity is Severity.ERROR],
         "advice": [_shown(page, one) for one in problems if one.severity is Severity.ADVICE],
         "lag": sync_lag(facts),
@@ -102,6 +101,7 @@ def _shown(page: Page, problem: Problem) -> dict[str, Any]:
         "link": words[page.language] if words else None,
         "sync": problem.code in _SYNC_MENDS,
         "codes": problem.code == "codes_missing",
+        "absent": problem.code == "absent_waiting",
     }
 
 

@@ -2,10 +2,13 @@
 
 from starlette.responses import Response
 
+from zerkalo.auth.audit import audit
+from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
+from zerkalo.runs.model import Comparison, Difference
 from zerkalo.runs.routes import drift_page
-from zerkalo.web.pages.admin.desk import LastDrift
+from zerkalo.runs.store import keep_comparison, last_comparison
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
@@ -35,10 +38,12 @@ async def runs(page: Page) -> Response:
 
 
 async def _drift_page(page: Page, problem: ProblemError | None = None) -> Response:
+    async with page.runtime.pool.connection() as conn:
+        last = await last_comparison(conn)
     return render(
         page,
         "admin/drift.html",
-        drift=page.site.desk.last_drift,
+        drift=last,
         shown_max=DIFFERENCES_SHOWN,
         enabled=page.runtime.settings.yclients_enabled,
         problem=problem,
@@ -59,10 +64,22 @@ async def compare(page: Page) -> Response:
     if not page.runtime.settings.yclients_enabled:
         return page.redirect("/admin/setup")
     found = await drift_page(page.runtime.sync, cursor, seconds_max=DRIFT_SECONDS)
-    last = page.site.desk.last_drift
-    if last is None or cursor is None or last.next_cursor != cursor:
-        last = LastDrift(page.now)
-    last.differences = (last.differences + found.items)[: DIFFERENCES_SHOWN + 1]
-    last.next_cursor = found.next_cursor
-    page.site.desk.last_drift = last
+    new = tuple(Difference(one.company_id, one.record_id, one.what) for one in found.items)
+    async with transaction(page.runtime.pool) as conn:
+        last = await last_comparison(conn)
+        goes_on = last is not None and cursor is not None and last.next_cursor == cursor
+        before = last if goes_on and last is not None else Comparison(page.now)
+        differences = (before.differences + new)[: DIFFERENCES_SHOWN + 1]
+        await keep_comparison(conn, Comparison(before.at, differences, found.next_cursor))
     return page.redirect("/admin/drift")
+
+
+@pages.post("/admin/accept-absent", Who.ADMIN)
+async def accept_absent(page: Page) -> Response:
+    """Cancels the bookings that YCLIENTS does not know any more, however many: an admin says that they are gone."""
+    runtime = page.runtime
+    accepted = sum([await runtime.refetcher.accept_absent(id_) for id_ in runtime.runs.company_ids])
+    async with transaction(runtime.pool) as conn:
+        await audit(conn, page.me.id, "booking.accept_absent", "bookings", {"count": accepted}, page.now)
+    page.site.desk.counts.forget()
+    return page.redirect("/admin", flash="absent_accepted")
