@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from procrastinate.exceptions import ConnectorException
 from zerkalo.engine.bells import BELL_QUEUE, HISTORY_QUEUE, SYNC_QUEUE
 from zerkalo.engine.jobs import register_tasks
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
+from zerkalo.kit.backoff import Backoff
 from zerkalo.loyalty import store as facts
 
 BELLS_AT_ONCE = 6
@@ -21,23 +23,31 @@ RUNS_AT_ONCE = 4
 """Runs that one worker carries at once: they share one rate limit, so more would only wait longer for it."""
 HISTORIES_AT_ONCE = 3
 """First runs beside them. Each run has one question under way, so the periods keep the larger share of the limit."""
-DRAIN_SECONDS = 3.0
-"""How long a stopped worker waits for its jobs. A run notices the stop before its next question; a call to YCLIENTS
-that hangs is broken off then."""
-END_SECONDS = 5.0
-"""By then a stopped worker has ended, its jobs' ends written down or not. The engine would wait for the database at every
-step of its end, some thirty seconds where that is away; with what is to be closed after it, the process is gone
-within 10 s."""
-RESTART_SECONDS_FIRST = 1.0
-RESTART_SECONDS_MAX = 30.0
 NOT_YET_SECONDS = 0.2
-HEARTBEAT_SECONDS = 10.0
-CLOCK_STEP_SECONDS_MAX = 30.0
-"""A wall clock that is put back by more makes the engine begin anew: it remembers until when its periodic tasks were
-deferred, and would defer none until that time comes again."""
-STEADY_SECONDS = 60.0
-"""A worker that has worked so long begins its pauses anew when it fails."""
+RESTART = Backoff(1.0, 30.0)
 
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """Bounds of a worker's life, in seconds; a test hands in smaller ones."""
+
+    drain_seconds: float = 3.0
+    """How long a stopped worker waits for its jobs. A run notices the stop before its next question; a call to YCLIENTS
+    that hangs is broken off then."""
+    end_seconds: float = 5.0
+    """By then a stopped worker has ended, its jobs' ends written down or not. The engine would wait for the database at
+    every step of its end, some thirty seconds where that is away; with what is to be closed after it, the process is
+    gone within 10 s."""
+    restart: Backoff = RESTART
+    heartbeat_seconds: float = 10.0
+    clock_step_seconds_max: float = 30.0
+    """A wall clock that is put back by more makes the engine begin anew: it remembers until when its periodic tasks were
+    deferred, and would defer none until that time comes again."""
+    steady_seconds: float = 60.0
+    """A worker that has worked so long begins its pauses anew when it fails."""
+
+
+LIMITS = WorkerLimits()
 log = structlog.get_logger(__name__)
 
 
@@ -48,17 +58,19 @@ class WorkerState:
         self.is_alive = False
 
 
-async def run_worker(parts: TaskParts, stop: asyncio.Event, state: WorkerState | None = None) -> None:
-    """Do the background work until `stop` is set, then let the jobs end (at most `END_SECONDS`) and return.
+async def run_worker(
+    parts: TaskParts, stop: asyncio.Event, state: WorkerState | None = None, limits: WorkerLimits = LIMITS
+) -> None:
+    """Do the background work until `stop` is set, then let the jobs end (at most `limits.end_seconds`) and return.
 
     The engine's worker returns, or raises, when PostgreSQL restarts: it is begun anew with growing pauses. Installs no
     signal handlers. Keeps `state` and the fact `worker` current.
     """
     state = state or WorkerState()
     register_tasks(parts.bells, work_of(parts), periodic_tasks(parts), stop)
-    heartbeat = asyncio.create_task(_show_life(parts, state), name="worker heartbeat")
+    heartbeat = asyncio.create_task(_show_life(parts, state, limits), name="worker heartbeat")
     try:
-        await _end_in_time(_keep_working(parts.bells.app, state, stop), stop)
+        await _end_in_time(_keep_working(parts.bells.app, state, stop, limits), stop, limits)
     finally:
         state.is_alive = False
         heartbeat.cancel()
@@ -66,13 +78,13 @@ async def run_worker(parts: TaskParts, stop: asyncio.Event, state: WorkerState |
             await heartbeat
 
 
-async def _end_in_time(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
-    """Run the work to its end, but break it off `END_SECONDS` after `stop`: what it leaves, a stalled job, is retried."""
+async def _end_in_time(work: Coroutine[Any, Any, None], stop: asyncio.Event, limits: WorkerLimits) -> None:
+    """Run the work to its end, but break it off `limits.end_seconds` after `stop`: what it leaves, a stalled job, is retried."""
     working = asyncio.create_task(work, name="worker")
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({working}, timeout=END_SECONDS)
+        await asyncio.wait({working}, timeout=limits.end_seconds)
         if not working.done():
             log.warning("the worker ends without waiting for the database any longer")
     finally:
@@ -82,27 +94,29 @@ async def _end_in_time(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> 
         await working
 
 
-async def _keep_working(app: App, state: WorkerState, stop: asyncio.Event) -> None:
-    pause = RESTART_SECONDS_FIRST
+async def _keep_working(
+    app: App, state: WorkerState, stop: asyncio.Event, limits: WorkerLimits = LIMITS
+) -> None:
+    failures = 0
     while not stop.is_set():
         began_at = asyncio.get_running_loop().time()
         try:
-            await _work_once(app, state, stop)
+            await _work_once(app, state, stop, limits)
         except (ConnectorException, psycopg.Error) as error:
             log.warning("the worker lost the database", error=type(error).__name__)
         except Exception:
             log.exception("the worker failed")
         state.is_alive = False
-        if asyncio.get_running_loop().time() - began_at > STEADY_SECONDS:
-            pause = RESTART_SECONDS_FIRST
+        was_steady = asyncio.get_running_loop().time() - began_at > limits.steady_seconds
+        failures = 1 if was_steady else failures + 1
+        pause = limits.restart.seconds(failures)
         if not stop.is_set():
             log.warning("the worker begins anew", in_seconds=pause)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
-        pause = min(pause * 2, RESTART_SECONDS_MAX)
 
 
-async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
+async def _work_once(app: App, state: WorkerState, stop: asyncio.Event, limits: WorkerLimits) -> None:
     """One life of the engine's workers: when one of them ends, or `stop` is set, all end."""
     workers = [
         asyncio.create_task(
@@ -111,7 +125,7 @@ async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
                 name=queue,
                 concurrency=concurrency,
                 install_signal_handlers=False,
-                shutdown_graceful_timeout=DRAIN_SECONDS,
+                shutdown_graceful_timeout=limits.drain_seconds,
                 delete_jobs="successful",
             ),
             name=f"worker {queue}",
@@ -123,7 +137,7 @@ async def _work_once(app: App, state: WorkerState, stop: asyncio.Event) -> None:
         )
     ]
     stopped = asyncio.create_task(stop.wait())
-    put_back = asyncio.create_task(until_clock_is_put_back())
+    put_back = asyncio.create_task(until_clock_is_put_back(limits=limits))
     state.is_alive = True
     try:
         await asyncio.wait([*workers, stopped, put_back], return_when=asyncio.FIRST_COMPLETED)
@@ -142,23 +156,24 @@ async def until_clock_is_put_back(
     wall: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    limits: WorkerLimits = LIMITS,
 ) -> None:
-    """Return when the wall clock has lost more than `CLOCK_STEP_SECONDS_MAX` against the time that passes."""
+    """Return when the wall clock has lost more than `clock_step_seconds_max` against the time that passes."""
     ahead = wall() - monotonic()
     while True:
-        await sleep(HEARTBEAT_SECONDS)
+        await sleep(limits.heartbeat_seconds)
         ahead_now = wall() - monotonic()
-        if ahead - ahead_now > CLOCK_STEP_SECONDS_MAX:
+        if ahead - ahead_now > limits.clock_step_seconds_max:
             log.warning("the clock was put back", by_seconds=round(ahead - ahead_now))
             return
         ahead = max(ahead, ahead_now)
 
 
-async def _show_life(parts: TaskParts, state: WorkerState) -> None:
+async def _show_life(parts: TaskParts, state: WorkerState, limits: WorkerLimits) -> None:
     """Write the fact `worker` again and again, for `check` in another process."""
     while True:
         if state.is_alive:
             with contextlib.suppress(psycopg.Error):
                 async with parts.pool.connection() as conn:
                     await facts.write_fact(conn, "worker", {"alive": True}, parts.clock())
-        await asyncio.sleep(HEARTBEAT_SECONDS if state.is_alive else NOT_YET_SECONDS)
+        await asyncio.sleep(limits.heartbeat_seconds if state.is_alive else NOT_YET_SECONDS)

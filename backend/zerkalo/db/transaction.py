@@ -11,10 +11,11 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import PoolTimeout
 
 from zerkalo.db.pool import Connection, Pool
+from zerkalo.kit.backoff import Backoff
 
 ATTEMPTS_MAX = 5
-RETRY_PAUSE_SECONDS = 0.02
-"""Mean pause before the first retry; it doubles with every further one."""
+RETRY_PAUSE = Backoff(0.03, 0.5)
+"""Seconds before the first retry, and at most before a later one."""
 STATEMENT_TIMEOUT_SECONDS = 30.0
 LOCK_TIMEOUT_SECONDS = 5.0
 IDLE_TIMEOUT_SECONDS = 60.0
@@ -91,7 +92,7 @@ async def in_transaction(
         except (DeadlockDetected, SerializationFailure):
             if attempt == ATTEMPTS_MAX:
                 raise
-        await sleep(RETRY_PAUSE_SECONDS * 2**attempt * jitter())
+        await sleep(RETRY_PAUSE.seconds(attempt, jitter()))
     raise AssertionError("the last attempt either returns or raises")
 
 

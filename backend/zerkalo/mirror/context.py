@@ -28,6 +28,21 @@ class Applies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the sync; a test hands in smaller ones."""
+
+    slice_records_max: int = 5_000
+    """A slice of visit dates with more records is halved: its ids are held in memory while it is read."""
+    asked_per_run_max: int = 500
+    """Records that a run asks for one by one itself; more are left to the refetches, so that a run comes to an end."""
+    wait_seconds_max: float = 25.0
+    """How long `sync-bookings` waits for its runs before it answers 202."""
+    drift_seconds_max: float = 20.0
+    """How long one page of `drift` reads on; it ends with the slice it is in."""
+    absences: AbsenceLimits = field(default_factory=AbsenceLimits)
+
+
+@dataclass(frozen=True, slots=True)
 class SyncContext:
     """Made once a process, at composition."""
 
@@ -40,7 +55,7 @@ class SyncContext:
     interval: timedelta = timedelta(minutes=30)
     """The period of the sync."""
     window_days: int = 30
-    absence_limits: AbsenceLimits = field(default_factory=AbsenceLimits)
+    limits: Limits = field(default_factory=Limits)
     seconds_per_request: float = 0.3
     """What one question costs of the rate limit of one address."""
     lease_clock: Callable[[], datetime] | None = None

@@ -17,6 +17,7 @@ from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction, transaction
 from zerkalo.inbox import store as inbox
+from zerkalo.kit.backoff import Backoff
 from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
@@ -29,8 +30,8 @@ from zerkalo.yclients.model import Record, UnreadableRecord
 
 CLAIMED_AT_ONCE = 20
 """Questions claimed together: at 0.3 s each they are answered well within their claim."""
-RETRY_SECONDS_FIRST = 5.0
-"""After a failure a question waits 5, 10, 20 … seconds, at most `RETRY_SECONDS_MAX`."""
+RETRY = Backoff(5.0, RETRY_SECONDS_MAX)
+"""How long a question waits after a failure."""
 CANCELLED_AT_ONCE = 200
 """Absent bookings cancelled in one transaction."""
 
@@ -131,7 +132,7 @@ class Refetcher:
             absent = await absences.count_of_day(conn, company_id, now=now)
             since = now - timedelta(days=self._context.window_days)
             in_window = await absences.bookings_since(conn, company_id, since)
-        if waits_for_a_person(absent, in_window=in_window, limits=self._context.absence_limits):
+        if waits_for_a_person(absent, in_window=in_window, limits=self._context.limits.absences):
             log.warning("absent records wait for a person", company_id=company_id, count=absent)
             found = [one for one in found if one.is_accepted]
         outcomes: list[Outcome] = []
@@ -310,8 +311,7 @@ class Refetcher:
             await refetch_store.give_back(conn, questions, next_attempt_at=at, refused=refused)
 
     def _pause(self, attempts: int) -> timedelta:
-        seconds = min(RETRY_SECONDS_FIRST * 2 ** min(attempts, 20), RETRY_SECONDS_MAX)
-        return timedelta(seconds=seconds * (0.5 + self._context.jitter() / 2))
+        return timedelta(seconds=RETRY.seconds(attempts + 1, self._context.jitter()))
 
 
 def _go_on() -> None:

@@ -84,7 +84,7 @@ class Drift:
             )
             new = [item for item in page.items if item.record_id not in watch.ids]
             watch.take([item.record_id for item in page.items], total=page.total_count)
-            if may_give_up and watch.is_large():
+            if may_give_up and watch.is_large(self._context.limits.slice_records_max):
                 return None
             differences += await self._compare_items(
                 [read_listed(item, self._company_id, self._zone) for item in new]

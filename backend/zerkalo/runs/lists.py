@@ -87,7 +87,7 @@ class ListReader:
                 while not watch.ended:
                     number, page = await pages.next()
                     watch.take([item.record_id for item in page.items], total=page.total_count)
-                    is_large = give_up_large and watch.is_large()
+                    is_large = give_up_large and watch.is_large(self._context.limits.slice_records_max)
                     if not watch.ended and not is_large:
                         pages.ask(watch.pages + 1)
                     is_first = watch.pages == 1 and not passed

@@ -31,9 +31,6 @@ from zerkalo.runs.lease import Lease
 from zerkalo.runs.lists import ListReader
 from zerkalo.runs.model import Counts, Phase, Progress, Run, Slice
 
-ASKED_PER_RUN_MAX = 500
-"""Records that a run asks for one by one itself; more are left to the refetches, so that a run comes to an end."""
-
 log = structlog.get_logger(__name__)
 
 
@@ -208,7 +205,7 @@ class Reconciliation:
             await self._ask(sorted(unsure), reason="a list left it open")
 
     async def _ask(self, record_ids: Sequence[int], *, reason: str) -> None:
-        room = max(0, ASKED_PER_RUN_MAX - self._asked_count)
+        room = max(0, self._context.limits.asked_per_run_max - self._asked_count)
         self._asked_count += len(record_ids[:room])
         self._check()
         outcomes = await self._refetcher.ask(

@@ -20,10 +20,6 @@ from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
 from zerkalo.yclients.errors import VendorError
 
-WAIT_SECONDS_MAX = 25.0
-"""How long `sync-bookings` waits for its runs before it answers 202."""
-DRIFT_SECONDS_MAX = 20.0
-"""How long one page of `drift` reads on; it ends with the slice it is in."""
 RUNS_LIMIT_MAX = 200
 _RUNS = ById("runs")
 
@@ -133,7 +129,9 @@ def router(runtime: RunRuntime) -> APIRouter:
         opened = [await runtime.runs.open_or_join(company_id) for company_id in runtime.runs.company_ids]
         for run in opened:
             await runtime.bells.sync(run.company_id)
-        runs = await runtime.runs.wait([run.id for run in opened], timeout_seconds=WAIT_SECONDS_MAX)
+        runs = await runtime.runs.wait(
+            [run.id for run in opened], timeout_seconds=runtime.sync.limits.wait_seconds_max
+        )
         running = [run for run in runs if run.is_running]
         if running:
             response.status_code = 202
@@ -172,12 +170,14 @@ def router(runtime: RunRuntime) -> APIRouter:
 async def drift_page(
     context: SyncContext, cursor: str | None, *, seconds_max: float | None = None
 ) -> DriftPage:
-    """Compare some visit dates: slices until time is up (`DRIFT_SECONDS_MAX`); the cursor names where to go on.
+    """Compare some visit dates: slices until time is up; the cursor names where to go on.
 
     Raises a 503 `ProblemError` where YCLIENTS does not answer: then nothing is known of the dates of this page.
     """
     try:
-        return await _drift_page(context, cursor, DRIFT_SECONDS_MAX if seconds_max is None else seconds_max)
+        return await _drift_page(
+            context, cursor, context.limits.drift_seconds_max if seconds_max is None else seconds_max
+        )
     except (VendorError, IncompleteRead) as error:
         raise ProblemError(
             503, "yclients_unavailable", f"YCLIENTS does not answer: {error}", {"Retry-After": "60"}

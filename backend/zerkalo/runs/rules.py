@@ -21,8 +21,6 @@ CHANGES_OVERLAP = timedelta(minutes=10)
 """How far a read of changes reaches back over the one before: the vendor's clock and ours differ."""
 UNKNOWN_ZONE_MARGIN = timedelta(hours=12)
 """A wall clock in a zone that we don't know is at most this far behind UTC."""
-SLICE_RECORDS_MAX = 5_000
-"""A slice with more records is halved: its ids are held in memory while it is read."""
 PAGE_RECORDS = 200
 """Records a page, the most that YCLIENTS is known to give (fact sheet, section 1)."""
 BARREN_PAGES_MAX = 2
@@ -246,9 +244,9 @@ class ListWatch:
             return True
         return self.first_total == self.last_total and self.shown >= self.last_total
 
-    def is_large(self) -> bool:
+    def is_large(self, records_max: int) -> bool:
         """Whether this slice holds more than one slice should, as far as is known by now."""
-        return max(self.last_total or 0, self.shown) > SLICE_RECORDS_MAX
+        return max(self.last_total or 0, self.shown) > records_max
 
     def _is_new(self, record_id: int) -> bool:
         if record_id in self.ids:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Self, TypeVar
 import httpx2
 import msgspec
 
+from zerkalo.kit.backoff import Backoff
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.yclients import answers
 from zerkalo.yclients.errors import (
@@ -38,8 +39,7 @@ BODY_BYTES_MAX = 32 * 1024 * 1024
 ATTEMPTS_MAX: dict[Kind, int] = {"interactive": 2, "background": 5, "hint": 5}
 WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 2.0, "background": 120.0, "hint": 120.0}
 """The longest pause before another attempt; where YCLIENTS asks for more, the call fails and the next period tries."""
-BACKOFF_SECONDS = 0.5
-BACKOFF_SECONDS_MAX = 30.0
+BACKOFF = Backoff(0.5, 30.0)
 CONNECTIONS_MAX = 20
 
 _NOTHING_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
@@ -134,8 +134,7 @@ class Caller:
 
     async def _pause_before_another(self, call: Call, attempt: int, error: VendorUnavailable) -> None:
         """Wait as long as it takes to try again; raise the error where there is no sense in it."""
-        backoff = min(BACKOFF_SECONDS * 2 ** (attempt - 1), BACKOFF_SECONDS_MAX) * (0.5 + self._rng() / 2)
-        wait = max(backoff, error.retry_after_seconds or 0.0)
+        wait = max(BACKOFF.seconds(attempt, self._rng()), error.retry_after_seconds or 0.0)
         may_repeat = not error.lasting and (call.repeatable or not error.may_have_acted)
         gives_up = not may_repeat or attempt == ATTEMPTS_MAX[call.kind] or wait > WAIT_SECONDS_MAX[call.kind]
         if error.throttled or (gives_up and error.asked_to_wait):

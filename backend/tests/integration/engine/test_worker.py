@@ -21,12 +21,13 @@ from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.engine.jobs import Work, retry_stalled_jobs, ring_for_runs, ring_for_what_waits
 from zerkalo.engine.model import PeriodicTask
 from zerkalo.engine.registry import periodic_tasks
+from zerkalo.kit.backoff import Backoff
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.service import Applier
 from zerkalo.refetches.model import Refetch
 from zerkalo.refetches.store import ask
 from zerkalo.settings import Settings
-from zerkalo.worker import HISTORIES_AT_ONCE, RUNS_AT_ONCE, WorkerState, run_worker
+from zerkalo.worker import HISTORIES_AT_ONCE, LIMITS, RUNS_AT_ONCE, WorkerLimits, WorkerState, run_worker
 
 pytestmark = pytest.mark.integration
 
@@ -75,9 +76,9 @@ async def parts_of(pool: Pool, **context: Any) -> AsyncIterator[Parts]:
 
 
 @asynccontextmanager
-async def at_work(parts: Parts) -> AsyncIterator[WorkerState]:
+async def at_work(parts: Parts, limits: WorkerLimits = LIMITS) -> AsyncIterator[WorkerState]:
     stop, state = asyncio.Event(), WorkerState()
-    task = asyncio.create_task(run_worker(parts, stop, state))
+    task = asyncio.create_task(run_worker(parts, stop, state, limits))
     await until(lambda: _alive(state))
     try:
         yield state
@@ -269,11 +270,8 @@ class Unhurried:
         return await self._vendor.list_page(*query, **options)
 
 
-async def test_worker_shows_itself_to_check_as_soon_as_it_is_at_work(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(worker_module, "HEARTBEAT_SECONDS", 3600)
-    async with parts_of(pool) as parts, at_work(parts):
+async def test_worker_shows_itself_to_check_as_soon_as_it_is_at_work(pool: Pool):
+    async with parts_of(pool) as parts, at_work(parts, WorkerLimits(heartbeat_seconds=3600)):
         await until(lambda: _seen(parts.salon))
 
 
@@ -281,9 +279,9 @@ async def _seen(salon: Salon) -> bool:
     return bool(await salon.fetch("select 1 from facts where name = 'worker'"))
 
 
-async def test_engine_that_ends_or_fails_is_begun_anew(monkeypatch: pytest.MonkeyPatch):
+async def test_engine_that_ends_or_fails_is_begun_anew():
     """Procrastinate's worker returns without an error when PostgreSQL restarts, and raises when it is away longer."""
-    monkeypatch.setattr(worker_module, "RESTART_SECONDS_FIRST", 0.01)
+    limits = WorkerLimits(restart=Backoff(0.01, 0.02))
     stop, state, lives = asyncio.Event(), WorkerState(), 0
 
     class Engine:
@@ -297,7 +295,7 @@ async def test_engine_that_ends_or_fails_is_begun_anew(monkeypatch: pytest.Monke
             stop.set()
             await asyncio.Event().wait()
 
-    await asyncio.wait_for(worker_module._keep_working(cast("App", Engine()), state, stop), 20)
+    await asyncio.wait_for(worker_module._keep_working(cast("App", Engine()), state, stop, limits), 20)
 
     assert lives > 8
     assert not state.is_alive
@@ -318,11 +316,9 @@ async def test_clock_that_is_put_back_makes_the_engine_begin_anew():
     assert list(steps) == []
 
 
-async def test_stopped_worker_ends_though_the_engine_waits_for_a_database_that_is_away(
-    monkeypatch: pytest.MonkeyPatch,
-):
+async def test_stopped_worker_ends_though_the_engine_waits_for_a_database_that_is_away():
     """The engine shields its end from the first cancellation, and writes its jobs' ends before it goes."""
-    monkeypatch.setattr(worker_module, "END_SECONDS", 0.05)
+    limits = WorkerLimits(end_seconds=0.05)
     stop = asyncio.Event()
 
     async def engine() -> None:
@@ -337,7 +333,7 @@ async def test_stopped_worker_ends_though_the_engine_waits_for_a_database_that_i
             await engine()
 
     working = worker_module._keep_working(cast("App", Engine()), WorkerState(), stop)
-    await asyncio.wait_for(worker_module._end_in_time(working, stop), 60)
+    await asyncio.wait_for(worker_module._end_in_time(working, stop, limits), 60)
 
 
 async def test_message_that_a_bell_was_rung_for_is_sent_at_once(pool: Pool):

@@ -12,6 +12,7 @@ from yclients_emulator import desk
 from yclients_emulator.faults import Fault
 from zerkalo.absences.model import AbsenceLimits
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.context import Limits
 from zerkalo.refetches.model import Refetch
 from zerkalo.refetches.store import ask
 from zerkalo.runs.drift import WAITING, Drift
@@ -100,7 +101,7 @@ async def test_records_that_are_shown_again_wait_no_more(pool: Pool):
 
 
 async def test_single_questions_of_the_day_count_with_those_of_the_read(pool: Pool):
-    async with open_salon(pool, absence_limits=FEW) as salon:
+    async with open_salon(pool, limits=Limits(absences=FEW)) as salon:
         await salon.sync()
         gone = coming(salon, 5)
         salon.clock.pass_seconds(1800)
@@ -120,7 +121,9 @@ async def test_single_questions_of_the_day_count_with_those_of_the_read(pool: Po
 
 
 async def test_booking_that_changed_while_its_absence_waited_is_asked_about_again(pool: Pool):
-    async with open_salon(pool, absence_limits=AbsenceLimits(records=0, share_of_window=0.0)) as salon:
+    async with open_salon(
+        pool, limits=Limits(absences=AbsenceLimits(records=0, share_of_window=0.0))
+    ) as salon:
         await salon.sync()
         (gone,) = coming(salon, 1)
         with hidden(salon, [gone]):

@@ -21,6 +21,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
+from zerkalo.mirror.context import Limits
 from zerkalo.runs import routes as run_routes
 from zerkalo.settings import Settings
 from zerkalo.webhook import admin_routes as replay_routes
@@ -100,9 +101,13 @@ async def test_sync_bookings_says_what_failed(pool: Pool):
         assert "403" in run["error"]
 
 
-async def test_sync_bookings_that_takes_long_tells_where_to_look(pool: Pool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(run_routes, "WAIT_SECONDS_MAX", 0.3)
-    async with open_salon(pool) as salon, open_bells(pool) as bells, admins(salon, bells=bells) as admin:
+async def test_sync_bookings_that_takes_long_tells_where_to_look(pool: Pool):
+    limits = Limits(wait_seconds_max=0.3)
+    async with (
+        open_salon(pool, limits=limits) as salon,
+        open_bells(pool) as bells,
+        admins(salon, bells=bells) as admin,
+    ):
         first = await admin.post("/yclients/sync-bookings")
         second = await admin.post("/yclients/sync-bookings")
 
@@ -180,10 +185,9 @@ async def test_drift_shows_each_difference_and_none_after_a_sync(pool: Pool):
         assert told == {changed: "comment", missing: "we do not have it", extra: "YCLIENTS does not know it"}
 
 
-async def test_drift_that_takes_long_goes_on_where_it_ended(pool: Pool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(run_routes, "DRIFT_SECONDS_MAX", 0.0)
-    monkeypatch.setattr("zerkalo.runs.rules.SLICE_RECORDS_MAX", 50)
-    async with open_salon(pool) as salon, admins(salon) as admin:
+async def test_drift_that_takes_long_goes_on_where_it_ended(pool: Pool):
+    limits = Limits(drift_seconds_max=0.0, slice_records_max=50)
+    async with open_salon(pool, limits=limits) as salon, admins(salon) as admin:
         await salon.sync()
         await salon.execute("delete from bookings")
         found: list[int] = []

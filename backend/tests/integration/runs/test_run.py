@@ -14,6 +14,7 @@ from tests.support.zone_files import zones_from
 from yclients_emulator import EmulatorSettings, desk
 from yclients_emulator.faults import Fault
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.context import Limits
 from zerkalo.runs import store as runs
 from zerkalo.runs.drift import Drift
 
@@ -312,9 +313,8 @@ async def test_lists_that_shift_while_they_are_read_lose_nothing(pool: Pool, ord
         assert await drift(salon) == []
 
 
-async def test_slices_are_halved_and_progress_is_kept(pool: Pool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("zerkalo.runs.rules.SLICE_RECORDS_MAX", 10)
-    async with open_salon(pool) as salon:
+async def test_slices_are_halved_and_progress_is_kept(pool: Pool):
+    async with open_salon(pool, limits=Limits(slice_records_max=10)) as salon:
         run = await salon.sync()
 
         truths = salon.truths()
@@ -325,11 +325,8 @@ async def test_slices_are_halved_and_progress_is_kept(pool: Pool, monkeypatch: p
         assert run.counts.created == len(truths)
 
 
-async def test_given_up_run_is_carried_on_from_its_last_finished_slice(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("zerkalo.runs.rules.SLICE_RECORDS_MAX", 10)
-    async with open_salon(pool) as salon:
+async def test_given_up_run_is_carried_on_from_its_last_finished_slice(pool: Pool):
+    async with open_salon(pool, limits=Limits(slice_records_max=10)) as salon:
         opened = await salon.runs.open_or_join(COMPANY_ID)
         seen = 0
 
@@ -523,10 +520,9 @@ def spoil(salon: Salon, record_id: int) -> None:
     salon.emulator.record_bytes = spoilt
 
 
-async def test_long_run_reads_what_changed_once_a_period(pool: Pool, monkeypatch: pytest.MonkeyPatch):
+async def test_long_run_reads_what_changed_once_a_period(pool: Pool):
     """The window of a big salon may take longer than a period; a lost webhook must not wait for its end."""
-    monkeypatch.setattr("zerkalo.runs.rules.SLICE_RECORDS_MAX", 5)
-    async with open_salon(pool) as salon:
+    async with open_salon(pool, limits=Limits(slice_records_max=5)) as salon:
         await salon.sync()
         asked: list[str] = []
 
