@@ -63,6 +63,8 @@ class Emulator:
         self.sleep = sleep
         self.forwarded = timedelta()  # how far the emulator's whole time was pushed ahead
         self.skew = timedelta()  # how far the vendor's own clock goes apart from it
+        self.hidden: set[int] = set()
+        """Records that the token may not see: no list shows them, and asking for one is answered 404."""
         self.muted = False  # while true, changes tell nobody
         self.requests: deque[SeenRequest] = deque(maxlen=REQUESTS_MAX)
         self.before_request: list[Callable[[str, str], None]] = []  # called with method and path

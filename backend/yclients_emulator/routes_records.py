@@ -38,7 +38,8 @@ async def list_records(emulator: Emulator, request: Request) -> Response:
     page = max(1, query_int(request, "page") or 1)
     count = min(max(1, query_int(request, "count") or settings.page_size_default), settings.page_size_max)
     listing = emulator.listing(company, list_filter(request, company))
-    records = listing.page((page - 1) * count, count)
+    shown = listing.page((page - 1) * count, count)
+    records = [record for record in shown if record.id not in emulator.hidden] if emulator.hidden else shown
     body = b",".join([emulator.record_bytes(record, "list") for record in records])
     meta = b'],"meta":{"page":%d,"total_count":%d}}' % (page, listing.total)
     return json_response(b'{"success":true,"data":[' + body + meta)
@@ -100,7 +101,7 @@ def branch_record(emulator: Emulator, request: Request) -> Record:
     """The record of the path; 404 when it is not of that branch."""
     company = emulator.vendor.company(request.path_params["company_id"])
     record = emulator.vendor.record(request.path_params["record_id"])
-    if record.company_id != company.id:
+    if record.company_id != company.id or record.id in emulator.hidden:
         raise not_found()
     return record
 

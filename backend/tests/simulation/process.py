@@ -19,13 +19,14 @@ import psycopg_pool
 from tests.simulation.database import SimulatedCrash
 from tests.simulation.engine import Job, SimulatedBells
 from yclients_emulator import build_app
+from zerkalo.absences.model import AbsenceLimits
 from zerkalo.codes.rules import new_code
 from zerkalo.composition import _ports
 from zerkalo.engine.bells import Bells
 from zerkalo.engine.jobs import rematch_if_wanted, ring_for_what_waits
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.loyalty.service import policy_of
-from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.service import Runs
@@ -83,7 +84,7 @@ class Process:
             settings.yclients_egress,
             per_second=settings.yclients_requests_per_second,
             per_minute=settings.yclients_requests_per_minute,
-            clock=world.clock,
+            clock=world.stepping_clock,
         )
         client = YclientsClient(
             "http://yclients/api/v1",
@@ -100,13 +101,14 @@ class Process:
         )
         self.context = SyncContext(
             pool=pool,
-            clock=world.clock,
+            clock=world.stepping_clock,
             vendor=client,
             applier=self.applier,
             company_ids=settings.yclients_company_ids,
             interval=timedelta(minutes=settings.yclients_sync_interval_minutes),
             window_days=settings.yclients_sync_window_days,
-            lease_clock=world.clock,
+            lease_clock=world.stepping_clock,
+            limits=Limits(absences=AbsenceLimits(records=3)),
             monotonic=asyncio.get_running_loop().time,
             jitter=self._rng.random,
         )

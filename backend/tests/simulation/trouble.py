@@ -91,6 +91,9 @@ class Trouble:
             self._outage,
             self._cut,
             self._clock,
+            self._lose_rights,
+            self._refuse_records,
+            self._step_clock,
         )
         while True:
             await asyncio.sleep(self._rng.uniform(60, 2400))
@@ -101,6 +104,8 @@ class Trouble:
         world = self._world
         world.emulator.faults.clear()
         world.database.fuses.clear()
+        world.emulator.hidden.clear()
+        world.clock_step = timedelta()
         world.database.is_away = world.is_vendor_cut = False
         world.engine.lost_probability = 0
         world.emulator.skew = world.plan.skew
@@ -140,6 +145,30 @@ class Trouble:
         self._counted["vendor: clock wrong for a while"] += 1
         await asyncio.sleep(self._rng.uniform(300, 5000))
         self._world.emulator.skew -= by
+
+    async def _lose_rights(self) -> None:
+        """Our token may not see some of the records for a while: they are in no list, and answer 404."""
+        emulator = self._world.emulator
+        records = [id_ for of in emulator.vendor.records.values() for id_ in of]
+        emulator.hidden.update(self._rng.sample(records, len(records) * self._rng.choice((1, 3)) // 4))
+        self._counted["vendor: records hidden by 404"] += len(emulator.hidden)
+        await asyncio.sleep(self._rng.uniform(600, 9000))
+        emulator.hidden.clear()
+
+    async def _refuse_records(self) -> None:
+        """Single records are refused for a while, though the lists show them."""
+        faults = self._world.emulator.faults
+        refusal = self._rng.choice((Fault(kind="forbidden"), Fault(kind="status", status=422)))
+        faults.add(msgspec.structs.replace(refusal, path="^/record/", method="GET", probability=0.5))
+        await asyncio.sleep(self._rng.uniform(60, 3000))
+        faults.clear()
+
+    async def _step_clock(self) -> None:
+        """Somebody sets our machines' clock, and sets it right again."""
+        self._world.clock_step = timedelta(hours=self._rng.choice((-2, 1, 3, 30)))
+        self._counted["process: clock set hours ahead or back"] += 1
+        await asyncio.sleep(self._rng.uniform(60, 4000))
+        self._world.clock_step = timedelta()
 
     async def _cut(self) -> None:
         """No way to YCLIENTS."""

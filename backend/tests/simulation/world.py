@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -40,6 +41,8 @@ class World:
         self.engine = Engine(self.random("engine"), self.counted)
         self.random_of_codes = self.random("codes")
         self.is_vendor_cut = False
+        self.clock_step = timedelta()
+        """How far the clock of our machines, by which runs, leases and slots go, is wrong just now."""
         self.acknowledged: list[tuple[bytes, str]] = []
         """(body, outcome told) of every call that we answered: with 200, or an error after which a believed one is kept."""
         self.failures: list[BaseException] = []
@@ -67,6 +70,10 @@ class World:
         self.processes: list[Process] = []
         self._restarts: set[asyncio.Task[None]] = set()
         self._started = 0
+
+    def stepping_clock(self) -> datetime:
+        """The clock of our machines, which somebody may set."""
+        return self.clock() + self.clock_step
 
     def random(self, stream: str) -> Random:
         """A stream of chance of its own."""
@@ -143,7 +150,13 @@ class World:
             await self._deliver(self.emulator.hooks.take_due())
         interval = self.plan.settings.yclients_sync_interval_minutes * 60
         await asyncio.sleep(interval + 2 * self.plan.tick_seconds)
+        await self._accept_absent()
         await self.rest()
+
+    async def _accept_absent(self) -> None:
+        """An admin says that what is still absent, with every right given back, is gone."""
+        for company_id in self.plan.zones:
+            self.counted["absent: accepted"] += await self.processes[0].refetcher.accept_absent(company_id)
 
     async def rest(self) -> None:
         """Wait until nothing is left to be done."""
