@@ -26,7 +26,7 @@ from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import move_ledger, policy_of, settler_of, since_switched_on
-from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import REMATCH_BATCH, Applier
 from zerkalo.outbox.clients import senders_of
@@ -87,7 +87,13 @@ class Parts:
 
 @asynccontextmanager
 async def assembled(
-    settings: Settings, dsn: str, *, name: str, is_demo: bool = False, clock: Clock = utc_now
+    settings: Settings,
+    dsn: str,
+    *,
+    name: str,
+    is_demo: bool = False,
+    clock: Clock = utc_now,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Parts]:
     """Yields the parts on a migrated database; closes them at the end. `name` shows in the database's list of sessions."""
     async with (
@@ -115,6 +121,7 @@ async def assembled(
             company_ids=settings.yclients_company_ids if settings.yclients_enabled else (),
             interval=timedelta(minutes=settings.yclients_sync_interval_minutes),
             window_days=settings.yclients_sync_window_days,
+            limits=limits or Limits(),
             seconds_per_request=max(
                 1 / settings.yclients_requests_per_second, 60 / settings.yclients_requests_per_minute
             ),

@@ -18,6 +18,7 @@ from zerkalo.composition import Parts, assembled
 from zerkalo.db.database import database
 from zerkalo.kit.clock import Clock
 from zerkalo.logs import configure_logging
+from zerkalo.mirror.context import Limits
 from zerkalo.settings import Settings, load_settings
 from zerkalo.users.service import ensure_first_admin
 from zerkalo.web.api import App, create_app
@@ -80,10 +81,10 @@ class Runtime(Parts):
 
 @asynccontextmanager
 async def running_app(
-    settings: Settings, dsn: str, *, with_worker: bool, is_demo: bool = False
+    settings: Settings, dsn: str, *, with_worker: bool, is_demo: bool = False, limits: Limits | None = None
 ) -> AsyncIterator[tuple[App, Runtime]]:
     """Yields the app on a migrated database, with its worker beside it if wanted; ends both in order."""
-    async with assembled(settings, dsn, name="server", is_demo=is_demo) as parts:
+    async with assembled(settings, dsn, name="server", is_demo=is_demo, limits=limits) as parts:
         await ensure_first_admin(
             parts.pool, settings, now=parts.clock(), new_code=parts.people.ports.new_code
         )

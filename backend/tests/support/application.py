@@ -20,6 +20,7 @@ from zerkalo.auth.model import TokenPair
 from zerkalo.auth.passwords import hash_password
 from zerkalo.auth.service import Auth
 from zerkalo.main import Runtime, running_app, server_of
+from zerkalo.mirror.context import Limits
 from zerkalo.settings import Settings, load_settings
 from zerkalo.web.api import App
 
@@ -145,6 +146,7 @@ async def running_application(
     with_worker: bool = False,
     is_demo: bool = True,
     emulator: Emulator | None = None,
+    limits: Limits | None = None,
     **environ: str | None,
 ) -> AsyncIterator[Application]:
     """Yields the application on a migrated database, put together as `zerkalo serve` does it.
@@ -158,7 +160,7 @@ async def running_application(
     settings = settings_of(folder, url, **environ)
     async with (
         serving(new_server(emulator, port=port)),
-        running_app(settings, dsn, with_worker=with_worker, is_demo=is_demo) as (app, runtime),
+        running_app(settings, dsn, with_worker=with_worker, is_demo=is_demo, limits=limits) as (app, runtime),
     ):
         async with runtime.pool.connection() as conn:
             await conn.execute(

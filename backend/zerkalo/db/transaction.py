@@ -123,7 +123,7 @@ async def in_pipeline(
         except (DeadlockDetected, SerializationFailure):
             if attempt == ATTEMPTS_MAX:
                 raise
-            await sleep(RETRY_PAUSE_SECONDS * 2**attempt * jitter())
+            await sleep(RETRY_PAUSE.seconds(attempt, jitter()))
         except CONNECTION_DEAD as error:
             if is_sent or attempt == ATTEMPTS_MAX or not _is_dead(error):
                 raise

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.application import Application, running_application
 from tests.support.database import TestServer
+from zerkalo.mirror.context import Limits
 
 
 @pytest.fixture(scope="module")
@@ -13,6 +14,7 @@ async def application(
     database_server: TestServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Application]:
     """The application with its secret set, on a database of its own; no worker, so that nothing moves by itself."""
+    limits = Limits(wait_seconds_max=0.05)  # nobody waits for a worker that is not there
     with database_server.database() as address:
-        async with running_application(address, tmp_path_factory.mktemp("data")) as running:
+        async with running_application(address, tmp_path_factory.mktemp("data"), limits=limits) as running:
             yield running

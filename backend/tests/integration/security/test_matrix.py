@@ -21,7 +21,6 @@ from tests.support.emulator import FIXTURES
 from yclients_emulator import desk
 from zerkalo.auth.rules import derive_key
 from zerkalo.checkup.service import webhook_url
-from zerkalo.runs import routes as run_routes
 from zerkalo.web.pages.routing import Endpoint
 from zerkalo.webhook.openapi import PATHS as WEBHOOK_PATHS
 
@@ -380,9 +379,8 @@ def csrf_of(application: Application, session: str | None) -> str:
 
 
 @pytest.fixture(autouse=True)
-async def fresh_start(application: Application, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
-    """What is counted of one call must not be the next one's refusal; and nobody waits for a worker that is not there."""
-    monkeypatch.setattr(run_routes, "WAIT_SECONDS_MAX", 0.05)
+async def fresh_start(application: Application) -> AsyncIterator[None]:
+    """What is counted of one call must not be the next one's refusal."""
     yield
     await application.execute("delete from attempts")
 
