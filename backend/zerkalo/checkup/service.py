@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from zerkalo.checkup.model import Answer, Counts, Facts, Problem, Severity, Zone
 from zerkalo.checkup.rules import problems_of
-from zerkalo.checkup.store import read_facts
+from zerkalo.checkup.store import facts_without_database, read_facts
 from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.db.pool import Pool
 from zerkalo.kit.language import Language
@@ -51,6 +51,11 @@ async def examine(
         return facts
     company_ids = [company.id for company in facts.companies]
     return with_answers(facts, await ask_companies(ask, company_ids))
+
+
+def examine_without_database(settings: Settings, *, now: datetime) -> Facts:
+    """The facts where no database was ever made."""
+    return facts_without_database(settings, webhook_url=webhook_url(settings), now=now)
 
 
 def _zones_of(facts: Facts) -> dict[str, Zone]:

@@ -58,18 +58,7 @@ async def read_facts(
 
     `counts`: as somebody read them a moment ago; None: they are read now, which scans the indexes of `bookings`.
     """
-    known: dict[str, Any] = {
-        "now": now,
-        "settings": shown_settings(settings),
-        "enabled": settings.yclients_enabled,
-        "has_tokens": bool(settings.yclients_partner_token and settings.yclients_user_token),
-        "has_secret": settings.yclients_webhook_secret is not None,
-        "webhook_url": webhook_url,
-        "interval_minutes": settings.yclients_sync_interval_minutes,
-        "can_send_email": settings.smtp_url is not None,
-        "can_send_sms": settings.sms_url is not None,
-        "since": since,
-    }
+    known = _known(settings, webhook_url, now, since)
     if not await is_current(conn):
         return Facts(**known, schema_is_current=False)
     counted = asdict(counts or await read_counts(conn))
@@ -94,6 +83,26 @@ async def read_facts(
             conn, "select count(*) from outbox where finished_at is null and attempts >= %s", OUTBOX_ATTEMPTS
         ),
     )
+
+
+def facts_without_database(settings: Settings, *, webhook_url: str, now: datetime) -> Facts:
+    """What can be told where there is no database yet: as of one without our tables."""
+    return Facts(**_known(settings, webhook_url, now, None), schema_is_current=False)
+
+
+def _known(settings: Settings, webhook_url: str, now: datetime, since: datetime | None) -> dict[str, Any]:
+    return {
+        "now": now,
+        "settings": shown_settings(settings),
+        "enabled": settings.yclients_enabled,
+        "has_tokens": bool(settings.yclients_partner_token and settings.yclients_user_token),
+        "has_secret": settings.yclients_webhook_secret is not None,
+        "webhook_url": webhook_url,
+        "interval_minutes": settings.yclients_sync_interval_minutes,
+        "can_send_email": settings.smtp_url is not None,
+        "can_send_sms": settings.sms_url is not None,
+        "since": since,
+    }
 
 
 async def read_counts(conn: Connection) -> Counts:

@@ -26,7 +26,7 @@ def backup(
 
     The ids of everybody who was erased stand beside it, so that a later restore erases them again.
     """
-    with database_in_use() as dsn:
+    with database_in_use(makes=False) as dsn:
         size_bytes = files.backup(dsn, file)
         erasures = run(_erasures_in(dsn))
     journal.append(journal.journal_beside(file), erasures)

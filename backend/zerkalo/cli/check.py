@@ -8,12 +8,15 @@ import typer
 
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of, verdict_of
-from zerkalo.checkup.service import examine, is_healthy, report_of
+from zerkalo.checkup.service import examine, examine_without_database, is_healthy, report_of
 from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.cli.companies import log_warnings
 from zerkalo.composition import command_parts
+from zerkalo.db.database import is_made, none_here
+from zerkalo.kit.clock import utc_now
 from zerkalo.kit.language import Language
 from zerkalo.kit.text import printable_text
+from zerkalo.settings import load_settings
 
 EXIT_UNHEALTHY = 1
 
@@ -64,9 +67,14 @@ async def check(
     if lang not in ("ru", "en"):
         raise typer.BadParameter("ru or en", param_hint="--lang")
     language: Language = "en" if lang == "en" else "ru"
-    async with command_parts(needs_tables=False) as parts:
-        log_warnings(parts.settings)
-        facts = await examine(parts.pool, parts.settings, now=parts.clock(), ask=parts.ask_yclients)
+    settings = load_settings()
+    if is_made(settings):
+        async with command_parts(needs_tables=False) as parts:
+            log_warnings(parts.settings)
+            facts = await examine(parts.pool, parts.settings, now=parts.clock(), ask=parts.ask_yclients)
+    else:
+        sys.stderr.write(f"zerkalo check: {none_here(settings)}\n")
+        facts = examine_without_database(settings, now=utc_now())
     problems = problems_of(facts)
     if json:
         import msgspec

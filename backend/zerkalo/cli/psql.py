@@ -18,7 +18,7 @@ def psql(
     ] = None,
 ) -> None:
     """Open PostgreSQL's own shell on the database in use; the embedded one is started for it if need be."""
-    with database_in_use() as dsn:
+    with database_in_use(makes=False) as dsn:
         parts = conninfo_to_dict(dsn)
         password = parts.pop("password", None)
         environment = {**os.environ, "PGAPPNAME": "zerkalo psql"}

@@ -66,6 +66,19 @@ def embedded_database(data_dir: Path, *, serves: bool = False, durable: bool = T
     )
 
 
+def is_made(settings: DatabaseSettings) -> bool:
+    """Whether there is a database to look into: one's own server, or an embedded one that was started before."""
+    return settings.database_url is not None or (settings.data_dir / "postgres").exists()
+
+
+def none_here(settings: DatabaseSettings) -> str:
+    """One line for a command that finds none and makes none."""
+    return (
+        f"there is no database in {settings.data_dir} yet: `zerkalo serve` makes it;"
+        " where it was made elsewhere, run the command in the folder of its .env"
+    )
+
+
 def advice(error: EmbeddedError) -> str:
     """What our user can do about it, by the names of our settings and commands; empty where the error says it all."""
     match error:

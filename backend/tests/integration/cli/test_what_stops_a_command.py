@@ -137,3 +137,17 @@ def test_a_terminal_that_lacks_letters_gets_the_rest(
     assert code == 1
     assert "YCLIENTS_ENABLED=True" in (tmp_path / "out").read_text(encoding=encoding)
     assert os.environ["SECRET_KEY"] == KEY["SECRET_KEY"]
+
+
+@pytest.mark.parametrize("words", [["check", "--lang", "en"], ["psql"], ["backup", "b"]])
+def test_a_command_that_only_looks_makes_no_database_in_a_wrong_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str], words: list[str]
+):
+    assert _end(monkeypatch, tmp_path, words, {}) == 1
+
+    out, err = capfd.readouterr()
+    assert err.startswith(
+        f"zerkalo {words[0]}: there is no database in {tmp_path / 'data'} yet: `zerkalo serve`"
+    )
+    assert ("zerkalo migrate" in out) == (words[0] == "check"), "the report says what to do"
+    assert list(tmp_path.iterdir()) == []
