@@ -27,7 +27,7 @@ from zerkalo.kit.zones import rules_of, zone_of
 from zerkalo.loyalty.model import EarningState, LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.matching import store as matching
-from zerkalo.mirror.cards import Cards, sight_of
+from zerkalo.mirror.cards import Cards, sights_of, sights_of_clients, teaches
 from zerkalo.mirror.links import Linker
 from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.snapshots import digest_of, snapshot_of
@@ -117,6 +117,10 @@ async def take_batch(
             work.outcomes[index] = _observe(work, item.observation)
         if item.refetch is not None:
             _want(work, item.refetch)
+    shown = [(one.delivery.company_id, one.client) for one in items if one.delivery and one.client]
+    if shown:
+        number = work.number or await bookings.next_observation(conn)
+        work.sights += sights_of_clients(shown, observation=number, now=work.now)
     ids = await _write(conn, work, policy)
     outcomes = tuple(_with_id(item, outcome, ids) for item, outcome in zip(items, work.outcomes, strict=True))
     await _keep(conn, items, outcomes, now)
@@ -208,18 +212,9 @@ def _observe(work: _Work, observation: Observation) -> Outcome:
         booking.api_id = snapshot.api_id
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision)
-    if _teaches(observation, decision) and snapshot is not None:
-        sight = sight_of(snapshot, observation=number, now=work.now)
-        if sight is not None and (booking.row is None or booking.row.erased_at is None):
-            work.sights.append(sight)
+    if snapshot is not None and teaches(booking.row, observation.source, decision):
+        work.sights += sights_of(snapshot, observation=number, now=work.now)
     return _carry_out(work, booking, observation, decision, number)
-
-
-def _teaches(observation: Observation, decision: rules.Decision) -> bool:
-    """Whether what was shown counts for the client's card: what is applied, or what a read finds unchanged."""
-    if isinstance(decision, rules.Insert | rules.Update):
-        return True
-    return observation.source is not Source.WEBHOOK and isinstance(decision, rules.Unchanged)
 
 
 def _log_unknown_attendance(

@@ -8,7 +8,7 @@ from msgspec import Struct
 from zerkalo.bookings.model import Source
 from zerkalo.inbox.model import Delivery
 from zerkalo.refetches.model import Refetch
-from zerkalo.yclients.model import Record
+from zerkalo.yclients.model import Record, SalonClient
 
 
 class OutcomeStatus(StrEnum):
@@ -71,3 +71,5 @@ class Item:
     delivery: Delivery | None = None
     verdict: Outcome | None = None
     refetch: Refetch | None = None
+    client: SalonClient | None = None
+    """The card that a `client` event shows, of the delivery's company."""

@@ -185,6 +185,8 @@ class Applier:
     async def _put_off(self, item: Item) -> Taken:
         """Keep the one item whose booking, card or user somebody holds for long, and ask for its record later."""
         observation = item.observation
+        if item.client is not None:  # the next read of a booking of this card teaches it
+            return await self._take([replace(item, client=None)])
         if observation is None:
             raise psycopg.errors.LockNotAvailable("nothing of a booking is needed, and yet somebody holds it")
         log.warning("webhook or record put off: held by somebody", yclients_record_id=observation.record_id)

@@ -81,7 +81,8 @@ def _item(event: WebhookEvent, delivery: Delivery) -> Item:
     )
     if not event.is_record or event.resource_id is None:
         reason = f"no booking: an event of {event.resource}"
-        return Item(delivery=told, verdict=Outcome(OutcomeStatus.IGNORED, reason=reason))
+        verdict = Outcome(OutcomeStatus.IGNORED, reason=reason)
+        return Item(delivery=told, verdict=verdict, client=event.client)
     observation = Observation(
         source=Source.WEBHOOK,
         company_id=event.company_id,

@@ -127,6 +127,8 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`create`, `update`, `delete`, or `other` for everything else."""
     record: Record | None = None
     """For `record` with an object in `data`; None for a bare event ([], {}, null, missing) and the rest."""
+    client: SalonClient | None = None
+    """For `client` that was made or changed, with a card that can be read."""
 
     @property
     def is_record(self) -> bool:

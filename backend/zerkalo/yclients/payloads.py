@@ -27,7 +27,7 @@ from zerkalo.yclients.model import (
     UnreadableRecord,
     WebhookEvent,
 )
-from zerkalo.yclients.records import listed_record, read_record
+from zerkalo.yclients.records import listed_record, read_client, read_record
 
 __all__ = [
     "NotEnvelope",
@@ -74,7 +74,11 @@ def parse_webhook(body: bytes, zones: Mapping[int, tzinfo] | None = None) -> Web
     if resource == "record":
         return _record_event(envelope, company_id, status, zones.get(company_id) if zones else None)
     resource_id = fields.identifier_or_none(envelope.resource_id)
-    return WebhookEvent(company_id=company_id, resource=resource, resource_id=resource_id, status=status)
+    is_shown = resource == "client" and status in ("create", "update")
+    client = read_client(bytes(envelope.data)) if is_shown else None
+    return WebhookEvent(
+        company_id=company_id, resource=resource, resource_id=resource_id, status=status, client=client
+    )
 
 
 def parse_hint(body: bytes) -> tuple[int, int | None]:

@@ -47,6 +47,15 @@ def listed_record(raw: bytes) -> ListedRecord:
     return ListedRecord(record_id, raw)
 
 
+def read_client(raw: bytes) -> SalonClient | None:
+    """The card of a `client` event; None where there is none, or none that can be read."""
+    try:
+        found = _client(_CLIENT.decode(raw))
+    except (ValueError, RecursionError):  # a FieldError too
+        return None
+    return found if isinstance(found, SalonClient) else None
+
+
 # What the JSON looks like. `Any` is on purpose: it decodes as fast as a type, and the readers in `fields`
 # take more than a type could and say better what is wrong. Unknown keys are skipped, whatever they hold.
 
@@ -100,6 +109,7 @@ class _IdsWire(Struct, gc=False):
 
 
 _RECORD = msgspec.json.Decoder(_RecordWire, float_hook=fields.number_from_text)
+_CLIENT = msgspec.json.Decoder(_ClientWire, float_hook=fields.number_from_text)
 _IDS = msgspec.json.Decoder(_IdsWire, float_hook=fields.number_from_text)
 
 

@@ -240,3 +240,44 @@ async def test_a_card_whose_contacts_did_not_change_is_not_written(pool: Pool) -
         await visit(server, 2, 6)
 
         assert await card(server) == before
+
+
+def client_event(
+    email: str, *, status: str = "update", company_id: int = COMPANY_ID, **shown: Any
+) -> dict[str, Any]:
+    data = client(email=email) | shown
+    return {
+        "company_id": company_id,
+        "resource": "client",
+        "resource_id": CARD,
+        "status": status,
+        "data": data,
+    }
+
+
+async def test_a_signed_event_of_a_client_teaches_the_card_and_its_visits_follow(pool: Pool) -> None:
+    async with salon(pool) as server:
+        maria = await user(server, email="maria@salon.test", email_verified_at=PROVED)
+        await visit(server, 1, of=client(phone=""))
+
+        assert await server.status(client_event("maria@salon.test", phone="")) == "ignored"
+
+        assert await link(server, 1) == (maria, "email")
+        assert [
+            row["body"] for row in await server.rows("select body from deliveries where resource = 'client'")
+        ] != []
+
+
+@pytest.mark.parametrize(
+    "body", [client_event("x@salon.test", status="delete"), client_event("", phone=["odd"])]
+)
+async def test_an_event_of_a_client_that_shows_no_card_teaches_nothing(
+    pool: Pool, body: dict[str, Any]
+) -> None:
+    async with salon(pool) as server:
+        await visit(server, 1)
+        before = await card(server)
+
+        assert await server.status(body) == "ignored"
+
+        assert await card(server) == before

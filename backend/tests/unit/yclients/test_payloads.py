@@ -62,8 +62,10 @@ def test_a_created_record_is_read_whole() -> None:
         instant=datetime(2026, 12, 3, 12, 30, tzinfo=UTC),
         instant_offset_minutes=180,
         duration_seconds=3600,
-        services=(ServiceLine("Стрижка", Decimal(1800), Decimal(1800), Decimal(0), 1),),
-        client=SalonClient("Примеров Клиент", "+70000000101", "0000000101", "client.one@example.com"),
+        services=(ServiceLine("Стрижка", Decimal(1800), Decimal(1800), Decimal(0), 1, 3001),),
+        client=SalonClient(
+            "Примеров Клиент", "+70000000101", "0000000101", "client.one@example.com", client_id=9001
+        ),
         staff_name="Мастер Первый",
         staff_id=501,
         attendance=0,
@@ -144,7 +146,7 @@ def test_nobody_and_unknown_are_told_apart() -> None:
     assert event_record("09").client is None
     assert record_with(client={}).client is None
     assert record_with(client={"name": None, "phone": None}).client is None
-    assert record_with(client={"id": 5}).client == SalonClient("", UNSET, UNSET, UNSET)
+    assert record_with(client={"id": 5}).client == SalonClient("", UNSET, UNSET, UNSET, client_id=5)
     assert record_with().client is UNSET
     second = parse_records_page(body("30")).items[1]
     assert isinstance(second, Record)
@@ -152,25 +154,25 @@ def test_nobody_and_unknown_are_told_apart() -> None:
 
 
 def test_a_client_whose_contacts_are_hidden_is_a_client() -> None:
-    assert record_with(client={"id": 5, "phone": "", "email": ""}).client == SalonClient()
+    assert record_with(client={"id": 5, "phone": "", "email": ""}).client == SalonClient(client_id=5)
 
 
 def test_several_services_with_discount_amount_and_fraction() -> None:
     record = event_record("10")
 
     assert record.services == (
-        ServiceLine("Стрижка", Decimal(1620), Decimal(1800), Decimal(10), 1),
-        ServiceLine("Окрашивание", Decimal(4500), Decimal(4500), Decimal(0), 2),
-        ServiceLine("Укладка", Decimal("990.5"), Decimal("990.5"), Decimal(0), 1),
+        ServiceLine("Стрижка", Decimal(1620), Decimal(1800), Decimal(10), 1, 3001),
+        ServiceLine("Окрашивание", Decimal(4500), Decimal(4500), Decimal(0), 2, 3002),
+        ServiceLine("Укладка", Decimal("990.5"), Decimal("990.5"), Decimal(0), 1, 3003),
     )
     assert isinstance(record.services, tuple)
     assert snapshot_of(record, None, complete=False).price_kopecks == 1_161_050
-    assert record.client == SalonClient("Клиент", "+70000000102", "0000000102", None)
+    assert record.client == SalonClient("Клиент", "+70000000102", "0000000102", None, client_id=9002)
 
 
 def test_group_places_and_custom_fields_are_ordinary_records() -> None:
     assert event_record("11").services == (
-        ServiceLine("Групповое занятие", Decimal(700), Decimal(700), Decimal(0), 1),
+        ServiceLine("Групповое занятие", Decimal(700), Decimal(700), Decimal(0), 1, 3010),
     )
     assert event_record("14").record_id == 1700007
 
