@@ -10,6 +10,7 @@ SAMPLE: dict[str, Any] = json.loads(
 COMPANY_ID: int = SAMPLE["company_id"]
 
 
+FIRST_CLIENT_ID = 10**6
 CHANGED_AT = "2025-06-01T12:00:00+0300"
 """Long ago by every clock: a change of the future is not applied at once, it is asked for."""
 USERS = 1_000
@@ -20,7 +21,7 @@ def record(record_id: int) -> dict[str, Any]:
     """The record; every second one names a user by code, the others by phone, the way a salon's do."""
     user = record_id % USERS + 1
     comment = f"Код клиента: A{user:07}" if record_id % 2 else "Позвонить за час"
-    client = SAMPLE["data"]["client"] | {"phone": f"+7900{user:07}"}
+    client = SAMPLE["data"]["client"] | {"id": FIRST_CLIENT_ID + user, "phone": f"+7900{user:07}"}
     return SAMPLE["data"] | {
         "id": record_id,
         "comment": comment,
