@@ -105,6 +105,7 @@ ROWS = [
     row("GET /api/v1/booking/dates", *OPEN),
     row("GET /api/v1/booking/times", *OPEN, params={"date": "2030-01-15"}),
     row("POST /api/v1/booking", 422, json={"service_ids": [], "staff_id": 0, "consent": True}),
+    row("POST /api/v1/booking/claim", 401, 404, 404, 404, json={"record_id": 1, "record_hash": "made-up"}),
     row("POST /api/v1/booking/code", 422, json={"phone": "none"}),
     row("GET /api/v1/booking/{booking_id}", 401, 200, 404, 404),
     row("PATCH /api/v1/booking/{booking_id}", 401, 200, 404, 404, json={"datetime": "{free_time}"}),

@@ -247,7 +247,7 @@ async def test_what_was_quarantined_is_read_replayed_and_set_aside(salon: Applic
         "deleted": False,
         "comment": "",
         "client": {"phone": "+79995550109"},
-        "last_change_date": "2026-12-01T12:00:00+0300",
+        "last_change_date": "2025-12-01T12:00:00+0300",
     }
     envelope = {"company_id": COMPANY_ID, "resource": "record", "resource_id": 77, "status": "create"}
     mended = json.dumps({**envelope, "data": record}).encode()
