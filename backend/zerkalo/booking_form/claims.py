@@ -1,5 +1,6 @@
 """A booking made in YCLIENTS's own form becomes the user's, by the hash that only its success page shows."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from uuid import uuid4
 
@@ -22,6 +23,8 @@ from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, Vend
 from zerkalo.yclients.model import UnreadableRecord
 
 RETRY_SECONDS = 10
+LOOKS_MAX = 5
+LOOK_STEP_SECONDS = 0.2
 
 Rematch = Callable[[Collection[tuple[int, int]]], Awaitable[None]]
 """Looks again whose the bookings of these (company, record) are, from all evidence there is."""
@@ -115,6 +118,13 @@ class Claims:
         elif booking.user_id != user_id:
             await self._rematch([(company_id, record_id)])
         booking = await self._read(company_id, record_id)
+        for _ in range(LOOKS_MAX):
+            if booking is not None:
+                break
+            await asyncio.sleep(
+                LOOK_STEP_SECONDS
+            )  # the same record, sent twice, is being written by the other one
+            booking = await self._read(company_id, record_id)
         if booking is None:
             raise unclear_problem(RETRY_SECONDS)  # YCLIENTS shows it to us in a moment; the link is written
         if booking.user_id != user_id:
