@@ -79,7 +79,7 @@ class Database:
 
 
 class SimulatedPool:
-    """What production code calls of a pool: `connection()`."""
+    """What production code calls of a pool: `connection()` and `check()`."""
 
     def __init__(self, database: Database, caller: Caller, *, is_spared: bool) -> None:
         self._database = database
@@ -101,6 +101,9 @@ class SimulatedPool:
         finally:
             database.conn.caller = None
             database.gate.leave()
+
+    async def check(self) -> None:
+        """Try every connection: the next one that is handed out lives."""
 
     async def _wait_for_server(self) -> None:
         if self._database.is_away and not self._is_spared:

@@ -1,11 +1,12 @@
-"""Whose a booking may be: every link that the contract allows, from all that its record ever said and who proved what.
+"""Whose a booking may be: the law of contract 5, judged from all that its record ever said and who proved what.
 
-What is said last always counts. What was said before counts if we saw it, which a lost delivery may have prevented; so
-several links may be right, and this names them all. Sticky links are those of `matching.rules`.
+Links tell of our own past: what was shown counts only if we saw it, and whoever once held a visit keeps it. So not one
+link is right but several, and a link is wrong where nothing that was ever shown of the record speaks for it: by a code,
+by a contact of its cards that the user has proved, by a form booking of theirs, by an admin's word. One thing must be
+seen: a code of the one user whom the comments ever named, in a record that was never given to another person's card.
 """
 
 from collections.abc import Iterable
-from itertools import combinations
 from typing import Any
 
 from tests.simulation.salon import Seen
@@ -88,77 +89,49 @@ def link_faults(
         if states is None:
             continue  # a record that never was: `row_faults` says so
         form_users = _form_users(world, key, forms, people)
-        allowed = _by_hand(world, key, people) or _by_form(form_users) or choices(states, people)
         link = (row["user_id"], row["matched_by"])
+        by_hand = _by_hand(world, key, people)
+        allowed = by_hand or choices(states, form_users, people)
         if key not in world.salon.purged and link not in allowed:
             faults.append(f"{key} booking {row['id']} is linked {link}, allowed {sorted(allowed, key=str)}")
+        must = None if by_hand or row["handed_over"] else _must_have(world, key, states, form_users, people)
+        if must is not None and row["user_id"] != must:
+            faults.append(
+                f"{key} booking {row['id']} is linked {link}, but its comment names user {must} alone"
+            )
         code = codes.get(row["user_id"])
         if code and row["notes"].split("\n")[1:2] != [f"Код клиента: {code}"]:
             faults.append(f"{key}: the notes don't name the code of user {row['user_id']}")
     return faults
 
 
-def choices(states: list[Seen], people: People) -> set[Choice]:
-    """The links that a record with these states, last one last, may end with."""
-    last = states[-1]
-    allowed: set[Choice] = set()
-    seconds = sorted({state.second for state in states if people.named(state.codes)}, reverse=True)
-    for second in seconds:
-        always = people.named(last.codes) if second == last.second else frozenset[int]()
-        sometimes = [people.named(state.codes) for state in states if state.second == second]
-        for group in _unions(always, sometimes):
-            allowed.add((next(iter(group)), "code") if len(group) == 1 else NOBODY)
-        if always:
-            return allowed
-    return allowed | _by_contacts(states, people)
-
-
-def _by_contacts(states: list[Seen], people: People) -> set[Choice]:
-    allowed: set[Choice] = set()
-    for email, phone10 in _remembered(states):
-        now, ever = people.by_email(email)
-        if now is not None:
-            allowed.add((now, "email"))
-            continue
-        allowed |= {(one, "email") for one in ever}
-        allowed |= _by_phone(phone10, people)
+def choices(states: list[Seen], form_users: frozenset[int], people: People) -> set[Choice]:
+    """The links that something in a record with these states speaks for."""
+    allowed: set[Choice] = {NOBODY}
+    allowed |= {(one, "form") for one in form_users}
+    for state in states:
+        allowed |= {(one, "code") for one in people.named(state.codes)}
+        if state.email:
+            now, ever = people.by_email(state.email)
+            allowed |= {(one, "email") for one in (ever if now is None else {*ever, now})}
+        if state.phone10:
+            now_by_phone, ever_by_phone = people.by_phone(state.phone10)
+            allowed |= {(one, "phone") for one in now_by_phone | ever_by_phone}
     return allowed
 
 
-def _by_phone(phone10: str, people: People) -> set[Choice]:
-    now, ever = people.by_phone(phone10) if phone10 else (set[int](), set[int]())
-    if not ever:
-        return {NOBODY}
-    if ever == now and len(now) == 1:
-        return {(next(iter(now)), "phone")}
-    # Of several who ever fitted, or who fit no more, one may have been linked while she was the only one.
-    return {(one, "phone") for one in ever} | {NOBODY}
-
-
-def _remembered(states: list[Seen]) -> set[tuple[str, str]]:
-    """(e-mail, phone) that the row may remember: any of the states may have been missed, but the last."""
-    memories = {("", "")}
-    for state in states[:-1]:
-        memories |= {_after(memory, state) for memory in memories}
-    return {_after(memory, states[-1]) for memory in memories}
-
-
-def _after(memory: tuple[str, str], state: Seen) -> tuple[str, str]:
-    """What is shown counts; what is shown empty is kept, unless the other contact tells of another person."""
-    email, phone10 = memory
-    is_other = (state.email not in ("", email), state.phone10 not in ("", phone10))
-    return (
-        state.email or ("" if is_other[1] else email),
-        state.phone10 or ("" if is_other[0] else phone10),
-    )
-
-
-def _unions(always: frozenset[int], sometimes: list[frozenset[int]]) -> set[frozenset[int]]:
-    several = {one for one in sometimes if one}
-    unions = {
-        always.union(*chosen) for size in range(len(several) + 1) for chosen in combinations(several, size)
-    }
-    return {one for one in unions if one}
+def _must_have(
+    world: World, key: tuple[int, int], states: list[Seen], form_users: frozenset[int], people: People
+) -> int | None:
+    """The one user whom the record names beyond doubt; None: nobody, or not beyond doubt."""
+    record = world.emulator.vendor.records[key[0]].get(key[1])
+    if record is None or record.client_id is None:
+        return None
+    ever = frozenset[int]().union(*(people.named(state.codes) for state in states)) | form_users
+    if len(ever) != 1 or people.named(states[-1].codes) != ever:
+        return None
+    (user_id,) = ever
+    return user_id
 
 
 def _form_users(
@@ -179,7 +152,3 @@ def _by_hand(world: World, key: tuple[int, int], people: People) -> set[Choice]:
         return set()
     user_id = world.people.hand_links[key]
     return {(people.living(user_id), "manual")}
-
-
-def _by_form(users: frozenset[int]) -> set[Choice]:
-    return {(next(iter(users)), "form")} if len(users) == 1 else set()

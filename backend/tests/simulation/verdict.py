@@ -25,8 +25,10 @@ STATUS = {0: "PENDING", 1: "COMPLETED", 2: "CONFIRMED", -1: "CANCELLED"}
 async def judge(world: World) -> list[str]:
     """Every way in which the healed world is not as it must be; empty: it is."""
     faults = [f"raised: {error!r}" for error in world.failures]
+    await accept_absent(world)
     faults += [f"in the window: {line}" for line in await drift_lines(world, whole=False)]
     await sync_all(world)
+    await accept_absent(world)
     faults += [f"drift: {line}" for line in await drift_lines(world, whole=True)]
     async with world.pool.connection() as conn:
         rows = await fetch(conn, "select * from bookings order by company_id, yclients_record_id")
@@ -43,6 +45,13 @@ async def judge(world: World) -> list[str]:
     faults += await second_look_faults(world)
     faults += await second_sync_faults(world)
     return faults
+
+
+async def accept_absent(world: World) -> None:
+    """A person's word on the many records that YCLIENTS does not know any more: what is hidden no longer shows itself."""
+    for company_id in world.plan.zones:
+        await world.processes[0].refetcher.accept_absent(company_id)
+    await world.rest()
 
 
 async def sync_all(world: World) -> None:
@@ -181,7 +190,7 @@ def inbox_faults(world: World, deliveries: list[dict[str, Any]]) -> list[str]:
             faults.append(f"{count} deliveries answered {told} are not in the inbox: {body[:200]!r}")
         stripped[room] -= count
     for one in deliveries:
-        unreadable = one["body"] in world.trouble.unreadable
+        unreadable = not one["body"] or one["body"] in world.trouble.unreadable  # an erasure empties some
         if one["outcome"] == "quarantined" and not unreadable and one["reason"] != "erased":
             faults.append(f"delivery {one['id']} is quarantined: {one['reason']}")
     return faults
