@@ -91,7 +91,7 @@ def link_faults(
         form_users = _form_users(world, key, forms, people)
         link = (row["user_id"], row["matched_by"])
         by_hand = _by_hand(world, key, people)
-        allowed = by_hand or choices(states, form_users, people)
+        allowed = by_hand or choices(states, _contacts_of(world, key[0], states), form_users, people)
         if key not in world.salon.purged and link not in allowed:
             faults.append(f"{key} booking {row['id']} is linked {link}, allowed {sorted(allowed, key=str)}")
         must = None if by_hand or row["handed_over"] else _must_have(world, key, states, form_users, people)
@@ -105,19 +105,40 @@ def link_faults(
     return faults
 
 
-def choices(states: list[Seen], form_users: frozenset[int], people: People) -> set[Choice]:
-    """The links that something in a record with these states speaks for."""
+def choices(
+    states: list[Seen], contacts: set[tuple[str, str]], form_users: frozenset[int], people: People
+) -> set[Choice]:
+    """The links that something in a record with these states, and on cards with these contacts, speaks for."""
     allowed: set[Choice] = {NOBODY}
     allowed |= {(one, "form") for one in form_users}
     for state in states:
         allowed |= {(one, "code") for one in people.named(state.codes)}
-        if state.email:
-            now, ever = people.by_email(state.email)
+    for email, phone10 in contacts:
+        if email:
+            now, ever = people.by_email(email)
             allowed |= {(one, "email") for one in (ever if now is None else {*ever, now})}
-        if state.phone10:
-            now_by_phone, ever_by_phone = people.by_phone(state.phone10)
+        if phone10:
+            now_by_phone, ever_by_phone = people.by_phone(phone10)
             allowed |= {(one, "phone") for one in now_by_phone | ever_by_phone}
     return allowed
+
+
+def _contacts_of(world: World, company_id: int, states: list[Seen]) -> set[tuple[str, str]]:
+    """Every contact of the record's cards: an empty one teaches nothing, so an earlier one of the card may count.
+
+    Cards of one phone are one person's: YCLIENTS merges them, and what was seen of the one is known of the other.
+    """
+    found = {
+        contact
+        for state in states
+        for contact in world.salon.cards.get((company_id, state.client_id or 0), ())
+    }
+    found |= {(state.email, state.phone10) for state in states}
+    phones = {phone10 for _, phone10 in found if phone10}
+    for (company, _), contacts in world.salon.cards.items():
+        if company == company_id and phones & {phone10 for _, phone10 in contacts}:
+            found |= contacts
+    return found
 
 
 def _must_have(

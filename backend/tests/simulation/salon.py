@@ -24,6 +24,7 @@ class Seen:
     codes: tuple[str, ...]
     email: str
     phone10: str
+    client_id: int | None = None
 
 
 @dataclass
@@ -44,6 +45,8 @@ class SalonLife:
     ) -> None:
         self.history: dict[tuple[int, int], list[Seen]] = {}
         self.purged: set[tuple[int, int]] = set()
+        self.cards: dict[tuple[int, int], set[tuple[str, str]]] = {}
+        """(company, client id) -> every (e-mail, phone's last ten digits) that the card ever had."""
         self.codes: set[str] = set()
         """Every code that somebody ever wrote into a comment."""
         self._last: dict[int, Record] = {}
@@ -112,7 +115,11 @@ class SalonLife:
                     self._codes_in(record.comment),
                     (client.email if client else "").lower(),
                     client.phone[-10:] if client else "",
+                    record.client_id,
                 )
+                if record.client_id is not None:
+                    card = self.cards.setdefault((company_id, record.client_id), set())
+                    card.add((seen.email, seen.phone10))
                 states = self.history.setdefault((company_id, record.id), [])
                 before = self._last.get(record.id, record)
                 if record != before and record.changed_at == before.changed_at:

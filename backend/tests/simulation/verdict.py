@@ -190,7 +190,8 @@ def inbox_faults(world: World, deliveries: list[dict[str, Any]]) -> list[str]:
             faults.append(f"{count} deliveries answered {told} are not in the inbox: {body[:200]!r}")
         stripped[room] -= count
     for one in deliveries:
-        unreadable = not one["body"] or one["body"] in world.trouble.unreadable  # an erasure empties some
+        emptied = b'"erased"' in one["body"]  # with the other bodies of a company, when somebody was erased
+        unreadable = emptied or one["body"] in world.trouble.unreadable
         if one["outcome"] == "quarantined" and not unreadable and one["reason"] != "erased":
             faults.append(f"delivery {one['id']} is quarantined: {one['reason']}")
     return faults
