@@ -79,13 +79,21 @@ async def test_settling_the_same_state_again_writes_nothing(conn):
     assert await service.settle_bookings(conn, [state], OFF, NOW) == 0
 
 
-async def test_a_batch_of_many_bookings_takes_one_read_and_one_write(conn):
+async def test_a_batch_of_many_bookings_takes_a_fixed_number_of_statements(conn):
+    """One reads the ledger, one writes; first accruals ask also from when on the users earn."""
     anna = await add_user(conn)
     bookings = [await add_booking(conn, user_id=anna, status="COMPLETED") for _ in range(20)]
     states = [await state_of(conn, booking) for booking in bookings]
     counting: Any = CountingConnection(conn)
 
     assert await service.settle_bookings(counting, states, FIVE, NOW) == 20
+    assert counting.statements == 3
+
+    dearer = [replace(state, price_kopecks=300_000) for state in states]
+    counting.statements = 0
+    assert (
+        await service.settle_bookings(counting, [replace(one, revision=2) for one in dearer], FIVE, NOW) == 20
+    )
     assert counting.statements == 2
 
 
