@@ -1,6 +1,7 @@
 """What a connection may cost: real sockets to a real server, by clients that want it to break."""
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -13,14 +14,16 @@ import psutil
 import pytest
 
 from tests.support.application import SECRET, WEBHOOK, Application, running_application
-from tests.support.emulator import FIXTURES
+from tests.support.emulator import sample
 from zerkalo.web import bodies, connections
 from zerkalo.webhook.model import LIMITS
 
 pytestmark = pytest.mark.integration
 
 HOOK = f"{WEBHOOK}/{SECRET}"
-BODY = (FIXTURES / "01-webhook-record-create.json").read_bytes()
+EVENT = sample("01")
+EVENT["data"]["last_change_date"] = "2025-12-01T12:00:00+0300"  # past: a change ahead of now is asked for
+BODY = json.dumps(EVENT).encode()
 REGISTER = "/api/v1/auth/register"
 
 

@@ -51,4 +51,4 @@ async def test_a_method_that_is_none_is_told_those_that_are(dsn: str, tmp_path: 
         answer = await client.put("/api/v1/auth/me")
 
     assert answer.status_code == 405
-    assert set(answer.headers["Allow"].split(", ")) == {"GET", "PATCH", "DELETE"}
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "PATCH", "DELETE"}

@@ -33,6 +33,8 @@ from zerkalo.settings import SECRET_FIELDS, Settings
 pytestmark = pytest.mark.integration
 
 BACKEND = Path(__file__).parents[3]
+CHANGED_AT, CHANGED_AGAIN_AT = "2025-12-01T12:00:00+0300", "2026-01-01T12:00:00+0300"
+"""Both past by every clock: a change time ahead of now writes nothing, it is asked for."""
 PHONE, EMAIL, COMMENT, NAME = "+79991234567", "her.own@mail.test", "Ранимый комментарий", "Имярек"
 
 
@@ -97,6 +99,7 @@ async def test_no_log_line_holds_a_secret_or_a_person_whatever_happens(watched: 
     application = watched.application
     event = sample("01")
     event["data"] |= {"comment": COMMENT, "client": {"phone": PHONE, "email": EMAIL, "name": NAME}}
+    event["data"]["last_change_date"] = CHANGED_AT
     async with application.listening() as port:
         base = f"http://127.0.0.1:{port}"
         async with httpx2.AsyncClient(base_url=base, trust_env=False) as client:
@@ -142,7 +145,7 @@ async def _break_things(
     """A table that is gone: errors of the database, tracebacks, jobs that fail."""
     for table in ("bookings", "users"):
         await application.execute(f"alter table {table} rename to {table}_gone")
-        event["data"]["last_change_date"] = "2027-01-01T12:00:00+0300"
+        event["data"]["last_change_date"] = CHANGED_AGAIN_AT
         answers = [
             await client.post(f"{WEBHOOK}/{SECRET}", json=event),
             await client.post(f"{WEBHOOK}?token={SECRET}", json=event),
@@ -201,6 +204,7 @@ async def test_check_shows_no_secret_but_the_webhook_address_and_steers_no_termi
 ) -> None:
     async with running_application(dsn, tmp_path) as application:
         event = sample("01")
+        event["data"]["last_change_date"] = CHANGED_AT
         event["data"]["services"][0]["title"] = "\x1b[2J\x1b]0;owned\x07Стрижка\r\nforged line"
         async with application.client() as client:
             assert (await client.post(f"{WEBHOOK}/{SECRET}", json=event)).json()["status"] == "applied"
@@ -245,14 +249,14 @@ async def test_check_shows_no_secret_but_the_webhook_address_and_steers_no_termi
 
 
 async def test_the_database_says_nothing_of_its_values_to_a_caller(application: Application) -> None:
-    """A duplicate key's message would hold the key."""
+    """A duplicate key's message would hold the key. By the password of the account itself it would be its owner who asks."""
     code = "TAKEN234"
     await application.new_user(email="dup@mail.test", unique_code=code)
     with pytest.raises(psycopg.errors.UniqueViolation):
         await application.new_user(email="dup2@mail.test", unique_code=code)
     async with application.client() as client:
         answer = await client.post(
-            "/api/v1/auth/register", json={"email": "dup@mail.test", "password": PASSWORD}
+            "/api/v1/auth/register", json={"email": "dup@mail.test", "password": f"not {PASSWORD}"}
         )
     assert answer.status_code == 201
     assert code not in answer.text

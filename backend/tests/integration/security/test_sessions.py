@@ -134,6 +134,7 @@ async def test_ids_of_others_are_as_if_they_were_not(application: Application) -
     """The same status and the same words for another's booking as for none: ids can't be counted out."""
     owner, other = [await application.new_user(email=f"idor{n}@mail.test") for n in range(2)]
     event = sample("01")
+    event["data"]["last_change_date"] = "2025-12-01T12:00:00+0300"  # past: a change ahead of now is asked for
     async with application.client() as client:
         hers = (await client.post(f"{WEBHOOK}/{SECRET}", json=event)).json()["booking_id"]
     await application.execute("update bookings set user_id = %s where id = %s", owner, hers)
