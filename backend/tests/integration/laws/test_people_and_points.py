@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 
 from tests.support.database import TestServer
 from tests.support.people_laws import hold, hold_after_tending, readers_see_their_own
-from tests.support.small_world import EMAILS, PHONES, RECORDS, World, small_world
+from tests.support.small_world import EMAILS, PASSWORD, PHONES, RECORDS, World, small_world
 from tests.support.vendor import State
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(0)]
@@ -43,6 +43,9 @@ PROGRAMMES: dict[str, dict[str, str | None]] = {
     "began on the day of the visits": {"LOYALTY_START_DATE": "2026-12-10"},
     "begins a day later": {"LOYALTY_START_DATE": "2026-12-11"},
 }
+
+PASSWORDS = (PASSWORD, f"{PASSWORD} of another", f"{PASSWORD} of a third")
+"""Several may claim one e-mail; with the same password it is the same person again."""
 
 one_of_several = st.integers(0, 9)
 email = st.sampled_from(EMAILS)
@@ -126,9 +129,9 @@ class Lives(RuleBasedStateMachine):
     def booking(self, index: int) -> int:
         return self.bookings[index % len(self.bookings)]
 
-    @rule(email=email, phone=st.none() | phone)
-    def register(self, email: str, phone: str | None) -> None:
-        self.live(self.world.register(email, phone))
+    @rule(email=email, phone=st.none() | phone, password=st.sampled_from(PASSWORDS))
+    def register(self, email: str, phone: str | None, password: str) -> None:
+        self.live(self.world.register(email, phone, password))
 
     @rule(
         email=st.none() | email, phone=st.none() | phone, code=st.sampled_from([None, "CARD2345", "CARD2346"])
