@@ -55,3 +55,13 @@ async def test_who_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
     await stays
 
     assert done == ["192.0.2.3"]
+
+
+async def test_a_crowd_from_everywhere_does_not_pile_up_without_end() -> None:
+    turns, done = Turns(1, all_waiting_max=10), list[str]()
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(50):
+            tasks.create_task(in_line(turns, f"192.0.2.{number}", done))
+
+    assert done.count("busy") == 50 - 1 - 10
