@@ -60,6 +60,8 @@ class Load:
     def __init__(self, ports: Sequence[int], secret: str, *, seed: int) -> None:
         self.acknowledged: dict[int, Acknowledged] = {}
         """By the number that the call carries in its body."""
+        self.sent = Counter[int]()
+        """Record -> how many calls about it were sent, whatever became of them."""
         self.wrong: list[str] = []
         """Answers that no call may ever get."""
         self.whole = Tally()
@@ -105,6 +107,7 @@ class Load:
         number = next(self._numbers)
         port = self._rng.choice(self._ports)
         began_at = time.monotonic()
+        self.sent[json.loads(body)["resource_id"]] += 1
         try:
             answer = await self._client.post(
                 f"http://127.0.0.1:{port}{PATH}",

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import datetime
 
@@ -17,18 +18,36 @@ SHOWN_MAX = 5
 
 
 async def lost(stage: Stage) -> list[str]:
-    """Every call answered 200 has its row in the inbox, once, with the outcome that was told; lines for those without."""
+    """Every call answered 200 has its row in the inbox, once, with the outcome that was told; lines for those without.
+
+    Of an ignored call the envelope is kept and not its number: those are counted by their record.
+    """
     acknowledged = dict(stage.load.acknowledged)  # before the question: the load goes on meanwhile
     rows = await stage.ask(
-        f"select {NUMBER}, outcome, resource_id from deliveries where body like '{{\"call%%'"
+        f"select {NUMBER}, outcome, resource_id from deliveries where body like '{{\"call%%' or outcome = 'ignored'"
     )
+    ignored = Counter[int](record_id for _, outcome, record_id in rows if outcome == "ignored")
+    told_ignored = Counter(told.record_id for told in acknowledged.values() if told.status == "ignored")
     kept: dict[int, tuple[str, int]] = {}
-    found: list[str] = []
+    found = [
+        f"{count} calls about record {record_id} were answered 200 ignored and {ignored[record_id]} are in the inbox"
+        for record_id, count in told_ignored.items()
+        if count > ignored[record_id]
+    ]
+    found += [
+        f"of record {record_id} {count} ignored calls are in the inbox and {stage.load.sent[record_id]} were sent"
+        for record_id, count in ignored.items()
+        if count > stage.load.sent[record_id]
+    ]
     for number, outcome, record_id in rows:
+        if outcome == "ignored":
+            continue
         if number in kept:
             found.append(f"call {number} stands twice in the inbox")
         kept[number] = (outcome, record_id)
     for number, told in acknowledged.items():
+        if told.status == "ignored":
+            continue
         if number not in kept:
             found.append(f"call {number} was answered 200 {told.status} and is not in the inbox")
         elif kept[number] != (told.status, told.record_id):
