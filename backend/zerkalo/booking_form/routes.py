@@ -14,7 +14,7 @@ from zerkalo.booking_form.form import BookingForm
 from zerkalo.booking_form.model import Asker, Branch, OfferedService, OfferedStaff, OfferedTime, Wish
 from zerkalo.booking_form.service import Booked
 from zerkalo.bookings.model import Status
-from zerkalo.bookings.routes import Booking, MatchedByWord, PathId, booking_of, path_id
+from zerkalo.bookings.routes import Booking, Day, MatchedByWord, PathId, booking_of, path_id
 from zerkalo.kit.cursor import ID_MAX
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
@@ -39,13 +39,6 @@ def _moment(value: object) -> object:
     raise ValueError("must be a time like 2025-06-01T15:30:00+03:00")
 
 
-def _day(value: object) -> object:
-    """Only ISO 8601; pydantic alone would take seconds since 1970 too."""
-    if isinstance(value, str) and len(value) == len("2025-06-01") and value[4] == value[7] == "-":
-        return value
-    raise ValueError("must be a day like 2025-06-01")
-
-
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]
 StaffId = Annotated[int, Field(ge=0, le=ID_MAX)]
 Moment = Annotated[
@@ -57,7 +50,7 @@ CompanyQuery = Annotated[
     int | None, Query(ge=1, le=ID_MAX, description="Needed where there are several branches.")
 ]
 ServicesQuery = Annotated[list[Id], Query(max_length=rules.SERVICES_MAX)]
-DayQuery = Annotated[date, BeforeValidator(_day), Query(alias="date")]
+DayQuery = Annotated[Day, Query(alias="date")]
 StaffQuery = Annotated[int, Query(ge=0, le=ID_MAX, description="0: anybody.")]
 IdempotencyKey = Annotated[
     str | None,

@@ -1,10 +1,10 @@
 """`GET /booking`, `/booking/{id}`, and the calendar feed: one's own bookings, nobody else's."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BaseModel, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from zerkalo.auth.dependencies import AuthRuntime, current_user
 from zerkalo.auth.model import AuthenticatedUser
@@ -32,6 +32,15 @@ class BookingsRuntime(AuthRuntime, Protocol):
     def settings(self) -> Settings: ...
 
 
+def _day(value: object) -> object:
+    """Only ISO 8601; pydantic alone would take seconds since 1970 too."""
+    if isinstance(value, str) and len(value) == len("2025-06-01") and value[4] == value[7] == "-":
+        return value
+    raise ValueError("must be a day like 2025-06-01")
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day of the salon's calendar, as a query names it."""
 MatchedByWord = Literal["manual", "form", "code", "import", "card", "email", "phone"]
 """What gave a booking to its user, strongest first."""
 

@@ -43,6 +43,13 @@ async def ids(client, **params: Any) -> list[int]:
     return [item["id"] for item in answer.json()["items"]]
 
 
+@pytest.mark.parametrize("name", ["day", "from", "to"])
+@pytest.mark.parametrize("value", ["0", "86400", "2026-12-03T00:00", "tomorrow"])
+async def test_a_day_is_a_date_and_no_number(admin, name: str, value: str) -> None:
+    """A number would be taken for seconds since 1970."""
+    assert (await admin.get("/admin/bookings", params={name: value})).status_code == 422
+
+
 async def test_only_admins_read_it(api: Api) -> None:
     _, anna = await api.new_user()
     for path in ("/admin/bookings", "/admin/bookings/1", "/admin/bookings/1/history"):

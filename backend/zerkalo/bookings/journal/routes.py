@@ -1,7 +1,7 @@
 """`/admin/bookings`: every booking, one with its lines and evidence, and what happened to it."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Query
@@ -12,7 +12,7 @@ from zerkalo.bookings.journal import store
 from zerkalo.bookings.journal.model import BookingEvent, Evidence, Filters, JournalBooking, Line
 from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
-from zerkalo.bookings.routes import LIMIT_DEFAULT, LIMIT_MAX, PathId, path_id
+from zerkalo.bookings.routes import LIMIT_DEFAULT, LIMIT_MAX, Day, PathId, path_id
 from zerkalo.db.pool import Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById, ByMoment
 from zerkalo.kit.problem import ProblemError
@@ -23,7 +23,7 @@ SEARCH_CHARS_MAX = 200
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)]
 IdFilter = Annotated[int | None, Query(ge=0, le=ID_MAX)]
-Day = Annotated[date | None, Query(description="A day of the salon's calendar.")]
+DayFilter = Annotated[Day | None, Query(description="A day of the salon's calendar.")]
 
 
 class JournalRuntime(AuthRuntime, Protocol):
@@ -128,9 +128,9 @@ def router(runtime: JournalRuntime) -> APIRouter:
 
 
 def _filters(
-    day: Day = None,
-    from_day: Annotated[date | None, Query(alias="from")] = None,
-    to: Day = None,
+    day: DayFilter = None,
+    from_day: Annotated[Day | None, Query(alias="from")] = None,
+    to: DayFilter = None,
     status: Status | None = None,
     staff_id: IdFilter = None,
     company_id: IdFilter = None,
