@@ -568,6 +568,7 @@ NOBODYS = {
     "companies",
     "refetches",
     "sync_runs",
+    "comparisons",
     "rate_limits",
     "facts",
     "attempts",
@@ -576,7 +577,8 @@ NOBODYS = {
     "booking_events",
     "origins",
 }
-"""The other tables: the salon's, and numbers. `attempts` holds keyed digests, for two days."""
+"""The other tables: the salon's, and numbers. `attempts` holds keyed digests, for two days; `comparisons` names
+records and fields, never a value."""
 STAYING = {
     ("bonus_entries", "user_id"),
     ("bonus_entries", "created_by"),
