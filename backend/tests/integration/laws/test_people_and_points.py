@@ -70,7 +70,7 @@ class Lives(RuleBasedStateMachine):
 
     @initialize(programme=st.sampled_from(sorted(PROGRAMMES)), visit_hour=st.sampled_from([0, 15, 23]))
     def begin(self, programme: str, visit_hour: int) -> None:
-        """A life begins with a visit that earns, under whichever programme, at midnight too."""
+        """A life begins with a visit that earns, under whichever programme, at midnight too, and one handed over."""
 
         async def enter() -> World:
             dsn = self.stack.enter_context(self.server.database())
@@ -90,6 +90,9 @@ class Lives(RuleBasedStateMachine):
                 "webhook",
             )
         )
+        for second, phone, email in ((1, PHONES[0], EMAILS[1]), (2, PHONES[2], None)):
+            state = State(second, attendance=1, phone=phone, email=email)
+            self.live(self.world.tell(RECORDS[1], state, "webhook"))
 
     def teardown(self) -> None:
         try:
