@@ -177,7 +177,10 @@ async def test_a_forgotten_password_is_set_anew_by_a_proved_phone(
     browser: Browser, site: Site, width: int
 ) -> None:
     phone = f"+7999555{next(_numbers):04}"
-    _, email = await new_user(site, phone=phone, phone_verified_at=site.application.runtime.clock())
+    # An SMS opens only an account that has neither a password nor a proved e-mail: an imported one.
+    _, email = await new_user(
+        site, phone=phone, phone_verified_at=site.application.runtime.clock(), password_hash=None
+    )
     async with visitor(browser, site, width=width, javascript=False) as anna:
         await anna.open("/me/sign-in")
         await anna.click("text=Забыли пароль?")
@@ -262,6 +265,10 @@ async def test_contacts_that_are_changed_are_to_be_proved_again(browser: Browser
         assert "не подтверждён" not in await anna.text()
         await anna.page.fill("[name=email]", changed := new_email())
         await anna.click("text=Сохранить")
+        assert await anna.page.locator("#e-password").count() == 1
+        assert changed not in await anna.text()
+        await anna.page.fill("[name=password]", PASSWORD)
+        await anna.click("text=Сохранить")
         assert changed in await anna.text()
         assert "не подтверждён" in await anna.text()
 
@@ -284,6 +291,7 @@ FORMS = (
     "/book",
     "/book/choose",
     "/book/code",
+    "/book/widget/claim",
 )
 
 
