@@ -66,7 +66,7 @@ def evil_event(record_id: int, text: str, **fields: Any) -> dict[str, Any]:
     data = event["data"]
     data["services"] = [{"id": 1, "title": f"service {text}", "cost": 100, "amount": 1}]
     data["staff"] = {"id": 1, "name": f"staff {text}", "avatar": text, "specialization": text}
-    data["client"] = {"id": 1, "name": text, "surname": text, "phone": "+79990000009", "email": text}
+    data["client"] = {"id": record_id, "name": text, "surname": text, "phone": "+79990000009", "email": text}
     data["comment"] = f"Код клиента: EV1LC0DE {text}"
     data["date"] = "2030-06-03 12:00:00"
     data["last_change_date"] = "2026-01-01T12:00:00+0300"
