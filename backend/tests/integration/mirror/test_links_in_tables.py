@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.support.rows import add_user
 from tests.support.salon import BONUSES, Salon, salon
@@ -175,25 +176,23 @@ async def test_form_booking_links_by_record_and_by_the_id_that_travels_along(poo
         assert (await server.bookings())[3]["user_id"] is None, "a copied record carries its original's id"
 
 
-async def test_a_missing_user_is_logged_by_record_only(
-    pool: Pool, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_missing_user_is_logged_by_record_only(pool: Pool) -> None:
     async with salon(pool) as server:
-        await server.status(event(State(5, email="maria@salon.test", comment="секрет")))
-        told = "".join(capsys.readouterr())
+        with structlog.testing.capture_logs() as lines:
+            await server.status(event(State(5, email="maria@salon.test", comment="секрет")))
+    told = str(lines)
     assert "Пользователь не найден" in told
     assert str(RECORD_ID) in told
     for hidden in ("9990000001", "maria@salon", "секрет", "Мария"):
         assert hidden not in told
 
 
-async def test_an_unknown_attendance_is_logged_and_counts_as_waiting(
-    pool: Pool, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_unknown_attendance_is_logged_and_counts_as_waiting(pool: Pool) -> None:
     async with salon(pool) as server:
-        await server.status(event(State(5, attendance=7)))
+        with structlog.testing.capture_logs() as lines:
+            await server.status(event(State(5, attendance=7)))
         assert (await server.booking())["status"] == "PENDING"
-    assert "unknown attendance" in "".join(capsys.readouterr())
+    assert "unknown attendance" in [line["event"] for line in lines]
 
 
 async def test_people_for_matching_are_found_by_what_they_proved(pool: Pool) -> None:
