@@ -14,14 +14,14 @@ from zerkalo.bookings.model import Row
 BATCH = 200
 _COLUMNS = ", ".join(f"b.{name}" for name in Row.__struct_fields__)
 _BOOKING = """
-    company_id, yclients_record_id, user_id, matched_by, matched_version, service_name, service_price, service_duration,
+    company_id, yclients_record_id, user_id, matched_by, service_name, service_price, service_duration,
     appointment_datetime, appointment_local, phone, staff_name, user_code, comment, vendor_changed_at, match_email, match_phone10,
-    match_codes, match_code_versions, raw_record
+    match_codes, raw_record
 """
 _BOOKING_OF = f"""
-    {COMPANY_ID}, {{id}}, {{user}}, 'code', now(), 'Стрижка', 180000, 60, now(), now()::timestamp, '+79000000001', 'Мастер',
+    {COMPANY_ID}, {{id}}, {{user}}, 'code', 'Стрижка', 180000, 60, now(), now()::timestamp, '+79000000001', 'Мастер',
     'A0000001', 'Код клиента: A0000001', now(), null, '9000000001',
-    '{{{{A0000001}}}}', array[now()], :raw
+    '{{{{A0000001}}}}', :raw
 """
 _DELIVERY = "received_at, company_id, resource, resource_id, event, body, outcome, finished_at"
 _DELIVERY_OF = f"now(), {COMPANY_ID}, 'record', {{id}}, 'create', convert_to(:raw, 'UTF8'), 'applied', now()"

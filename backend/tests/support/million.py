@@ -24,15 +24,14 @@ FILL = """
 
     insert into bookings (company_id, yclients_record_id, user_id, matched_by, service_name, service_price,
         service_duration, appointment_datetime, appointment_local, status, vendor_changed_at,
-        match_email, match_phone10, match_codes, match_code_versions)
+        match_email, match_phone10, match_codes)
     select {companies}[n % {companies_count} + 1], n, case when n % 10 > 0 then n % {users} + 1 end, case when n % 10 > 0 then 'phone' end,
         'Стрижка', 250000, 60, at, at at time zone 'Europe/Moscow',
         (array['PENDING', 'CONFIRMED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'CANCELLED', 'COMPLETED'])[n % 7 + 1],
         at,
         case when n % 3 = 0 then 'user' || (n % {users} + 1) || '@example.com' end,
         (9000000000 + n % {users} + 1)::text,
-        case when n % 4 = 0 then array['A' || lpad((n % {users} + 1)::text, 7, '0')] else '{{}}' end,
-        case when n % 4 = 0 then array['{now}'::timestamptz] else '{{}}' end
+        case when n % 4 = 0 then array['A' || lpad((n % {users} + 1)::text, 7, '0')] else '{{}}' end
     from (select n, '{now}'::timestamptz + (n - {past}) * interval '{step_seconds} seconds' as at
           from generate_series(1, {bookings}) n) numbered;
 

@@ -59,16 +59,11 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
 
 
 def learn_codes(row: Row, snapshot: Snapshot) -> Row:
-    """The row, knowing the codes of this snapshot's comment and the newest version each was seen at."""
-    if not snapshot.codes or row.erased_at is not None:
+    """The row, knowing the codes of this snapshot's comment beside those of earlier ones."""
+    new = [code for code in snapshot.codes if code not in row.match_codes]
+    if not new or row.erased_at is not None:
         return row
-    known = dict(zip(row.match_codes, row.match_code_versions, strict=True))
-    learned = dict(known)
-    for code in snapshot.codes:
-        learned[code] = _newest(learned.get(code), snapshot.version)
-    if learned == known:
-        return row
-    return replace(row, match_codes=tuple(learned), match_code_versions=tuple(learned.values()))
+    return replace(row, match_codes=(*row.match_codes, *dict.fromkeys(new)))
 
 
 def masked(row: Row) -> Row:
@@ -79,7 +74,6 @@ def masked(row: Row) -> Row:
         row,
         user_id=None,
         matched_by=None,
-        matched_version=None,
         user_code=None,
         client_id=None,
         client_name=None,
@@ -88,7 +82,6 @@ def masked(row: Row) -> Row:
         match_email=None,
         match_phone10=None,
         match_codes=(),
-        match_code_versions=(),
         raw_record=None,
         raw_digest=None,
     )
@@ -175,12 +168,6 @@ def cancelled_at(
     if row.status is Status.CANCELLED and row.cancelled_at and not (row.cancelled_at_ours and version):
         return row.cancelled_at, row.cancelled_at_ours
     return version or now, version is None
-
-
-def _newest(first: datetime | None, second: datetime | None) -> datetime | None:
-    if first is None or second is None:
-        return first or second
-    return max(first, second)
 
 
 def told(shown: Value | UnsetType, otherwise: Value) -> Value:

@@ -112,7 +112,6 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     """The salon gave the record to another person: codes and forms count no more."""
     user_id: int | None = None
     matched_by: MatchedBy | None = None
-    matched_version: datetime | None = None
     service_name: str = ""
     service_price: int = 0
     service_duration: int = 0
@@ -135,7 +134,6 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     match_email: str | None = None
     match_phone10: str | None = None
     match_codes: tuple[str, ...] = ()
-    match_code_versions: tuple[datetime | None, ...] = ()
     raw_record: str | None = None
     raw_digest: str | None = None
     erased_at: datetime | None = None

@@ -25,7 +25,6 @@ _TYPES: Mapping[str, str] = {
     "client_id": "bigint",
     "handed_over": "boolean",
     "user_id": "bigint",
-    "matched_version": "timestamptz",
     "service_price": "bigint",
     "service_duration": "integer",
     "appointment_datetime": "timestamptz",
@@ -38,7 +37,6 @@ _TYPES: Mapping[str, str] = {
     "observation": "bigint",
     "vendor_changed_at": "timestamptz",
     "match_codes": "text[]",
-    "match_code_versions": "timestamptz[]",
     "erased_at": "timestamptz",
 }
 _RECORDSET = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _WRITTEN)
@@ -129,7 +127,7 @@ async def link(
 ) -> None:
     """Write whose one booking is; `user_id` None with `MANUAL`: an admin says that it is nobody's. Hold it locked."""
     sql = _write_sql("""
-        user_id = %(user_id)s, matched_by = %(matched_by)s, matched_version = null,
+        user_id = %(user_id)s, matched_by = %(matched_by)s,
         user_code = (select u.unique_code from users u where u.id = %(user_id)s)
         where id = %(booking_id)s
     """)
@@ -146,7 +144,7 @@ async def link_imported(conn: Connection, links: Mapping[int, int], *, now: date
         f"select from bookings where id in ({wanted}) order by id for no key update", {"rows": values["rows"]}
     )
     sql = _write_sql("""
-        user_id = x.user_id, matched_by = %(matched_by)s, matched_version = null, user_code = u.unique_code
+        user_id = x.user_id, matched_by = %(matched_by)s, user_code = u.unique_code
         from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, user_id bigint) join users u on u.id = x.user_id
         where b.id = x.id
     """)
@@ -179,9 +177,8 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
     What is taken out is what `merge_rules.masked` takes out of every later write.
     """
     sql = _write_sql("""
-        user_id = null, matched_by = null, matched_version = null, user_code = null, phone = null, comment = '',
-        client_id = null, client_name = null, match_email = null, match_phone10 = null, match_codes = '{}', match_code_versions = '{}',
-        raw_record = null, raw_digest = null, erased_at = %(now)s
+        user_id = null, matched_by = null, user_code = null, phone = null, comment = '', client_id = null,
+        client_name = null, match_email = null, match_phone10 = null, match_codes = '{}', raw_record = null, raw_digest = null, erased_at = %(now)s
         where id = any(%(ids)s)
     """)
     await conn.execute(sql, {"ids": list(ids), "now": now})
@@ -268,7 +265,6 @@ def _row(**columns: Any) -> Row:
     columns["matched_by"] = MatchedBy(columns["matched_by"]) if columns["matched_by"] else None
     columns["lines"] = msgspec.convert(columns["lines"], tuple[Line, ...])
     columns["match_codes"] = tuple(columns["match_codes"])
-    columns["match_code_versions"] = tuple(columns["match_code_versions"])
     return Row(**columns)
 
 

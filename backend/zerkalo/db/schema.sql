@@ -92,7 +92,6 @@ create table bookings (
     user_id               bigint references users (id) on delete set null,
     matched_by            text check (matched_by in ('manual', 'form', 'code', 'import', 'card', 'email', 'phone')),
                                                       -- manual with no user: an admin said that it is nobody's
-    matched_version       timestamptz,                -- version of the snapshot that gave the link
     service_name          text not null default '',
     service_price         bigint not null default 0,  -- kopecks
     service_duration      integer not null default 0, -- minutes
@@ -120,7 +119,6 @@ create table bookings (
     match_email           text,
     match_phone10         text,
     match_codes           text[] not null default '{}',          -- every code seen in a comment
-    match_code_versions   timestamptz[] not null default '{}',   -- the newest version each was seen at, same order
     raw_record            text,                       -- the last record as it came, for a person to read
     raw_digest            text,                       -- of the bytes an API read showed: equal bytes need no second look
     erased_at             timestamptz,                -- stripped of what names her; later writes go through the same mask

@@ -92,7 +92,6 @@ class Linker:
             user_id=link.user_id,
             handed_over=row.handed_over or evidence.is_handing_over,
             matched_by=MatchedBy(link.step) if link.step else None,
-            matched_version=None,
             user_code=self._users[link.user_id].unique_code if link.user_id is not None else None,
         )
 
