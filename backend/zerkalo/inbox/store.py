@@ -12,11 +12,10 @@ from zerkalo.inbox.model import IGNORED, READ, Delivery, Finished, Kept, envelop
 
 PRUNE_BATCH = 5000
 
-# Of what we ignore only the envelope is kept: nobody would look for a person in it. Nor is an erased person to come back
-# with the next webhook. Replayed, an envelope makes us ask YCLIENTS. No `exists`: PostgreSQL would rather read all bookings
-# than look up one for each body.
+# An erased person must not come back with the next webhook: only the envelope is kept, which makes a replay ask YCLIENTS.
+# No `exists`: PostgreSQL would rather read all bookings than look up one for each body.
 _BODY = """
-    case when x.outcome = 'ignored' or x.resource = 'record' and (
+    case when x.resource = 'record' and (
         select true from bookings b
         where b.company_id = x.company_id and b.yclients_record_id = x.resource_id and b.erased_at is not null
         limit 1
@@ -42,7 +41,7 @@ _QUARANTINE = f"""
     with x as (
         select x.company_id, x.resource, x.resource_id, x.event, {_BODY} as body
         from (select %(company_id)s::bigint as company_id, 'record' as resource, %(record_id)s::bigint as resource_id,
-            '{READ}' as event, %(body)s::bytea as body, 'quarantined' as outcome) as x
+            '{READ}' as event, %(body)s::bytea as body) as x
     )
     insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, reason, finished_at)
     select %(now)s, x.company_id, x.resource, x.resource_id, x.event, x.body, 'quarantined', %(reason)s, %(now)s
