@@ -338,6 +338,20 @@ create trigger bonus_entries_append_only before update or delete on bonus_entrie
 create trigger bonus_entries_no_truncate before truncate on bonus_entries
     for each statement execute function refuse_change();
 
+-- A booking as a report reads it: names, roubles, the salon's wall clock (UTC's where the zone was never told).
+create view booking_report as
+    select b.id as booking_id, b.company_id, coalesce(nullif(c.title, ''), b.company_id::text) as company,
+        coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date as visit_on,
+        coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC') as starts_at,
+        b.service_duration as minutes, b.status, b.cancel_reason, b.service_name as services,
+        (b.service_price / 100.0)::numeric(14, 2) as price, b.staff_id, b.staff_name as staff, b.client_id,
+        coalesce(nullif(u.name, ''), b.client_name) as client, b.phone, b.user_id, u.unique_code as code, b.matched_by,
+        (select coalesce(sum(e.amount), 0) from bonus_entries e where e.booking_id = b.id)::bigint as points,
+        b.yclients_record_id as record_id, b.created_at, b.updated_at
+    from bookings b
+    left join companies c on c.id = b.company_id
+    left join users u on u.id = b.user_id;
+
 -- Refresh tokens, hashed. One used again after its minute of grace ends its whole family.
 create table refresh_tokens (
     token_hash  bytea primary key,
@@ -425,3 +439,152 @@ create table facts (
     value       jsonb not null,
     updated_at  timestamptz not null
 );
+
+-- What a salon's own SQL reads says in Russian what each of its columns is. A test finds a column that lacks its sentence.
+comment on table companies is 'Филиалы салона в YCLIENTS';
+comment on column companies.id is 'Номер филиала в YCLIENTS';
+comment on column companies.title is 'Название филиала; пусто, пока YCLIENTS его не назвал';
+comment on column companies.timezone_name is 'Часовой пояс филиала (IANA); null, пока не известен';
+comment on column companies.zone_rules is 'Отпечаток правил часового пояса, по которым прочитаны визиты';
+comment on column companies.zone_data_version is 'Версия данных о часовых поясах, из которой он взят';
+comment on column companies.known_since is 'Когда филиал впервые назван в настройках';
+comment on column companies.last_run_started_at is 'Когда началась последняя синхронизация';
+comment on column companies.last_complete_read_at is 'Начало последней синхронизации, прочитавшей всё окно';
+comment on column companies.history_read_at is 'Когда прочитана вся история; null: ещё не прочитана';
+comment on column companies.changes_read_until is 'До какого времени применены все изменения';
+comment on column companies.problem is 'Почему YCLIENTS отказывает нам; null: отвечает';
+comment on column companies.problem_since is 'С какого времени он отказывает';
+comment on table users is 'Аккаунты клиентов и сотрудников';
+comment on column users.id is 'Номер аккаунта';
+comment on column users.email is 'E-mail; подтверждён, если email_verified';
+comment on column users.phone is 'Телефон с кодом страны; подтверждён, если phone_verified';
+comment on column users.phone10 is 'Последние десять цифр телефона';
+comment on column users.name is 'Имя';
+comment on column users.unique_code is 'Код клиента, который пишут в комментарии записи';
+comment on column users.password_hash is 'Отпечаток пароля; null: пароля нет';
+comment on column users.is_admin is 'Администратор салона';
+comment on column users.email_verified_at is 'Когда подтверждён e-mail; null: не подтверждён';
+comment on column users.phone_verified_at is 'Когда подтверждён телефон; null: не подтверждён';
+comment on column users.token_epoch is 'Увеличивается, когда все входы завершаются разом';
+comment on column users.created_at is 'Когда появился аккаунт';
+comment on column users.updated_at is 'Когда строка менялась последний раз';
+comment on column users.erased_at is 'Когда данные удалены: осталась пустая строка';
+comment on column users.merged_into is 'Аккаунт, с которым этот объединён';
+comment on column users.earns_from is 'С какого дня визиты зарабатывали в прежней программе';
+comment on column users.rematch_wanted_at is 'Ждёт поиска своих записей; null: не ждёт';
+comment on column users.email_verified is 'Подтверждён ли e-mail';
+comment on column users.phone_verified is 'Подтверждён ли телефон';
+comment on table clients is 'Карточки клиентов YCLIENTS';
+comment on column clients.company_id is 'Филиал';
+comment on column clients.client_id is 'Номер карточки в YCLIENTS';
+comment on column clients.name is 'Имя на карточке';
+comment on column clients.phone is 'Телефон на карточке, с кодом страны';
+comment on column clients.phone10 is 'Последние десять цифр телефона';
+comment on column clients.email is 'E-mail на карточке, строчными буквами';
+comment on column clients.email_known_since is 'Когда этот e-mail впервые увиден на карточке';
+comment on column clients.first_email is 'Какой e-mail был при первой встрече карточки с её телефоном; пусто: никакого';
+comment on column clients.first_observation is 'Номер той встречи';
+comment on column clients.email_came_late is 'Появился ли e-mail позже телефона: тогда сам по себе он ничего не доказывает';
+comment on column clients.user_id is 'Аккаунт, которому администратор отдал карточку';
+comment on column clients.rematch_wanted_at is 'Записи карточки ждут пересмотра; null: не ждут';
+comment on column clients.observation is 'Номер наблюдения, которое изменило карточку последним';
+comment on column clients.erased_at is 'Когда стёрто всё, что называет человека';
+comment on column clients.created_at is 'Когда карточка появилась у нас';
+comment on column clients.updated_at is 'Когда строка менялась последний раз';
+comment on table bookings is 'Записи салона: одна строка на запись YCLIENTS, навсегда';
+comment on column bookings.id is 'Наш номер записи';
+comment on column bookings.company_id is 'Филиал';
+comment on column bookings.yclients_record_id is 'Номер записи в YCLIENTS';
+comment on column bookings.client_id is 'Карточка клиента в YCLIENTS; null: не названа';
+comment on column bookings.client_name is 'Имя клиента в записи';
+comment on column bookings.user_id is 'Чья запись: аккаунт; null: клиент не известен';
+comment on column bookings.matched_by is 'Как найден клиент: manual вручную, form на сайте, code по коду, import из прежней системы, card по карточке, email, phone';
+comment on column bookings.matched_version is 'Время изменения снимка, который дал привязку';
+comment on column bookings.service_name is 'Услуги через запятую';
+comment on column bookings.service_price is 'Цена в копейках';
+comment on column bookings.service_duration is 'Длительность в минутах';
+comment on column bookings.appointment_datetime is 'Начало визита';
+comment on column bookings.appointment_local is 'Начало визита по часам салона; null: часовой пояс не известен';
+comment on column bookings.status is 'PENDING ожидает, CONFIRMED подтверждена, COMPLETED состоялась, CANCELLED отменена';
+comment on column bookings.cancel_reason is 'deleted удалена, no_show клиент не пришёл';
+comment on column bookings.cancelled_at is 'Когда отменена';
+comment on column bookings.cancelled_at_ours is 'Время отмены наше: YCLIENTS своего не назвал';
+comment on column bookings.phone is 'Телефон в записи, с кодом страны';
+comment on column bookings.staff_id is 'Номер специалиста в YCLIENTS';
+comment on column bookings.staff_name is 'Имя специалиста';
+comment on column bookings.lines is 'Строки услуг; читайте их через booking_lines';
+comment on column bookings.user_code is 'Код клиента, чья это запись';
+comment on column bookings.handed_over is 'Салон передал запись карточке другого человека';
+comment on column bookings.comment is 'Комментарий записи';
+comment on column bookings.notes is 'Заметки: номер записи, код клиента, комментарий';
+comment on column bookings.absent is 'YCLIENTS ответил, что записи нет';
+comment on column bookings.vendor_changed_at is 'Когда запись изменили в YCLIENTS';
+comment on column bookings.observation is 'Номер наблюдения, которое записало строку';
+comment on column bookings.revision is 'Сколько раз строку записывали';
+comment on column bookings.match_email is 'E-mail, по которому искали клиента';
+comment on column bookings.match_phone10 is 'Десять цифр телефона, по которым искали клиента';
+comment on column bookings.match_codes is 'Все коды, которые были в комментариях';
+comment on column bookings.match_code_versions is 'Когда каждый из них видели последний раз';
+comment on column bookings.raw_record is 'Запись такой, какой её прислал YCLIENTS';
+comment on column bookings.raw_digest is 'Отпечаток прочитанного, чтобы не разбирать одно и то же дважды';
+comment on column bookings.erased_at is 'Когда стёрто всё, что называет клиента';
+comment on column bookings.created_at is 'Когда запись появилась у нас';
+comment on column bookings.updated_at is 'Когда строка менялась последний раз';
+comment on view booking_lines is 'Услуги записей, одна строка на услугу; деньги в копейках';
+comment on column booking_lines.booking_id is 'Запись: bookings.id';
+comment on column booking_lines.position is 'Номер строки в записи, с единицы';
+comment on column booking_lines.service_id is 'Номер услуги в YCLIENTS';
+comment on column booking_lines.title is 'Название услуги';
+comment on column booking_lines.amount is 'Сколько раз';
+comment on column booking_lines.cost is 'Стоимость строки в копейках';
+comment on column booking_lines.cost_per_unit is 'Цена за единицу в копейках';
+comment on column booking_lines.discount is 'Скидка в процентах';
+comment on table booking_events is 'История записей: одна строка на изменение';
+comment on column booking_events.id is 'Номер изменения';
+comment on column booking_events.booking_id is 'Запись: bookings.id';
+comment on column booking_events.at is 'Когда изменение записано';
+comment on column booking_events.kind is 'Что: created, moved, price, status, services, staff, comment, link, client, erased';
+comment on column booking_events.cause is 'Отчего: call событие YCLIENTS, sync синхронизация, read проверка в YCLIENTS, person сотрудник, import перенос, form запись на сайте';
+comment on column booking_events.delivery_id is 'Событие, которое её вызвало: deliveries.id';
+comment on column booking_events.run_id is 'Синхронизация: sync_runs.id';
+comment on column booking_events.by_user_id is 'Сотрудник: users.id';
+comment on column booking_events.before is 'Что было';
+comment on column booking_events.after is 'Что стало';
+comment on table bonus_entries is 'Баллы: строки только добавляются, баланс — их сумма';
+comment on column bonus_entries.id is 'Номер движения';
+comment on column bonus_entries.user_id is 'Чьи баллы: users.id';
+comment on column bonus_entries.booking_id is 'За какую запись: bookings.id; null: не за запись';
+comment on column bonus_entries.amount is 'Сколько баллов, со знаком';
+comment on column bonus_entries.kind is 'accrual начисление, reversal отмена, adjustment поправка, redemption списание, expiry сгорание';
+comment on column bonus_entries.reason is 'За что, словами';
+comment on column bonus_entries.percent is 'Процент начисления';
+comment on column bonus_entries.start_date is 'Начало программы, по которому начислено; null: без него';
+comment on column bonus_entries.undoes is 'Движение, которое это возвращает при объединении аккаунтов';
+comment on column bonus_entries.entry_key is 'Ключ, который не даёт записать то же движение дважды';
+comment on column bonus_entries.created_by is 'Сотрудник, который двигал баллы вручную';
+comment on column bonus_entries.balance_after is 'Баланс после движения вручную';
+comment on column bonus_entries.effective_at is 'Откуда считается сгорание';
+comment on column bonus_entries.created_at is 'Когда записано';
+comment on view booking_report is 'Записи для отчётов: рубли, имена, время по часам салона';
+comment on column booking_report.booking_id is 'Запись: bookings.id';
+comment on column booking_report.company_id is 'Филиал';
+comment on column booking_report.company is 'Название филиала';
+comment on column booking_report.visit_on is 'День визита по календарю салона';
+comment on column booking_report.starts_at is 'Начало визита по часам салона';
+comment on column booking_report.minutes is 'Длительность в минутах';
+comment on column booking_report.status is 'PENDING ожидает, CONFIRMED подтверждена, COMPLETED состоялась, CANCELLED отменена';
+comment on column booking_report.cancel_reason is 'deleted удалена, no_show клиент не пришёл';
+comment on column booking_report.services is 'Услуги через запятую';
+comment on column booking_report.price is 'Цена в рублях';
+comment on column booking_report.staff_id is 'Номер специалиста в YCLIENTS';
+comment on column booking_report.staff is 'Имя специалиста';
+comment on column booking_report.client_id is 'Карточка клиента в YCLIENTS';
+comment on column booking_report.client is 'Имя клиента: аккаунта, а без него из записи';
+comment on column booking_report.phone is 'Телефон в записи';
+comment on column booking_report.user_id is 'Аккаунт клиента; null: не известен';
+comment on column booking_report.code is 'Код клиента';
+comment on column booking_report.matched_by is 'Как найден клиент';
+comment on column booking_report.points is 'Сколько баллов принесла запись';
+comment on column booking_report.record_id is 'Номер записи в YCLIENTS';
+comment on column booking_report.created_at is 'Когда запись появилась у нас';
+comment on column booking_report.updated_at is 'Когда она менялась последний раз';
