@@ -499,7 +499,6 @@ comment on column bookings.client_id is 'Карточка клиента в YCLI
 comment on column bookings.client_name is 'Имя клиента в записи';
 comment on column bookings.user_id is 'Чья запись: аккаунт; null: клиент не известен';
 comment on column bookings.matched_by is 'Как найден клиент: manual вручную, form на сайте, code по коду, import из прежней системы, card по карточке, email, phone';
-comment on column bookings.matched_version is 'Время изменения снимка, который дал привязку';
 comment on column bookings.service_name is 'Услуги через запятую';
 comment on column bookings.service_price is 'Цена в копейках';
 comment on column bookings.service_duration is 'Длительность в минутах';
@@ -524,7 +523,6 @@ comment on column bookings.revision is 'Сколько раз строку за�
 comment on column bookings.match_email is 'E-mail, по которому искали клиента';
 comment on column bookings.match_phone10 is 'Десять цифр телефона, по которым искали клиента';
 comment on column bookings.match_codes is 'Все коды, которые были в комментариях';
-comment on column bookings.match_code_versions is 'Когда каждый из них видели последний раз';
 comment on column bookings.raw_record is 'Запись такой, какой её прислал YCLIENTS';
 comment on column bookings.raw_digest is 'Отпечаток прочитанного, чтобы не разбирать одно и то же дважды';
 comment on column bookings.erased_at is 'Когда стёрто всё, что называет клиента';
