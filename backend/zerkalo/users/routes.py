@@ -1,6 +1,6 @@
 """`/auth/register`, `/auth/me`, `/auth/password…`, `/auth/verify/…`: one's own account."""
 
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Body, Depends, Header, Request, Response
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_validator
@@ -19,7 +19,7 @@ from zerkalo.kit.text import storable_text
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service, store
 from zerkalo.users.erasing import service as erase_service
-from zerkalo.users.exporting.service import export_user
+from zerkalo.users.exporting.service import Exported, export_user
 from zerkalo.users.model import User
 from zerkalo.users.proving import service as proof_service
 from zerkalo.users.proving.model import Contact
@@ -290,7 +290,7 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
         return own is not None and own.erased_at is not None and own.merged_into is None
 
     @routes.get("/me/export", responses=problem_responses(401))
-    async def export_me(response: Response, user: AuthenticatedUser = signed_in) -> dict[str, Any]:
+    async def export_me(response: Response, user: AuthenticatedUser = signed_in) -> Exported:
         """Everything that is held about oneself."""
         response.headers["Content-Disposition"] = 'attachment; filename="zerkalo.json"'
         response.headers["Cache-Control"] = "no-store"

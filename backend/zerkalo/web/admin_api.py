@@ -187,7 +187,9 @@ def router(runtime: AdminRuntime) -> APIRouter:
         return UnmatchedPage(items=items, next_cursor=page.next_cursor)
 
     @routes.post("/bookings/{booking_id}/link", responses=problem_responses(401, 403, 404, 409))
-    async def link(booking_id: PathId, body: LinkRequest, admin: AuthenticatedUser = an_admin) -> Booking:
+    async def link_booking(
+        booking_id: PathId, body: LinkRequest, admin: AuthenticatedUser = an_admin
+    ) -> Booking:
         """Gives a booking to a user, for good; her points and the notes follow."""
         shown = await link_by_hand(
             runtime.pool,
@@ -200,7 +202,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         return booking_of(shown)
 
     @routes.post("/bookings/{booking_id}/unlink", responses=problem_responses(401, 403, 404, 409))
-    async def unlink(booking_id: PathId, admin: AuthenticatedUser = an_admin) -> Booking:
+    async def unlink_booking(booking_id: PathId, admin: AuthenticatedUser = an_admin) -> Booking:
         """Makes a booking nobody's; it stays so until it is linked by hand."""
         shown = await unlink_by_hand(
             runtime.pool,
@@ -212,7 +214,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         return booking_of(shown)
 
     @routes.get("/events")
-    async def events(
+    async def list_events(
         company_id: IdFilter = None,
         record_id: IdFilter = None,
         outcome: OutcomeName | None = None,
@@ -233,7 +235,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         return _event_page(_EVENTS, found, limit)
 
     @routes.get("/events/{event_id}", responses=problem_responses(401, 403, 404))
-    async def event(event_id: PathId) -> EventWithBody:
+    async def get_event(event_id: PathId) -> EventWithBody:
         """One delivery with its body."""
         async with runtime.pool.connection() as conn:
             kept = await inbox.get(conn, path_id(event_id))

@@ -57,4 +57,5 @@ def _webhook(path: str) -> dict[str, Any]:
         "schema": {"type": "string"},
         "description": "YCLIENTS_WEBHOOK_SECRET",
     }
-    return {method: {**operation, "parameters": [token]} for method, operation in WEBHOOK.items()}
+    named = {"operationId": WEBHOOK_PATHS[path], "parameters": [token]}
+    return {method: {**operation, **named} for method, operation in WEBHOOK.items()}

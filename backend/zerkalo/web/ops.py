@@ -1,11 +1,13 @@
 """For those who run the service: /healthz (it lives), /readyz (it can serve), /metrics (Prometheus)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 import psycopg
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -66,6 +68,14 @@ class _OfTally(Collector):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether this process can serve, and what each check found: `ok`, or what is missing."""
+
+    status: Literal["ready", "not ready"]
+    checks: dict[str, str]
+
+
 class OpsRuntime(Protocol):
     """What these routes need of the composition."""
 
@@ -92,15 +102,15 @@ def router(runtime: OpsRuntime) -> APIRouter:
     @routes.get(
         "/readyz",
         summary="The process can serve: its database answers, and has the tables for it",
-        responses={503: {"description": "Not ready; the checks tell what is missing."}},
+        responses={503: {"description": "Not ready; the checks tell what is missing.", "model": Readiness}},
     )
-    async def readyz(response: Response) -> dict[str, object]:
+    async def readyz(response: Response) -> Readiness:
         checks = await _checks(runtime)
         ready = all(value == "ok" for value in checks.values())
         response.status_code = 200 if ready else 503
-        return {"status": "ready" if ready else "not ready", "checks": checks}
+        return Readiness("ready" if ready else "not ready", checks)
 
-    @routes.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    @routes.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
         await _read_gauges(runtime)
         return Response(generate_latest(runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -5,7 +5,8 @@ from typing import Any
 from zerkalo.mirror.model import OutcomeStatus
 from zerkalo.webhook.routes import PATH
 
-PATHS = (PATH, f"{PATH}/{{token}}")
+PATHS = {PATH: "receive_webhook", f"{PATH}/{{token}}": "receive_webhook_by_path"}
+"""Path -> the operation's name."""
 
 
 def _described(description: str) -> dict[str, Any]:
@@ -30,7 +31,9 @@ OPENAPI: dict[str, Any] = {
                             "resource": {"type": "string", "example": "record"},
                             "resource_id": {"type": "integer"},
                             "status": {"type": "string", "example": "create"},
-                            "data": {},
+                            "data": {
+                                "description": "The record, client or visit as YCLIENTS writes it: any JSON."
+                            },
                         },
                     }
                 }

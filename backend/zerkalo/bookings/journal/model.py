@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from zerkalo.bookings.model import Candidate, with_offset
+
+EventValue = str | int | None
+"""A value of a change: a time in ISO 8601, kopecks, a user's id, a status or a title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,8 @@ class BookingEvent:
     run_id: int | None
     by_user_id: int | None
     by_name: str | None
-    before: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None
+    before: Mapping[str, EventValue] | None
+    after: Mapping[str, EventValue] | None
 
 
 @dataclass(frozen=True, slots=True)

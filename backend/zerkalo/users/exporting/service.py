@@ -6,8 +6,11 @@ from zerkalo.db.pool import Connection
 from zerkalo.users.exporting import store
 from zerkalo.users.model import User
 
+Exported = dict[str, dict[str, Any] | list[dict[str, Any]]]
+"""Subject -> its row, or its rows."""
 
-async def export_user(conn: Connection, user: User) -> dict[str, Any]:
+
+async def export_user(conn: Connection, user: User) -> Exported:
     """Everything held about a person as plain values: account, bookings, points, deliveries, sessions."""
     account = {
         "id": user.id,
