@@ -32,7 +32,7 @@ ANSWER_SECONDS = 0.3
 OPEN_HOURS = range(9, 21)
 """In these hours something has changed since the last run, so the list has a page before the empty one."""
 OTHERS_SHARE = 0.2
-"""Of the limit, for people at the form, refetches and hints. A guess, on the large side."""
+"""Of the limit, for people at the form, refetches and unsigned calls. A guess, on the large side."""
 
 VISITS_A_DAY = (5, 10, 10, 20, 55)
 """Of every five salons; 20 on average."""

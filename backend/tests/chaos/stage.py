@@ -133,7 +133,7 @@ class Stage:
         """Every worker runs, and a question put now is asked of YCLIENTS by one of them, bell or no bell."""
         record_id = min(self.emulator.vendor.records[COMPANY_ID])
         question = (
-            "insert into refetches (company_id, record_id, hint, reason, requested_at, next_attempt_at)"
+            "insert into refetches (company_id, record_id, unsigned, reason, requested_at, next_attempt_at)"
             " values (%s, %s, false, 'chaos', now(), now())"
             " on conflict (company_id, record_id) do update"
             " set generation = refetches.generation + 1, attempts = 0, next_attempt_at = now()"

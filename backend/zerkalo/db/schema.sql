@@ -228,7 +228,7 @@ create table erased_contacts (
 create table refetches (
     company_id       bigint not null,
     record_id        bigint not null,
-    hint             boolean not null,                -- asked for by unsigned calls only: a third of the rate limit
+    unsigned         boolean not null,                -- asked for by unsigned calls only: a third of the rate limit
     reason           text not null,
     requested_at     timestamptz not null,
     generation       bigint not null default 1,       -- raised by every new request: one made during the asking is not lost

@@ -253,7 +253,7 @@ def _ask(work: _Work, observation: Observation, decision: rules.Decision) -> Non
 def _want(work: _Work, refetch: Refetch) -> None:
     key = (refetch.company_id, refetch.record_id)
     asked = work.refetches.get(key)
-    work.refetches[key] = replace(refetch, hint=refetch.hint and (asked is None or asked.hint))
+    work.refetches[key] = replace(refetch, unsigned=refetch.unsigned and (asked is None or asked.unsigned))
 
 
 def _carry_out(

@@ -112,7 +112,7 @@ class Refetcher:
                     company_id,
                     some,
                     reason=reason,
-                    hint=kind == "hint",
+                    unsigned=kind == "unsigned",
                     now=self._clock(),
                     lease_now=self._context.lease_now(),
                 )
@@ -237,7 +237,7 @@ class Refetcher:
     ) -> tuple[Record | None, Outcome]:
         """Read one record and apply it. `first`: what it said some seconds ago."""
         company_id, record_id = question.company_id, question.record_id
-        kind = kind or ("hint" if question.hint else "background")
+        kind = kind or ("unsigned" if question.unsigned else "background")
         zone = await self._zone(company_id, kind)
         # Before the question is sent: what is written while it is on its way has a higher number.
         async with self._pool.connection() as conn:

@@ -9,13 +9,13 @@ CHANGES = 0
 class Refetch(msgspec.Struct, frozen=True):
     """A row of `refetches`: wanted, or claimed by whoever is about to ask.
 
-    `hint`: only unsigned calls want it, so it may use a third of the rate limit. `generation` is raised by every request
+    `unsigned`: only unsigned calls want it, so it may use a third of the rate limit. `generation` is raised by every request
     for the same record, `attempts` counts those that failed; both are known once it is claimed.
     """
 
     company_id: int
     record_id: int
     reason: str
-    hint: bool = False
+    unsigned: bool = False
     generation: int = 0
     attempts: int = 0

@@ -3,9 +3,9 @@
 A row is a question. Asking claims it for a while; the answer's being applied removes it, unless somebody asked again
 meanwhile (a higher generation): then it stays, due at once. Claims are measured like the leases of runs.
 
-While a question is claimed, its `hint` tells only of who asked again since: or unsigned calls that come in during the
+While a question is claimed, its `unsigned` tells only of who asked again since: or unsigned calls that come in during the
 asking would be asked for as a signed call's, without their bound. What was claimed by a process that died is asked as
-a hint, which is slower and no less sure.
+an unsigned call's, which is slower and no less sure.
 """
 
 from collections.abc import Collection, Sequence
@@ -34,53 +34,55 @@ _DUE = "(r.next_attempt_at <= %(now)s or r.next_attempt_at > %(now)s + interval 
 """A claim or a pause that lies farther ahead than one can was written by a clock that was wrong: it counts for nothing."""
 
 
-HINTS_MAX = 20
+UNSIGNED_MAX = 20
 """Where unsigned calls want more records of a company than this, what has changed is read in their place."""
 
 
 async def ask(conn: Connection, wanted: Sequence[Refetch], *, now: datetime) -> None:
     """Note the records to ask for; one that waits already is not doubled, and loses no request made meanwhile.
 
-    A hint hastens no signed call's question that waits after a failure: it would be asked as often as anybody likes.
+    An unsigned call hastens no signed call's question that waits after a failure: it would be asked as often as anybody likes.
     """
     if not wanted:
         return
     rows = msgspec.json.encode(sorted(wanted, key=lambda one: (one.company_id, one.record_id))).decode()
     await conn.execute(_ASK, {"rows": rows, "now": now})
-    hinted = sorted({one.company_id for one in wanted if one.hint})
-    if hinted:
-        await conn.execute(_GATHER_HINTS, {"ids": hinted, "now": now, "changes": CHANGES, "max": HINTS_MAX})
+    crowded = sorted({one.company_id for one in wanted if one.unsigned})
+    if crowded:
+        await conn.execute(
+            _GATHER_UNSIGNED, {"ids": crowded, "now": now, "changes": CHANGES, "max": UNSIGNED_MAX}
+        )
 
 
 _ASK = """
-    insert into refetches as r (company_id, record_id, hint, reason, requested_at, next_attempt_at)
-    select x.company_id, x.record_id, x.hint, x.reason, %(now)s, %(now)s
-    from jsonb_to_recordset(%(rows)s::jsonb) as x (company_id bigint, record_id bigint, hint boolean, reason text)
+    insert into refetches as r (company_id, record_id, unsigned, reason, requested_at, next_attempt_at)
+    select x.company_id, x.record_id, x.unsigned, x.reason, %(now)s, %(now)s
+    from jsonb_to_recordset(%(rows)s::jsonb) as x (company_id bigint, record_id bigint, unsigned boolean, reason text)
     on conflict (company_id, record_id) do update set
-        hint = r.hint and excluded.hint,
+        unsigned = r.unsigned and excluded.unsigned,
         reason = excluded.reason,
         requested_at = excluded.requested_at,
         generation = r.generation + 1,
-        next_attempt_at = case when excluded.hint and not r.hint then r.next_attempt_at
+        next_attempt_at = case when excluded.unsigned and not r.unsigned then r.next_attempt_at
             else least(r.next_attempt_at, excluded.next_attempt_at) end
 """
 
-# Of a question that is claimed, `hint` does not tell whose it is: it stays. `skip locked`: a batch that is gathering the
+# Of a question that is claimed, `unsigned` does not tell whose it is: it stays. `skip locked`: a batch that is gathering the
 # same ones is not waited for.
-_GATHER_HINTS = """
+_GATHER_UNSIGNED = """
     with crowded as (
         select c.id from unnest(%(ids)s::bigint[]) as c (id)
         where (select count(*) from (
-            select from refetches r where r.company_id = c.id and r.hint and r.record_id <> %(changes)s limit %(max)s + 1
+            select from refetches r where r.company_id = c.id and r.unsigned and r.record_id <> %(changes)s limit %(max)s + 1
         ) as counted) > %(max)s
     ), gathered as (
         delete from refetches where (company_id, record_id) in (
             select r.company_id, r.record_id from refetches r join crowded on r.company_id = crowded.id
-            where r.hint and r.record_id <> %(changes)s and r.claimed_until is null
+            where r.unsigned and r.record_id <> %(changes)s and r.claimed_until is null
             order by r.company_id, r.record_id for update of r skip locked
         )
     )
-    insert into refetches as r (company_id, record_id, hint, reason, requested_at, next_attempt_at)
+    insert into refetches as r (company_id, record_id, unsigned, reason, requested_at, next_attempt_at)
     select id, %(changes)s, true, 'many unsigned calls', %(now)s, %(now)s from crowded
     on conflict (company_id, record_id) do update set generation = r.generation + 1
 """
@@ -94,17 +96,17 @@ async def claim_due(
     What has changed (`CHANGES`) is not among them.
     """
     sql = f"""
-        update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s, hint = true
+        update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s, unsigned = true
         from (
-            select company_id, record_id, hint from refetches r
+            select company_id, record_id, unsigned from refetches r
             where company_id = %(company_id)s and record_id <> %(changes)s and {_DUE} and {_FREE}
-            order by hint, hint and not exists (
+            order by unsigned, unsigned and not exists (
                 select from bookings b where b.company_id = r.company_id and b.yclients_record_id = r.record_id
             ), next_attempt_at limit %(limit)s
             for update skip locked
         ) as due
         where r.company_id = due.company_id and r.record_id = due.record_id
-        returning r.company_id, r.record_id, r.reason, due.hint, r.generation, r.attempts
+        returning r.company_id, r.record_id, r.reason, due.unsigned, r.generation, r.attempts
     """
     values = {
         "company_id": company_id,
@@ -123,25 +125,25 @@ async def claim_new(
     record_ids: Collection[int],
     *,
     reason: str,
-    hint: bool = False,
+    unsigned: bool = False,
     now: datetime,
     lease_now: datetime | None = None,
 ) -> list[Refetch]:
     """Put questions about these records and claim them at once; those that somebody is asking already are left out."""
     sql = f"""
         insert into refetches as r
-            (company_id, record_id, hint, reason, requested_at, next_attempt_at, claimed_until)
+            (company_id, record_id, unsigned, reason, requested_at, next_attempt_at, claimed_until)
         select %(company_id)s, record_id, true, %(reason)s, %(now)s, %(now)s, {_LEASE_CLOCK} + %(claim)s
         from unnest(%(record_ids)s::bigint[]) as s (record_id) order by record_id
-        on conflict (company_id, record_id) do update set claimed_until = excluded.claimed_until, hint = true
+        on conflict (company_id, record_id) do update set claimed_until = excluded.claimed_until, unsigned = true
         where {_FREE}
-        returning company_id, record_id, reason, %(hint)s as hint, generation, attempts
+        returning company_id, record_id, reason, %(unsigned)s as unsigned, generation, attempts
     """
     values = {
         "company_id": company_id,
         "record_ids": sorted(set(record_ids)),
         "reason": reason,
-        "hint": hint,
+        "unsigned": unsigned,
         "now": now,
         "claim": timedelta(seconds=CLAIM_SECONDS),
         "lease_now": lease_now,
@@ -156,7 +158,7 @@ async def claim_changes(
     sql = f"""
         update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s
         where r.company_id = %(company_id)s and r.record_id = %(changes)s and {_DUE} and {_FREE}
-        returning r.company_id, r.record_id, r.reason, r.hint, r.generation, r.attempts
+        returning r.company_id, r.record_id, r.reason, r.unsigned, r.generation, r.attempts
     """
     values = {
         "company_id": company_id,
@@ -199,10 +201,10 @@ async def give_back(
     `refused`: what YCLIENTS answered where it shows everything but these records.
     """
     rows = msgspec.json.encode(
-        [{"c": q.company_id, "r": q.record_id, "h": q.hint} for q in questions]
+        [{"c": q.company_id, "r": q.record_id, "h": q.unsigned} for q in questions]
     ).decode()
     sql = """
-        update refetches r set claimed_until = null, hint = r.hint and x.h,
+        update refetches r set claimed_until = null, unsigned = r.unsigned and x.h,
             attempts = r.attempts + case when %(at)s::timestamptz is null then 0 else 1 end,
             next_attempt_at = coalesce(%(at)s, r.next_attempt_at),
             refused = case when %(at)s::timestamptz is null then r.refused else %(refused)s end

@@ -38,7 +38,7 @@ async def read_changes_if_wanted(context: SyncContext, refetcher: Refetcher, com
         return False
     company = rules.believed(company, context.clock()) if company is not None else None
     if company is not None and company.changes_read_until is not None:
-        lists = ListReader(context, company_id, check=_go_on, kind="hint")
+        lists = ListReader(context, company_id, check=_go_on, kind="unsigned")
         lists.read_by(company)
         changed_after = rules.changed_after(company.changes_read_until, zone_of(company.timezone_name))
         try:
@@ -46,7 +46,7 @@ async def read_changes_if_wanted(context: SyncContext, refetcher: Refetcher, com
                 RecordsQuery(changed_after=changed_after), keep_ids=False, on_page=_count_nothing
             )
             await refetcher.ask(
-                company_id, lists.unsure, reason="a list left it open", check=_go_on, kind="hint"
+                company_id, lists.unsure, reason="a list left it open", check=_go_on, kind="unsigned"
             )
         except (VendorError, IncompleteRead) as error:
             log.warning("changes not read", company_id=company_id, reason=str(error))

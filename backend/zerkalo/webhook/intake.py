@@ -14,7 +14,7 @@ from zerkalo.yclients.payloads import (
     NotJson,
     UnreadableRecord,
     WebhookEvent,
-    parse_hint,
+    parse_unsigned,
     parse_webhook,
 )
 
@@ -52,10 +52,10 @@ def read_delivery(delivery: Delivery, company_ids: Collection[int]) -> Item | Re
     return _item(event, delivery)
 
 
-def read_hint(body: bytes, company_ids: Collection[int]) -> Item | Refusal:
+def read_unsigned(body: bytes, company_ids: Collection[int]) -> Item | Refusal:
     """Read a call without a secret: anybody may have written it. It leaves the wish to ask for its record, nothing else."""
     try:
-        company_id, record_id = parse_hint(body)
+        company_id, record_id = parse_unsigned(body)
     except NotJson:
         return Refusal(400, "not_json", "The body is not JSON.")
     except NotEnvelope:
@@ -67,7 +67,7 @@ def read_hint(body: bytes, company_ids: Collection[int]) -> Item | Refusal:
     reason = "an unsigned call is checked with the API"
     return Item(
         verdict=Outcome(OutcomeStatus.QUEUED, reason=reason),
-        refetch=Refetch(company_id, record_id, reason, hint=True),
+        refetch=Refetch(company_id, record_id, reason, unsigned=True),
     )
 
 

@@ -21,7 +21,7 @@ from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
 from zerkalo.webhook import answers
 from zerkalo.webhook.answers import Answer, Header
 from zerkalo.webhook.committer import Committer, Overloaded
-from zerkalo.webhook.intake import Refusal, read_delivery, read_hint
+from zerkalo.webhook.intake import Refusal, read_delivery, read_unsigned
 from zerkalo.webhook.model import LIMITS, Limits
 
 log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ class Webhook:
         if isinstance(body, Answer):
             return body, None
         if not self._secrets:
-            return await self._take(read_hint(body, self._company_ids))
+            return await self._take(read_unsigned(body, self._company_ids))
         return await self._take(read_delivery(Delivery(body, self._clock()), self._company_ids))
 
     def _refusal(self, scope: Scope) -> Answer | None:

@@ -33,11 +33,11 @@ ACCEPT = "application/vnd.yclients.v2+json"
 
 CONNECT_SECONDS_MAX = 10.0
 READ_SECONDS_MAX = 30.0
-CALL_SECONDS_MAX: dict[Kind, float] = {"interactive": 20.0, "background": 90.0, "hint": 90.0}
+CALL_SECONDS_MAX: dict[Kind, float] = {"interactive": 20.0, "background": 90.0, "unsigned": 90.0}
 """For one attempt, whole: a server that sends a byte now and then must not hold us."""
 BODY_BYTES_MAX = 32 * 1024 * 1024
-ATTEMPTS_MAX: dict[Kind, int] = {"interactive": 2, "background": 5, "hint": 5}
-WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 2.0, "background": 120.0, "hint": 120.0}
+ATTEMPTS_MAX: dict[Kind, int] = {"interactive": 2, "background": 5, "unsigned": 5}
+WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 2.0, "background": 120.0, "unsigned": 120.0}
 """The longest pause before another attempt; where YCLIENTS asks for more, the call fails and the next period tries."""
 BACKOFF = Backoff(0.5, 30.0)
 CONNECTIONS_MAX = 20

@@ -15,21 +15,21 @@ from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.yclients.errors import VendorBusy
 
-Kind: TypeAlias = Literal["interactive", "background", "hint"]
+Kind: TypeAlias = Literal["interactive", "background", "unsigned"]
 """Who asks: a person who waits; sync and refetches; refetches that an unproved webhook asked for."""
 
-HINT_SHARE = 3
-"""Hints get one slot in so many: whoever learns the webhook's URL must not use up the salon's limit."""
+UNSIGNED_SHARE = 3
+"""Reads for unsigned calls get one slot in so many: whoever learns the webhook's URL must not use up the salon's limit."""
 OTHERS_SHARE = 1.5
-"""People who wait and hints together get one slot in so many, two thirds: the last third is always the sync's."""
+"""People who wait and unsigned calls together get one slot in so many, two thirds: the last third is always the sync's."""
 OTHERS_BURST = 6
-"""So many slots people and hints may take at once after a pause, before their share of two thirds holds: a page asks
+"""So many slots people and unsigned calls may take at once after a pause, before their share of two thirds holds: a page asks
 YCLIENTS several questions, and the sync can wait for two seconds."""
 SPACING_MARGIN = 1.01
 """Slots are spaced a little wider than the limit: requests leave and arrive with some jitter."""
-AHEAD_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 1.0, "hint": 1.0}
+AHEAD_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 1.0, "unsigned": 1.0}
 """How far ahead a slot may be reserved. Little for machines, so that no long queue is before a person."""
-WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 120.0, "hint": 120.0}
+WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 120.0, "unsigned": 120.0}
 """How long to wait in all before VendorBusy."""
 PAUSE_SECONDS_MAX = 3600.0
 """How long a `Retry-After` may stop everybody: a date that somebody's wrong clock wrote must not do so for days."""
@@ -90,7 +90,7 @@ on conflict (egress) do update
 """
 
 _ADDRESSES = """
-select count(*) from rate_limits where next_slot_at > %(since)s and not egress like '%%#hint' and not egress like '%%#others'
+select count(*) from rate_limits where next_slot_at > %(since)s and not egress like '%%#unsigned' and not egress like '%%#others'
 """
 
 
@@ -110,7 +110,7 @@ class _Row:
 
 
 class DatabaseLimiter:
-    """The limiter over one row of `rate_limits` an egress, and two more for what is not the sync's, and for hints.
+    """The limiter over one row of `rate_limits` an egress, and two more for what is not the sync's, and for unsigned calls.
 
     Times are the database's own, so that machines need no common clock, unless `clock` is given: a simulation
     steers by it. Every statement commits by itself; nothing is held while waiting.
@@ -130,14 +130,14 @@ class DatabaseLimiter:
         spacing = spacing_seconds(per_second, per_minute)
         self._all = _Row(egress, spacing)
         self._others = _Row(f"{egress}#others", spacing * OTHERS_SHARE, OTHERS_BURST)
-        self._hints = _Row(f"{egress}#hint", spacing * HINT_SHARE)
+        self._unsigned = _Row(f"{egress}#unsigned", spacing * UNSIGNED_SHARE)
         self._clock = clock
         self._sleep = sleep
 
     async def acquire(self, kind: Kind) -> None:
         """Return when one request may be sent; raise VendorBusy when that takes too long for its kind."""
         rows = {
-            "hint": (self._hints, self._others, self._all),
+            "unsigned": (self._unsigned, self._others, self._all),
             "interactive": (self._others, self._all),
             "background": (self._all,),
         }

@@ -38,7 +38,7 @@ __all__ = [
     "ServiceLine",
     "UnreadableRecord",
     "WebhookEvent",
-    "parse_hint",
+    "parse_unsigned",
     "parse_list_page",
     "parse_record",
     "parse_record_answer",
@@ -81,7 +81,7 @@ def parse_webhook(body: bytes, zones: Mapping[int, tzinfo] | None = None) -> Web
     )
 
 
-def parse_hint(body: bytes) -> tuple[int, int | None]:
+def parse_unsigned(body: bytes) -> tuple[int, int | None]:
     """Return the company and, where it is an event of one, the record that a call is about. Its data is not looked at.
 
     Raises NotJson and NotEnvelope.

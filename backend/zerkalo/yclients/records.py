@@ -17,25 +17,25 @@ T = TypeVar("T")
 
 
 def read_record(
-    raw: bytes, company_id: int | None, zone: tzinfo | None, record_id_hint: int | None = None
+    raw: bytes, company_id: int | None, zone: tzinfo | None, announced_id: int | None = None
 ) -> Record:
     """Return the record in JSON that `kit.text.storable_json` has passed; raises UnreadableRecord.
 
     `company_id` is the company that was asked: it stands in where the record names none, and another one is
-    refused. `zone` is that company's, for a change time without an offset. The hint stands in for an `id`
+    refused. `zone` is that company's, for a change time without an offset. `announced_id`, of the envelope, stands in for an `id`
     that is missing.
     """
     try:
-        return _read(_RECORD.decode(raw), raw, company_id, zone, record_id_hint)
+        return _read(_RECORD.decode(raw), raw, company_id, zone, announced_id)
     except FieldError as error:
         reason = str(error)
     except msgspec.ValidationError as error:  # tells path and type, never content
         reason = str(error)
     except RecursionError:
-        raise UnreadableRecord(company_id, record_id_hint, "nested too deeply", raw) from None
+        raise UnreadableRecord(company_id, announced_id, "nested too deeply", raw) from None
     except ValueError:
-        raise UnreadableRecord(company_id, record_id_hint, "not JSON", raw) from None
-    raise _unreadable(raw, company_id, record_id_hint, reason)
+        raise UnreadableRecord(company_id, announced_id, "not JSON", raw) from None
+    raise _unreadable(raw, company_id, announced_id, reason)
 
 
 def listed_record(raw: bytes) -> ListedRecord:
@@ -114,7 +114,7 @@ _IDS = msgspec.json.Decoder(_IdsWire, float_hook=fields.number_from_text)
 
 
 def _read(
-    wire: _RecordWire, raw: bytes, company_id: int | None, zone: tzinfo | None, record_id_hint: int | None
+    wire: _RecordWire, raw: bytes, company_id: int | None, zone: tzinfo | None, announced_id: int | None
 ) -> Record:
     written, instant = _moments(wire.date, wire.datetime)
     # A `datetime` without an offset is a wall clock, as `date` is.
@@ -125,7 +125,7 @@ def _read(
     attendance = wire.visit_attendance if wire.attendance in _UNTOLD else wire.attendance
     return Record(
         company_id=_company_id(wire.company_id, company_id),
-        record_id=_record_id(wire.id, record_id_hint),
+        record_id=_record_id(wire.id, announced_id),
         version=_version(wire.last_change_date, zone or offset),
         local_start=UNSET if local is None else local.replace(tzinfo=None),
         instant=UNSET if aware is None else aware.astimezone(UTC),
@@ -181,11 +181,11 @@ def _company_id(own: Any, asked: int | None) -> int:
     return company_id
 
 
-def _record_id(own: Any, hint: int | None) -> int:
-    if own is None and hint is not None:
-        return hint
+def _record_id(own: Any, announced: int | None) -> int:
+    if own is None and announced is not None:
+        return announced
     record_id = _named("id", fields.identifier, own)
-    if hint is not None and record_id != hint:
+    if announced is not None and record_id != announced:
         raise FieldError("id: another record than the one announced")
     return record_id
 

@@ -122,7 +122,7 @@ async def test_bell_for_a_refetch_is_answered_within_a_second_or_so(pool: Pool):
     async with parts_of(pool) as parts, at_work(parts):
         record = desk.create(parts.salon.emulator, company_id=COMPANY_ID, service_ids=(3001,), name="Анна")
         async with pool.connection() as conn:
-            await ask(conn, [Refetch(COMPANY_ID, record.id, "a test", hint=True)], now=parts.clock())
+            await ask(conn, [Refetch(COMPANY_ID, record.id, "a test", unsigned=True)], now=parts.clock())
         await parts.bells.refetch(COMPANY_ID)
 
         await until(lambda: _has_rows(parts.salon), seconds=5)

@@ -173,7 +173,7 @@ async def test_a_booking_that_somebody_holds_is_put_off_and_its_neighbours_are_w
 
         assert [one.json()["status"] for one in answers] == ["queued"] + ["applied"] * 7
         (wish,) = await server.rows("select * from refetches")
-        assert (wish["record_id"], wish["hint"]) == (RECORD_ID, False)
+        assert (wish["record_id"], wish["unsigned"]) == (RECORD_ID, False)
         (kept,) = await server.rows("select * from deliveries where outcome = 'queued'")
         assert (kept["resource_id"], kept["reason"]) == (RECORD_ID, HELD)
         assert (await server.bookings())[0]["comment"] == "позвонить"

@@ -17,8 +17,8 @@ from zerkalo.refetches.model import CHANGES, Refetch
 pytestmark = pytest.mark.integration
 
 
-async def want(salon: Salon, *record_ids: int, hint: bool = False) -> None:
-    wanted = [Refetch(COMPANY_ID, record_id, reason="a test", hint=hint) for record_id in record_ids]
+async def want(salon: Salon, *record_ids: int, unsigned: bool = False) -> None:
+    wanted = [Refetch(COMPANY_ID, record_id, reason="a test", unsigned=unsigned) for record_id in record_ids]
     async with salon.pool.connection() as conn:
         await refetch_store.ask(conn, wanted, now=salon.clock())
 
@@ -81,11 +81,11 @@ async def test_request_made_while_yclients_is_asked_is_not_lost(pool: Pool):
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "hint"),
+    ("meanwhile", "unsigned"),
     [((True,), True), ((False,), False), ((False, True), False), ((True, False), False)],
 )
 async def test_question_asked_again_meanwhile_is_of_those_who_did(
-    pool: Pool, meanwhile: tuple[bool, ...], hint: bool
+    pool: Pool, meanwhile: tuple[bool, ...], unsigned: bool
 ):
     """Else unsigned calls that keep coming would be asked for as a signed call's, beyond their third of the limit."""
     async with open_salon(pool) as salon:
@@ -94,31 +94,31 @@ async def test_question_asked_again_meanwhile_is_of_those_who_did(
         async with pool.connection() as conn:
             questions = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
             for one in meanwhile:
-                await want(salon, record_id, hint=one)
+                await want(salon, record_id, unsigned=one)
             await refetch_store.settle(conn, questions, now=salon.clock())
 
         (left,) = await waiting(salon)
 
-        assert [one.hint for one in questions] == [False]
-        assert left["hint"] is hint
+        assert [one.unsigned for one in questions] == [False]
+        assert left["unsigned"] is unsigned
 
 
 async def test_question_of_a_signed_call_stays_its_own_when_it_is_given_back(pool: Pool):
     async with open_salon(pool) as salon:
         signed, unsigned = await prepare(salon), await prepare(salon)
         await want(salon, signed)
-        await want(salon, unsigned, hint=True)
+        await want(salon, unsigned, unsigned=True)
         async with pool.connection() as conn:
             questions = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=10)
             await refetch_store.give_back(conn, questions, next_attempt_at=None)
 
-        assert {one["record_id"]: one["hint"] for one in await waiting(salon)} == {
+        assert {one["record_id"]: one["unsigned"] for one in await waiting(salon)} == {
             signed: False,
             unsigned: True,
         }
 
 
-async def test_hints_hasten_no_signed_calls_question_that_failed(pool: Pool):
+async def test_unsigned_calls_hasten_no_signed_calls_question_that_failed(pool: Pool):
     async with open_salon(pool) as salon:
         record_id = await prepare(salon)
         salon.emulator.faults.add(Fault(kind="status", status=503, probability=1.0))
@@ -126,10 +126,10 @@ async def test_hints_hasten_no_signed_calls_question_that_failed(pool: Pool):
         await salon.refetcher.drain(COMPANY_ID)
         (before,) = await waiting(salon)
 
-        await want(salon, record_id, hint=True)
+        await want(salon, record_id, unsigned=True)
 
         (after,) = await waiting(salon)
-        assert (after["next_attempt_at"], after["hint"]) == (before["next_attempt_at"], False)
+        assert (after["next_attempt_at"], after["unsigned"]) == (before["next_attempt_at"], False)
         await want(salon, record_id)
         assert (await waiting(salon))[0]["next_attempt_at"] <= salon.clock()
 
@@ -229,8 +229,8 @@ async def test_of_unsigned_calls_records_that_we_know_are_asked_for_first(pool: 
         known = await prepare(salon)
         await want(salon, known)
         await salon.refetcher.drain(COMPANY_ID)
-        await want(salon, 5, 6, hint=True)
-        await want(salon, known, hint=True)
+        await want(salon, 5, 6, unsigned=True)
+        await want(salon, known, unsigned=True)
 
         async with pool.connection() as conn:
             claimed = await refetch_store.claim_due(conn, COMPANY_ID, now=salon.clock(), limit=1)
@@ -244,7 +244,7 @@ async def test_many_unsigned_calls_are_one_reading_of_what_has_changed(pool: Poo
         signed = await prepare(salon)
         changed = await prepare(salon)
         await want(salon, signed)
-        await want(salon, changed, *range(1, 41), hint=True)
+        await want(salon, changed, *range(1, 41), unsigned=True)
         assert [one["record_id"] for one in await waiting(salon)] == [CHANGES, signed]
         salon.emulator.requests.clear()
 
@@ -261,7 +261,7 @@ async def test_reading_of_what_has_changed_that_fails_is_put_off(pool: Pool):
     async with open_salon(pool) as salon:
         await salon.sync()
         salon.emulator.faults.add(Fault(kind="status", status=503, probability=1.0))
-        await want(salon, *range(1, 41), hint=True)
+        await want(salon, *range(1, 41), unsigned=True)
 
         assert not await salon.runs.read_changes_if_wanted(COMPANY_ID)
         (left,) = await waiting(salon)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.application import COMPANY_ID, WEBHOOK, Application, running_application
 from yclients_emulator import desk
-from zerkalo.refetches.store import HINTS_MAX
+from zerkalo.refetches.store import UNSIGNED_MAX
 
 pytestmark = pytest.mark.integration
 
@@ -170,4 +170,4 @@ async def test_a_flood_of_inventions_leaves_a_bounded_number_of_rows(dsn: str, t
 
     bookings, refetches, deliveries = counts
     assert bookings == deliveries == 0
-    assert refetches <= HINTS_MAX + 1
+    assert refetches <= UNSIGNED_MAX + 1

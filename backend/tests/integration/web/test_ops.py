@@ -126,7 +126,7 @@ async def test_without_its_database_it_lives_and_counts_but_is_not_ready(away: O
 async def test_the_figures_are_those_of_the_tables(runtime: OpsRuntime) -> None:
     await runtime.run("finished", NOW - timedelta(seconds=90))
     await runtime.execute(
-        "insert into refetches (company_id, record_id, hint, reason, requested_at, next_attempt_at)"
+        "insert into refetches (company_id, record_id, unsigned, reason, requested_at, next_attempt_at)"
         " values (%s, 1, false, 'test', now(), now())",
         COMPANY_ID,
     )

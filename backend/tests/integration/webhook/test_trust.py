@@ -8,7 +8,7 @@ import pytest
 from tests.support.salon import BONUSES, SECRET, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page
 from zerkalo.db.pool import Pool
-from zerkalo.refetches.store import HINTS_MAX
+from zerkalo.refetches.store import UNSIGNED_MAX
 from zerkalo.webhook.model import LIMITS
 
 pytestmark = pytest.mark.integration
@@ -99,7 +99,7 @@ async def test_an_unsigned_call_leaves_the_wish_to_ask_for_its_record_and_nothin
             assert await server.status(body) == "queued"
 
         (wish,) = await server.rows("select * from refetches")
-        assert (wish["company_id"], wish["record_id"], wish["hint"]) == (COMPANY_ID, RECORD_ID, True)
+        assert (wish["company_id"], wish["record_id"], wish["unsigned"]) == (COMPANY_ID, RECORD_ID, True)
         assert wish["generation"] == 4
         assert "никому" not in str(wish)
         for table in ("bookings", "deliveries", "bonus_entries"):
@@ -132,15 +132,15 @@ async def test_a_flood_of_unsigned_calls_leaves_a_handful_of_rows(pool: Pool) ->
             await asyncio.gather(*(server.post(event(WHOLE, id=first + n)) for n in range(60)))
             await server.post(event(WHOLE))
         (counted,) = await one.rows("select count(*) from refetches")
-        assert counted["count"] <= HINTS_MAX + 1
+        assert counted["count"] <= UNSIGNED_MAX + 1
 
 
-async def test_a_signed_call_makes_a_hints_question_its_own(pool: Pool) -> None:
+async def test_a_signed_call_makes_an_unsigned_calls_question_its_own(pool: Pool) -> None:
     async with salon(pool, secret=None) as stranger, salon(pool) as server:
         await stranger.status(event(WHOLE))
         await server.status(event(WHOLE, bare=True))
         (question,) = await server.rows("select * from refetches")
-        assert question["hint"] is False
+        assert question["unsigned"] is False
         assert question["generation"] == 2
 
 

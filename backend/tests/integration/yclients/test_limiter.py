@@ -13,7 +13,7 @@ from zerkalo.db.pool import Pool, open_pool
 from zerkalo.yclients.errors import VendorBusy
 from zerkalo.yclients.limiter import OTHERS_BURST, PAUSE_SECONDS_MAX, SPACING_MARGIN, DatabaseLimiter, Kind
 
-KINDS: tuple[Kind, ...] = ("hint", "interactive", "background")
+KINDS: tuple[Kind, ...] = ("unsigned", "interactive", "background")
 SPACING = 0.3 * SPACING_MARGIN
 
 
@@ -42,13 +42,13 @@ async def test_each_egress_has_a_limit_of_its_own(pool: Pool) -> None:
     assert clock.slept == [0, 0]
 
 
-async def test_hints_take_a_third_at_most(pool: Pool) -> None:
+async def test_unsigned_calls_take_a_third_at_most(pool: Pool) -> None:
     clock = TurnedClock()
     limiter = limiter_of(pool, clock)
     started = clock.now
 
     for _ in range(11):
-        await limiter.acquire("hint")
+        await limiter.acquire("unsigned")
 
     assert (clock.now - started).total_seconds() == pytest.approx(10 * 3 * SPACING, abs=0.02)
 
@@ -106,7 +106,7 @@ async def test_a_machine_gives_up_on_a_pause_that_outlasts_its_patience(pool: Po
 async def test_slot_and_pause_of_a_clock_that_was_hours_ahead_count_as_now(pool: Pool) -> None:
     ahead, right = TurnedClock(), TurnedClock()
     ahead.pass_seconds(3 * 3600)
-    await limiter_of(pool, ahead).acquire("hint")
+    await limiter_of(pool, ahead).acquire("unsigned")
     await limiter_of(pool, ahead).pause(60)
 
     for kind in KINDS:
@@ -125,7 +125,7 @@ async def test_pause_survives_a_clock_that_is_put_on_or_back_by_a_second(pool: P
 
 
 async def test_people_who_ask_without_end_leave_the_sync_its_third(pool: Pool) -> None:
-    """25 of them at once, and hints: each asks again as soon as it was answered."""
+    """25 of them at once, and unsigned calls: each asks again as soon as it was answered."""
     limiter = DatabaseLimiter(pool, "default", per_second=20, per_minute=6000)
     taken = dict.fromkeys(KINDS, 0)
 
@@ -138,8 +138,8 @@ async def test_people_who_ask_without_end_leave_the_sync_its_third(pool: Pool) -
     asking = [
         ask_on("background"),
         *(ask_on("interactive") for _ in range(25)),
-        ask_on("hint"),
-        ask_on("hint"),
+        ask_on("unsigned"),
+        ask_on("unsigned"),
     ]
     await asyncio.gather(*asking)
 

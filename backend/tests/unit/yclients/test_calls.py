@@ -209,13 +209,13 @@ async def test_another_record_than_asked_for_is_not_believed() -> None:
             await client.record(100201, 1700010)
 
 
-async def test_a_hint_is_asked_for_as_a_hint() -> None:
+async def test_what_an_unsigned_call_asks_for_is_asked_as_such() -> None:
     vendor = ScriptedVendor(answer(200, "32"))
 
     async with vendor.client() as client:
-        await client.record(100200, 1700010, kind="hint")
+        await client.record(100200, 1700010, kind="unsigned")
 
-    assert vendor.limiter.acquired == ["hint"]
+    assert vendor.limiter.acquired == ["unsigned"]
 
 
 async def test_a_wrong_request_is_refused_with_its_fields() -> None:
