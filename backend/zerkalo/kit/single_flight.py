@@ -83,13 +83,17 @@ class SingleFlight:
         # Shielded: one who goes away must not end it for the others.
         return await asyncio.shield(task)
 
+    def last(self, key: Hashable) -> Any:
+        """The last answer, however old, and nobody is asked; None before the first one."""
+        kept = self._kept.get(key)
+        return None if kept is None else kept.value
+
     def peek(self, key: Hashable, ask: Callable[[], Awaitable[T]], *, every_seconds: float) -> T | None:
         """The last answer, None before the first one. Nobody waits: it is asked for anew, at most every so often."""
         asked_at, now = self._asked_at.get(key), self._seconds()
         if asked_at is None or not 0 <= now - asked_at < every_seconds:
             self._begin(key, ask)
-        kept = self._kept.get(key)
-        return None if kept is None else kept.value
+        return self.last(key)
 
     def is_asking(self, key: Hashable) -> bool:
         """Whether an answer is on its way."""

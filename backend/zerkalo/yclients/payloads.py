@@ -38,11 +38,11 @@ __all__ = [
     "ServiceLine",
     "UnreadableRecord",
     "WebhookEvent",
-    "parse_unsigned",
     "parse_list_page",
     "parse_record",
     "parse_record_answer",
     "parse_records_page",
+    "parse_unsigned",
     "parse_webhook",
     "read_listed",
 ]

@@ -1,5 +1,6 @@
 """No page can forget who may ask for it, nor that a form must be from our own pages: the decorator sees to both."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from zerkalo.auth.model import AuthenticatedUser, Session
 from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.web.pages import MODULES
 from zerkalo.web.pages.forms import csrf_token
 from zerkalo.web.pages.page import Page
@@ -56,13 +58,23 @@ class Handler:
         return PlainTextResponse(page.form.text("name"), problem.status)
 
 
+class KnownSalon(SingleFlight):
+    """What was read of a salon already."""
+
+    def last(self, key: Hashable) -> Salon:
+        return Salon()
+
+    async def get(self, *_: Any, **__: Any) -> Any:
+        return Salon()
+
+
 def site() -> Any:
     runtime = SimpleNamespace(
         clock=lambda: NOW,
         settings=SimpleNamespace(public_url="http://localhost:8000"),
         people=SimpleNamespace(auth=FakeAuth()),
     )
-    return Site(runtime, None, None, b"key", b"key", None, Salon(read_at=NOW))  # pyright: ignore[reportArgumentType]  # a page that renders nothing needs no more
+    return Site(runtime, None, None, b"key", b"key", None, KnownSalon())  # pyright: ignore[reportArgumentType]  # a page that renders nothing needs no more
 
 
 def request(method: str, who: str = "", form: dict[str, str] | None = None) -> Request:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from jinja2 import Environment
 from zerkalo.auth.rules import derive_key
 from zerkalo.booking_form.store import branches
 from zerkalo.engine.bells import Bells
+from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
@@ -20,7 +21,8 @@ from zerkalo.web.pages.admin.desk import Desk, DeskRuntime
 from zerkalo.web.pages.assets import Assets, read_assets
 from zerkalo.web.pages.templating import new_environment
 
-SALON_KEPT = timedelta(minutes=1)
+SALON_KEPT_SECONDS = 60.0
+_SALON = "salon"
 
 
 class PagesRuntime(PeopleRuntime, DeskRuntime, Protocol):
@@ -38,7 +40,7 @@ class PagesRuntime(PeopleRuntime, DeskRuntime, Protocol):
     def sync(self) -> SyncContext: ...
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Salon:
     """What the frame of every page tells of the salon, as it was known last."""
 
@@ -48,7 +50,6 @@ class Salon:
     """Of its first branch: days of our own movements, points for example, are counted by it."""
     branches: Mapping[int, str] = field(default_factory=dict[int, str])
     """Title by company, "" where it is not known yet; empty where there is one branch only, and so nothing to tell apart."""
-    read_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -62,19 +63,26 @@ class Site:
     receipt_key: bytes
     """Signs the addresses of bookings just made."""
     desk: Desk
-    salon: Salon = field(default_factory=Salon)
+    salons: SingleFlight
+    """What was last read of the salon."""
+
+    @property
+    def salon(self) -> Salon:
+        """What is known of the salon, as it was read last: a page of an error reads nothing."""
+        return self.salons.last(_SALON) or Salon()
 
     async def refresh_salon(self) -> None:
-        """Read anew what is known of the salon, at most once in `SALON_KEPT`."""
-        now = self.runtime.clock()
-        if self.salon.read_at is not None and now - self.salon.read_at < SALON_KEPT:
-            return
-        self.salon.read_at = now
+        """Read anew what is known of the salon, at most once in `SALON_KEPT_SECONDS`."""
+        await self.salons.get(_SALON, self._read_salon, keep=SALON_KEPT_SECONDS)
+
+    async def _read_salon(self) -> Salon:
         async with self.runtime.pool.connection() as conn:
             known = await branches(conn, self.runtime.settings.yclients_company_ids)
-        self.salon.title = known[0].title if len(known) == 1 else ""
-        self.salon.branches = {one.company_id: one.title for one in known} if len(known) > 1 else {}
-        self.salon.zone = _zone(known[0].timezone_name) if known else UTC
+        return Salon(
+            title=known[0].title if len(known) == 1 else "",
+            zone=_zone(known[0].timezone_name) if known else UTC,
+            branches={one.company_id: one.title for one in known} if len(known) > 1 else {},
+        )
 
 
 def new_site(runtime: PagesRuntime) -> Site:
@@ -87,6 +95,7 @@ def new_site(runtime: PagesRuntime) -> Site:
         csrf_key=derive_key(runtime.secret_key, "page forms"),
         receipt_key=derive_key(runtime.secret_key, "booking receipt"),
         desk=Desk(runtime),
+        salons=SingleFlight(lambda: runtime.clock().timestamp()),
     )
 
 
