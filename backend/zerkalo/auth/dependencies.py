@@ -20,7 +20,7 @@ bearer_token = OAuth2PasswordBearer(
 
 
 class AuthRuntime(Protocol):
-    """What signing in needs of `zerkalo.runtime.Runtime`."""
+    """What signing in needs of the process's parts."""
 
     @property
     def pool(self) -> Pool: ...

@@ -1,6 +1,5 @@
 """Credentials, refresh tokens and counted tries."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,6 +7,7 @@ from uuid import UUID
 from psycopg.rows import args_row, class_row, scalar_row
 
 from zerkalo.auth.model import AccessClaims, AuthenticatedUser, Credentials, Limit, Session
+from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 
 ATTEMPTS_KEPT = timedelta(days=2)
@@ -248,9 +248,7 @@ async def reserve_attempts(
     The try is counted before its outcome is known, under a lock of the bucket, so that a hundred guesses at once are
     a hundred tries on however many machines. Who succeeds gives it back by `release_attempts`.
     """
-    # Sorted, so that two requests which count in the same buckets can't wait for each other.
-    for _, bucket in sorted(buckets, key=lambda pair: pair[1]):
-        await conn.execute("select pg_advisory_xact_lock(%s)", [_lock_of(bucket)])
+    await lock(conn, "attempt", [bucket for _, bucket in buckets])
     waits: list[timedelta] = []
     for limit, bucket in buckets:
         cursor = await conn.execute(
@@ -296,7 +294,3 @@ async def _lock_user(conn: Connection, user_id: int) -> int | None:
             "select token_epoch from users where id = %s and erased_at is null for no key update", [user_id]
         )
         return await cursor.fetchone()
-
-
-def _lock_of(bucket: str) -> int:
-    return int.from_bytes(hashlib.blake2b(bucket.encode(), digest_size=8).digest(), "big", signed=True)

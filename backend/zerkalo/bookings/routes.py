@@ -24,7 +24,7 @@ TOKEN_CHARS_MAX = 200
 
 
 class BookingsRuntime(AuthRuntime, Protocol):
-    """What these routes need of `zerkalo.runtime.Runtime`."""
+    """What these routes need of the process's parts."""
 
     @property
     def pool(self) -> Pool: ...

@@ -26,7 +26,7 @@ _ENTRIES = ById("loyalty")
 
 
 class LoyaltyRuntime(AuthRuntime, Protocol):
-    """What these routes need of `zerkalo.runtime.Runtime`."""
+    """What these routes need of the process's parts."""
 
     @property
     def pool(self) -> Pool: ...

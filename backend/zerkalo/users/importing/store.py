@@ -7,6 +7,7 @@ from datetime import date, datetime
 import msgspec
 from psycopg.rows import class_row
 
+from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 from zerkalo.users.importing.rules import ImportedPerson
@@ -62,7 +63,7 @@ class Known:
 
 async def lock_imports(conn: Connection) -> None:
     """One import at a time: two that bring the same people would each find them missing."""
-    await conn.execute("select pg_advisory_xact_lock(hashtextextended('zerkalo import', 0))")
+    await lock(conn, "import")
 
 
 async def known_people(conn: Connection, people: Sequence[ImportedPerson]) -> list[Known]:

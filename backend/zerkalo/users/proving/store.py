@@ -1,11 +1,11 @@
 """The rows of `verification_codes`, and the lock on a contact that is being proved."""
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row, scalar_row
 
+from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.outbox.model import Channel
 
@@ -100,5 +100,4 @@ async def lock_contact(conn: Connection, channel: Channel, contact: str) -> None
 
     `contact`: an e-mail in lower case, or a phone as E.164, the form in which contacts are compared.
     """
-    digest = hashlib.blake2b(f"contact|{channel}|{contact}".encode(), digest_size=8).digest()
-    await conn.execute("select pg_advisory_xact_lock(%s)", [int.from_bytes(digest, "big", signed=True)])
+    await lock(conn, "contact", [f"{channel}|{contact}"])
