@@ -71,7 +71,7 @@ class Lease:
                     self._is_lost = True
             except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
                 log.warning(
-                    "Синхронизация: the lease could not be prolonged",
+                    "Синхронизация: право на неё не удалось продлить",
                     run_id=self.run_id,
                     error=type(error).__name__,
                 )

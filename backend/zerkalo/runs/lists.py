@@ -166,7 +166,7 @@ class ListReader:
         if not refused:
             return
         log.warning(
-            "Синхронизация: records quarantined",
+            "Синхронизация: записи в карантине",
             company_id=self._company_id,
             yclients_record_ids=[record_id for record_id, _, _ in refused[:LOGGED_MAX]],
             reasons=sorted({reason for _, _, reason in refused})[:LOGGED_MAX],

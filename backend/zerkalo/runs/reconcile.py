@@ -102,7 +102,9 @@ class Reconciliation:
         zone = zone_of(told.timezone_name)
         if told.timezone_name and zone is None:
             log.warning(
-                "Синхронизация: unknown time zone", company_id=self._company.id, zone=told.timezone_name
+                "Синхронизация: неизвестный часовой пояс",
+                company_id=self._company.id,
+                zone=told.timezone_name,
             )
         self._lease.check()
         async with transaction(self._context.pool) as conn:
@@ -194,7 +196,9 @@ class Reconciliation:
             )
         if absent:
             log.info(
-                "Синхронизация: not shown, asked one by one", company_id=self._company.id, count=len(absent)
+                "Синхронизация: записи не показаны, спрашиваем по одной",
+                company_id=self._company.id,
+                count=len(absent),
             )
             await self._ask(absent, reason="absent from a complete read")
 

@@ -109,6 +109,17 @@ def test_only_commands_print():
     assert [str(path) for path in outside if any(_calls(path, "print"))] == []
 
 
+def test_a_log_line_has_one_language():
+    event = re.compile(r"log\.(?:debug|info|warning|error|exception)\(\s*\"([^\"]*)\"")
+    mixed = [
+        text
+        for path in CODE
+        for text in event.findall(path.read_text(encoding="utf-8"))
+        if re.search("[а-яё]", text, re.IGNORECASE) and re.search("[a-z]", text, re.IGNORECASE)
+    ]
+    assert mixed == []
+
+
 def test_only_the_settings_read_the_environment():
     allowed = {
         "zerkalo/settings.py",
