@@ -55,7 +55,10 @@ async def apply_page(applier: Applier, body: bytes, status: OutcomeStatus) -> fl
     began_at = perf_counter()
     records = [one for one in parse_records_page(body, COMPANY_ID).items if isinstance(one, Record)]
     outcomes = await applier.apply(
-        [Observation(Source.PAGE, COMPANY_ID, one.record_id, record=one) for one in records]
+        [
+            Observation(source=Source.PAGE, company_id=COMPANY_ID, record_id=one.record_id, record=one)
+            for one in records
+        ]
     )
     seconds = perf_counter() - began_at
     assert [outcome.status for outcome in outcomes] == [status] * PAGE

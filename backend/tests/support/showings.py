@@ -5,8 +5,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from zerkalo.bookings.model import Row, Snapshot, Source
-from zerkalo.bookings.rules import Insert, Showing, decide
+from zerkalo.bookings.model import Observed, Row, Snapshot, Source
+from zerkalo.bookings.rules import Insert, decide
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 VISIT = datetime(2026, 12, 3, 12, 30, tzinfo=UTC)
@@ -48,6 +48,6 @@ def snapshot(second: int | None = 5, **changes: Any) -> Snapshot:
 
 def row(second: int | None = 5, *, source: Source = Source.WEBHOOK, revision: int = 3, **changes: Any) -> Row:
     """The row that such a showing leaves where there was none, as it is read back."""
-    decision = decide(None, Showing(source, snapshot(second, **changes), 0), now=NOW)
+    decision = decide(None, snapshot(second, **changes), Observed(source=source), now=NOW)
     assert isinstance(decision, Insert), decision
     return replace(decision.row, id=1, revision=revision)

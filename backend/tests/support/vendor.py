@@ -177,7 +177,13 @@ def page_item(state: State, **changes: Any) -> Observation | None:
     if state.purged:
         return None
     record = parse_record(json.dumps(state.record() | changes).encode(), COMPANY_ID)
-    return Observation(Source.PAGE, COMPANY_ID, record.record_id, record=record, number=next_number())
+    return Observation(
+        source=Source.PAGE,
+        company_id=COMPANY_ID,
+        record_id=record.record_id,
+        record=record,
+        number=next_number(),
+    )
 
 
 def page(state: State) -> Observation:
@@ -192,9 +198,9 @@ def answer(state: State, *, deleted_is_404: bool, confirmed: bool = False) -> Ob
     gone = state.purged or (state.deleted and deleted_is_404)
     record = None if gone else parse_record(json.dumps(state.record()).encode(), COMPANY_ID)
     return Observation(
-        Source.REFETCH,
-        COMPANY_ID,
-        RECORD_ID,
+        source=Source.REFETCH,
+        company_id=COMPANY_ID,
+        record_id=RECORD_ID,
         record=record,
         gone=gone,
         number=next_number(),

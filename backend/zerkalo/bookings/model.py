@@ -51,6 +51,21 @@ class Source(StrEnum):
     """The record itself, read from the API."""
 
 
+class Observed(Struct, frozen=True, gc=False, kw_only=True):
+    """How something was learned of a record, or that there is none.
+
+    `number` is of the sequence of observations: of the request, taken before it was sent, or of the batch of calls.
+    `is_delete`: the envelope said `delete`. `gone`: the API answered 404. `confirmed`: a second read some seconds later
+    said the same.
+    """
+
+    source: Source
+    number: int = 0
+    is_delete: bool = False
+    gone: bool = False
+    confirmed: bool = False
+
+
 class Line(Struct, frozen=True, gc=False):
     """One service of a booking, in kopecks. `cost` covers all of the line; `discount` is percent, as text."""
 

@@ -1,4 +1,4 @@
-"""What a snapshot of a booking does to its row: (row, showing) -> decision. Pure.
+"""What a snapshot of a booking does to its row: (row, snapshot) -> decision. Pure.
 
 What was told (webhooks) is ordered by the vendor's change time, one second fine. What was read from the API later than
 the row was written is the truth. *Later* goes by the numbers of one sequence, no clock. What the decisions promise
@@ -12,28 +12,12 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from zerkalo.bookings.merge_rules import cancelled_at, content_differences, learn_codes, merge, told
-from zerkalo.bookings.model import CancelReason, Row, Snapshot, Source, Status
+from zerkalo.bookings.model import CancelReason, Observed, Row, Snapshot, Source, Status
 
 AHEAD_MAX = timedelta(minutes=5)
 """A change time that lies further ahead of our clock orders nothing: a clock is wrong, or somebody made it up."""
 CONTRADICTION = "older than the change time that we have"
 """Why a read that contradicts the row is not believed before it has been read once more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Showing:
-    """One snapshot, with how it was obtained.
-
-    `snapshot` is None for a bare event and for a 404 (`gone`). `number` is of the sequence of observations: of the
-    request, taken before it was sent, or of the call. `confirmed`: a second read some seconds later said the same.
-    """
-
-    source: Source
-    snapshot: Snapshot | None
-    number: int
-    is_delete: bool = False
-    gone: bool = False
-    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,53 +76,53 @@ class Quarantine:
 Decision = Insert | Update | Stale | Unchanged | Refetch | Ignore | Quarantine
 
 
-def decide(row: Row | None, showing: Showing, *, now: datetime) -> Decision:
-    """Say what `showing` does to `row` (None: we have none).
+def decide(row: Row | None, snapshot: Snapshot | None, observed: Observed, *, now: datetime) -> Decision:
+    """Say what a snapshot does to `row` (None: we have none).
+
+    `snapshot` is None for a bare event and where the API answered 404.
 
     `now` (aware UTC) tells which change times can't be true, and when something was cancelled where no version does.
     """
-    if showing.gone:
-        return _decide_gone(row, showing, now)
-    if showing.source is Source.WEBHOOK:
-        return _decide_told(row, showing, now)
-    assert showing.snapshot is not None, "a read shows the record, or that it is gone"
+    if observed.gone:
+        return _decide_gone(row, observed, now)
+    if observed.source is Source.WEBHOOK:
+        return _decide_told(row, snapshot, observed, now)
+    assert snapshot is not None, "a read shows the record, or that it is gone"
     if row is None:
-        return _decide_new(showing.snapshot, showing.source, now)
-    if showing.number > row.observation:
-        return _decide_read(row, showing, showing.snapshot, now)
-    return _decide_by_version(row, showing.snapshot, now)
+        return _decide_new(snapshot, observed.source, now)
+    if observed.number > row.observation:
+        return _decide_read(row, snapshot, observed, now)
+    return _decide_by_version(row, snapshot, now)
 
 
-def _decide_gone(row: Row | None, showing: Showing, now: datetime) -> Decision:
+def _decide_gone(row: Row | None, observed: Observed, now: datetime) -> Decision:
     if row is None:
         return Ignore("YCLIENTS does not know it")
-    if showing.number <= row.observation:
+    if observed.number <= row.observation:
         return Refetch("the row changed while YCLIENTS was asked")
     # Also where the row is deleted already: a late snapshot of its life must not pass for a restoration.
     return Unchanged() if row.absent else Update(_tombstone(row, now))
 
 
-def _decide_told(row: Row | None, showing: Showing, now: datetime) -> Decision:
+def _decide_told(row: Row | None, snapshot: Snapshot | None, observed: Observed, now: datetime) -> Decision:
     """A call: ordered by the vendor's change time, where it tells one that can be true."""
-    snapshot = showing.snapshot
     if snapshot is None or snapshot.version is None:
-        return _decide_bare(row, showing, now)
+        return _decide_bare(row, snapshot, now, is_delete=observed.is_delete)
     if _is_ahead(snapshot.version, now):
         return Refetch("its change time lies in the future")
-    if showing.is_delete and snapshot.deleted is False:
+    if observed.is_delete and snapshot.deleted is False:
         reason = "a deletion of a record that says that it is not deleted"
         return _ask(reason, row, snapshot) if row is not None else Refetch(reason)
     if row is None:
-        return _decide_new(snapshot, showing.source, now)
+        return _decide_new(snapshot, observed.source, now)
     return _decide_by_version(row, snapshot, now, told=True)
 
 
-def _decide_bare(row: Row | None, showing: Showing, now: datetime) -> Decision:
+def _decide_bare(row: Row | None, snapshot: Snapshot | None, now: datetime, *, is_delete: bool) -> Decision:
     """A call that tells no version: a deletion is acted upon, anything else is asked for."""
     if row is None:
         return Refetch("told without its change time")
-    snapshot = showing.snapshot
-    if not (showing.is_delete or (snapshot is not None and snapshot.deleted is True)):
+    if not (is_delete or (snapshot is not None and snapshot.deleted is True)):
         return _ask("told without its change time", row, snapshot)
     learned = (_learned(row, snapshot) if snapshot else None) or row
     if row.absent:
@@ -157,14 +141,14 @@ def _decide_new(snapshot: Snapshot, source: Source, now: datetime) -> Decision:
     return Insert(merge(_blank(snapshot), snapshot, now=now), refetch=_incomplete(snapshot))
 
 
-def _decide_read(row: Row, showing: Showing, snapshot: Snapshot, now: datetime) -> Decision:
+def _decide_read(row: Row, snapshot: Snapshot, observed: Observed, now: datetime) -> Decision:
     """Read from the API later than the row was written: the truth, whatever the times say."""
-    if row.absent and snapshot.deleted is not True and showing.source is Source.PAGE:
+    if row.absent and snapshot.deleted is not True and observed.source is Source.PAGE:
         return _ask(_REVIVAL, row, snapshot)
     is_same = snapshot.version in (None, row.vendor_changed_at) and not content_differences(row, snapshot)
     if is_same and not (row.absent and snapshot.deleted is not True):
         return _unchanged(row, snapshot)
-    if not _contradicts(row, snapshot, now) or showing.confirmed:
+    if not _contradicts(row, snapshot, now) or observed.confirmed:
         return Update(merge(row, snapshot, now=now))
     if snapshot.deleted is True:
         # Asking for a deleted record may be answered 404, which tells no content: so the list's is taken, and checked.

@@ -198,23 +198,16 @@ def _observe(work: _Work, observation: Observation) -> Outcome:
     """Decide on one observation and bring the booking's state in the batch forward by it."""
     booking = work.bookings[observation.key]
     snapshot = _snapshot(work, observation)
-    number = work.number if observation.source is Source.WEBHOOK else observation.number
-    showing = rules.Showing(
-        source=observation.source,
-        snapshot=snapshot,
-        is_delete=observation.is_delete,
-        gone=observation.gone,
-        number=number,
-        confirmed=observation.confirmed,
-    )
-    decision = rules.decide(booking.row, showing, now=work.order_now)
+    if observation.source is Source.WEBHOOK:
+        observation = replace(observation, number=work.number)
+    decision = rules.decide(booking.row, snapshot, observation, now=work.order_now)
     if snapshot is not None and snapshot.api_id:
         booking.api_id = snapshot.api_id
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision)
     if snapshot is not None and teaches(booking.row, observation.source, decision):
-        work.sights += sights_of(snapshot, observation=number, now=work.now)
-    return _carry_out(work, booking, observation, decision, number)
+        work.sights += sights_of(snapshot, observation=observation.number, now=work.now)
+    return _carry_out(work, booking, observation, decision)
 
 
 def _log_unknown_attendance(
@@ -256,12 +249,10 @@ def _want(work: _Work, refetch: Refetch) -> None:
     work.refetches[key] = replace(refetch, unsigned=refetch.unsigned and (asked is None or asked.unsigned))
 
 
-def _carry_out(
-    work: _Work, booking: _Booking, observation: Observation, decision: rules.Decision, number: int
-) -> Outcome:
+def _carry_out(work: _Work, booking: _Booking, observation: Observation, decision: rules.Decision) -> Outcome:
     match decision:
         case rules.Insert(row):
-            booking.row = replace(_with_digest(work, row, observation), observation=number)
+            booking.row = replace(_with_digest(work, row, observation), observation=observation.number)
             booking.cause = CAUSES[observation.source]
             cancelled = row.status is Status.CANCELLED
             return Outcome(OutcomeStatus.APPLIED, created=True, cancelled=cancelled)
@@ -271,7 +262,7 @@ def _carry_out(
             booking.row = replace(
                 _with_digest(work, row, observation),
                 revision=row.revision + 1,
-                observation=max(row.observation, number),
+                observation=max(row.observation, observation.number),
             )
             cancelled = row.status is Status.CANCELLED and (was is None or was.status is not Status.CANCELLED)
             return Outcome(OutcomeStatus.APPLIED, cancelled=cancelled)

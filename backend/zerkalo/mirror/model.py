@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from zerkalo.bookings.model import Source
+from zerkalo.bookings.model import Observed
 from zerkalo.inbox.model import Delivery
 from zerkalo.refetches.model import Refetch
 from zerkalo.yclients.model import Record, SalonClient
@@ -22,23 +22,15 @@ class OutcomeStatus(StrEnum):
     QUEUED = "queued"
 
 
-class Observation(Struct, frozen=True, gc=False):
-    """One showing of one record, or of its absence, on its way into the mirror.
+class Observation(Observed, frozen=True, gc=False, kw_only=True):
+    """One record, or its absence, on its way into the mirror.
 
     `record` is None for a bare event and where the API answered 404 (`gone`).
-    `is_delete`: the envelope said `delete`.
-    `number`: of the sequence of observations, taken before the request was sent; a call gets its batch's.
-    `confirmed`: read a second time some seconds later, with the same bytes.
     """
 
-    source: Source
     company_id: int
     record_id: int
     record: Record | None = None
-    is_delete: bool = False
-    gone: bool = False
-    number: int = 0
-    confirmed: bool = False
 
     @property
     def key(self) -> tuple[int, int]:

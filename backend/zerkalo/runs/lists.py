@@ -157,7 +157,13 @@ class ListReader:
             return []
         return await self._context.applier.apply(
             [
-                Observation(Source.PAGE, self._company_id, one.record_id, record=one, number=number)
+                Observation(
+                    source=Source.PAGE,
+                    company_id=self._company_id,
+                    record_id=one.record_id,
+                    record=one,
+                    number=number,
+                )
                 for one in records
             ]
         )

@@ -587,7 +587,7 @@ async def _webhook(salon: FormSalon, source: Source) -> None:
     (record,) = salon.records()
     shown = await salon.salon.client.record(COMPANY_ID, record["id"])
     assert shown is not None
-    observation = Observation(source, COMPANY_ID, record["id"], shown)
+    observation = Observation(source=source, company_id=COMPANY_ID, record_id=record["id"], record=shown)
     await salon.salon.context.applier.apply([observation])
 
 

@@ -49,7 +49,9 @@ async def apply(salon: FormSalon, record_id: int, source: Source = Source.WEBHOO
     """The record's webhook, applied."""
     shown = await salon.salon.client.record(COMPANY_ID, record_id)
     assert shown is not None
-    await salon.salon.context.applier.apply([Observation(source, COMPANY_ID, record_id, shown)])
+    await salon.salon.context.applier.apply(
+        [Observation(source=source, company_id=COMPANY_ID, record_id=record_id, record=shown)]
+    )
 
 
 @pytest.mark.parametrize("way", WAYS)

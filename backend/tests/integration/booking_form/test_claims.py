@@ -52,7 +52,9 @@ async def mirror(salon: FormSalon, body: dict[str, Any]) -> dict[str, Any]:
     record_id = body["record_id"]
     shown = await salon.salon.client.record(COMPANY_ID, record_id)
     assert shown is not None
-    await salon.salon.context.applier.apply([Observation(Source.WEBHOOK, COMPANY_ID, record_id, shown)])
+    await salon.salon.context.applier.apply(
+        [Observation(source=Source.WEBHOOK, company_id=COMPANY_ID, record_id=record_id, record=shown)]
+    )
     return await salon.salon.row(record_id)
 
 

@@ -122,10 +122,10 @@ async def test_one_that_our_own_code_stumbles_over_spoils_none_of_fifty(
 ) -> None:
     decide = rules.decide
 
-    def stumbling(row: Any, showing: rules.Showing, **how: Any) -> rules.Decision:
-        if showing.snapshot is not None and showing.snapshot.record_id == RECORD_ID + 17:
+    def stumbling(row: Any, snapshot: Any, observed: Any, **how: Any) -> rules.Decision:
+        if snapshot is not None and snapshot.record_id == RECORD_ID + 17:
             raise OverflowError("nobody thought of it: +79990000001")
-        return decide(row, showing, **how)
+        return decide(row, snapshot, observed, **how)
 
     monkeypatch.setattr(rules, "decide", stumbling)
     async with salon(pool) as server:

@@ -5,7 +5,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from tests.support.showings import NOW, at, row, snapshot
-from zerkalo.bookings.model import CancelReason, MatchedBy, Row, Snapshot, Source, Status
+from zerkalo.bookings.model import CancelReason, MatchedBy, Observed, Row, Snapshot, Source, Status
 from zerkalo.bookings.rules import (
     CONTRADICTION,
     Decision,
@@ -13,7 +13,6 @@ from zerkalo.bookings.rules import (
     Insert,
     Quarantine,
     Refetch,
-    Showing,
     Stale,
     Unchanged,
     Update,
@@ -35,7 +34,7 @@ ABSENT = replace(DELETED, absent=True)
 def decided(before: Row | None, source: Source, shown: Snapshot | None, **how: object) -> Decision:
     """The decision; a read was sent after the row was written, unless its `number` says otherwise."""
     number = how.pop("number", 1)
-    return decide(before, Showing(source, shown, number, **how), now=NOW)  # pyright: ignore[reportArgumentType]  # flags by name
+    return decide(before, shown, Observed(source=source, number=number, **how), now=NOW)  # pyright: ignore[reportArgumentType]  # flags by name
 
 
 @pytest.mark.parametrize(
