@@ -4,27 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from zerkalo.bookings.model import MatchedBy
 
-class Step(StrEnum):
-    """What gave a link; the names of `bookings.matched_by`."""
-
-    MANUAL = "manual"
-    FORM = "form"
-    CODE = "code"
-    IMPORT = "import"
-    CARD = "card"
-    EMAIL = "email"
-    PHONE = "phone"
-
-
-STRENGTH: Mapping[Step | None, int] = {
-    Step.MANUAL: 7,
-    Step.FORM: 6,
-    Step.CODE: 5,
-    Step.IMPORT: 4,
-    Step.CARD: 3,
-    Step.EMAIL: 2,
-    Step.PHONE: 1,
+STRENGTH: Mapping[MatchedBy | None, int] = {
+    MatchedBy.MANUAL: 7,
+    MatchedBy.FORM: 6,
+    MatchedBy.CODE: 5,
+    MatchedBy.IMPORT: 4,
+    MatchedBy.CARD: 3,
+    MatchedBy.EMAIL: 2,
+    MatchedBy.PHONE: 1,
     None: 0,
 }
 
@@ -34,7 +23,7 @@ class Link:
     """Whose the booking is. No user with `MANUAL`: an admin said that it belongs to no user."""
 
     user_id: int | None = None
-    step: Step | None = None
+    step: MatchedBy | None = None
 
 
 class Reason(StrEnum):
@@ -55,7 +44,7 @@ class Candidate:
     """Somebody whom the evidence names without settling it: an admin decides."""
 
     user_id: int
-    step: Step
+    step: MatchedBy
     reason: Reason
 
 

@@ -11,8 +11,9 @@ import re
 from collections.abc import Collection
 from itertools import islice
 
+from zerkalo.bookings.model import MatchedBy
 from zerkalo.kit.look_alikes import CODE_LENGTH_MAX, CODE_LENGTH_MIN, HYPHENS, QUOTES, as_latin
-from zerkalo.matching.model import STRENGTH, Candidate, Contacts, Evidence, Link, Match, Reason, Step
+from zerkalo.matching.model import STRENGTH, Candidate, Contacts, Evidence, Link, Match, Reason
 
 LABELS_PER_COMMENT_MAX = 8
 """A comment that names more clients than this is not a client's: the rest is passed over."""
@@ -52,7 +53,7 @@ def decide_match(held: Link, evidence: Evidence, *, email_counts_alone: bool = T
 
     What an admin decided about the booking stays. `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`.
     """
-    if held.step is Step.MANUAL:
+    if held.step is MatchedBy.MANUAL:
         return Match(held)
     former = frozenset[Candidate]()
     if evidence.is_handing_over:
@@ -73,15 +74,15 @@ def _first_hit(evidence: Evidence, *, email_counts_alone: bool) -> tuple[Link, f
     """The link that the strongest step gives by itself, and whom it leaves to an admin."""
     passed_over = frozenset[Candidate]()
     for step, user_ids in (
-        (Step.FORM, evidence.form_user_ids),
-        (Step.CODE, evidence.code_user_ids or evidence.earlier_code_user_ids),
+        (MatchedBy.FORM, evidence.form_user_ids),
+        (MatchedBy.CODE, evidence.code_user_ids or evidence.earlier_code_user_ids),
     ):
         if evidence.is_handed_over or evidence.is_handing_over:
             passed_over |= _as_candidates(user_ids, step, Reason.HANDED_OVER)
         elif user_ids:
             return _one_of(user_ids, step)
     if evidence.card_user_id is not None:
-        return Link(evidence.card_user_id, Step.CARD), passed_over
+        return Link(evidence.card_user_id, MatchedBy.CARD), passed_over
     link, candidates = _weigh(evidence.contacts, email_counts_alone=email_counts_alone)
     return link, passed_over | candidates
 
@@ -91,33 +92,33 @@ def _weigh(contacts: Contacts, *, email_counts_alone: bool) -> tuple[Link, froze
     by_email, by_phone = contacts.email_user_ids, contacts.phone_user_ids
     if by_email & by_phone:
         # Of a family that shares a phone, the e-mail names one.
-        return _one_of(by_email & by_phone, Step.EMAIL)
+        return _one_of(by_email & by_phone, MatchedBy.EMAIL)
     if by_email and by_phone:
-        rivals = _as_candidates(by_email, Step.EMAIL, Reason.RIVALS)
-        return Link(), rivals | _as_candidates(by_phone, Step.PHONE, Reason.RIVALS)
+        rivals = _as_candidates(by_email, MatchedBy.EMAIL, Reason.RIVALS)
+        return Link(), rivals | _as_candidates(by_phone, MatchedBy.PHONE, Reason.RIVALS)
     if by_phone:
-        return _one_of(by_phone, Step.PHONE)
+        return _one_of(by_phone, MatchedBy.PHONE)
     if by_email and contacts.email_is_late:
-        return Link(), _as_candidates(by_email, Step.EMAIL, Reason.LATE_EMAIL)
+        return Link(), _as_candidates(by_email, MatchedBy.EMAIL, Reason.LATE_EMAIL)
     if by_email and not email_counts_alone:
-        return Link(), _as_candidates(by_email, Step.EMAIL, Reason.EMAIL_ALONE)
-    return _one_of(by_email, Step.EMAIL) if by_email else (Link(), frozenset())
+        return Link(), _as_candidates(by_email, MatchedBy.EMAIL, Reason.EMAIL_ALONE)
+    return _one_of(by_email, MatchedBy.EMAIL) if by_email else (Link(), frozenset())
 
 
-def _one_of(user_ids: frozenset[int], step: Step) -> tuple[Link, frozenset[Candidate]]:
+def _one_of(user_ids: frozenset[int], step: MatchedBy) -> tuple[Link, frozenset[Candidate]]:
     if len(user_ids) > 1:
         return Link(), _as_candidates(user_ids, step, Reason.RIVALS)
     (user_id,) = user_ids
     return Link(user_id, step), frozenset()
 
 
-def _as_candidates(user_ids: frozenset[int], step: Step, reason: Reason) -> frozenset[Candidate]:
+def _as_candidates(user_ids: frozenset[int], step: MatchedBy, reason: Reason) -> frozenset[Candidate]:
     return frozenset(Candidate(user_id, step, reason) for user_id in user_ids)
 
 
 def _is_taken_back(held: Link, evidence: Evidence) -> bool:
     """Whether the link rests on a card that the admin has taken back since."""
-    return held.step is Step.CARD and evidence.card_user_id is None
+    return held.step is MatchedBy.CARD and evidence.card_user_id is None
 
 
 def _wins(found: Link, held: Link, evidence: Evidence) -> bool:
@@ -128,7 +129,7 @@ def _wins(found: Link, held: Link, evidence: Evidence) -> bool:
     """
     if STRENGTH[found.step] != STRENGTH[held.step]:
         return STRENGTH[found.step] > STRENGTH[held.step]
-    return found.step is Step.CODE and found.user_id in evidence.code_user_ids
+    return found.step is MatchedBy.CODE and found.user_id in evidence.code_user_ids
 
 
 def _readings(words: str) -> list[str]:

@@ -6,13 +6,13 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from zerkalo.bookings.merge_rules import masked
-from zerkalo.bookings.model import MatchedBy, Row
+from zerkalo.bookings.model import Row
 from zerkalo.clients.model import Person
 from zerkalo.clients.rules import is_email_late, is_other_person, person_of
 from zerkalo.db.pool import Connection
 from zerkalo.kit.phone import TAIL_DIGITS, phone_key, same_phone
 from zerkalo.matching import store as matching
-from zerkalo.matching.model import Contacts, Evidence, Link, Match, Step
+from zerkalo.matching.model import Contacts, Evidence, Link, Match
 from zerkalo.matching.rules import codes_in, decide_match, longest
 from zerkalo.mirror.cards import Cards, card_key
 from zerkalo.users.model import MatchUser
@@ -82,7 +82,7 @@ class Linker:
         row = self._rows[key]
         if row.erased_at is not None:
             return masked(row)
-        current = Link(row.user_id, Step(row.matched_by) if row.matched_by else None)
+        current = Link(row.user_id, row.matched_by)
         evidence = self._evidence(key, row, before)
         match = decide_match(current, evidence, email_counts_alone=self._email_counts_alone)
         self._matches[key] = match
@@ -91,7 +91,7 @@ class Linker:
             row,
             user_id=link.user_id,
             handed_over=row.handed_over or evidence.is_handing_over,
-            matched_by=MatchedBy(link.step) if link.step else None,
+            matched_by=link.step,
             user_code=self._users[link.user_id].unique_code if link.user_id is not None else None,
         )
 

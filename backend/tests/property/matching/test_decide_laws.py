@@ -3,11 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerkalo.matching.model import STRENGTH, Contacts, Evidence, Link, Reason, Step
+from zerkalo.bookings.model import MatchedBy
+from zerkalo.matching.model import STRENGTH, Contacts, Evidence, Link, Reason
 from zerkalo.matching.rules import codes_in, decide_match, longest
 
 user_ids = st.frozensets(st.integers(1, 3), max_size=2)
-steps = st.sampled_from([None, *Step])
+steps = st.sampled_from([None, *MatchedBy])
 links = steps.flatmap(lambda step: st.builds(Link, st.integers(1, 3) if step else st.none(), st.just(step)))
 contacts = st.builds(Contacts, st.frozensets(st.integers(1, 3), max_size=1), user_ids, st.booleans())
 evidences = st.builds(
@@ -24,7 +25,7 @@ settled = evidences.filter(lambda evidence: not evidence.is_handing_over)
 
 
 def is_taken_back(held: Link, evidence: Evidence) -> bool:
-    return held.step is Step.CARD and evidence.card_user_id is None
+    return held.step is MatchedBy.CARD and evidence.card_user_id is None
 
 
 @given(links, settled, st.booleans())
@@ -32,7 +33,7 @@ def test_a_weaker_step_never_replaces_a_stronger_link(held: Link, evidence: Evid
     link = decide_match(held, evidence, email_counts_alone=alone).link
 
     is_stronger = STRENGTH[link.step] > STRENGTH[held.step]
-    assert link == held or is_stronger or link.step is Step.CODE or is_taken_back(held, evidence)
+    assert link == held or is_stronger or link.step is MatchedBy.CODE or is_taken_back(held, evidence)
 
 
 @given(links, settled, st.booleans())
@@ -67,7 +68,7 @@ def settled_one(evidence: Evidence) -> Evidence:
 
 @given(evidences)
 def test_what_an_admin_decided_about_a_booking_stays(evidence: Evidence) -> None:
-    for link in (Link(9, Step.MANUAL), Link(None, Step.MANUAL)):
+    for link in (Link(9, MatchedBy.MANUAL), Link(None, MatchedBy.MANUAL)):
         assert decide_match(link, evidence).link == link
 
 
@@ -78,7 +79,7 @@ def test_forms_and_codes_give_nothing_once_a_booking_was_handed_over(
     if evidence.is_handed_over or evidence.is_handing_over:
         link = decide_match(held, evidence, email_counts_alone=alone).link
 
-        assert link == held or link.step in (None, Step.CARD, Step.EMAIL, Step.PHONE)
+        assert link == held or link.step in (None, MatchedBy.CARD, MatchedBy.EMAIL, MatchedBy.PHONE)
 
 
 @given(st.text(alphabet="Код клиентABC123 :-*`\n", max_size=80))

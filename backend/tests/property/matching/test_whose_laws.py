@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from msgspec.structs import replace
 
+from zerkalo.bookings.model import MatchedBy
 from zerkalo.clients.model import Card, Sight
 from zerkalo.clients.rules import is_email_late, is_other_person, joined, person_of, taught
 from zerkalo.kit.phone import same_phone
-from zerkalo.matching.model import STRENGTH, Contacts, Evidence, Link, Match, Step
+from zerkalo.matching.model import STRENGTH, Contacts, Evidence, Link, Match
 from zerkalo.matching.rules import decide_match
 
 ANNA, VERA, STRANGER = 1, 2, 3
@@ -245,10 +246,10 @@ def _check(held: Link, link: Link, evidence: Evidence) -> None:
     """Who held a visit keeps it, but for what the contract names."""
     if held.user_id is None or link.user_id == held.user_id:
         return
-    is_newer_comment = link.step is Step.CODE and link.user_id in evidence.code_user_ids
+    is_newer_comment = link.step is MatchedBy.CODE and link.user_id in evidence.code_user_ids
     assert evidence.is_handing_over or is_newer_comment or STRENGTH[link.step] > STRENGTH[held.step]
     if evidence.is_handing_over:
-        assert link.step in (None, Step.CARD, Step.EMAIL, Step.PHONE)
+        assert link.step in (None, MatchedBy.CARD, MatchedBy.EMAIL, MatchedBy.PHONE)
 
 
 Salon.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
