@@ -58,6 +58,7 @@ class Parts:
     settings: Settings
     dsn: str
     pool: Pool
+    batch_pool: Pool
     clock: Clock
     policy: LoyaltyPolicy
     secret_key: str = field(repr=False)
@@ -71,6 +72,11 @@ class Parts:
     booking_form: BookingForm
     is_demo: bool = False
     started_at: datetime = field(default_factory=utc_now)
+
+    @property
+    def pools(self) -> dict[str, Pool]:
+        """The pools by the names that figures call them."""
+        return {"main": self.pool, "batches": self.batch_pool}
 
     async def ask_yclients(self, company_id: int) -> Answer:
         """Whether YCLIENTS answers for a company."""
@@ -139,6 +145,7 @@ async def assembled(
             settings=settings,
             dsn=dsn,
             pool=pool,
+            batch_pool=batch_pool,
             clock=clock,
             policy=policy,
             secret_key=key,

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -18,6 +19,8 @@ from zerkalo.composition import Parts, assembled
 from zerkalo.db.database import database
 from zerkalo.kit.clock import Clock
 from zerkalo.logs import configure_logging
+from zerkalo.metrics.loop_lag import watching_the_loop
+from zerkalo.metrics.sharing import folder_of
 from zerkalo.mirror.context import Limits
 from zerkalo.settings import Settings, load_settings
 from zerkalo.users.service import ensure_first_admin
@@ -81,17 +84,32 @@ class Runtime(Parts):
 
 @asynccontextmanager
 async def running_app(
-    settings: Settings, dsn: str, *, with_worker: bool, is_demo: bool = False, limits: Limits | None = None
+    settings: Settings,
+    dsn: str,
+    *,
+    with_worker: bool,
+    is_demo: bool = False,
+    limits: Limits | None = None,
+    siblings: Path | None = None,
 ) -> AsyncIterator[tuple[App, Runtime]]:
-    """Yields the app on a migrated database, with its worker beside it if wanted; ends both in order."""
+    """Yields the app on a migrated database, with its worker beside it if wanted; ends both in order.
+
+    `siblings`: where server processes on one port meet, so that each tells the figures of all.
+    """
     async with assembled(settings, dsn, name="server", is_demo=is_demo, limits=limits) as parts:
         await ensure_first_admin(
             parts.pool, settings, now=parts.clock(), new_code=parts.people.ports.new_code
         )
         worker, stop = WorkerState() if with_worker else None, asyncio.Event()
-        async with Committer(parts.applier.take) as committer, _beside(parts, worker, stop):
+        metrics = Metrics(parts.pools, siblings)
+        async with (
+            Committer(parts.applier.take) as committer,
+            _beside(parts, worker, stop),
+            watching_the_loop(),
+            metrics.shared.writing(metrics.own),
+        ):
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
-            runtime = Runtime(**known, committer=committer, stop=stop)
+            runtime = Runtime(**known, committer=committer, stop=stop, metrics=metrics)
             yield create_app(runtime), runtime
             runtime.metrics.webhooks.log()
 
@@ -148,7 +166,10 @@ class ChildApp:
         async with (
             ending_with_parent(),
             database(self._settings) as dsn,
-            running_app(self._settings, dsn, with_worker=False) as (self._app, _runtime),
+            running_app(self._settings, dsn, with_worker=False, siblings=folder_of(os.getppid())) as (
+                self._app,
+                _runtime,
+            ),
         ):
             spare_what_stays()
             yield

@@ -17,6 +17,7 @@ from zerkalo.auth.passwords import Passwords, is_our_hash
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
+from zerkalo.metrics.counts import LOG_INS
 
 VERIFICATIONS_PER_LOGIN = 3
 """A log-in compares as many hashes whether nobody or three people claim the address, and whichever of them it is.
@@ -24,6 +25,10 @@ VERIFICATIONS_PER_LOGIN = 3
 Were a right password answered as soon as it is found, somebody who registers a stranger's address could time his own
 log-in, and learn by a hash more or less whether the stranger is there.
 """
+
+
+_REFUSALS = {401: "wrong", 429: "limited"}
+"""Status of a log-in that was refused -> as what it is counted."""
 
 
 class Auth:
@@ -43,6 +48,15 @@ class Auth:
         `rules.address_subject`. Raises a 401 `ProblemError` that does not say which of the two was wrong, 429 with
         Retry-After after too many failures of the account from this address, or of the address.
         """
+        try:
+            pair = await self._log_in(email, password, address=address, now=now)
+        except ProblemError as error:
+            LOG_INS.add(_REFUSALS.get(error.status, "busy"))
+            raise
+        LOG_INS.add("opened")
+        return pair
+
+    async def _log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> TokenPair:
         tries = await self.count_log_in(email, address=address, now=now)
         try:
             found = await self._whose_password(email, password, address)

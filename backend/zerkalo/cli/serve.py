@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 from typing import Annotated
@@ -19,6 +20,9 @@ from zerkalo.main import (
     server_of,
     server_options,
 )
+from zerkalo.metrics.counts import COUNTS
+from zerkalo.metrics.exposition import of_counts
+from zerkalo.metrics.sharing import Shared, folder_for_children, folder_of
 from zerkalo.settings import Settings, load_settings
 from zerkalo.worker import run_worker
 
@@ -52,7 +56,8 @@ def _serve_with_children(settings: Settings, host: str, port: int, workers: int)
 
     with database(settings, serves=True) as dsn:
         run(prepare_database(settings, dsn))
-        with _worker_thread(settings, dsn) if settings.database_url is None else contextlib.nullcontext():
+        has_worker = settings.database_url is None
+        with folder_for_children(), _worker_thread(settings, dsn) if has_worker else contextlib.nullcontext():
             uvicorn.run(
                 "zerkalo.main:ChildApp",
                 factory=True,
@@ -71,7 +76,10 @@ def _worker_thread(settings: Settings, dsn: str) -> Iterator[None]:
 
     async def work() -> None:
         async with assembled(settings, dsn, name="worker") as parts:
-            await run_worker(parts, stop)
+            shared = Shared(folder_of(os.getpid()))
+            # Not its event loop and its pools: those of the servers are meant.
+            async with shared.writing(lambda: of_counts(COUNTS, ())):
+                await run_worker(parts, stop)
 
     def work_to_the_end() -> None:
         asyncio.set_event_loop(loop)

@@ -16,6 +16,7 @@ from zerkalo.loyalty.model import (
     Movement,
 )
 from zerkalo.loyalty.rules import SPENT_DAYS, visit_on
+from zerkalo.metrics.counts import POINTS
 
 
 def _json(rows: object) -> str:
@@ -81,7 +82,7 @@ APPEND = """
         user_id bigint, booking_id bigint, amount bigint, kind text, reason text, percent numeric, start_date date,
         entry_key text, created_by bigint, balance_after bigint)
     on conflict (entry_key) do nothing
-    returning id
+    returning kind, amount
 """
 
 
@@ -90,7 +91,10 @@ async def append(conn: Connection, drafts: Sequence[EntryDraft], now: datetime) 
     if not drafts:
         return 0
     cursor = await conn.execute(APPEND, {"drafts": _json(drafts), "now": now})
-    return len(await cursor.fetchall())
+    appended = await cursor.fetchall()
+    for kind, amount in appended:
+        POINTS.add(kind, "given" if amount > 0 else "taken", by=abs(amount))
+    return len(appended)
 
 
 async def lock_users(conn: Connection, user_ids: Iterable[int]) -> frozenset[int]:

@@ -10,6 +10,7 @@ import psycopg
 import structlog
 
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.model import Source
 from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_pipeline, in_transaction, transaction
@@ -18,6 +19,7 @@ from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.kit.problem import OWN_FAULT
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
+from zerkalo.metrics.counts import CALL_LAG_SECONDS, READ_LAG_SECONDS
 from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
 from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
 from zerkalo.refetches.model import Refetch
@@ -94,6 +96,7 @@ class Applier:
     async def take(self, items: Sequence[Item]) -> list[Outcome]:
         """Take items (observations, deliveries) in as `apply` does; deliveries are kept with what they did."""
         taken = await self._take(items)
+        self._observe_lag(items, taken.outcomes)
         for company_id in sorted(taken.companies_to_ring):
             await self._ring_safely(company_id)
         for key in sorted(taken.cards_to_rematch):
@@ -171,6 +174,22 @@ class Applier:
             first.companies_to_ring | second.companies_to_ring,
             first.cards_to_rematch | second.cards_to_rematch,
         )
+
+    def _observe_lag(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:
+        """How old the changes are that have just been written; what happened at a wrong clock's future counts as now."""
+        now = self._clock()
+        for item, outcome in zip(items, outcomes, strict=True):
+            observation = item.observation
+            if (
+                outcome.status is not OutcomeStatus.APPLIED
+                or observation is None
+                or observation.record is None
+            ):
+                continue
+            changed_at = observation.record.version
+            if changed_at is not None:
+                lag = CALL_LAG_SECONDS if observation.source is Source.WEBHOOK else READ_LAG_SECONDS
+                lag.observe(max((now - changed_at).total_seconds(), 0.0))
 
     async def _take_batch(self, conn: Connection, *, items: Sequence[Item]) -> Taken:
         return await take_batch(

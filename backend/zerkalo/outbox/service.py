@@ -8,6 +8,7 @@ import structlog
 
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
+from zerkalo.metrics.counts import MESSAGES, MESSAGES_EXPIRED
 from zerkalo.outbox import store
 from zerkalo.outbox.model import Channel, DueMessage, Sender, SendFailed
 from zerkalo.outbox.rules import pause_after
@@ -41,6 +42,7 @@ async def send_due(
     async with pool.connection() as conn:
         dropped = await store.drop_expired(conn, now=clock())
     if dropped:
+        MESSAGES_EXPIRED.add(by=dropped)
         _log.warning("messages could not be sent in time", count=dropped)
     while True:
         now = clock()
@@ -83,11 +85,14 @@ async def _send(pool: Pool, sender: Sender, message: DueMessage, clock: Clock, s
     async with pool.connection() as conn:
         if failure is None:
             await store.finish(conn, message.id, error=None, now=now)
+            MESSAGES.add(message.channel, "sent")
             return True
         if failure.is_final or pause is None:
             await store.finish(conn, message.id, error=failure.reason, now=now)
+            MESSAGES.add(message.channel, "given_up")
         else:
             await store.put_off(conn, message.id, error=failure.reason, next_attempt_at=now + pause)
+            MESSAGES.add(message.channel, "put_off")
     _log.warning(
         "a message was not taken",
         outbox_id=message.id,

@@ -16,6 +16,7 @@ import structlog
 from zerkalo.companies import store as companies
 from zerkalo.companies.model import Company
 from zerkalo.db.transaction import transaction
+from zerkalo.metrics.counts import REPAIRED, RUNS
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.runs import rules
@@ -170,6 +171,10 @@ class Runs:
             ended = await self.get(run.id)
             counts = {} if ended is None else _counts_of(ended)
             log.info("Синхронизация завершена", **facts, **counts)
+            RUNS.add("finished")
+            if not run.full_history:
+                for change in ("created", "updated", "cancelled"):
+                    REPAIRED.add(change, by=counts.get(change, 0))
 
     async def _fail(self, run: Run, lease: Lease, error: str, *, refused: bool = False) -> None:
         log.warning("Синхронизация не удалась", company_id=run.company_id, run_id=run.id, reason=error)
@@ -178,6 +183,7 @@ class Runs:
                 await runs.fail_run(
                     conn, run, lease.owner, error=error, refused=refused, now=self._context.clock()
                 )
+            RUNS.add("failed")
         except LeaseLost:
             log.warning("Синхронизация передана другому процессу", company_id=run.company_id, run_id=run.id)
 

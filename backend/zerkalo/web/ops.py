@@ -1,71 +1,66 @@
 """For those who run the service: /healthz (it lives), /readyz (it can serve), /metrics (Prometheus)."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 import psycopg
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Gauge,
-    generate_latest,
-)
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from psycopg_pool import PoolTimeout
 
-from zerkalo.checkup.store import companies
+from zerkalo.checkup.gauges.model import Gauges
+from zerkalo.checkup.gauges.rules import slot_waits, told
+from zerkalo.checkup.gauges.store import read_gauges
 from zerkalo.db.migrate import is_current
-from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
+from zerkalo.kit.single_flight import SingleFlight
+from zerkalo.metrics.exposition import CONTENT_TYPE_LATEST, gauge, merged, of_process, text_of
+from zerkalo.metrics.sharing import Shared
 from zerkalo.settings import Settings
 from zerkalo.webhook.tally import Tally
 
+GAUGES_SECONDS = 5.0
+"""For so long what was read from the tables is told again: several scrapers cost one look."""
+GAUGES_SECONDS_MAX = 2.0
+"""How long a scrape waits for the database; then it is told without."""
+
 
 class Metrics:
-    """What this process counts. With several server processes each tells its own; gauges come from the database."""
+    """What this process counts, and where it meets the other processes on its port."""
 
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, pools: Mapping[str, Pool] | None = None, folder: Path | None = None) -> None:
         self.webhooks = Tally()
-        self.registry.register(_OfTally(self.webhooks))
-        self.quarantine = Gauge(
-            "zerkalo_quarantine", "Deliveries waiting to be handled.", registry=self.registry
-        )
-        self.refetches = Gauge(
-            "zerkalo_refetches_waiting", "Records to ask YCLIENTS for.", registry=self.registry
-        )
-        self.sync_age = Gauge(
-            "zerkalo_sync_age_seconds", "Since the slowest company's last good read.", registry=self.registry
-        )
+        self.shared = Shared(folder)
+        self.gauges = SingleFlight()
+        self._pools = pools or {}
+
+    def own(self) -> Iterator[Metric]:
+        """What this process counted."""
+        yield from _of_door(self.webhooks)
+        yield from of_process(self._pools)
+
+    def of_all(self) -> list[Metric]:
+        """The same of all processes on this port."""
+        return merged([*self.own(), *self.shared.others()])
 
 
-class _OfTally(Collector):
-    """The door's counts in the form of Prometheus, made when they are asked for."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-
-    def collect(self) -> Iterator[Metric]:
-        """What the registry asks for."""
-        calls = CounterMetricFamily(
-            "zerkalo_webhooks",
-            "Calls to the webhook by outcome, or by the code of the error.",
-            labels=["outcome"],
-        )
-        for outcome, count in self._tally.outcomes.items():
-            calls.add_metric([outcome], count)
-        yield calls
-        yield HistogramMetricFamily(
-            "zerkalo_webhook_seconds",
-            "Seconds from call to answer.",
-            buckets=self._tally.buckets(),
-            sum_value=self._tally.seconds_sum,
-        )
+def _of_door(tally: Tally) -> Iterator[Metric]:
+    calls = CounterMetricFamily(
+        "zerkalo_webhooks",
+        "Calls to the webhook by outcome, or by the code of the error.",
+        labels=["outcome"],
+    )
+    for outcome, count in tally.outcomes.items():
+        calls.add_metric([outcome], count)
+    yield calls
+    seconds = tally.seconds
+    yield HistogramMetricFamily(seconds.name, seconds.text, buckets=seconds.buckets(), sum_value=seconds.sum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +107,8 @@ def router(runtime: OpsRuntime) -> APIRouter:
 
     @routes.get("/metrics", summary="Figures for Prometheus", response_class=PlainTextResponse)
     async def metrics() -> Response:
-        await _read_gauges(runtime)
-        return Response(generate_latest(runtime.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        families = [*runtime.metrics.of_all(), *await of_tables(runtime)]
+        return Response(text_of(families), media_type=CONTENT_TYPE_LATEST)
 
     return routes
 
@@ -128,32 +123,43 @@ async def _checks(runtime: OpsRuntime) -> dict[str, str]:
     return {"database": "ok", "schema": schema}
 
 
-async def _sync_age(conn: Connection, runtime: OpsRuntime) -> timedelta | None:
-    """Age of the slowest company's last good read; before the first one it counts from the server's start.
-
-    A run under way is no delay: a first full history takes what it takes. One that nobody carries is.
-    """
-    found = await companies(conn, runtime.settings.yclients_company_ids)
-    since = [
-        max(company.last_success_at or runtime.started_at, runtime.started_at)
-        for company in found
-        if not company.is_running
+async def of_tables(runtime: OpsRuntime) -> list[Metric]:
+    """The figures that stand in the tables; where the database is silent, that it is."""
+    gauges = await _gauges(runtime)
+    is_up = gauge("zerkalo_database_up", "Whether the database answers.", gauges is not None)
+    if gauges is None:
+        return [is_up]
+    waits = GaugeMetricFamily(
+        "zerkalo_yclients_slot_wait_seconds",
+        "Until the next request to YCLIENTS may leave, by share of the rate limit; 0: at once.",
+        labels=["share"],
+    )
+    for share, seconds in slot_waits(gauges):
+        waits.add_metric([share], seconds)
+    settings = runtime.settings
+    limit = min(settings.yclients_requests_per_minute, 60 * settings.yclients_requests_per_second)
+    return [
+        is_up,
+        *(gauge(*one) for one in told(gauges)),
+        waits,
+        gauge("zerkalo_yclients_requests_per_minute_max", "The rate limit of one address.", limit),
     ]
-    return runtime.clock() - min(since) if since else None
 
 
-async def _read_gauges(runtime: OpsRuntime) -> None:
-    figures = runtime.metrics
-    try:
-        async with runtime.pool.connection(timeout=2) as conn:
-            cursor = await conn.execute(
-                "select (select count(*) from deliveries where outcome = 'quarantined' and handled_at is null),"
-                " (select count(*) from refetches)"
+async def _gauges(runtime: OpsRuntime) -> Gauges | None:
+    async def read() -> Gauges:
+        settings = runtime.settings
+        async with runtime.pool.connection(timeout=GAUGES_SECONDS_MAX) as conn:
+            return await read_gauges(
+                conn,
+                settings.yclients_company_ids,
+                settings.yclients_egress,
+                now=runtime.clock(),
+                since=runtime.started_at,
             )
-            row = await cursor.fetchone() or (0, 0)
-            age = await _sync_age(conn, runtime)
-    except (psycopg.Error, PoolTimeout):
-        return  # the process's own figures are still worth telling
-    figures.quarantine.set(row[0])
-    figures.refetches.set(row[1])
-    figures.sync_age.set(age.total_seconds() if age is not None else 0)
+
+    try:
+        async with asyncio.timeout(GAUGES_SECONDS_MAX):
+            return await runtime.metrics.gauges.get("gauges", read, keep=GAUGES_SECONDS)
+    except (psycopg.Error, PoolTimeout, TimeoutError):
+        return None  # the process's own figures are still worth telling

@@ -9,8 +9,10 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Self
 
+from zerkalo.metrics.counts import BATCH_ITEMS, COMMIT_SECONDS
 from zerkalo.mirror.model import Item, Outcome
 from zerkalo.webhook.model import LIMITS, Limits
 
@@ -94,6 +96,7 @@ class Committer:
         return batch
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
+        began_at = perf_counter()
         self._watch(batch[0])
         try:
             outcomes = await self._take([one.item for one in batch])
@@ -109,6 +112,8 @@ class Committer:
             for one, outcome in zip(batch, outcomes, strict=True):
                 if not one.answer.done():
                     one.answer.set_result(outcome)
+            BATCH_ITEMS.observe(len(batch))
+            COMMIT_SECONDS.observe(perf_counter() - began_at)
         finally:
             if self._timer is not None:
                 self._timer.cancel()

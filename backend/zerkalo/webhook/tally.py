@@ -4,16 +4,16 @@ A line a call, or even a commit, costs as much as the call itself.
 """
 
 import asyncio
-from bisect import bisect_left
 from collections import Counter
 
 import structlog
 
+from zerkalo.metrics.counts import SECONDS
+from zerkalo.metrics.model import Histogram
 from zerkalo.mirror.model import OutcomeStatus
 
 log = structlog.get_logger(__name__)
 
-BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LOG_SECONDS = 1.0
 RECORDS_LOGGED_MAX = 20
 """Record ids in one log line."""
@@ -28,8 +28,7 @@ class Tally:
     def __init__(self, *, log_seconds: float = LOG_SECONDS) -> None:
         self.outcomes: Counter[str] = Counter()
         """Calls by outcome, or by the code of their error."""
-        self.seconds_sum = 0.0
-        self._in_bucket = [0] * (len(BUCKETS_SECONDS) + 1)
+        self.seconds = Histogram("zerkalo_webhook_seconds", "Seconds from call to answer.", SECONDS)
         self._log_seconds = log_seconds
         self._logged: Counter[str] = Counter()
         self._record_ids: list[int] = []
@@ -38,21 +37,11 @@ class Tally:
     def count(self, outcome: str, seconds: float, record_id: int | None = None) -> None:
         """Count one call by its outcome, or the code of its error, and the seconds it took."""
         self.outcomes[outcome] += 1
-        self.seconds_sum += seconds
-        self._in_bucket[bisect_left(BUCKETS_SECONDS, seconds)] += 1
+        self.seconds.observe(seconds)
         if record_id is not None and len(self._record_ids) < RECORDS_LOGGED_MAX:
             self._record_ids.append(record_id)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._log_seconds, self.log)
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """(bound in seconds, calls that took no longer), as Prometheus has it."""
-        total = 0
-        found: list[tuple[str, float]] = []
-        for bound, count in zip((*map(str, BUCKETS_SECONDS), "+Inf"), self._in_bucket, strict=True):
-            total += count
-            found.append((bound, total))
-        return found
 
     def log(self) -> None:
         """Log what has been counted since the last time."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -15,16 +16,18 @@ import msgspec
 
 from zerkalo.kit.backoff import Backoff
 from zerkalo.kit.clock import Clock, utc_now
+from zerkalo.metrics.counts import LIMITER_SECONDS, REQUESTS
 from zerkalo.yclients import answers
 from zerkalo.yclients.errors import (
     AccessDenied,
     BookingRefused,
     NotFound,
     RequestRefused,
+    VendorError,
     VendorUnavailable,
 )
 from zerkalo.yclients.limiter import Kind, Limiter, Sleep
-from zerkalo.yclients.model import NotEnvelope, NotJson
+from zerkalo.yclients.model import NotEnvelope, NotJson, UnreadableRecord
 
 T = TypeVar("T")
 
@@ -145,7 +148,23 @@ class Caller:
             await self._sleep(wait)
 
     async def _attempt(self, call: Call, read: Callable[[bytes], T]) -> T:
-        await self._limiter.acquire(call.kind)
+        asked_at = perf_counter()
+        try:
+            await self._limiter.acquire(call.kind)
+        finally:
+            LIMITER_SECONDS.add(call.kind, by=perf_counter() - asked_at)
+        try:
+            answer = await self._ask(call, read)
+        except VendorError as error:
+            REQUESTS.add(_result_of(error))
+            raise
+        except UnreadableRecord:
+            REQUESTS.add("ok")  # YCLIENTS answered; what it showed is another question
+            raise
+        REQUESTS.add("ok")
+        return answer
+
+    async def _ask(self, call: Call, read: Callable[[bytes], T]) -> T:
         try:
             async with asyncio.timeout(CALL_SECONDS_MAX[call.kind]):
                 response, body = await self._exchange(call)
@@ -202,6 +221,17 @@ class Caller:
         if status == 404:
             raise VendorUnavailable("status 404 that is not YCLIENTS's own", may_have_acted=True)
         raise RequestRefused(status, said.message, said.fields)
+
+
+def _result_of(error: VendorError) -> str:
+    """A word for what came of a request, of the few that are counted."""
+    if isinstance(error, NotFound):
+        return "not_found"
+    if isinstance(error, AccessDenied):
+        return "denied"
+    if isinstance(error, VendorUnavailable):
+        return "throttled" if error.throttled else "unavailable"
+    return "refused"
 
 
 async def _bounded_body(response: httpx2.Response) -> bytes:

@@ -186,5 +186,5 @@ async def test_the_bounds_of_time_are_told_as_prometheus_has_them() -> None:
     for seconds in (0.0005, 0.001, 0.004, 60):
         tally.count("applied", seconds)
 
-    found = dict(tally.buckets())
+    found = dict(tally.seconds.buckets())
     assert (found["0.001"], found["0.0025"], found["0.005"], found["10.0"], found["+Inf"]) == (2, 2, 3, 3, 4)

@@ -1,0 +1,32 @@
+"""What the tables say of the installation's health, frozen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """Counts and ages. Ages are seconds; None: there is nothing to have an age."""
+
+    unmatched: int = 0
+    """Coming and past bookings without a user, counted up to `store.COUNTED_MAX`."""
+    with_candidates: int = 0
+    """Bookings that fit several people, counted up to `store.COUNTED_MAX`."""
+    quarantine: int = 0
+    refetches: int = 0
+    refetches_age: float | None = None
+    absences: int = 0
+    runs_running: int = 0
+    refusing: int = 0
+    """Companies that YCLIENTS refuses to show."""
+    drift: int | None = None
+    """Differences of the last comparison on the desk; None: there was none."""
+    drift_age: float | None = None
+    messages: int = 0
+    messages_age: float | None = None
+    worker_age: float | None = None
+    webhook_age: float | None = None
+    sync_age: float = 0.0
+    """Since the slowest company's last good read began; before the first one it counts from the server's start."""
+    slot_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Share of the rate limit -> seconds until its next request may leave; 0: at once."""

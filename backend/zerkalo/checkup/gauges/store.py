@@ -1,0 +1,59 @@
+"""Reads the gauges: one statement over small tables and partial indexes, and one for the branches. Reads only."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from zerkalo.checkup.gauges.model import Gauges
+from zerkalo.checkup.store import companies
+from zerkalo.db.pool import Connection
+
+COUNTED_MAX = 10_000
+"""Unmatched bookings are counted no further: a scrape must not read a large table."""
+
+READ = """
+    select
+        (select count(*) from (
+            select from bookings where user_id is null and status <> 'CANCELLED' limit %(most)s) as unmatched),
+        (select count(*) from (select distinct booking_id from match_candidates limit %(most)s) as candidates),
+        (select count(*) from deliveries where outcome = 'quarantined' and handled_at is null),
+        (select count(*) from refetches),
+        (select extract(epoch from %(now)s - min(requested_at))::float8 from refetches),
+        (select count(*) from absences where applied_at is null),
+        (select count(*) from sync_runs where status = 'running'),
+        (select count(*) from companies where problem is not null and id = any(%(companies)s)),
+        (select jsonb_array_length(differences) from comparisons),
+        (select extract(epoch from %(now)s - at)::float8 from comparisons),
+        (select count(*) from outbox where finished_at is null),
+        (select extract(epoch from %(now)s - min(created_at))::float8 from outbox where finished_at is null),
+        (select extract(epoch from %(now)s - max(updated_at))::float8 from facts where name = 'worker'),
+        (select extract(epoch from %(now)s - received_at)::float8
+            from deliveries order by received_at desc, id desc limit 1)
+"""
+SLOTS = """
+    select case split_part(egress, '#', 2) when 'hint' then 'unsigned' when 'others' then 'people' else 'all' end,
+        greatest(extract(epoch from max(greatest(next_slot_at, paused_until)) - clock_timestamp())::float8, 0)
+    from rate_limits where split_part(egress, '#', 1) = %s group by 1
+"""
+
+
+async def read_gauges(
+    conn: Connection, company_ids: Sequence[int], egress: str, *, now: datetime, since: datetime
+) -> Gauges:
+    """Everything at `now`. `since`: when this server started; `egress`: whose rate limit is told."""
+    values = {"now": now, "most": COUNTED_MAX, "companies": list(company_ids)}
+    row = await (await conn.execute(READ, values)).fetchone()
+    assert row is not None, "an aggregate has a row"
+    slots = await (await conn.execute(SLOTS, [egress])).fetchall()
+    sync_age = await _sync_age(conn, company_ids, now, since)
+    return Gauges(*row, sync_age=sync_age, slot_seconds=dict(slots))
+
+
+async def _sync_age(conn: Connection, company_ids: Sequence[int], now: datetime, since: datetime) -> float:
+    """A run under way is no delay: a first full history takes what it takes. One that nobody carries is."""
+    found = await companies(conn, company_ids)
+    ages = [
+        (now - max(company.last_success_at or since, since)).total_seconds()
+        for company in found
+        if not company.is_running
+    ]
+    return max(ages, default=0.0)

@@ -1,0 +1,30 @@
+"""Whether the event loop gets to its work in time: a timer a second, and by how much it was late."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+
+from zerkalo.metrics.counts import LOOP_LAG_SECONDS
+
+EVERY_SECONDS = 1.0
+
+
+@asynccontextmanager
+async def watching_the_loop(*, every_seconds: float = EVERY_SECONDS) -> AsyncIterator[None]:
+    """Observe the running loop while the block lasts."""
+    task = asyncio.create_task(_watch(every_seconds), name="event loop lag")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _watch(every_seconds: float) -> None:
+    while True:
+        due = perf_counter() + every_seconds  # the loop's own time stands still while it is blocked
+        await asyncio.sleep(every_seconds)
+        LOOP_LAG_SECONDS.observe(max(perf_counter() - due, 0.0))
