@@ -28,7 +28,7 @@ class NewAdmin:
     def get(self, case, context):
         now, family = datetime.now(UTC), uuid4()
         row = _conn.execute(
-            "insert into users (email, name, is_admin) values (%s, 'fuzz', true) returning id",
+            "insert into users (email, name, role) values (%s, 'fuzz', 'owner') returning id",
             [f"{uuid4().hex}@fuzz.test"],
         ).fetchone()
         assert row is not None

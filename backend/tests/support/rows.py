@@ -13,7 +13,9 @@ NOON = datetime(2025, 6, 1, 9, 0, tzinfo=UTC)
 
 
 async def add_user(conn: Connection, **columns: Any) -> int:
-    """Adds a user and returns her id; `columns` as in the table."""
+    """Adds a user and returns the id; `columns` as in the table, and `is_admin` for an owner."""
+    if columns.pop("is_admin", False):
+        columns["role"] = "owner"
     return await _add(conn, "users", columns)
 
 

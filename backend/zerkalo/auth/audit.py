@@ -1,11 +1,33 @@
-"""What admins did, to whom: written in the transaction that did it."""
+"""What staff did, to whom or what: the one module that writes `audit_entries`.
 
-from collections.abc import Mapping
+A use case notes what it did in its own transaction, by `audit`. Whatever of the staff's requests noted nothing is noted
+by the edge when it has succeeded (`noting`: the decorator of the pages, the dependencies of the API), so that no handler
+can forget.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
 
-from zerkalo.db.pool import Connection
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import transaction
+
+
+@dataclass
+class Request:
+    """One request of the staff's that changes something, and whether what it did is noted."""
+
+    admin_id: int
+    action: str
+    subject: str
+    is_noted: bool = False
+
+
+_request: ContextVar[Request | None] = ContextVar("request_of_staff", default=None)
 
 
 async def audit(
@@ -16,11 +38,38 @@ async def audit(
     details: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Notes that an admin did `action` ("user.merge") to `subject` ("user 5"). `admin_id` None: at the console.
+    """Note that one of the staff did `action` ("user.merge") to `subject` ("user 5"). `admin_id` None: at the console.
 
-    `details` hold ids and numbers, never a contact or a text about a person: these lines outlive her account.
+    `details` hold ids, numbers and words of ours, what was there `before` and what `after`; never a contact or a text
+    about a person: these lines outlive the person's account.
     """
     await conn.execute(
         "insert into audit_entries (at, admin_id, action, subject, details) values (%s, %s, %s, %s, %s::jsonb)",
         [now, admin_id, action, subject, msgspec.json.encode(details).decode()],
     )
+    request = _request.get()
+    if request is not None:
+        request.is_noted = True
+
+
+def note_nothing() -> None:
+    """Say that the request changed nothing: it asked for what is so already."""
+    request = _request.get()
+    if request is not None:
+        request.is_noted = True
+
+
+@asynccontextmanager
+async def noting(
+    pool: Pool, admin_id: int, action: str, subject: str, *, now: datetime
+) -> AsyncIterator[Request]:
+    """Note the request at its end unless something noted what it did, or it raised, or it says so (`is_noted`)."""
+    request = Request(admin_id, action, subject)
+    token = _request.set(request)
+    try:
+        yield request
+    finally:
+        _request.reset(token)
+    if not request.is_noted:
+        async with transaction(pool) as conn:
+            await audit(conn, admin_id, action, subject, {}, now)

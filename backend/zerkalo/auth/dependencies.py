@@ -1,12 +1,13 @@
 """Who is asking, as dependencies for routes: `user: AuthenticatedUser = Depends(current_user(runtime))`."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
-from zerkalo.auth.model import AuthenticatedUser, Session
+from zerkalo.auth.audit import noting
+from zerkalo.auth.model import AuthenticatedUser, Role, Session
 from zerkalo.auth.rules import address_subject
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
@@ -17,6 +18,10 @@ bearer_token = OAuth2PasswordBearer(
     tokenUrl="/api/v1/auth/login", refreshUrl="/api/v1/auth/refresh", auto_error=False
 )
 """A dependency that gives the caller's access token, valid or not; None where there is none."""
+
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SUBJECT_CHARS_MAX = 200
 
 
 class AuthRuntime(Protocol):
@@ -67,15 +72,40 @@ def current_user(runtime: AuthRuntime) -> Callable[..., Awaitable[AuthenticatedU
     return dependency
 
 
-def current_admin(runtime: AuthRuntime) -> Callable[..., Awaitable[AuthenticatedUser]]:
-    """A dependency that gives the caller, if an admin; raises 401 for nobody and 403 for any other user."""
+def staff(runtime: AuthRuntime, needed: Role) -> Any:
+    """A `Depends` that gives the caller, if their role covers `needed`; raises 401 for nobody, 403 for anybody else.
 
-    async def dependency(session: Session = Depends(current_session(runtime))) -> AuthenticatedUser:
-        if not session.user.is_admin:
-            raise ProblemError(403, "admins_only", "Only an admin may do this.")
-        return session.user
+    A request that changes something is noted when it has succeeded, unless the use case noted what it did.
+    """
 
-    return dependency
+    async def dependency(
+        request: Request, session: Session = Depends(current_session(runtime))
+    ) -> AsyncIterator[AuthenticatedUser]:
+        user = session.user
+        check_role(user, needed)
+        if request.method in SAFE_METHODS:
+            yield user
+            return
+        action, subject = request.scope["route"].name, subject_of(request)
+        async with noting(runtime.pool, user.id, action, subject, now=runtime.clock()):
+            yield user
+
+    return Depends(dependency, scope="function")
+
+
+def check_role(user: AuthenticatedUser, needed: Role) -> None:
+    """Raise a 403 `ProblemError` where the user's role does not cover the one that is needed."""
+    if user.may(needed):
+        return
+    if user.role is None:
+        raise ProblemError(403, "admins_only", "Only staff may do this.")
+    raise ProblemError(403, "role_too_low", "Your role does not allow this; an owner's does.")
+
+
+def subject_of(request: Request) -> str:
+    """What the address of a request is about: "user 5", or the whole path where it names nothing."""
+    ids = [f"{name.removesuffix('_id')} {value}" for name, value in request.path_params.items()]
+    return ", ".join(ids)[:SUBJECT_CHARS_MAX] or request.url.path[:SUBJECT_CHARS_MAX]
 
 
 def client_address(request: Request) -> str:

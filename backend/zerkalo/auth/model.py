@@ -2,17 +2,48 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from uuid import UUID
+
+
+class Role(StrEnum):
+    """What somebody of the salon's staff may do, least first: each may do whatever those before it may."""
+
+    READ_ONLY = "read_only"
+    """Sees journal and clients, and changes nothing."""
+    RECEPTIONIST = "receptionist"
+    """Journal, clients and till; no secrets, settings, erasing or adjusting."""
+    OWNER = "owner"
+
+    def covers(self, needed: "Role") -> bool:
+        """Whether who has this role may do what `needed` may."""
+        ranks = list(Role)
+        return ranks.index(self) >= ranks.index(needed)
 
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedUser:
-    """Who is asking, as the database has her at this moment."""
+    """Who is asking, as the database has them at this moment."""
 
     id: int
     email: str
-    """Proved or only claimed; "" where she has none."""
-    is_admin: bool
+    """Proved or only claimed; "" where there is none."""
+    role: Role | None = None
+    """None: a client."""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this is an owner."""
+        return self.may(Role.OWNER)
+
+    def may(self, needed: Role) -> bool:
+        """Whether their role covers the one that is needed."""
+        return self.role is not None and self.role.covers(needed)
+
+
+def authenticated_user(id_: int, email: str, role: str | None) -> AuthenticatedUser:
+    """The user of a row."""
+    return AuthenticatedUser(id_, email, Role(role) if role is not None else None)
 
 
 @dataclass(frozen=True, slots=True)

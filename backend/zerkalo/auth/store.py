@@ -6,7 +6,14 @@ from uuid import UUID
 
 from psycopg.rows import args_row, class_row, scalar_row
 
-from zerkalo.auth.model import AccessClaims, AuthenticatedUser, Credentials, Limit, Session
+from zerkalo.auth.model import (
+    AccessClaims,
+    AuthenticatedUser,
+    Credentials,
+    Limit,
+    Session,
+    authenticated_user,
+)
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 
@@ -71,13 +78,13 @@ async def credentials_of_user(conn: Connection, user_id: int, *, lock: bool = Fa
 async def user_of_claims(conn: Connection, claims: AccessClaims) -> AuthenticatedUser | None:
     """The user an access token speaks for; None where her tokens or this log-in were ended, or she is gone."""
     sql = """
-        select u.id, coalesce(u.email, ''), u.is_admin from users u
+        select u.id, coalesce(u.email, ''), u.role from users u
         where u.id = %(user_id)s and u.token_epoch = %(epoch)s and u.erased_at is null
             and exists (select from refresh_tokens r
                         where r.family = %(family)s and r.user_id = u.id and r.revoked_at is null)
     """
     values = {"user_id": claims.user_id, "epoch": claims.epoch, "family": claims.family}
-    async with conn.cursor(row_factory=args_row(AuthenticatedUser)) as cursor:
+    async with conn.cursor(row_factory=args_row(authenticated_user)) as cursor:
         await cursor.execute(sql, values)
         return await cursor.fetchone()
 
@@ -192,7 +199,7 @@ async def session_of_unused_token(
 ) -> tuple[Session, datetime] | None:
     """The log-in that an unused refresh token stands for, and when the token ends; None where it does not hold."""
     sql = """
-        select u.id, coalesce(u.email, ''), u.is_admin, r.family, r.expires_at
+        select u.id, coalesce(u.email, ''), u.role, r.family, r.expires_at
         from refresh_tokens r join users u on u.id = r.user_id and u.erased_at is null
         where r.token_hash = %s and r.used_at is null and r.revoked_at is null and r.expires_at > %s
     """
@@ -201,7 +208,7 @@ async def session_of_unused_token(
     if found is None:
         return None
     *user, family, expires_at = found
-    return Session(AuthenticatedUser(*user), family), expires_at
+    return Session(authenticated_user(*user), family), expires_at
 
 
 async def extend_refresh_token(conn: Connection, digest: bytes, *, expires_at: datetime) -> None:

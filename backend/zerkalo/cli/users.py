@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zerkalo.auth.audit import audit
+from zerkalo.auth.model import Role
 from zerkalo.auth.passwords import hash_password, is_usable_hash
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
 from zerkalo.cli.companies import log_warnings
@@ -97,7 +98,7 @@ async def make_admin(
 
         async def write(conn: Connection) -> User:
             found = await _named(conn, user)
-            await store.make_admin(conn, found.id, now=parts.clock())
+            await store.write_role(conn, found.id, Role.OWNER, now=parts.clock())
             await audit(conn, None, "user.make_admin", f"user {found.id}", {}, parts.clock())
             return found
 
@@ -178,7 +179,7 @@ def _new_user(
         name=storable_text(name, 200).strip(),
         unique_code=unique_code,
         password_hash=hash_password(password) if password is not None else None,
-        is_admin=is_admin,
+        role=Role.OWNER if is_admin else None,
         email_proved=True,
         phone_proved=e164 is not None,
     )
@@ -227,7 +228,7 @@ def _line(user: User) -> str:
         _marked(user.phone, user.phone_verified_at),
         " ".join(user.name.split()),
         user.unique_code or "-",
-        "admin" if user.is_admin else "-",
+        "admin" if user.is_admin else user.role or "-",
     )
     # A name may hold anything; no control character of it reaches the terminal.
     return "\t".join(map(_printable, fields))

@@ -27,7 +27,7 @@ create table users (
     name               text not null default '',
     unique_code        text unique check (unique_code ~ '^[A-Z0-9]{4,20}$'),
     password_hash      text,
-    is_admin           boolean not null default false,
+    role               text check (role in ('owner', 'receptionist', 'read_only')), -- of staff; null: a client
     email_verified_at  timestamptz,                   -- set: she proved it, or an admin or an import entered it
     phone_verified_at  timestamptz,
     token_epoch        integer not null default 0,    -- raised to end every access token at once
@@ -38,12 +38,14 @@ create table users (
     earns_from         date,                          -- earlier visits earned in the programme that an import came from
     rematch_wanted_at  timestamptz,                   -- a new code or proof may bring her bookings; null once looked at
     email_verified     boolean not null generated always as (email_verified_at is not null) stored,
-    phone_verified     boolean not null generated always as (phone_verified_at is not null) stored
+    phone_verified     boolean not null generated always as (phone_verified_at is not null) stored,
+    is_admin           boolean not null generated always as (role is not distinct from 'owner') stored
 );
 -- Proved once, proved by one. Who only claims an address blocks nobody: any number may, until one of them proves it.
 create unique index users_email_proved on users (lower(email)) where email_verified_at is not null;
 create index users_email_claimed on users (lower(email), id) where email_verified_at is null and email is not null;
 create index users_phone10_proved on users (phone10) where phone_verified_at is not null;
+create index users_of_staff on users (id) where role is not null;
 create index users_to_rematch on users (rematch_wanted_at) where rematch_wanted_at is not null;
 
 -- Codes that are no user's `unique_code` any more: never given again. One whose account was merged still names its user.
@@ -408,15 +410,25 @@ create table outbox (
 create index outbox_due on outbox (next_attempt_at) where finished_at is null;
 create index outbox_of_user on outbox (user_id) where user_id is not null;
 
--- What admins did, to whom.
+-- What staff did, to whom or what: ids, numbers and words of ours, no contact and no text about a person. It only grows.
 create table audit_entries (
     id        bigint generated always as identity primary key,
     at        timestamptz not null,
-    admin_id  bigint references users (id) on delete set null,
+    admin_id  bigint references users (id),           -- who did it; null: somebody at the console
     action    text not null,
     subject   text not null,                          -- "booking 12", "user 5"
-    details   jsonb not null default '{}'
+    details   jsonb not null default '{}'             -- `before`, `after` and whatever else says what was changed
 );
+create index audit_entries_of_admin on audit_entries (admin_id, id);
+create index audit_entries_of_action on audit_entries (action, id);
+create function refuse_any_change() returns trigger language plpgsql set search_path from current as $$
+begin
+    raise exception 'what staff did only grows: % on % is refused', tg_op, tg_table_name;
+end $$;
+create trigger audit_entries_append_only before update or delete on audit_entries
+    for each row execute function refuse_any_change();
+create trigger audit_entries_no_truncate before truncate on audit_entries
+    for each statement execute function refuse_any_change();
 
 -- Calendar subscriptions: one live token a user, hashed.
 create table calendar_tokens (
@@ -462,7 +474,8 @@ comment on column users.phone10 is 'Последние десять цифр т�
 comment on column users.name is 'Имя';
 comment on column users.unique_code is 'Код клиента, который пишут в комментарии записи';
 comment on column users.password_hash is 'Отпечаток пароля; null: пароля нет';
-comment on column users.is_admin is 'Администратор салона';
+comment on column users.role is 'Роль сотрудника: owner, receptionist, read_only; null: клиент';
+comment on column users.is_admin is 'Владелец салона';
 comment on column users.email_verified_at is 'Когда подтверждён e-mail; null: не подтверждён';
 comment on column users.phone_verified_at is 'Когда подтверждён телефон; null: не подтверждён';
 comment on column users.token_epoch is 'Увеличивается, когда все входы завершаются разом';

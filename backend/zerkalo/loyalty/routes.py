@@ -7,8 +7,8 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Depends, Header, Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from zerkalo.auth.dependencies import AuthRuntime, current_admin, current_user
-from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.auth.dependencies import AuthRuntime, current_user, staff
+from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.db.pool import Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem_docs import problem_responses
@@ -109,7 +109,7 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
     """The routes of the ledger, to be mounted under /api/v1."""
     routes = APIRouter(tags=["loyalty"])
     signed_in = Depends(current_user(runtime))
-    an_admin = Depends(current_admin(runtime))
+    an_admin = staff(runtime, Role.OWNER)
     policy = service.policy_of(runtime.settings)
 
     @routes.get("/loyalty", responses=problem_responses(401))

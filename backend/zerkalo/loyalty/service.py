@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
+from zerkalo.auth.audit import audit
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
@@ -339,11 +340,13 @@ async def _move_by_hand(
     left = await store.read_balance(conn, draft.user_id) + draft.amount
     if draft.kind is Kind.REDEMPTION and left < 0:
         return None
-    appended = await store.append(conn, [replace(draft, balance_after=left)], now)
+    draft = replace(draft, balance_after=left)
+    appended = await store.append(conn, [draft], now)
     entry = await store.read_hand_entry(conn, draft.entry_key)
     assert entry is not None, "appended above, or a moment earlier by a request for another user"
     if appended:
-        await store.append_audit(conn, draft, now)
+        details = {"points": draft.amount, "after": draft.balance_after}
+        await audit(conn, draft.created_by, f"loyalty.{draft.kind}", f"user {draft.user_id}", details, now)
     return _same(entry, draft)
 
 

@@ -190,21 +190,6 @@ async def read_hand_entry(conn: Connection, entry_key: str) -> HandEntry | None:
     return HandEntry(entry_id, user_id, amount, Kind(kind), reason, balance_after, created_at)
 
 
-async def append_audit(conn: Connection, draft: EntryDraft, now: datetime) -> None:
-    """Notes which admin moved whose points. Without the reason: what is said of a person stands in one place only."""
-    await conn.execute(
-        "insert into audit_entries (at, admin_id, action, subject, details)"
-        " values (%(at)s, %(admin_id)s, %(action)s, %(subject)s, %(details)s::jsonb)",
-        {
-            "at": now,
-            "admin_id": draft.created_by,
-            "action": f"loyalty.{draft.kind}",
-            "subject": f"user {draft.user_id}",
-            "details": _json({"points": draft.amount}),
-        },
-    )
-
-
 MOVE_AWAY = """
     insert into bonus_entries (user_id, booking_id, amount, kind, reason, undoes, entry_key, effective_at, created_at)
     select e.user_id, e.booking_id, -e.amount, 'reversal', %(reason)s, e.id, 'merge:' || e.id || ':away', %(now)s, %(now)s

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit import audit, note_nothing
 from zerkalo.clients import store as clients
 from zerkalo.clients.model import Card, Key
 from zerkalo.clients.rules import is_email_late
@@ -77,6 +77,8 @@ async def give_card(
         if card.user_id is None:
             await clients.give(conn, key, user_id, now=now)
             await audit(conn, admin_id, "client.link", _subject(key), {"user_id": user_id}, now)
+        else:
+            note_nothing()
         return card
 
     await in_transaction(pool, write)
@@ -91,6 +93,8 @@ async def take_card_back(pool: Pool, rematch: Rematch, key: Key, *, admin_id: in
         if card.user_id is not None:
             await clients.give(conn, key, None, now=now)
             await audit(conn, admin_id, "client.unlink", _subject(key), {"before": card.user_id}, now)
+        else:
+            note_nothing()
 
     await in_transaction(pool, write)
     return await _followed(pool, rematch, key)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from psycopg.rows import scalar_row
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit import audit, note_nothing
 from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history import Change, Event, write_events
@@ -68,6 +68,8 @@ async def _link(
         action = "booking.unlink" if user_id is None else "booking.link"
         details = {"user_id": user_id, "before": before.user_id, "before_by": before.matched_by}
         await audit(conn, admin_id, action, f"booking {booking_id}", details, now)
+    else:
+        note_nothing()
     shown = await reading.read_one(conn, booking_id)
     assert shown is not None, "locked above"
     return shown

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from zerkalo.auth.dependencies import AuthRuntime, current_admin
+from zerkalo.auth.dependencies import AuthRuntime, staff
+from zerkalo.auth.model import Role
 from zerkalo.bookings.routes import PathId, path_id
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById, decode_cursor, encode_cursor
 from zerkalo.kit.problem import ProblemError
@@ -113,7 +114,7 @@ def run_answer(run: Run) -> RunAnswer:
 
 def router(runtime: RunRuntime) -> APIRouter:
     """The routes, relative to /api/v1. All are for admins."""
-    is_admin = Depends(current_admin(runtime))
+    is_admin = staff(runtime, Role.OWNER)
     routes = APIRouter(
         tags=["sync"],
         dependencies=[is_admin],

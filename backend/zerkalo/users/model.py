@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from zerkalo.auth.model import Role
 from zerkalo.outbox.model import Channel
 
 
@@ -34,7 +35,8 @@ class User:
     name: str
     unique_code: str | None
     has_password: bool
-    is_admin: bool
+    role: str | None
+    """A value of `Role`, of staff."""
     email_verified_at: datetime | None
     phone_verified_at: datetime | None
     token_epoch: int
@@ -43,6 +45,11 @@ class User:
     erased_at: datetime | None
     merged_into: int | None
     rematch_wanted_at: datetime | None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether this is an owner."""
+        return self.role == Role.OWNER
 
     def contact(self, channel: Channel) -> str | None:
         """The contact that she has on this channel, proved or not: an e-mail as typed, a phone as E.164."""
@@ -65,7 +72,7 @@ class NewUser:
     name: str = ""
     unique_code: str | None = None
     password_hash: str | None = None
-    is_admin: bool = False
+    role: Role | None = None
     email_proved: bool = False
     phone_proved: bool = False
 

@@ -10,7 +10,7 @@ import structlog
 
 from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit import audit
-from zerkalo.auth.model import AccessClaims, Credentials, Limit, Session, TokenPair
+from zerkalo.auth.model import AccessClaims, Credentials, Limit, Role, Session, TokenPair
 from zerkalo.auth.passwords import hash_password
 from zerkalo.auth.rules import REGISTRATION_OF_ACCOUNT, REGISTRATION_OF_ADDRESS, by_address, derive_key
 from zerkalo.auth.service import Auth
@@ -174,13 +174,13 @@ async def ensure_first_admin(
         user = await store.holder_of_email(conn, email, lock=True)
         if user is None:
             new = NewUser(
-                email=email, password_hash=hash_password(password), is_admin=True, email_proved=True
+                email=email, password_hash=hash_password(password), role=Role.OWNER, email_proved=True
             )
             user = await add_user(conn, new, now=now, new_code=new_code)
             await audit(conn, None, "user.first_admin", f"user {user.id}", {}, now)
             return user.id
         if not user.is_admin:
-            await store.make_admin(conn, user.id, now=now)
+            await store.write_role(conn, user.id, Role.OWNER, now=now)
             await audit(conn, None, "user.first_admin", f"user {user.id}", {}, now)
         if not user.has_password:
             await auth_store.write_password(conn, user.id, hash_password(password), now=now)

@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 import msgspec
 from psycopg.rows import args_row, class_row, scalar_row
 
+from zerkalo.auth.model import Role
 from zerkalo.db.pool import Connection
 from zerkalo.kit.look_alikes import as_latin
 from zerkalo.kit.phone import TAIL_DIGITS
@@ -16,7 +17,7 @@ from zerkalo.users.model import MatchUser, NewUser, User
 _Values = Mapping[str, Any] | Sequence[Any]
 
 USER_COLUMNS = """
-    u.id, u.email, u.phone, u.phone10, u.name, u.unique_code, u.password_hash is not null as has_password, u.is_admin,
+    u.id, u.email, u.phone, u.phone10, u.name, u.unique_code, u.password_hash is not null as has_password, u.role,
     u.email_verified_at, u.phone_verified_at, u.token_epoch, u.created_at, u.updated_at, u.erased_at, u.merged_into,
     u.rematch_wanted_at
 """
@@ -181,9 +182,9 @@ async def claimants_of_email(conn: Connection, email: str) -> list[User]:
 async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int | None:
     """Writes a user and returns her id; None where the code was ever somebody's or the e-mail is proved by somebody."""
     sql = """
-        insert into users (email, phone, name, unique_code, password_hash, is_admin, email_verified_at,
+        insert into users (email, phone, name, unique_code, password_hash, role, email_verified_at,
             phone_verified_at, created_at, updated_at, rematch_wanted_at)
-        select %(email)s, %(phone)s, %(name)s, %(code)s, %(password_hash)s, %(is_admin)s,
+        select %(email)s, %(phone)s, %(name)s, %(code)s, %(password_hash)s, %(role)s,
             case when %(email_proved)s then %(now)s::timestamptz end,
             case when %(phone_proved)s then %(now)s::timestamptz end, %(now)s, %(now)s, %(now)s
         where not exists (select from retired_codes where code = %(code)s)
@@ -196,7 +197,7 @@ async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int |
         "name": new.name,
         "code": new.unique_code,
         "password_hash": new.password_hash,
-        "is_admin": new.is_admin,
+        "role": new.role,
         "email_proved": new.email_proved and new.email is not None,
         "phone_proved": new.phone_proved and new.phone is not None,
         "now": now,
@@ -279,7 +280,7 @@ async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now:
     """Make an account an empty shell: a row for the ledger and the audit to name. Its codes are the caller's matter."""
     sql = """
         update users set email = null, phone = null, name = '', unique_code = null, password_hash = null,
-            is_admin = false, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
+            role = null, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
             rematch_wanted_at = null, merged_into = %(into)s, erased_at = %(now)s, updated_at = %(now)s
         where id = %(id)s
     """
@@ -296,9 +297,9 @@ async def delete_owned(conn: Connection, user_id: int) -> None:
         await conn.execute(f"delete from {table} where user_id = %s", [user_id])
 
 
-async def make_admin(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Makes the user an admin."""
-    await conn.execute("update users set is_admin = true, updated_at = %s where id = %s", [now, user_id])
+async def write_role(conn: Connection, user_id: int, role: Role | None, *, now: datetime) -> None:
+    """Give the user a role, or (None) take theirs away."""
+    await conn.execute("update users set role = %s, updated_at = %s where id = %s", [role, now, user_id])
 
 
 async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:

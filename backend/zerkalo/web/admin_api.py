@@ -8,11 +8,11 @@ from datetime import date, datetime
 from typing import Annotated, Literal, Protocol
 
 import msgspec
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from zerkalo.auth.dependencies import AuthRuntime, current_admin
-from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.auth.dependencies import AuthRuntime, staff
+from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.bookings import reading
 from zerkalo.bookings.routes import (
     LIMIT_DEFAULT,
@@ -165,11 +165,13 @@ _UNMATCHED = ByMoment("unmatched")
 def router(runtime: AdminRuntime) -> APIRouter:
     """The lists of the admin, to be mounted under /api/v1."""
     refusals = problem_responses(401, 403)
-    an_admin = Depends(current_admin(runtime))
-    routes = APIRouter(prefix="/admin", tags=["admin"], dependencies=[an_admin], responses=refusals)
+    an_owner, a_receptionist, a_reader = (
+        staff(runtime, role) for role in (Role.OWNER, Role.RECEPTIONIST, Role.READ_ONLY)
+    )
+    routes = APIRouter(prefix="/admin", tags=["admin"], responses=refusals)
     policy = runtime.policy
 
-    @routes.get("/bookings/unmatched")
+    @routes.get("/bookings/unmatched", dependencies=[a_reader])
     async def unmatched_bookings(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> UnmatchedPage:
         """Bookings that are nobody's yet, the latest appointment first."""
         after = _UNMATCHED.position(cursor)
@@ -188,7 +190,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
 
     @routes.post("/bookings/{booking_id}/link", responses=problem_responses(401, 403, 404, 409))
     async def link_booking(
-        booking_id: PathId, body: LinkRequest, admin: AuthenticatedUser = an_admin
+        booking_id: PathId, body: LinkRequest, admin: AuthenticatedUser = a_receptionist
     ) -> Booking:
         """Gives a booking to a user, for good; her points and the notes follow."""
         shown = await link_by_hand(
@@ -202,7 +204,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         return booking_of(shown)
 
     @routes.post("/bookings/{booking_id}/unlink", responses=problem_responses(401, 403, 404, 409))
-    async def unlink_booking(booking_id: PathId, admin: AuthenticatedUser = an_admin) -> Booking:
+    async def unlink_booking(booking_id: PathId, admin: AuthenticatedUser = a_receptionist) -> Booking:
         """Makes a booking nobody's; it stays so until it is linked by hand."""
         shown = await unlink_by_hand(
             runtime.pool,
@@ -213,7 +215,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         )
         return booking_of(shown)
 
-    @routes.get("/events")
+    @routes.get("/events", dependencies=[an_owner])
     async def list_events(
         company_id: IdFilter = None,
         record_id: IdFilter = None,
@@ -234,7 +236,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
             )
         return _event_page(_EVENTS, found, limit)
 
-    @routes.get("/events/{event_id}", responses=problem_responses(401, 403, 404))
+    @routes.get("/events/{event_id}", dependencies=[an_owner], responses=problem_responses(401, 403, 404))
     async def get_event(event_id: PathId) -> EventWithBody:
         """One delivery with its body."""
         async with runtime.pool.connection() as conn:
@@ -247,7 +249,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         shown = {"body": body.decode(errors="replace"), "body_bytes": len(body)}
         return EventWithBody.model_validate(known | shown)
 
-    @routes.get("/quarantine")
+    @routes.get("/quarantine", dependencies=[an_owner])
     async def quarantine(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> EventPage:
         """Deliveries that could not be understood and that nobody has handled."""
         before_id = _QUARANTINE.position(cursor)
@@ -255,7 +257,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
             found = await inbox_reading.read_quarantined(conn, before_id=before_id, limit=limit + 1)
         return _event_page(_QUARANTINE, found, limit)
 
-    @routes.get("/stats")
+    @routes.get("/stats", dependencies=[an_owner])
     async def stats() -> Stats:
         """Counts and the series of the charts."""
         now = runtime.clock()

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from zerkalo.auth.dependencies import AuthRuntime, current_admin
-from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.auth.dependencies import AuthRuntime, staff
+from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.bookings.routes import LIMIT_DEFAULT, LIMIT_MAX
 from zerkalo.clients import store as clients
 from zerkalo.clients.model import Card, CardCandidate, Key
@@ -96,10 +96,10 @@ class ClientLinkRequest(BaseModel):
 def router(runtime: ClientsRuntime) -> APIRouter:
     """The routes, to be mounted under /api/v1."""
     refusals = problem_responses(401, 403)
-    an_admin = Depends(current_admin(runtime))
-    routes = APIRouter(prefix="/admin/clients", tags=["admin"], dependencies=[an_admin], responses=refusals)
+    a_reader, a_receptionist = staff(runtime, Role.READ_ONLY), staff(runtime, Role.RECEPTIONIST)
+    routes = APIRouter(prefix="/admin/clients", tags=["admin"], responses=refusals)
 
-    @routes.get("/unmatched")
+    @routes.get("/unmatched", dependencies=[a_reader])
     async def unmatched_clients(
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
         cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
@@ -127,7 +127,7 @@ def router(runtime: ClientsRuntime) -> APIRouter:
 
     @routes.post("/{company_id}/{client_id}/link", responses=problem_responses(401, 403, 404, 409))
     async def link_client(
-        company_id: Id, client_id: Id, body: ClientLinkRequest, admin: AuthenticatedUser = an_admin
+        company_id: Id, client_id: Id, body: ClientLinkRequest, admin: AuthenticatedUser = a_receptionist
     ) -> Client:
         """Gives a card to a user with all its visits, past and to come, that no code or form names another for."""
         card = await give_card(
@@ -143,7 +143,9 @@ def router(runtime: ClientsRuntime) -> APIRouter:
             return await _client(conn, card)
 
     @routes.post("/{company_id}/{client_id}/unlink", responses=problem_responses(401, 403, 404, 409))
-    async def unlink_client(company_id: Id, client_id: Id, admin: AuthenticatedUser = an_admin) -> Client:
+    async def unlink_client(
+        company_id: Id, client_id: Id, admin: AuthenticatedUser = a_receptionist
+    ) -> Client:
         """Takes the card back: the visits that the user had by it are matched anew."""
         key = (company_id, client_id)
         card = await take_card_back(

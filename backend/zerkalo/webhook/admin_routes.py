@@ -3,11 +3,11 @@
 from typing import Protocol
 
 import structlog
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from zerkalo.auth.dependencies import AuthRuntime, current_admin
-from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.auth.dependencies import AuthRuntime, staff
+from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.bookings.routes import PathId, path_id
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
@@ -39,7 +39,7 @@ class ReplayAnswer(BaseModel):
 def router(runtime: ReplayRuntime) -> APIRouter:
     """The route, relative to /api/v1. It is for admins."""
     routes = APIRouter(tags=["sync"])
-    is_admin = Depends(current_admin(runtime))
+    is_admin = staff(runtime, Role.OWNER)
 
     @routes.post("/admin/events/{event_id}/replay", responses=problem_responses(401, 403, 404))
     async def replay(event_id: PathId, admin: AuthenticatedUser = is_admin) -> ReplayAnswer:

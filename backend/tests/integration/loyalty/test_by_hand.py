@@ -156,8 +156,8 @@ async def test_movements_by_hand_are_audited_once_and_without_their_reason(pool,
         )
         rows = await cursor.fetchall()
     assert rows == [
-        (admin, "loyalty.adjustment", f"user {anna}", {"points": 100}),
-        (admin, "loyalty.redemption", f"user {anna}", {"points": -60}),
+        (admin, "loyalty.adjustment", f"user {anna}", {"points": 100, "after": 100}),
+        (admin, "loyalty.redemption", f"user {anna}", {"points": -60, "after": 40}),
     ]
 
 

@@ -1,6 +1,7 @@
-"""Who may do what: every endpoint × nobody, the owner, another user, an admin. A new endpoint without a row fails here.
+"""Who may do what: every endpoint × nobody, a user, another user, each role of the staff. A new endpoint without a row
+fails here.
 
-The owner has a booking and a delivery of her own; the others ask for hers, by its id. Pages are asked for as a browser
+The user has a booking and a delivery of their own; the others ask for these, by their ids. Pages are asked for as a browser
 does, with the cookie of a session, and posted to with the token that our own forms carry: what is left to refuse is the
 person.
 """
@@ -26,7 +27,8 @@ from zerkalo.webhook.openapi import PATHS as WEBHOOK_PATHS
 
 pytestmark = pytest.mark.integration
 
-CALLERS = ("nobody", "owner", "other", "admin")
+CALLERS = ("nobody", "user", "other", "read_only", "receptionist", "owner")
+STAFF = CALLERS[3:]
 BROWSER = {"Accept": "text/html"}
 SEED = "seed"
 _numbers = count(1)
@@ -35,17 +37,24 @@ _WEBHOOK_BODY = (FIXTURES / "01-webhook-record-create.json").read_bytes()
 
 @dataclass(frozen=True)
 class Row:
-    """An endpoint: what is sent, and the status that nobody, the owner, another user and an admin are answered."""
+    """An endpoint: what is sent, and the status that each of the callers is answered."""
 
     endpoint: str
-    statuses: tuple[int, int, int, int]
+    statuses: tuple[int, ...]
     sent: dict[str, Any]
 
 
 def row(endpoint: str, *statuses: int, **sent: Any) -> Row:
-    """`{ids}` in path and body are filled in; a single status holds for all callers."""
-    nobody, owner, other, admin = statuses * 4 if len(statuses) == 1 else statuses
-    return Row(endpoint, (nobody, owner, other, admin), sent)
+    """`{ids}` in path and body are filled in. A single status holds for all callers; four are those of nobody, the
+    user, another user and an owner: there the other roles are any other user.
+    """
+    if len(statuses) == 1:
+        statuses *= len(CALLERS)
+    elif len(statuses) == 4:
+        nobody, user, other, owner = statuses
+        statuses = (nobody, user, other, other, other, owner)
+    assert len(statuses) == len(CALLERS)
+    return Row(endpoint, statuses, sent)
 
 
 def page(endpoint: str, *statuses: int, **form: str) -> Row:
@@ -55,8 +64,14 @@ def page(endpoint: str, *statuses: int, **form: str) -> Row:
 
 KEY = {"Idempotency-Key": "{unique}"}
 OPEN, SIGNED_IN, ADMINS = (200,), (401, 200, 200, 200), (401, 403, 403, 200)
+READERS, RECEPTION = (401, 403, 403, 200, 200, 200), (401, 403, 403, 403, 200, 200)
 TO_SIGN_IN = 303
 DESK, DESK_DONE = (TO_SIGN_IN, 403, 403, 200), (TO_SIGN_IN, 403, 403, 303)
+DESK_READERS = (TO_SIGN_IN, 403, 403, 200, 200, 200)
+DESK_RECEPTION, DESK_RECEPTION_DONE = (
+    (TO_SIGN_IN, 403, 403, 403, 200, 200),
+    (TO_SIGN_IN, 403, 403, 403, 303, 303),
+)
 
 ROWS = [
     row("GET /openapi.json", *OPEN),
@@ -114,24 +129,26 @@ ROWS = [
     row(
         "POST /api/v1/admin/loyalty/redeem",
         *ADMINS,
-        json={"user_id": "{owner_id}", "points": 1, "reason": "tea"},
+        json={"user_id": "{user_id}", "points": 1, "reason": "tea"},
         headers=KEY,
     ),
     row(
         "POST /api/v1/admin/loyalty/adjust",
         *ADMINS,
-        json={"user_id": "{owner_id}", "points": 5, "reason": "gift"},
+        json={"user_id": "{user_id}", "points": 5, "reason": "gift"},
         headers=KEY,
     ),
-    row("GET /api/v1/admin/bookings", *ADMINS),
-    row("GET /api/v1/admin/bookings/{booking_id}", *ADMINS),
-    row("GET /api/v1/admin/bookings/{booking_id}/history", *ADMINS),
-    row("GET /api/v1/admin/bookings/unmatched", *ADMINS),
-    row("POST /api/v1/admin/bookings/{booking_id}/link", *ADMINS, json={"user_id": "{other_id}"}),
-    row("POST /api/v1/admin/bookings/{booking_id}/unlink", *ADMINS),
-    row("GET /api/v1/admin/clients/unmatched", *ADMINS),
-    row("POST /api/v1/admin/clients/{company_id}/{client_id}/link", *ADMINS, json={"user_id": "{other_id}"}),
-    row("POST /api/v1/admin/clients/{company_id}/{client_id}/unlink", *ADMINS),
+    row("GET /api/v1/admin/bookings", *READERS),
+    row("GET /api/v1/admin/bookings/{booking_id}", *READERS),
+    row("GET /api/v1/admin/bookings/{booking_id}/history", *READERS),
+    row("GET /api/v1/admin/bookings/unmatched", *READERS),
+    row("POST /api/v1/admin/bookings/{booking_id}/link", *RECEPTION, json={"user_id": "{other_id}"}),
+    row("POST /api/v1/admin/bookings/{booking_id}/unlink", *RECEPTION),
+    row("GET /api/v1/admin/clients/unmatched", *READERS),
+    row(
+        "POST /api/v1/admin/clients/{company_id}/{client_id}/link", *RECEPTION, json={"user_id": "{other_id}"}
+    ),
+    row("POST /api/v1/admin/clients/{company_id}/{client_id}/unlink", *RECEPTION),
     row("GET /api/v1/admin/events", *ADMINS),
     row("GET /api/v1/admin/events/{event_id}", *ADMINS),
     row("GET /api/v1/admin/quarantine", *ADMINS),
@@ -204,7 +221,7 @@ ROWS = [
     page("GET /me/erase", TO_SIGN_IN, 200, 200, 200),
     page("POST /me/erase", TO_SIGN_IN, 403, 403, 403, sure="1", password="wrong"),
     # the salon's desk
-    page("GET /admin", *DESK),
+    page("GET /admin", TO_SIGN_IN, 403, 403, 303, 303, 200),
     page("GET /admin/state", *DESK),
     page("POST /admin/sync", *DESK_DONE),
     page("POST /admin/codes", *DESK_DONE),
@@ -212,21 +229,21 @@ ROWS = [
     page("GET /admin/drift", *DESK),
     page("POST /admin/drift", *DESK_DONE),
     page("POST /admin/accept-absent", *DESK_DONE),
-    page("GET /admin/bookings", *DESK),
-    page("GET /admin/unmatched", *DESK),
-    page("GET /admin/bookings/{booking_id}", *DESK),
-    page("POST /admin/bookings/{booking_id}/link", *DESK_DONE, user_id="{other_id}"),
-    page("POST /admin/bookings/{booking_id}/unlink", *DESK_DONE),
+    page("GET /admin/bookings", *DESK_READERS),
+    page("GET /admin/unmatched", *DESK_READERS),
+    page("GET /admin/bookings/{booking_id}", *DESK_READERS),
+    page("POST /admin/bookings/{booking_id}/link", *DESK_RECEPTION_DONE, user_id="{other_id}"),
+    page("POST /admin/bookings/{booking_id}/unlink", *DESK_RECEPTION_DONE),
     page("GET /admin/events", *DESK),
     page("GET /admin/quarantine", *DESK),
     page("POST /admin/quarantine/replay", *DESK_DONE),
     page("GET /admin/events/{event_id}", *DESK),
     page("POST /admin/events/{event_id}/replay", *DESK_DONE),
     page("POST /admin/events/{event_id}/set-aside", *DESK_DONE),
-    page("GET /admin/users", *DESK),
-    page("GET /admin/users/new", *DESK),
-    page("POST /admin/users/new", *DESK_DONE, email="{unique}@mail.test"),
-    page("GET /admin/users/{user_id}", *DESK),
+    page("GET /admin/users", *DESK_READERS),
+    page("GET /admin/users/new", *DESK_RECEPTION),
+    page("POST /admin/users/new", *DESK_RECEPTION_DONE, email="{unique}@mail.test"),
+    page("GET /admin/users/{user_id}", *DESK_READERS),
     page("POST /admin/users/{user_id}/points", *DESK_DONE, points="5", reason="gift", key="{unique}"),
     page("POST /admin/users/{user_id}/merge", *DESK_DONE, into="{other_id}"),
     page("GET /admin/setup", *DESK),
@@ -272,7 +289,7 @@ async def test_every_page_was_declared_by_the_decorator(application: Application
 
 @dataclass
 class World:
-    """Fresh people for one call: the owner has a visit to come, a past one that earned points, a claimed e-mail."""
+    """Fresh people for one call: the user has a visit to come, a past one that earned points, a claimed e-mail."""
 
     ids: dict[str, Any]
     people: dict[str, int]
@@ -281,14 +298,13 @@ class World:
 async def new_world(application: Application, one: Row) -> World:
     """People, and of the owner's things what this row asks for."""
     people: dict[str, int] = {}
-    for number, who in zip(_numbers, ("owner", "other", "admin"), strict=False):
+    for number, who in zip(_numbers, CALLERS[1:], strict=False):
         people[who] = await application.new_user(
-            email=f"{who}{number}@mail.test", is_admin=who == "admin", unique_code=f"{number:08d}"
+            email=f"{who}{number}@mail.test", role=who if who in STAFF else None, unique_code=f"{number:08d}"
         )
     number = next(_numbers)
     ids: dict[str, Any] = {
-        "user_id": people["owner"],
-        "owner_id": people["owner"],
+        "user_id": people["user"],
         "other_id": people["other"],
         "token": SECRET,
         "channel": "email",
@@ -297,7 +313,7 @@ async def new_world(application: Application, one: Row) -> World:
         "name": "app.css",
     }
     if "{booking_id}" in one.endpoint:
-        ids |= await new_booking(application, people["owner"], f"+7999{number:07d}")
+        ids |= await new_booking(application, people["user"], f"+7999{number:07d}")
     if "{client_id}" in one.endpoint:
         ids |= {"company_id": COMPANY_ID, "client_id": number}
         await application.execute(
@@ -322,7 +338,7 @@ async def new_world(application: Application, one: Row) -> World:
         await application.execute(
             "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
             " values (%s, 100, 'adjustment', %s, now(), now())",
-            people["owner"],
+            people["user"],
             f"matrix {number}",
         )
     return World(ids, people)
@@ -365,7 +381,7 @@ async def call(application: Application, one: Row, world: World, caller: str) ->
         headers |= BROWSER | {"Cookie": cookies_of(pair.refresh_token if pair else None)}
         if method == "POST":
             sent["data"] = sent["data"] | {"csrf": csrf_of(application, pair.refresh_token if pair else None)}
-    async with application.client(address=f"198.51.100.{world.people['owner'] % 250}") as client:
+    async with application.client(address=f"198.51.100.{world.people['user'] % 250}") as client:
         return await client.request(method, filled(path, world.ids), headers=headers, **sent)
 
 
@@ -402,10 +418,15 @@ async def test_each_caller_gets_what_the_table_says(
     if answer.status_code >= 400 and "/api/" in endpoint:
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["code"]
+    if caller in STAFF and endpoint.startswith("POST") and "/admin/" in endpoint and answer.status_code < 400:
+        noted = await application.fetch(
+            "select 1 from audit_entries where admin_id = %s", world.people[caller]
+        )
+        assert noted, "what staff do is noted, whatever the handler forgets"
     if not endpoint.startswith("GET /static"):
         assert "no-store" in answer.headers["Cache-Control"] or "no-cache" in answer.headers["Cache-Control"]
 
 
 async def test_the_table_has_every_caller_for_every_endpoint() -> None:
     """Its size, for the record: endpoints × callers."""
-    assert len(ROWS) * len(CALLERS) >= 450
+    assert len(ROWS) * len(CALLERS) >= 700

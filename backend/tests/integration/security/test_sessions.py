@@ -129,7 +129,7 @@ async def test_an_admin_who_is_none_any_more_has_no_rights_at_once(application: 
     admin_id = await application.new_user(email="fallen@mail.test", is_admin=True)
     async with await application.as_user(admin_id) as client:
         assert (await client.get("/api/v1/admin/users")).status_code == 200
-        await application.execute("update users set is_admin = false where id = %s", admin_id)
+        await application.execute("update users set role = null where id = %s", admin_id)
         assert (await client.get("/api/v1/admin/users")).status_code == 403
 
 

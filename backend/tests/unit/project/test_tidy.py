@@ -189,7 +189,6 @@ def test_git_ignores_what_is_made(name: str):
 
 
 OPEN_WRITERS = {
-    "audit_entries": {"auth.audit", "loyalty.store"},
     "bonus_entries": {"loyalty.store", "users.erasing.store"},
     "booking_events": {"bookings.history", "users.erasing.store"},
     "clients": {"clients.store", "users.erasing.store"},

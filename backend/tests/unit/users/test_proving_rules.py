@@ -21,7 +21,7 @@ def person(id_: int, **fields: object) -> User:
         "name": "",
         "unique_code": None,
         "has_password": False,
-        "is_admin": False,
+        "role": None,
         "email_verified_at": None,
         "phone_verified_at": None,
         "token_epoch": 0,
@@ -43,7 +43,8 @@ HER = person(1, email="her@example.com", phone="+79991234567", has_password=True
         (EMAIL, [], None),
         (EMAIL, [person(2, email="her@example.com")], 2),
         (EMAIL, [person(2, email="her@example.com", has_password=True)], None),
-        (EMAIL, [person(2, email="her@example.com", is_admin=True)], None),
+        (EMAIL, [person(2, email="her@example.com", role="owner")], None),
+        (EMAIL, [person(2, email="her@example.com", role="read_only")], None),
         (PHONE, [person(2, phone="+79991234567")], 2),
         # What she says of her e-mail is not proved, and by a phone alone she would get what the e-mail names.
         (PHONE, [person(2, phone="+79991234567", email="her@example.com")], None),

@@ -1,6 +1,7 @@
 """No page can forget who may ask for it, nor that a form must be from our own pages: the decorator sees to both."""
 
-from collections.abc import Hashable
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -12,7 +13,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from zerkalo.auth.model import AuthenticatedUser, Session
+from zerkalo.auth.audit import audit
+from zerkalo.auth.model import AuthenticatedUser, Role, Session
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.web.pages import MODULES
@@ -25,17 +27,17 @@ NOW = datetime(2026, 12, 3, 12, 0, tzinfo=UTC)
 COOKIES = "zerkalo_form=seed; zerkalo_session=%s"
 
 
-def session(*, is_admin: bool) -> Session:
-    user = AuthenticatedUser(id=1, email="anna@example.com", is_admin=is_admin)
+def session(role: Role | None) -> Session:
+    user = AuthenticatedUser(id=1, email="anna@example.com", role=role)
     return Session(user, UUID(int=1))
 
 
 @dataclass
 class FakeAuth:
-    """Knows the sessions "anna" and "admin"."""
+    """Knows the sessions "anna", a client's, and one of each role."""
 
     async def browser_session(self, token: str, *, now: datetime) -> tuple[Session, bool] | None:
-        known = {"anna": session(is_admin=False), "admin": session(is_admin=True)}
+        known = {"anna": session(None), **{str(role): session(role) for role in Role}}
         return (known[token], False) if token in known else None
 
 
@@ -68,8 +70,26 @@ class KnownSalon(SingleFlight):
         return Salon()
 
 
-def site() -> Any:
+@dataclass
+class FakePool:
+    """Keeps what was written by it, for the log of what staff did."""
+
+    written: list[list[Any]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator["FakePool"]:
+        yield self
+
+    transaction = connection
+
+    async def execute(self, sql: str, values: list[Any]) -> None:
+        if "audit_entries" in sql:
+            self.written.append(values[1:4])
+
+
+def site(pool: FakePool | None = None) -> Any:
     runtime = SimpleNamespace(
+        pool=pool or FakePool(),
         clock=lambda: NOW,
         settings=SimpleNamespace(public_url="http://localhost:8000"),
         people=SimpleNamespace(auth=FakeAuth()),
@@ -104,9 +124,11 @@ def token_of(who: str) -> str:
     return csrf_token(b"key", Page(site(), request("GET", who)).cookies)
 
 
-def endpoint(handler: Handler, method: str, who: Who, *, can_show_again: bool = False) -> Endpoint:
+def endpoint(
+    handler: Handler, method: str, who: Who, *, can_show_again: bool = False, pool: FakePool | None = None
+) -> Endpoint:
     again = handler.again if can_show_again else None
-    return Endpoint(site(), Declared(method, "/page", who, handler.answer, again))
+    return Endpoint(site(pool), Declared(method, "/page", who, handler.answer, again))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -118,9 +140,19 @@ def endpoint(handler: Handler, method: str, who: Who, *, can_show_again: bool = 
         (Who.USER, "", 401),
         (Who.USER, "unknown", 401),
         (Who.USER, "anna", 200),
-        (Who.ADMIN, "", 401),
-        (Who.ADMIN, "anna", 403),
-        (Who.ADMIN, "admin", 200),
+        (Who.STAFF, "", 401),
+        (Who.STAFF, "anna", 403),
+        (Who.STAFF, "read_only", 200),
+        (Who.STAFF, "receptionist", 200),
+        (Who.STAFF, "owner", 200),
+        (Who.RECEPTION, "read_only", 403),
+        (Who.RECEPTION, "receptionist", 200),
+        (Who.RECEPTION, "owner", 200),
+        (Who.OWNER, "", 401),
+        (Who.OWNER, "anna", 403),
+        (Who.OWNER, "read_only", 403),
+        (Who.OWNER, "receptionist", 403),
+        (Who.OWNER, "owner", 200),
     ],
 )
 async def test_a_page_answers_only_who_may_ask(method: str, who: Who, caller: str, status: int) -> None:
@@ -140,14 +172,14 @@ async def test_a_page_answers_only_who_may_ask(method: str, who: Who, caller: st
 async def test_a_form_without_our_token_reaches_no_handler(form: dict[str, str]) -> None:
     handler = Handler()
     with pytest.raises(ProblemError) as refused:
-        await endpoint(handler, "POST", Who.ADMIN).answer(request("POST", "admin", form))
+        await endpoint(handler, "POST", Who.OWNER).answer(request("POST", "owner", form))
     assert (refused.value.code, handler.calls) == ("stale_form", 0)
 
 
 async def test_the_token_of_another_session_is_none() -> None:
     handler = Handler()
     with pytest.raises(ProblemError):
-        await endpoint(handler, "POST", Who.USER).answer(request("POST", "anna", {"csrf": token_of("admin")}))
+        await endpoint(handler, "POST", Who.USER).answer(request("POST", "anna", {"csrf": token_of("owner")}))
     assert handler.calls == 0
 
 
@@ -166,6 +198,37 @@ async def test_a_refused_form_is_shown_again_with_what_was_typed() -> None:
     assert handler.refused == ["too_many_requests"]
 
 
+@pytest.mark.parametrize(
+    ("method", "who", "problem", "noted"),
+    [
+        ("POST", Who.RECEPTION, None, [[1, "answer", "/page"]]),
+        ("POST", Who.OWNER, None, [[1, "answer", "/page"]]),
+        ("POST", Who.OWNER, ProblemError(409, "busy", "Wait."), []),
+        ("POST", Who.USER, None, []),
+        ("GET", Who.OWNER, None, []),
+    ],
+)
+async def test_what_staff_did_is_noted_whatever_the_handler_forgets(
+    method: str, who: Who, problem: ProblemError | None, noted: list[list[Any]]
+) -> None:
+    pool = FakePool()
+    asked = request(method, "owner", {"csrf": token_of("owner")})
+    await endpoint(Handler(problem=problem), method, who, can_show_again=True, pool=pool).answer(asked)
+    assert pool.written == noted
+
+
+async def test_what_the_use_case_noted_is_not_noted_twice() -> None:
+    pool = FakePool()
+
+    async def merge(page: Page) -> Response:
+        await audit(pool, page.me.id, "user.merge", "user 5", {}, NOW)  # pyright: ignore[reportArgumentType]  # a fake
+        return PlainTextResponse("done")
+
+    asked = request("POST", "owner", {"csrf": token_of("owner")})
+    await Endpoint(site(pool), Declared("POST", "/page", Who.OWNER, merge, None)).answer(asked)
+    assert pool.written == [[1, "user.merge", "user 5"]]
+
+
 def test_every_module_declares_its_pages_by_the_decorators_and_each_names_who_may_ask() -> None:
     for module in MODULES:
         assert isinstance(module.pages, Pages)
@@ -173,7 +236,8 @@ def test_every_module_declares_its_pages_by_the_decorators_and_each_names_who_ma
             declared = vars(route)["endpoint"].__self__.page
             assert isinstance(declared.who, Who)
             is_of_staff = declared.path == "/admin" or declared.path.startswith("/admin/")
-            assert (declared.who is Who.ADMIN) == is_of_staff, declared.path
+            assert (declared.who.needed is not None) == is_of_staff, declared.path
+            assert declared.method == "GET" or declared.who is not Who.STAFF, "who only reads changes nothing"
             assert declared.method in ("GET", "POST")
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Protocol
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from zerkalo.auth.dependencies import AuthRuntime, current_admin
+from zerkalo.auth.dependencies import AuthRuntime, staff
+from zerkalo.auth.model import Role
 from zerkalo.bookings.journal import store
 from zerkalo.bookings.journal.model import BookingEvent, Evidence, Filters, JournalBooking, Line
 from zerkalo.bookings.journal.rules import read_search
@@ -88,7 +89,7 @@ def router(runtime: JournalRuntime) -> APIRouter:
     routes = APIRouter(
         prefix="/admin/bookings",
         tags=["admin"],
-        dependencies=[Depends(current_admin(runtime))],
+        dependencies=[staff(runtime, Role.READ_ONLY)],
         responses=problem_responses(401, 403),
     )
 

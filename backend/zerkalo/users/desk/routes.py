@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
-from zerkalo.auth.dependencies import current_admin
-from zerkalo.auth.model import AuthenticatedUser
+from zerkalo.auth.dependencies import staff
+from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
@@ -34,6 +34,7 @@ class Person(BaseModel):
     phone_verified: bool
     has_password: bool
     is_admin: bool
+    role: Role | None
     balance: int
     created_at: datetime
 
@@ -63,6 +64,7 @@ def person_of(user: User, balance: int) -> Person:
         phone_verified=user.phone_verified_at is not None,
         has_password=user.has_password,
         is_admin=user.is_admin,
+        role=Role(user.role) if user.role else None,
         balance=balance,
         created_at=user.created_at,
     )
@@ -71,7 +73,7 @@ def person_of(user: User, balance: int) -> Person:
 def router(runtime: PeopleRuntime) -> APIRouter:
     """The routes of admins for people, to be mounted under /api/v1."""
     routes = APIRouter(prefix="/admin/users", tags=["admin"])
-    an_admin = Depends(current_admin(runtime))
+    an_admin = staff(runtime, Role.OWNER)
 
     @routes.get("", responses=problem_responses(401, 403))
     async def list_users(

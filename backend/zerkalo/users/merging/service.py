@@ -28,9 +28,11 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
         taken = await store.read_user(conn, from_id)
         if taken is not None and taken.merged_into == into_id:
             return  # asked again: the first answer was lost
-        if taken is not None and taken.is_admin:
-            # Otherwise an admin could make another one's log-in her own.
-            raise ProblemError(409, "cannot_merge_admin", "An admin's account can't be merged into another.")
+        if taken is not None and taken.role is not None:
+            # Otherwise one of the staff could make another one's log-in their own.
+            raise ProblemError(
+                409, "cannot_merge_admin", "An account of the staff can't be merged into another."
+            )
         await merge_accounts(
             conn, people.ports, from_id=from_id, into_id=into_id, keep_code_of_from=False, now=now
         )

@@ -78,15 +78,15 @@ def same_digest(one: bytes, other: bytes) -> bool:
 def account_taken_over(user: User, channel: Channel, holders: Sequence[User]) -> User | None:
     """The imported account that `user` takes over by proving a contact which these others have proved.
 
-    None where there is nobody, or nobody who may be taken over: an account that somebody signs in to or an admin's
-    is never; of several holders nobody knows which; and one that was imported with an e-mail is not taken by a phone,
+    None where there is nobody, or nobody who may be taken over: an account that somebody signs in to or one of the
+    staff's is never; of several holders nobody knows which; and one that was imported with an e-mail is not taken by a phone,
     for a phone is shared in a family and given to the next when it lapses. That `user` says the e-mail is hers too
     counts for nothing: anybody may say so. Phones that only end alike, in two countries, are two people's.
     """
     if len(holders) != 1:
         return None
     (holder,) = holders
-    if holder.has_password or holder.is_admin or holder.erased_at is not None:
+    if holder.has_password or holder.role is not None or holder.erased_at is not None:
         return None
     if channel is Channel.PHONE and (holder.email is not None or holder.phone != user.phone):
         return None

@@ -87,6 +87,10 @@ PROBLEMS: Mapping[str, Words] = {
         "ru": "Эта страница только для сотрудников салона.",
         "en": "This page is for the salon's staff only.",
     },
+    "role_too_low": {
+        "ru": "Вашей роли это не разрешено. Попросите владельца салона.",
+        "en": "Your role does not allow this. Ask the salon's owner.",
+    },
     "stale_form": {
         "ru": "Форма устарела. Откройте страницу ещё раз и повторите. Если не помогает, разрешите cookie и проверьте, "
         "что адрес начинается с https.",
@@ -227,8 +231,8 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "An account can't be merged into itself.",
     },
     "cannot_merge_admin": {
-        "ru": "Аккаунт администратора нельзя объединить с другим.",
-        "en": "An admin's account can't be merged into another.",
+        "ru": "Аккаунт сотрудника нельзя объединить с другим.",
+        "en": "An account of the staff can't be merged into another.",
     },
     "hooks_not_allowed": {
         "ru": "Токен пользователя не видит настройки вебхуков: дайте ему это право или вставьте адрес вручную.",

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Match
 
 from zerkalo.auth.dependencies import client_address
-from zerkalo.auth.model import AuthenticatedUser, Session
+from zerkalo.auth.model import AuthenticatedUser, Role, Session
 from zerkalo.auth.rules import REFRESH_TOKEN_SPAN
 from zerkalo.booking_form.model import Asker
 from zerkalo.bookings.routes import path_id
@@ -70,6 +70,10 @@ class Page:
         if self.session is None:
             raise ProblemError(401, "not_signed_in", "Sign in first.")
         return self.session
+
+    def may(self, needed: str) -> bool:
+        """Whether whoever is signed in has this role, by its name, or one that covers it."""
+        return self.user is not None and self.user.may(Role(needed))
 
     @property
     def address(self) -> str:

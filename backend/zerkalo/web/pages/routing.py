@@ -5,11 +5,11 @@
     @pages.get("/me/visits", Who.USER)
     async def visits(page: Page) -> Response: ...
 
-    @pages.post("/admin/sync", Who.ADMIN)
+    @pages.post("/admin/sync", Who.OWNER)
     async def sync_now(page: Page) -> Response: ...
 
-The decorator opens the session, asks for the role, reads the form and refuses one that is not from our own pages. A
-handler can forget none of that: who may ask has no default, and nothing else registers a page.
+The decorator opens the session, asks for the role, reads the form and refuses one that is not from our own pages, and
+notes what staff did. A handler can forget none of that: who may ask has no default, and nothing else registers a page.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,6 +20,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from zerkalo.auth.audit import noting
+from zerkalo.auth.dependencies import check_role, subject_of
+from zerkalo.auth.model import Role
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.site import Site
@@ -29,12 +32,29 @@ Again = Callable[[Page, ProblemError], Awaitable[Response]]
 """Shows a form again, with what was typed and why it was refused."""
 
 
+REFUSED_FROM = 400
+"""Statuses from here on say that nothing was done."""
+
+
 class Who(Enum):
     """Who may ask for a page."""
 
     ANYBODY = "anybody"
     USER = "user"
-    ADMIN = "admin"
+    STAFF = "staff"
+    """Everybody with a role: to look."""
+    RECEPTION = "reception"
+    """Receptionists and owners."""
+    OWNER = "owner"
+    ADMIN = OWNER
+
+    @property
+    def needed(self) -> Role | None:
+        """The role that is asked for; None: none."""
+        return _NEEDED.get(self)
+
+
+_NEEDED = {Who.STAFF: Role.READ_ONLY, Who.RECEPTION: Role.RECEPTIONIST, Who.OWNER: Role.OWNER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +83,25 @@ class Endpoint:
         await self.site.refresh_salon()
         _check_role(page, self.page.who)
         try:
-            if self.page.method == "POST":
-                await page.read_form()
-            return await self.page.handler(page)
+            if self.page.method != "POST":
+                return await self.page.handler(page)
+            await page.read_form()
+            return await self._noted(page)
         except ProblemError as problem:
             is_unread = self.page.method == "POST" and page.form is page.query
             if self.page.again is None or is_unread:
                 raise
             return await _shown_again(page, problem, self.page.again)
+
+    async def _noted(self, page: Page) -> Response:
+        """What the handler answers to a form; of the staff's, that it was done is noted, whatever the handler forgets."""
+        if self.page.who.needed is None:
+            return await self.page.handler(page)
+        action, subject = self.page.handler.__name__, subject_of(page.request)
+        async with noting(page.runtime.pool, page.me.id, action, subject, now=page.now) as request:
+            response = await self.page.handler(page)
+            request.is_noted |= response.status_code >= REFUSED_FROM
+        return response
 
 
 class Pages:
@@ -119,5 +150,5 @@ def _check_role(page: Page, who: Who) -> None:
     if who is Who.ANYBODY:
         return
     user = page.me
-    if who is Who.ADMIN and not user.is_admin:
-        raise ProblemError(403, "admins_only", "Only an admin may do this.")
+    if who.needed is not None:
+        check_role(user, who.needed)

@@ -25,7 +25,7 @@ _UNMATCHED = ByMoment("unmatched page")
 _ONE = "/admin/bookings/{booking_id}"
 
 
-@pages.get("/admin/unmatched", Who.ADMIN)
+@pages.get("/admin/unmatched", Who.STAFF)
 async def unmatched(page: Page) -> Response:
     """Bookings without a client, or those with several to choose from; one by its number at YCLIENTS."""
     record_id = page.query.number("record")
@@ -96,7 +96,7 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
     )
 
 
-@pages.get(_ONE, Who.ADMIN)
+@pages.get(_ONE, Who.STAFF)
 async def booking(page: Page) -> Response:
     """One booking and whose it is or may be."""
     return await _booking_page(page)
@@ -108,7 +108,7 @@ async def _people_found(conn: Connection, search: str) -> list[User]:
     return await users.search_users(conn, text=search, before_id=None, limit=FOUND_USERS_MAX)
 
 
-@pages.post(f"{_ONE}/link", Who.ADMIN, again=_booking_page)
+@pages.post(f"{_ONE}/link", Who.RECEPTION, again=_booking_page)
 async def link(page: Page) -> Response:
     """Gives the booking to a client."""
     booking_id = page.id("booking_id")
@@ -123,7 +123,7 @@ async def link(page: Page) -> Response:
     return page.redirect(_back(page), flash="linked")
 
 
-@pages.post(f"{_ONE}/unlink", Who.ADMIN, again=_booking_page)
+@pages.post(f"{_ONE}/unlink", Who.RECEPTION, again=_booking_page)
 async def unlink(page: Page) -> Response:
     """Takes the booking from its client; it stays without one until it is linked by hand."""
     booking_id = page.id("booking_id")

@@ -28,7 +28,7 @@ _EVENTS = ById("events page")
 _ONE = "/admin/events/{event_id}"
 
 
-@pages.get("/admin/events", Who.ADMIN)
+@pages.get("/admin/events", Who.OWNER)
 async def events(page: Page) -> Response:
     """Deliveries to the webhook, newest first: all, of one outcome, of one record."""
     outcome, record_id = page.query.text("outcome", 20), page.query.number("record")
@@ -52,7 +52,7 @@ async def events(page: Page) -> Response:
     )
 
 
-@pages.get("/admin/quarantine", Who.ADMIN)
+@pages.get("/admin/quarantine", Who.OWNER)
 async def quarantine(page: Page) -> Response:
     """Deliveries that could not be understood and wait to be handled."""
     before_id = _EVENTS.position(page.cursor)
@@ -61,7 +61,7 @@ async def quarantine(page: Page) -> Response:
     return render(page, "admin/quarantine.html", **_shown(found, "/admin/quarantine?"))
 
 
-@pages.post("/admin/quarantine/replay", Who.ADMIN)
+@pages.post("/admin/quarantine/replay", Who.OWNER)
 async def replay_quarantine(page: Page) -> Response:
     """Replays what is in quarantine, at most `REPLAYED_AT_ONCE`."""
     count = 0
@@ -72,7 +72,7 @@ async def replay_quarantine(page: Page) -> Response:
     return page.redirect("/admin/quarantine", flash="quarantine_replayed")
 
 
-@pages.get(_ONE, Who.ADMIN)
+@pages.get(_ONE, Who.OWNER)
 async def event(page: Page) -> Response:
     """One delivery with its body."""
     async with page.runtime.pool.connection() as conn:
@@ -90,7 +90,7 @@ async def event(page: Page) -> Response:
     )
 
 
-@pages.post(f"{_ONE}/replay", Who.ADMIN)
+@pages.post(f"{_ONE}/replay", Who.OWNER)
 async def replay(page: Page) -> Response:
     """Replays one delivery."""
     event_id = page.id("event_id")
@@ -101,7 +101,7 @@ async def replay(page: Page) -> Response:
     return page.redirect(f"/admin/events/{event_id}", flash="replayed_in_vain" if in_vain else "replayed")
 
 
-@pages.post(f"{_ONE}/set-aside", Who.ADMIN)
+@pages.post(f"{_ONE}/set-aside", Who.OWNER)
 async def set_aside(page: Page) -> Response:
     """Takes a delivery out of the quarantine without applying it."""
     event_id, now = page.id("event_id"), page.now

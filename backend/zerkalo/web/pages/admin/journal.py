@@ -37,7 +37,7 @@ class Column:
     bookings: Sequence[JournalBooking]
 
 
-@pages.get("/admin/bookings", Who.ADMIN)
+@pages.get("/admin/bookings", Who.STAFF)
 async def journal(page: Page) -> Response:
     """A day by specialist; with a search, whatever it finds on any day."""
     text = page.query.text("q", SEARCH_CHARS_MAX)

@@ -35,14 +35,16 @@ _SYNC_MENDS = frozenset(
 )
 
 
-@pages.get("/admin", Who.ADMIN)
+@pages.get("/admin", Who.STAFF)
 async def overview(page: Page) -> Response:
-    """The salon at a glance."""
+    """The salon at a glance, for owners; others begin with the journal."""
+    if not page.me.is_admin:
+        return page.redirect("/admin/bookings")
     charts = await page.site.desk.charts.get()
     return render(page, "admin/overview.html", **await _state(page), charts=charts, chart_days=CHART_DAYS)
 
 
-@pages.get("/admin/state", Who.ADMIN)
+@pages.get("/admin/state", Who.OWNER)
 async def state(page: Page) -> Response:
     """The part of the overview that changes by itself."""
     return render(page, "admin/state.html", **await _state(page))
@@ -66,7 +68,7 @@ async def _state(page: Page) -> dict[str, Any]:
     }
 
 
-@pages.post("/admin/sync", Who.ADMIN)
+@pages.post("/admin/sync", Who.OWNER)
 async def sync_now(page: Page) -> Response:
     """Starts a sync of every branch, or joins the one under way."""
     runtime = page.runtime
@@ -78,7 +80,7 @@ async def sync_now(page: Page) -> Response:
     return page.redirect("/admin", flash="sync_begun")
 
 
-@pages.post("/admin/codes", Who.ADMIN)
+@pages.post("/admin/codes", Who.OWNER)
 async def give_codes(page: Page) -> Response:
     """Gives a code to everybody who has none."""
     pool, now = page.runtime.pool, page.now

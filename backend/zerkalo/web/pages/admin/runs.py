@@ -21,7 +21,7 @@ DRIFT_SECONDS = 8.0
 DIFFERENCES_SHOWN = 200
 
 
-@pages.get("/admin/runs", Who.ADMIN)
+@pages.get("/admin/runs", Who.OWNER)
 async def runs(page: Page) -> Response:
     """The syncs, newest first; read again by itself while one goes on."""
     before_id = page.query.number("before")
@@ -51,13 +51,13 @@ async def _drift_page(page: Page, problem: ProblemError | None = None) -> Respon
     )
 
 
-@pages.get("/admin/drift", Who.ADMIN)
+@pages.get("/admin/drift", Who.OWNER)
 async def show_drift(page: Page) -> Response:
     """The last comparison."""
     return await _drift_page(page)
 
 
-@pages.post("/admin/drift", Who.ADMIN, again=_drift_page)
+@pages.post("/admin/drift", Who.OWNER, again=_drift_page)
 async def compare(page: Page) -> Response:
     """Compares some more visit dates with YCLIENTS; without a cursor from the beginning."""
     cursor = page.form.text("cursor", CURSOR_CHARS_MAX) or None
@@ -74,7 +74,7 @@ async def compare(page: Page) -> Response:
     return page.redirect("/admin/drift")
 
 
-@pages.post("/admin/accept-absent", Who.ADMIN)
+@pages.post("/admin/accept-absent", Who.OWNER)
 async def accept_absent(page: Page) -> Response:
     """Cancels the bookings that YCLIENTS does not know any more, however many: an admin says that they are gone."""
     runtime = page.runtime

@@ -72,13 +72,13 @@ async def _setup_page(
     )
 
 
-@pages.get("/admin/setup", Who.ADMIN)
+@pages.get("/admin/setup", Who.OWNER)
 async def setup(page: Page) -> Response:
     """The webhook's address, and how far it has come into YCLIENTS."""
     return await _setup_page(page)
 
 
-@pages.post("/admin/setup/install", Who.ADMIN, again=_setup_page)
+@pages.post("/admin/setup/install", Who.OWNER, again=_setup_page)
 async def install(page: Page) -> Response:
     """Shows what adding the address changes in YCLIENTS's settings; confirmed, with what was seen, adds it."""
     hooks = page.runtime.booking_form.hooks
@@ -93,7 +93,7 @@ async def install(page: Page) -> Response:
     return page.redirect("/admin/setup", flash="hook_installed")
 
 
-@pages.post("/admin/setup/test", Who.ADMIN, again=_setup_page)
+@pages.post("/admin/setup/test", Who.OWNER, again=_setup_page)
 async def test(page: Page) -> Response:
     """Sends a test event to the address that YCLIENTS has."""
     try:

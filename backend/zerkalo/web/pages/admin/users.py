@@ -29,7 +29,7 @@ _USERS = ById("users page")
 _ONE = "/admin/users/{user_id}"
 
 
-@pages.get("/admin/users", Who.ADMIN)
+@pages.get("/admin/users", Who.STAFF)
 async def people(page: Page) -> Response:
     """People, newest first, or those that a search finds."""
     search = page.query.text("search", SEARCH_CHARS_MAX)
@@ -59,13 +59,13 @@ async def _new_page(
     )
 
 
-@pages.get("/admin/users/new", Who.ADMIN)
+@pages.get("/admin/users/new", Who.RECEPTION)
 async def show_new(page: Page) -> Response:
     """The form for a new client."""
     return await _new_page(page)
 
 
-@pages.post("/admin/users/new", Who.ADMIN, again=_new_page)
+@pages.post("/admin/users/new", Who.RECEPTION, again=_new_page)
 async def enter(page: Page) -> Response:
     """Adds a client, whose contacts count as proved."""
     fields = page.fields()
@@ -135,7 +135,7 @@ def _key_of(page: Page, problem: ProblemError | None) -> str:
     return "" if is_used else page.form.text("key", KEY_CHARS_MAX)
 
 
-@pages.get(_ONE, Who.ADMIN)
+@pages.get(_ONE, Who.STAFF)
 async def user(page: Page) -> Response:
     """One client: contacts, points, visits."""
     return await _user_page(page)
@@ -149,7 +149,7 @@ async def _existing(page: Page) -> User:
     return found
 
 
-@pages.post(f"{_ONE}/points", Who.ADMIN, again=_user_page)
+@pages.post(f"{_ONE}/points", Who.OWNER, again=_user_page)
 async def move_points(page: Page) -> Response:
     """One form with two buttons: spend points, or correct them by a signed number."""
     shown = await _existing(page)
@@ -183,7 +183,7 @@ def _points_errors(page: Page, points: int | None, reason: str) -> dict[str, str
     return {}
 
 
-@pages.post(f"{_ONE}/merge", Who.ADMIN, again=_user_page)
+@pages.post(f"{_ONE}/merge", Who.OWNER, again=_user_page)
 async def merge(page: Page) -> Response:
     """Joins this account into another one of the same person."""
     kept = await merge_service.merge_users(

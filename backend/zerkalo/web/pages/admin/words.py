@@ -69,6 +69,11 @@ HAPPENED: Mapping[str, Words] = {
     "client": {"ru": "Карточка клиента сменилась", "en": "Another client card"},
     "erased": {"ru": "Данные клиента удалены", "en": "The client’s data was erased"},
 }
+ROLES: Mapping[str, Words] = {
+    "owner": {"ru": "владелец", "en": "owner"},
+    "receptionist": {"ru": "администратор", "en": "receptionist"},
+    "read_only": {"ru": "только просмотр", "en": "read-only"},
+}
 CAUSES: Mapping[str, Words] = {
     "call": {"ru": "событие YCLIENTS", "en": "an event of YCLIENTS"},
     "sync": {"ru": "синхронизация", "en": "the sync"},
