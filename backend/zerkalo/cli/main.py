@@ -43,7 +43,7 @@ COMMANDS = (
     Command("backup", "zerkalo.cli.backup:backup", "write the whole database to a file"),
     Command("restore", "zerkalo.cli.backup:restore", "fill an empty database from such a file"),
     Command("psql", "zerkalo.cli.psql:psql", "open a shell on the database in use"),
-    Command("demo", "zerkalo.cli.demo:demo", "run everything at once on a made-up salon"),
+    Command("demo", "zerkalo.cli.demo.command:demo", "run everything at once on a made-up salon"),
     Command(
         "emulator",
         "zerkalo.cli.emulator:emulator",

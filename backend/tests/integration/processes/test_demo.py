@@ -221,3 +221,44 @@ async def test_its_next_sync_asks_for_the_booking_that_nobody_has_and_cancels_it
 
         demo.process.send_signal(signal.SIGINT)
         assert eventually(lambda: _ended(demo), 60)
+
+
+@contextmanager
+def _signed_in(demo: Demo, label: str) -> Iterator[httpx2.Client]:
+    email, _, password = demo.after(label).split("  (")[0].split(maxsplit=1)[1].partition(" / ")
+    with httpx2.Client(base_url=demo.place.url, timeout=30) as client:
+        answer = client.post("/auth/login", json={"email": email.strip(), "password": password.strip()})
+        client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        yield client
+
+
+def _has_all_that_its_banner_names(demo: Demo) -> bool:
+    with _signed_in(demo, "the salon's desk") as admin, _signed_in(demo, "my visits") as user:
+
+        def seen() -> tuple[list[str], int, bool, set[str]]:
+            runs = admin.get("/yclients/runs").json()["items"]
+            unmatched = admin.get("/admin/bookings/unmatched?limit=200").json()["items"]
+            return (
+                sorted(run["status"] for run in runs),
+                len(admin.get("/admin/quarantine").json()["items"]),
+                any(booking["candidates"] for booking in unmatched),
+                {entry["kind"] for entry in user.get("/loyalty").json()["entries"]},
+            )
+
+        wanted = (["failed", "finished"], 1, True, {"accrual", "adjustment", "redemption"})
+        return eventually(lambda: seen() == wanted, 60)
+
+
+def test_a_new_salon_has_all_that_its_banner_names_and_reset_makes_it_anew(place: Place) -> None:
+    with place.start(place.words()) as demo:
+        assert _has_all_that_its_banner_names(demo)
+        assert "Синхронизация" not in demo.told, "the log is not what somebody new has to read"
+        booked = demo.book()
+        demo.process.terminate()
+        assert eventually(lambda: _ended(demo), 60)
+    with place.start(place.words("--reset", "--log")) as demo:
+        assert booked not in demo.records_of_the_user()
+        assert _has_all_that_its_banner_names(demo)
+        assert "Синхронизация" in (place.folder / "told").read_text()
+        demo.process.terminate()
+        assert eventually(lambda: _ended(demo), 60)

@@ -1,0 +1,107 @@
+"""What happened on our side before somebody looks: accounts, a run that failed, points by hand, a call nobody can read."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from yclients_emulator.emulator import Emulator
+from zerkalo.checkup.service import webhook_url
+from zerkalo.cli.demo.model import ADMIN, BORROWED, BORROWER, COMPANY_ID, UNPROVED, USER, Guest, named
+from zerkalo.companies.store import know_companies
+from zerkalo.composition import Parts
+from zerkalo.db.transaction import transaction
+from zerkalo.loyalty.service import adjust, redeem
+from zerkalo.runs import store as runs
+from zerkalo.users.model import NewUser
+from zerkalo.users.service import add_user
+from zerkalo.users.store import holder_of_email
+from zerkalo.yclients.errors import VendorUnavailable
+
+FIRST_SYNC_SECONDS_MAX = 120.0
+UNREADABLE = {
+    "company_id": COMPANY_ID,
+    "resource": "record",
+    "resource_id": 990_001,
+    "status": "create",
+    "data": {"id": 990_001, "company_id": COMPANY_ID, "date": "завтра в три", "services": "стрижка"},
+}
+"""A call that another program has posted to the webhook's address by mistake."""
+FAILED_RUN = str(VendorUnavailable("status 503"))
+POINTS_SPENT, POINTS_GIVEN = 700, 300
+
+
+async def add_accounts(parts: Parts, people: Sequence[Guest]) -> None:
+    """The accounts of those who have one, and one who has proved nothing; known ones stay as they are.
+
+    All have the same password: its hash is made once, or the demo would start some seconds later.
+    """
+    password_hash = await parts.people.auth.passwords.hash(USER.password, address="console")
+    unproved = named(people, UNPROVED)
+    async with transaction(parts.pool) as conn:
+        if await holder_of_email(conn, USER.email) is not None:
+            return
+        for guest in people:
+            if guest.is_user or guest is unproved:
+                new = NewUser(
+                    email=guest.email,
+                    phone=guest.phone,
+                    name=f"{guest.name} {guest.surname}",
+                    unique_code=guest.code or None,
+                    password_hash=password_hash,
+                    email_proved=guest.is_user,
+                    phone_proved=guest.is_user,
+                )
+                await add_user(conn, new, now=parts.clock(), new_code=parts.people.ports.new_code)
+
+
+async def fail_yesterday(parts: Parts) -> None:
+    """A run of yesterday that YCLIENTS did not answer; the first of today reads what it could not."""
+    then = parts.clock() - timedelta(days=1)
+    async with transaction(parts.pool) as conn:
+        await know_companies(conn, [COMPANY_ID], now=then)
+        if await runs.latest_runs(conn, before_id=None, limit=1):
+            return
+        await runs.open_run(conn, COMPANY_ID, full_history=False, now=then)
+        run = await runs.claim_run(conn, COMPANY_ID, "demo")
+        assert run is not None, "opened above, and nobody else has seen it"
+        await runs.fail_run(
+            conn, run, "demo", error=FAILED_RUN, refused=False, now=then + timedelta(minutes=2)
+        )
+
+
+async def tell_the_rest(parts: Parts, emulator: Emulator, people: Sequence[Guest]) -> None:
+    """Sync. In a new salon there follow points spent and given, an e-mail that came late, a call that can't be read.
+
+    `people` is empty where the salon is not new.
+    """
+    run = await parts.runs.open_or_join(COMPANY_ID)
+    await parts.bells.sync(COMPANY_ID)
+    await parts.runs.wait([run.id], timeout_seconds=FIRST_SYNC_SECONDS_MAX)
+    if not people:
+        return
+    await _move_points(parts)
+    company = emulator.vendor.company(COMPANY_ID)
+    card = emulator.vendor.client_by_phone(company.id, named(people, BORROWER).phone[1:])
+    assert card is not None, "every guest has a card"
+    emulator.vendor.change_client(emulator.now(), card.id, email=named(people, BORROWED).email)
+    emulator.hooks.announce((webhook_url(parts.settings),), UNREADABLE)
+
+
+async def _move_points(parts: Parts) -> None:
+    async with parts.pool.connection() as conn:
+        user, admin = [await holder_of_email(conn, one.email) for one in (USER, ADMIN)]
+    assert user is not None, "added before the first sync"
+    assert admin is not None, "the start makes the admin of the settings"
+    for move, points, reason in (
+        (adjust, POINTS_GIVEN, "Подарок ко дню рождения"),
+        (redeem, POINTS_SPENT, "Оплата части укладки"),
+    ):
+        await move(
+            parts.pool,
+            user_id=user.id,
+            points=points,
+            reason=reason,
+            idempotency_key=f"demo {move.__name__}",
+            admin_id=admin.id,
+            policy=parts.policy,
+            now=parts.clock(),
+        )
