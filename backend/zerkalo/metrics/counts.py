@@ -42,7 +42,7 @@ REQUESTS = Count(
 LIMITER_SECONDS = Count(
     "zerkalo_limiter_wait_seconds",
     "Seconds waited for the rate limit, by who asks.",
-    kind=("interactive", "background", "hint"),
+    kind=("interactive", "background", "unsigned"),
 )
 POINTS = Count(
     "zerkalo_points",

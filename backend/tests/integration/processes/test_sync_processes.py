@@ -6,12 +6,13 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import httpx2
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
@@ -153,6 +154,25 @@ async def test_run_of_a_killed_worker_is_finished_by_another_within_a_minute(mac
     assert second.returncode is None
     code, out, err = await machine.run("drift")
     assert code == 0, out + err
+
+
+async def test_a_worker_tells_its_figures_at_a_port_of_its_own(machine: Machine):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    await machine.start("worker", "--metrics-port", str(port))
+
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+        async def run_is_counted() -> bool:
+            with suppress(httpx2.TransportError):
+                return 'zerkalo_runs_total{result="finished"} 1.0' in (await client.get("/metrics")).text
+            return False
+
+        await until(run_is_counted, 90)
+
+        assert 'zerkalo_yclients_requests_total{result="ok"} 0.0' not in (await client.get("/metrics")).text
+        assert (await client.get("/api/v1/booking")).status_code == 404
 
 
 async def test_two_workers_carry_one_run_a_company(machine: Machine):

@@ -95,7 +95,7 @@ async def test_figures_of_the_tables_are_counted_by_hand(runtime: OpsRuntime) ->
         )
     for record_id, minutes in ((1, 5), (2, 50)):
         await runtime.execute(
-            "insert into refetches (company_id, record_id, hint, reason, requested_at, next_attempt_at)"
+            "insert into refetches (company_id, record_id, unsigned, reason, requested_at, next_attempt_at)"
             " values (%s, %s, false, 'test', %s, now())",
             COMPANY_ID,
             record_id,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from zerkalo.inbox.model import Delivery
+from zerkalo.metrics.counts import BATCH_ITEMS, COMMIT_SECONDS
 from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
 from zerkalo.webhook.committer import Committer, Overloaded
 from zerkalo.webhook.model import LIMITS, Limits
@@ -159,3 +160,14 @@ async def test_the_end_does_not_wait_for_a_database_that_is_silent() -> None:
 
     assert len(await asyncio.gather(*tasks, return_exceptions=True)) == len(tasks), "nobody is left waiting"
     assert all(task.cancelled() for task in tasks), "and nobody is told that it was written"
+
+
+async def test_a_batch_is_counted_once_with_its_size() -> None:
+    items, seconds = BATCH_ITEMS.sum, COMMIT_SECONDS.buckets()[-1][1]
+    writer = Writer()
+    writer.gate.set()
+    async with Committer(writer.take) as committer:
+        await asyncio.gather(*await submitted(committer, [item()] * 3))
+
+    assert BATCH_ITEMS.sum - items == 3
+    assert COMMIT_SECONDS.buckets()[-1][1] - seconds == len(writer.batches)

@@ -30,7 +30,7 @@ READ = """
             from deliveries order by received_at desc, id desc limit 1)
 """
 SLOTS = """
-    select case split_part(egress, '#', 2) when 'hint' then 'unsigned' when 'others' then 'people' else 'all' end,
+    select case split_part(egress, '#', 2) when 'unsigned' then 'unsigned' when 'others' then 'people' else 'all' end,
         greatest(extract(epoch from max(greatest(next_slot_at, paused_until)) - clock_timestamp())::float8, 0)
     from rate_limits where split_part(egress, '#', 1) = %s group by 1
 """
