@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Browser
@@ -19,6 +20,8 @@ PAGES = (
     "/admin/runs",
     "/admin/drift",
     "/admin/bookings",
+    "/admin/bookings?view=week",
+    "/admin/bookings?from=2020-01-01&status=CANCELLED",
     "/admin/unmatched",
     "/admin/unmatched?choose=1",
     "/admin/events",
@@ -183,6 +186,71 @@ async def test_what_changes_by_itself_takes_nothing_from_who_reads(
         await maria.page.evaluate(read_again)
         await maria.page.wait_for_selector("h1:has-text('Вход')")
     await site.application.execute("update users set erased_at = now() where name = 'Тоже без кода'")
+
+
+async def todays(site: Site, number: int, name: str) -> int:
+    """A booking of this day, for whose client nobody is known."""
+    now = site.application.runtime.clock()
+    async with site.application.runtime.pool.connection() as conn:
+        return await add_booking(
+            conn,
+            company_id=COMPANY_ID,
+            yclients_record_id=number,
+            client_name=name,
+            staff_name="Алиса Рощина",
+            appointment_datetime=now,
+            appointment_local=now.replace(tzinfo=None) + timedelta(hours=3),
+        )
+
+
+@pytest.mark.parametrize("view", ["", "?view=week"])
+async def test_a_new_booking_appears_in_the_journal_by_itself(
+    browser: Browser, site: Site, admin_id: int, view: str
+) -> None:
+    """With the keyboard where it stood, told to who does not see it; and nothing is touched while nothing changes."""
+    first = await todays(site, 91_000 + len(view), "Первая")
+    await site.application.execute("update companies set timezone_name = 'Europe/Moscow'")
+    read_again = "htmx.ajax('GET', location.href, {target: '#live', swap: 'outerHTML', select: '#live'})"
+    async with desk(browser, site, admin_id, 1280) as maria:
+        await maria.open(f"/admin/bookings{view}")
+        await maria.page.evaluate(read_again)
+        await maria.page.evaluate("document.getElementById('live').dataset.seen = '1'")
+        await maria.page.locator(f"#b{first}, #b{first} a").last.focus()
+        await maria.page.evaluate(read_again)
+        assert await maria.page.locator("#live[data-seen]").count() == 1, (
+            "the same is not put in its own place"
+        )
+
+        new = await todays(site, 92_000 + len(view), "Вторая")
+        await maria.page.evaluate(read_again)
+
+        await maria.page.wait_for_selector(f"#b{new}.fresh")
+        assert await maria.page.locator("#fresh").text_content() == "Новых записей: 1"
+        focused = await maria.page.evaluate("document.activeElement.getAttribute('href')")
+        assert focused == f"/admin/bookings/{first}"
+        assert await maria.page.locator(f"#b{first}.fresh").count() == 0
+
+
+async def test_a_day_is_printed_without_what_can_only_be_clicked(
+    browser: Browser, site: Site, admin_id: int
+) -> None:
+    booking = await todays(site, 93_000, "На бумаге")
+    async with desk(browser, site, admin_id, 1280) as maria:
+        await maria.open("/admin/bookings")
+        assert await maria.page.locator("[data-print]").is_visible()
+        await maria.page.emulate_media(media="print")
+        assert await maria.page.locator(f"#b{booking}").is_visible()
+        for gone in (
+            ".tabs",
+            ".search",
+            "details.card",
+            ".take",
+            ".pair",
+            ".go-to",
+            ".days .button",
+            ".bottom",
+        ):
+            assert await maria.page.locator(f"{gone} >> visible=true").count() == 0, gone
 
 
 @pytest.mark.parametrize("javascript", [True, False])

@@ -24,6 +24,8 @@ PAGES = (
     "/admin/runs",
     "/admin/drift",
     "/admin/bookings",
+    "/admin/bookings?view=week",
+    "/admin/bookings?from=2026-01-01&to=2026-02-01&matched=0",
     "/admin/unmatched",
     "/admin/unmatched?choose=1",
     "/admin/events",

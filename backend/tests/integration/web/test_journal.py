@@ -148,6 +148,27 @@ async def test_one_has_its_lines_and_its_evidence(admin, pool: Pool) -> None:
     assert (await admin.get("/admin/bookings/999999")).status_code == 404
 
 
+async def test_its_points_stand_on_it_and_in_its_history(admin, pool: Pool) -> None:
+    async with pool.connection() as conn:
+        anna = await add_user(conn, name="Анна")
+        booking = await put(pool, user_id=anna, matched_by="manual")
+        for number, (amount, kind, by) in enumerate(((125, "accrual", None), (-25, "adjustment", anna))):
+            await conn.execute(
+                "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, created_by, effective_at, created_at)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s)",
+                [anna, booking, amount, kind, str(number), by, NOW, NOW + timedelta(minutes=number)],
+            )
+
+    whole = (await admin.get(f"/admin/bookings/{booking}")).json()
+    history = (await admin.get(f"/admin/bookings/{booking}/history")).json()["items"]
+
+    assert whole["points"] == 100
+    assert [(one["kind"], one["cause"], one["by_name"], one["after"]) for one in history] == [
+        ("points", "person", "Анна", {"points": -25}),
+        ("points", "programme", None, {"points": 125}),
+    ]
+
+
 async def test_its_history_is_read_newest_first(admin, pool: Pool) -> None:
     booking = await put(pool)
     async with pool.connection() as conn:

@@ -116,9 +116,13 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class BookingEvent:
-    """A change of a booking: what (`kind`), when, by whose doing (`cause`), and what it was `before` and `after`."""
+    """A change of a booking: what (`kind`), when, by whose doing (`cause`), and what it was `before` and `after`.
+
+    `points` are movements of the ledger, by a person or by the programme's rules.
+    """
 
     id: int
+    """Its number in this booking's history."""
     at: datetime
     kind: str
     cause: str

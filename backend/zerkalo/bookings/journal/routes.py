@@ -15,7 +15,7 @@ from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
 from zerkalo.bookings.routes import LIMIT_DEFAULT, LIMIT_MAX, Day, PathId, path_id
 from zerkalo.db.pool import Pool
-from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById, ByMoment
+from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
@@ -64,8 +64,9 @@ class BookingOfSalon(BaseModel):
 
 
 class WholeBooking(BookingOfSalon):
-    """A booking with its service lines and why it is somebody's or may be."""
+    """A booking with its service lines, the points it brought, and why it is somebody's or may be."""
 
+    points: int
     lines: list[Line]
     evidence: Evidence
 
@@ -110,19 +111,18 @@ def router(runtime: JournalRuntime) -> APIRouter:
         async with runtime.pool.connection() as conn:
             found = existing(await store.read_booking(conn, path_id(booking_id)))
             lines = await store.read_lines(conn, found.id)
+            points = await store.read_points(conn, found.id)
             evidence = await store.read_evidence(conn, found)
-        return WholeBooking(**_fields_of(found), lines=lines, evidence=evidence)
+        return WholeBooking(**_fields_of(found), points=points, lines=lines, evidence=evidence)
 
     @routes.get("/{booking_id}/history", responses=problem_responses(401, 403, 404))
     async def history(booking_id: PathId, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> HistoryPage:
         """What happened to a booking, newest first."""
-        listing = ById("history")
+        listing = ByMoment("history")
         async with runtime.pool.connection() as conn:
             found = existing(await store.read_booking(conn, path_id(booking_id)))
-            events = await store.read_history(
-                conn, found.id, before_id=listing.position(cursor), limit=limit + 1
-            )
-        page = listing.page(events, limit, lambda event: event.id)
+            events = await store.read_history(conn, found.id, after=listing.position(cursor), limit=limit + 1)
+        page = listing.page(events, limit, lambda event: (event.at, event.id))
         return HistoryPage(items=page.items, next_cursor=page.next_cursor)
 
     return routes

@@ -94,11 +94,19 @@ _CARD = """
     where b.id = %s
 """
 HISTORY = """
-    select e.id, e.at, e.kind, e.cause, e.delivery_id, e.run_id, e.by_user_id, u.name as by_name, e.before, e.after
-    from booking_events e left join users u on u.id = e.by_user_id
-    where e.booking_id = %(booking_id)s and (%(before_id)s::bigint is null or e.id < %(before_id)s)
-    order by e.id desc limit %(limit)s
+    select h.id, h.at, h.kind, h.cause, h.delivery_id, h.run_id, h.by_user_id, u.name as by_name, h.before, h.after
+    from (
+        select 2 * e.id as id, e.at, e.kind, e.cause, e.delivery_id, e.run_id, e.by_user_id, e.before, e.after
+        from booking_events e where e.booking_id = %(booking_id)s
+        union all
+        select 2 * p.id + 1, p.created_at, 'points', case when p.created_by is null then 'programme' else 'person' end,
+            null, null, p.created_by, null, jsonb_build_object('points', p.amount)
+        from bonus_entries p where p.booking_id = %(booking_id)s
+    ) h left join users u on u.id = h.by_user_id
+    where %(at)s::timestamptz is null or (h.at, h.id) < (%(at)s, %(id)s)
+    order by h.at desc, h.id desc limit %(limit)s
 """
+_POINTS = "select coalesce(sum(amount), 0)::bigint from bonus_entries where booking_id = %s"
 _STAFF = """
     select staff_id, max(staff_name) as name from bookings
     where staff_id is not null and appointment_datetime >= %(since)s
@@ -156,11 +164,17 @@ async def read_evidence(conn: Connection, booking: JournalBooking) -> Evidence:
 
 
 async def read_history(
-    conn: Connection, booking_id: int, *, before_id: int | None, limit: int
+    conn: Connection, booking_id: int, *, after: Moment | None, limit: int
 ) -> list[BookingEvent]:
-    """What happened to a booking, newest first."""
-    values = {"booking_id": booking_id, "before_id": before_id, "limit": limit}
+    """What happened to a booking, its points too, newest first; behind `after`, the place of one."""
+    at, event_id = after or (None, None)
+    values = {"booking_id": booking_id, "at": at, "id": event_id, "limit": limit}
     return await _many(conn, BookingEvent, HISTORY, values)
+
+
+async def read_points(conn: Connection, booking_id: int) -> int:
+    """What the booking has earned, corrections and reversals counted."""
+    return await scalar(conn, _POINTS, [booking_id])
 
 
 async def read_staff(conn: Connection, *, since: datetime) -> list[Staff]:

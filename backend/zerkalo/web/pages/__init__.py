@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from zerkalo.web.pages import home
 from zerkalo.web.pages.account import routes as account
-from zerkalo.web.pages.admin import bookings, events, journal, overview, runs, setup, users
+from zerkalo.web.pages.admin import bookings, events, overview, runs, setup, users
+from zerkalo.web.pages.admin.journal import export
+from zerkalo.web.pages.admin.journal import routes as journal
 from zerkalo.web.pages.book import routes as book
 from zerkalo.web.pages.book import widget
 from zerkalo.web.pages.me import overview as me
@@ -29,6 +31,7 @@ MODULES = (
     overview,
     runs,
     journal,
+    export,
     bookings,
     events,
     users,

@@ -20,12 +20,13 @@
 
   const prepare = (root) => {
     for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
-    for (const part of root.querySelectorAll("[data-needs-js]")) part.hidden = false;
+    for (const part of root.querySelectorAll("[data-needs-js], [data-print]")) part.hidden = false;
   };
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) copy(button);
+    if (event.target.closest("[data-print]")) window.print();
   });
 
   document.addEventListener("submit", (event) => {
@@ -117,8 +118,9 @@
   };
 
   // A part that is read again by itself must not take away what was opened in it, nor where the keyboard stood.
-  const nameOf = (one) => `${one.tagName} ${one.getAttribute("href")} ${one.textContent.trim()}`;
+  const nameOf = (one) => `${one.tagName} ${one.getAttribute("href") || one.textContent.trim()}`;
   const standingIn = (part) => ({
+    known: idsIn(part),
     open: [...part.querySelectorAll("details[open] > summary")].map(nameOf),
     focused: part.contains(document.activeElement) ? nameOf(document.activeElement) : "",
   });
@@ -128,6 +130,24 @@
     if (focused) focused.focus({ preventScroll: true });
   };
   const standing = new Map();
+  // What was served last of each such part: the same again is not put in its place, so nothing flickers.
+  const served = new Map();
+  const isAsServed = (target, answer) => {
+    const part = new DOMParser().parseFromString(answer, "text/html").getElementById(target.id);
+    const text = part && part.outerHTML;
+    if (served.get(target.id) === text) return true;
+    served.set(target.id, text);
+    return false;
+  };
+  const idsIn = (part) => new Set([...part.querySelectorAll("[id^=b]")].map((one) => one.id));
+  // What came by itself is coloured for a moment, and said to who does not see it.
+  const tellFresh = (part, known) => {
+    if (!part.dataset.fresh) return;
+    const fresh = [...idsIn(part)].filter((id) => !known.has(id));
+    for (const id of fresh) document.getElementById(id).classList.add("fresh");
+    const told = document.getElementById("fresh");
+    if (told && fresh.length) told.textContent = `${part.dataset.fresh}${fresh.length}`;
+  };
 
   // Why a step did not lead on, where that is no page with the form in it: `text`, or without one that nobody answered.
   const tellLost = (isLost, text) => {
@@ -148,6 +168,8 @@
     const { target, xhr, serverResponse } = event.detail;
     const error = xhr.status >= 400 && target.id === "main" ? errorText(serverResponse) : "";
     if (!error && serverResponse.includes(`id="${target.id}"`)) {
+      if (target.id === "main") return;
+      event.detail.shouldSwap = !isAsServed(target, serverResponse);
       standing.set(target.id, standingIn(target));
       return;
     }
@@ -180,7 +202,11 @@
   document.addEventListener("htmx:load", (event) => { prepare(event.target); restore(event.target); totals(); });
   document.addEventListener("htmx:afterSettle", (event) => {
     const { id } = event.detail.target;
-    if (id !== "main") standAgain(document.getElementById(id), standing.get(id));
+    if (id !== "main") {
+      const part = document.getElementById(id), before = standing.get(id);
+      standAgain(part, before);
+      tellFresh(part, before.known);
+    }
     else if (!toMistake()) document.getElementById("main").focus({ preventScroll: true });
   });
   restore(document);

@@ -76,8 +76,9 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
     async with page.runtime.pool.connection() as conn:
         shown = existing(await journal.read_booking(conn, booking_id))
         lines = await journal.read_lines(conn, booking_id)
+        points = await journal.read_points(conn, booking_id)
         evidence = await journal.read_evidence(conn, shown)
-        history = await journal.read_history(conn, booking_id, before_id=None, limit=HISTORY_SHOWN)
+        history = await journal.read_history(conn, booking_id, after=None, limit=HISTORY_SHOWN)
         owner = await users.read_user(conn, shown.user_id) if shown.user_id is not None else None
         found = await _people_found(conn, search)
     return render(
@@ -86,6 +87,7 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
         booking=shown,
         owner=owner,
         lines=lines,
+        points=points,
         evidence=evidence,
         candidates=evidence.candidates,
         history=history,

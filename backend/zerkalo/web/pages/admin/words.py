@@ -68,6 +68,7 @@ HAPPENED: Mapping[str, Words] = {
     "link": {"ru": "Клиент привязан или отвязан", "en": "A client was linked or unlinked"},
     "client": {"ru": "Карточка клиента сменилась", "en": "Another client card"},
     "erased": {"ru": "Данные клиента удалены", "en": "The client’s data was erased"},
+    "points": {"ru": "Баллы", "en": "Points"},
 }
 ROLES: Mapping[str, Words] = {
     "owner": {"ru": "владелец", "en": "owner"},
@@ -81,6 +82,7 @@ CAUSES: Mapping[str, Words] = {
     "person": {"ru": "сотрудник", "en": "staff"},
     "import": {"ru": "перенос из прежней системы", "en": "the import"},
     "form": {"ru": "запись на сайте", "en": "the booking form"},
+    "programme": {"ru": "правила программы", "en": "the programme’s rules"},
 }
 CHANGED: Mapping[str, Words] = {
     "appointment_datetime": {"ru": "время", "en": "time"},
@@ -95,6 +97,7 @@ CHANGED: Mapping[str, Words] = {
     "client_id": {"ru": "карточка", "en": "card"},
     "client_name": {"ru": "имя", "en": "name"},
     "phone": {"ru": "телефон", "en": "phone"},
+    "points": {"ru": "движение", "en": "movement"},
 }
 """A booking's columns, in its history."""
 
@@ -120,6 +123,8 @@ def _value(name: str, value: object, language: Language) -> str:
         return ""
     if name == "service_price" and isinstance(value, int):
         return money(value)
+    if name == "points" and isinstance(value, int):
+        return f"{value:+}".replace("-", "−")
     if name == "status":
         return word(STATUSES, str(value), language)
     if name == "matched_by":

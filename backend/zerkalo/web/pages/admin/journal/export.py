@@ -1,0 +1,95 @@
+"""`/admin/bookings.csv` and `.xlsx`: what the journal shows at the same address, whole, as a file."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from tempfile import TemporaryFile
+from typing import IO
+
+from starlette.responses import Response, StreamingResponse
+
+from zerkalo.auth.audit import audit
+from zerkalo.bookings.journal import store
+from zerkalo.db.transaction import in_transaction
+from zerkalo.web.pages.admin.journal.asked import Asked, read_asked
+from zerkalo.web.pages.admin.journal.sheet import Cell, Sheet, cells_of, csv_head, csv_lines
+from zerkalo.web.pages.page import NO_STORE, Page
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
+
+ROWS_MAX = 1_000_000
+"""As many as an XLSX holds; more are asked for by parts."""
+ROWS_AT_ONCE = 1000
+PIECE_BYTES = 64 * 1024
+CSV = "text/csv; charset=utf-8"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@pages.get("/admin/bookings.csv", Who.ADMIN)
+async def as_csv(page: Page) -> Response:
+    """As CSV, sent while it is read."""
+    asked = read_asked(page)
+    await _note(page, "csv")
+    return _file(page, _csv(page, asked), CSV, "csv")
+
+
+@pages.get("/admin/bookings.xlsx", Who.ADMIN)
+async def as_xlsx(page: Page) -> Response:
+    """As XLSX, written to a file that has no name, then sent."""
+    asked = read_asked(page)
+    await _note(page, "xlsx")
+    file = TemporaryFile()  # noqa: SIM115 - it is closed when it was sent
+    try:
+        sheet = Sheet(file, page.language)
+        async for rows in _rows(page, asked):
+            await asyncio.to_thread(sheet.add, rows)
+        await asyncio.to_thread(sheet.close)
+    except BaseException:
+        file.close()
+        raise
+    return _file(page, _pieces(file), XLSX, "xlsx")
+
+
+async def _rows(page: Page, asked: Asked) -> AsyncIterator[Sequence[Sequence[Cell]]]:
+    """The rows, some at a time, each time on a connection of its own: who reads slowly holds none."""
+    after, count = None, 0
+    while count < ROWS_MAX:
+        async with page.runtime.pool.connection() as conn:
+            found = await store.read_journal(conn, asked.filters, after=after, limit=ROWS_AT_ONCE)
+        if not found:
+            return
+        yield [cells_of(one, page.language, page.branch) for one in found]
+        count += len(found)
+        after = (found[-1].appointment_datetime, found[-1].id)
+
+
+async def _csv(page: Page, asked: Asked) -> AsyncIterator[str]:
+    yield csv_head(page.language)
+    async for rows in _rows(page, asked):
+        yield csv_lines(rows, page.language)
+
+
+async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+    with file:
+        file.seek(0)
+        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            yield piece
+
+
+def _file(
+    page: Page, body: AsyncIterator[str] | AsyncIterator[bytes], media_type: str, ending: str
+) -> Response:
+    headers = {
+        "Cache-Control": NO_STORE,
+        "Content-Disposition": f'attachment; filename="journal-{page.today.isoformat()}.{ending}"',
+    }
+    return page.finish(StreamingResponse(body, media_type=media_type, headers=headers))
+
+
+async def _note(page: Page, form: str) -> None:
+    """Whoever takes the salon's clients along in a file is written down."""
+    admin_id, now = page.me.id, page.now
+    await in_transaction(
+        page.runtime.pool,
+        lambda conn: audit(conn, admin_id, "journal.export", "journal", {"form": form}, now),
+    )
