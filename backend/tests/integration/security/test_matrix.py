@@ -230,6 +230,8 @@ ROWS = [
     page("POST /admin/drift", *DESK_DONE),
     page("POST /admin/accept-absent", *DESK_DONE),
     page("GET /admin/bookings", *DESK_READERS),
+    page("GET /admin/bookings.csv", *DESK),
+    page("GET /admin/bookings.xlsx", *DESK),
     page("GET /admin/unmatched", *DESK_READERS),
     page("GET /admin/bookings/{booking_id}", *DESK_READERS),
     page("POST /admin/bookings/{booking_id}/link", *DESK_RECEPTION_DONE, user_id="{other_id}"),

@@ -25,7 +25,7 @@ CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-@pages.get("/admin/bookings.csv", Who.ADMIN)
+@pages.get("/admin/bookings.csv", Who.OWNER)
 async def as_csv(page: Page) -> Response:
     """As CSV, sent while it is read."""
     asked = read_asked(page)
@@ -33,7 +33,7 @@ async def as_csv(page: Page) -> Response:
     return _file(page, _csv(page, asked), CSV, "csv")
 
 
-@pages.get("/admin/bookings.xlsx", Who.ADMIN)
+@pages.get("/admin/bookings.xlsx", Who.OWNER)
 async def as_xlsx(page: Page) -> Response:
     """As XLSX, written to a file that has no name, then sent."""
     asked = read_asked(page)
