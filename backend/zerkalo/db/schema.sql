@@ -430,6 +430,22 @@ create trigger audit_entries_append_only before update or delete on audit_entrie
 create trigger audit_entries_no_truncate before truncate on audit_entries
     for each statement execute function refuse_any_change();
 
+-- One-time links: one with a role makes whoever opens it staff, one with a user gives a client an account that the desk made.
+create table invitations (
+    id          bigint generated always as identity primary key,
+    token_hash  bytea not null unique,
+    role        text check (role in ('owner', 'receptionist', 'read_only')),
+    user_id     bigint references users (id) on delete cascade,
+    created_by  bigint not null references users (id),
+    created_at  timestamptz not null,
+    expires_at  timestamptz not null,
+    used_at     timestamptz,
+    used_by     bigint references users (id),
+    revoked_at  timestamptz,
+    check ((role is null) <> (user_id is null))
+);
+create index invitations_of_user on invitations (user_id) where user_id is not null;
+
 -- Calendar subscriptions: one live token a user, hashed.
 create table calendar_tokens (
     token_hash  bytea primary key,

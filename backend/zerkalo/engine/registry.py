@@ -29,6 +29,7 @@ from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
 from zerkalo.users.erasing.service import sweep_erased
 from zerkalo.users.service import People
+from zerkalo.users.staff import store as staff_store
 
 
 class TaskParts(Protocol):
@@ -108,3 +109,4 @@ async def prune(parts: TaskParts) -> None:
         await auth.prune(conn, now=now)
         await outbox.prune(conn, now=now)
         await run_store.prune(conn, now=now)
+        await staff_store.prune(conn, now=now)

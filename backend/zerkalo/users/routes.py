@@ -254,7 +254,7 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
         )
         return await shown(user.id)
 
-    @routes.delete("/me", status_code=204, responses=problem_responses(400, 401, 403, 429))
+    @routes.delete("/me", status_code=204, responses=problem_responses(400, 401, 403, 409, 429))
     async def erase_me(
         request: Request,
         token: Annotated[str | None, Depends(bearer_token)] = None,
@@ -272,14 +272,7 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
                 own = await store.read_user(conn, user.id)
             assert own is not None, "signed in"
             raise service.not_confirmed(own)
-        await erase_service.erase_user(
-            runtime.pool,
-            user.id,
-            settle_bookings=people.ports.settle_bookings,
-            write=people.ports.write_erasures,
-            contact_key=people.proof_key,
-            now=runtime.clock(),
-        )
+        await erase_service.erase_oneself(people, user.id, now=runtime.clock())
 
     async def was_erased(token: str) -> bool:
         claims = people.auth.claims_of(token, now=runtime.clock())

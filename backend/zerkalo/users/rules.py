@@ -19,6 +19,8 @@ class Notice(StrEnum):
     CONTACT_PROVED = "contact_proved"
     CONTACT_LOST = "contact_lost"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - an event, no password
+    PASSWORD_SET = "password_set"  # noqa: S105 - an event, no password
+    ROLE_CHANGED = "role_changed"
 
 
 _RUSSIAN = {
@@ -29,6 +31,11 @@ _RUSSIAN = {
         "Ваш e-mail или телефон подтвердил другой человек. В вашем аккаунте он больше не подтверждён.",
     ),
     Notice.PASSWORD_RESET: ("Пароль изменён", "Для вашего аккаунта задан новый пароль по коду."),
+    Notice.PASSWORD_SET: ("Задан пароль", "Для вашего аккаунта задан пароль по приглашению салона."),
+    Notice.ROLE_CHANGED: (
+        "Роль сотрудника изменена",
+        "В системе салона изменена роль сотрудника. Кто и когда: раздел «Действия».",
+    ),
 }
 _ENGLISH = {
     Notice.CONTACT_CHANGED: ("A contact was changed", "The e-mail or the phone of your account was changed."),
@@ -43,6 +50,14 @@ _ENGLISH = {
     Notice.PASSWORD_RESET: (
         "Your password was changed",
         "A new password was set for your account by a code.",
+    ),
+    Notice.PASSWORD_SET: (
+        "A password was set",
+        "A password was set for your account by the salon's invitation.",
+    ),
+    Notice.ROLE_CHANGED: (
+        "A role was changed",
+        "A role of the salon's staff was changed. Who did it and when: see “What staff did”.",
     ),
 }
 

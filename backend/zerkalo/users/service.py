@@ -252,15 +252,16 @@ async def put_notices(
         contact = user.contact(channel)
         if contact is None or user.verified_at(channel) is None or channel is but:
             continue
-        if channel not in people.ports.open_channels or not await _may_send(
-            people, conn, channel, contact, now
-        ):
+        if not await may_send(people, conn, channel, contact, now):
             continue
         message = Message(channel, contact, subject, text, now + NOTICE_SPAN, user.id)
         await outbox_store.put(conn, message, now=now)
 
 
-async def _may_send(people: People, conn: Connection, channel: Channel, contact: str, now: datetime) -> bool:
+async def may_send(people: People, conn: Connection, channel: Channel, contact: str, now: datetime) -> bool:
+    """Whether a message to this contact can go; an SMS is counted in the installation's bounds, or refused by them."""
+    if channel not in people.ports.open_channels:
+        return False
     if channel is Channel.EMAIL:
         return True
     if country_of(contact) not in people.sms.countries:

@@ -287,7 +287,14 @@ async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now:
     await conn.execute(sql, {"id": user_id, "into": merged_into, "now": now})
 
 
-OWNED_TABLES = ("match_candidates", "refresh_tokens", "verification_codes", "outbox", "calendar_tokens")
+OWNED_TABLES = (
+    "match_candidates",
+    "refresh_tokens",
+    "verification_codes",
+    "outbox",
+    "calendar_tokens",
+    "invitations",
+)
 """Tables whose rows are one user's alone: they go with the account, whether it is erased or merged."""
 
 
@@ -300,6 +307,11 @@ async def delete_owned(conn: Connection, user_id: int) -> None:
 async def write_role(conn: Connection, user_id: int, role: Role | None, *, now: datetime) -> None:
     """Give the user a role, or (None) take theirs away."""
     await conn.execute("update users set role = %s, updated_at = %s where id = %s", [role, now, user_id])
+
+
+async def read_staff(conn: Connection) -> list[User]:
+    """Everybody with a role, by id."""
+    return await _many(conn, f"select {USER_COLUMNS} from users u where u.role is not null order by u.id", [])
 
 
 async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:

@@ -247,12 +247,26 @@ ROWS = [
     page("POST /admin/users/new", *DESK_RECEPTION_DONE, email="{unique}@mail.test"),
     page("GET /admin/users/{user_id}", *DESK_READERS),
     page("POST /admin/users/{user_id}/points", *DESK_DONE, points="5", reason="gift", key="{unique}"),
+    page("POST /admin/users/{user_id}/invite", TO_SIGN_IN, 403, 403, 403, 409, 409),  # they have a password
     page("POST /admin/users/{user_id}/merge", *DESK_DONE, into="{other_id}"),
+    page("GET /admin/staff", *DESK),
+    page("POST /admin/staff/role", *DESK_DONE, user_id="{other_id}", role="read_only", password=PASSWORD),
+    page("POST /admin/staff/invite", *DESK, role="receptionist", password=PASSWORD),
+    page("POST /admin/staff/revoke", *DESK_DONE, invitation_id="1"),
+    page("GET /admin/log", *DESK),
+    page("GET /join", 404),
+    page("POST /join/staff", TO_SIGN_IN, 404, 404, 404, code="made up"),
+    page("POST /join/account", 404, code="made up", password=PASSWORD),
     page("GET /admin/setup", *DESK),
     page("POST /admin/setup/install", *DESK_DONE, company_id="100200"),
     page("POST /admin/setup/test", *DESK_DONE, company_id="100200"),
 ]
 TABLE = {one.endpoint: one for one in ROWS}
+CHANGES_NOTHING = {
+    "POST /api/v1/admin/clients/{company_id}/{client_id}/unlink",
+    "POST /admin/staff/revoke",
+}
+"""What these rows ask for is so already: there is nothing to note."""
 
 
 def endpoints(routes: Any) -> Iterator[str]:
@@ -420,7 +434,13 @@ async def test_each_caller_gets_what_the_table_says(
     if answer.status_code >= 400 and "/api/" in endpoint:
         assert answer.headers["Content-Type"] == "application/problem+json"
         assert answer.json()["code"]
-    if caller in STAFF and endpoint.startswith("POST") and "/admin/" in endpoint and answer.status_code < 400:
+    if (
+        caller in STAFF
+        and endpoint.startswith("POST")
+        and endpoint not in CHANGES_NOTHING
+        and "/admin/" in endpoint
+        and answer.status_code < 400
+    ):
         noted = await application.fetch(
             "select 1 from audit_entries where admin_id = %s", world.people[caller]
         )

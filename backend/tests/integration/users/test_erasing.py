@@ -69,6 +69,11 @@ async def anna_everywhere(people: PeopleApi) -> int:
         )
         other = await add_user(conn, email="other@example.com", email_verified_at=THEN)
         await conn.execute("insert into retired_codes (code, user_id) values ('ANNA0000', %s)", [anna])
+        await conn.execute(
+            "insert into invitations (token_hash, role, user_id, created_by, used_by, created_at, expires_at) values"
+            " ('a', null, %(anna)s, %(other)s, null, %(at)s, %(at)s), ('b', 'owner', null, %(anna)s, %(anna)s, %(at)s, %(at)s)",
+            {"anna": anna, "other": other, "at": THEN},
+        )
         linked = await add_booking(
             conn,
             user_id=anna,
@@ -559,6 +564,7 @@ HERS = {
     "verification_codes": "codes_sent",
     "outbox": "messages",
     "audit_entries": "what_admins_did",
+    "invitations": "invitations",
     "calendar_tokens": "calendar_subscription",
     "clients": "client_cards",
 }
@@ -583,6 +589,8 @@ STAYING = {
     ("bonus_entries", "user_id"),
     ("bonus_entries", "created_by"),
     ("audit_entries", "admin_id"),
+    ("invitations", "created_by"),
+    ("invitations", "used_by"),
     ("users", "merged_into"),
     ("booking_events", "by_user_id"),
 }

@@ -33,6 +33,7 @@ GOOD = {
     "points": "10",
     "reason": "подарок",
     "into": "{kept_id}",
+    "role": "owner",
     "comment": "Позвонить",
     "consent": "1",
     "sure": "1",
@@ -143,7 +144,9 @@ async def new_browser(salon: Application, user_id: int) -> Browser:
 
 async def furnish(salon: Application) -> tuple[int, int]:
     """An admin who is a client too, with something behind every kind of page; and an account to merge others into."""
-    kept = await salon.new_user(email="kept.form@example.com", name="Пётр", unique_code="KEPT2345")
+    kept = await salon.new_user(
+        email="kept.form@example.com", name="Пётр", unique_code="KEPT2345", role="owner"
+    )
     admin = await salon.new_user(
         email="every.form@example.com", name="Мария", is_admin=True, unique_code="EVERY234"
     )

@@ -12,6 +12,8 @@ from zerkalo.users.erasing.model import Erasure, Limits
 from zerkalo.users.erasing.rules import digests_of
 from zerkalo.users.merging import store as merging
 from zerkalo.users.ports import Settle
+from zerkalo.users.service import People
+from zerkalo.users.staff.service import check_may_leave
 
 
 def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
@@ -20,6 +22,19 @@ def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
 
 Write = Callable[[Sequence[Erasure]], None]
 """Writes erasures down where a restored backup finds them; see `journal.append`."""
+
+
+async def erase_oneself(people: People, user_id: int, *, now: datetime) -> None:
+    """Erase a user who asks for it. Raises 409 `last_owner` where nobody could run the salon's desk any more."""
+    await check_may_leave(people.pool, user_id)
+    await erase_user(
+        people.pool,
+        user_id,
+        settle_bookings=people.ports.settle_bookings,
+        write=people.ports.write_erasures,
+        contact_key=people.proof_key,
+        now=now,
+    )
 
 
 async def erase_user(

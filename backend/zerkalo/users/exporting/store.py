@@ -54,6 +54,9 @@ _EXPORTS: dict[str, LiteralString] = {
         select channel, recipient, subject, created_at, finished_at, error from outbox where user_id = %s order by id
     """,
     "calendar_subscription": "select created_at from calendar_tokens where user_id = %s",
+    "invitations": """
+        select role, created_at, expires_at, used_at from invitations where %s in (user_id, used_by) order by id
+    """,
     "what_admins_did": """
         select at, action, details from audit_entries where subject = 'user ' || %s::bigint order by id
     """,

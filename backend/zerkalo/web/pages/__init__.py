@@ -16,6 +16,7 @@ from zerkalo.web.pages.book import widget
 from zerkalo.web.pages.me import overview as me
 from zerkalo.web.pages.me import profile, proof, visits
 from zerkalo.web.pages.site import PagesRuntime, Site, new_site
+from zerkalo.web.pages.staff import joining, log, roles
 
 __all__ = ["PagesRuntime", "Site", "mount", "new_site"]
 
@@ -36,6 +37,9 @@ MODULES = (
     events,
     users,
     setup,
+    roles,
+    log,
+    joining,
 )
 
 

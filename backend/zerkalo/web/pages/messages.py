@@ -59,6 +59,16 @@ FLASHES: Mapping[str, Words] = {
         "en": "As many were replayed as go in one turn. Press once more to continue.",
     },
     "set_aside": {"ru": "Событие убрано из карантина.", "en": "The event is out of the quarantine."},
+    "role_given": {"ru": "Роль изменена.", "en": "The role is changed."},
+    "invitation_revoked": {
+        "ru": "Приглашение больше не действует.",
+        "en": "The invitation does not work any more.",
+    },
+    "joined": {"ru": "Готово: вы в команде салона.", "en": "Done: you are one of the salon's staff."},
+    "account_joined": {
+        "ru": "Готово, это ваш кабинет. В следующий раз входите с этим e-mail и паролем.",
+        "en": "Done, this is your account. Next time sign in with this e-mail and password.",
+    },
     "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
     "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
     "merged": {"ru": "Аккаунты объединены.", "en": "The accounts are merged."},
@@ -226,6 +236,19 @@ PROBLEMS: Mapping[str, Words] = {
         "ru": "Этот e-mail уже подтвердил другой человек.",
         "en": "Somebody else has confirmed this e-mail.",
     },
+    "last_owner": {
+        "ru": "Это последний владелец: сначала сделайте владельцем кого-нибудь ещё.",
+        "en": "This is the last owner: make somebody else an owner first.",
+    },
+    "invitation_over": {
+        "ru": "Приглашение уже использовано, отменено или устарело. Попросите салон о новом.",
+        "en": "The invitation was used or withdrawn, or it is out of time. Ask the salon for a new one.",
+    },
+    "has_password": {
+        "ru": "В этот кабинет уже входят с паролем.",
+        "en": "Somebody signs in to this account with a password already.",
+    },
+    "no_email": {"ru": "Введите e-mail, с ним вы будете входить.", "en": "Enter an e-mail to sign in with."},
     "same_user": {
         "ru": "Аккаунт нельзя объединить с самим собой.",
         "en": "An account can't be merged into itself.",

@@ -149,13 +149,6 @@ async def erase(page: Page) -> Response:
         fields.refuse("sure", "Отметьте, если вы уверены.", "Tick this if you are sure.")
         return await _erase_page(page, errors=fields.errors)
     await service.confirm_password(people, page.me.id, fields.password(), address=page.address, now=page.now)
-    await erase_service.erase_user(
-        page.runtime.pool,
-        page.me.id,
-        settle_bookings=people.ports.settle_bookings,
-        write=people.ports.write_erasures,
-        contact_key=people.proof_key,
-        now=page.now,
-    )
+    await erase_service.erase_oneself(people, page.me.id, now=page.now)
     page.sign_out()
     return page.redirect("/", flash="erased")

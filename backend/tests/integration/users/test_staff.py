@@ -1,0 +1,198 @@
+"""Roles and invitations: who may give them, who hears of it, and that nothing of it can be used twice."""
+
+import asyncio
+import re
+from datetime import timedelta
+
+import pytest
+
+from tests.support.people import PeopleApi, people_api
+from tests.support.rows import add_user
+from zerkalo.auth.model import Role
+from zerkalo.db.pool import Pool
+from zerkalo.kit.problem import ProblemError
+from zerkalo.users.staff import service
+
+PASSWORD = "a password of their own"
+
+
+@pytest.fixture
+async def people(pool: Pool) -> PeopleApi:
+    return people_api(pool)
+
+
+async def staff(people: PeopleApi, role: str | None = "owner", **columns: object) -> int:
+    async with people.pool.connection() as conn:
+        return await add_user(conn, role=role, **columns)
+
+
+async def role_of(people: PeopleApi, user_id: int) -> str | None:
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute("select role from users where id = %s", [user_id])
+        (role,) = await cursor.fetchone() or (None,)
+    return role
+
+
+async def log(people: PeopleApi) -> list[tuple[object, ...]]:
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute(
+            "select admin_id, action, subject, details from audit_entries order by id"
+        )
+        return await cursor.fetchall()
+
+
+async def give(people: PeopleApi, user_id: int, role: Role | None, by: int) -> None:
+    await service.give_role(people.people, user_id, role, by=by, now=people.now)
+
+
+async def invite(people: PeopleApi, by: int, role: Role = Role.RECEPTIONIST, email: str | None = None) -> str:
+    link = await service.invite_staff(people.people, role, email=email, by=by, language="ru", now=people.now)
+    return link.partition("code=")[2]
+
+
+async def join(people: PeopleApi, token: str, user_id: int) -> Role:
+    return await service.join_staff(people.people, token, user_id=user_id, now=people.now)
+
+
+async def test_a_role_is_given_noted_and_told_to_every_owner(people: PeopleApi) -> None:
+    first = await staff(people, email="first@example.com", email_verified_at=people.now)
+    await staff(people, email="second@example.com", email_verified_at=people.now)
+    olga = await staff(people, None)
+
+    await give(people, olga, Role.RECEPTIONIST, first)
+
+    assert await role_of(people, olga) == "receptionist"
+    assert await log(people) == [
+        (first, "staff.role", f"user {olga}", {"before": None, "after": "receptionist"})
+    ]
+    async with people.pool.connection() as conn:
+        told = await (await conn.execute("select recipient from outbox order by 1")).fetchall()
+    assert told == [("first@example.com",), ("second@example.com",)]
+
+
+async def test_the_last_owner_stays(people: PeopleApi) -> None:
+    owner = await staff(people)
+    with pytest.raises(ProblemError, match="409 last_owner"):
+        await give(people, owner, Role.READ_ONLY, owner)
+    with pytest.raises(ProblemError, match="409 last_owner"):
+        await service.check_may_leave(people.pool, owner)
+
+    second = await staff(people)
+    await service.check_may_leave(people.pool, owner)
+    await give(people, owner, None, second)
+    assert await role_of(people, owner) is None
+
+
+async def test_two_owners_who_end_each_other_at_once_leave_one(people: PeopleApi) -> None:
+    first, second = await staff(people), await staff(people)
+
+    await asyncio.gather(
+        give(people, first, None, second), give(people, second, None, first), return_exceptions=True
+    )
+
+    assert sorted([str(await role_of(people, first)), str(await role_of(people, second))]) == [
+        "None",
+        "owner",
+    ]
+
+
+async def test_who_is_no_owner_gives_nothing(people: PeopleApi) -> None:
+    await staff(people)
+    receptionist = await staff(people, "receptionist")
+    with pytest.raises(ProblemError, match="403 role_too_low"):
+        await give(people, receptionist, Role.OWNER, receptionist)
+    with pytest.raises(ProblemError, match="403 role_too_low"):
+        await invite(people, receptionist)
+
+
+async def test_an_invitation_works_once_and_its_token_is_kept_nowhere(people: PeopleApi) -> None:
+    owner, olga, eve = await staff(people), await staff(people, None), await staff(people, None)
+    token = await invite(people, owner)
+
+    assert await join(people, token, olga) is Role.RECEPTIONIST
+    assert await join(people, token, olga) is Role.RECEPTIONIST, "asked again: the first answer was lost"
+    with pytest.raises(ProblemError, match="404 invitation_over"):
+        await join(people, token, eve)
+
+    assert (await role_of(people, olga), await role_of(people, eve)) == ("receptionist", None)
+    async with people.pool.connection() as conn:
+        kept = await (await conn.execute("select t::text from invitations t")).fetchall()
+        sent = await (
+            await conn.execute("select 1 from outbox where position(%s in body) > 0", [token])
+        ).fetchall()
+    assert (token in str(kept), sent) == (False, [])
+
+
+async def test_one_token_in_many_hands_at_once_makes_one_receptionist(people: PeopleApi) -> None:
+    owner = await staff(people)
+    token = await invite(people, owner)
+    users = [await staff(people, None) for _ in range(4)]
+
+    await asyncio.gather(*(join(people, token, one) for one in users), return_exceptions=True)
+
+    assert sorted([str(await role_of(people, one)) for one in users]) == ["None"] * 3 + ["receptionist"]
+
+
+async def test_an_invitation_ends_by_time_by_hand_and_with_the_owner_who_made_it(people: PeopleApi) -> None:
+    owner, second, olga = await staff(people), await staff(people), await staff(people, None)
+    late, revoked, orphaned = [await invite(people, owner) for _ in range(3)]
+    async with people.pool.connection() as conn:
+        await conn.execute("update invitations set expires_at = %s where id = 1", [people.now])
+    await service.revoke_invitation(people.people, 2, by=owner, now=people.now)
+    await give(people, owner, None, second)
+
+    for token in (late, revoked, orphaned, "made up", ""):
+        with pytest.raises(ProblemError, match="404 invitation_over"):
+            await join(people, token, olga)
+
+
+async def test_an_invitation_never_takes_a_role_away(people: PeopleApi) -> None:
+    owner, second = await staff(people), await staff(people)
+    await join(people, await invite(people, owner, Role.READ_ONLY), second)
+    assert await role_of(people, second) == "owner"
+
+
+async def test_a_client_of_the_desk_gets_their_account_by_a_link(people: PeopleApi) -> None:
+    desk = await staff(people, "receptionist")
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, name="Анна", unique_code="ANNA2345")
+
+    link = await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now)
+    assert link is not None, "no contact to write to: the desk hands it over"
+    token = link.partition("code=")[2]
+    joining = {"password": PASSWORD, "address": "203.0.113.7", "now": people.now}
+    with pytest.raises(ProblemError, match="422 no_email"):
+        await service.join_account(people.people, token, email=None, **joining)
+    pair = await service.join_account(people.people, token, email="anna@example.com", **joining)
+
+    assert pair.refresh_token
+    assert (await people.log_in("anna@example.com", PASSWORD)).status_code == 200
+    with pytest.raises(ProblemError, match="404 invitation_over"):
+        await service.join_account(people.people, token, email="eve@example.com", **joining)
+    with pytest.raises(ProblemError, match="409 has_password"):
+        await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now)
+
+
+async def test_nobody_at_the_desk_sees_a_link_that_can_be_sent(people: PeopleApi) -> None:
+    """A receptionist could open it themselves, and spend the client's points."""
+    desk = await staff(people, "receptionist")
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, email="anna@example.com", email_verified_at=people.now)
+
+    assert await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now) is None
+
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute("select recipient, body, expires_at from outbox")
+        ((recipient, body, expires_at),) = await cursor.fetchall()
+    assert recipient == "anna@example.com"
+    assert re.search(r"/join\?code=[\w-]{43}", body)
+    assert expires_at == people.now + timedelta(days=7)
+
+
+async def test_no_invitation_opens_an_account_of_staff_or_one_that_somebody_signs_in_to(
+    people: PeopleApi,
+) -> None:
+    owner = await staff(people)
+    other = await staff(people, "read_only")
+    with pytest.raises(ProblemError, match="409 has_password"):
+        await service.invite_client(people.people, other, by=owner, language="ru", now=people.now)

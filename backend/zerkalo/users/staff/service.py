@@ -1,0 +1,266 @@
+"""Giving and taking roles, inviting, joining. An owner's doings are told to all owners, and the last owner stays."""
+
+from datetime import datetime
+
+from zerkalo.auth.audit import audit, note_nothing
+from zerkalo.auth.model import Role, TokenPair
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.language import Language
+from zerkalo.kit.problem import ProblemError
+from zerkalo.outbox import store as outbox_store
+from zerkalo.outbox.model import Channel, Message
+from zerkalo.users import store
+from zerkalo.users.model import User
+from zerkalo.users.rules import Notice
+from zerkalo.users.service import People, may_send, put_notices, set_password
+from zerkalo.users.staff import rules
+from zerkalo.users.staff import store as staff_store
+from zerkalo.users.staff.model import Invitation
+
+
+async def give_role(people: People, user_id: int, role: Role | None, *, by: int, now: datetime) -> User:
+    """Give a user a role, or (None) take theirs. Raises `ProblemError`: 404 `user_not_found`, 409 `last_owner`."""
+
+    async def write(conn: Connection) -> User:
+        owners = await staff_store.lock_owners(conn)
+        user = await _existing(conn, user_id)
+        if by not in owners:
+            raise _not_owner()
+        if user.role == role:
+            note_nothing()
+            return user
+        if owners == [user_id]:
+            raise last_owner()
+        await _change_role(people, conn, user, role, owners=owners, by=by, now=now)
+        return await _existing(conn, user_id)
+
+    user = await in_transaction(people.pool, write)
+    await people.ports.on_outbox()
+    return user
+
+
+async def check_may_leave(pool: Pool, user_id: int) -> None:
+    """Raise 409 `last_owner` where nobody could run the salon's desk any more without this account."""
+    async with pool.connection() as conn:
+        owners = await staff_store.lock_owners(conn)
+    if owners == [user_id]:
+        raise last_owner()
+
+
+async def invite_staff(
+    people: People, role: Role, *, email: str | None, by: int, language: Language, now: datetime
+) -> str:
+    """Make an invitation to the staff, mail it where an e-mail is given, and return its link, which is kept nowhere.
+
+    Raises 409 `channel_unavailable` where an e-mail is given and none can be sent.
+    """
+    if email is not None and Channel.EMAIL not in people.ports.open_channels:
+        raise ProblemError(409, "channel_unavailable", "No mail can be sent: SMTP_URL is not set.")
+    token = rules.new_token()
+    link = link_of(people, token)
+
+    async def write(conn: Connection) -> None:
+        if by not in await staff_store.lock_owners(conn):
+            raise _not_owner()
+        id_ = await _insert(conn, token, role=role, user_id=None, by=by, now=now)
+        if email is not None:
+            subject, text = rules.staff_invitation(language, role, link)
+            message = Message(Channel.EMAIL, email, subject, text, now + rules.INVITATION_SPAN)
+            await outbox_store.put(conn, message, now=now)
+        details = {"role": role, "by_mail": email is not None}
+        await audit(conn, by, "staff.invite", f"invitation {id_}", details, now)
+
+    await in_transaction(people.pool, write)
+    await people.ports.on_outbox()
+    return link
+
+
+async def invite_client(
+    people: People, user_id: int, *, by: int, language: Language, now: datetime
+) -> str | None:
+    """Invite a client to the account that the desk made, to which nobody can sign in yet.
+
+    The link goes to a contact of theirs that is proved and can be written to; None then: nobody at the desk sees it, so
+    nobody there can take the account. Where there is no such contact, it is returned, to be handed over. Raises
+    `ProblemError`: 404 `user_not_found`, 409 `has_password`.
+    """
+    token = rules.new_token()
+    link = link_of(people, token)
+
+    async def write(conn: Connection) -> bool:
+        user = await _existing(conn, user_id)
+        _check_is_free(user)
+        await staff_store.revoke_invitations_of(conn, user_id, now=now)
+        id_ = await _insert(conn, token, role=None, user_id=user_id, by=by, now=now)
+        channel = await _reachable(people, conn, user, now=now)
+        if channel is not None:
+            subject, text = rules.client_invitation(language, link)
+            contact = user.contact(channel) or ""
+            message = Message(channel, contact, subject, text, now + rules.INVITATION_SPAN, user_id)
+            await outbox_store.put(conn, message, now=now)
+        details = {"invitation": id_, "by": channel or "link"}
+        await audit(conn, by, "user.invite", f"user {user_id}", details, now)
+        return channel is not None
+
+    is_sent = await in_transaction(people.pool, write)
+    await people.ports.on_outbox()
+    return None if is_sent else link
+
+
+async def revoke_invitation(people: People, invitation_id: int, *, by: int, now: datetime) -> None:
+    """End an invitation that nobody has used yet."""
+
+    async def write(conn: Connection) -> None:
+        if await staff_store.revoke_invitation(conn, invitation_id, now=now):
+            await audit(conn, by, "staff.revoke", f"invitation {invitation_id}", {}, now)
+        else:
+            note_nothing()
+
+    await in_transaction(people.pool, write)
+
+
+async def look_at_invitation(pool: Pool, token: str, *, now: datetime) -> Invitation:
+    """The invitation of a link. Raises 404 `invitation_over` for one that is unknown, ended or out of time."""
+    async with pool.connection() as conn:
+        found = await staff_store.invitation_of(conn, rules.token_hash(token), now=now)
+    if found is None:
+        raise _over()
+    return found
+
+
+async def join_staff(people: People, token: str, *, user_id: int, now: datetime) -> Role:
+    """Give a signed-in user the role of an invitation; never less than they have. Repeated by them it changes nothing.
+
+    Whoever invited must be an owner still. Raises `ProblemError`: 404 `invitation_over`.
+    """
+
+    async def write(conn: Connection) -> Role:
+        owners = await staff_store.lock_owners(conn)
+        invitation = await _held(conn, token, now=now)
+        if invitation.role is None or invitation.created_by not in owners:
+            raise _over()
+        if invitation.used_at is not None:
+            if invitation.used_by != user_id:
+                raise _over()
+            return invitation.role  # asked again: the first answer was lost
+        user = await _existing(conn, user_id)
+        await staff_store.use_invitation(conn, invitation.id, by=user_id, now=now)
+        if user.role is None or not Role(user.role).covers(invitation.role):
+            await _change_role(
+                people, conn, user, invitation.role, owners=owners, by=invitation.created_by, now=now
+            )
+        return invitation.role
+
+    role = await in_transaction(people.pool, write)
+    await people.ports.on_outbox()
+    return role
+
+
+async def join_account(
+    people: People, token: str, *, email: str | None, password: str, address: str, now: datetime
+) -> TokenPair:
+    """Give a client the account that the desk made: a password, an e-mail to sign in with where it has none.
+
+    Their proved contacts are told. Raises `ProblemError`: 404 `invitation_over`, 409 `has_password`, 422 `no_email`.
+    """
+    password_hash = await people.auth.passwords.hash(password, address=address)
+
+    async def write(conn: Connection) -> TokenPair:
+        invitation = await _held(conn, token, now=now)
+        if invitation.user_id is None or invitation.used_at is not None:
+            raise _over()
+        user = await _existing(conn, invitation.user_id)
+        _check_is_free(user)
+        if user.email is None:
+            if email is None:
+                raise ProblemError(422, "no_email", "An e-mail is needed to sign in with.")
+            await store.write_profile(conn, user, email=email, phone=user.phone, name=user.name, now=now)
+        await staff_store.use_invitation(conn, invitation.id, by=user.id, now=now)
+        epoch = await set_password(people, conn, user.id, password_hash, now=now)
+        await put_notices(people, conn, user, Notice.PASSWORD_SET, but=Channel.PHONE, now=now)
+        return await people.auth.new_session(conn, user.id, epoch, address=address, now=now)
+
+    pair = await in_transaction(people.pool, write)
+    await people.ports.on_outbox()
+    return pair
+
+
+def link_of(people: People, token: str) -> str:
+    """The address that opens an invitation."""
+    return f"{people.public_url}/join?code={token}"
+
+
+def last_owner() -> ProblemError:
+    """Why the last owner can't go."""
+    return ProblemError(409, "last_owner", "This is the last owner: make somebody else an owner first.")
+
+
+async def _change_role(
+    people: People,
+    conn: Connection,
+    user: User,
+    role: Role | None,
+    *,
+    owners: list[int],
+    by: int,
+    now: datetime,
+) -> None:
+    await store.write_role(conn, user.id, role, now=now)
+    details = {"before": user.role, "after": role}
+    await audit(conn, by, "staff.role", f"user {user.id}", details, now)
+    for owner_id in dict.fromkeys([*owners, user.id]):
+        told = await store.read_user(conn, owner_id)
+        assert told is not None, "held"
+        await put_notices(people, conn, told, Notice.ROLE_CHANGED, but=Channel.PHONE, now=now)
+
+
+async def _insert(
+    conn: Connection, token: str, *, role: Role | None, user_id: int | None, by: int, now: datetime
+) -> int:
+    return await staff_store.insert_invitation(
+        conn,
+        digest=rules.token_hash(token),
+        role=role,
+        user_id=user_id,
+        created_by=by,
+        now=now,
+        expires_at=now + rules.INVITATION_SPAN,
+    )
+
+
+async def _held(conn: Connection, token: str, *, now: datetime) -> Invitation:
+    found = await staff_store.invitation_of(conn, rules.token_hash(token), now=now, lock=True)
+    if found is None:
+        raise _over()
+    return found
+
+
+async def _existing(conn: Connection, user_id: int) -> User:
+    user = await store.read_user(conn, user_id, lock=True)
+    if user is None or user.erased_at is not None:
+        raise ProblemError(404, "user_not_found", "There is no such user.")
+    return user
+
+
+def _check_is_free(user: User) -> None:
+    if user.has_password or user.role is not None:
+        raise ProblemError(409, "has_password", "Somebody signs in to this account already.")
+
+
+async def _reachable(people: People, conn: Connection, user: User, *, now: datetime) -> Channel | None:
+    """The channel by which a proved contact of the user's can be written to, e-mail first; an SMS is counted."""
+    for channel in Channel:
+        contact = user.contact(channel)
+        is_proved = contact is not None and user.verified_at(channel) is not None
+        if contact and is_proved and await may_send(people, conn, channel, contact, now):
+            return channel
+    return None
+
+
+def _over() -> ProblemError:
+    return ProblemError(404, "invitation_over", "This invitation is over, or was used.")
+
+
+def _not_owner() -> ProblemError:
+    return ProblemError(403, "role_too_low", "Your role does not allow this; an owner's does.")

@@ -1,0 +1,154 @@
+"""Roles in `users`, the rows of `invitations`, and the log as it is read."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from psycopg.rows import args_row, class_row, scalar_row
+
+from zerkalo.auth.model import Role
+from zerkalo.db.pool import Connection
+from zerkalo.users.staff.model import Action, Invitation, LogFilters
+
+KEPT = timedelta(days=30)
+"""How long an invitation stays after its end, so that the owner sees what became of it."""
+_INVITATION = "id, role, user_id, created_by, created_at, expires_at, used_at, used_by"
+
+
+async def lock_owners(conn: Connection) -> list[int]:
+    """Hold every owner until the transaction ends, so that two can't take the role from each other; their ids."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute("select id from users where role = 'owner' order by id for no key update")
+        return await cursor.fetchall()
+
+
+async def insert_invitation(
+    conn: Connection,
+    *,
+    digest: bytes,
+    role: Role | None,
+    user_id: int | None,
+    created_by: int,
+    now: datetime,
+    expires_at: datetime,
+) -> int:
+    """Keep an invitation by the digest of its token; returns its id."""
+    sql = """
+        insert into invitations (token_hash, role, user_id, created_by, created_at, expires_at)
+        values (%s, %s, %s, %s, %s, %s) returning id
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, [digest, role, user_id, created_by, now, expires_at])
+        return int(await cursor.fetchone() or 0)
+
+
+async def invitation_of(
+    conn: Connection, digest: bytes, *, now: datetime, lock: bool = False
+) -> Invitation | None:
+    """The invitation with this token that holds, or was used; None for one that is unknown, revoked or out of time."""
+    sql = f"""
+        select {_INVITATION} from invitations
+        where token_hash = %s and revoked_at is null and (used_at is not null or expires_at > %s)
+    """
+    async with conn.cursor(row_factory=args_row(_invitation)) as cursor:
+        await cursor.execute(sql + (" for update" if lock else ""), [digest, now])
+        return await cursor.fetchone()
+
+
+async def use_invitation(conn: Connection, invitation_id: int, *, by: int, now: datetime) -> None:
+    """Mark an invitation, held by `invitation_of`, as used."""
+    await conn.execute(
+        "update invitations set used_at = %s, used_by = %s where id = %s", [now, by, invitation_id]
+    )
+
+
+async def revoke_invitation(conn: Connection, invitation_id: int, *, now: datetime) -> bool:
+    """End an invitation that nobody has used; False where there is none."""
+    cursor = await conn.execute(
+        "update invitations set revoked_at = %s where id = %s and used_at is null and revoked_at is null",
+        [now, invitation_id],
+    )
+    return cursor.rowcount > 0
+
+
+async def revoke_invitations_of(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """End the invitations to this client's account: a new one takes their stead."""
+    await conn.execute(
+        "update invitations set revoked_at = %s where user_id = %s and used_at is null and revoked_at is null",
+        [now, user_id],
+    )
+
+
+async def open_invitations(conn: Connection, *, now: datetime) -> list[Invitation]:
+    """Invitations to the staff that can be used still, newest first."""
+    sql = f"""
+        select {_INVITATION} from invitations
+        where role is not null and used_at is null and revoked_at is null and expires_at > %s order by id desc
+    """
+    async with conn.cursor(row_factory=args_row(_invitation)) as cursor:
+        await cursor.execute(sql, [now])
+        return await cursor.fetchall()
+
+
+async def prune(conn: Connection, *, now: datetime) -> None:
+    """Delete invitations that ended long ago."""
+    await conn.execute("delete from invitations where expires_at < %s", [now - KEPT])
+
+
+async def read_actions(
+    conn: Connection, filters: LogFilters, *, before_id: int | None, limit: int
+) -> list[Action]:
+    """The log, newest first, below `before_id`."""
+    sql = """
+        select a.id, a.at, a.admin_id, coalesce(nullif(u.name, ''), u.email, u.phone) as admin_name, a.action,
+            a.subject, a.details
+        from audit_entries a left join users u on u.id = a.admin_id
+        where (%(before)s::bigint is null or a.id < %(before)s)
+            and (%(admin_id)s::bigint is null or a.admin_id = %(admin_id)s)
+            and (%(action)s::text is null or a.action = %(action)s)
+            and (%(first)s::date is null or a.at >= %(first)s::timestamp at time zone %(zone)s)
+            and (%(last)s::date is null or a.at < (%(last)s::date + 1)::timestamp at time zone %(zone)s)
+        order by a.id desc limit %(limit)s
+    """
+    values = {
+        "before": before_id,
+        "admin_id": filters.admin_id,
+        "action": filters.action,
+        "first": filters.first_day,
+        "last": filters.last_day,
+        "zone": filters.zone,
+        "limit": limit,
+    }
+    async with conn.cursor(row_factory=class_row(Action)) as cursor:
+        await cursor.execute(sql, values)
+        return await cursor.fetchall()
+
+
+async def action_names(conn: Connection) -> Sequence[str]:
+    """What was ever done, each once, by name: a jump from one to the next in the index, not a look at every line."""
+    sql = """
+        with recursive names (action) as (
+            select min(action) from audit_entries
+            union all
+            select (select min(a.action) from audit_entries a where a.action > n.action)
+            from names n where n.action is not null
+        )
+        select action from names where action is not null
+    """
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql)
+        return await cursor.fetchall()
+
+
+def _invitation(
+    id_: int,
+    role: str | None,
+    user_id: int | None,
+    created_by: int,
+    created_at: datetime,
+    expires_at: datetime,
+    used_at: datetime | None,
+    used_by: int | None,
+) -> Invitation:
+    return Invitation(
+        id_, Role(role) if role else None, user_id, created_by, created_at, expires_at, used_at, used_by
+    )

@@ -1,0 +1,97 @@
+"""What the staff's log says of each action, Russian first. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zerkalo.kit.language import Language
+from zerkalo.web.pages.admin.words import MATCHED_BY, OUTCOMES, ROLES, word
+from zerkalo.web.pages.wording import Words
+
+ACTIONS: Mapping[str, Words] = {
+    "booking.link": {"ru": "Запись привязана к клиенту", "en": "A booking was linked"},
+    "booking.unlink": {"ru": "Запись отвязана", "en": "A booking was unlinked"},
+    "booking.accept_absent": {
+        "ru": "Удалённые в YCLIENTS записи отменены",
+        "en": "Absent bookings were cancelled",
+    },
+    "client.link": {"ru": "Карточка отдана клиенту", "en": "A card was given to a client"},
+    "client.unlink": {"ru": "Карточка забрана", "en": "A card was taken back"},
+    "event.replay": {"ru": "Событие повторено", "en": "An event was replayed"},
+    "event.set_aside": {"ru": "Событие убрано из карантина", "en": "An event was set aside"},
+    "loyalty.adjustment": {"ru": "Баллы начислены или поправлены", "en": "Points were given or corrected"},
+    "loyalty.redemption": {"ru": "Баллы списаны", "en": "Points were spent"},
+    "loyalty.reversal": {"ru": "Списание отменено", "en": "A spending was undone"},
+    "staff.invite": {"ru": "Приглашён сотрудник", "en": "Staff was invited"},
+    "staff.revoke": {"ru": "Приглашение отменено", "en": "An invitation was withdrawn"},
+    "staff.role": {"ru": "Роль изменена", "en": "A role was changed"},
+    "user.add": {"ru": "Клиент добавлен", "en": "A client was added"},
+    "user.first_admin": {"ru": "Первый владелец", "en": "The first owner"},
+    "user.give_codes": {"ru": "Коды выданы", "en": "Codes were given"},
+    "user.invite": {"ru": "Клиент приглашён в кабинет", "en": "A client was invited"},
+    "user.make_admin": {"ru": "Сделан владельцем", "en": "Was made an owner"},
+    "user.merge": {"ru": "Аккаунты объединены", "en": "Accounts were merged"},
+    # What a page or a call notes by itself has its own name.
+    "compare": {"ru": "Сверка с YCLIENTS", "en": "A comparison with YCLIENTS"},
+    "install": {"ru": "Вебхук: запись в настройки YCLIENTS", "en": "The webhook was written to YCLIENTS"},
+    "replay_quarantine": {"ru": "Карантин повторён", "en": "The quarantine was replayed"},
+    "sync_now": {"ru": "Синхронизация запущена", "en": "A sync was started"},
+    "sync_bookings": {"ru": "Синхронизация запущена", "en": "A sync was started"},
+    "test": {"ru": "Проверка вебхука", "en": "A test of the webhook"},
+}
+_SUBJECTS: Mapping[str, Words] = {
+    "user": {"ru": "клиент №", "en": "client"},
+    "booking": {"ru": "запись №", "en": "booking"},
+    "event": {"ru": "событие №", "en": "event"},
+    "invitation": {"ru": "приглашение №", "en": "invitation"},
+}
+_HREFS = {"user": "/admin/users/{}", "booking": "/admin/bookings/{}", "event": "/admin/events/{}"}
+_DETAILS: Mapping[str, Words] = {
+    "points": {"ru": "баллы", "en": "points"},
+    "before": {"ru": "было", "en": "before"},
+    "before_by": {"ru": "как найден", "en": "found by"},
+    "after": {"ru": "стало", "en": "after"},
+    "user_id": {"ru": "клиент №", "en": "client"},
+    "booking_id": {"ru": "запись №", "en": "booking"},
+    "into": {"ru": "в аккаунт №", "en": "into account"},
+    "count": {"ru": "сколько", "en": "how many"},
+    "role": {"ru": "роль", "en": "role"},
+    "outcome": {"ru": "итог", "en": "outcome"},
+    "by_mail": {"ru": "письмом", "en": "by mail"},
+}
+_NONE: Words = {"ru": "никто", "en": "nobody"}
+_YES: Words = {"ru": "да", "en": "yes"}
+_NO: Words = {"ru": "нет", "en": "no"}
+
+
+def subject(text: str, language: Language) -> tuple[str, str | None]:
+    """What a line is about, and the page of it; a subject that has none as it stands."""
+    kind, _, number = text.partition(" ")
+    if kind not in _SUBJECTS or not number.isdigit():
+        return text, None
+    href = _HREFS.get(kind)
+    return f"{_SUBJECTS[kind][language]} {number}", href.format(number) if href else None
+
+
+def details(action: str, values: Mapping[str, Any], language: Language) -> Sequence[tuple[str, str]]:
+    """What else the line says, as (name, value) in words; names without words here are left out."""
+    return [
+        (known[language], _value(action, name, values[name], language))
+        for name, known in _DETAILS.items()
+        if name in values
+    ]
+
+
+def _value(action: str, name: str, value: object, language: Language) -> str:
+    if value is None:
+        return _NONE[language]
+    if isinstance(value, bool):
+        return (_YES if value else _NO)[language]
+    if action == "staff.role" or name == "role":
+        return word(ROLES, str(value), language)
+    if name == "before_by":
+        return word(MATCHED_BY, str(value), language)
+    if name == "outcome":
+        return word(OUTCOMES, str(value), language)
+    if name == "points" and isinstance(value, int):
+        return f"{'+' if value > 0 else '−'}{abs(value)}"
+    return str(value)
