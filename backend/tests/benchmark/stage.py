@@ -72,6 +72,7 @@ def settings_of(dsn: str, *, yclients_url: str = NOWHERE) -> dict[str, str]:
     """The environment of a process of ours."""
     return {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(BACKEND),  # the code beside this file, whatever is installed
         "DATABASE_URL": as_url(dsn),
         "SECRET_KEY": SECRET_KEY,
         "YCLIENTS_ENABLED": "True",

@@ -22,6 +22,10 @@ FILL = """
     select 'user' || n || '@example.com', '+7' || (9000000000 + n), 'A' || lpad(n::text, 7, '0'), '{now}', '{now}'
     from generate_series(1, {users}) n;
 
+    insert into clients (company_id, client_id, phone, email)
+    select {companies}[n % {companies_count} + 1], n, '+7' || (9000000000 + n), 'user' || n || '@example.com'
+    from generate_series(1, {users}) n;
+
     insert into bookings (company_id, yclients_record_id, user_id, matched_by, service_name, service_price,
         service_duration, appointment_datetime, appointment_local, status, vendor_changed_at,
         match_email, match_phone10, match_codes)

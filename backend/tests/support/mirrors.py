@@ -12,7 +12,7 @@ from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Row
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
-from zerkalo.mirror import batch
+from zerkalo.mirror import rules
 from zerkalo.mirror.cards import Cards
 from zerkalo.mirror.links import Linker
 from zerkalo.mirror.model import Observation
@@ -40,7 +40,7 @@ class Mirror(Protocol):
 
 
 class PureMirror:
-    """The batch's own decisions without a database: what `batch.take_batch` does between its reads and its writes."""
+    """The batch's own decisions without a database: what `mirror.batch` does between its reads and its writes."""
 
     def __init__(
         self, users: Sequence[MatchUser] = (), zone: ZoneInfo | None = MOSCOW, now: datetime = OUR_TIME
@@ -54,17 +54,16 @@ class PureMirror:
         self._writes = 0
 
     async def apply(self, observations: Sequence[Observation]) -> None:
-        booking = batch._Booking(before=self._row, row=self._row)
-        work = batch._Work(
+        booking = rules.Booking(before=self._row, row=self._row)
+        work = rules.Work(
             now=self._now,
             order_now=self._now,
             number=next_number(),
             zones={COMPANY_ID: self._zone},
             bookings={KEY: booking},
-            outcomes=[],
         )
         for observation in observations:
-            batch._observe(work, observation)
+            rules.observe(work, observation)
         if booking.row is not None and booking.row != self._row:
             booking.row = Linker({KEY: booking.row}, {}, self._users, Cards({})).linked(KEY, self._row)
         self._store(booking.row)

@@ -1,4 +1,4 @@
-"""The mirror's rows in PostgreSQL: claimed, read and written in sets."""
+"""The mirror's rows in PostgreSQL: read and written in sets."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -6,11 +6,10 @@ from typing import Any
 
 import msgspec
 from psycopg import AsyncCursor
-from psycopg.rows import TupleRow, kwargs_row
+from psycopg.rows import kwargs_row
 
 from zerkalo.bookings.history import Change, Event, write_events
 from zerkalo.bookings.model import CancelReason, Line, MatchedBy, Row, Status
-from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 
 Key = tuple[int, int]
@@ -55,12 +54,6 @@ _INSERT = f"""
     from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, {_RECORDSET})
 """
 
-_RESERVE_IDS = """
-    select k.c, k.r, nextval(pg_get_serial_sequence('bookings', 'id'))
-    from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
-    where (select true from bookings b where b.company_id = k.c and b.yclients_record_id = k.r limit 1) is null
-"""
-
 
 def _write_sql(what: str) -> bytes:
     """An update of bookings (`b`): every one raises the revision and tells when."""
@@ -74,40 +67,28 @@ _UPDATE = _write_sql(f"""
 """)
 
 
-async def claim(conn: Connection, keys: Collection[Key]) -> None:
-    """Hold these bookings until the transaction ends, whether they have a row yet or not."""
-    # Two processes that meet the same new record must not both believe that it is new, and a row that does not exist
-    # yet can't be locked.
-    await lock(conn, "booking", keys)
+async def ask_rows_for_update(conn: Connection, keys: Collection[Key]) -> AsyncCursor[Row]:
+    """Ask for the rows of these keys, locked; `rows_of` reads them. Hold the keys before (`mirror.store.hold`)."""
+    return await _ask(conn, _READ_LOCKED, keys)
+
+
+async def rows_of(asked: AsyncCursor[Row]) -> dict[Key, Row]:
+    """The rows that were asked for, by key; a key without a row is not in the answer."""
+    return {(row.company_id, row.yclients_record_id): row for row in await asked.fetchall()}
 
 
 async def rows_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
-    """The rows of these keys, locked; a key without a row is not in the answer. Claim the keys before."""
-    return await _read(conn, _READ_LOCKED, keys)
+    """`ask_rows_for_update`, and wait for them."""
+    return await rows_of(await ask_rows_for_update(conn, keys))
 
 
 async def rows_as_they_are(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
     """The rows of these keys, for who only compares: nobody waits for it, and it waits for nobody."""
-    return await _read(conn, _READ, keys)
+    return await rows_of(await _ask(conn, _READ, keys))
 
 
-async def _read(conn: Connection, sql: str, keys: Collection[Key]) -> dict[Key, Row]:
-    async with conn.cursor(row_factory=kwargs_row(_row)) as cursor:
-        await cursor.execute(sql.encode(), [_encoded_keys(keys)])
-        return {(row.company_id, row.yclients_record_id): row async for row in cursor}
-
-
-async def reserve_ids(conn: Connection, keys: Collection[Key]) -> AsyncCursor[TupleRow]:
-    """Ask for ids for those of the keys that have no row yet; `reserved` reads them. Claim the keys before.
-
-    Asked for with the first questions of a batch, so that the insert is waited for only at the commit.
-    """
-    return await conn.execute(_RESERVE_IDS, [_encoded_keys(keys)])
-
-
-async def reserved(asked: AsyncCursor[TupleRow]) -> dict[Key, int]:
-    """The ids that `reserve_ids` asked for, by key."""
-    return {(company_id, record_id): id_ for company_id, record_id, id_ in await asked.fetchall()}
+async def _ask(conn: Connection, sql: str, keys: Collection[Key]) -> AsyncCursor[Row]:
+    return await conn.cursor(row_factory=kwargs_row(_row)).execute(sql.encode(), [_encoded_keys(keys)])
 
 
 async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.rows import class_row
 
@@ -10,12 +10,12 @@ from zerkalo.clients.model import Card, CardCandidate, Key, UnmatchedCard
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 
-_COLUMNS = """
+CARD_COLUMNS: LiteralString = """
     c.company_id, c.client_id, c.name, c.phone, c.email, c.email_known_since, c.first_email, c.first_observation,
     c.observation, c.user_id, c.erased_at
 """
 _READ = f"""
-    select {_COLUMNS} from jsonb_to_recordset(%s::jsonb) as k (c bigint, i bigint),
+    select {CARD_COLUMNS} from jsonb_to_recordset(%s::jsonb) as k (c bigint, i bigint),
         lateral (select * from clients c where c.company_id = k.c and c.client_id = k.i offset 0) as c
 """
 
@@ -52,7 +52,7 @@ async def cards_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key,
     async with conn.cursor(row_factory=class_row(Card)) as cursor:
         await cursor.execute(
             f"""
-            select {_COLUMNS} from clients c join jsonb_to_recordset(%s::jsonb) as k (c bigint, i bigint)
+            select {CARD_COLUMNS} from clients c join jsonb_to_recordset(%s::jsonb) as k (c bigint, i bigint)
                 on c.company_id = k.c and c.client_id = k.i
             order by c.company_id, c.client_id for no key update of c
             """,
@@ -164,7 +164,7 @@ async def unmatched_cards(
 ) -> list[UnmatchedCard]:
     """Cards with visits that no user has, those with the latest visit first; behind `after`, the place of one."""
     sql = f"""
-        select {_COLUMNS}, u.visits, u.latest_at from ({_UNMATCHED}) as u
+        select {CARD_COLUMNS}, u.visits, u.latest_at from ({_UNMATCHED}) as u
         join clients c on c.company_id = u.company_id and c.client_id = u.client_id
         where %(at)s::timestamptz is null
             or (u.latest_at, u.company_id, u.client_id) < (%(at)s, %(company_id)s, %(client_id)s)
@@ -207,4 +207,4 @@ def _card(columns: Sequence[Any]) -> Card:
     return Card(**dict(zip(_NAMES, columns, strict=True)))
 
 
-_NAMES = tuple(name.strip().removeprefix("c.") for name in _COLUMNS.split(","))
+_NAMES = tuple(name.strip().removeprefix("c.") for name in CARD_COLUMNS.split(","))

@@ -17,13 +17,13 @@ Purpose = Literal["booking", "matching", "contact", "attempt", "import"]
 
 async def lock(conn: Connection, purpose: Purpose, keys: Iterable[object] = ((),)) -> None:
     """Hold these keys of a purpose; without keys, the purpose itself."""
-    await conn.execute(_LOCK, {"purpose": purpose, "keys": as_json(sorted({_number(key) for key in keys}))})
+    await conn.execute(_LOCK, {"purpose": purpose, "keys": _encoded(keys)})
 
 
-async def lock_shared(conn: Connection, purpose: Purpose) -> None:
-    """Hold the purpose itself together with others who share it; `lock` waits for all of them."""
-    sql = f"select pg_advisory_xact_lock_shared({_SPACE}, %(key)s::int)"
-    await conn.execute(sql, {"purpose": purpose, "key": _number(())})
+async def lock_beside(conn: Connection, shared: Purpose, purpose: Purpose, keys: Iterable[object]) -> None:
+    """Hold a purpose together with others who share it, for whom its `lock` waits; then these keys of another purpose."""
+    values = {"shared": shared, "whole": _number(()), "purpose": purpose, "keys": _encoded(keys)}
+    await conn.execute(_LOCK_BESIDE, values)
 
 
 _SPACE = "hashtext(current_schema() || ' ' || %(purpose)s::text)"
@@ -34,6 +34,14 @@ _LOCK = f"""
         order by n
     ) as sorted
 """
+
+_LOCK_BESIDE = f"""
+    select pg_advisory_xact_lock_shared(hashtext(current_schema() || ' ' || %(shared)s::text), %(whole)s::int), ({_LOCK})
+"""
+
+
+def _encoded(keys: Iterable[object]) -> str:
+    return as_json(sorted({_number(key) for key in keys}))
 
 
 def _number(key: object) -> int:

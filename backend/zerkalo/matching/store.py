@@ -1,11 +1,11 @@
-"""What matching remembers: form bookings to look up, and the candidates between whom an admin chooses."""
+"""What matching remembers: which record a form booking became, and the candidates between whom an admin chooses."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
 
-from zerkalo.db.locks import lock, lock_shared
+from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.matching.model import Candidate
 
@@ -13,35 +13,13 @@ Key = tuple[int, int]
 """(company, record)."""
 
 
-async def form_users(
-    conn: Connection, keys: Collection[Key], api_ids: Mapping[str, Key]
-) -> dict[Key, frozenset[int]]:
-    """Who booked these records through our form, by key; by the record's id, or by the `api_id` that the record carries.
+async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
+    """Let form bookings whose answer was lost learn their record, by the `api_id` that it carries.
 
-    A form booking whose answer was lost learns its record here. One that is known to be another record's teaches
-    nothing: a copied record carries its original's `api_id`.
+    One that is known to be another record's teaches nothing: a copied record carries its original's `api_id`.
     """
-    wanted_keys = [{"c": company_id, "r": record_id} for company_id, record_id in keys]
-    if api_ids:
-        await _learn_records(conn, api_ids)
-    cursor = await conn.execute(
-        """
-        select f.company_id, f.record_id, f.user_id
-        from form_bookings f join jsonb_to_recordset(%s::jsonb) as x (c bigint, r bigint)
-            on f.company_id = x.c and f.record_id = x.r
-        where f.user_id is not null
-        """,
-        [msgspec.json.encode(wanted_keys).decode()],
-    )
-    told = await cursor.fetchall()
-    found: dict[Key, frozenset[int]] = {}
-    for company_id, record_id, user_id in told:
-        key = (company_id, record_id)
-        found[key] = found.get(key, frozenset()) | {user_id}
-    return found
-
-
-async def _learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
+    if not api_ids:
+        return
     wanted = [
         {"a": api_id, "c": company_id, "r": record_id} for api_id, (company_id, record_id) in api_ids.items()
     ]
@@ -91,8 +69,3 @@ async def barrier(conn: Connection) -> None:
     nobody, and the rematch does not see its row yet. Call it in a transaction of its own, after the proof's commit.
     """
     await lock(conn, "matching")
-
-
-async def enter(conn: Connection) -> None:
-    """Tell `barrier` that this transaction is about to read users and write links."""
-    await lock_shared(conn, "matching")

@@ -34,21 +34,19 @@ class Cards:
     async def learn(
         cls,
         conn: Connection,
+        known: Mapping[Key, Card],
         sights: Sequence[Sight],
         bookings: Iterable[tuple[Row | None, Row | None]],
         *,
         now: datetime,
     ) -> "Cards":
-        """Read the cards of `bookings` (before, after) and write what `sights` teach. Locks only what changes."""
-        pairs = list(bookings)
-        moves = [move for pair in pairs if (move := _move(*pair))]
-        keys = {key for pair in pairs for row in pair if (key := card_key(row))} | {one.key for one in sights}
-        known = await store.cards(conn, keys)
-        if not _changed(known, _after(known, sights, moves)):
-            return cls(known)
+        """Write what `sights` and `bookings` (before, after) teach the `known` cards. Locks only what changes."""
+        moves = [move for pair in bookings if (move := _move(*pair))]
         changed = _changed(known, _after(known, sights, moves))
+        if not changed:
+            return cls(known)
         await store.make_missing(conn, changed - known.keys(), now=now)
-        known |= await store.cards_for_update(conn, changed)
+        known = {**known, **await store.cards_for_update(conn, changed)}
         after = _after(known, sights, moves)
         to_rematch = frozenset(key for key in changed if _names_others(known[key], after[key]))
         await store.write(conn, [after[key] for key in sorted(changed)], rematch=to_rematch, now=now)

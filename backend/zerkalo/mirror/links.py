@@ -15,11 +15,10 @@ from zerkalo.matching import store as matching
 from zerkalo.matching.model import Contacts, Evidence, Link, Match
 from zerkalo.matching.rules import codes_in, decide_match, longest
 from zerkalo.mirror.cards import Cards, card_key
-from zerkalo.users.model import MatchUser
+from zerkalo.mirror.model import Key
+from zerkalo.mirror.store import Known
+from zerkalo.users.model import MatchUser, Names
 from zerkalo.users.store import users_for_matching
-
-Key = tuple[int, int]
-"""(company, record)."""
 
 
 class Linker:
@@ -29,7 +28,7 @@ class Linker:
         self,
         rows: Mapping[Key, Row],
         form: Mapping[Key, frozenset[int]],
-        users: list[MatchUser],
+        users: Iterable[MatchUser],
         cards: Cards,
         *,
         email_counts_alone: bool = True,
@@ -39,9 +38,9 @@ class Linker:
         self._cards = cards
         self._email_counts_alone = email_counts_alone
         self._users = {user.id: user for user in users}
-        self._by_code = {code: user.id for user in users for code in _codes_of(user)}
-        self._by_email = _grouped((user.email_proved, user.id) for user in users)
-        self._by_tail = _grouped((_tail(user.phone_proved), user.id) for user in users)
+        self._by_code = {code: user.id for user in self._users.values() for code in _codes_of(user)}
+        self._by_email = _grouped((user.email_proved, user.id) for user in self._users.values())
+        self._by_tail = _grouped((_tail(user.phone_proved), user.id) for user in self._users.values())
         self._matches: dict[Key, Match] = {}
 
     def __contains__(self, key: Key) -> bool:
@@ -51,30 +50,28 @@ class Linker:
     async def look_up(
         cls,
         conn: Connection,
-        wanted: Mapping[Key, tuple[Row | None, str | None]],
+        rows: Mapping[Key, Row],
         cards: Cards,
+        known: Known,
         *,
         email_counts_alone: bool,
     ) -> "Linker":
-        """Read whom the rows may belong to. `wanted`: key -> (row, the `api_id` its record carries)."""
-        rows = {key: row for key, (row, _) in wanted.items() if row is not None}
-        asked = {key: row for key, row in rows.items() if row.erased_at is None}
-        if not asked:
-            return cls(rows, {}, [], cards)
-        api_ids = {api_id: key for key, (_, api_id) in wanted.items() if api_id and key in asked}
-        form = await matching.form_users(conn, asked, api_ids)
-        named = {row.user_id for row in asked.values() if row.user_id is not None}
-        named |= {
-            card.user_id for row in asked.values() if (card := cards.of(row)) and card.user_id is not None
-        }
-        people = [_client(row, cards) for row in asked.values()]
-        users = await users_for_matching(
-            conn,
-            codes={code for row in asked.values() for code in row.match_codes},
-            emails={one.email for one in people if one.email},
-            phone10s={tail for one in people if (tail := _tail(one.phone_key))},
-            ids=named.union(*form.values()),
-        )
+        """Read whom the rows may belong to, where that is not known already."""
+        form: dict[Key, frozenset[int]] = {}
+        for company_id, record_id, user_id in known.form_users:
+            form[company_id, record_id] = form.get((company_id, record_id), frozenset()) | {user_id}
+        users = known.users
+        if missing := _names(rows, cards) - known.names:
+            # A card was written by somebody else since, or its phone is none that an index finds.
+            users += tuple(
+                await users_for_matching(
+                    conn,
+                    codes=missing.codes,
+                    emails=missing.emails,
+                    phone10s=missing.phone10s,
+                    ids=missing.ids,
+                )
+            )
         return cls(rows, form, users, cards, email_counts_alone=email_counts_alone)
 
     def linked(self, key: Key, before: Row | None) -> Row:
@@ -141,6 +138,19 @@ class Linker:
     def _named(self, codes: Iterable[str]) -> frozenset[int]:
         """Whom codes that are somebody's name."""
         return frozenset(self._by_code[code] for code in longest(set(codes)))
+
+
+def _names(rows: Mapping[Key, Row], cards: Cards) -> Names:
+    """Whom the rows and their cards name."""
+    asked = [row for row in rows.values() if row.erased_at is None]
+    people = [_client(row, cards) for row in asked]
+    given = [card.user_id for row in asked if (card := cards.of(row))]
+    return Names(
+        codes=frozenset(code for row in asked for code in row.match_codes),
+        emails=frozenset(one.email for one in people if one.email),
+        phone10s=frozenset(tail for one in people if (tail := _tail(one.phone_key))),
+        ids=frozenset(id_ for id_ in (*given, *(row.user_id for row in asked)) if id_ is not None),
+    )
 
 
 def _codes_of(user: MatchUser) -> tuple[str, ...]:

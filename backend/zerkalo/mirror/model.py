@@ -10,6 +10,9 @@ from zerkalo.inbox.model import Delivery
 from zerkalo.refetches.model import Refetch
 from zerkalo.yclients.model import Record, SalonClient
 
+Key = tuple[int, int]
+"""(company, record)."""
+
 
 class OutcomeStatus(StrEnum):
     """What a delivery did; the words of the contract."""
@@ -33,8 +36,8 @@ class Observation(Observed, frozen=True, gc=False, kw_only=True):
     record: Record | None = None
 
     @property
-    def key(self) -> tuple[int, int]:
-        """(company, record): the booking this is about."""
+    def key(self) -> Key:
+        """The booking this is about."""
         return (self.company_id, self.record_id)
 
 

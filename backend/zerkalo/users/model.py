@@ -4,8 +4,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec import Struct
+
 from zerkalo.auth.model import Role
 from zerkalo.outbox.model import Channel
+
+
+class Names(Struct, frozen=True):
+    """By what users are looked up: codes as they stand in `users`, e-mails in lower case, last ten digits of phones, ids."""
+
+    codes: frozenset[str] = frozenset()
+    emails: frozenset[str] = frozenset()
+    phone10s: frozenset[str] = frozenset()
+    ids: frozenset[int] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.codes or self.emails or self.phone10s or self.ids)
+
+    def __sub__(self, other: "Names") -> "Names":
+        return Names(
+            self.codes - other.codes,
+            self.emails - other.emails,
+            self.phone10s - other.phone10s,
+            self.ids - other.ids,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,17 +22,10 @@ USER_COLUMNS = """
     u.rematch_wanted_at
 """
 
-# Arrays, not joins with the asked values: PostgreSQL guesses that a function returns a hundred rows and would rather
-# read all users than look up what it takes for five hundred of them; of an array it expects ten.
-_MATCHING = """
-    with asked (q) as (values (%s::jsonb)),
-    named (codes, emails, phone10s, ids) as materialized (
-        select array(select jsonb_array_elements_text(q -> 'codes')),
-            array(select jsonb_array_elements_text(q -> 'emails')),
-            array(select jsonb_array_elements_text(q -> 'phone10s')),
-            array(select jsonb_array_elements_text(q -> 'ids')::bigint)
-        from asked
-    ),
+# To stand behind a `with named (codes, emails, phone10s, ids)`. Arrays, not joins with the asked values: PostgreSQL guesses
+# that a function returns a hundred rows and would rather read all users than look up what it takes for five hundred of
+# them; of an array it expects ten.
+FOUND_BY_NAME: LiteralString = """
     found (id) as (
         select id from users where unique_code = any ((select codes from named)::text[])
         union
@@ -45,14 +38,28 @@ _MATCHING = """
             where phone10 = any ((select phone10s from named)::text[]) and phone_verified_at is not null
         union
         select unnest(ids) from named
+    ),
+    matched as (
+        select u.id, u.unique_code,
+            case when u.email_verified_at is not null then lower(u.email) end as email_proved,
+            case when u.phone_verified_at is not null then u.phone end as phone_proved,
+            array(select r.code from retired_codes r where r.user_id = u.id order by r.code) as also_codes
+        from users u
+        where u.id = any (array(select id from found)) and u.erased_at is null
+        order by u.id
     )
-    select u.id, u.unique_code,
-        case when u.email_verified_at is not null then lower(u.email) end as email_proved,
-        case when u.phone_verified_at is not null then u.phone end as phone_proved,
-        array(select r.code from retired_codes r where r.user_id = u.id order by r.code) as also_codes
-    from users u
-    where u.id = any (array(select id from found)) and u.erased_at is null
-    order by u.id
+"""
+_MATCHING: LiteralString = f"""
+    with asked (q) as (values (%s::jsonb)),
+    named (codes, emails, phone10s, ids) as materialized (
+        select array(select jsonb_array_elements_text(q -> 'codes')),
+            array(select jsonb_array_elements_text(q -> 'emails')),
+            array(select jsonb_array_elements_text(q -> 'phone10s')),
+            array(select jsonb_array_elements_text(q -> 'ids')::bigint)
+        from asked
+    ),
+    {FOUND_BY_NAME}
+    select id, unique_code, email_proved, phone_proved, also_codes from matched
 """
 
 

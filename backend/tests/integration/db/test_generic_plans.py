@@ -18,7 +18,8 @@ from zerkalo.bookings import store as bookings
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
 from zerkalo.matching import store as matching
-from zerkalo.users import store as users
+from zerkalo.mirror import store
+from zerkalo.users.model import Names
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -67,22 +68,19 @@ async def test_deliveries_are_put_without_reading_all_bookings(asked: Any) -> No
     assert "bookings" in str(plans.indexes)
 
 
-async def test_rows_are_claimed_and_read_by_their_key(asked: Any) -> None:
+async def test_what_a_batch_must_know_is_looked_up(asked: Any) -> None:
     conn, plans = asked
-
-    await bookings.claim(conn, KEYS)
-    rows = await bookings.rows_for_update(conn, KEYS)
-
-    assert len(rows) <= len(KEYS)
-    assert plans.scanned & LARGE == set()
-
-
-async def test_whose_they_may_be_is_looked_up(asked: Any) -> None:
-    conn, plans = asked
-
-    await users.users_for_matching(
-        conn, codes=["A0000042"], emails=["user43@example.com"], phone10s=["9000000044"], ids=[45]
+    names = Names(
+        codes=frozenset({"A0000042"}),
+        emails=frozenset({"user43@example.com"}),
+        phone10s=frozenset({"9000000044"}),
     )
-    await matching.form_users(conn, KEYS, {})
 
+    await store.hold(conn, KEYS)
+    await matching.learn_records(conn, {"an id of ours": KEYS[0]})
+    rows = await bookings.rows_for_update(conn, KEYS)
+    known = await store.answer(await store.ask(conn, KEYS, cards=[(1, 5)], names=names))
+
+    assert len(rows) + len(known.new_ids) == len(KEYS)
+    assert {42, 43, 44} <= {user.id for user in known.users}
     assert plans.scanned & (LARGE - {"form_bookings"}) == set(), "form_bookings is empty there"

@@ -11,12 +11,10 @@ from psycopg.errors import LockNotAvailable
 from tests.support.rows import add_user
 from tests.support.salon import NOW, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page_item, webhook
-from zerkalo.bookings import store as bookings
 from zerkalo.db import locks
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
-from zerkalo.matching import store as matching
-from zerkalo.mirror import batch
+from zerkalo.mirror import batch, store
 from zerkalo.mirror.model import OutcomeStatus
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -82,7 +80,7 @@ async def test_a_claim_that_is_held_too_long_is_told_as_what_it_is(pool: Pool) -
     """The statements of a batch's reading travel together; the error must be the one of the statement that failed."""
     items = [batch.Item(webhook(State(5)))]
     async with salon(pool) as server, transaction(pool) as holder:
-        await bookings.claim(holder, [(COMPANY_ID, RECORD_ID)])
+        await store.hold(holder, [(COMPANY_ID, RECORD_ID)])
         with pytest.raises(LockNotAvailable):
             async with transaction(pool, lock_timeout_seconds=0.1) as conn:
                 await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
@@ -95,10 +93,10 @@ async def test_a_deadlock_with_somebody_else_is_tried_again(pool: Pool) -> None:
             await other.execute(
                 "set local deadlock_timeout = '20s'"
             )  # so that the batch is the one that gives way
-            await bookings.claim(other, keys[1:])
+            await store.hold(other, keys[1:])
             applied = asyncio.create_task(server.applier.apply([webhook(State(5), id=n) for n in (1, 2)]))
             await asyncio.sleep(0.2)
-            await bookings.claim(other, keys[:1])
+            await store.hold(other, keys[:1])
             assert not applied.done()
         assert [one.status for one in await applied] == [OutcomeStatus.APPLIED] * 2
     assert await deadlocks(pool) == 1
@@ -162,7 +160,7 @@ async def test_a_proof_beside_a_batch_never_misses_the_link(pool: Pool, proof_co
             if proof_comes == "after the users are read":
                 await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
             else:
-                await matching.enter(conn)
+                await store.hold(conn, [(COMPANY_ID, RECORD_ID)])
             await server.rows("update users set phone_verified_at = now() where id = %s", user_id)
             rematch = asyncio.create_task(server.applier.rematch(user_id))
             await asyncio.sleep(0.2)

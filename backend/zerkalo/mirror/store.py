@@ -1,0 +1,114 @@
+"""What a batch must know before it decides, in two statements that are sent together and waited for once."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import LiteralString
+
+import msgspec
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
+
+from zerkalo.clients.model import Card
+from zerkalo.clients.model import Key as CardKey
+from zerkalo.clients.store import CARD_COLUMNS
+from zerkalo.db.locks import lock_beside
+from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json
+from zerkalo.mirror.model import Key
+from zerkalo.users.model import MatchUser, Names
+from zerkalo.users.store import FOUND_BY_NAME
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the database knows of some bookings but their rows, which are read apart, locked."""
+
+    number: int = 0
+    """Of the calls in this batch, in the sequence of observations."""
+    now: datetime | None = None
+    zones: tuple[tuple[int, str | None], ...] = ()
+    """(company, name of its zone)."""
+    new_ids: tuple[tuple[int, int, int], ...] = ()
+    """(company, record, id): reserved for the bookings that have no row yet, so that the insert is waited for only at the commit."""
+    form_users: tuple[tuple[int, int, int], ...] = ()
+    """(company, record, user) of what was booked through our form."""
+    cards: tuple[Card, ...] = ()
+    users: tuple[MatchUser, ...] = ()
+    """Everybody whom one of `names` names."""
+    names: Names = Names()
+    """What was looked up: what the records and the bookings themselves name, their cards, and who gave those."""
+
+
+async def hold(conn: Connection, keys: Collection[Key]) -> None:
+    """Hold these bookings until the transaction ends, and have `matching.store.barrier` wait for it.
+
+    Whether they have a row yet or not: two processes that meet the same new record must not both believe that it is
+    new, and a row that does not exist yet can't be locked.
+    """
+    await lock_beside(conn, "matching", "booking", keys)
+
+
+async def ask(
+    conn: Connection, keys: Collection[Key], *, cards: Collection[CardKey] = (), names: Names | None = None
+) -> AsyncCursor[TupleRow]:
+    """Ask what is known of these bookings, and of the cards and names beside them; `answer` reads it. Hold the keys before."""
+    asked = {
+        "keys": [{"c": company_id, "r": record_id} for company_id, record_id in keys],
+        "cards": [{"c": company_id, "i": client_id} for company_id, client_id in cards],
+        "names": names or Names(),
+    }
+    return await conn.execute(_KNOW, [as_json(asked)])
+
+
+async def answer(asked: AsyncCursor[TupleRow]) -> Known:
+    """What `ask` asked for."""
+    ((text,),) = await asked.fetchall()
+    return msgspec.json.decode(text, type=Known)
+
+
+# `lateral (… offset 0)`: each key is looked up by itself, whatever the planner guesses of how many there are.
+_KNOW: LiteralString = f"""
+    with asked (q) as (values (%s::jsonb)),
+    k as materialized (
+        select k.c, k.r, b.* from asked, jsonb_to_recordset(q -> 'keys') as k (c bigint, r bigint)
+        left join lateral (
+            select b.id, b.client_id, b.user_id, b.match_codes, b.match_email, b.match_phone10 from bookings b
+            where b.company_id = k.c and b.yclients_record_id = k.r offset 0
+        ) as b on true
+    ),
+    cards as materialized (
+        select {CARD_COLUMNS}, c.phone10 from (
+            select x.c, x.i from asked, jsonb_to_recordset(q -> 'cards') as x (c bigint, i bigint)
+            union select c, client_id from k where client_id is not null
+        ) as n, lateral (select * from clients c where c.company_id = n.c and c.client_id = n.i offset 0) as c
+    ),
+    form as materialized (
+        select k.c, k.r, f.user_id from k, lateral (
+            select f.user_id from form_bookings f
+            where f.company_id = k.c and f.record_id = k.r and f.user_id is not null offset 0
+        ) as f
+    ),
+    named (codes, emails, phone10s, ids) as materialized (
+        select
+            array(select jsonb_array_elements_text(q -> 'names' -> 'codes') union select unnest(match_codes) from k),
+            array(select jsonb_array_elements_text(q -> 'names' -> 'emails')
+                union select match_email from k where match_email is not null
+                union select email from cards where email is not null),
+            array(select jsonb_array_elements_text(q -> 'names' -> 'phone10s')
+                union select match_phone10 from k where match_phone10 is not null
+                union select phone10 from cards where phone10 is not null),
+            array(select jsonb_array_elements_text(q -> 'names' -> 'ids')::bigint
+                union select user_id from k where user_id is not null
+                union select user_id from cards where user_id is not null
+                union select user_id from form)
+        from asked
+    ),
+    {FOUND_BY_NAME}
+    select json_build_object(
+        'number', nextval('observations'), 'now', clock_timestamp(),
+        'zones', array(select json_build_array(id, timezone_name) from companies where id = any (array(select c from k))),
+        'new_ids', array(select json_build_array(c, r, nextval('bookings_id_seq')) from k where id is null),
+        'form_users', array(select json_build_array(c, r, user_id) from form),
+        'cards', array(select row_to_json(cards) from cards), 'users', array(select row_to_json(matched) from matched),
+        'names', (select row_to_json(named) from named)
+    )::text
+"""
