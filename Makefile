@@ -3,7 +3,7 @@ SHELL := bash
 BIN := backend/.venv/bin
 PYTEST := .venv/bin/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check lint audit test sim chaos mutations bench dist installed shape migrate format lock screenshots
+.PHONY: help setup run demo check lint audit test sim chaos mutations bench dist installed shape migrate format lock screenshots reference docs
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -68,3 +68,12 @@ lock: setup ## lock the newest versions of all dependencies
 screenshots: setup ## make the pictures of the README
 	@backend/setup.sh tests
 	cd backend && .venv/bin/python -m tests.e2e.screenshots
+
+reference: setup ## make the pages of the documentation that are made from the code
+	@cd backend && .venv/bin/python reference.py
+
+docs: reference ## build the documentation as a site into site/, with every link checked
+	@test -x backend/.venv-docs/bin/mkdocs -a ! backend/requirements-docs.lock -nt backend/.venv-docs/bin/mkdocs || \
+	  { $(BIN)/python -m venv --clear backend/.venv-docs && \
+	  backend/.venv-docs/bin/pip install -q --require-hashes -r backend/requirements-docs.lock && touch backend/.venv-docs/bin/mkdocs; }
+	@NO_MKDOCS_2_WARNING=1 backend/.venv-docs/bin/mkdocs build -q && echo "the site stands in site/index.html"

@@ -60,6 +60,7 @@ is_complete() {
 
 build_venv() {
   local python
+  [ ! -L "$VENV" ] || fail "backend/.venv is a link, and what it names would be emptied; remove the link and run this again"
   python=$(find_python)
   install_system_packages "$python"
   # A moved folder leaves scripts behind that name the old one.

@@ -1,4 +1,4 @@
-"""`make screenshots`: the pictures of the README, taken of the running application on a salon like the demo's.
+"""`make screenshots`: the pictures of the README, taken of the running application on the demo's salon.
 
 `python -m tests.e2e.screenshots --to FOLDER /admin/users …` takes other pages instead, for whoever works on them.
 """
@@ -16,13 +16,20 @@ from tests.support.application import COMPANY_ID, SECRET, WEBHOOK, free_port, ru
 from tests.support.browser import WIDTHS, Site, chromium, visitor
 from tests.support.database import open_folder, test_server
 from yclients_emulator import EmulatorSettings, new_demo_emulator
+from zerkalo.cli.demo.model import ADMIN, USER, Guest
+from zerkalo.cli.demo.story import UNREADABLE, add_accounts, move_points
+from zerkalo.cli.demo.visits import fill
 from zerkalo.main import server_of
-from zerkalo.mirror.hand_links import link_by_hand
 
 IMAGES = Path(__file__).parents[3] / "docs/images"
 HEIGHTS = {390: 844, 1280: 900}
 SUFFIXES = {390: "-phone", 1280: ""}
-PAGES = {"book": f"/book?company={COMPANY_ID}&service=3001&staff=0", "me": "/me", "admin": "/admin"}
+PAGES = {
+    "book": f"/book?company={COMPANY_ID}&service=3001&staff=0",
+    "me": "/me",
+    "admin": "/admin",
+    "setup": "/admin/setup",
+}
 PNG_BYTES_MAX = 200_000
 SYNC_SECONDS_MAX = 120
 
@@ -56,6 +63,7 @@ async def take(
 async def salon() -> AsyncIterator[tuple[Site, dict[str, int]]]:
     """Yields a salon at work: synced from the emulator, some weeks of events behind it, with one user and one admin."""
     emulator = new_demo_emulator(EmulatorSettings(rate_limit=False), seed=7)
+    people = fill(emulator)
     port = free_port()
     url = f"http://localhost:{port}"
     with test_server() as server, server.database() as dsn, open_folder() as folder:
@@ -66,35 +74,20 @@ async def salon() -> AsyncIterator[tuple[Site, dict[str, int]]]:
             serving(server_of(application.app, "127.0.0.1", port)),
         ):
             site = Site(application, url)
-            yield site, await _fill(site)
+            yield site, await _fill(site, people)
 
 
-async def _fill(site: Site) -> dict[str, int]:
+async def _fill(site: Site, people: list[Guest]) -> dict[str, int]:
     application, runtime = site.application, site.application.runtime
     now = runtime.clock()
-    proved = {"email_verified_at": now, "phone_verified_at": now}
-    user = await application.new_user(
-        email="demo@example.com",
-        phone="+70000000001",
-        name="Анна Примерова",
-        unique_code="ABC12345",
-        **proved,
-    )
     admin = await application.new_user(
-        email="admin@example.com", name="Администратор", unique_code="ADMNCDFG", is_admin=True, **proved
+        email=ADMIN.email, name=ADMIN.name, unique_code=ADMIN.code, is_admin=True, email_verified_at=now
     )
+    await add_accounts(runtime, people)
     run = await runtime.runs.open_or_join(COMPANY_ID)
     await runtime.bells.sync(COMPANY_ID)
     await runtime.runs.wait([run.id], timeout_seconds=SYNC_SECONDS_MAX)
-    for booking_id in await _some_visits(site):
-        await link_by_hand(
-            runtime.pool,
-            booking_id=booking_id,
-            user_id=user,
-            admin_id=admin,
-            policy=runtime.policy,
-            now=now,
-        )
+    await move_points(runtime)
     # The weeks before: the same salon's events, as they would have come day by day.
     await application.execute(
         "insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, finished_at)"
@@ -106,32 +99,13 @@ async def _fill(site: Site) -> dict[str, int]:
         now,
     )
     async with application.client() as yclients:
-        answer = await yclients.post(f"{WEBHOOK}?token={SECRET}", json=_unreadable())
+        answer = await yclients.post(f"{WEBHOOK}?token={SECRET}", json=UNREADABLE)
         assert answer.json()["status"] == "quarantined", answer.text
     await application.execute(
         "update facts set updated_at = %s where name = 'worker'", now + timedelta(seconds=1)
     )
-    return {"user": user, "admin": admin}
-
-
-async def _some_visits(site: Site) -> list[int]:
-    """Two visits to come and four that were."""
-    rows = await site.application.fetch(
-        "(select id from bookings where status in ('PENDING', 'CONFIRMED') and appointment_datetime > now()"
-        " order by appointment_datetime limit 2) union all"
-        " (select id from bookings where status = 'COMPLETED' order by appointment_datetime desc limit 4)"
-    )
-    return [row["id"] for row in rows]
-
-
-def _unreadable() -> dict[str, object]:
-    return {
-        "company_id": COMPANY_ID,
-        "resource": "record",
-        "resource_id": 990_001,
-        "status": "create",
-        "data": {"id": 990_001, "company_id": COMPANY_ID, "date": "неизвестно", "services": "стрижка"},
-    }
+    (anna,) = await application.fetch("select id from users where email = %s", USER.email)
+    return {"user": anna["id"], "admin": admin}
 
 
 if __name__ == "__main__":

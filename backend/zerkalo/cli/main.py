@@ -120,19 +120,20 @@ def _run(commands: list[Command], words: list[str]) -> None:
         no_args_is_help=len(commands[0].words.split()) > 1,
     )
     for command in commands:
-        function = _blocking(_load(command.function))
+        function = blocking(load(command.function))
         app.command(command.words.split()[-1], help=None)(
             _warning_first(function, command.words) if command.reads_settings else function
         )
     typer.main.get_command(app)(words[1:], prog_name=f"zerkalo {words[0]}")
 
 
-def _load(function: str) -> Callable[..., Any]:
+def load(function: str) -> Callable[..., Any]:
+    """The function that a command names; its file is imported."""
     module_name, _, name = function.partition(":")
     return cast("Callable[..., Any]", getattr(importlib.import_module(module_name), name))
 
 
-def _blocking(function: Callable[..., Any]) -> Callable[..., Any]:
+def blocking(function: Callable[..., Any]) -> Callable[..., Any]:
     """A coroutine function as an ordinary one with the same signature, for typer."""
     import functools
     import inspect

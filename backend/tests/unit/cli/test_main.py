@@ -108,7 +108,7 @@ def test_ctrl_c_is_no_traceback(
 ):
     install("zerkalo.cli.check", check=_raiser(KeyboardInterrupt()))
     if at == "import":
-        monkeypatch.setattr("zerkalo.cli.main._load", lambda _: _raiser(KeyboardInterrupt())())
+        monkeypatch.setattr("zerkalo.cli.main.load", lambda _: _raiser(KeyboardInterrupt())())
 
     assert _end("check") == 1
     assert capsys.readouterr() == ("", "zerkalo check: interrupted\n")

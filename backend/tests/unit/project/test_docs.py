@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import typer
 
+import reference
 from tests.support.project import BACKEND, ROOT, tracked_files
 from zerkalo.checkup import texts
-from zerkalo.cli.main import COMMANDS, _blocking, _load
+from zerkalo.cli.main import COMMANDS, blocking, load
 from zerkalo.settings import SETTING_NAMES
 
 DOCS = [path for path in tracked_files(".md") if "tests" not in path.parts]
 RUNBOOKS = {"en": ROOT / "docs" / "runbook.md", "ru": ROOT / "docs" / "runbook.ru.md"}
 READMES = [ROOT / "README.md", ROOT / "README.ru.md"]
+DAYS = [ROOT / "docs" / "day-by-day.md", ROOT / "docs" / "day-by-day.ru.md"]
 SOURCE = "\n".join(
     path.read_text(encoding="utf-8")
     for package in ("zerkalo", "embedded_postgres")
@@ -47,7 +49,7 @@ def _options(words: str) -> set[str]:
     """The options that a command takes."""
     (command,) = (command for command in COMMANDS if command.words == words)
     app = typer.Typer(add_completion=False)
-    app.command()(_blocking(_load(command.function)))
+    app.command()(blocking(load(command.function)))
     return {name for parameter in typer.main.get_command(app).params for name in parameter.opts}
 
 
@@ -138,7 +140,7 @@ def _units(doc: Path) -> dict[str, configparser.ConfigParser]:
     return found
 
 
-@pytest.mark.parametrize("doc", READMES, ids=lambda path: path.name)
+@pytest.mark.parametrize("doc", DAYS, ids=lambda path: path.name)
 def test_the_timer_runs_the_promised_script_as_an_ordinary_user(doc: Path):
     units = _units(doc)
     service, timer = units["zerkalo-check.service"]["Service"], units["zerkalo-check.timer"]
@@ -151,7 +153,7 @@ def test_the_timer_runs_the_promised_script_as_an_ordinary_user(doc: Path):
     assert timer["Install"]["WantedBy"] == "timers.target"
 
 
-@pytest.mark.parametrize("doc", READMES, ids=lambda path: path.name)
+@pytest.mark.parametrize("doc", DAYS, ids=lambda path: path.name)
 @pytest.mark.parametrize(("ends_with", "mailed"), [(0, ""), (1, "all that it said\nand complained of\n")])
 def test_the_cron_line_mails_the_report_when_something_needs_doing(
     doc: Path, tmp_path: Path, ends_with: int, mailed: str
@@ -173,3 +175,27 @@ def test_the_cron_line_mails_the_report_when_something_needs_doing(
 
     assert "%" not in line, "cron takes it for the end of the line"
     assert ((tmp_path / "mailed").read_text() if (tmp_path / "mailed").exists() else "") == mailed
+
+
+@pytest.mark.parametrize("doc", READMES, ids=lambda path: path.name)
+def test_a_readme_is_read_in_one_go(doc: Path):
+    assert len(doc.read_text(encoding="utf-8").splitlines()) < 100
+
+
+def test_the_pages_that_are_made_from_the_code_are_fresh():
+    stale = [
+        path.name for path, text in reference.pages().items() if path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "make reference"
+
+
+def test_the_site_has_every_page_of_the_documentation():
+    named = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    there = {str(path.relative_to(reference.DOCS)) for path in reference.texts()}
+    assert {page for page in there if not page.startswith("decisions/0")} == named
+
+
+def test_the_locked_tools_of_the_site_are_those_that_are_named():
+    named = (BACKEND / "requirements-docs.in").read_text().split()
+    lock = (BACKEND / "requirements-docs.lock").read_text()
+    assert all(re.search(rf"^{name}==\S+ ", lock, re.MULTILINE) for name in named)

@@ -78,7 +78,7 @@ async def tell_the_rest(parts: Parts, emulator: Emulator, people: Sequence[Guest
     await parts.runs.wait([run.id], timeout_seconds=FIRST_SYNC_SECONDS_MAX)
     if not people:
         return
-    await _move_points(parts)
+    await move_points(parts)
     company = emulator.vendor.company(COMPANY_ID)
     card = emulator.vendor.client_by_phone(company.id, named(people, BORROWER).phone[1:])
     assert card is not None, "every guest has a card"
@@ -86,7 +86,8 @@ async def tell_the_rest(parts: Parts, emulator: Emulator, people: Sequence[Guest
     emulator.hooks.announce((webhook_url(parts.settings),), UNREADABLE)
 
 
-async def _move_points(parts: Parts) -> None:
+async def move_points(parts: Parts) -> None:
+    """Points that an admin gave to Anna and took for a visit; repeated, nothing moves again."""
     async with parts.pool.connection() as conn:
         user, admin = [await holder_of_email(conn, one.email) for one in (USER, ADMIN)]
     assert user is not None, "added before the first sync"
