@@ -4,10 +4,11 @@ Every line of the process goes through here, the libraries' own too. Callers lea
 comments out; `scrub` is the second lock on that door, for the value that slips into an error's text or an address.
 """
 
+import json
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO, cast
 
 import structlog
@@ -49,6 +50,7 @@ _SCRUBS = (
 TEXT_CHARS_MAX = 20_000
 """Of one value in the log. An address that a caller made up may be longer."""
 
+_AS_JSON = structlog.processors.JSONRenderer(ensure_ascii=False)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -67,27 +69,12 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     Writes to `stream` (None: stderr, as it is at the call) what LOG_LEVEL and LOG_FORMAT ask for. Run uvicorn with
     `log_config=None`, so that it leaves this alone; its access log is off, since it would show the webhook's token.
     """
-    before: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.stdlib.ExtraAdder(),
-    ]
-    last: Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
-        if settings.log_format == "json"
-        else _render_text
-    )
-    after: list[Processor] = [
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        _drop_colours,
-        structlog.processors.format_exc_info,  # before the scrub: a traceback quotes values too
-        _scrub_event,
-        last,
-    ]
+    before = _before()
+    last: Processor = _AS_JSON if settings.log_format == "json" else _render_text
     handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=after, foreign_pre_chain=before))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processors=_after(last), foreign_pre_chain=before)
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
@@ -103,6 +90,55 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,  # a second call, as in tests, must reach loggers made before it
     )
+
+
+def _before() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+    ]
+
+
+def _after(last: Processor) -> list[Processor]:
+    return [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _drop_colours,
+        structlog.processors.format_exc_info,  # before the scrub: a traceback quotes values too
+        _scrub_event,
+        last,
+    ]
+
+
+def send_events(send: Callable[[Mapping[str, Any]], None], *, level: int) -> Callable[[], None]:
+    """Hand every line from `level` on to `send` too, as the JSON log would say it: scrubbed. Returns what ends that.
+
+    Call it after `configure_logging`.
+    """
+    root = logging.getLogger()
+    handler = _Sender(send, level)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processors=_after(_AS_JSON), foreign_pre_chain=_before())
+    )
+    root.addHandler(handler)
+    return lambda: root.removeHandler(handler)
+
+
+class _Sender(logging.Handler):
+    """Hands lines on; what is wrong with that is no reason for the work that logs to fail."""
+
+    def __init__(self, send: Callable[[Mapping[str, Any]], None], level: int) -> None:
+        super().__init__(level)
+        self._send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand one line on."""
+        try:
+            self._send(json.loads(self.format(record)))
+        except Exception:  # noqa: BLE001  whatever the receiver's library stumbles over
+            self.handleError(record)
 
 
 def _quieten_libraries() -> None:

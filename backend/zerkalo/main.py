@@ -23,6 +23,7 @@ from zerkalo.metrics.loop_lag import watching_the_loop
 from zerkalo.metrics.sharing import folder_of
 from zerkalo.mirror.context import Limits
 from zerkalo.settings import Settings, load_settings
+from zerkalo.telemetry.service import telemetry
 from zerkalo.users.service import ensure_first_admin
 from zerkalo.web.api import App, create_app
 from zerkalo.web.connections import BoundedProtocol, allow_many_connections
@@ -163,6 +164,12 @@ class ChildApp:
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
+        with telemetry(self._settings, name="server"):
+            async with self._running():
+                yield
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
         async with (
             ending_with_parent(),
             database(self._settings) as dsn,

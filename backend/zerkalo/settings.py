@@ -49,6 +49,7 @@ SECRET_FIELDS = frozenset(
         "admin_password",
         "smtp_url",
         "sms_url",
+        "sentry_dsn",
     }
 )
 """Fields never to be shown: tokens, keys, passwords, addresses that may hold one, the admin's e-mail."""
@@ -137,6 +138,10 @@ class Settings(BaseModel):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = _setting(
         "INFO", "INFO"
     )
+    otel_exporter_otlp_endpoint: _BaseUrl | None = _setting(None, "http://localhost:4318")
+    """Traces go there by OTLP over HTTP; needs the extra `otel`."""
+    sentry_dsn: _WebUrl | None = _setting(None, "https://key@sentry.salon.ru/1")
+    """Errors of the log go there; needs the extra `sentry`."""
     public_url: _BaseUrl = _setting("http://localhost:8000", "https://salon.ru")
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(values.origins)] = _setting(
         (), "https://app.salon.ru,https://salon.ru"

@@ -24,6 +24,7 @@ from zerkalo.metrics.counts import COUNTS
 from zerkalo.metrics.exposition import of_counts
 from zerkalo.metrics.sharing import Shared, folder_for_children, folder_of
 from zerkalo.settings import Settings, load_settings
+from zerkalo.telemetry.service import telemetry
 from zerkalo.worker import run_worker
 
 
@@ -36,10 +37,11 @@ def serve(
     settings = load_settings()
     configure_logging(settings)
     see_that_it_is_free(host, port, options="--port and --host")
-    if workers == 1:
-        run(_serve(settings, host, port))
-    else:
-        _serve_with_children(settings, host, port, workers)
+    with telemetry(settings, name="server"):
+        if workers == 1:
+            run(_serve(settings, host, port))
+        else:
+            _serve_with_children(settings, host, port, workers)
 
 
 async def _serve(settings: Settings, host: str, port: int) -> None:

@@ -18,7 +18,8 @@ from zerkalo.kit.clock import Clock
 from zerkalo.logs import configure_logging
 from zerkalo.main import server_of
 from zerkalo.metrics.loop_lag import watching_the_loop
-from zerkalo.settings import load_settings
+from zerkalo.settings import Settings, load_settings
+from zerkalo.telemetry.service import telemetry
 from zerkalo.web import ops
 from zerkalo.worker import run_worker
 
@@ -34,6 +35,11 @@ async def worker(
     configure_logging(settings)
     if metrics_port is not None:
         see_that_it_is_free(metrics_host, metrics_port, options="--metrics-port and --metrics-host")
+    with telemetry(settings, name="worker"):
+        await _work(settings, metrics_host, metrics_port)
+
+
+async def _work(settings: Settings, metrics_host: str, metrics_port: int | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -28,6 +28,7 @@ from zerkalo.runs.model import Run
 from zerkalo.runs.reconcile import Reconciliation, Stopped
 from zerkalo.runs.rules import RESUMES_MAX, IncompleteRead
 from zerkalo.runs.store import LeaseLost
+from zerkalo.telemetry.tracing import span
 from zerkalo.yclients.errors import AccessDenied, VendorError
 
 POLL_SECONDS = 0.25
@@ -119,7 +120,8 @@ class Runs:
             return None
         lease = Lease(self._context, run.id, owner)
         async with lease:
-            await self._carry(run, self._believed(company), lease, stop)
+            with span("sync", company_id=company.id, run_id=run.id):
+                await self._carry(run, self._believed(company), lease, stop)
         return await self.get(run.id)
 
     async def get(self, run_id: int) -> Run | None:

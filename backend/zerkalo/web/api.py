@@ -20,6 +20,7 @@ from zerkalo.web.errors import install_error_handlers
 from zerkalo.web.headers import RAW, HeadAsGet, SecurityHeaders
 from zerkalo.web.openapi import describe
 from zerkalo.web.pages.errors import error_page
+from zerkalo.web.traces import TracedRequests
 from zerkalo.webhook import admin_routes as replay
 from zerkalo.webhook.committer import Committer
 from zerkalo.webhook.routes import Webhook, is_webhook
@@ -74,6 +75,8 @@ def create_app(runtime: WebRuntime) -> App:
     app.add_middleware(HeadAsGet)
     if runtime.settings.cors_origins:
         app.add_middleware(ApiCors, origins=runtime.settings.cors_origins, prefix=f"{PREFIX}/")
+    if runtime.settings.otel_exporter_otlp_endpoint:
+        app.add_middleware(TracedRequests)
     app.include_router(ops.router(runtime))
     app.include_router(_api(runtime), prefix=PREFIX)
     pages.mount(app, site)

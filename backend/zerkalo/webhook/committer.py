@@ -14,6 +14,7 @@ from typing import Self
 
 from zerkalo.metrics.counts import BATCH_ITEMS, COMMIT_SECONDS
 from zerkalo.mirror.model import Item, Outcome
+from zerkalo.telemetry.tracing import span
 from zerkalo.webhook.model import LIMITS, Limits
 
 Take = Callable[[Sequence[Item]], Awaitable[list[Outcome]]]
@@ -99,7 +100,8 @@ class Committer:
         began_at = perf_counter()
         self._watch(batch[0])
         try:
-            outcomes = await self._take([one.item for one in batch])
+            with span("webhook batch", items=len(batch)):
+                outcomes = await self._take([one.item for one in batch])
         except asyncio.CancelledError:
             for one in batch:
                 one.answer.cancel()

@@ -17,6 +17,7 @@ import msgspec
 from zerkalo.kit.backoff import Backoff
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.metrics.counts import LIMITER_SECONDS, REQUESTS
+from zerkalo.telemetry.tracing import span
 from zerkalo.yclients import answers
 from zerkalo.yclients.errors import (
     AccessDenied,
@@ -154,7 +155,8 @@ class Caller:
         finally:
             LIMITER_SECONDS.add(call.kind, by=perf_counter() - asked_at)
         try:
-            answer = await self._ask(call, read)
+            with span("yclients request", method=call.method, what=call.path.split("/")[1]):
+                answer = await self._ask(call, read)
         except VendorError as error:
             REQUESTS.add(_result_of(error))
             raise

@@ -1,4 +1,4 @@
-"""What must not be seen: in logs, in answers, in figures, in what commands print."""
+"""What must not be seen: in logs, in traces, in errors sent to Sentry, in answers, in figures, in what commands print."""
 
 import asyncio
 import io
@@ -15,6 +15,10 @@ import httpx2
 import psycopg
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sentry_sdk.envelope import Envelope
+from sentry_sdk.transport import Transport
 
 from tests.integration.processes.test_sync_processes import as_url
 from tests.support.application import (
@@ -29,6 +33,8 @@ from tests.support.application import (
 from tests.support.emulator import sample
 from zerkalo.logs import configure_logging
 from zerkalo.settings import SECRET_FIELDS, Settings
+from zerkalo.telemetry.errors import start_sentry
+from zerkalo.telemetry.tracing import start_tracing
 
 pytestmark = pytest.mark.integration
 
@@ -54,6 +60,8 @@ class Watched:
 
     application: Application
     log: io.StringIO
+    spans: InMemorySpanExporter
+    sentry: "Envelopes"
     must_not_appear: dict[str, str] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -61,17 +69,40 @@ class Watched:
         assert len(text) > 1_000, "the log is listened to"
         for what, secret in self.must_not_appear.items():
             assert secret not in text, f"{what} is in the log"
+            assert secret not in self.traces, f"{what} is in the traces"
+            assert secret not in self.sentry.text, f"{what} went to Sentry"
+
+    @property
+    def traces(self) -> str:
+        return "".join(span.to_json() for span in self.spans.get_finished_spans())
+
+
+class Envelopes(Transport):
+    """A Sentry that remembers what it is sent, byte for byte."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = ""
+
+    def capture_envelope(self, envelope: Envelope) -> None:
+        self.text += envelope.serialize().decode()
 
 
 @pytest.fixture(params=["text", "json"])
 async def watched(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> AsyncIterator[Watched]:
     stream = io.StringIO()
     configure_logging(Settings(log_level="DEBUG", log_format=request.param), stream)
+    spans, sentry = InMemorySpanExporter(), Envelopes()
+    stops = (
+        start_tracing(SimpleSpanProcessor(spans), name="test"),
+        start_sentry("https://key@sentry.test/1", transport=sentry),
+    )
     async with running_application(
         dsn,
         tmp_path,
         with_worker=True,
         is_demo=False,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
         SMTP_URL="smtp://user:smtp-password@127.0.0.1:9?from=salon@mail.test",
         SMS_URL="http://127.0.0.1:9/send?api_id=sms-gateway-key&to={phone}&msg={text}",
     ) as application:
@@ -79,6 +110,8 @@ async def watched(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> A
         yield Watched(
             application,
             stream,
+            spans,
+            sentry,
             {
                 "the webhook's secret": SECRET,
                 "the signing key": SECRET_KEY,
@@ -93,6 +126,8 @@ async def watched(request: pytest.FixtureRequest, dsn: str, tmp_path: Path) -> A
                 "a name": NAME,
             },
         )
+    for stop in stops:
+        stop()
 
 
 async def test_no_log_line_holds_a_secret_or_a_person_whatever_happens(watched: Watched) -> None:
@@ -129,6 +164,10 @@ async def test_no_log_line_holds_a_secret_or_a_person_whatever_happens(watched: 
         writer.close()
         await asyncio.sleep(1.5)  # the messages are tried, and refused
     watched.check()
+    names = {span.name for span in watched.spans.get_finished_spans()}
+    assert names >= {"webhook batch", "sync", "yclients request", "POST /auth/login"}
+    assert '"description": "UndefinedTable"' in watched.traces
+    assert "UndefinedTable" in watched.sentry.text
 
 
 async def _call_the_webhook(client: httpx2.AsyncClient, event: dict) -> None:
@@ -166,7 +205,10 @@ async def _break_things(
 
 async def test_no_figure_page_or_error_holds_a_secret(application: Application) -> None:
     secrets = [SECRET, SECRET_KEY, application.settings.yclients_user_token or "", application.runtime.dsn]
+    event = sample("01")
+    event["data"] |= {"comment": COMMENT, "client": {"phone": PHONE, "email": EMAIL, "name": NAME}}
     async with application.client() as client:
+        await _call_the_webhook(client, event)
         for path in (
             "/metrics",
             "/readyz",
@@ -178,7 +220,7 @@ async def test_no_figure_page_or_error_holds_a_secret(application: Application) 
             "/me/sign-in",
         ):
             answer = await client.get(path, headers={"Accept": "text/html"})
-            for secret in secrets:
+            for secret in (*secrets, PHONE.removeprefix("+7"), EMAIL, COMMENT, NAME):
                 assert secret not in answer.text, path
 
 

@@ -17,7 +17,7 @@ CODE = [
 BESIDE = [path for path in tracked_files() if path.suffix in {".html", ".toml", ".sql"}]
 """Names that templates and settings of tools use."""
 
-CALLED_BY_OTHERS = re.compile(r"__\w+__|connection_(made|lost)|data_received|on_\w+")
+CALLED_BY_OTHERS = re.compile(r"__\w+__|connection_(made|lost)|data_received|on_\w+|emit")
 """Called by Python, asyncio and httptools, by their names."""
 
 ALLOWED: dict[str, str] = {

@@ -268,6 +268,8 @@ NAMED_AFTER_AN_IDEA = {
     "runs.lease": "one run a company, on however many machines",
     "runs.lists": "pages of a list that shifts",
     "runs.reconcile": "the read of the whole window",
+    "telemetry.errors": "what goes to Sentry",
+    "telemetry.tracing": "spans of OpenTelemetry",
     "users.erasing.journal": "erasures written down beside the data and each backup",
     "users.ports": "what users ask of the rooms above them",
     "users.proving.codes": "how a code is made and spent",

@@ -200,10 +200,11 @@ def test_secrets_never_show():
         admin_password="pw-7-long",
         smtp_url="smtp://u:pw-8@h",
         sms_url="https://h/?key=pw-9&{phone}{text}",
+        sentry_dsn="https://pw-10@h/1",
     )
 
     assert "pw" not in repr(secret) + str(secret)
-    assert repr(secret).count("='***'") == len(SECRET_FIELDS) == 9
+    assert repr(secret).count("='***'") == len(SECRET_FIELDS) == 10
 
 
 def test_settings_are_frozen():

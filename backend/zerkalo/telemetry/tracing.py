@@ -1,0 +1,72 @@
+"""Spans of OpenTelemetry: a batch of the webhook, a sync, a request to YCLIENTS, a request to us.
+
+Off, a span is one look at a variable. On, it holds numbers, ids and words of ours: no address, no body, no error's text.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+Value = str | int | float | bool
+
+
+class _Tracing:
+    """Whether spans are made, and by whom: one for the process."""
+
+    def __init__(self) -> None:
+        self.tracer: Callable[[str, dict[str, Value]], AbstractContextManager[Any]] | None = None
+
+
+_tracing = _Tracing()
+
+
+def is_on() -> bool:
+    """Whether spans are made."""
+    return _tracing.tracer is not None
+
+
+@contextmanager
+def span(name: str, **attributes: Value) -> Iterator[None]:
+    """What the block does, as a span. An error that leaves it is told by its class alone."""
+    if _tracing.tracer is None:
+        yield
+        return
+    from opentelemetry.trace import Status, StatusCode
+
+    with _tracing.tracer(name, attributes) as current:
+        try:
+            yield
+        except Exception as error:
+            current.set_status(Status(StatusCode.ERROR, type(error).__name__))
+            raise
+
+
+def start_tracing(processor: "SpanProcessor", *, name: str) -> Callable[[], None]:
+    """Make spans from now on and hand them to `processor`. Returns what ends that and sends the rest."""
+    from functools import partial
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = TracerProvider(resource=Resource({"service.name": "zerkalo", "service.instance.id": name}))
+    provider.add_span_processor(processor)
+    start = provider.get_tracer("zerkalo").start_as_current_span
+    quiet = partial(start, record_exception=False, set_status_on_exception=False)
+    _tracing.tracer = lambda span_name, attributes: quiet(span_name, attributes=attributes)
+
+    def stop() -> None:
+        _tracing.tracer = None
+        provider.shutdown()
+
+    return stop
+
+
+def otlp(endpoint: str) -> "SpanProcessor":
+    """Spans go to a collector by OTLP over HTTP, in batches of their own thread."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    return BatchSpanProcessor(OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces"))
