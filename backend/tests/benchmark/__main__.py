@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.benchmark import backfill, cold_start, disk, freshness, growth, pages, webhooks
+from tests.benchmark import backfill, cold_start, disk, freshness, growth, moving_in, pages, webhooks
 from tests.benchmark.picture import write_svg
 from tests.benchmark.stage import Stage, open_stage
 from tests.benchmark.told import Told
@@ -18,7 +18,7 @@ from tests.benchmark.told import Told
 BOOKINGS = 50_000
 """In the database before the measures that don't ask about its size."""
 ON_THE_SALON = {"webhooks": webhooks.measure, "pages": pages.measure, "freshness": freshness.measure}
-MEASURES = (*ON_THE_SALON, "backfill", "growth", "disk", "start")
+MEASURES = (*ON_THE_SALON, "backfill", "growth", "disk", "import", "start")
 QUICK = ("webhooks", "pages", "start")
 """What fits into two minutes, with shorter and fewer rounds."""
 
@@ -52,6 +52,8 @@ def _measure(stage: Stage, told: Told, measures: tuple[str, ...], given: argpars
         growth.measure(stage, told, bookings_max=given.bookings_max)
     if "disk" in measures:
         disk.measure(stage, told)
+    if "import" in measures:
+        moving_in.measure(stage, told, visits=given.visits)
 
 
 def _arguments() -> argparse.Namespace:
@@ -75,6 +77,7 @@ def _arguments() -> argparse.Namespace:
         help="the larger database of `growth` (about 1 GB a million)",
     )
     parser.add_argument("--records", type=int, default=backfill.RECORDS, help="the history of `backfill`")
+    parser.add_argument("--visits", type=int, default=moving_in.VISITS, help="the history of `import`")
     return parser.parse_args()
 
 

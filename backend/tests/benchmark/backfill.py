@@ -1,13 +1,12 @@
 """Memory of a first sync of a long history: `zerkalo sync --full` against an emulator, each in a process of its own."""
 
 import subprocess
-from pathlib import Path
 from time import perf_counter, sleep
 
 import psycopg
 
 from tests.benchmark.bodies import COMPANY_ID
-from tests.benchmark.stage import Stage, call, caller, emulator, settings_of, zerkalo
+from tests.benchmark.stage import Stage, call, caller, emulator, resident_kib, settings_of, zerkalo
 from tests.benchmark.told import Told
 
 RECORDS = 1_000_000
@@ -49,23 +48,14 @@ def _watched(dsn: str, yclients_url: str) -> tuple[int, int]:
         while not conn.execute("select 1 from sync_runs").fetchone():
             assert one.poll() is None, "the sync ended before its run began"
             sleep(LOOK_SECONDS)
-        start_kib = most_kib = _kib(one.pid, "VmRSS")
+        start_kib = most_kib = resident_kib(one.pid, "VmRSS")
         while one.poll() is None:
             most_kib = max(
-                most_kib, _kib(one.pid, "VmHWM")
+                most_kib, resident_kib(one.pid, "VmHWM")
             )  # the kernel's own mark: no peak falls between two looks
             sleep(LOOK_SECONDS)
         assert one.returncode == 0, "the sync failed"
     return start_kib, most_kib
-
-
-def _kib(pid: int, name: str) -> int:
-    """A line of the process's status; 0 for one that has just ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:")), 0)
 
 
 def _stored(dsn: str) -> int:

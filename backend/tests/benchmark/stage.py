@@ -126,6 +126,15 @@ def processor_seconds(pid: int) -> float:
         return sum(one.cpu_times()[:4]) + living
 
 
+def resident_kib(pid: int, name: str) -> int:
+    """A line of the process's status; 0 for one that has just ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith(f"{name}:")), 0)
+
+
 def pause() -> None:
     """Let what the measure before set going come to its end."""
     sleep(PAUSE_SECONDS)

@@ -3,9 +3,9 @@
 Values that name a person are left out: of a comment only that it changed, of a link the user's number.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from msgspec import Struct
 from psycopg.rows import class_row
@@ -82,6 +82,17 @@ async def write_events(conn: Connection, events: Sequence[Event], *, now: dateti
         from jsonb_to_recordset(%(rows)s::jsonb) as x (b bigint, k text, c text, u bigint, o jsonb, n jsonb)
     """
     await conn.execute(sql, {"rows": as_json(rows), "now": now})
+
+
+async def write_imported_links(conn: Connection, wanted: LiteralString, values: Mapping[str, object]) -> None:
+    """Write that an import links these bookings: `wanted` gives their id, link and `to_user_id`, before they change."""
+    sql = f"""
+        insert into booking_events (booking_id, at, kind, cause, before, after)
+        select id, %(now)s, 'link', 'import', jsonb_build_object('user_id', user_id, 'matched_by', matched_by),
+            jsonb_build_object('user_id', to_user_id, 'matched_by', 'import')
+        from ({wanted}) w where (user_id, matched_by) is distinct from (to_user_id, 'import') order by id
+    """
+    await conn.execute(sql, values)
 
 
 class Happened(Struct, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 from psycopg import AsyncCursor
 from psycopg.rows import kwargs_row
 
-from zerkalo.bookings.history import Change, Event, write_events
+from zerkalo.bookings.history import Change, Event, write_events, write_imported_links
 from zerkalo.bookings.model import CancelReason, Line, MatchedBy, Row, Status
 from zerkalo.db.pool import Connection
 
@@ -116,20 +116,35 @@ async def link(
     await conn.execute(sql, values)
 
 
-async def link_imported(conn: Connection, links: Mapping[int, int], *, now: datetime) -> None:
-    """Link bookings (id -> user) by what an import brought; codes of theirs go into the notes. Locks them by id."""
+_LINKS = "jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, user_id bigint)"
+
+
+async def link_imported(
+    conn: Connection, links: Mapping[int, int], *, stronger: Collection[str], now: datetime
+) -> None:
+    """Link bookings (id -> user) by what an import brought; codes of theirs go into the notes. Locks them by id.
+
+    A link that somebody got by `stronger` evidence stays, whenever it came.
+    """
     rows = [{"id": booking_id, "user_id": user_id} for booking_id, user_id in sorted(links.items())]
-    wanted = "select x.id from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint)"
-    values = {"rows": msgspec.json.encode(rows).decode(), "matched_by": MatchedBy.IMPORT, "now": now}
+    values = {"rows": msgspec.json.encode(rows).decode(), "stronger": list(stronger), "now": now}
+    wanted = f"""
+        select b.id, b.user_id, b.matched_by, u.id as to_user_id, u.unique_code
+        from {_LINKS} join bookings b on b.id = x.id join users u on u.id = x.user_id
+        where not coalesce(b.matched_by = any(%(stronger)s), false)
+    """
     await conn.execute(
-        f"select from bookings where id in ({wanted}) order by id for no key update", {"rows": values["rows"]}
+        f"select from bookings where id in (select x.id from {_LINKS}) order by id for no key update", values
     )
-    sql = _write_sql("""
-        user_id = x.user_id, matched_by = %(matched_by)s, user_code = u.unique_code
-        from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, user_id bigint) join users u on u.id = x.user_id
-        where b.id = x.id
-    """)
-    await conn.execute(sql, values)
+    await write_imported_links(conn, wanted, values)
+    await conn.execute(
+        f"""
+        update bookings b set user_id = w.to_user_id, matched_by = 'import', user_code = w.unique_code,
+            revision = b.revision + 1, updated_at = %(now)s
+        from ({wanted}) w where b.id = w.id
+        """,
+        values,
+    )
 
 
 async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:

@@ -11,6 +11,7 @@ from zerkalo.checkup.rules import problems_of, verdict_of
 from zerkalo.checkup.service import examine, examine_without_database, is_healthy, report_of
 from zerkalo.checkup.texts import fix_of, text_of
 from zerkalo.cli.companies import log_warnings
+from zerkalo.cli.language import language_option
 from zerkalo.composition import command_parts
 from zerkalo.db.database import is_made, none_here
 from zerkalo.kit.clock import utc_now
@@ -64,9 +65,7 @@ async def check(
     lang: Annotated[str, typer.Option(help="Language: ru or en.")] = "ru",
 ) -> None:
     """Tell whether all is well with the sync, and what to do if not."""
-    if lang not in ("ru", "en"):
-        raise typer.BadParameter("ru or en", param_hint="--lang")
-    language: Language = "en" if lang == "en" else "ru"
+    language = language_option(lang)
     settings = load_settings()
     if is_made(settings):
         async with command_parts(needs_tables=False) as parts:

@@ -14,20 +14,26 @@ from psycopg.errors import LockNotAvailable, UniqueViolation
 from zerkalo.auth.passwords import is_usable_hash
 from zerkalo.cli.companies import log_warnings
 from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.language import language_option
 from zerkalo.cli.progress import progress
 from zerkalo.composition import Parts, command_parts
 from zerkalo.db.backup import BackupError, backup
+from zerkalo.importing.lines import Read, read_source
 from zerkalo.importing.model import Mapping, Question, Report
-from zerkalo.importing.service import ImportRefused, Read, move_in, read_source
+from zerkalo.importing.service import ImportRefused, move_in
 from zerkalo.importing.sources import MappingError, open_source, read_mapping
+from zerkalo.importing.texts import lines_of, reason, say
+from zerkalo.kit.language import Language
 
 
 async def import_app(
     mapping: Annotated[Path, typer.Argument(metavar="MAPPING.toml", help="what to read, and how")],
     apply: Annotated[bool, typer.Option("--apply", help="write it; without it only tell")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="tell it for machines")] = False,
+    lang: Annotated[str, typer.Option(help="Language: ru or en.")] = "ru",
 ) -> None:
     """Bring an app's people, links, codes and points to the mirror. Sync first; without --apply it only tells."""
+    language = language_option(lang)
     try:
         told = read_mapping(mapping)
         with open_source(told) as source:
@@ -38,7 +44,7 @@ async def import_app(
         log_warnings(parts.settings)
         companies = _companies(parts, told)
         if apply:
-            _keep_backup(parts, mapping)
+            _keep_backup(parts, mapping, language)
         try:
             with progress("import", len(read.visits)) as show:
                 report = await _move_in(parts, read, told.name, companies, apply=apply, on_progress=show)
@@ -50,13 +56,13 @@ async def import_app(
             raise CommandFailed(
                 "somebody registered or proved a contact meanwhile; nothing was written, run it again"
             ) from None
-    files = _write_files(mapping, report)
+    files = _write_files(mapping, report, language)
     if as_json:
         print(json.dumps({**report.as_json(), "files": [str(file) for file in files]}, ensure_ascii=False))
     else:
-        _tell(report, files)
+        print("\n".join(lines_of(report, files, language)))
     if not report.may_apply:
-        raise CommandFailed("as it is, nothing may be applied: mend the lines of the refused people")
+        raise typer.Exit(1)
 
 
 async def _move_in(
@@ -91,17 +97,17 @@ def _companies(parts: Parts, told: Mapping) -> tuple[int, ...]:
     return (told.company_id,)
 
 
-def _keep_backup(parts: Parts, mapping: Path) -> None:
+def _keep_backup(parts: Parts, mapping: Path, language: Language) -> None:
     stamp = parts.clock().strftime("%Y%m%d-%H%M%S")
     file = mapping.with_name(f"{mapping.stem}-before-{stamp}.backup")
     try:
         backup(parts.dsn, file)
     except (BackupError, psycopg.Error) as error:
         raise CommandFailed(f"no backup could be written first, so nothing was imported: {error}") from None
-    print(f"Копия перед переносом: {file} (вернуть: zerkalo restore {file} --force)", file=sys.stderr)
+    print(say("kept", language).format(file=file), file=sys.stderr)
 
 
-def _write_files(mapping: Path, report: Report) -> list[Path]:
+def _write_files(mapping: Path, report: Report, language: Language) -> list[Path]:
     """Write the lines that need a person, a file a kind; a kind without lines has no file."""
     written: list[Path] = []
     for kind, lines in (
@@ -112,48 +118,33 @@ def _write_files(mapping: Path, report: Report) -> list[Path]:
     ):
         file = mapping.with_name(f"{mapping.stem}-{kind}.csv")
         if lines:
-            _write_csv(file, lines)
+            _write_csv(file, lines, language)
             written.append(file)
         else:
             file.unlink(missing_ok=True)
     return written
 
 
-def _write_csv(file: Path, lines: Sequence[Question]) -> None:
+def _write_csv(file: Path, lines: Sequence[Question], language: Language) -> None:
     with file.open("w", encoding="utf-8-sig", newline="") as opened:
         writer = csv.writer(opened)
-        writer.writerow(["ref", "person", "why"])
-        writer.writerows(map(_quoted, ([one.ref, one.person, one.why] for one in lines)))
+        writer.writerow(["ref", "person", "why", "record_id", "time", "service", "points"])
+        writer.writerows(map(_quoted, (_cells(one, language) for one in lines)))
+
+
+def _cells(line: Question, language: Language) -> list[str]:
+    visit = line.visit
+    if visit is None:
+        return [line.ref, line.person, reason(line, language), "", "", "", ""]
+    time = visit.wall_time or visit.starts_at
+    records = " ".join(map(str, visit.record_ids))
+    points = str(visit.points or "")
+    return [
+        *(line.ref, line.person, reason(line, language), records),
+        *(time.isoformat(" ", "minutes") if time else "", visit.service, points),
+    ]
 
 
 def _quoted(values: Sequence[str]) -> list[str]:
     """A spreadsheet takes a cell that begins so for a formula."""
-    return [f"'{value}" if value[:1] in ("=", "+", "-", "@") else value for value in values]
-
-
-def _tell(report: Report, files: Sequence[Path]) -> None:
-    print(
-        f"Люди: прочитано {report.people_read}, новых {report.people_new}, известных {report.people_known},"
-        f" отклонено {len(report.refused)}"
-    )
-    print(
-        f"Визиты: прочитано {report.visits_read}, по номеру записи {report.visits_by_record},"
-        f" по контакту {report.visits_by_contact}, спросить {len(report.ask)},"
-        f" нет в YCLIENTS {len(report.not_in_mirror)}"
-    )
-    print(
-        f"Баллы: до {report.points_before}, после {report.points_after},"
-        f" разница {report.points_after - report.points_before};"
-        f" за визиты {report.points_by_visit}, начальный остаток {report.points_opening}"
-    )
-    if report.never_awarded:
-        print(f"Баллы без визита (войдут в начальный остаток): {len(report.never_awarded)} строк")
-    if report.hours_off:
-        print(
-            f"Все моменты источника сдвинуты на {report.hours_off:+} ч: похоже на часы салона, назовите столбец wall_time"
-        )
-    if report.unknown_columns:
-        print(f"Столбцы, которые не читаются: {', '.join(report.unknown_columns)}")
-    for file in files:
-        print(f"Посмотреть: {file}")
-    print("Записано." if report.applied else "Ничего не записано. Записать: добавьте --apply")
+    return [f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value for value in values]

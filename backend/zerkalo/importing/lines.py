@@ -3,17 +3,20 @@
 A source is CSV (all text) or SQL (whatever type its columns have), so that every value is read by what it means.
 """
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from sys import intern
 
-from zerkalo.importing.model import Person, Question, Visit
-from zerkalo.importing.rules import record_ids_in
+from zerkalo.codes.rules import canonical_code
+from zerkalo.importing.model import PERSON_COLUMNS, VISIT_COLUMNS, Person, Question, Visit, Why
+from zerkalo.importing.rules import others_of, record_ids_in
+from zerkalo.importing.sources import Line, Source
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
-
-Line = Mapping[str, object]
 
 FIELD_CHARS_MAX = 10_000
 NAME_CHARS_MAX = 200
@@ -24,7 +27,57 @@ _FALSE = frozenset({"false", "f", "0", "no", "n", "нет", ""})
 
 
 class BadValue(Exception):
-    """A value that can't be read; the text names the column and never repeats the value, which may be personal."""
+    """A value of a column that can't be read. Never repeats the value, which may be personal."""
+
+    def __init__(self, why: Why, column: str) -> None:
+        super().__init__(why, column)
+        self.why = why
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the source says, line by line, and the lines that can't be read."""
+
+    people: tuple[Person, ...]
+    visits: tuple[Visit, ...]
+    refused: tuple[Question, ...] = ()
+    ask: tuple[Question, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
+
+
+def read_source(source: Source, *, is_usable_hash: Callable[[str], bool]) -> Read:
+    """Read both lists. Raises `MappingError` where the source does."""
+    person_lines, visit_lines = list(source.people()), source.visits()
+    people: dict[str, Person] = {}
+    refused: list[Question] = []
+    for line in person_lines:
+        found = read_person(line, canonical_code=canonical_code, is_usable_hash=is_usable_hash)
+        if isinstance(found, Question):
+            refused.append(found)
+        elif found.ref in people:
+            refused.append(Question(found.ref, found.ref, Why.REF_TWICE))
+        else:
+            people[found.ref] = found
+    visits: dict[str, Visit] = {}
+    ask: list[Question] = []
+    first: Line | None = None
+    for line in visit_lines:
+        first = first or line
+        visit = read_visit(line)
+        if isinstance(visit, Question):
+            ask.append(visit)
+        elif visit.ref in visits:
+            ask.append(Question(visit.ref, visit.person, Why.REF_TWICE, visit=visit))
+        else:
+            visits[visit.ref] = visit
+    unknown = (
+        *_unknown_columns(person_lines[:1], PERSON_COLUMNS),
+        *_unknown_columns([first] if first else [], VISIT_COLUMNS),
+    )
+    parted, shared = _part_shared_contacts(list(people.values()))
+    owing = [Question(one.ref, one.ref, Why.BALANCE_NEGATIVE) for one in parted if (one.balance or 0) < 0]
+    return Read(tuple(parted), tuple(visits.values()), tuple(refused), (*ask, *shared, *owing), unknown)
 
 
 def read_person(
@@ -37,18 +90,18 @@ def read_person(
     ref = _text(line, "ref")
     try:
         if not ref:
-            raise BadValue("ref is empty")
+            raise BadValue(Why.REF_EMPTY, "ref")
         return Person(
             ref=ref,
-            email=_read(line, "email", canonical_email, "is no e-mail address"),
-            phone=_read(line, "phone", lambda text: normalise_phone(text)[0], "is no phone number"),
+            email=_read(line, "email", canonical_email, Why.EMAIL_UNREADABLE),
+            phone=_read(line, "phone", lambda text: normalise_phone(text)[0], Why.PHONE_UNREADABLE),
             name=_text(line, "name")[:NAME_CHARS_MAX],
-            code=_read(line, "code", canonical_code, "is not 4 to 20 letters and digits"),
+            code=_read(line, "code", canonical_code, Why.CODE_UNREADABLE),
             password_hash=_read(
                 line,
                 "password_hash",
                 lambda text: text if is_usable_hash(text) else None,
-                "is no argon2 or bcrypt hash of a bearable cost",
+                Why.HASH_UNUSABLE,
             ),
             email_proved=_flag(line, "email_proved"),
             phone_proved=_flag(line, "phone_proved"),
@@ -56,7 +109,7 @@ def read_person(
             created_at=_instant(line, "created_at", zone_less_is_utc=True),
         )
     except BadValue as bad:
-        return Question(ref, ref, str(bad))
+        return Question(ref, ref, bad.why, bad.column)
 
 
 def read_visit(line: Line) -> Visit | Question:
@@ -64,21 +117,21 @@ def read_visit(line: Line) -> Visit | Question:
     ref, person = _text(line, "ref"), _text(line, "person")
     try:
         if not ref:
-            raise BadValue("ref is empty")
+            raise BadValue(Why.REF_EMPTY, "ref")
         record_id = _whole(line, "record_id")
         if record_id is not None and not 0 < record_id <= RECORD_ID_MAX:
-            raise BadValue("record_id is no record's id")
+            raise BadValue(Why.NO_RECORD_ID, "record_id")
         return Visit(
             ref=ref,
-            person=person,
+            person=intern(person),
             record_ids=record_ids_in(_text(line, "note")) if record_id is None else (record_id,),
             wall_time=_wall_time(line),
             starts_at=_instant(line, "starts_at"),
-            service=_text(line, "service"),
+            service=intern(_text(line, "service")),
             points=_whole(line, "points") or 0,
         )
     except BadValue as bad:
-        return Question(ref, person, str(bad))
+        return Question(ref, person, bad.why, bad.column)
 
 
 def _text(line: Line, column: str) -> str:
@@ -86,13 +139,13 @@ def _text(line: Line, column: str) -> str:
     return "" if value is None else storable_text(str(value)).strip()[:FIELD_CHARS_MAX]
 
 
-def _read(line: Line, column: str, understand: Callable[[str], str | None], otherwise: str) -> str | None:
+def _read(line: Line, column: str, understand: Callable[[str], str | None], otherwise: Why) -> str | None:
     text = _text(line, column)
     if not text:
         return None
     found = understand(text)
     if found is None:
-        raise BadValue(f"{column} {otherwise}")
+        raise BadValue(otherwise, column)
     return found
 
 
@@ -102,7 +155,7 @@ def _flag(line: Line, column: str) -> bool:
         return True
     if text in _FALSE:
         return False
-    raise BadValue(f"{column} is neither true nor false")
+    raise BadValue(Why.NO_FLAG, column)
 
 
 def _whole(line: Line, column: str) -> int | None:
@@ -112,16 +165,16 @@ def _whole(line: Line, column: str) -> int | None:
     try:
         number = Decimal(text)
         if number != number.to_integral_value() or abs(number) > max(POINTS_MAX, RECORD_ID_MAX):
-            raise BadValue(f"{column} is no whole number")
+            raise BadValue(Why.NO_WHOLE_NUMBER, column)
     except InvalidOperation:
-        raise BadValue(f"{column} is no whole number") from None
+        raise BadValue(Why.NO_WHOLE_NUMBER, column) from None
     return int(number)
 
 
 def _wall_time(line: Line) -> datetime | None:
     found = _time(line, "wall_time")
     if found is not None and found.tzinfo is not None:
-        raise BadValue("wall_time has an offset: the salon's clock has none, name the column starts_at")
+        raise BadValue(Why.WALL_TIME_WITH_OFFSET, "wall_time")
     return found
 
 
@@ -131,7 +184,7 @@ def _instant(line: Line, column: str, *, zone_less_is_utc: bool = False) -> date
         return None
     if found.tzinfo is None:
         if not zone_less_is_utc:
-            raise BadValue(f"{column} has no offset: an instant needs one, name a salon's clock wall_time")
+            raise BadValue(Why.INSTANT_WITHOUT_OFFSET, column)
         found = found.replace(tzinfo=UTC)
     return found.astimezone(UTC)
 
@@ -146,4 +199,34 @@ def _time(line: Line, column: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text)
     except ValueError:
-        raise BadValue(f"{column} is no time as YYYY-MM-DD HH:MM") from None
+        raise BadValue(Why.NO_TIME, column) from None
+
+
+def _part_shared_contacts(people: list[Person]) -> tuple[list[Person], list[Question]]:
+    """Contacts that two people claim prove neither of them: families share a phone, and a typing error an e-mail."""
+    holders: dict[str, list[str]] = defaultdict(list)
+    for one in people:
+        for contact in filter(None, (one.email, one.phone)):
+            holders[contact].append(one.ref)
+    ask: list[Question] = []
+    parted: list[Person] = []
+    for one in people:
+        shares = {
+            why: others_of(holders[contact], one.ref)
+            for why, contact in ((Why.SAME_EMAIL, one.email), (Why.SAME_PHONE, one.phone))
+            if contact is not None and len(holders[contact]) > 1
+        }
+        ask += [Question(one.ref, one.ref, why, others) for why, others in shares.items()]
+        parted.append(
+            replace(
+                one,
+                email_proved=one.email_proved and Why.SAME_EMAIL not in shares,
+                phone_proved=one.phone_proved and Why.SAME_PHONE not in shares,
+            )
+        )
+    return parted, ask
+
+
+def _unknown_columns(lines: Sequence[Line], known: Sequence[str]) -> tuple[str, ...]:
+    """Columns that the source tells and no import reads; by the first line, for all have the same."""
+    return tuple(name for name in (lines[0] if lines else {}) if name not in known)

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 PERSON_COLUMNS = (
     "ref",
@@ -98,6 +99,8 @@ class MirrorVisit:
     matched_by: str | None = None
     has_entries: bool = False
     """Points of our own programme stand in the ledger for it already."""
+    handed_over: bool = False
+    """The salon gave the record to another person's card, so that its time alone says nothing of whose it was."""
 
 
 class By(StrEnum):
@@ -108,18 +111,38 @@ class By(StrEnum):
 
 
 class Why(StrEnum):
-    """Why a line needs a person. The words stand in the files that the import writes."""
+    """Why a line needs a person. `texts.reason` has the words."""
 
-    TWO_IDS = "the note names two record ids"
-    CLAIMED_TWICE = "another visit claims the same record"
-    RECORD_DOES_NOT_FIT = "the record of this id is another person's visit at another time"
-    SEVERAL_COMPANIES = "several branches have a record of this id: set company_id"
-    SEVERAL_FIT = "several bookings fit the person, the time and the service"
-    NOBODY = "the person is not among the people"
-    NOT_IN_MIRROR = "YCLIENTS shows no such visit"
-    ANOTHER_USER = "the booking is linked to another user by stronger evidence"
-    POINTS_UNSAYABLE = "no percent of up to four places gives these points: they go to the opening balance"
-    POINTS_NOT_EARNED = "the visit is not completed: its points go to the opening balance"
+    REF_EMPTY = "ref_empty"
+    REF_TWICE = "ref_twice"
+    EMAIL_UNREADABLE = "email_unreadable"
+    PHONE_UNREADABLE = "phone_unreadable"
+    CODE_UNREADABLE = "code_unreadable"
+    HASH_UNUSABLE = "hash_unusable"
+    NO_FLAG = "no_flag"
+    NO_WHOLE_NUMBER = "no_whole_number"
+    NO_TIME = "no_time"
+    NO_RECORD_ID = "no_record_id"
+    WALL_TIME_WITH_OFFSET = "wall_time_with_offset"
+    INSTANT_WITHOUT_OFFSET = "instant_without_offset"
+    SAME_CODE = "same_code"
+    SAME_EMAIL = "same_email"
+    SAME_PHONE = "same_phone"
+    SAME_USER = "same_user"
+    SEVERAL_USERS = "several_users"
+    CODE_OF_ERASED = "code_of_erased"
+    ERASED = "erased"
+    BALANCE_NEGATIVE = "balance_negative"
+    TWO_IDS = "two_ids"
+    CLAIMED_TWICE = "claimed_twice"
+    RECORD_DOES_NOT_FIT = "record_does_not_fit"
+    SEVERAL_COMPANIES = "several_companies"
+    SEVERAL_FIT = "several_fit"
+    NOBODY = "nobody"
+    NOT_IN_MIRROR = "not_in_mirror"
+    ANOTHER_USER = "another_user"
+    POINTS_UNSAYABLE = "points_unsayable"
+    POINTS_NOT_EARNED = "points_not_earned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +160,21 @@ class Question:
 
     ref: str
     person: str
-    why: str
+    why: Why
+    detail: str = ""
+    """The column that can't be read, or the references of the others; empty where the reason says all."""
+    visit: Visit | None = None
+    """None: the line is a person's, or could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoursOff:
+    """The clock of the source differs from the salon's: so many of the visits that could be compared, by these hours."""
+
+    hours: int
+    visits: int
+    compared: int
+    column: Literal["wall_time", "starts_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +184,8 @@ class Pairing:
     pairs: tuple[Pair, ...]
     ask: tuple[Question, ...]
     not_in_mirror: tuple[Question, ...]
-    hours_off: int | None = None
-    """Every instant of the source that could be compared is off by these hours; None: they are not."""
+    hours_off: HoursOff | None = None
+    """None: the times of the source are those of the mirror, or too few can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,33 +208,19 @@ class PointsPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPeople:
-    """The people that could be read, and the lines that could not."""
-
-    people: tuple[Person, ...]
-    refused: tuple[Question, ...] = ()
-    unknown_columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ReadVisits:
-    """The visits that could be read, and the lines that could not."""
-
-    visits: tuple[Visit, ...]
-    refused: tuple[Question, ...] = ()
-    unknown_columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """What an import did, or would do. The names are those of `--json` (contract, section 10)."""
 
     people_read: int = 0
     people_new: int = 0
     people_known: int = 0
+    people_fresh: int = 0
+    """New, or known and not brought by an import before."""
     visits_read: int = 0
     visits_by_record: int = 0
     visits_by_contact: int = 0
+    visits_known: int = 0
+    """Brought by an import before."""
     points_before: int = 0
     points_after: int = 0
     points_by_visit: int = 0
@@ -207,7 +230,7 @@ class Report:
     not_in_mirror: Sequence[Question] = ()
     never_awarded: Sequence[Question] = ()
     """Points that go to the opening balance, so that a later no-show does not take them back."""
-    hours_off: int | None = None
+    hours_off: HoursOff | None = None
     unknown_columns: Sequence[str] = field(default=())
     applied: bool = False
 
@@ -215,6 +238,16 @@ class Report:
     def may_apply(self) -> bool:
         """Whether there is nothing that forbids applying: no refused person, and no point that came or went."""
         return not self.refused and self.points_before == self.points_after
+
+    @property
+    def visits_linked(self) -> int:
+        """Visits that are a booking of the mirror by now, or will be."""
+        return self.visits_by_record + self.visits_by_contact + self.visits_known
+
+    @property
+    def writes(self) -> bool:
+        """Whether there is anything that was not brought before."""
+        return bool(self.people_fresh or self.visits_by_record or self.visits_by_contact)
 
     def as_json(self) -> dict[str, object]:
         """The shape that the contract promises."""
@@ -229,6 +262,7 @@ class Report:
                 "read": self.visits_read,
                 "by_record": self.visits_by_record,
                 "by_contact": self.visits_by_contact,
+                "known": self.visits_known,
                 "ask": len(self.ask),
                 "not_in_mirror": len(self.not_in_mirror),
             },
@@ -238,6 +272,6 @@ class Report:
                 "by_visit": self.points_by_visit,
                 "opening": self.points_opening,
             },
-            "hours_off": self.hours_off,
+            "hours_off": self.hours_off.hours if self.hours_off else None,
             "applied": self.applied,
         }

@@ -3,12 +3,15 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+from typing import Literal
 
 from zerkalo.importing.model import (
     Accrual,
     By,
+    HoursOff,
     MirrorVisit,
     Pair,
     Pairing,
@@ -18,13 +21,18 @@ from zerkalo.importing.model import (
     Visit,
     Why,
 )
+from zerkalo.users.importing.rules import Known
 
 _RECORD_ID = re.compile(r"y\s*clients\s*\.?\s*id\s*[:№#]?\s*(\d{1,18})(?!\d)", re.IGNORECASE)
 PERCENT_PLACES = 10_000
 """A percent has up to four places (`bonus_entries.percent`)."""
 PERCENT_MAX = 999
+OTHERS_TOLD_MAX = 5
+STRONGER = frozenset({"manual", "form", "code"})
+"""Links that an import does not replace."""
 OFFSETS_COMPARED_MIN = 5
-"""So many instants must be off by the same hours before it is called a fault of the source and no chance."""
+OFFSETS_SHARE_MIN = 0.9
+"""So many times, and so large a share of them, must be off by the same hours before it is no chance."""
 
 
 def record_ids_in(note: str) -> tuple[int, ...]:
@@ -41,10 +49,11 @@ def pair(visits: Sequence[Visit], people: Mapping[str, Person], mirror: Sequence
     """
     by_record: dict[int, list[MirrorVisit]] = defaultdict(list)
     by_start: dict[object, list[MirrorVisit]] = defaultdict(list)
+    wanted = {_start(visit) for visit in visits if not visit.record_ids}
     for booking in mirror:
         by_record[booking.record_id].append(booking)
-        by_start[booking.wall_time].append(booking)
-        by_start[booking.starts_at].append(booking)
+        for start in wanted & {booking.wall_time, booking.starts_at}:
+            by_start[start].append(booking)
     found: list[Pair] = []
     ask: list[Question] = []
     missing: list[Question] = []
@@ -58,7 +67,7 @@ def pair(visits: Sequence[Visit], people: Mapping[str, Person], mirror: Sequence
             outcome = _by_record(visit, person, by_record.get(visit.record_ids[0], []))
             _sort_in(visit, outcome, By.RECORD, found, ask, missing)
         else:
-            outcome = _by_contact(visit, person, by_start.get(visit.wall_time or visit.starts_at, []))
+            outcome = _by_contact(visit, person, by_start.get(_start(visit), []))
             _sort_in(visit, outcome, By.CONTACT, found, ask, missing)
     claims = Counter(one.booking.booking_id for one in found)
     ask += [_question(one.visit, Why.CLAIMED_TWICE) for one in found if claims[one.booking.booking_id] > 1]
@@ -66,22 +75,84 @@ def pair(visits: Sequence[Visit], people: Mapping[str, Person], mirror: Sequence
     return Pairing(pairs, tuple(ask), tuple(missing), hours_off(pairs))
 
 
-def hours_off(pairs: Iterable[Pair]) -> int | None:
-    """The hours by which every instant of the source is off, by the visits that were paired by their record's id.
+def hours_off(pairs: Iterable[Pair]) -> HoursOff | None:
+    """The hours by which the clock of the source is off, by the visits that were paired by their record's id.
 
-    None where fewer than `OFFSETS_COMPARED_MIN` can be compared, or where they don't all differ by the same hours.
+    Some visits were moved since, so that not quite all need to differ by the same. None where fewer than
+    `OFFSETS_COMPARED_MIN` can be compared, or where no single difference of whole hours stands out.
     """
-    offsets = [
-        one.visit.starts_at - one.booking.starts_at
-        for one in pairs
-        if one.by is By.RECORD and one.visit.starts_at is not None
-    ]
-    if len(offsets) < OFFSETS_COMPARED_MIN or len(set(offsets)) > 1 or not offsets[0]:
+    by_wall, by_instant = Counter[timedelta](), Counter[timedelta]()
+    for one in pairs:
+        visit, booking = one.visit, one.booking
+        if one.by is By.RECORD and visit.wall_time is not None and booking.wall_time is not None:
+            by_wall[visit.wall_time - booking.wall_time] += 1
+        elif one.by is By.RECORD and visit.starts_at is not None:
+            by_instant[visit.starts_at - booking.starts_at] += 1
+    return _stands_out(by_instant, "starts_at") or _stands_out(by_wall, "wall_time")
+
+
+def _stands_out(offsets: Counter[timedelta], column: Literal["wall_time", "starts_at"]) -> HoursOff | None:
+    compared = offsets.total()
+    if compared < OFFSETS_COMPARED_MIN:
         return None
-    hours, rest = divmod(offsets[0], timedelta(hours=1))
-    return None if rest else hours
+    ((offset, visits),) = offsets.most_common(1)
+    hours, rest = divmod(offset, timedelta(hours=1))
+    if not offset or rest or visits < compared * OFFSETS_SHARE_MIN:
+        return None
+    return HoursOff(hours, visits, compared, column)
 
 
+def sort_out(
+    people: Sequence[Person], met: Sequence[Known]
+) -> tuple[dict[str, Person], dict[str, int], list[Question]]:
+    """(new people, users whom the others are, who can't be taken)."""
+    new: dict[str, Person] = {}
+    known: dict[str, int] = {}
+    refused: list[Question] = []
+    of_code: dict[str, list[str]] = defaultdict(list)
+    for one in people:
+        of_code[one.code or ""].append(one.ref)
+    taken: set[int] = set()
+    for person, found in zip(people, met, strict=True):
+        ids = {*found.by_code, *found.by_email} or {*found.by_phone}
+        if found.is_code_retired:
+            refused.append(Question(person.ref, person.ref, Why.CODE_OF_ERASED))
+        elif person.code and len(of_code[person.code]) > 1:
+            others = others_of(of_code[person.code], person.ref)
+            refused.append(Question(person.ref, person.ref, Why.SAME_CODE, others))
+        elif len(ids) > 1:
+            refused.append(Question(person.ref, person.ref, Why.SEVERAL_USERS))
+        elif not ids:
+            new[person.ref] = person
+        elif ids <= taken:
+            refused.append(Question(person.ref, person.ref, Why.SAME_USER))
+        else:
+            known[person.ref] = ids.pop()
+            taken.add(known[person.ref])
+    return new, known, refused
+
+
+def without_stronger_links(
+    pairs: Sequence[Pair], user_of: Mapping[str, int]
+) -> tuple[tuple[Pair, ...], list[Question]]:
+    kept: list[Pair] = []
+    others: list[Question] = []
+    for one in pairs:
+        booking = one.booking
+        is_theirs = booking.user_id is not None and booking.user_id == user_of.get(one.visit.person)
+        if booking.matched_by in STRONGER and not is_theirs:
+            others.append(Question(one.visit.ref, one.visit.person, Why.ANOTHER_USER, visit=one.visit))
+        else:
+            kept.append(one)
+    return tuple(kept), others
+
+
+def others_of(refs: Sequence[str], ref: str) -> str:
+    """The first few of the references that are not this one."""
+    return ", ".join([one for one in refs if one != ref][:OTHERS_TOLD_MAX])
+
+
+@lru_cache(maxsize=4096)
 def percent_for_points(points: int, price_kopecks: int) -> Decimal | None:
     """The smallest percent of up to four places at which the price earns exactly these points; None: there is none."""
     if points <= 0 or price_kopecks <= 0:
@@ -125,11 +196,12 @@ def _by_record(visit: Visit, person: Person, named: Sequence[MirrorVisit]) -> Mi
     if len(named) > 1:
         return Why.SEVERAL_COMPANIES
     (booking,) = named
-    return booking if _has_contact(booking, person) or _has_time(booking, visit) else Why.RECORD_DOES_NOT_FIT
+    fits = _has_contact(booking, person) or (_has_time(booking, visit) and not booking.handed_over)
+    return booking if fits else Why.RECORD_DOES_NOT_FIT
 
 
 def _by_contact(visit: Visit, person: Person, at_that_time: Sequence[MirrorVisit]) -> MirrorVisit | Why:
-    if visit.wall_time is None and visit.starts_at is None:
+    if _start(visit) is None:
         return Why.NOT_IN_MIRROR
     fitting = [
         booking for booking in at_that_time if _has_contact(booking, person) and _same_service(booking, visit)
@@ -143,6 +215,10 @@ def _has_contact(booking: MirrorVisit, person: Person) -> bool:
     return (person.email is not None and person.email == booking.email) or (
         person.phone is not None and person.phone == booking.phone
     )
+
+
+def _start(visit: Visit) -> datetime | None:
+    return visit.wall_time or visit.starts_at
 
 
 def _has_time(booking: MirrorVisit, visit: Visit) -> bool:
@@ -176,4 +252,4 @@ def _sort_in(
 
 
 def _question(visit: Visit, why: Why) -> Question:
-    return Question(visit.ref, visit.person, str(why))
+    return Question(visit.ref, visit.person, why, visit=visit)

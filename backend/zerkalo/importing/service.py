@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from zerkalo.bookings import store as bookings
-from zerkalo.codes.rules import canonical_code
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.importing import store
-from zerkalo.importing.lines import Line, read_person, read_visit
+from zerkalo.importing.lines import Read
 from zerkalo.importing.model import (
-    PERSON_COLUMNS,
-    VISIT_COLUMNS,
+    Accrual,
     By,
     Pair,
     Pairing,
@@ -21,11 +19,9 @@ from zerkalo.importing.model import (
     PointsPlan,
     Question,
     Report,
-    Visit,
     Why,
 )
-from zerkalo.importing.rules import pair, plan_points
-from zerkalo.importing.sources import Source, unknown_columns
+from zerkalo.importing.rules import STRONGER, pair, plan_points, sort_out, without_stronger_links
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EntryDraft, Kind, LoyaltyPolicy, Reason
@@ -33,10 +29,8 @@ from zerkalo.matching import store as matching
 from zerkalo.users import store as users
 from zerkalo.users.importing import store as people_store
 from zerkalo.users.importing.rules import ImportedPerson
-from zerkalo.users.importing.store import Known, MovedIn
+from zerkalo.users.importing.store import MovedIn
 
-STRONGER = frozenset({"manual", "form", "code"})
-"""Links that an import does not replace."""
 BATCH = 2_000
 LOCK_SECONDS_MAX = 60.0
 STATEMENT_SECONDS_MAX = 600.0
@@ -46,17 +40,6 @@ Progress = Callable[[int], None]
 
 class ImportRefused(Exception):
     """The import can't be applied as it is; one line that says why. Nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What the source says, line by line, and the lines that can't be read."""
-
-    people: tuple[Person, ...]
-    visits: tuple[Visit, ...]
-    refused: tuple[Question, ...] = ()
-    ask: tuple[Question, ...] = ()
-    unknown_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,39 +55,8 @@ class _Plan:
     points: tuple[PointsPlan, ...]
     never_awarded: tuple[Question, ...]
     ask: tuple[Question, ...]
-
-
-def read_source(source: Source, *, is_usable_hash: Callable[[str], bool]) -> Read:
-    """Read both lists. Raises `MappingError` where the source does."""
-    person_lines, visit_lines = list(source.people()), source.visits()
-    people: dict[str, Person] = {}
-    refused: list[Question] = []
-    for line in person_lines:
-        found = read_person(line, canonical_code=canonical_code, is_usable_hash=is_usable_hash)
-        if isinstance(found, Question):
-            refused.append(found)
-        elif found.ref in people:
-            refused.append(Question(found.ref, found.ref, "another person has the same ref"))
-        else:
-            people[found.ref] = found
-    visits: dict[str, Visit] = {}
-    ask: list[Question] = []
-    first: Line | None = None
-    for line in visit_lines:
-        first = first or line
-        visit = read_visit(line)
-        if isinstance(visit, Question):
-            ask.append(visit)
-        elif visit.ref in visits:
-            ask.append(Question(visit.ref, visit.person, "another visit has the same ref"))
-        else:
-            visits[visit.ref] = visit
-    unknown = (
-        *unknown_columns(person_lines[:1], PERSON_COLUMNS),
-        *unknown_columns([first] if first else [], VISIT_COLUMNS),
-    )
-    parted, shared = _part_shared_contacts(list(people.values()))
-    return Read(tuple(parted), tuple(visits.values()), tuple(refused), (*ask, *shared), unknown)
+    visits_known: int
+    """Brought by an import before."""
 
 
 async def move_in(
@@ -144,13 +96,12 @@ async def move_in(
 
 
 async def _plan(conn: Connection, read: Read, *, source: str, company_ids: Sequence[int]) -> _Plan:
-    brought, visits_before, erased = await store.known_refs(conn, source)
+    brought, erased = await store.known_people(conn, source), await store.erased_people(conn, source)
+    visits_before = await store.known_visits(conn, source)
     fresh = [one for one in read.people if one.ref not in brought and one.ref not in erased]
     met = await people_store.known_people(conn, [_as_imported(n, one) for n, one in enumerate(fresh)])
-    new, known, refused = _sort_out(fresh, met)
-    refused += [
-        Question(one.ref, one.ref, "the person was erased") for one in read.people if one.ref in erased
-    ]
+    new, known, refused = sort_out(fresh, met)
+    refused += [Question(one.ref, one.ref, Why.ERASED) for one in read.people if one.ref in erased]
     people = {one.ref: one for one in read.people}
     mirror = await store.mirror_visits(
         conn,
@@ -161,8 +112,8 @@ async def _plan(conn: Connection, read: Read, *, source: str, company_ids: Seque
     )
     pairing = pair([one for one in read.visits if one.ref not in visits_before], people, mirror)
     user_of = {**brought, **known}
-    pairs, others = _without_stronger_links(pairing.pairs, user_of)
-    points, never = await _plan_points(conn, read, pairs, {**new}, known)
+    pairs, others = without_stronger_links(pairing.pairs, user_of)
+    points, never = await _plan_points(conn, read, pairs, new, known, visits_before)
     return _Plan(
         read,
         new,
@@ -173,11 +124,17 @@ async def _plan(conn: Connection, read: Read, *, source: str, company_ids: Seque
         points,
         never,
         (*read.ask, *pairing.ask, *others),
+        sum(one.ref in visits_before for one in read.visits),
     )
 
 
 async def _plan_points(
-    conn: Connection, read: Read, pairs: Sequence[Pair], new: Mapping[str, Person], known: Mapping[str, int]
+    conn: Connection,
+    read: Read,
+    pairs: Sequence[Pair],
+    new: Mapping[str, Person],
+    known: Mapping[str, int],
+    visits_before: frozenset[str],
 ) -> tuple[tuple[PointsPlan, ...], tuple[Question, ...]]:
     """Points come with a person's first import only: what was earned or spent since is our own ledger's."""
     has_already = await users.balances_of(conn, list(known.values()))
@@ -198,9 +155,9 @@ async def _plan_points(
         never += unsaid
     paired = {one.visit.ref for one in pairs}
     never += [
-        Question(one.ref, one.person, Why.NOT_IN_MIRROR)
+        Question(one.ref, one.person, Why.NOT_IN_MIRROR, visit=one)
         for one in read.visits
-        if one.points and one.ref not in paired
+        if one.points and one.ref not in paired and one.ref not in visits_before
     ]
     return tuple(plans), tuple(never)
 
@@ -227,7 +184,7 @@ async def _write(
         if one.ref in first_time and one.ref not in plan.new
     ]
     await people_store.complete_moved_in(conn, completed, earns_from=now.date(), now=now)
-    await ledger.append(conn, _accruals(plan, user_of), now)
+    accruals = {one.booking_id: (points.ref, one) for points in plan.points for one in points.accruals}
     for start in range(0, len(plan.pairs), BATCH):
         some = plan.pairs[start : start + BATCH]
         links = {
@@ -235,20 +192,23 @@ async def _write(
             for one in some
             if one.booking.matched_by not in STRONGER  # else it is theirs already, by better evidence
         }
-        await bookings.link_imported(conn, links, now=now)
+        paid = [accruals[one.booking.booking_id] for one in some if one.booking.booking_id in accruals]
+        await ledger.append(conn, [_accrual(user_of[ref], one) for ref, one in paid], now)
+        await bookings.link_imported(conn, links, stronger=STRONGER, now=now)
         await matching.replace_candidates(conn, dict.fromkeys(links, frozenset()), now=now)
         await loyalty.settle_bookings_by_id(conn, links, policy, now)
+        visits = [(one.visit.ref, one.booking.booking_id) for one in some]
+        await store.put_origins(conn, source, visits=visits, now=now)
         on_progress(start + len(some))
     balances = await users.balances_of(conn, [user_of[ref] for ref in first_time])
     await ledger.append(conn, _openings(plan, user_of, balances, source), now)
     fresh = {ref: user_of[ref] for ref in first_time}
-    visits = [(one.visit.ref, one.booking.booking_id) for one in plan.pairs]
-    await store.put_origins(conn, source, people=fresh, visits=visits, now=now)
+    await store.put_origins(conn, source, people=fresh, now=now)
 
 
 async def _points_after(conn: Connection, plan: _Plan, source: str) -> int:
     """The balances as the ledger has them, which must be those of the source. Raises `ImportRefused`."""
-    people, _, _ = await store.known_refs(conn, source)
+    people = await store.known_people(conn, source)
     balances = await users.balances_of(conn, list(people.values()))
     wrong = [one.ref for one in plan.points if balances.get(people[one.ref], 0) != one.before]
     if wrong:
@@ -259,20 +219,16 @@ async def _points_after(conn: Connection, plan: _Plan, source: str) -> int:
     return sum(balances.get(people[one.ref], 0) for one in plan.points)
 
 
-def _accruals(plan: _Plan, user_of: Mapping[str, int]) -> list[EntryDraft]:
-    return [
-        EntryDraft(
-            user_of[points.ref],
-            one.points,
-            Kind.ACCRUAL,
-            Reason.COMPLETED,
-            f"booking:{one.booking_id}:0",
-            booking_id=one.booking_id,
-            percent=one.percent,
-        )
-        for points in plan.points
-        for one in points.accruals
-    ]
+def _accrual(user_id: int, accrual: Accrual) -> EntryDraft:
+    return EntryDraft(
+        user_id,
+        accrual.points,
+        Kind.ACCRUAL,
+        Reason.COMPLETED,
+        f"booking:{accrual.booking_id}:0",
+        booking_id=accrual.booking_id,
+        percent=accrual.percent,
+    )
 
 
 def _openings(
@@ -298,9 +254,11 @@ def _report(plan: _Plan) -> Report:
         people_read=len(plan.read.people) + len(plan.read.refused),
         people_new=len(plan.new),
         people_known=len(plan.known),
+        people_fresh=len(plan.points),
         visits_read=len(plan.read.visits),
         visits_by_record=by[By.RECORD],
         visits_by_contact=by[By.CONTACT],
+        visits_known=plan.visits_known,
         points_before=planned + left_behind,
         points_after=planned,  # by the plan; what the ledger says is read after writing
         points_by_visit=by_visit,
@@ -312,73 +270,6 @@ def _report(plan: _Plan) -> Report:
         hours_off=plan.pairing.hours_off,
         unknown_columns=plan.read.unknown_columns,
     )
-
-
-def _part_shared_contacts(people: list[Person]) -> tuple[list[Person], list[Question]]:
-    """Contacts that two people claim prove neither of them: families share a phone, and a typing error an e-mail."""
-    counts = Counter(contact for one in people for contact in (one.email, one.phone) if contact is not None)
-    ask: list[Question] = []
-    parted: list[Person] = []
-    for one in people:
-        shares_email = one.email is not None and counts[one.email] > 1
-        shares_phone = one.phone is not None and counts[one.phone] > 1
-        for shares, name in ((shares_email, "e-mail"), (shares_phone, "phone")):
-            if shares:
-                ask.append(
-                    Question(one.ref, one.ref, f"another person has the same {name}: it counts as not proved")
-                )
-        parted.append(
-            replace(
-                one,
-                email_proved=one.email_proved and not shares_email,
-                phone_proved=one.phone_proved and not shares_phone,
-            )
-        )
-    return parted, ask
-
-
-def _sort_out(
-    people: Sequence[Person], met: Sequence[Known]
-) -> tuple[dict[str, Person], dict[str, int], list[Question]]:
-    """(new people, users whom the others are, who can't be taken)."""
-    new: dict[str, Person] = {}
-    known: dict[str, int] = {}
-    refused: list[Question] = []
-    codes = Counter(one.code for one in people if one.code)
-    for person, found in zip(people, met, strict=True):
-        ids = {*found.by_code, *found.by_email} or {*found.by_phone}
-        if found.is_code_retired:
-            refused.append(Question(person.ref, person.ref, "the code was an erased person's"))
-        elif person.code and codes[person.code] > 1:
-            refused.append(Question(person.ref, person.ref, "another person has the same code"))
-        elif len(ids) > 1:
-            refused.append(
-                Question(person.ref, person.ref, "code and contacts are those of several users of ours")
-            )
-        elif not ids:
-            new[person.ref] = person
-        elif (user_id := ids.pop()) in known.values():
-            refused.append(
-                Question(person.ref, person.ref, "another person of the source is the same user of ours")
-            )
-        else:
-            known[person.ref] = user_id
-    return new, known, refused
-
-
-def _without_stronger_links(
-    pairs: Sequence[Pair], user_of: Mapping[str, int]
-) -> tuple[tuple[Pair, ...], list[Question]]:
-    kept: list[Pair] = []
-    others: list[Question] = []
-    for one in pairs:
-        booking = one.booking
-        is_theirs = booking.user_id is not None and booking.user_id == user_of.get(one.visit.person)
-        if booking.matched_by in STRONGER and not is_theirs:
-            others.append(Question(one.visit.ref, one.visit.person, Why.ANOTHER_USER))
-        else:
-            kept.append(one)
-    return tuple(kept), others
 
 
 def _as_imported(line: int, person: Person) -> ImportedPerson:

@@ -2,7 +2,8 @@
 
 import csv
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections import abc
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString, cast
@@ -11,9 +12,10 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from zerkalo.importing.lines import Line
 from zerkalo.importing.model import Mapping
 
+Line = abc.Mapping[str, object]
+"""A line of the source: loose values by column."""
 FETCHED_AT_ONCE = 2_000
 STATEMENT_SECONDS_MAX = 600
 _KEYS = {
@@ -157,8 +159,3 @@ def _company(told: dict[str, dict[str, object]]) -> int | None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().split("\n") or [""])[0] or type(error).__name__
-
-
-def unknown_columns(lines: Sequence[Line], known: Sequence[str]) -> tuple[str, ...]:
-    """Columns that the source tells and no import reads; by the first line, for all have the same."""
-    return tuple(name for name in (lines[0] if lines else {}) if name not in known)

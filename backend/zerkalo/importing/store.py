@@ -2,10 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 from zerkalo.importing.model import MirrorVisit
+
+FETCHED_AT_ONCE = 2_000
 
 
 async def mirror_visits(
@@ -20,8 +24,7 @@ async def mirror_visits(
 
     Erased ones are left out. A booking without a card has its own contacts.
     """
-    cursor = await conn.execute(
-        """
+    query = """
         with wanted as (
             select b.id from bookings b where b.company_id = any(%(companies)s)
                 and b.yclients_record_id = any(%(records)s)
@@ -34,38 +37,54 @@ async def mirror_visits(
         )
         select b.id, b.company_id, b.yclients_record_id, b.appointment_datetime, b.appointment_local, b.service_name,
             b.service_price, b.status, coalesce(c.email, b.match_email), coalesce(c.phone, b.phone), b.user_id,
-            b.matched_by, exists (select from bonus_entries e where e.booking_id = b.id)
+            b.matched_by, exists (select from bonus_entries e where e.booking_id = b.id), b.handed_over
         from wanted w join bookings b using (id)
             left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
         where b.erased_at is null
         order by b.id
-        """,
-        {
+    """
+    async with conn.cursor(name="zerkalo_mirror_visits") as cursor:
+        cursor.itersize = FETCHED_AT_ONCE
+        values = {
             "companies": list(company_ids),
             "records": list(record_ids),
             "emails": list(emails),
             "phones": list(phones),
             "tails": [phone[-10:] for phone in phones],
-        },
-    )
-    return [MirrorVisit(*row) async for row in cursor]
+        }
+        await cursor.execute(query, values)
+        held: dict[object, Any] = {}
+        # The same service, e-mail and phone stand in many rows: each text is held once.
+        return [
+            MirrorVisit(*(held.setdefault(x, x) if type(x) is str else x for x in row))
+            async for row in cursor
+        ]
 
 
-async def known_refs(conn: Connection, source: str) -> tuple[dict[str, int], frozenset[str], frozenset[str]]:
-    """What this source brought before: users by the person's reference, references of visits, and of erased people."""
-    cursor = await conn.execute("select kind, ref, user_id from origins where source = %s", [source])
-    rows = await cursor.fetchall()
-    people = {ref: user_id for kind, ref, user_id in rows if kind == "person" and user_id is not None}
-    erased = frozenset(ref for kind, ref, user_id in rows if kind == "person" and user_id is None)
-    return people, frozenset(ref for kind, ref, _ in rows if kind == "visit"), erased
+async def known_people(conn: Connection, source: str) -> dict[str, int]:
+    """The users whom this source brought before, by the person's reference."""
+    sql = "select ref, user_id from origins where source = %s and kind = 'person' and user_id is not null"
+    return {ref: user_id async for ref, user_id in await conn.execute(sql, [source])}
+
+
+async def erased_people(conn: Connection, source: str) -> frozenset[str]:
+    """References of people whom this source brought, and who were erased since."""
+    sql = "select ref from origins where source = %s and kind = 'person' and user_id is null"
+    return frozenset([ref async for (ref,) in await conn.execute(sql, [source])])
+
+
+async def known_visits(conn: Connection, source: str) -> frozenset[str]:
+    """References of the visits that this source brought before."""
+    sql = "select ref from origins where source = %s and kind = 'visit'"
+    return frozenset([ref async for (ref,) in await conn.execute(sql, [source])])
 
 
 async def put_origins(
     conn: Connection,
     source: str,
     *,
-    people: Mapping[str, int],
-    visits: Iterable[tuple[str, int]],
+    people: Mapping[str, int] = MappingProxyType({}),
+    visits: Iterable[tuple[str, int]] = (),
     now: datetime,
 ) -> None:
     """Remember which user each person became and which booking each visit is."""

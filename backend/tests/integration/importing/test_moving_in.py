@@ -9,9 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.rows import NOON, add_booking, add_user
+from zerkalo.bookings import store as bookings
+from zerkalo.bookings.model import MatchedBy
 from zerkalo.db.pool import Pool
+from zerkalo.importing.lines import Read, read_source
 from zerkalo.importing.model import Report, Why
-from zerkalo.importing.service import ImportRefused, Read, move_in, read_source
+from zerkalo.importing.rules import STRONGER
+from zerkalo.importing.service import ImportRefused, move_in
 from zerkalo.importing.sources import MappingError, open_source, read_mapping
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty.model import LoyaltyPolicy
@@ -97,7 +101,7 @@ async def test_without_apply_it_only_tells(pool: Pool, mirror: dict[str, int], s
     assert await content(pool) == before
     assert report.as_json() == {
         "people": {"read": 2, "new": 2, "known": 0, "refused": 0},
-        "visits": {"read": 4, "by_record": 1, "by_contact": 1, "ask": 1, "not_in_mirror": 1},
+        "visits": {"read": 4, "by_record": 1, "by_contact": 1, "known": 0, "ask": 1, "not_in_mirror": 1},
         "points": {"before": 300, "after": 300, "by_visit": 125, "opening": 175},
         "hours_off": None,
         "applied": False,
@@ -138,6 +142,8 @@ async def test_the_second_time_it_writes_nothing(
     again = await run(pool, source())
 
     assert await content(pool) == before
+    assert (again.visits_known, again.never_awarded) == (2, ())
+    assert not again.writes
     assert (again.people_new, again.people_known, again.points_by_visit, again.points_opening) == (0, 2, 0, 0)
 
 
@@ -233,13 +239,13 @@ async def test_contacts_that_two_people_claim_prove_nobody(pool: Pool, source: C
 @pytest.mark.parametrize(
     ("broken", "why"),
     [
-        (PEOPLE.replace("MARIA99", "ANNA"), "another person has the same code"),
-        (PEOPLE.replace("MARIA99", "M!"), "code is not 4 to 20 letters and digits"),
-        (PEOPLE.replace("2,,+7 916 000-00-00", "1,,+7 916 000-00-00"), "another person has the same ref"),
+        (PEOPLE.replace("MARIA99", "ANNA"), Why.SAME_CODE),
+        (PEOPLE.replace("MARIA99", "M!"), Why.CODE_UNREADABLE),
+        (PEOPLE.replace("2,,+7 916 000-00-00", "1,,+7 916 000-00-00"), Why.REF_TWICE),
     ],
 )
 async def test_people_who_are_refused_stop_the_whole_import(
-    pool: Pool, mirror: dict[str, int], source: Callable[..., Read], broken: str, why: str
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read], broken: str, why: Why
 ):
     before = await content(pool)
 
@@ -309,3 +315,50 @@ async def test_with_the_programme_off_an_import_gives_the_same_balances(
     report = await run(pool, source(), policy=replace(FIVE, enabled=False))
 
     assert report.points_after == 300
+
+
+async def test_a_stronger_link_that_comes_while_the_import_runs_stays(pool: Pool, mirror: dict[str, int]):
+    async with pool.connection() as conn:
+        anna, other = await add_user(conn, name="Анна"), await add_user(conn, name="Другая")
+        await bookings.link(conn, mirror["501"], other, MatchedBy.CODE, now=NOW)
+
+        await bookings.link_imported(
+            conn, {mirror["501"]: anna, mirror["502"]: anna}, stronger=STRONGER, now=NOW
+        )
+
+    links = "select user_id, matched_by from bookings order by yclients_record_id"
+    assert await rows(pool, links) == [(other, "code"), (anna, "import")]
+
+
+async def test_the_history_of_a_booking_tells_of_the_import(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    await run(pool, source())
+
+    told = "select kind, cause, before ->> 'matched_by', after ->> 'matched_by' from booking_events"
+    assert await rows(pool, told) == [("link", "import", None, "import")] * 2
+
+
+async def test_a_record_that_was_handed_over_is_not_found_by_its_time(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    """The app knows of the first client only; the visit is another one's by now."""
+    async with pool.connection() as conn:
+        await conn.execute(
+            "update bookings set handed_over = true, phone = '+79990000000', match_phone10 = '9990000000'"
+            " where id = %s",
+            [mirror["501"]],
+        )
+
+    report = await run(pool, source())
+
+    assert Why.RECORD_DOES_NOT_FIT in [one.why for one in report.ask]
+    assert await rows(pool, "select user_id from bookings where yclients_record_id = 501") == [(None,)]
+
+
+async def test_balances_below_zero_are_brought_and_told(pool: Pool, source: Callable[..., Read]):
+    report = await run(pool, source(people=PEOPLE.replace(",300,", ",-40,"), visits="ref,person\n"))
+
+    assert [(one.ref, one.why) for one in report.ask] == [("1", Why.BALANCE_NEGATIVE)]
+    assert (report.points_before, report.points_after) == (-40, -40)
+    assert await rows(pool, "select sum(amount)::int from bonus_entries") == [(-40,)]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerkalo.importing.model import By, MirrorVisit, Pair, Person, Visit, Why
+from zerkalo.importing.model import By, HoursOff, MirrorVisit, Pair, Person, Visit, Why
 from zerkalo.importing.rules import hours_off, pair, percent_for_points, plan_points, record_ids_in
 from zerkalo.loyalty.rules import points_for
 
@@ -101,18 +101,35 @@ def test_id_that_several_branches_have_is_asked_about():
 
 def test_instants_that_are_all_off_by_the_same_hours_are_noticed():
     bookings = [
-        replace(BOOKING, booking_id=n, record_id=n, starts_at=NOON + timedelta(days=n)) for n in range(1, 7)
+        replace(
+            BOOKING,
+            booking_id=n,
+            record_id=n,
+            starts_at=NOON + timedelta(days=n),
+            wall_time=WALL + timedelta(days=n),
+        )
+        for n in range(1, 21)
     ]
     off = [
         Visit(str(b.record_id), "a", (b.record_id,), starts_at=b.starts_at + timedelta(hours=3))
         for b in bookings
     ]
 
-    assert pair(off, PEOPLE, bookings).hours_off == 3
-    assert (
-        pair([*off[:-1], replace(off[-1], starts_at=bookings[-1].starts_at)], PEOPLE, bookings).hours_off
-        is None
-    )
+    on_the_wall = [
+        replace(v, starts_at=None, wall_time=WALL + timedelta(days=b.record_id, hours=-3))
+        for v, b in zip(off, bookings, strict=True)
+    ]
+
+    assert pair(off, PEOPLE, bookings).hours_off == HoursOff(3, 20, 20, "starts_at")
+    assert pair(on_the_wall, PEOPLE, bookings).hours_off == HoursOff(-3, 20, 20, "wall_time")
+    one_moved = [*off[:-1], replace(off[-1], starts_at=NOON)]
+    assert pair(one_moved, PEOPLE, bookings).hours_off == HoursOff(3, 19, 20, "starts_at")
+    right = [replace(visit, starts_at=b.starts_at) for visit, b in zip(off[:3], bookings, strict=False)]
+    assert pair([*right, *off[3:]], PEOPLE, bookings).hours_off is None
+    half_an_hour = [
+        replace(v, starts_at=b.starts_at + timedelta(minutes=30)) for v, b in zip(off, bookings, strict=True)
+    ]
+    assert pair(half_an_hour, PEOPLE, bookings).hours_off is None
     assert hours_off(pair(off[:3], PEOPLE, bookings).pairs) is None
 
 

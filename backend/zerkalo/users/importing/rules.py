@@ -38,6 +38,18 @@ class ImportedPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """Whom a line names among those who are there already."""
+
+    line: int
+    by_code: list[int]
+    by_email: list[int]
+    by_phone: list[int]
+    is_code_retired: bool
+    """The code was an erased person's."""
+
+
+@dataclass(frozen=True, slots=True)
 class BadLine:
     """A line that can't be taken, and why. The text holds no contact: it may end up in a log."""
 

@@ -12,8 +12,7 @@ from zerkalo.outbox.model import Channel
 from zerkalo.users.erasing.rules import contact_digest
 from zerkalo.users.erasing.store import erased_among
 from zerkalo.users.importing import store as import_store
-from zerkalo.users.importing.rules import BadLine, ImportedPerson
-from zerkalo.users.importing.store import Known
+from zerkalo.users.importing.rules import BadLine, ImportedPerson, Known
 
 BATCH = 1000
 

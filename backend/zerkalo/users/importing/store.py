@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
-from zerkalo.users.importing.rules import ImportedPerson
+from zerkalo.users.importing.rules import ImportedPerson, Known
 
 # An e-mail or a phone names who has proved it; a claim is nobody's proof. A phone alone counts only where the line has
 # nothing better: families share one.
@@ -47,18 +47,6 @@ _COMPLETE = """
         and ((u.name = '' and p.name <> '') or (u.unique_code is null and p.unique_code is not null)
             or (u.password_hash is null and p.password_hash is not null))
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """Whom a line names among those who are there already."""
-
-    line: int
-    by_code: list[int]
-    by_email: list[int]
-    by_phone: list[int]
-    is_code_retired: bool
-    """The code was an erased person's."""
 
 
 async def lock_imports(conn: Connection) -> None:

@@ -1,0 +1,12 @@
+"""In which language a command speaks."""
+
+import typer
+
+from zerkalo.kit.language import Language
+
+
+def language_option(lang: str) -> Language:
+    """What `--lang` says; anything but ru and en is wrong usage."""
+    if lang not in ("ru", "en"):
+        raise typer.BadParameter("ru or en", param_hint="--lang")
+    return "en" if lang == "en" else "ru"
