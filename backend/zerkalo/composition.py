@@ -25,7 +25,7 @@ from zerkalo.db.reach import see_that_it_answers
 from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.loyalty.service import move_ledger, policy_of, settler_of, since_switched_on
+from zerkalo.loyalty.service import move_ledger, policy_of, return_ledger, settler_of, since_switched_on
 from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import REMATCH_BATCH, Applier
@@ -228,6 +228,7 @@ def _ports(
     return Ports(
         new_code=new_code,
         move_ledger=partial(move_ledger, expire_days=settings.loyalty_expire_days),
+        return_ledger=return_ledger,
         settle_bookings=settler_of(policy),
         end_calendar=revoke_calendar_token,
         write_erasures=journal_writer(settings),

@@ -14,7 +14,7 @@ from zerkalo.auth import routes as auth_routes
 from zerkalo.bookings.reading import revoke_calendar_token
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool
-from zerkalo.loyalty.service import move_ledger, settler_of
+from zerkalo.loyalty.service import move_ledger, return_ledger, settler_of
 from zerkalo.outbox.model import Channel, SendFailed
 from zerkalo.outbox.service import send_due
 from zerkalo.users import routes as user_routes
@@ -71,6 +71,7 @@ class PeopleApi(ApiRuntime):
         return Ports(
             new_code=lambda: new_code(rng),
             move_ledger=move_ledger,
+            return_ledger=return_ledger,
             settle_bookings=settler_of(BONUSES),
             end_calendar=revoke_calendar_token,
             open_channels=frozenset(self.senders),

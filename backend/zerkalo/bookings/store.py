@@ -147,12 +147,15 @@ async def link_imported(
     )
 
 
-async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
-    """Give every booking of one account to another one that takes it over. Hold both users and their bookings."""
-    cursor = await conn.execute(
-        _write_sql("user_id = %(into_id)s where user_id = %(from_id)s returning id"),
-        {"from_id": from_id, "into_id": into_id, "now": now},
-    )
+async def hand_on(
+    conn: Connection, *, from_id: int, into_id: int, only: Sequence[int] | None = None, now: datetime
+) -> None:
+    """Give every booking of one account, or `only` some, to another one. Hold both users and their bookings."""
+    sql = _write_sql("""
+        user_id = %(into_id)s
+        where user_id = %(from_id)s and (%(only)s::bigint[] is null or id = any(%(only)s)) returning id
+    """)
+    cursor = await conn.execute(sql, {"from_id": from_id, "into_id": into_id, "only": only, "now": now})
     change = Change("link", {"user_id": from_id}, {"user_id": into_id})
     events = [Event(booking_id, change, "person") for (booking_id,) in sorted(await cursor.fetchall())]
     await write_events(conn, events, now=now)

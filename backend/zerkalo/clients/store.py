@@ -121,11 +121,18 @@ async def give(conn: Connection, key: Key, user_id: int | None, *, now: datetime
     )
 
 
-async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
-    """Give the cards of one account to another one that takes it over."""
-    await conn.execute(
-        "update clients set user_id = %s, updated_at = %s where user_id = %s", [into_id, now, from_id]
-    )
+async def hand_on(
+    conn: Connection, *, from_id: int, into_id: int, only: Collection[Key] | None = None, now: datetime
+) -> None:
+    """Give the cards of one account, or `only` some, to another one."""
+    sql = """
+        update clients c set user_id = %(into_id)s, updated_at = %(now)s
+        where c.user_id = %(from_id)s and (%(only)s::jsonb is null or exists (
+            select from jsonb_to_recordset(%(only)s::jsonb) as k (c bigint, i bigint)
+            where k.c = c.company_id and k.i = c.client_id))
+    """
+    keys = None if only is None else _encoded(only)
+    await conn.execute(sql, {"from_id": from_id, "into_id": into_id, "only": keys, "now": now})
 
 
 async def to_rematch(conn: Connection, *, limit: int) -> list[tuple[Key, datetime]]:

@@ -28,6 +28,8 @@ from zerkalo.runs import store as run_store
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
 from zerkalo.users.erasing.service import sweep_erased
+from zerkalo.users.merging import store as merging
+from zerkalo.users.merging.service import UNDO_SPAN
 from zerkalo.users.service import People
 from zerkalo.users.staff import store as staff_store
 
@@ -110,3 +112,4 @@ async def prune(parts: TaskParts) -> None:
         await outbox.prune(conn, now=now)
         await run_store.prune(conn, now=now)
         await staff_store.prune(conn, now=now)
+        await merging.forget_merges(conn, before=now - UNDO_SPAN)

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     EXPIRED_NOT_EARNED = "expired_not_earned"
     """Expired points that later proved not to have been earned: they are taken once, not twice."""
     MERGED = "merged"
+    UNMERGED = "unmerged"
     OPENING = "opening"
     """What an import brought beside the points of single visits."""
 

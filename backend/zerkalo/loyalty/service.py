@@ -377,3 +377,13 @@ async def move_ledger(
     moved = await store.move_entries(conn, from_user, into_user, now, reason)
     await expire_points(conn, [into_user], expire_days, now)
     return moved
+
+
+async def return_ledger(conn: Connection, from_user: int, into_user: int, now: datetime) -> int:
+    """Give an account back what `move_ledger` moved from it to another one; returns how many entries.
+
+    What was spent or given since stays where it was written. Settle the account's bookings afterwards.
+    """
+    await store.lock_users(conn, [from_user, into_user])
+    only = await store.repeated_entries(conn, from_user, into_user)
+    return await store.move_entries(conn, into_user, from_user, now, Reason.UNMERGED, only)

@@ -194,7 +194,7 @@ MOVE_AWAY = """
     insert into bonus_entries (user_id, booking_id, amount, kind, reason, undoes, entry_key, effective_at, created_at)
     select e.user_id, e.booking_id, -e.amount, 'reversal', %(reason)s, e.id, 'merge:' || e.id || ':away', %(now)s, %(now)s
     from bonus_entries e
-    where e.user_id = %(from_user)s
+    where e.user_id = %(from_user)s and (%(only)s::bigint[] is null or e.id = any(%(only)s))
         and e.undoes is null and not exists (select from bonus_entries u where u.undoes = e.id)
     order by e.id
     returning undoes
@@ -210,15 +210,33 @@ MOVE_HERE = """
 """
 
 
-async def move_entries(conn: Connection, from_user: int, into_user: int, now: datetime, reason: str) -> int:
-    """Undoes every entry of one user and repeats it for another; returns how many were moved.
+async def move_entries(
+    conn: Connection,
+    from_user: int,
+    into_user: int,
+    now: datetime,
+    reason: str,
+    only: Sequence[int] | None = None,
+) -> int:
+    """Undo every entry of one user, or `only` some, and repeat it for another; returns how many were moved.
 
     The repeated ones keep kind, booking, percent and the time that expiry counts from.
     """
-    cursor = await conn.execute(MOVE_AWAY, {"from_user": from_user, "now": now, "reason": reason})
+    values = {"from_user": from_user, "now": now, "reason": reason, "only": only}
+    cursor = await conn.execute(MOVE_AWAY, values)
     moved: list[int] = [entry_id async for (entry_id,) in cursor]
     await conn.execute(MOVE_HERE, {"into_user": into_user, "ids": _json(moved), "now": now})
     return len(moved)
+
+
+async def repeated_entries(conn: Connection, from_user: int, into_user: int) -> list[int]:
+    """The entries of one user that repeat entries of another one, whose account was merged into it."""
+    sql = """
+        select here.id from bonus_entries e join bonus_entries here on here.entry_key = 'merge:' || e.id || ':here'
+        where e.user_id = %s and here.user_id = %s order by here.id
+    """
+    cursor = await conn.execute(sql, [from_user, into_user])
+    return [entry_id for (entry_id,) in await cursor.fetchall()]
 
 
 _STATE = "b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local"

@@ -67,6 +67,8 @@ class User:
     erased_at: datetime | None
     merged_into: int | None
     rematch_wanted_at: datetime | None
+    note: str = ""
+    """What the salon's staff wrote about the person."""
 
     @property
     def is_admin(self) -> bool:

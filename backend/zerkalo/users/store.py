@@ -19,7 +19,7 @@ _Values = Mapping[str, Any] | Sequence[Any]
 USER_COLUMNS = """
     u.id, u.email, u.phone, u.phone10, u.name, u.unique_code, u.password_hash is not null as has_password, u.role,
     u.email_verified_at, u.phone_verified_at, u.token_epoch, u.created_at, u.updated_at, u.erased_at, u.merged_into,
-    u.rematch_wanted_at
+    u.rematch_wanted_at, u.note
 """
 
 # To stand behind a `with named (codes, emails, phone10s, ids)`. Arrays, not joins with the asked values: PostgreSQL guesses
@@ -286,7 +286,7 @@ async def take_email_from_claimants(conn: Connection, email: str, *, but: int, n
 async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now: datetime) -> None:
     """Make an account an empty shell: a row for the ledger and the audit to name. Its codes are the caller's matter."""
     sql = """
-        update users set email = null, phone = null, name = '', unique_code = null, password_hash = null,
+        update users set email = null, phone = null, name = '', note = '', unique_code = null, password_hash = null,
             role = null, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
             rematch_wanted_at = null, merged_into = %(into)s, erased_at = %(now)s, updated_at = %(now)s
         where id = %(id)s

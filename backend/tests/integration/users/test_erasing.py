@@ -74,6 +74,11 @@ async def anna_everywhere(people: PeopleApi) -> int:
             " ('a', null, %(anna)s, %(other)s, null, %(at)s, %(at)s), ('b', 'owner', null, %(anna)s, %(anna)s, %(at)s, %(at)s)",
             {"anna": anna, "other": other, "at": THEN},
         )
+        await conn.execute(
+            "insert into merges (at, from_id, into_id, admin_id, before, after)"
+            """ values (%(at)s, %(other)s, %(anna)s, %(anna)s, %(kept)s::jsonb, '{}')""",
+            {"anna": anna, "other": other, "at": THEN, "kept": json.dumps({"into": {"name": NAME}})},
+        )
         linked = await add_booking(
             conn,
             user_id=anna,
@@ -554,6 +559,7 @@ async def test_a_visit_she_booked_here_that_shows_up_after_her_erasure_is_stripp
 
 HERS = {
     "users": "account",
+    "merges": "merged_accounts",
     "retired_codes": "codes_of_merged_accounts",
     "bookings": "bookings",
     "match_candidates": "possible_bookings",

@@ -6,9 +6,13 @@ from typing import Any, LiteralString
 import httpx2
 import pytest
 
+from tests.support.api import NOW
 from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Pool
+from zerkalo.kit.problem import ProblemError
+from zerkalo.users.erasing.service import erase_user
+from zerkalo.users.merging.service import undo_merge
 from zerkalo.users.store import users_for_matching
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
@@ -178,3 +182,172 @@ async def test_people_are_for_admins_only(people: PeopleApi) -> None:
         body = {"into": user} if method == "POST" else None
         assert (await nobody.request(method, path, json=body)).status_code == 401
         assert (await client.request(method, path, json=body)).status_code == 403
+
+
+async def state(people: PeopleApi) -> list[Any]:
+    """Everything of both accounts that a merge touches."""
+    return [
+        await rows(
+            people,
+            "select id, email, phone, name, note, unique_code, password_hash, email_verified_at, phone_verified_at,"
+            " erased_at, merged_into from users order by id",
+        ),
+        await rows(people, "select id, user_id, user_code, notes from bookings order by id"),
+        await rows(people, "select company_id, client_id, user_id from clients order by 1, 2"),
+        await rows(people, "select booking_id, user_id, step, reason from match_candidates order by 1, 2"),
+        await rows(people, "select code, user_id from retired_codes order by 1"),
+        await rows(people, "select source, ref, user_id from origins order by 1, 2"),
+        await rows(
+            people,
+            "select user_id, booking_id, sum(amount)::int from bonus_entries group by 1, 2 having sum(amount) <> 0 order by 1, 2",
+        ),
+    ]
+
+
+async def two_accounts(people: PeopleApi) -> tuple[int, int]:
+    """Two accounts of one person, each with what an account can have."""
+    old, _ = await people.api.new_user(
+        email="old@example.com",
+        email_verified_at=PROVED,
+        phone="+79991234567",
+        phone_verified_at=PROVED,
+        unique_code="AAAA1111",
+        name="Анна",
+        note="Любит тишину",
+    )
+    kept, _ = await people.api.new_user(email="new@example.com", unique_code="BBBB1111", note="Аллергия")
+    async with people.pool.connection() as conn:
+        for user, code, record in ((old, "AAAA1111", 1), (kept, "BBBB1111", 2)):
+            booking = await add_booking(
+                conn,
+                user_id=user,
+                matched_by="code",
+                yclients_record_id=record,
+                user_code=code,
+                status="COMPLETED" if user == old else "PENDING",
+                service_price=200_000,
+            )
+            await conn.execute(
+                "insert into bonus_entries (user_id, booking_id, amount, kind, percent, entry_key, effective_at, created_at)"
+                " values (%s, %s, 100, %s, 5, %s, %s, %s)",
+                [
+                    user,
+                    booking if user == old else None,
+                    "accrual" if user == old else "adjustment",
+                    f"k{record}",
+                    PROVED,
+                    PROVED,
+                ],
+            )
+        open_ = await add_booking(conn, yclients_record_id=3)
+        await conn.execute("insert into match_candidates values (%s, %s, 'phone', %s)", [open_, old, PROVED])
+        await conn.execute("insert into clients (company_id, client_id, user_id) values (1, 9, %s)", [old])
+        await conn.execute("insert into retired_codes (code, user_id) values ('CCCC1111', %s)", [old])
+        await conn.execute(
+            "insert into origins (source, kind, ref, user_id, imported_at) values ('app', 'person', '7', %s, now())",
+            [old],
+        )
+    return old, kept
+
+
+async def merge_id_of(people: PeopleApi) -> int:
+    ((merge_id,),) = await rows(people, "select id from merges")
+    return merge_id
+
+
+async def test_a_merge_undone_within_the_day_leaves_everything_as_it_was(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    before = await state(people)
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    merged = await state(people)
+    assert merged != before
+    assert [row[4] for row in merged[0] if row[0] == kept] == ["Аллергия\nЛюбит тишину"]
+
+    user = await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=NOW)
+
+    assert user.id == old
+    assert await state(people) == before
+    assert sorted(people.proved[-2:]) == sorted([old, kept]), "what came meanwhile is looked for again"
+    assert await rows(people, "select count(*)::int from merges") == [(0,)]
+    assert [row[0] for row in await rows(people, "select action from audit_entries order by id")] == [
+        "user.merge",
+        "user.unmerge",
+    ]
+    again = await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
+    assert again.status_code == 200
+    assert (await state(people))[0] == merged[0], "merged and undone, it can be merged once more"
+
+
+async def test_what_came_since_stays_and_what_was_spent_is_a_debt_of_who_spent_it(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
+    async with people.pool.connection() as conn:
+        await add_booking(conn, user_id=kept, matched_by="code", yclients_record_id=4)
+        await conn.execute(
+            "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+            " values (%s, -150, 'redemption', 'spent', now(), now())",
+            [kept],
+        )
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=NOW)
+
+    assert await rows(people, "select user_id from bookings where yclients_record_id = 4") == [(kept,)]
+    assert await rows(
+        people, "select user_id, sum(amount)::int from bonus_entries group by 1 order by 1"
+    ) == [
+        (old, 100),
+        (kept, -50),
+    ]
+
+
+async def test_a_contact_that_somebody_has_proved_since_comes_back_as_a_claim(people: PeopleApi) -> None:
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
+    await people.api.new_user(email="old@example.com", email_verified_at=PROVED)
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=NOW)
+
+    found = await rows(people, f"select email, email_verified_at from users where id = {int(old)}")
+    assert found == [("old@example.com", None)]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "refusal"),
+    [
+        ("update merges set at = at - interval '25 hours'", (404, "not_found")),
+        (
+            "update users set email = 'third@example.com' where email = 'new@example.com'",
+            (409, "merge_changed"),
+        ),
+        ("update users set erased_at = now() where email = 'new@example.com'", (409, "merge_changed")),
+    ],
+)
+async def test_a_merge_that_cannot_be_undone_any_more(
+    people: PeopleApi, meanwhile: LiteralString, refusal: tuple[int, str]
+) -> None:
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
+    merge_id = await merge_id_of(people)
+    async with people.pool.connection() as conn:
+        await conn.execute(meanwhile)
+    before = await state(people)
+
+    with pytest.raises(ProblemError) as refused:
+        await undo_merge(people.people, merge_id, admin_id=1, now=NOW)
+
+    assert (refused.value.status, refused.value.code) == refusal
+    assert await state(people) == before
+
+
+async def test_an_erasure_forgets_what_could_undo_a_merge(people: PeopleApi, pool: Pool) -> None:
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
+
+    await erase_user(pool, kept, settle_bookings=people.people.ports.settle_bookings, now=NOW)
+
+    assert await rows(people, "select * from merges") == []

@@ -196,7 +196,7 @@ OPEN_WRITERS = {
     "deliveries": {"inbox.store", "users.erasing.store"},
     "form_bookings": {"booking_form.store", "matching.store", "users.erasing.store", "users.merging.store"},
     "match_candidates": {"matching.store", "users.erasing.store", "users.merging.store"},
-    "origins": {"importing.store", "users.erasing.store"},
+    "origins": {"importing.store", "users.erasing.store", "users.merging.store"},
     "retired_codes": {"users.erasing.store", "users.merging.store"},
     "users": {
         "auth.store",

@@ -79,6 +79,7 @@ async def erase_user(
         await erasing.erase_cards(conn, cards, now=now)
         await store.want_rematch_of_rivals(conn, user_id, now=now)
         await erasing.strip_people_tables(conn, user_id)
+        await merging.forget_merges(conn, of_user=user_id)
         await erasing.strip_ledger_reasons(conn, user_id)
         if user_id not in users and not keys:
             return None

@@ -19,6 +19,7 @@ async def export_user(conn: Connection, user: User) -> Exported:
         "phone": user.phone,
         "phone_verified_at": user.phone_verified_at,
         "name": user.name,
+        "note_of_the_salon": user.note,
         "unique_code": user.unique_code,
         "is_admin": user.is_admin,
         "created_at": user.created_at,

@@ -1,7 +1,7 @@
 """Two accounts of one person become one: by an admin, or by proving a contact that an import entered."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit import audit
@@ -11,9 +11,13 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
 from zerkalo.users import store
 from zerkalo.users.merging import store as merge_store
+from zerkalo.users.merging.model import Merge
 from zerkalo.users.model import User
 from zerkalo.users.ports import Ports
 from zerkalo.users.service import People
+
+UNDO_SPAN = timedelta(days=1)
+"""For so long a merge by an admin can be undone."""
 
 
 async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: int, now: datetime) -> User:
@@ -33,8 +37,14 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
             raise ProblemError(
                 409, "cannot_merge_admin", "An account of the staff can't be merged into another."
             )
+        await merge_store.lock_bookings_of(conn, [from_id, into_id])
+        await merge_store.lock_users(conn, [from_id, into_id])
+        before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
         await merge_accounts(
             conn, people.ports, from_id=from_id, into_id=into_id, keep_code_of_from=False, now=now
+        )
+        await merge_store.insert_merge(
+            conn, before, from_id=from_id, into_id=into_id, admin_id=admin_id, now=now
         )
         await audit(conn, admin_id, "user.merge", f"user {from_id}", {"into": into_id}, now)
 
@@ -44,6 +54,46 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
         user = await store.read_user(conn, into_id)
     assert user is not None, "merged into"
     return user
+
+
+async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datetime) -> User:
+    """Part two accounts again that an admin merged within a day; returns the one that had ended.
+
+    Bookings, points, cards and contacts go back to whose they were. What came to the account since, and what it spent,
+    stays with it; whoever signed in to the other signs in anew. Raises `ProblemError`: 404 `not_found`, and 409
+    `merge_changed` where the account's contacts or code have changed since, or the account is gone.
+    """
+
+    async def write(conn: Connection) -> Merge:
+        merge = await merge_store.merge_for_update(conn, merge_id)
+        if merge is None or now - merge.at > UNDO_SPAN:
+            raise ProblemError(404, "not_found", "There is no such merge, or it is over a day old.")
+        both = [merge.from_id, merge.into_id]
+        await merge_store.lock_bookings_of(conn, both)
+        kept = (await merge_store.lock_users(conn, both)).get(merge.into_id)
+        if kept is None or any(getattr(kept, name) != merge.after[name] for name in _TOLD_APART_BY):
+            raise ProblemError(
+                409, "merge_changed", "The account has changed since: a person has to part the two."
+            )
+        await merge_store.restore_accounts(conn, merge, now=now)
+        await merge_store.return_belongings(conn, merge, now=now)
+        await people.ports.return_ledger(conn, merge.from_id, merge.into_id, now)
+        await bookings.write_codes_of(conn, both, now=now)
+        await people.ports.settle_bookings(conn, merge.bookings, now)
+        await merge_store.forget_merges(conn, of_user=merge.from_id)
+        await audit(conn, admin_id, "user.unmerge", f"user {merge.from_id}", {"from": merge.into_id}, now)
+        return merge
+
+    merge = await in_transaction(people.pool, write)
+    for user_id in (merge.from_id, merge.into_id):
+        await people.look_for_bookings(user_id)
+    async with people.pool.connection() as conn:
+        user = await store.read_user(conn, merge.from_id)
+    assert user is not None, "parted from the other"
+    return user
+
+
+_TOLD_APART_BY = ("email", "phone", "unique_code")
 
 
 async def merge_accounts(
@@ -67,7 +117,7 @@ async def merge_accounts(
     await ports.move_ledger(conn, from_id, into_id, now)
     await merge_store.move_belongings(conn, from_id=from_id, into_id=into_id, now=now)
     await store.empty(conn, from_id, merged_into=into_id, now=now)
-    merged = _merged(old, kept, keep_code_of_from=keep_code_of_from)
+    merged = merged_account(old, kept, keep_code_of_from=keep_code_of_from)
     await merge_store.write_merged(
         conn, merged, password_of=credentials.password_hash if credentials else None, now=now
     )
@@ -76,10 +126,16 @@ async def merge_accounts(
     await bookings.write_codes_of(conn, [into_id], now=now)
 
 
-def _merged(old: User, kept: User, *, keep_code_of_from: bool) -> User:
+def merged_account(old: User, kept: User, *, keep_code_of_from: bool = False) -> User:
     """What stays of the two."""
     first, second = (old, kept) if keep_code_of_from else (kept, old)
-    merged = replace(kept, name=kept.name or old.name, unique_code=first.unique_code or second.unique_code)
+    notes = [note for note in (kept.note, old.note) if note]
+    merged = replace(
+        kept,
+        name=kept.name or old.name,
+        note="\n".join(notes),
+        unique_code=first.unique_code or second.unique_code,
+    )
     if kept.email is None or (kept.email == old.email and kept.email_verified_at is None):
         merged = replace(merged, email=old.email, email_verified_at=old.email_verified_at)
     # A proved phone is worth more than one she only typed; an e-mail is what she signs in with.

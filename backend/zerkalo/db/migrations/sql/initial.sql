@@ -37,6 +37,7 @@ create table users (
     merged_into        bigint references users (id),  -- a shell too: the same person's other account took it over
     earns_from         date,                          -- earlier visits earned in the programme that an import came from
     rematch_wanted_at  timestamptz,                   -- a new code or proof may bring her bookings; null once looked at
+    note               text not null default '',      -- what the salon's staff wrote about the person
     email_verified     boolean not null generated always as (email_verified_at is not null) stored,
     phone_verified     boolean not null generated always as (phone_verified_at is not null) stored,
     is_admin           boolean not null generated always as (role is not distinct from 'owner') stored
@@ -47,6 +48,18 @@ create index users_email_claimed on users (lower(email), id) where email_verifie
 create index users_phone10_proved on users (phone10) where phone_verified_at is not null;
 create index users_of_staff on users (id) where role is not null;
 create index users_to_rematch on users (rematch_wanted_at) where rematch_wanted_at is not null;
+
+-- Merges that can still be undone: both accounts as they stood and what moved, by ids. A day old, they are deleted.
+create table merges (
+    id        bigint generated always as identity primary key,
+    at        timestamptz not null,
+    from_id   bigint not null references users (id) on delete cascade,
+    into_id   bigint not null references users (id) on delete cascade,
+    admin_id  bigint references users (id) on delete set null,
+    before    jsonb not null,                         -- `from` and `into`: rows of users; ids of what was the one's
+    after     jsonb not null                          -- the account that stayed, as the merge left it
+);
+create index merges_of_user on merges (into_id);
 
 -- Codes that are no user's `unique_code` any more: never given again. One whose account was merged still names its user.
 create table retired_codes (
@@ -501,6 +514,7 @@ comment on column users.erased_at is 'Когда данные удалены: о
 comment on column users.merged_into is 'Аккаунт, с которым этот объединён';
 comment on column users.earns_from is 'С какого дня визиты зарабатывали в прежней программе';
 comment on column users.rematch_wanted_at is 'Ждёт поиска своих записей; null: не ждёт';
+comment on column users.note is 'Заметка сотрудников о человеке';
 comment on column users.email_verified is 'Подтверждён ли e-mail';
 comment on column users.phone_verified is 'Подтверждён ли телефон';
 comment on table clients is 'Карточки клиентов YCLIENTS';

@@ -36,6 +36,7 @@ _REASONS: dict[str, Words] = {
     Reason.EXPIRED_NOT_EARNED: {"ru": "Поправка сгоревших баллов", "en": "Expired points, corrected"},
     Reason.OPENING: {"ru": "Начальный остаток", "en": "Opening balance"},
     Reason.MERGED: {"ru": "Аккаунты объединены", "en": "Accounts were merged"},
+    Reason.UNMERGED: {"ru": "Аккаунты снова разделены", "en": "Accounts were parted again"},
 }
 _KINDS: dict[Kind, Words] = {
     Kind.ACCRUAL: {"ru": "Начисление", "en": "Earned"},

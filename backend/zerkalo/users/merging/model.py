@@ -1,0 +1,28 @@
+"""A merge that can still be undone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two accounts that became one. `before`: what stood and what moved, see `store.what_stands`; `after`: what stayed."""
+
+    id: int
+    at: datetime
+    from_id: int
+    into_id: int
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Of the account that ended."""
+        return self.before["from"]["name"]
+
+    @property
+    def bookings(self) -> Sequence[int]:
+        """The bookings that moved."""
+        return self.before["bookings"]
