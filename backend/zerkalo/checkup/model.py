@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from zerkalo.checkup.machine.model import Machine
 from zerkalo.kit.zones import ZoneRules
 
 
@@ -126,6 +127,8 @@ class Facts:
     zones: Mapping[str, Zone] = field(default_factory=dict[str, Zone])
     """The companies' zones by name."""
     outbox_failing: int = 0
+    machine: Machine = field(default_factory=Machine)
+    """As `zerkalo check` sees it; the pages and the API do not look."""
 
 
 @dataclass(frozen=True, slots=True)

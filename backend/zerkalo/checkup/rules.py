@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from zerkalo.checkup.machine.rules import problems_of_machine
 from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity, Verdict
 from zerkalo.kit.zones import is_outdated
 
@@ -16,9 +17,17 @@ LATE_INTERVALS = 2
 
 def problems_of(facts: Facts) -> tuple[Problem, ...]:
     """What needs doing, most urgent first, then what is only advised. Empty: all is well."""
+    of_machine = problems_of_machine(facts.machine)
     if not facts.schema_is_current:
-        return (Problem("schema_outdated", Severity.ERROR),)
-    found = [*_setup(facts), *_companies(facts), *_zones(facts), *_engine(facts), *_people(facts)]
+        return (Problem("schema_outdated", Severity.ERROR), *of_machine)
+    found = [
+        *_setup(facts),
+        *of_machine,
+        *_companies(facts),
+        *_zones(facts),
+        *_engine(facts),
+        *_people(facts),
+    ]
     return tuple(sorted(found, key=lambda problem: problem.severity is Severity.ADVICE))
 
 

@@ -157,6 +157,106 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
             "Update the system's package tzdata and restart Zerkalo",
         ),
     },
+    "postgres_old": {
+        "ru": (
+            "PostgreSQL {version} устарел: в {newest} исправлены ошибки.",
+            "Обновите пакет postgresql-{major} и перезапустите PostgreSQL",
+        ),
+        "en": (
+            "PostgreSQL {version} is out of date: {newest} mends faults.",
+            "Update the package postgresql-{major} and restart PostgreSQL",
+        ),
+    },
+    "postgres_old_embedded": {
+        "ru": (
+            "Встроенный PostgreSQL {version} устарел: в {newest} исправлены ошибки.",
+            "Обновите Zerkalo; сначала zerkalo backup salon.dump",
+        ),
+        "en": (
+            "The embedded PostgreSQL {version} is out of date: {newest} mends faults.",
+            "Update Zerkalo; first zerkalo backup salon.dump",
+        ),
+    },
+    "disk_full": {
+        "ru": (
+            "На диске с {folder} осталось {free} МиБ.",
+            "Освободите место или перенесите DATA_DIR на диск побольше",
+        ),
+        "en": (
+            "The disk of {folder} has {free} MiB left.",
+            "Free some space, or move DATA_DIR to a larger disk",
+        ),
+    },
+    "file_open": {
+        "ru": (
+            "Файл с секретами {path} могут прочитать другие пользователи машины (права {mode}).",
+            "Запустите: chmod 600 {path}",
+        ),
+        "en": (
+            "Other users of the machine can read {path}, which holds secrets (mode {mode}).",
+            "Run: chmod 600 {path}",
+        ),
+    },
+    "clock_database": {
+        "ru": (
+            "Часы этой машины и базы данных расходятся: {seconds} с.",
+            "Включите точное время на обеих машинах: timedatectl set-ntp true",
+        ),
+        "en": (
+            "The clocks of this machine and of the database differ: {seconds} s.",
+            "Have both set by the network: timedatectl set-ntp true",
+        ),
+    },
+    "clock_yclients": {
+        "ru": (
+            "Часы этой машины и {host} расходятся: {seconds} с.",
+            "Включите точное время: timedatectl set-ntp true",
+        ),
+        "en": (
+            "The clocks of this machine and of {host} differ: {seconds} s.",
+            "Have the clock set by the network: timedatectl set-ntp true",
+        ),
+    },
+    "yclients_unknown_host": {
+        "ru": (
+            "Имя {host} не находится: {reason}",
+            "Проверьте DNS этой машины и YCLIENTS_API_URL: getent hosts {host}",
+        ),
+        "en": (
+            "The name {host} is not found: {reason}",
+            "Check this machine's DNS and YCLIENTS_API_URL: getent hosts {host}",
+        ),
+    },
+    "yclients_unreachable": {
+        "ru": (
+            "Нет соединения с {host}: {reason}",
+            "Проверьте сеть и файрвол этой машины: curl -I https://{host}",
+        ),
+        "en": (
+            "No connection to {host}: {reason}",
+            "Check this machine's network and firewall: curl -I https://{host}",
+        ),
+    },
+    "yclients_untrusted": {
+        "ru": (
+            "Сертификату {host} нет доверия: {reason}",
+            "Обновите пакет ca-certificates; если соединение проверяет прокси, задайте YCLIENTS_CA_FILE",
+        ),
+        "en": (
+            "The certificate of {host} is not trusted: {reason}",
+            "Update the package ca-certificates; behind a proxy that reads along, set YCLIENTS_CA_FILE",
+        ),
+    },
+    "yclients_other_domain": {
+        "ru": (
+            "{host} недоступен ({reason}), а {other} отвечает.",
+            "Задайте в .env: YCLIENTS_API_URL=https://{other}/api/v1",
+        ),
+        "en": (
+            "{host} can't be reached ({reason}), but {other} answers.",
+            "Set in .env: YCLIENTS_API_URL=https://{other}/api/v1",
+        ),
+    },
     "messages_failing": {
         "ru": ("Не отправляются сообщения: {count}.", "Проверьте SMTP_URL и SMS_URL в .env"),
         "en": ("Messages that can't be sent: {count}.", "Check SMTP_URL and SMS_URL in .env"),

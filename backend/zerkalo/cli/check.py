@@ -1,11 +1,13 @@
 """`zerkalo check`: is all well, and what to do if not. Exits 1 when something needs doing."""
 
 import sys
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
+from zerkalo.checkup.machine.service import look
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of, verdict_of
 from zerkalo.checkup.service import examine, examine_without_database, is_healthy, report_of
@@ -71,9 +73,12 @@ async def check(
         async with command_parts(needs_tables=False) as parts:
             log_warnings(parts.settings)
             facts = await examine(parts.pool, parts.settings, now=parts.clock(), ask=parts.ask_yclients)
+            async with parts.pool.connection() as conn:
+                facts = replace(facts, machine=await look(conn, parts.settings, now=parts.clock))
     else:
         sys.stderr.write(f"zerkalo check: {none_here(settings)}\n")
         facts = examine_without_database(settings, now=utc_now())
+        facts = replace(facts, machine=await look(None, settings, now=utc_now))
     problems = problems_of(facts)
     if json:
         import msgspec

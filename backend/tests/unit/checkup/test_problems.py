@@ -159,7 +159,17 @@ def test_the_lag_is_that_of_the_slowest_company():
 
 
 def test_every_problem_that_may_be_found_has_its_words():
-    values = {"company": 7, "reason": "r", "url": "u", "count": 1, "zone": "z", "version": "2", "newer": "3"}
+    values: dict[str, object] = {
+        "company": 7,
+        "reason": "r",
+        "url": "u",
+        "count": 1,
+        "zone": "z",
+        "version": "2",
+        "newer": "3",
+    }
+    values |= {"newest": "3", "major": 15, "folder": "f", "free": "9", "path": "p", "mode": "644"}
+    values |= {"seconds": "+9", "host": "h", "other": "o"}
     for code in texts.CODES:
         for language in ("ru", "en"):
             problem = Problem(code, Severity.ERROR, values)

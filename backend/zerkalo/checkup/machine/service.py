@@ -1,0 +1,136 @@
+"""Looks at the machine: one statement, a few files, and one question to YCLIENTS's host without any token."""
+
+import asyncio
+import os
+import shutil
+import socket
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from zerkalo.checkup.machine.model import Failure, LooseFile, Machine, Reach
+from zerkalo.checkup.machine.rules import other_url
+from zerkalo.db.pool import Connection
+from zerkalo.settings import Settings
+
+REACH_SECONDS_MAX = 10.0
+HEAD_BYTES_MAX = 16 * 1024
+
+AskDate = Callable[[str, Path | None], Awaitable[datetime | None]]
+"""Asks the host of an address, with a CA bundle, for its time; raises what the network raises."""
+
+
+async def ask_date(url: str, ca_file: Path | None) -> datetime | None:
+    """The `Date` header of whoever answers at the address. Raises gaierror, SSLError, OSError, TimeoutError."""
+    parts = urlsplit(url)
+    is_tls = parts.scheme == "https"
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if is_tls else None
+    reader, writer = await asyncio.open_connection(
+        parts.hostname, parts.port or (443 if is_tls else 80), ssl=context, limit=HEAD_BYTES_MAX
+    )
+    try:
+        writer.write(f"HEAD / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+        head = await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return None  # it is there, and speaks something else
+    finally:
+        writer.close()
+    for line in head.decode("latin-1").splitlines():
+        name, _, value = line.partition(":")
+        if name.lower() == "date":
+            return _instant(value.strip())
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """How the machine is looked at; a test hands in another one."""
+
+    ask_date: AskDate = ask_date
+    free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+    mode: Callable[[Path], int] = lambda path: path.stat().st_mode
+
+
+async def look(
+    conn: Connection | None, settings: Settings, *, now: Callable[[], datetime], world: World | None = None
+) -> Machine:
+    """What is to be seen. `conn` None: there is no database to ask. Takes `2 * REACH_SECONDS_MAX` at most."""
+    world = world or World()
+    version, ahead = await _database(conn, now) if conn is not None else (None, None)
+    url = settings.yclients_api_url
+    reach = await _reach(url, settings.yclients_ca_file, now, world) if settings.yclients_enabled else None
+    other = other_url(url) if reach is not None and reach.failure is not None else None
+    found = await _reach(other, settings.yclients_ca_file, now, world) if other else None
+    return Machine(
+        postgres_version=version,
+        is_embedded=settings.database_url is None,
+        clock_ahead_seconds=ahead,
+        data_dir=str(settings.data_dir),
+        free_bytes=_free_bytes(settings.data_dir, world),
+        loose_files=tuple(_loose_files(settings, world)),
+        yclients=reach,
+        other_host=found.host if found is not None and found.failure is None else None,
+    )
+
+
+async def _database(conn: Connection, now: Callable[[], datetime]) -> tuple[int, float]:
+    before = now()
+    row = await (await conn.execute("select clock_timestamp()")).fetchone()
+    assert row is not None, "a question without a table has a row"
+    middle = before + (now() - before) / 2
+    return conn.info.server_version, (middle - row[0]).total_seconds()
+
+
+async def _reach(url: str, ca_file: Path | None, now: Callable[[], datetime], world: World) -> Reach:
+    host = urlsplit(url).hostname or ""
+    try:
+        async with asyncio.timeout(REACH_SECONDS_MAX):
+            date = await world.ask_date(url, ca_file)
+    except socket.gaierror as error:
+        return Reach(host, Failure.NAME, error.strerror or "")
+    except ssl.SSLError as error:
+        return Reach(
+            host, Failure.TLS, getattr(error, "verify_message", "") or getattr(error, "reason", "") or "TLS"
+        )
+    except TimeoutError:
+        return Reach(host, Failure.CONNECT, f"no answer in {REACH_SECONDS_MAX:.0f} s")
+    except OSError as error:
+        return Reach(host, Failure.CONNECT, error.strerror or type(error).__name__)
+    return Reach(host, clock_ahead_seconds=(now() - date).total_seconds() if date else None)
+
+
+def _free_bytes(folder: Path, world: World) -> int | None:
+    for path in (folder, *folder.parents):  # it need not be made yet
+        try:
+            return world.free_bytes(path)
+        except OSError:
+            continue
+    return None
+
+
+def _loose_files(settings: Settings, world: World) -> list[LooseFile]:
+    """Our key must be ours alone; a group may share `.env`, as a service's group does."""
+    found: list[LooseFile] = []
+    key = settings.data_dir / "secret_key" if settings.secret_key is None else None
+    for path, forbidden in ((settings.env_file, 0o007), (key, 0o077)):
+        if path is None:
+            continue
+        try:
+            mode = world.mode(path)
+        except OSError:
+            continue
+        if mode & forbidden:
+            found.append(LooseFile(os.fspath(path), f"{mode & 0o777:03o}"))
+    return found
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
