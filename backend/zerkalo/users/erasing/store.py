@@ -124,7 +124,7 @@ async def erase_cards(conn: Connection, cards: Sequence[Key], *, now: datetime) 
     """Take out of these cards what names their person; they are marked, and what teaches them later is masked."""
     sql = """
         update clients c set name = '', phone = null, email = null, email_known_since = null, user_id = null,
-            erased_at = coalesce(c.erased_at, %(now)s), updated_at = %(now)s
+            first_email = null, first_observation = null, erased_at = coalesce(c.erased_at, %(now)s), updated_at = %(now)s
         from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, k bigint)
         where c.company_id = k.c and c.client_id = k.k
     """
