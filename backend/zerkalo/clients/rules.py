@@ -31,15 +31,17 @@ def taught(card: Card | None, sight: Sight) -> Card:
 
 
 def joined(card: Card, old: Card) -> Card:
-    """The card after YCLIENTS merged `old` into it: what an admin gave goes along, and what was seen of its e-mail."""
-    if card.erased_at is not None or old.first_observation is None:
-        first = card.first_email, card.first_observation
-    elif card.first_observation is None or old.first_observation < card.first_observation:
-        first = old.first_email, old.first_observation
-    else:
-        first = card.first_email, card.first_observation
+    """The card after YCLIENTS merged `old` into it: what an admin gave goes along, and what was seen of its e-mail.
+
+    Where the two were first seen with different e-mails, none of them counts as the one that stood there.
+    """
+    seen = [one for one in (card, old) if one.first_observation is not None and one.erased_at is None]
+    firsts = {one.first_email for one in seen}
     return replace(
-        card, user_id=card.user_id or old.user_id, first_email=first[0], first_observation=first[1]
+        card,
+        user_id=card.user_id or old.user_id,
+        first_email="" if len(firsts) > 1 else next(iter(firsts), card.first_email),
+        first_observation=min((one.first_observation or 0 for one in seen), default=card.first_observation),
     )
 
 
@@ -64,6 +66,11 @@ def is_other_person(before: Person, after: Person) -> bool:
     return bool(before.phone_key or before.email) and bool(after.phone_key or after.email)
 
 
+def is_same_person(before: Person, after: Person) -> bool:
+    """Whether two cards are surely one person's: they have one phone, as where YCLIENTS merged them."""
+    return bool(before.phone_key and after.phone_key) and not is_other_person(before, after)
+
+
 def person_of(card: Card | None) -> Person:
     """By what the person of a card is told from others; of no card nothing is known."""
     if card is None:
@@ -73,7 +80,13 @@ def person_of(card: Card | None) -> Person:
 
 def _with_first_email(known: Card, sight: Sight) -> Card:
     is_told = bool(sight.phone) and (sight.email is None or isinstance(sight.email, str))
-    is_first = known.first_observation is None or sight.observation < known.first_observation
-    if not (is_told and is_first):
+    if not is_told:
         return known
-    return replace(known, first_email=sight.email or "", first_observation=sight.observation)
+    shown = sight.email or ""
+    if known.first_observation is None:
+        return replace(known, first_email=shown, first_observation=sight.observation)
+    if sight.observation < known.first_observation and shown != known.first_email:
+        # A page asked for before a call and rendered after it may show an e-mail that came meanwhile: which of the two
+        # stood there first nobody can say, so neither did.
+        return replace(known, first_email="", first_observation=sight.observation)
+    return known

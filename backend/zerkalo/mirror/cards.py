@@ -9,7 +9,7 @@ from zerkalo.bookings import rules
 from zerkalo.bookings.model import Row, Snapshot, Source
 from zerkalo.clients import store
 from zerkalo.clients.model import Card, Key, Sight
-from zerkalo.clients.rules import is_email_late, is_other_person, joined, person_of, taught
+from zerkalo.clients.rules import is_email_late, is_same_person, joined, person_of, taught
 from zerkalo.db.pool import Connection
 from zerkalo.yclients.model import SalonClient
 
@@ -111,10 +111,7 @@ def _after(known: Mapping[Key, Card], sights: Sequence[Sight], moves: Sequence[M
     for sight in sights:
         after[sight.key] = taught(after.get(sight.key), sight)
     for old, new in moves:
-        is_same = (
-            old in after and new in after and not is_other_person(*map(person_of, (after[old], after[new])))
-        )
-        if is_same:
+        if is_same_person(person_of(after.get(old)), person_of(after.get(new))):
             after[new] = joined(after[new], after[old])
     return after
 

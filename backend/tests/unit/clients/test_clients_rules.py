@@ -8,7 +8,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from zerkalo.clients.model import Card, Person, Sight
-from zerkalo.clients.rules import is_email_late, is_other_person, joined, taught
+from zerkalo.clients.rules import is_email_late, is_other_person, is_same_person, joined, taught
 
 DAY = datetime(2026, 11, 3, tzinfo=UTC)
 
@@ -69,6 +69,15 @@ def test_an_email_that_stood_there_first_or_came_with_the_phone_is_not_late() ->
     assert not is_email_late(back)
 
 
+@pytest.mark.parametrize("stood_there", ["", "maria@salon.test"])
+def test_a_page_asked_for_before_a_call_makes_no_email_the_first(stood_there: str) -> None:
+    called = after(sight(2, email=stood_there))
+
+    attacked = taught(called, sight(1, email="guest@salon.test"))
+
+    assert is_email_late(taught(attacked, sight(3, email="guest@salon.test")))
+
+
 def test_an_erased_card_learns_nothing_more() -> None:
     erased = Card(company_id=7, client_id=900, erased_at=DAY)
 
@@ -84,7 +93,10 @@ def test_a_merged_card_keeps_what_an_admin_gave_and_that_its_email_came_late() -
     assert merged.user_id == 5
     assert is_email_late(merged)
     assert joined(replace(fresh, user_id=6), old).user_id == 6
-    assert joined(fresh, replace(old, first_observation=9)) == replace(fresh, user_id=5)
+    assert is_email_late(joined(fresh, replace(old, first_observation=9))), (
+        "in whichever order they were seen"
+    )
+    assert not is_email_late(joined(fresh, replace(old, first_email="guest@salon.test")))
 
 
 @pytest.mark.parametrize(
@@ -108,3 +120,12 @@ def test_the_phone_tells_two_people_apart_else_the_email(
     before: Person, later: Person, is_other: bool
 ) -> None:
     assert is_other_person(before, later) is is_other
+
+
+def test_two_cards_are_one_persons_only_by_their_phone() -> None:
+    maria = Person("+79990000001", "maria@salon.test")
+
+    assert is_same_person(maria, Person("+79990000001"))
+    assert not is_same_person(maria, Person()), "hidden contacts hand no gift of an admin on"
+    assert not is_same_person(Person(None, "a@salon.test"), Person(None, "a@salon.test"))
+    assert not is_same_person(maria, Person("+79990000002", "maria@salon.test"))
