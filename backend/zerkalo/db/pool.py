@@ -13,6 +13,8 @@ Pool = AsyncConnectionPool[Connection]
 CONNECT_TIMEOUT_SECONDS = 10
 WAIT_SECONDS_MAX = 10.0
 """How long a request waits for a free connection, and a start for the first one, before `PoolTimeout`."""
+LOCK_SECONDS_MAX = 5
+"""How long a statement waits for a lock that somebody else holds, where its transaction sets no bound of its own."""
 CLOSE_SECONDS_MAX = 1.0
 """How long the end waits for connections under way: to a database that is silent they never come."""
 
@@ -59,8 +61,10 @@ async def _configure(conn: Connection) -> None:
     # Not among the pool's `kwargs`: the engine opens its listening connection from those and its own autocommit.
     await conn.set_autocommit(True)
     # Instants come back aware in the session's zone; a server of the salon's own may have any. And it may answer
-    # before a commit is on disk: what we have answered must not be lost with it.
+    # before a commit is on disk: what we have answered must not be lost with it. A statement of its own, outside of
+    # `transaction`, waits no longer for somebody else's lock than one inside.
     await conn.execute(
-        "select set_config('timezone', 'UTC', false),"
-        " case current_setting('synchronous_commit') when 'off' then set_config('synchronous_commit', 'on', false) end"
+        "select set_config('timezone', 'UTC', false), set_config('lock_timeout', %s, false),"
+        " case current_setting('synchronous_commit') when 'off' then set_config('synchronous_commit', 'on', false) end",
+        [f"{LOCK_SECONDS_MAX}s"],
     )

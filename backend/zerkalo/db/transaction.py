@@ -10,14 +10,14 @@ from psycopg import Error, InterfaceError, OperationalError
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import PoolTimeout
 
-from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.pool import LOCK_SECONDS_MAX, Connection, Pool
 from zerkalo.kit.backoff import Backoff
 
 ATTEMPTS_MAX = 5
 RETRY_PAUSE = Backoff(0.03, 0.5)
 """Seconds before the first retry, and at most before a later one."""
 STATEMENT_TIMEOUT_SECONDS = 30.0
-LOCK_TIMEOUT_SECONDS = 5.0
+LOCK_TIMEOUT_SECONDS = float(LOCK_SECONDS_MAX)
 IDLE_TIMEOUT_SECONDS = 60.0
 """A transaction that asks nothing for this long is ended by the server: its owner hangs, its locks must not."""
 

@@ -12,6 +12,8 @@ from zerkalo.yclients.model import Record, SalonClient
 
 Key = tuple[int, int]
 """(company, record)."""
+HELD = "somebody else holds it"
+"""Why an observation is put off: its booking, card or user is locked for longer than a batch waits."""
 
 
 class OutcomeStatus(StrEnum):

@@ -20,7 +20,7 @@ from zerkalo.inbox import store as inbox
 from zerkalo.kit.backoff import Backoff
 from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
+from zerkalo.mirror.model import HELD, Observation, Outcome, OutcomeStatus
 from zerkalo.refetches import store as refetch_store
 from zerkalo.refetches.model import Refetch
 from zerkalo.refetches.store import RETRY_SECONDS_MAX
@@ -205,6 +205,9 @@ class Refetcher:
                     record, outcome = None, Outcome(OutcomeStatus.QUEUED, reason=str(error), refused=True)
                 if outcome.refused:
                     await self._give_back([question], failed=True, refused=outcome.reason)
+                    left.remove(question)
+                elif outcome.reason == HELD:
+                    await self._give_back([question], failed=True)  # whoever holds the row may do so for long
                     left.remove(question)
                 elif outcome.reason == CONTRADICTION and record is not None:
                     unsure.append((len(outcomes), question, record))

@@ -13,7 +13,7 @@ from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
 from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection, Pool
-from zerkalo.db.transaction import in_pipeline, in_transaction, transaction
+from zerkalo.db.transaction import LOCK_TIMEOUT_SECONDS, in_pipeline, in_transaction, transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.kit.problem import OWN_FAULT
@@ -21,7 +21,7 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.matching import store as matching
 from zerkalo.metrics.counts import CALL_LAG_SECONDS, READ_LAG_SECONDS
 from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
-from zerkalo.mirror.model import Item, Observation, Outcome, OutcomeStatus
+from zerkalo.mirror.model import HELD, Item, Observation, Outcome, OutcomeStatus
 from zerkalo.refetches.model import Refetch
 from zerkalo.users import store as users
 
@@ -44,7 +44,6 @@ LOCK_SECONDS_MAX = 1.5
 """How long a batch waits for a lock that somebody else holds, before it is parted: longer than a deadlock takes to be found."""
 LOCK_SECONDS_PART = 0.1
 """The same of a part, after the whole has waited."""
-HELD = "somebody else holds it"
 
 Find = Callable[[Connection, int, int], Awaitable[list[tuple[int, tuple[int, int]]]]]
 """(id, key) of bookings to look at again, by id: behind an id, at most so many."""
@@ -100,7 +99,7 @@ class Applier:
         for company_id in sorted(taken.companies_to_ring):
             await self._ring_safely(company_id)
         for key in sorted(taken.cards_to_rematch):
-            await self.rematch_card(key, limit=REMATCH_BATCH)
+            await self._rematch_card_safely(key, limit=REMATCH_BATCH, lock_seconds=LOCK_SECONDS_PART)
         return list(taken.outcomes)
 
     async def rematch_waiting_cards(self) -> None:
@@ -108,17 +107,23 @@ class Applier:
         async with self._pool.connection() as conn:
             waiting = await clients.to_rematch(conn, limit=REMATCH_BATCH)
         for key, wanted_at in waiting:
-            await self.rematch_card(key)
-            async with self._pool.connection() as conn:
-                await clients.finish_rematch(conn, key, wanted_at=wanted_at)
+            if await self._rematch_card_safely(key):
+                async with transaction(self._pool) as conn:
+                    await clients.finish_rematch(conn, key, wanted_at=wanted_at)
 
-    async def rematch_card(self, card: tuple[int, int], *, limit: int | None = None) -> bool:
+    async def rematch_card(
+        self,
+        card: tuple[int, int],
+        *,
+        limit: int | None = None,
+        lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+    ) -> bool:
         """Look again whose the bookings of a card (company, client id) are; at most `limit`. Whether all were looked at."""
 
         async def found(conn: Connection, after_id: int, most: int) -> list[tuple[int, tuple[int, int]]]:
             return await bookings.keys_of_card(conn, card, after_id=after_id, limit=most)
 
-        return await self._rematch_all(found, limit)
+        return await self._rematch_all(found, limit, lock_seconds=lock_seconds)
 
     async def rematch(self, user_id: int, *, limit: int | None = None) -> bool:
         """Look again at the bookings that a user's code and proved contacts speak for, and give her what is hers.
@@ -136,9 +141,11 @@ class Applier:
         """Look again whose the bookings of these (company, record) are. To be called after new evidence is committed."""
         await in_transaction(self._pool, partial(self._rematch, keys=list(keys)))
 
-    async def _rematch_all(self, find: Find, limit: int | None) -> bool:
+    async def _rematch_all(
+        self, find: Find, limit: int | None, *, lock_seconds: float = LOCK_TIMEOUT_SECONDS
+    ) -> bool:
         """Look again at the bookings that `find` finds, in transactions of `REMATCH_BATCH`, at most `limit` in all."""
-        async with transaction(self._pool) as conn:
+        async with transaction(self._pool, lock_timeout_seconds=lock_seconds) as conn:
             await matching.barrier(conn)
         after_id, seen = 0, 0
         while limit is None or seen < limit:
@@ -148,7 +155,10 @@ class Applier:
             if not found:
                 return True
             after_id, seen = found[-1][0], seen + len(found)
-            await in_transaction(self._pool, partial(self._rematch, keys=[key for _, key in found]))
+            keys = [key for _, key in found]
+            await in_transaction(
+                self._pool, partial(self._rematch, keys=keys), lock_timeout_seconds=lock_seconds
+            )
         async with self._pool.connection() as conn:
             return not await find(conn, after_id, 1)
 
@@ -235,6 +245,23 @@ class Applier:
             now=self._clock(),
             email_counts_alone=self._email_counts_alone,
         )
+
+    async def _rematch_card_safely(
+        self,
+        key: tuple[int, int],
+        *,
+        limit: int | None = None,
+        lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+    ) -> bool:
+        """`rematch_card`, which may fail: the batch that wants it is committed, and the card stays wanted until it is done.
+
+        So a booking that somebody holds makes no caller's answer an error, and keeps no other card waiting.
+        """
+        try:
+            return await self.rematch_card(key, limit=limit, lock_seconds=lock_seconds)
+        except psycopg.OperationalError as error:
+            log.warning("the bookings of a card wait to be matched again", error=type(error).__name__)
+            return False
 
     async def _ring_safely(self, company_id: int) -> None:
         try:

@@ -281,3 +281,48 @@ async def test_an_event_of_a_client_that_shows_no_card_teaches_nothing(
         assert await server.status(body) == "ignored"
 
         assert await card(server) == before
+
+
+async def test_a_call_is_answered_while_somebody_holds_another_visit_of_its_card(pool: Pool) -> None:
+    async with salon(pool) as server:
+        maria = await user(server, phone=GUEST, phone_verified_at=PROVED)
+        await visit(server, 1)
+        await visit(server, 2)
+        async with pool.connection() as holder, holder.transaction():
+            await holder.execute("select from bookings where yclients_record_id = 1 for update")
+            answer = await server.post(event(State(6), id=2, client=client(phone=GUEST)))
+            waiting = await card(server)
+
+        await server.applier.rematch_waiting_cards()
+
+        assert answer.json()["status"] == "applied"
+        assert waiting["rematch_wanted_at"] is not None
+        assert await link(server, 1) == (maria, "phone"), "the card's visits follow when the lock is gone"
+        assert (await card(server))["rematch_wanted_at"] is None
+
+
+async def test_one_held_visit_keeps_no_other_card_waiting(pool: Pool) -> None:
+    async with salon(pool) as server:
+        for number in (1, 2):
+            await visit(server, number, of=client(card=900 + number))
+        maria = await user(server, phone=MARIA, phone_verified_at=PROVED)
+        async with pool.connection() as conn:
+            await conn.execute("update clients set rematch_wanted_at = '2026-01-01'::date + client_id::int")
+        async with pool.connection() as holder, holder.transaction():
+            await holder.execute("select from bookings where yclients_record_id = 1 for update")
+            await server.applier.rematch_waiting_cards()
+
+        assert await link(server, 1) == (None, None)
+        assert await link(server, 2) == (maria, "phone")
+
+
+async def test_hidden_contacts_hand_on_nothing_that_an_admin_gave(pool: Pool) -> None:
+    async with salon(pool) as server:
+        maria = await user(server, unique_code="ABC12345")
+        await visit(server, 1)
+        async with pool.connection() as conn:
+            await conn.execute("update clients set user_id = %s where client_id = %s", [maria, CARD])
+        await visit(server, 1, 6, of=client(card=OTHER_CARD, phone=""))
+
+        assert (await card(server, OTHER_CARD))["user_id"] is None
+        assert await link(server, 1) == (None, None), "a link by a card ends where the card is another's"

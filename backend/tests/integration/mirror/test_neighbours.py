@@ -11,8 +11,7 @@ from tests.support.salon import BONUSES, Salon, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page_item
 from zerkalo.bookings import rules
 from zerkalo.db.pool import Pool
-from zerkalo.mirror.model import OutcomeStatus
-from zerkalo.mirror.service import HELD
+from zerkalo.mirror.model import HELD, OutcomeStatus
 
 pytestmark = pytest.mark.integration
 

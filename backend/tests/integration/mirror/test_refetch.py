@@ -65,6 +65,27 @@ async def test_question_without_an_answer_stays_with_growing_pauses(pool: Pool):
         assert await salon.row(record_id)
 
 
+async def test_a_booking_that_somebody_holds_is_asked_for_again_with_growing_pauses(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = await prepare(salon)
+        await want(salon, record_id)
+        await salon.refetcher.drain(COMPANY_ID)
+        desk.change(salon.emulator, record_id, comment="новое")
+        await want(salon, record_id)
+
+        async with pool.connection() as holder, holder.transaction():
+            await holder.execute("select from bookings for update")
+            await salon.refetcher.drain(COMPANY_ID)
+            (first,) = await waiting(salon)
+            assert await salon.refetcher.drain(COMPANY_ID) == 0, "not due yet"
+        salon.clock.now = first["next_attempt_at"]
+        await salon.refetcher.drain(COMPANY_ID)
+
+        assert (first["attempts"], first["next_attempt_at"] > first["requested_at"]) == (1, True)
+        assert (await salon.row(record_id))["comment"] == "новое"
+        assert await waiting(salon) == []
+
+
 async def test_request_made_while_yclients_is_asked_is_not_lost(pool: Pool):
     async with open_salon(pool) as salon:
         record_id = await prepare(salon)
