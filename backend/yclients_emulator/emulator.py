@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from yclients_emulator.faults import Faults
 from yclients_emulator.hooks import HookQueue, HttpSender, Sender
@@ -65,6 +65,8 @@ class Emulator:
         self.skew = timedelta()  # how far the vendor's own clock goes apart from it
         self.hidden: set[int] = set()
         """Records that the token may not see: no list shows them, and asking for one is answered 404."""
+        self.hides_contacts = False
+        """The token may not see clients' phones and e-mails: the API shows them empty."""
         self.muted = False  # while true, changes tell nobody
         self.requests: deque[SeenRequest] = deque(maxlen=REQUESTS_MAX)
         self.before_request: list[Callable[[str, str], None]] = []  # called with method and path
@@ -108,11 +110,14 @@ class Emulator:
     def record_body(self, record: Record, view: View) -> dict[str, Any]:
         """A record as the vendor shows it there."""
         vendor = self.vendor
+        client = vendor.client(record.client_id)
+        if client is not None and self.hides_contacts and view != "hook":
+            client = structs.replace(client, phone="", email="")
         return render_record(
             record,
             vendor.company(record.company_id),
             vendor.staff.get(record.staff_id),
-            vendor.client(record.client_id),
+            client,
             view,
             quirks=self.settings.quirks,
             cost_covers=self.settings.cost_covers,
@@ -123,7 +128,7 @@ class Emulator:
         if record.id not in self.vendor.records[record.company_id]:
             return msgspec.json.encode(self.record_body(record, view))
         client = self.vendor.client(record.client_id)
-        basis = (record, client, self.vendor.staff.get(record.staff_id), self.settings)
+        basis = (record, client, self.vendor.staff.get(record.staff_id), self.settings, self.hides_contacts)
         key = (record.id, view)
         known = self._rendered.get(key)
         if known is not None and all(old is new for old, new in zip(known[0], basis, strict=True)):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import psycopg
+import psycopg.waiting
 import psycopg_pool
 from psycopg import AsyncConnection, AsyncTransaction
 from psycopg.rows import TupleRow, dict_row
@@ -19,6 +20,10 @@ from psycopg.rows import TupleRow, dict_row
 from tests.simulation.loop import Gate
 from zerkalo.db.pool import Connection, Pool
 
+SILENT_SECONDS_MAX = 60.0
+"""Real seconds after which a database that says nothing fails the seed: somebody waits for a lock that nobody returns."""
+LOCK_TIMEOUT = "10ms"
+"""Real time. Transactions go one by one, so a lock is never had in a moment but where the seed lets somebody hold it."""
 WAIT_SECONDS = 10.0
 """How long the real pool waits for a connection before it says `PoolTimeout`."""
 
@@ -100,7 +105,10 @@ class SimulatedPool:
             database.pass_point(caller, "after a commit")
         finally:
             database.conn.caller = None
-            database.gate.leave()
+            try:
+                await database.conn.rollback()  # as a pool does with what comes back in the middle of one
+            finally:
+                database.gate.leave()
 
     async def check(self) -> None:
         """Try every connection: the next one that is handed out lives."""
@@ -118,6 +126,22 @@ class SimulatedConnection(AsyncConnection[TupleRow]):
 
     database: Database | None = None
     caller: Caller | None = None
+
+    async def wait(self, gen: Any, interval: float = 0.0, timeout: float | None = None) -> Any:
+        """Wait in one go: while PostgreSQL works no time passes and nobody else begins anything.
+
+        A way over the event loop costs more than most answers.
+        """
+        return psycopg.waiting.wait(gen, self.pgconn.socket, interval=1.0, timeout=SILENT_SECONDS_MAX)
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        """Where production waits seconds for a lock, wait a moment: whoever holds one lets go in simulated time only."""
+        if params and (
+            b"lock_timeout" in query if isinstance(query, bytes) else "lock_timeout" in str(query)
+        ):
+            # The settings of `zerkalo.db.transaction`: statement, lock, idle; or the lock's alone.
+            params = [*params[:-2], LOCK_TIMEOUT, params[-1]] if len(params) > 1 else [LOCK_TIMEOUT]
+        return await super().execute(query, params, **options)
 
     @asynccontextmanager
     async def transaction(
@@ -137,6 +161,7 @@ async def connect(dsn: str) -> SimulatedConnection:
     """The connection of a seed, set up as the real pool sets its own up."""
     conn = await SimulatedConnection.connect(dsn, autocommit=True)
     await conn.execute("set timezone to 'UTC'")
+    await conn.execute(f"set lock_timeout to '{LOCK_TIMEOUT}'")
     # Nothing here outlives its seed, and a plan made for an empty table is a bad one for a full one.
     await conn.execute("set synchronous_commit to off")
     return conn

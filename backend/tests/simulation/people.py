@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from tests.simulation.attackers import DOMAIN, Attackers
 from tests.simulation.database import fetch
 from tests.simulation.process import DATABASE_ERRORS, Process
 from tests.simulation.salon import Contact, SalonLife
@@ -16,6 +17,7 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
+from zerkalo.mirror import card_links
 from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service
@@ -53,6 +55,8 @@ class PeopleLife:
         """(user, points, key) of movements by hand that were asked for."""
         self.hand_links: dict[tuple[int, int], int | None] = {}
         """(company, record) -> whose an admin said it is; None: nobody's, for good."""
+        self.given_cards: set[tuple[tuple[int, int], int]] = set()
+        """((company, client id), user) of cards that an admin ever gave, or began to give."""
         self._linking: tuple[tuple[int, int], int | None] | None = None
         self.answered_points: set[tuple[int, int]] = set()
         """(entry, points) of those that somebody was told are done."""
@@ -66,14 +70,16 @@ class PeopleLife:
         self._entering: NewUser | None = None
         """Whom an admin has begun to enter: the process may die between the commit and telling us her number."""
         self._known_id_max = 0
+        self.attackers = Attackers(rng, counted, contacts, salon, self, clock)
 
     async def step(self, process: Process) -> str:
         """Do one thing by this process and say what."""
         acts = [self._register, self._register, self._prove, self._prove, self._prove, self._enter]
         acts += [self._change_contact, self._erase, self._merge, self._move_points, self._form, self._steal]
-        acts += [self._link]
+        acts += [self._link, self._give_card, self._give_card, self._take_card_back]
+        acts += [self.attackers.step, self.attackers.step]
         act = self._rng.choice(acts)
-        name = act.__name__.strip("_")
+        name = "attack" if act == self.attackers.step else act.__name__.strip("_")
         try:
             done = await act(process)
         except ProblemError as error:
@@ -135,7 +141,7 @@ class PeopleLife:
             address=f"10.0.1.{self._rng.randrange(200)}",
             now=self._clock(),
         )
-        message = await self._read_message(process, user["id"])
+        message = await self.read_message(process, user["id"])
         self.proofs.honest.add((user["id"], user[channel.value]))
         await proof_service.confirm_verification(
             process.people,
@@ -169,7 +175,7 @@ class PeopleLife:
             address="10.0.3.1",
             now=now,
         )
-        message = await self._read_message(process, thief.id)
+        message = await self.read_message(process, thief.id)
         guess = f"{(int(message) + 1) % 1_000_000:06d}"
         await proof_service.confirm_verification(
             process.people, thief.id, Channel.PHONE, guess, address="10.0.3.1", language="ru", now=now
@@ -304,6 +310,41 @@ class PeopleLife:
         self.hand_links[key] = user["id"] if user else None
         return f"record {key[1]} {self.hand_links[key]}"
 
+    async def _give_card(self, process: Process) -> str:
+        """An admin gives a card with all its visits to somebody."""
+        admin, user = await self._somebody(process, "true"), await self._somebody(process, "true")
+        key = await self._some_card(process, "user_id is null")
+        if admin is None or user is None or key is None:
+            return ""
+        self.given_cards.add((key, user["id"]))
+        await card_links.give_card(
+            process.pool,
+            process.applier.rematch_card,
+            key,
+            user["id"],
+            admin_id=admin["id"],
+            is_sure=self._rng.random() < 0.7,
+            now=self._clock(),
+        )
+        return f"{key[1]} to {user['id']}"
+
+    async def _take_card_back(self, process: Process) -> str:
+        admin, key = (
+            await self._somebody(process, "true"),
+            await self._some_card(process, "user_id is not null"),
+        )
+        if admin is None or key is None:
+            return ""
+        rematch = process.applier.rematch_card
+        await card_links.take_card_back(process.pool, rematch, key, admin_id=admin["id"], now=self._clock())
+        return f"{key[1]}"
+
+    async def _some_card(self, process: Process, where: str) -> tuple[int, int] | None:
+        sql = f"select company_id, client_id from clients where erased_at is null and {where} order by 1, 2"
+        async with process.pool.connection() as conn:
+            keys = [tuple(row.values()) for row in await fetch(conn, sql)]
+        return self._rng.choice(keys) if keys else None
+
     async def _form(self, process: Process) -> str:
         """She books through our form: written down first, then YCLIENTS is asked; whether its answer comes is luck."""
         user = await self._somebody(process, "true")
@@ -314,7 +355,7 @@ class PeopleLife:
         sql = "insert into form_bookings (api_id, user_id, company_id, created_at) values (%s, %s, %s, %s)"
         async with process.pool.connection() as conn:
             await conn.execute(sql, [api_id, user["id"], company_id, self._clock()])
-        record_id = self._salon.book_through_form(company_id, api_id)
+        record_id = self._salon.book_online(company_id, "79000009999", api_id=api_id).id
         if self._rng.random() < 0.5:
             answered = "update form_bookings set record_id = %s, status = 'booked' where api_id = %s"
             async with process.pool.connection() as conn:
@@ -323,11 +364,15 @@ class PeopleLife:
 
     async def _somebody(self, process: Process, where: str) -> dict[str, Any] | None:
         async with process.pool.connection() as conn:
-            sql = f"select * from users where erased_at is null and ({where}) order by id"
+            sql = f"""
+                select * from users where erased_at is null and ({where})
+                    and coalesce(email, '') not like '%%{DOMAIN}' order by id
+            """
             users = await fetch(conn, sql)
         return self._rng.choice(users) if users else None
 
-    async def _read_message(self, process: Process, user_id: int) -> str:
+    async def read_message(self, process: Process, user_id: int) -> str:
+        """The code of the newest message to a user."""
         sql = "select body from outbox where user_id = %s order by id desc limit 1"
         async with process.pool.connection() as conn:
             (message,) = await fetch(conn, sql, user_id)

@@ -60,6 +60,7 @@ class Plan:
             "two processes": self.processes > 1,
             "several branches": len(self.zones) > 1,
             "without a secret": self.settings.yclients_webhook_secret is None,
+            "an e-mail alone does not count": not self.settings.match_email_alone,
             "wrong summer offset": self.wrong_summer_offset,
             "settings changed by a restart": self.settings_later is not self.settings,
         }
@@ -86,6 +87,7 @@ def draw_plan(rng: Random) -> Plan:
         yclients_webhook_secret=SECRET if rng.random() < 0.6 else None,
         yclients_sync_interval_minutes=rng.choice((60, 120, 240)),
         yclients_sync_window_days=rng.choice((3, 10, 30)),
+        match_email_alone=rng.random() < 0.7,
         loyalty_enabled=rng.random() < 0.8,
         loyalty_percent=Decimal(rng.choice(("5", "7.5", "0.33", "10"))),
         smtp_url="smtp://mail.salon.test:25",
@@ -96,7 +98,7 @@ def draw_plan(rng: Random) -> Plan:
     if rng.random() < 0.5:
         later["loyalty_start_date"] = _near(began_at, rng)
     vendor = EmulatorSettings(
-        page_size_max=rng.choice((4, 7, 20, 200)),
+        page_size_max=rng.choice((4, 10, 20, 50, 200)),
         list_order=rng.choice(("id", "id_desc", "date", "changed")),
         deleted_get=rng.choice(("record", "404")),
         cost_covers=rng.choice(("unit", "total", "rotate")),

@@ -46,7 +46,7 @@ JOBS_AT_ONCE = 2
 LATENCY_SECONDS_MAX = 0.8
 SECRET_KEY = "s" * 64
 TENDED = frozenset({"settle_sweep", "sweep_erased"})
-"""The periodic tasks that the simulation runs: `tick` and `sweep` have periods of their own, the others delete what is old."""
+"""The periodic tasks that the simulation runs: what `tick` and `sweep` do has periods of its own, the others delete what is old."""
 
 running_in: ContextVar["Process | None"] = ContextVar("running_in", default=None)
 """The process whose code runs: every task that is made there is its, and ends with it."""
@@ -97,7 +97,12 @@ class Process:
         )
         self.policy = policy_of(world.settings_now)
         self.applier = Applier(
-            pool, clock=world.clock, order_clock=world.clock, policy=self.policy, ring=bells.refetch
+            pool,
+            clock=world.clock,
+            order_clock=world.clock,
+            policy=self.policy,
+            ring=bells.refetch,
+            email_counts_alone=settings.match_email_alone,
         )
         self.context = SyncContext(
             pool=pool,
@@ -173,8 +178,9 @@ class Process:
             tasks.create_task(self._every(plan.tend_seconds, self.tend))
 
     async def sweep(self) -> None:
-        """The periodic look for what nobody rang for."""
+        """The periodic look for what nobody rang for, cards to look at again among it."""
         await ring_for_what_waits(self._work, self.bells)
+        await self.applier.rematch_waiting_cards()
 
     async def tick(self) -> None:
         """Ring for the companies that are due."""

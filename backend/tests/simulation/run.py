@@ -1,7 +1,9 @@
 """Run one seed and say how it went."""
 
 import asyncio
+import logging
 import time
+import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -24,8 +26,13 @@ TABLES = {
     "companies": "*",
     "sync_runs": "id, company_id, status, progress::text, fetched, created, updated, unchanged, stale, cancelled, failed, error, started_at, finished_at",
     "match_candidates": "*",
+    "clients": "*",
+    "booking_events": "*",
 }
 """What of the final rows belongs to the trace: all but random keys and hashes."""
+
+# Who ends a transaction that is broken already says so in many words.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 ERROR_LEVELS = ("error", "exception", "critical")
 EXPECTED_ERRORS = ("webhook not stored: the database does not answer",)
@@ -88,7 +95,9 @@ async def _play(report: Report, dsn: str, loop: SimulatedLoop) -> None:
         await world.heal()
         report.faults = await judge(world)
     except Exception as error:  # noqa: BLE001  whatever it is, it is this seed's finding
-        report.faults = [f"{type(error).__name__}: {error}", *(f"before: {one!r}" for one in world.failures)]
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error} ({at.filename.rpartition('/')[2]}, line {at.lineno})"
+        report.faults = [what, *(f"before: {one!r}" for one in world.failures)]
     finally:
         world.counted["vendor: over the rate limit"] = world.emulator.limiter.refused
         report.trace = await _close_trace(world)
@@ -111,7 +120,7 @@ async def open_world(seed: int, dsn: str, loop: SimulatedLoop) -> World:
     conn = await connect(dsn)
     database = Database(Gate(loop, Random(f"{seed}/gate")), conn, Counter())
     conn.database = database
-    return World(seed, loop, database)
+    return World(seed, loop, database, await connect(dsn))
 
 
 async def close_world(world: World) -> None:
@@ -119,3 +128,4 @@ async def close_world(world: World) -> None:
     await world.stop()
     await asyncio.sleep(1)
     await world.database.conn.close()
+    await world.holder.close()

@@ -149,21 +149,27 @@ class SalonLife:
         )
         return made.id
 
-    def book_through_form(self, company_id: int, api_id: str, service_number: int = 0) -> int:
-        """A record that carries the `api_id` of our form."""
+    def book_online(self, company_id: int, phone: str, email: str = "", *, api_id: str = "") -> Record:
+        """A record that somebody books themself, on the card of that phone; with `api_id` by our form."""
         made = desk.create(
             self._emulator,
             company_id=company_id,
             staff_id=company_id * 10,
-            service_ids=(company_id * 10 + service_number,),
+            service_ids=(company_id * 10,),
             date=self._moment(company_id),
-            phone="79000009999",
-            name="По форме",
+            phone=phone,
+            email=email,
+            name="Онлайн",
             api_id=api_id,
             online=True,
         )
         self.remember()
-        return made.id
+        return made
+
+    def card_of(self, company_id: int, phone: str) -> int | None:
+        """The client id of the card that has that phone now."""
+        client = self._emulator.vendor.client_by_phone(company_id, phone)
+        return client.id if client else None
 
     def _move(self, company_id: int, record: Record) -> int | None:
         desk.move(

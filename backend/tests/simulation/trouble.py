@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.simulation.database import Fuse
+from tests.simulation.database import Fuse, fetch
 from yclients_emulator.faults import Chance, Fault
 from yclients_emulator.hooks import HookModes
 from yclients_emulator.model import Record
@@ -94,6 +94,9 @@ class Trouble:
             self._lose_rights,
             self._refuse_records,
             self._step_clock,
+            self._hide_contacts,
+            self._hold_row,
+            self._hold_row,
         )
         while True:
             await asyncio.sleep(self._rng.uniform(60, 2400))
@@ -105,6 +108,7 @@ class Trouble:
         world.emulator.faults.clear()
         world.database.fuses.clear()
         world.emulator.hidden.clear()
+        world.emulator.hides_contacts = False
         world.clock_step = timedelta()
         world.database.is_away = world.is_vendor_cut = False
         world.engine.lost_probability = 0
@@ -154,6 +158,30 @@ class Trouble:
         self._counted["vendor: records hidden by 404"] += len(emulator.hidden)
         await asyncio.sleep(self._rng.uniform(600, 9000))
         emulator.hidden.clear()
+
+    async def _hide_contacts(self) -> None:
+        """Our token may not see phones and e-mails for a while: the API shows them empty."""
+        self._world.emulator.hides_contacts = True
+        self._counted["vendor: contacts hidden for a while"] += 1
+        await asyncio.sleep(self._rng.uniform(600, 9000))
+        self._world.emulator.hides_contacts = False
+
+    async def _hold_row(self) -> None:
+        """Somebody holds a booking, a card or a user, and whoever needs it does not get it in a moment."""
+        table = self._rng.choice(("bookings", "clients", "users"))
+        strength = self._rng.choice(("update", "no key update"))
+        world = self._world
+        async with world.holder.transaction():
+            await world.database.gate.enter()  # nobody is in the middle of a transaction
+            try:
+                (counted,) = await fetch(world.holder, f"select count(*) as n from {table}")
+                skipped = self._rng.randrange(max(1, counted["n"]))
+                row = f"select 1 from {table} order by created_at, 1 offset {skipped} limit 1 for {strength}"
+                await world.holder.execute(row.encode())
+            finally:
+                world.database.gate.leave()
+            self._counted[f"database: a row of {table} held"] += 1
+            await asyncio.sleep(self._rng.uniform(10, 1800))
 
     async def _refuse_records(self) -> None:
         """Single records are refused for a while, though the lists show them."""

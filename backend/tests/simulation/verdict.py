@@ -37,9 +37,12 @@ async def judge(world: World) -> list[str]:
         forms = await fetch(conn, "select * from form_bookings order by api_id")
         entries = await fetch(conn, "select * from bonus_entries order by id")
         deliveries = await fetch(conn, "select * from deliveries order by id")
+        cards = await fetch(conn, "select * from clients order by company_id, client_id")
+        events = await fetch(conn, "select * from booking_events order by id")
     faults += row_faults(world, rows)
     faults += erasure_faults(world, rows, users, deliveries)
-    faults += link_faults(world, rows, users, retired, forms)
+    faults += card_faults(world, rows, cards)
+    faults += link_faults(world, rows, users, retired, forms, cards, events)
     faults += ledger_faults(world, rows, users, entries)
     faults += inbox_faults(world, deliveries)
     faults += await second_look_faults(world)
@@ -148,6 +151,42 @@ def _is_ambiguous(world: World, truth: dict[str, Any]) -> bool:
     return both and world.plan.wrong_summer_offset
 
 
+def card_faults(world: World, rows: list[dict[str, Any]], cards: list[dict[str, Any]]) -> list[str]:
+    """After a whole read every card that a record shows says what YCLIENTS's says; what is empty there taught nothing."""
+    shown = _shown_cards(world, rows)
+    personal = ("name", "phone", "email", "first_email", "email_known_since", "user_id")
+    faults = [
+        f"erased card {card['client_id']} still has {name}"
+        for card in cards
+        for name in personal
+        if card["erased_at"] is not None and card[name]
+    ]
+    for card in cards:
+        key = (card["company_id"], card["client_id"])
+        client = world.emulator.vendor.client(card["client_id"])
+        if client is None or card["erased_at"] is not None or key not in shown:
+            continue
+        told = {"phone": client.phone and f"+{client.phone}", "email": client.email.lower()}
+        faults += [
+            f"card {key}: {name} is {card[name]!r}, not {value!r}"
+            for name, value in told.items()
+            if value and card[name] != value
+        ]
+    return faults
+
+
+def _shown_cards(world: World, rows: list[dict[str, Any]]) -> set[tuple[int, int]]:
+    """The cards that a record shows now whose booking may teach: of an erased one nothing is taken."""
+    records = world.emulator.vendor.records
+    return {
+        (row["company_id"], record.client_id)
+        for row in rows
+        if row["erased_at"] is None
+        and (record := records[row["company_id"]].get(row["yclients_record_id"])) is not None
+        and record.client_id is not None
+    }
+
+
 def erasure_faults(
     world: World, rows: list[dict[str, Any]], users: list[dict[str, Any]], deliveries: list[dict[str, Any]]
 ) -> list[str]:
@@ -232,9 +271,9 @@ async def second_look_faults(world: World) -> list[str]:
     sql = "select company_id, yclients_record_id from bookings order by 1, 2"
     async with world.pool.connection() as conn:
         keys = [(row["company_id"], row["yclients_record_id"]) for row in await fetch(conn, sql)]
-    policy = world.processes[0].policy
+    policy, alone = world.processes[0].policy, world.plan.settings.match_email_alone
     async with transaction(world.pool) as conn:
-        await rematch_batch(conn, keys, policy=policy, now=world.clock())
+        await rematch_batch(conn, keys, policy=policy, now=world.clock(), email_counts_alone=alone)
     return _changed(before, await _revisions(world), "a second look")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from tests.simulation.database import Database, SimulatedCrash
+from tests.simulation.database import Database, SimulatedConnection, SimulatedCrash
 from tests.simulation.engine import Engine
 from tests.simulation.loop import Clock, SimulatedLoop
 from tests.simulation.outside import Nobody, NobodysSender
@@ -31,13 +31,17 @@ QUIET_ROUNDS_MAX = 60
 class World:
     """Everything of one seed. Made by `run.open_world`, inside a `SimulatedLoop`."""
 
-    def __init__(self, seed: int, loop: SimulatedLoop, database: Database) -> None:
+    def __init__(
+        self, seed: int, loop: SimulatedLoop, database: Database, holder: SimulatedConnection
+    ) -> None:
         self.seed = seed
         self.plan: Plan = draw_plan(self.random("plan"))
         self.settings_now = self.plan.settings
         self.counted = database.counted
         self.clock = Clock(loop, self.plan.began_at)
         self.database = database
+        self.holder = holder
+        """The connection of somebody who holds rows for long."""
         self.engine = Engine(self.random("engine"), self.counted)
         self.random_of_codes = self.random("codes")
         self.is_vendor_cut = False
@@ -172,11 +176,12 @@ class World:
         """What still waits, by table."""
         sql = """
             select (select count(*) from refetches), (select count(*) from sync_runs where status = 'running'),
-                (select count(*) from users where rematch_wanted_at is not null)
+                (select count(*) from users where rematch_wanted_at is not null),
+                (select count(*) from clients where rematch_wanted_at is not null)
         """
         async with self.pool.connection() as conn:
             (row,) = await (await conn.execute(sql)).fetchall()
-        return dict(zip(("refetches", "runs", "rematches"), row, strict=True))
+        return dict(zip(("refetches", "runs", "rematches", "cards"), row, strict=True))
 
     async def stop(self) -> None:
         """End every process, for good."""
