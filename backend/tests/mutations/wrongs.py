@@ -56,12 +56,12 @@ WRONGS = (
         "match on an unproved phone",
         (
             Edit(
-                "zerkalo/users/store.py",
+                "zerkalo/users/matching/store.py",
                 "where phone10 = any ((select phone10s from named)::text[]) and phone_verified_at is not null",
                 "where phone10 = any ((select phone10s from named)::text[])",
             ),
             Edit(
-                "zerkalo/users/store.py",
+                "zerkalo/users/matching/store.py",
                 "case when u.phone_verified_at is not null then u.phone end as phone_proved",
                 "u.phone as phone_proved",
             ),

@@ -20,9 +20,12 @@ from zerkalo.outbox.service import send_due
 from zerkalo.users import routes as user_routes
 from zerkalo.users.desk import routes as admin_routes
 from zerkalo.users.ports import Ports
+from zerkalo.users.proving import routes as proving_routes
+from zerkalo.users.resetting import routes as password_routes
 from zerkalo.users.service import People, people_of
 
 PASSWORD = "correct horse battery"
+ROUTES = (auth_routes, user_routes, password_routes, proving_routes, admin_routes)
 
 
 @dataclass
@@ -60,7 +63,7 @@ class PeopleApi(ApiRuntime):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.people = people_of(self.pool, self.secret_key, self._ports())
-        self.api = Api(self, auth_routes.router, user_routes.router, admin_routes.router)  # pyright: ignore[reportArgumentType]  # has all they ask for
+        self.api = Api(self, *(one.router for one in ROUTES))
 
     def _ports(self) -> Ports:
         rng = random.Random(1)

@@ -284,10 +284,9 @@ async def release_attempts(conn: Connection, ids: Sequence[int]) -> None:
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:
-    """Deletes what no limit counts any more, and tokens long out of time."""
+    """Delete what no limit counts any more, and tokens long out of time."""
     await conn.execute("delete from attempts where at < %s", [now - ATTEMPTS_KEPT])
     await conn.execute("delete from refresh_tokens where expires_at < %s", [now - TOKENS_KEPT])
-    await conn.execute("delete from verification_codes where expires_at < %s", [now - TOKENS_KEPT])
 
 
 async def _lock_user(conn: Connection, user_id: int) -> int | None:
@@ -301,3 +300,8 @@ async def _lock_user(conn: Connection, user_id: int) -> int | None:
             "select token_epoch from users where id = %s and erased_at is null for no key update", [user_id]
         )
         return await cursor.fetchone()
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Delete the log-ins of a user who is erased or merged."""
+    await conn.execute("delete from refresh_tokens where user_id = %s", [user_id])

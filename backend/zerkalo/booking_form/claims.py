@@ -7,7 +7,6 @@ from uuid import uuid4
 import structlog
 
 from zerkalo.auth.service import Auth
-from zerkalo.booking_form import store
 from zerkalo.booking_form.model import Asker, FormLimits
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
@@ -17,6 +16,7 @@ from zerkalo.bookings import reading
 from zerkalo.bookings.reading import ShownBooking
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
+from zerkalo.form_bookings import store
 from zerkalo.kit.clock import Clock
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError

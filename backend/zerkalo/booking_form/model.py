@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from zerkalo.auth.model import Limit
 
@@ -54,15 +53,6 @@ class Asker:
     """Of the network, as `auth.dependencies.client_address` gives it."""
     user_id: int | None = None
     """None: a guest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """A company of the settings, to choose from. `title` is "" until YCLIENTS has told it."""
-
-    company_id: int
-    title: str
-    timezone_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,51 +139,12 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why something was not done: an HTTP status, a stable code, one sentence for people without anybody's data."""
-
-    status: int
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Need:
     """What must be free for a booking to be moved."""
 
     company_id: int
     service_ids: tuple[int, ...]
     staff_id: int
-
-
-class FormStatus(StrEnum):
-    """Where a booking of the form stands."""
-
-    PENDING = "pending"
-    """Nobody has heard yet what became of it."""
-    BOOKED = "booked"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True, slots=True)
-class FormBooking:
-    """A row of `form_bookings`."""
-
-    api_id: str
-    user_id: int | None
-    company_id: int
-    record_id: int | None
-    status: FormStatus
-    request_digest: bytes | None
-    refusal: Refusal | None
-    """What the salon said, where `status` is REFUSED."""
-    asked_at: datetime | None
-    """When YCLIENTS was last asked to book it, with an end that is not known; None: it surely has not booked it."""
-    claimed_until: datetime | None
-    """Until when one request works on it; also the token by which that request proves that it still does."""
-    is_claimed: bool
-    """Whether a request works on it now, by the database's clock."""
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

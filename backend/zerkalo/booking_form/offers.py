@@ -8,10 +8,11 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from zerkalo.auth.service import Auth
-from zerkalo.booking_form import store
-from zerkalo.booking_form.model import Asker, Branch, FormLimits, OfferedService, OfferedStaff, OfferedTime
+from zerkalo.booking_form.model import Asker, FormLimits, OfferedService, OfferedStaff, OfferedTime
 from zerkalo.booking_form.problems import disabled_problem, vendor_problem
 from zerkalo.booking_form.rules import offered_start
+from zerkalo.companies import store as companies
+from zerkalo.companies.model import Branch
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
@@ -85,13 +86,13 @@ class Offers:
         if not self._enabled:
             raise disabled_problem()
         async with self._pool.connection() as conn:
-            known = await store.branches(conn, self.company_ids)
+            known = await companies.branches(conn, self.company_ids)
         return tuple([branch if branch.title else await self._told(branch) for branch in known])
 
     async def zone_of(self, company_id: int) -> tzinfo | None:
         """The branch's zone; None where neither we nor YCLIENTS can tell."""
         async with self._pool.connection() as conn:
-            (branch,) = await store.branches(conn, [company_id])
+            (branch,) = await companies.branches(conn, [company_id])
         if branch.timezone_name is None:
             branch = await self._told(branch)
         try:

@@ -2,8 +2,8 @@
 
 import math
 
-from zerkalo.booking_form.model import Refusal
 from zerkalo.booking_form.rules import SERVICE_GONE, refusal_of
+from zerkalo.form_bookings.model import Refusal
 from zerkalo.kit.problem import ProblemError
 from zerkalo.yclients.errors import (
     AccessDenied,

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from zerkalo.auth.service import Auth
-from zerkalo.booking_form import store
-from zerkalo.booking_form.model import FormBooking, FormLimits, FormStatus, Order
+from zerkalo.booking_form.model import FormLimits, Order
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction, transaction
+from zerkalo.form_bookings import store
+from zerkalo.form_bookings.model import FormBooking, FormStatus
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 

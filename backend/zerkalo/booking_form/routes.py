@@ -11,10 +11,11 @@ from zerkalo.auth.dependencies import AuthRuntime, client_address, current_user,
 from zerkalo.auth.model import AuthenticatedUser, Session
 from zerkalo.booking_form import rules
 from zerkalo.booking_form.form import BookingForm
-from zerkalo.booking_form.model import Asker, Branch, OfferedService, OfferedStaff, OfferedTime, Wish
+from zerkalo.booking_form.model import Asker, OfferedService, OfferedStaff, OfferedTime, Wish
 from zerkalo.booking_form.service import Booked
 from zerkalo.bookings.model import Status
 from zerkalo.bookings.routes import Booking, Day, MatchedByWord, PathId, booking_of, path_id
+from zerkalo.companies.model import Branch
 from zerkalo.kit.cursor import ID_MAX
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses

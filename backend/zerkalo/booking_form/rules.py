@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import msgspec
 
-from zerkalo.booking_form.model import Order, Person, Refusal, Wish
+from zerkalo.booking_form.model import Order, Person, Wish
+from zerkalo.form_bookings.model import Refusal
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text

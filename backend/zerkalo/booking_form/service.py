@@ -10,8 +10,8 @@ import structlog
 
 from zerkalo.auth.rules import derive_key
 from zerkalo.auth.service import Auth
-from zerkalo.booking_form import rules, store
-from zerkalo.booking_form.model import FormBooking, FormLimits, FormStatus, Order, Person, Refusal, Wish
+from zerkalo.booking_form import rules
+from zerkalo.booking_form.model import FormLimits, Order, Person, Wish
 from zerkalo.booking_form.offers import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.requests import Request, Requests
@@ -19,6 +19,8 @@ from zerkalo.bookings import reading
 from zerkalo.bookings.reading import ShownBooking
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
+from zerkalo.form_bookings import store
+from zerkalo.form_bookings.model import FormBooking, FormStatus, Refusal
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError

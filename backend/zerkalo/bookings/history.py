@@ -3,7 +3,7 @@
 Values that name a person are left out: of a comment only that it changed, of a link the user's number.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, LiteralString
 
@@ -93,6 +93,14 @@ async def write_imported_links(conn: Connection, wanted: LiteralString, values: 
         from ({wanted}) w where (user_id, matched_by) is distinct from (to_user_id, 'import') order by id
     """
     await conn.execute(sql, values)
+
+
+async def strip_events(conn: Connection, booking_ids: Collection[int]) -> None:
+    """Leave of what happened to these bookings that it happened, and when."""
+    await conn.execute(
+        "update booking_events set before = null, after = null where booking_id = any(%s)",
+        [list(booking_ids)],
+    )
 
 
 class Happened(Struct, frozen=True):

@@ -8,7 +8,7 @@ import msgspec
 from psycopg import AsyncCursor
 from psycopg.rows import kwargs_row
 
-from zerkalo.bookings.history import Change, Event, write_events, write_imported_links
+from zerkalo.bookings.history import Change, Event, strip_events, write_events, write_imported_links
 from zerkalo.bookings.model import CancelReason, Line, MatchedBy, Row, Status
 from zerkalo.db.pool import Connection
 
@@ -147,6 +147,13 @@ async def link_imported(
     )
 
 
+async def hold_of(conn: Connection, user_ids: Collection[int]) -> None:
+    """Hold the bookings of these users, by id: the first of the locks (bookings, users, ledger)."""
+    await conn.execute(
+        "select id from bookings where user_id = any(%s) order by id for update", [list(user_ids)]
+    )
+
+
 async def hand_on(
     conn: Connection, *, from_id: int, into_id: int, only: Sequence[int] | None = None, now: datetime
 ) -> None:
@@ -181,6 +188,7 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
         where id = any(%(ids)s)
     """)
     await conn.execute(sql, {"ids": list(ids), "now": now})
+    await strip_events(conn, ids)
     events = [Event(booking_id, Change("erased"), "person") for booking_id in sorted(ids)]
     await write_events(conn, events, now=now)
 

@@ -23,6 +23,7 @@ from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
 from zerkalo.users import store
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.importing.rules import BadLine, other_columns, read_people
 from zerkalo.users.importing.service import import_people
 from zerkalo.users.model import NewUser, User
@@ -79,9 +80,7 @@ async def list_users(
         before_id: int | None = None
         while True:
             async with parts.pool.connection() as conn:
-                users = await store.search_users(
-                    conn, text=search.strip(), before_id=before_id, limit=LIST_BATCH
-                )
+                users = await search_users(conn, text=search.strip(), before_id=before_id, limit=LIST_BATCH)
             for user in users:
                 print(_line(user))
             if len(users) < LIST_BATCH:

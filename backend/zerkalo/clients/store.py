@@ -135,6 +135,18 @@ async def hand_on(
     await conn.execute(sql, {"from_id": from_id, "into_id": into_id, "only": keys, "now": now})
 
 
+async def erase(conn: Connection, keys: Collection[Key], *, now: datetime) -> None:
+    """Take out of these cards what names their person; they are marked, and what teaches them later is masked."""
+    sql = """
+        update clients c set name = '', phone = null, email = null, email_known_since = null, user_id = null,
+            first_email = null, first_observation = null, erased_at = coalesce(c.erased_at, %(now)s), updated_at = %(now)s
+        from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, i bigint)
+        where c.company_id = k.c and c.client_id = k.i
+    """
+    if keys:
+        await conn.execute(sql, {"cards": _encoded(keys), "now": now})
+
+
 async def to_rematch(conn: Connection, *, limit: int) -> list[tuple[Key, datetime]]:
     """(key, wanted at) of cards whose bookings are still to be looked at again, longest waiting first."""
     cursor = await conn.execute(

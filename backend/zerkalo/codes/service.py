@@ -5,10 +5,12 @@ from datetime import datetime
 
 from psycopg.errors import UniqueViolation
 
+from zerkalo.bookings import store as bookings
 from zerkalo.codes import store
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
+from zerkalo.users import store as users
 
 BATCH = 500
 
@@ -34,7 +36,9 @@ async def give_missing_codes(
 
         async def give(conn: Connection, ids: tuple[int, ...] = tuple(ids)) -> int:
             codes = await _free_codes(conn, len(ids), make_code)
-            return await store.give_codes(conn, dict(zip(ids, codes, strict=True)), now=now)
+            given = await users.give_codes(conn, dict(zip(ids, codes, strict=True)), now=now)
+            await bookings.write_codes_of(conn, ids, now=now)
+            return given
 
         try:
             given += await in_transaction(pool, give)

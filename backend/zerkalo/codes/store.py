@@ -1,13 +1,11 @@
-"""Who has no code, and giving codes in sets."""
+"""Who has no code, and which codes are free."""
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection
 
-import msgspec
 from psycopg.rows import scalar_row
 
-from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json
 
 
 async def count_without_code(conn: Connection) -> int:
@@ -35,22 +33,5 @@ async def taken_codes(conn: Connection, codes: Collection[str]) -> set[str]:
             or exists (select from retired_codes r where r.code = asked.code)
     """
     async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, [msgspec.json.encode(list(codes)).decode()])
+        await cursor.execute(sql, [as_json(list(codes))])
         return set(await cursor.fetchall())
-
-
-async def give_codes(conn: Connection, codes: Mapping[int, str], *, now: datetime) -> int:
-    """Gives each of these users her code unless she has got one meanwhile; returns how many were given.
-
-    Their bookings name it in their notes, and are to be looked at again. Raises `UniqueViolation` where a code was taken
-    meanwhile; then nothing is written.
-    """
-    sql = """
-        update users u set unique_code = g.code, updated_at = %(now)s, rematch_wanted_at = %(now)s
-        from jsonb_to_recordset(%(given)s::jsonb) as g (id bigint, code text)
-        where u.id = g.id and u.unique_code is null and u.erased_at is null
-    """
-    given = [{"id": user_id, "code": code} for user_id, code in codes.items()]
-    cursor = await conn.execute(sql, {"given": msgspec.json.encode(given).decode(), "now": now})
-    await bookings.write_codes_of(conn, codes, now=now)
-    return cursor.rowcount

@@ -27,3 +27,12 @@ class Company:
     """The watermark: every change before it is applied."""
     problem: str | None
     """Why YCLIENTS refuses us; None while it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A company of the settings, to choose from. `title` is "" until YCLIENTS has told it."""
+
+    company_id: int
+    title: str
+    timezone_name: str | None

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg.rows import class_row
 
-from zerkalo.companies.model import Company
+from zerkalo.companies.model import Branch, Company
 from zerkalo.companies.rules import reads_by_other_rules
 from zerkalo.db.pool import Connection
 from zerkalo.kit.zones import rules_of
@@ -66,6 +66,16 @@ async def put_company(conn: Connection, company_id: int, *, title: str, zone: Zo
     return True
 
 
+async def branches(conn: Connection, ids: Sequence[int]) -> tuple[Branch, ...]:
+    """Titles and zones of companies, in the order given; empty ones where nothing is known yet."""
+    async with conn.cursor(row_factory=class_row(Branch)) as cursor:
+        await cursor.execute(
+            "select id as company_id, title, timezone_name from companies where id = any(%s)", [list(ids)]
+        )
+        found = {branch.company_id: branch for branch in await cursor.fetchall()}
+    return tuple(found.get(company_id, Branch(company_id, "", None)) for company_id in ids)
+
+
 async def windows_read(conn: Connection, ids: Collection[int], *, since: datetime) -> int:
     """How many of these companies had a run that began after `since` and read their whole window."""
     sql = "select count(*) from companies where id = any(%s) and last_complete_read_at > %s"
@@ -78,6 +88,48 @@ async def owing_history(conn: Connection, ids: Collection[int]) -> frozenset[int
     sql = "select id from companies where id = any(%s) and history_read_at is null"
     cursor = await conn.execute(sql, [list(ids)])
     return frozenset(row[0] for row in await cursor.fetchall())
+
+
+async def note_run(conn: Connection, company_id: int, *, now: datetime) -> None:
+    """Begin the company's period anew: a run was started."""
+    await conn.execute("update companies set last_run_started_at = %s where id = %s", [now, company_id])
+
+
+async def note_read(
+    conn: Connection,
+    company_id: int,
+    *,
+    read_until: datetime,
+    whole_window_at: datetime | None,
+    whole_history: bool,
+    latest: datetime,
+    now: datetime,
+) -> None:
+    """Move the watermark to `read_until`, before which every change is applied, and note what was read whole.
+
+    `whole_window_at`: when the read of the whole window began; None: it was not read. Times move back only from one
+    behind `latest`, which a wrong clock wrote.
+    """
+    sql = """
+        update companies set
+            changes_read_until = greatest(
+                case when changes_read_until <= %(latest)s then changes_read_until end, %(read_until)s),
+            last_complete_read_at = case when %(window_at)s::timestamptz is null then last_complete_read_at else greatest(
+                case when last_complete_read_at <= %(latest)s then last_complete_read_at end, %(window_at)s) end,
+            history_read_at = case when %(whole_history)s then coalesce(history_read_at, %(now)s)
+                else history_read_at end,
+            problem = null, problem_since = null
+        where id = %(company_id)s
+    """
+    values = {
+        "company_id": company_id,
+        "read_until": read_until,
+        "window_at": whole_window_at,
+        "whole_history": whole_history,
+        "latest": latest,
+        "now": now,
+    }
+    await conn.execute(sql, values)
 
 
 async def note_problem(conn: Connection, company_id: int, problem: str, *, now: datetime) -> None:

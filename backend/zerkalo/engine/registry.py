@@ -30,6 +30,7 @@ from zerkalo.settings import Settings
 from zerkalo.users.erasing.service import sweep_erased
 from zerkalo.users.merging import store as merging
 from zerkalo.users.merging.service import UNDO_SPAN
+from zerkalo.users.proving import store as proving
 from zerkalo.users.service import People
 from zerkalo.users.staff import store as staff_store
 
@@ -109,6 +110,7 @@ async def prune(parts: TaskParts) -> None:
                 break
     async with transaction(parts.pool) as conn:
         await auth.prune(conn, now=now)
+        await proving.prune(conn, now=now)
         await outbox.prune(conn, now=now)
         await run_store.prune(conn, now=now)
         await staff_store.prune(conn, now=now)

@@ -29,7 +29,7 @@ from zerkalo.matching import store as matching
 from zerkalo.users import store as users
 from zerkalo.users.importing import store as people_store
 from zerkalo.users.importing.rules import ImportedPerson
-from zerkalo.users.importing.store import MovedIn
+from zerkalo.users.model import NewUser
 
 BATCH = 2_000
 LOCK_SECONDS_MAX = 60.0
@@ -96,8 +96,9 @@ async def move_in(
 
 
 async def _plan(conn: Connection, read: Read, *, source: str, company_ids: Sequence[int]) -> _Plan:
-    brought, erased = await store.known_people(conn, source), await store.erased_people(conn, source)
-    visits_before = await store.known_visits(conn, source)
+    brought = await people_store.people_brought(conn, source)
+    erased = await people_store.erased_brought(conn, source)
+    visits_before = await people_store.visits_brought(conn, source)
     fresh = [one for one in read.people if one.ref not in brought and one.ref not in erased]
     met = await people_store.known_people(conn, [_as_imported(n, one) for n, one in enumerate(fresh)])
     new, known, refused = sort_out(fresh, met)
@@ -137,7 +138,7 @@ async def _plan_points(
     visits_before: frozenset[str],
 ) -> tuple[tuple[PointsPlan, ...], tuple[Question, ...]]:
     """Points come with a person's first import only: what was earned or spent since is our own ledger's."""
-    has_already = await users.balances_of(conn, list(known.values()))
+    has_already = await ledger.read_balances(conn, list(known.values()))
     of_person: dict[str, list[Pair]] = defaultdict(list)
     for one in pairs:
         of_person[one.visit.person].append(one)
@@ -171,19 +172,18 @@ async def _write(
     now: datetime,
     on_progress: Progress,
 ) -> None:
-    reserved = await people_store.reserve_ids(conn, len(plan.new))
+    reserved = await users.reserve_ids(conn, len(plan.new))
     made = dict(zip(plan.new, reserved, strict=True))
     user_of = {**plan.known, **made}
-    await people_store.insert_moved_in(
-        conn, [_moved_in(made[ref], one) for ref, one in plan.new.items()], earns_from=now.date(), now=now
-    )
+    new = {made[ref]: _new_user(one) for ref, one in plan.new.items()}
+    await users.insert_people(conn, new, earns_from=now.date(), now=now)
     first_time = {one.ref for one in plan.points}
-    completed = [
-        _moved_in(plan.known[one.ref], one)
+    completed = {
+        plan.known[one.ref]: _new_user(one)
         for one in plan.read.people
         if one.ref in first_time and one.ref not in plan.new
-    ]
-    await people_store.complete_moved_in(conn, completed, earns_from=now.date(), now=now)
+    }
+    await users.complete_people(conn, completed, earns_from=now.date(), now=now)
     accruals = {one.booking_id: (points.ref, one) for points in plan.points for one in points.accruals}
     for start in range(0, len(plan.pairs), BATCH):
         some = plan.pairs[start : start + BATCH]
@@ -198,18 +198,18 @@ async def _write(
         await matching.replace_candidates(conn, dict.fromkeys(links, frozenset()), now=now)
         await loyalty.settle_bookings_by_id(conn, links, policy, now)
         visits = [(one.visit.ref, one.booking.booking_id) for one in some]
-        await store.put_origins(conn, source, visits=visits, now=now)
+        await people_store.put_origins(conn, source, visits=visits, now=now)
         on_progress(start + len(some))
-    balances = await users.balances_of(conn, [user_of[ref] for ref in first_time])
+    balances = await ledger.read_balances(conn, [user_of[ref] for ref in first_time])
     await ledger.append(conn, _openings(plan, user_of, balances, source), now)
     fresh = {ref: user_of[ref] for ref in first_time}
-    await store.put_origins(conn, source, people=fresh, now=now)
+    await people_store.put_origins(conn, source, people=fresh, now=now)
 
 
 async def _points_after(conn: Connection, plan: _Plan, source: str) -> int:
     """The balances as the ledger has them, which must be those of the source. Raises `ImportRefused`."""
-    people = await store.known_people(conn, source)
-    balances = await users.balances_of(conn, list(people.values()))
+    people = await people_store.people_brought(conn, source)
+    balances = await ledger.read_balances(conn, list(people.values()))
     wrong = [one.ref for one in plan.points if balances.get(people[one.ref], 0) != one.before]
     if wrong:
         raise ImportRefused(
@@ -276,15 +276,14 @@ def _as_imported(line: int, person: Person) -> ImportedPerson:
     return ImportedPerson(line, person.email, person.phone, person.name, person.code)
 
 
-def _moved_in(user_id: int, person: Person) -> MovedIn:
-    return MovedIn(
-        user_id,
-        person.email,
-        person.phone,
-        person.name,
-        person.code,
-        person.password_hash,
-        person.email_proved and person.email is not None,
-        person.phone_proved and person.phone is not None,
-        person.created_at,
+def _new_user(person: Person) -> NewUser:
+    return NewUser(
+        email=person.email,
+        phone=person.phone,
+        name=person.name,
+        unique_code=person.code,
+        password_hash=person.password_hash,
+        email_proved=person.email_proved,
+        phone_proved=person.phone_proved,
+        created_at=person.created_at,
     )

@@ -1,12 +1,9 @@
-"""What an import reads of the mirror, and `origins`: what an import brought."""
+"""What an import reads of the mirror."""
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
-from types import MappingProxyType
+from collections.abc import Collection
 from typing import Any
 
 from zerkalo.db.pool import Connection
-from zerkalo.db.sql import as_json
 from zerkalo.importing.model import MirrorVisit
 
 FETCHED_AT_ONCE = 2_000
@@ -59,45 +56,3 @@ async def mirror_visits(
             MirrorVisit(*(held.setdefault(x, x) if type(x) is str else x for x in row))
             async for row in cursor
         ]
-
-
-async def known_people(conn: Connection, source: str) -> dict[str, int]:
-    """The users whom this source brought before, by the person's reference."""
-    sql = "select ref, user_id from origins where source = %s and kind = 'person' and user_id is not null"
-    return {ref: user_id async for ref, user_id in await conn.execute(sql, [source])}
-
-
-async def erased_people(conn: Connection, source: str) -> frozenset[str]:
-    """References of people whom this source brought, and who were erased since."""
-    sql = "select ref from origins where source = %s and kind = 'person' and user_id is null"
-    return frozenset([ref async for (ref,) in await conn.execute(sql, [source])])
-
-
-async def known_visits(conn: Connection, source: str) -> frozenset[str]:
-    """References of the visits that this source brought before."""
-    sql = "select ref from origins where source = %s and kind = 'visit'"
-    return frozenset([ref async for (ref,) in await conn.execute(sql, [source])])
-
-
-async def put_origins(
-    conn: Connection,
-    source: str,
-    *,
-    people: Mapping[str, int] = MappingProxyType({}),
-    visits: Iterable[tuple[str, int]] = (),
-    now: datetime,
-) -> None:
-    """Remember which user each person became and which booking each visit is."""
-    rows = [
-        *({"kind": "person", "ref": ref, "user_id": user_id} for ref, user_id in people.items()),
-        *({"kind": "visit", "ref": ref, "booking_id": booking_id} for ref, booking_id in visits),
-    ]
-    await conn.execute(
-        """
-        insert into origins (source, kind, ref, user_id, booking_id, imported_at)
-        select %(source)s, x.kind, x.ref, x.user_id, x.booking_id, %(now)s
-        from jsonb_to_recordset(%(rows)s::jsonb) as x (kind text, ref text, user_id bigint, booking_id bigint)
-        on conflict (source, kind, ref) do nothing
-        """,
-        {"source": source, "rows": as_json(rows), "now": now},
-    )

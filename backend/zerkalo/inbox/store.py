@@ -1,16 +1,20 @@
 """The inbox in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
-from psycopg.rows import dict_row
+from psycopg.rows import dict_row, scalar_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json
 from zerkalo.inbox.model import IGNORED, READ, Delivery, Finished, Kept, envelope_of
 
 PRUNE_BATCH = 5000
+
+Key = tuple[int, int]
+"""(company, YCLIENTS's id of a record or a client)."""
 
 # An erased person must not come back with the next webhook: only the envelope is kept, which makes a replay ask YCLIENTS.
 # No `exists`: PostgreSQL would rather read all bookings than look up one for each body.
@@ -51,6 +55,12 @@ _QUARANTINE = f"""
         and d.resource_id is not distinct from x.resource_id and d.outcome = 'quarantined' and d.handled_at is null
         and d.body = x.body
     )
+"""
+
+# An envelope without content: replayed, it makes us ask YCLIENTS, and the booking's mask stands.
+_ENVELOPE: LiteralString = """
+    convert_to(json_build_object('company_id', d.company_id, 'resource', d.resource, 'resource_id', d.resource_id,
+        'status', d.event, 'erased', true)::text, 'UTF8')
 """
 
 _KEPT = """
@@ -141,6 +151,56 @@ async def set_aside(conn: Connection, delivery_id: int, *, now: datetime) -> boo
     return (await conn.execute(sql, [now, delivery_id])).rowcount == 1
 
 
+async def about(
+    conn: Connection, *, records: Sequence[Key], clients: Sequence[Key], until: datetime
+) -> list[int]:
+    """Deliveries with a body about these records and clients (company, YCLIENTS's id), found by id, and quarantined ones.
+
+    Those are of these companies or of none that could be read, received `until` then: nobody knows whom they name.
+    """
+    sql: LiteralString = (
+        """
+        select d.id from jsonb_to_recordset(%(records)s::jsonb) as k (c bigint, k bigint)
+        join deliveries d on d.resource = 'record' and d.company_id = k.c and d.resource_id = k.k
+        where d.body <> """
+        + _ENVELOPE
+        + """
+        union select d.id from jsonb_to_recordset(%(clients)s::jsonb) as k (c bigint, k bigint)
+        join deliveries d on d.resource = 'client' and d.company_id = k.c and d.resource_id = k.k
+        where d.body <> """
+        + _ENVELOPE
+        + """
+        union select d.id from deliveries d
+        where d.outcome = 'quarantined' and d.received_at <= %(until)s and d.body <> """
+        + _ENVELOPE
+        + """
+            and (d.company_id is null or d.company_id = any(%(companies)s))
+        order by 1
+    """
+    )
+    values = {
+        "records": _pairs(records),
+        "clients": _pairs(clients),
+        "companies": sorted({company_id for company_id, _ in (*records, *clients)}),
+        "until": until,
+    }
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(sql, values)
+        return await cursor.fetchall()
+
+
+async def empty_bodies(conn: Connection, ids: Collection[int]) -> int:
+    """Leave of these deliveries the envelope only; row, outcome and reason stay. Passes over those that are held."""
+    sql: LiteralString = (
+        "update deliveries d set body = "
+        + _ENVELOPE
+        + """
+        where d.id = any (array(select id from deliveries where id = any(%s) order by id for update skip locked))
+    """
+    )
+    return (await conn.execute(sql, [list(ids)])).rowcount
+
+
 async def prune(conn: Connection, *, before: datetime) -> int:
     """Drop up to `PRUNE_BATCH` deliveries received before; those in quarantine stay until handled. Returns how many."""
     sql = """
@@ -163,3 +223,7 @@ def _kept_of(row: dict[str, Any]) -> Kept:
     names = ("body", "received_at", "company_id", "resource", "resource_id", "event")
     delivery = Delivery(**{name: row.pop(name) for name in names})
     return Kept(delivery=delivery, **row)
+
+
+def _pairs(keys: Sequence[Key]) -> str:
+    return as_json([{"c": company_id, "k": number} for company_id, number in keys])

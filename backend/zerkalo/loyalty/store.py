@@ -1,6 +1,6 @@
 """The ledger's SQL. Every function works inside the caller's transaction and never commits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -162,6 +162,15 @@ async def read_balance(conn: Connection, user_id: int) -> int:
     return row[0]
 
 
+async def read_balances(conn: Connection, user_ids: Collection[int]) -> dict[int, int]:
+    """The balances of these users, in points; who has no entries is absent."""
+    cursor = await conn.execute(
+        "select user_id, sum(amount)::bigint from bonus_entries where user_id = any(%s) group by user_id",
+        [list(user_ids)],
+    )
+    return {user_id: points async for user_id, points in cursor}
+
+
 async def read_entries(conn: Connection, user_id: int, before_id: int | None, limit: int) -> list[Entry]:
     """A user's entries, newest first, at most `limit`, those with an id below `before_id` (None: from the newest)."""
     cursor = await conn.execute(
@@ -237,6 +246,18 @@ async def repeated_entries(conn: Connection, from_user: int, into_user: int) -> 
     """
     cursor = await conn.execute(sql, [from_user, into_user])
     return [entry_id for (entry_id,) in await cursor.fetchall()]
+
+
+async def strip_reasons(conn: Connection, user_id: int) -> None:
+    """Take out what admins wrote beside an erased user's points, and beside those of accounts merged into that one.
+
+    The movements stay. The table's trigger allows just this, and only for a shell.
+    """
+    await conn.execute(
+        "update bonus_entries set reason = '' where reason <> '' and created_by is not null and user_id in"
+        " (select id from users where id = %(id)s or (merged_into = %(id)s and erased_at is not null))",
+        {"id": user_id},
+    )
 
 
 _STATE = "b.id, b.revision, b.user_id, b.status, b.service_price, b.appointment_datetime, b.appointment_local"

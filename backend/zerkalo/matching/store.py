@@ -1,36 +1,13 @@
-"""What matching remembers: which record a form booking became, and the candidates between whom an admin chooses."""
+"""What matching remembers: the candidates between whom an admin chooses."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-
-import msgspec
+from typing import Any
 
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json
 from zerkalo.matching.model import Candidate
-
-Key = tuple[int, int]
-"""(company, record)."""
-
-
-async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
-    """Let form bookings whose answer was lost learn their record, by the `api_id` that it carries.
-
-    One that is known to be another record's teaches nothing: a copied record carries its original's `api_id`.
-    """
-    if not api_ids:
-        return
-    wanted = [
-        {"a": api_id, "c": company_id, "r": record_id} for api_id, (company_id, record_id) in api_ids.items()
-    ]
-    await conn.execute(
-        """
-        update form_bookings f set record_id = x.r, status = 'booked'
-        from jsonb_to_recordset(%s::jsonb) as x (a text, c bigint, r bigint)
-        where f.api_id = x.a and f.company_id = x.c and f.record_id is null
-        """,
-        [msgspec.json.encode(wanted).decode()],
-    )
 
 
 async def replace_candidates(
@@ -58,8 +35,43 @@ async def replace_candidates(
             select b, u, s, r, %s from jsonb_to_recordset(%s::jsonb) as x (b bigint, u bigint, s text, r text)
             on conflict do nothing
             """,
-            [now, msgspec.json.encode(rows).decode()],
+            [now, as_json(rows)],
         )
+
+
+async def forget_bookings(conn: Connection, booking_ids: Collection[int]) -> None:
+    """Delete whose these bookings might be."""
+    await conn.execute("delete from match_candidates where booking_id = any(%s)", [list(booking_ids)])
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Delete what might be a user's who is erased or merged."""
+    await conn.execute("delete from match_candidates where user_id = %s", [user_id])
+
+
+async def hand_on(conn: Connection, *, from_id: int, into_id: int) -> None:
+    """Let another account stand wherever this one may be whose a booking is."""
+    await conn.execute(
+        "insert into match_candidates (booking_id, user_id, step, reason, created_at)"
+        " select booking_id, %(into)s, step, reason, created_at from match_candidates where user_id = %(from)s"
+        " on conflict do nothing",
+        {"from": from_id, "into": into_id},
+    )
+
+
+async def restore(conn: Connection, rows: Sequence[Mapping[str, Any]], *, but_of: int) -> None:
+    """Let these rows stand in place of the candidacies of the user `but_of`, where their booking is still unmatched.
+
+    What has changed since is found by matching anew.
+    """
+    await conn.execute("delete from match_candidates where user_id = %s", [but_of])
+    await conn.execute(
+        "insert into match_candidates (booking_id, user_id, step, reason, created_at)"
+        " select m.booking_id, m.user_id, m.step, m.reason, m.created_at"
+        " from jsonb_populate_recordset(null::match_candidates, %s::jsonb) m"
+        " join bookings b on b.id = m.booking_id and b.user_id is null on conflict do nothing",
+        [as_json(rows)],
+    )
 
 
 async def barrier(conn: Connection) -> None:

@@ -17,12 +17,12 @@ from zerkalo.bookings.history import write_events
 from zerkalo.bookings.model import Row
 from zerkalo.clients.model import Key as CardKey
 from zerkalo.db.pool import Connection
+from zerkalo.form_bookings import store as form_bookings
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Finished
 from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
-from zerkalo.matching import store as matching
 from zerkalo.mirror import store
 from zerkalo.mirror.cards import Cards, sights_of_clients
 from zerkalo.mirror.links import Linker
@@ -130,7 +130,7 @@ async def _know(conn: Connection, items: Sequence[Item]) -> tuple[Mapping[Key, R
         return {}, Known()
     if keys:
         await store.hold(conn, keys)
-        await matching.learn_records(conn, api_ids)
+        await form_bookings.learn_records(conn, api_ids)
     asked_rows = await bookings.ask_rows_for_update(conn, keys)
     asked = await store.ask(conn, keys, cards=cards, names=names)
     return await bookings.rows_of(asked_rows), await store.answer(asked)

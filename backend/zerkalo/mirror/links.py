@@ -17,8 +17,8 @@ from zerkalo.matching.rules import codes_in, decide_match, longest
 from zerkalo.mirror.cards import Cards, card_key
 from zerkalo.mirror.model import Key
 from zerkalo.mirror.store import Known
+from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.model import MatchUser, Names
-from zerkalo.users.store import users_for_matching
 
 
 class Linker:

@@ -23,7 +23,7 @@ from zerkalo.metrics.counts import CALL_LAG_SECONDS, READ_LAG_SECONDS
 from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
 from zerkalo.mirror.model import HELD, Item, Observation, Outcome, OutcomeStatus
 from zerkalo.refetches.model import Refetch
-from zerkalo.users import store as users
+from zerkalo.users.matching.store import users_for_matching
 
 log = structlog.get_logger(__name__)
 
@@ -275,7 +275,7 @@ async def _keys_of_user(
     conn: Connection, user_id: int, after_id: int, limit: int
 ) -> list[tuple[int, tuple[int, int]]]:
     """(id, key) of the bookings that a user's code, proved contacts and cards speak for, or that are linked to them."""
-    (user,) = await users.users_for_matching(conn, ids=(user_id,)) or (None,)
+    (user,) = await users_for_matching(conn, ids=(user_id,)) or (None,)
     codes = (*((user.unique_code,) if user.unique_code else ()), *user.also_codes) if user else ()
     email = user.email_proved if user else None
     phone10 = user.phone_proved[-TAIL_DIGITS:] if user and user.phone_proved else None

@@ -15,8 +15,8 @@ from zerkalo.db.locks import lock_beside
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 from zerkalo.mirror.model import Key
+from zerkalo.users.matching.store import FOUND_BY_NAME
 from zerkalo.users.model import MatchUser, Names
-from zerkalo.users.store import FOUND_BY_NAME
 
 
 class Known(msgspec.Struct, frozen=True):

@@ -89,3 +89,8 @@ def _due_message(
     id_: int, channel: str, recipient: str, subject: str, body: str, expires_at: datetime, attempts: int
 ) -> DueMessage:
     return DueMessage(id_, Channel(channel), recipient, subject, body, expires_at, attempts)
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Delete the messages of a user who is erased or merged."""
+    await conn.execute("delete from outbox where user_id = %s", [user_id])

@@ -67,18 +67,15 @@ async def open_run(conn: Connection, company_id: int, *, full_history: bool, now
     Atomic over all machines: one running run a company is a unique index.
     """
     sql = f"""
-        with opened as (
-            insert into sync_runs (company_id, status, full_history, started_at)
-            select id, 'running', history_read_at is null or %(full)s, %(now)s from companies where id = %(id)s
-            on conflict (company_id) where status = 'running' do nothing
-            returning *
-        ), noted as (
-            update companies set last_run_started_at = %(now)s
-            where id = (select company_id from opened)
-        )
-        select {_RUN_COLUMNS} from opened
+        insert into sync_runs (company_id, status, full_history, started_at)
+        select id, 'running', history_read_at is null or %(full)s, %(now)s from companies where id = %(id)s
+        on conflict (company_id) where status = 'running' do nothing
+        returning {_RUN_COLUMNS}
     """
-    return await _one_run(conn, sql, {"id": company_id, "full": full_history, "now": now})
+    opened = await _one_run(conn, sql, {"id": company_id, "full": full_history, "now": now})
+    if opened is not None:
+        await companies.note_run(conn, company_id, now=now)
+    return opened
 
 
 async def claim_run(
@@ -168,28 +165,15 @@ async def finish_run(conn: Connection, run: Run, owner: str, *, read_until: date
     """
     if not await _wrote(conn, sql, {"run_id": run.id, "owner": owner, "now": now}):
         raise LeaseLost(f"run {run.id}")
-    company_sql = """
-        update companies set
-            changes_read_until = greatest(
-                case when changes_read_until <= %(latest)s then changes_read_until end, %(read_until)s),
-            last_complete_read_at = case when %(full_window)s then greatest(
-                    case when last_complete_read_at <= %(latest)s then last_complete_read_at end, %(started_at)s)
-                else last_complete_read_at end,
-            history_read_at = case when %(full_history)s then coalesce(history_read_at, %(now)s)
-                else history_read_at end,
-            problem = null, problem_since = null
-        where id = %(company_id)s
-    """
-    values = {
-        "company_id": run.company_id,
-        "read_until": read_until,
-        "full_window": run.progress.full_window,
-        "full_history": run.full_history,
-        "started_at": min(run.started_at, now),
-        "latest": now + CLOCKS_APART_MAX,
-        "now": now,
-    }
-    await conn.execute(company_sql, values)
+    await companies.note_read(
+        conn,
+        run.company_id,
+        read_until=read_until,
+        whole_window_at=min(run.started_at, now) if run.progress.full_window else None,
+        whole_history=run.full_history,
+        latest=now + CLOCKS_APART_MAX,
+        now=now,
+    )
 
 
 async def fail_run(

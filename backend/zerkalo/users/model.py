@@ -99,6 +99,8 @@ class NewUser:
     role: Role | None = None
     email_proved: bool = False
     phone_proved: bool = False
+    created_at: datetime | None = None
+    """Of an account that moves in from another program; None: now."""
 
 
 class ProofOutcome(StrEnum):

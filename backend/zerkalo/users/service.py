@@ -23,6 +23,7 @@ from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
 from zerkalo.settings import Settings
 from zerkalo.users import store
+from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.model import NewUser, User
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving import store as proof_store
@@ -213,7 +214,7 @@ async def change_profile(
             raise not_confirmed(user)
         await store.write_profile(conn, user, email=email, phone=phone, name=name, now=now)
         if is_changed:
-            await store.want_rematch_of_rivals(conn, user_id, now=now)
+            await store.want_rematch(conn, await rivals_of(conn, user_id), now=now)
             await put_notices(people, conn, user, Notice.CONTACT_CHANGED, language=language, now=now)
         changed = await store.read_user(conn, user_id)
         assert changed is not None, "locked above"

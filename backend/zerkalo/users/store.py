@@ -1,18 +1,17 @@
-"""The rows of `users`: read in sets for matching, one at a time for the account itself."""
+"""The rows of `users`, written here alone (but for the password, which is auth's)."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from dataclasses import asdict
+from datetime import date, datetime
 from typing import Any, LiteralString
 
-import msgspec
-from psycopg.rows import args_row, class_row, scalar_row
+from psycopg.rows import class_row, scalar_row
 
 from zerkalo.auth.model import Role
 from zerkalo.db.pool import Connection
-from zerkalo.kit.look_alikes import as_latin
+from zerkalo.db.sql import as_json
 from zerkalo.kit.phone import TAIL_DIGITS
-from zerkalo.kit.text import CYRILLIC_CAPITALS
-from zerkalo.users.model import MatchUser, NewUser, User
+from zerkalo.users.model import NewUser, User
 
 _Values = Mapping[str, Any] | Sequence[Any]
 
@@ -21,73 +20,6 @@ USER_COLUMNS = """
     u.email_verified_at, u.phone_verified_at, u.token_epoch, u.created_at, u.updated_at, u.erased_at, u.merged_into,
     u.rematch_wanted_at, u.note
 """
-
-# To stand behind a `with named (codes, emails, phone10s, ids)`. Arrays, not joins with the asked values: PostgreSQL guesses
-# that a function returns a hundred rows and would rather read all users than look up what it takes for five hundred of
-# them; of an array it expects ten.
-FOUND_BY_NAME: LiteralString = """
-    found (id) as (
-        select id from users where unique_code = any ((select codes from named)::text[])
-        union
-        select user_id from retired_codes where code = any ((select codes from named)::text[])
-        union
-        select id from users
-            where lower(email) = any ((select emails from named)::text[]) and email_verified_at is not null
-        union
-        select id from users
-            where phone10 = any ((select phone10s from named)::text[]) and phone_verified_at is not null
-        union
-        select unnest(ids) from named
-    ),
-    matched as (
-        select u.id, u.unique_code,
-            case when u.email_verified_at is not null then lower(u.email) end as email_proved,
-            case when u.phone_verified_at is not null then u.phone end as phone_proved,
-            array(select r.code from retired_codes r where r.user_id = u.id order by r.code) as also_codes
-        from users u
-        where u.id = any (array(select id from found)) and u.erased_at is null
-        order by u.id
-    )
-"""
-_MATCHING: LiteralString = f"""
-    with asked (q) as (values (%s::jsonb)),
-    named (codes, emails, phone10s, ids) as materialized (
-        select array(select jsonb_array_elements_text(q -> 'codes')),
-            array(select jsonb_array_elements_text(q -> 'emails')),
-            array(select jsonb_array_elements_text(q -> 'phone10s')),
-            array(select jsonb_array_elements_text(q -> 'ids')::bigint)
-        from asked
-    ),
-    {FOUND_BY_NAME}
-    select id, unique_code, email_proved, phone_proved, also_codes from matched
-"""
-
-
-async def users_for_matching(
-    conn: Connection,
-    *,
-    codes: Collection[str] = (),
-    emails: Collection[str] = (),
-    phone10s: Collection[str] = (),
-    ids: Collection[int] = (),
-) -> list[MatchUser]:
-    """Everybody whom one of these names: by code, proved e-mail, proved phone or id; each once, by id, none erased.
-
-    `codes` canonical, `emails` in lower case, `phone10s` the last ten digits: whether whole numbers are equal is for the
-    caller to compare (`kit.phone.same_phone`). One query on four indexes. Two users may
-    share a proved phone (an import says so); nobody shares a code or a proved e-mail. A code of an account that was
-    merged into another names the other: it stands in `also_codes`.
-    """
-    asked = {"codes": list(codes), "emails": list(emails), "phone10s": list(phone10s), "ids": list(ids)}
-    async with conn.cursor(row_factory=args_row(_match_user)) as cursor:
-        await cursor.execute(_MATCHING, [msgspec.json.encode(asked).decode()])
-        return await cursor.fetchall()
-
-
-def _match_user(
-    id_: int, code: str | None, email: str | None, phone: str | None, also_codes: list[str]
-) -> MatchUser:
-    return MatchUser(id_, code, email, phone, tuple(also_codes))
 
 
 async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, datetime]]:
@@ -100,39 +32,12 @@ async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, d
     return [(id_, wanted_at) for id_, wanted_at in await cursor.fetchall()]
 
 
-async def want_rematch(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Remembers that the user's earlier bookings are to be looked for."""
-    await conn.execute("update users set rematch_wanted_at = %s where id = %s", [now, user_id])
-
-
-async def want_rematch_of_rivals(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Remembers that somebody else may get the bookings that this user was a candidate for, and could not get alone.
-
-    Who stands beside her, and whom the bookings name by a code or a proved contact: when the last of those who stood in
-    the way is gone, a weaker step decides. To be called while her candidacies still stand, where she ceases to fit: no
-    later change need ever come to the booking.
-    """
-    sql = """
-        with theirs as (
-            select b.id, b.match_codes, coalesce(c.email, b.match_email) as email,
-                coalesce(c.phone10, b.match_phone10) as phone10, c.user_id as card_user_id
-            from match_candidates m join bookings b on b.id = m.booking_id
-            left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
-            where m.user_id = %(id)s
-        ), others as (
-            select rival.user_id as id from theirs join match_candidates rival on rival.booking_id = theirs.id
-            union select u.id from theirs join users u on u.unique_code = any (theirs.match_codes)
-            union select r.user_id from theirs join retired_codes r on r.code = any (theirs.match_codes)
-            union select u.id from theirs join users u
-                on lower(u.email) = theirs.email and u.email_verified_at is not null
-            union select u.id from theirs join users u
-                on u.phone10 = theirs.phone10 and u.phone_verified_at is not null
-            union select card_user_id from theirs
-        )
-        update users u set rematch_wanted_at = %(now)s
-        from others where u.id = others.id and u.id <> %(id)s and u.erased_at is null
-    """
-    await conn.execute(sql, {"id": user_id, "now": now})
+async def want_rematch(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
+    """Remember that the earlier bookings of these users, shells aside, are to be looked for."""
+    await conn.execute(
+        "update users set rematch_wanted_at = %s where id = any(%s) and erased_at is null",
+        [now, list(user_ids)],
+    )
 
 
 async def finish_rematch(conn: Connection, user_id: int, *, wanted_at: datetime) -> None:
@@ -146,6 +51,17 @@ async def finish_rematch(conn: Connection, user_id: int, *, wanted_at: datetime)
 async def read_user(conn: Connection, user_id: int, *, lock: bool = False) -> User | None:
     """The user with this id, a shell too; None where there is none. `lock`: held until the transaction ends."""
     return await _one(conn, f"select {USER_COLUMNS} from users u where u.id = %s", [user_id], lock=lock)
+
+
+async def lock_users(
+    conn: Connection, user_ids: Collection[int], *, links_too: bool = True
+) -> dict[int, User]:
+    """Hold these users, by id, with `links_too` against a new booking's link as well; returns those that are no shells."""
+    sql = f"select {USER_COLUMNS} from users u where u.id = any(%s) order by u.id"
+    sql += " for update of u" if links_too else " for no key update of u"
+    async with conn.cursor(row_factory=class_row(User)) as cursor:
+        await cursor.execute(sql, [list(user_ids)])
+        return {user.id: user for user in await cursor.fetchall() if user.erased_at is None}
 
 
 async def user_by_code(conn: Connection, code: str) -> User | None:
@@ -174,7 +90,7 @@ async def holders_of_phone(conn: Connection, phone: str) -> list[User]:
         f"select {USER_COLUMNS} from users u"
         " where u.phone10 = %s and u.phone = %s and u.phone_verified_at is not null order by u.id limit 10"
     )
-    return await _many(conn, sql, [phone[-TAIL_DIGITS:].removeprefix("+"), phone])
+    return await many_users(conn, sql, [phone[-TAIL_DIGITS:].removeprefix("+"), phone])
 
 
 async def claimants_of_email(conn: Connection, email: str) -> list[User]:
@@ -183,7 +99,7 @@ async def claimants_of_email(conn: Connection, email: str) -> list[User]:
         f"select {USER_COLUMNS} from users u"
         " where lower(u.email) = %s and u.email_verified_at is null and u.email is not null order by u.id limit 10"
     )
-    return await _many(conn, sql, [email])
+    return await many_users(conn, sql, [email])
 
 
 async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int | None:
@@ -214,18 +130,59 @@ async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int |
         return await cursor.fetchone()
 
 
-async def balance_of(conn: Connection, user_id: int) -> int:
-    """The sum of her ledger, in points."""
-    return (await balances_of(conn, [user_id])).get(user_id, 0)
-
-
-async def balances_of(conn: Connection, user_ids: Collection[int]) -> dict[int, int]:
-    """The sums of these users' ledgers, in points; who has no entries is absent."""
+async def reserve_ids(conn: Connection, count: int) -> list[int]:
+    """Ids for users who are about to be written."""
     cursor = await conn.execute(
-        "select user_id, sum(amount)::bigint from bonus_entries where user_id = any(%s) group by user_id",
-        [list(user_ids)],
+        "select nextval(pg_get_serial_sequence('users', 'id')) from generate_series(1, %s)", [count]
     )
-    return {user_id: points async for user_id, points in cursor}
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def insert_people(
+    conn: Connection, people: Mapping[int, NewUser], *, earns_from: date | None = None, now: datetime
+) -> None:
+    """Write new users under ids reserved for them. Raises `UniqueViolation` where a contact or a code came in meanwhile.
+
+    `earns_from`: visits before this day earn nothing, for they did in the program that the users move in from.
+    """
+    sql = """
+        insert into users (id, email, phone, name, unique_code, password_hash, email_verified_at, phone_verified_at,
+            earns_from, created_at, updated_at, rematch_wanted_at)
+        select p.id, p.email, p.phone, p.name, p.unique_code, p.password_hash,
+            case when p.email_proved and p.email is not null then %(now)s::timestamptz end,
+            case when p.phone_proved and p.phone is not null then %(now)s::timestamptz end,
+            %(earns_from)s, coalesce(p.created_at, %(now)s), %(now)s, %(now)s
+        from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, email text, phone text, name text, unique_code text,
+            password_hash text, email_proved boolean, phone_proved boolean, created_at timestamptz)
+        order by p.id
+    """
+    await conn.execute(sql, {"people": _numbered(people), "earns_from": earns_from, "now": now})
+
+
+async def complete_people(
+    conn: Connection, people: Mapping[int, NewUser], *, earns_from: date | None = None, now: datetime
+) -> int:
+    """Give known users what they lack of name, code and password; never a contact, never over what is there.
+
+    Returns how many got something; with `earns_from`, how many were written.
+    """
+    sql = """
+        update users u set name = case when u.name = '' then p.name else u.name end,
+            unique_code = coalesce(u.unique_code, p.unique_code),
+            password_hash = coalesce(u.password_hash, p.password_hash),
+            earns_from = coalesce(%(earns_from)s::date, u.earns_from), updated_at = %(now)s, rematch_wanted_at = %(now)s
+        from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text, password_hash text)
+        where u.id = p.id and u.erased_at is null
+            and (%(earns_from)s::date is not null or (u.name = '' and p.name <> '')
+                or (u.unique_code is null and p.unique_code is not null)
+                or (u.password_hash is null and p.password_hash is not null))
+    """
+    values = {"people": _numbered(people), "earns_from": earns_from, "now": now}
+    return (await conn.execute(sql, values)).rowcount
+
+
+def _numbered(people: Mapping[int, NewUser]) -> str:
+    return as_json([{"id": user_id, **asdict(person)} for user_id, person in people.items()])
 
 
 async def write_profile(
@@ -274,6 +231,75 @@ async def end_proof(conn: Connection, user_id: int, *, email: bool, now: datetim
     )
 
 
+async def write_merged(conn: Connection, user: User, *, password_of: str | None, now: datetime) -> None:
+    """Writes the account that stays, as `user` has it. `password_of` None: its password stays as it is."""
+    sql = """
+        update users set email = %(email)s, phone = %(phone)s, name = %(name)s, unique_code = %(code)s, note = %(note)s,
+            email_verified_at = %(email_at)s, phone_verified_at = %(phone_at)s,
+            password_hash = coalesce(%(password)s, password_hash), updated_at = %(now)s, rematch_wanted_at = %(now)s
+        where id = %(id)s
+    """
+    values = {
+        "id": user.id,
+        "email": user.email,
+        "phone": user.phone,
+        "name": user.name,
+        "note": user.note,
+        "code": user.unique_code,
+        "email_at": user.email_verified_at,
+        "phone_at": user.phone_verified_at,
+        "password": password_of,
+        "now": now,
+    }
+    await conn.execute(sql, values)
+
+
+async def restore(
+    conn: Connection,
+    before: Mapping[str, Any],
+    *,
+    after: Mapping[str, Any],
+    from_id: int,
+    into_id: int,
+    now: datetime,
+) -> None:
+    """Write one of two accounts as its row was `before` a merge; `after` is what the merge made of `into_id`.
+
+    A contact that somebody else has proved since is a claim; a name, a note or a password written since stays. The code
+    of either must be free.
+    """
+    values = {
+        "from": from_id,
+        "into": into_id,
+        "before": as_json(before),
+        "after": as_json(after),
+        "now": now,
+    }
+    await conn.execute(_RESTORE, values)
+
+
+_RESTORE = """
+    update users u set email = p.email, phone = p.phone, unique_code = p.unique_code, role = p.role,
+        name = case when u.id = %(into)s and u.name <> a.name then u.name else p.name end,
+        note = case when u.id = %(into)s and u.note <> a.note then u.note else p.note end,
+        password_hash = case when u.id = %(into)s and u.password_hash is distinct from a.password_hash
+            then u.password_hash else p.password_hash end,
+        email_verified_at = case when not exists (select from users o where o.id <> u.id
+            and lower(o.email) = lower(p.email) and o.email_verified_at is not null) then p.email_verified_at end,
+        phone_verified_at = case when not exists (select from users o where o.id not in (%(from)s, %(into)s)
+            and o.phone = p.phone and o.phone_verified_at > a.updated_at) then p.phone_verified_at end,
+        earns_from = p.earns_from, erased_at = null, merged_into = null, rematch_wanted_at = %(now)s, updated_at = %(now)s
+    from jsonb_populate_record(null::users, %(before)s::jsonb) p,
+        jsonb_populate_record(null::users, %(after)s::jsonb) a
+    where u.id = p.id
+"""
+
+
+async def drop_codes(conn: Connection, user_ids: Collection[int]) -> None:
+    """Take these users' codes away, so that they can be given anew."""
+    await conn.execute("update users set unique_code = null where id = any(%s)", [list(user_ids)])
+
+
 async def take_email_from_claimants(conn: Connection, email: str, *, but: int, now: datetime) -> None:
     """Takes a proved e-mail (lower case) away from everybody who only claimed it."""
     sql = """
@@ -294,21 +320,19 @@ async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now:
     await conn.execute(sql, {"id": user_id, "into": merged_into, "now": now})
 
 
-OWNED_TABLES = (
-    "match_candidates",
-    "refresh_tokens",
-    "verification_codes",
-    "outbox",
-    "calendar_tokens",
-    "invitations",
-)
-"""Tables whose rows are one user's alone: they go with the account, whether it is erased or merged."""
+async def give_codes(conn: Connection, codes: Mapping[int, str], *, now: datetime) -> int:
+    """Give each of these users their code unless they have got one meanwhile; returns how many were given.
 
-
-async def delete_owned(conn: Connection, user_id: int) -> None:
-    """Delete what is only this user's."""
-    for table in OWNED_TABLES:
-        await conn.execute(f"delete from {table} where user_id = %s", [user_id])
+    Their bookings are to be looked at again. Raises `UniqueViolation` where a code was taken meanwhile; then nothing is
+    written.
+    """
+    sql = """
+        update users u set unique_code = g.code, updated_at = %(now)s, rematch_wanted_at = %(now)s
+        from jsonb_to_recordset(%(given)s::jsonb) as g (id bigint, code text)
+        where u.id = g.id and u.unique_code is null and u.erased_at is null
+    """
+    given = [{"id": user_id, "code": code} for user_id, code in codes.items()]
+    return (await conn.execute(sql, {"given": as_json(given), "now": now})).rowcount
 
 
 async def write_role(conn: Connection, user_id: int, role: Role | None, *, now: datetime) -> None:
@@ -318,48 +342,9 @@ async def write_role(conn: Connection, user_id: int, role: Role | None, *, now: 
 
 async def read_staff(conn: Connection) -> list[User]:
     """Everybody with a role, by id."""
-    return await _many(conn, f"select {USER_COLUMNS} from users u where u.role is not null order by u.id", [])
-
-
-async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:
-    """Users whose e-mail, phone, code or name holds `text` (any case; "" for all), newest first, below `before_id`.
-
-    A whole code that has a letter finds whose it is and nobody else, however it is typed: see `kit.look_alikes`.
-
-    Shells are left out. Four or more digits without a letter are also looked for in the phone. Reads the whole table in the worst
-    case: a salon has thousands of users, and only admins ask.
-    """
-    code = _whole_code(text)
-    owner = await user_by_code(conn, code) if code else None
-    if owner is not None:
-        return [owner] if before_id is None else []
-    sql = f"""
-        select {USER_COLUMNS} from users u
-        where u.erased_at is null and (%(before)s::bigint is null or u.id < %(before)s)
-            and (%(text)s = '' or position(%(text)s in lower(coalesce(u.email, ''))) > 0
-                or position(%(text)s in translate(lower(u.name), %(capitals)s, %(smalls)s)) > 0
-                or position(upper(%(text)s) in coalesce(u.unique_code, '')) > 0
-                or u.id = any (array(select r.user_id from retired_codes r where r.code = upper(%(text)s)))
-                or (length(%(digits)s) >= 4 and position(%(digits)s in coalesce(u.phone, '')) > 0))
-        order by u.id desc limit %(limit)s
-    """
-    has_letters = any(c.isalpha() for c in text)
-    digits = "" if has_letters else "".join(c for c in text if c.isascii() and c.isdigit())
-    if len(digits) == 11 and digits[0] == "8":  # how a Russian phone is often typed
-        digits = digits[1:]
-    values = {
-        "text": text.lower(),
-        "digits": digits,
-        "capitals": CYRILLIC_CAPITALS,
-        "smalls": CYRILLIC_CAPITALS.lower(),
-    }
-    return await _many(conn, sql, values | {"before": before_id, "limit": limit})
-
-
-def _whole_code(text: str) -> str:
-    """The text read as a code, with or without our label before it; "" where it is none, or digits alone."""
-    code = "".join(c for c in as_latin(text.rpartition(":")[2]) if c.isalnum())
-    return code if code.isascii() and not code.isdigit() else ""
+    return await many_users(
+        conn, f"select {USER_COLUMNS} from users u where u.role is not null order by u.id", []
+    )
 
 
 async def _one(conn: Connection, sql: LiteralString, values: _Values, *, lock: bool = False) -> User | None:
@@ -368,7 +353,8 @@ async def _one(conn: Connection, sql: LiteralString, values: _Values, *, lock: b
         return await cursor.fetchone()
 
 
-async def _many(conn: Connection, sql: LiteralString, values: _Values) -> list[User]:
+async def many_users(conn: Connection, sql: LiteralString, values: _Values) -> list[User]:
+    """The users whom a query of `USER_COLUMNS` finds."""
     async with conn.cursor(row_factory=class_row(User)) as cursor:
         await cursor.execute(sql, values)
         return await cursor.fetchall()

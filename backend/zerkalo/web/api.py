@@ -13,6 +13,8 @@ from zerkalo.loyalty import routes as loyalty
 from zerkalo.runs import routes as runs
 from zerkalo.users import routes as users
 from zerkalo.users.desk import routes as people
+from zerkalo.users.proving import routes as proving
+from zerkalo.users.resetting import routes as passwords
 from zerkalo.web import admin_api, clients_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
 from zerkalo.web.cors import ApiCors
@@ -88,6 +90,8 @@ def _api(runtime: WebRuntime) -> APIRouter:
     api = APIRouter()
     api.include_router(auth.router(runtime))
     api.include_router(users.router(runtime))
+    api.include_router(passwords.router(runtime))
+    api.include_router(proving.router(runtime))
     api.include_router(runs.router(runtime))
     api.include_router(replay.router(runtime))
     api.include_router(bookings.router(runtime))

@@ -15,9 +15,9 @@ from psycopg.rows import tuple_row
 
 from tests.support.plans import Plans
 from zerkalo.bookings import store as bookings
+from zerkalo.form_bookings import store as form_bookings
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
-from zerkalo.matching import store as matching
 from zerkalo.mirror import store
 from zerkalo.users.model import Names
 
@@ -77,7 +77,7 @@ async def test_what_a_batch_must_know_is_looked_up(asked: Any) -> None:
     )
 
     await store.hold(conn, KEYS)
-    await matching.learn_records(conn, {"an id of ours": KEYS[0]})
+    await form_bookings.learn_records(conn, {"an id of ours": KEYS[0]})
     rows = await bookings.rows_for_update(conn, KEYS)
     known = await store.answer(await store.ask(conn, KEYS, cards=[(1, 5)], names=names))
 

@@ -15,6 +15,7 @@ from zerkalo.loyalty.model import EarningState
 from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.users import store as users
+from zerkalo.users.matching.store import users_for_matching
 from zerkalo.web import stats
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -80,7 +81,7 @@ async def test_users_by_code_by_lower_email_by_phone(asked):
     assert await users.holders_of_phone(conn, "+79000000042")
     assert plans.take().indexes == {"users_phone10_proved"}
 
-    found = await users.users_for_matching(
+    found = await users_for_matching(
         conn, codes=["A0000042"], emails=["user43@example.com"], phone10s=["9000000044"], ids=[45]
     )
     matching = plans.take()

@@ -9,7 +9,7 @@ from tests.support.rows import add_user
 from tests.support.salon import BONUSES, Salon, salon
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, answer, event, page, webhook
 from zerkalo.db.pool import Pool
-from zerkalo.users.store import users_for_matching
+from zerkalo.users.matching.store import users_for_matching
 
 pytestmark = pytest.mark.integration
 

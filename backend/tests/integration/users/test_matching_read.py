@@ -8,14 +8,9 @@ import pytest
 
 from tests.support.rows import add_user
 from zerkalo.db.pool import Connection
+from zerkalo.users.matching.store import _MATCHING, users_for_matching
 from zerkalo.users.model import MatchUser
-from zerkalo.users.store import (
-    _MATCHING,
-    finish_rematch,
-    users_for_matching,
-    users_to_rematch,
-    want_rematch,
-)
+from zerkalo.users.store import finish_rematch, users_to_rematch, want_rematch
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
@@ -96,9 +91,9 @@ async def test_the_read_is_served_by_indexes(conn: Connection) -> None:
 
 async def test_a_want_that_came_while_another_was_fulfilled_stays(conn: Connection) -> None:
     user = await add_user(conn)
-    await want_rematch(conn, user, now=NOW)
+    await want_rematch(conn, [user], now=NOW)
     ((found, wanted_at),) = await users_to_rematch(conn, limit=10)
-    await want_rematch(conn, user, now=NOW.replace(hour=13))
+    await want_rematch(conn, [user], now=NOW.replace(hour=13))
 
     await finish_rematch(conn, user, wanted_at=wanted_at)
     assert [id_ for id_, _ in await users_to_rematch(conn, limit=10)] == [found] == [user]

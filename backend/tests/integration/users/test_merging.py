@@ -12,8 +12,8 @@ from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.users.erasing.service import erase_user
+from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.merging.service import undo_merge
-from zerkalo.users.store import users_for_matching
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
 

@@ -11,7 +11,8 @@ from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
-from zerkalo.users import store
+from zerkalo.loyalty import store as ledger
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import User
 from zerkalo.users.routes import Me, PeopleRuntime, me_of
@@ -84,11 +85,11 @@ def router(runtime: PeopleRuntime) -> APIRouter:
     ) -> PeoplePage:
         """Users; `search` is a part of an e-mail, a phone, a code or a name."""
         async with runtime.pool.connection() as conn:
-            found = await store.search_users(
+            found = await search_users(
                 conn, text=storable_text(search).strip(), before_id=_USERS.position(cursor), limit=limit + 1
             )
             page = _USERS.page(found, limit, lambda user: user.id)
-            balances = await store.balances_of(conn, [user.id for user in page.items])
+            balances = await ledger.read_balances(conn, [user.id for user in page.items])
         items = [person_of(user, balances.get(user.id, 0)) for user in page.items]
         return PeoplePage(items=items, next_cursor=page.next_cursor)
 

@@ -4,12 +4,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from zerkalo.bookings import store as bookings
+from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
-from zerkalo.users import store
+from zerkalo.inbox import store as inbox
+from zerkalo.loyalty import store as loyalty
+from zerkalo.users import belongings, store
+from zerkalo.users.codes import store as codes
 from zerkalo.users.erasing import store as erasing
 from zerkalo.users.erasing.model import Erasure, Limits
 from zerkalo.users.erasing.rules import digests_of
+from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.merging import store as merging
 from zerkalo.users.ports import Settle
 from zerkalo.users.service import People
@@ -66,7 +71,7 @@ async def erase_user(
 
     async def erase(conn: Connection) -> Erasure | None:
         ids = await erasing.hold_bookings(conn, user_id, found)
-        users = await merging.lock_users(conn, [user_id])
+        users = await store.lock_users(conn, [user_id])
         # A batch that was linking a booking to the user held the user until it was committed; now it shows.
         ids = sorted({*ids, *await erasing.hold_bookings(conn, user_id, ())})
         keys = await erasing.erase_bookings(conn, ids, now=now)
@@ -75,12 +80,13 @@ async def erase_user(
         if user_id in users:
             if contact_key is not None:
                 await erasing.remember_contacts(conn, digests_of(contact_key, users[user_id]), now=now)
-            await erasing.make_shell(conn, user_id, now=now)
-        await erasing.erase_cards(conn, cards, now=now)
-        await store.want_rematch_of_rivals(conn, user_id, now=now)
-        await erasing.strip_people_tables(conn, user_id)
+            await codes.retire(conn, user_id, now=now)
+            await store.empty(conn, user_id, merged_into=None, now=now)
+        await clients.erase(conn, cards, now=now)
+        await store.want_rematch(conn, await rivals_of(conn, user_id), now=now)
+        await belongings.forget(conn, user_id)
         await merging.forget_merges(conn, of_user=user_id)
-        await erasing.strip_ledger_reasons(conn, user_id)
+        await loyalty.strip_reasons(conn, user_id)
         if user_id not in users and not keys:
             return None
         await erasing.insert_erasure(conn, user_id, keys, cards, now=now)
@@ -123,9 +129,9 @@ async def sweep_erased(
             ids = await erasing.hold_bookings(conn, user_id, ())
             if user is not None and user.merged_into is not None:
                 # Merged, not erased: the bookings are the other account's.
-                await merging.move_belongings(conn, from_id=user_id, into_id=user.merged_into, now=now)
+                await belongings.hand_on(conn, from_id=user_id, into_id=user.merged_into, now=now)
                 await bookings.write_codes_of(conn, [user.merged_into], now=now)
-                await store.want_rematch(conn, user.merged_into, now=now)
+                await store.want_rematch(conn, [user.merged_into], now=now)
             else:
                 keys = await erasing.erase_bookings(conn, ids, now=now)
                 await erasing.insert_erasure(conn, user_id, keys, (), now=now)
@@ -148,12 +154,14 @@ async def finish_erasures(pool: Pool, *, limits: Limits, now: datetime) -> None:
         unfinished = await erasing.unfinished_erasures(conn)
     for erasure in unfinished:
         async with pool.connection() as conn:
-            to_empty = await erasing.deliveries_to_empty(conn, erasure)
+            to_empty = await inbox.about(
+                conn, records=erasure.bookings, clients=erasure.cards, until=erasure.at
+            )
         left = 0
         for start in range(0, len(to_empty), limits.bodies):
             step = to_empty[start : start + limits.bodies]
             left += len(step) - await in_transaction(
-                pool, lambda conn, ids=step: erasing.empty_bodies(conn, ids)
+                pool, lambda conn, ids=step: inbox.empty_bodies(conn, ids)
             )
 
         async def close(conn: Connection, erasure: Erasure = erasure) -> None:
@@ -183,7 +191,7 @@ async def erase_again(
         async def write(conn: Connection, erasure: Erasure = erasure) -> None:
             await erasing.keep_erasure(conn, erasure)
             await erasing.erase_bookings(conn, await erasing.hold_returned(conn, erasure), now=now)
-            await erasing.erase_cards(conn, erasure.cards, now=now)
+            await clients.erase(conn, erasure.cards, now=now)
 
         await in_transaction(pool, write)
     await finish_erasures(pool, limits=Limits(), now=now)

@@ -13,7 +13,7 @@ from psycopg.rows import scalar_row, tuple_row
 from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
-from zerkalo.users import store as users
+from zerkalo.matching import store as matching
 from zerkalo.users.erasing.model import Erasure, Key
 from zerkalo.users.model import User
 
@@ -109,27 +109,12 @@ async def erase_bookings(conn: Connection, ids: Collection[int], *, now: datetim
     if not ids:
         return []
     await bookings.erase(conn, ids, now=now)
-    await conn.execute("delete from match_candidates where booking_id = any(%s)", [list(ids)])
-    await conn.execute(
-        "update booking_events set before = null, after = null where booking_id = any(%s)", [list(ids)]
-    )
+    await matching.forget_bookings(conn, ids)
     async with conn.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(
             "select company_id, yclients_record_id from bookings where id = any(%s) order by id", [list(ids)]
         )
         return [(company_id, record_id) for company_id, record_id in await cursor.fetchall()]
-
-
-async def erase_cards(conn: Connection, cards: Sequence[Key], *, now: datetime) -> None:
-    """Take out of these cards what names their person; they are marked, and what teaches them later is masked."""
-    sql = """
-        update clients c set name = '', phone = null, email = null, email_known_since = null, user_id = null,
-            first_email = null, first_observation = null, erased_at = coalesce(c.erased_at, %(now)s), updated_at = %(now)s
-        from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, k bigint)
-        where c.company_id = k.c and c.client_id = k.k
-    """
-    if cards:
-        await conn.execute(sql, {"cards": _pairs(cards), "now": now})
 
 
 async def insert_erasure(
@@ -196,100 +181,6 @@ async def finish_erasure(conn: Connection, erasure: Erasure, *, now: datetime) -
                               and b.erased_at is not null))
     """
     await conn.execute(sql, {"id": erasure.id, "keys": _pairs(erasure.bookings), "now": now})
-
-
-# An envelope without content: replayed, it makes us ask YCLIENTS, and the booking's mask stands.
-_ENVELOPE: LiteralString = """
-    convert_to(json_build_object('company_id', d.company_id, 'resource', d.resource, 'resource_id', d.resource_id,
-        'status', d.event, 'erased', true)::text, 'UTF8')
-"""
-
-
-async def deliveries_to_empty(conn: Connection, erasure: Erasure) -> list[int]:
-    """Deliveries about the erased bookings and cards, found by id, and the quarantined ones of their companies.
-
-    What is in quarantine could not be read, so nobody knows whom it names; a body that names no company neither.
-    """
-    sql: LiteralString = (
-        """
-        select d.id from jsonb_to_recordset(%(bookings)s::jsonb) as k (c bigint, k bigint)
-        join deliveries d on d.resource = 'record' and d.company_id = k.c and d.resource_id = k.k
-        where d.body <> """
-        + _ENVELOPE
-        + """
-        union select d.id from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, k bigint)
-        join deliveries d on d.resource = 'client' and d.company_id = k.c and d.resource_id = k.k
-        where d.body <> """
-        + _ENVELOPE
-        + """
-        union select d.id from deliveries d
-        where d.outcome = 'quarantined' and d.received_at <= %(at)s and d.body <> """
-        + _ENVELOPE
-        + """
-            and (d.company_id is null or d.company_id = any(%(companies)s))
-        order by 1
-    """
-    )
-    companies = sorted({company_id for company_id, _ in (*erasure.bookings, *erasure.cards)})
-    values = {
-        "bookings": _pairs(erasure.bookings),
-        "cards": _pairs(erasure.cards),
-        "companies": companies,
-        "at": erasure.at,
-    }
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, values)
-        return await cursor.fetchall()
-
-
-async def empty_bodies(conn: Connection, ids: Collection[int]) -> int:
-    """Leave of these deliveries the envelope only; row, outcome and reason stay. Passes over those that are held."""
-    sql: LiteralString = (
-        "update deliveries d set body = "
-        + _ENVELOPE
-        + """
-        where d.id = any (array(select id from deliveries where id = any(%s) order by id for update skip locked))
-    """
-    )
-    return (await conn.execute(sql, [list(ids)])).rowcount
-
-
-async def strip_people_tables(conn: Connection, user_id: int) -> None:
-    """Delete what is only the user's, and take the user out of what must stay."""
-    await users.delete_owned(conn, user_id)
-    await conn.execute(
-        "update form_bookings set user_id = null, answer = null, request_digest = null, idempotency_key = null"
-        " where user_id = %s",
-        [user_id],
-    )
-    await conn.execute("update origins set user_id = null where user_id = %s", [user_id])
-
-
-async def make_shell(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Empty the account, and the accounts that were merged into it stay empty; no code of theirs is given again."""
-    await conn.execute(
-        "insert into retired_codes (code, retired_at)"
-        " select unique_code, %(now)s from users where id = %(id)s and unique_code is not null"
-        " on conflict (code) do nothing",
-        {"id": user_id, "now": now},
-    )
-    # As of now they are nobody's, also those that a merge retired long ago.
-    await conn.execute(
-        "update retired_codes set user_id = null, retired_at = %s where user_id = %s", [now, user_id]
-    )
-    await users.empty(conn, user_id, merged_into=None, now=now)
-
-
-async def strip_ledger_reasons(conn: Connection, user_id: int) -> None:
-    """Take out what admins wrote beside the user's points, and beside those of accounts merged into this one.
-
-    The movements stay. The ledger's trigger allows just this, and only for a shell: so after `make_shell`.
-    """
-    await conn.execute(
-        "update bonus_entries set reason = '' where reason <> '' and created_by is not null and user_id in"
-        " (select id from users where id = %(id)s or (merged_into = %(id)s and erased_at is not null))",
-        {"id": user_id},
-    )
 
 
 async def bookings_of_erased_forms(conn: Connection, *, limit: int) -> list[int]:

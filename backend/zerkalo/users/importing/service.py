@@ -9,10 +9,12 @@ from psycopg.errors import UniqueViolation
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.outbox.model import Channel
+from zerkalo.users import store
 from zerkalo.users.erasing.rules import contact_digest
 from zerkalo.users.erasing.store import erased_among
 from zerkalo.users.importing import store as import_store
 from zerkalo.users.importing.rules import BadLine, ImportedPerson, Known
+from zerkalo.users.model import NewUser
 
 BATCH = 1000
 
@@ -61,8 +63,12 @@ async def import_people(
             new, known, refused = _sorted_out(batch, await import_store.known_people(conn, batch))
             bad += [*refused, *await _erased(conn, new, contact_key)]
             if not bad:
-                added += await import_store.insert_people(conn, new, now=now)
-                completed += await import_store.complete_people(conn, known, now=now)
+                ids = await store.reserve_ids(conn, len(new))
+                people_of = {id_: _new_user(person) for id_, person in zip(ids, new, strict=True)}
+                await store.insert_people(conn, people_of, now=now)
+                added += len(new)
+                known_of = {id_: _new_user(person) for id_, person in known.items()}
+                completed += await store.complete_people(conn, known_of, now=now)
             on_progress(start + len(batch))
         if bad:
             raise _Refused(bad)
@@ -92,6 +98,18 @@ async def _erased(
     }
     lines = {digests[digest].line for digest in await erased_among(conn, list(digests))}
     return [BadLine(line, "names a person who was erased; take the line out") for line in sorted(lines)]
+
+
+def _new_user(person: ImportedPerson) -> NewUser:
+    return NewUser(
+        email=person.email,
+        phone=person.phone,
+        name=person.name,
+        unique_code=person.unique_code,
+        password_hash=person.password_hash,
+        email_proved=True,
+        phone_proved=True,
+    )
 
 
 def _sorted_out(

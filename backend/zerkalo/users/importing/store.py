@@ -1,10 +1,9 @@
-"""Imports in sets: who is known already, and who is written."""
+"""Imports in sets: who is known already, and `origins`: what an import brought."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 
-import msgspec
 from psycopg.rows import class_row
 
 from zerkalo.db.locks import lock
@@ -27,27 +26,6 @@ _KNOWN = """
         as p (line integer, email text, phone text, phone10 text, unique_code text)
 """
 
-_INSERT = """
-    insert into users (email, phone, name, unique_code, password_hash, email_verified_at, phone_verified_at, created_at,
-        updated_at, rematch_wanted_at)
-    select p.email, p.phone, p.name, p.unique_code, p.password_hash,
-        case when p.email is not null then %(now)s::timestamptz end,
-        case when p.phone is not null then %(now)s::timestamptz end, %(now)s, %(now)s, %(now)s
-    from jsonb_to_recordset(%(people)s::jsonb) as p (line integer, email text, phone text, name text, unique_code text,
-        password_hash text)
-    order by p.line
-"""
-
-_COMPLETE = """
-    update users u set name = case when u.name = '' then p.name else u.name end,
-        unique_code = coalesce(u.unique_code, p.unique_code),
-        password_hash = coalesce(u.password_hash, p.password_hash), updated_at = %(now)s, rematch_wanted_at = %(now)s
-    from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text, password_hash text)
-    where u.id = p.id and u.erased_at is null
-        and ((u.name = '' and p.name <> '') or (u.unique_code is null and p.unique_code is not null)
-            or (u.password_hash is null and p.password_hash is not null))
-"""
-
 
 async def lock_imports(conn: Connection) -> None:
     """One import at a time: two that bring the same people would each find them missing."""
@@ -61,89 +39,63 @@ async def known_people(conn: Connection, people: Sequence[ImportedPerson]) -> li
         return sorted(await cursor.fetchall(), key=lambda known: known.line)
 
 
-async def insert_people(conn: Connection, people: Sequence[ImportedPerson], *, now: datetime) -> int:
-    """Writes new people, their contacts proved; returns how many. `UniqueViolation` where one came in meanwhile."""
-    cursor = await conn.execute(_INSERT, {"people": _encoded(people), "now": now})
-    return cursor.rowcount
+async def people_brought(conn: Connection, source: str) -> dict[str, int]:
+    """The users whom this source brought before, by the person's reference."""
+    sql = "select ref, user_id from origins where source = %s and kind = 'person' and user_id is not null"
+    return {ref: user_id async for ref, user_id in await conn.execute(sql, [source])}
 
 
-async def complete_people(conn: Connection, people: Mapping[int, ImportedPerson], *, now: datetime) -> int:
-    """Gives name and code to known users who have none; never a contact. Returns how many got something."""
+async def erased_brought(conn: Connection, source: str) -> frozenset[str]:
+    """References of people whom this source brought, and who were erased since."""
+    sql = "select ref from origins where source = %s and kind = 'person' and user_id is null"
+    return frozenset([ref async for (ref,) in await conn.execute(sql, [source])])
+
+
+async def visits_brought(conn: Connection, source: str) -> frozenset[str]:
+    """References of the visits that this source brought before."""
+    sql = "select ref from origins where source = %s and kind = 'visit'"
+    return frozenset([ref async for (ref,) in await conn.execute(sql, [source])])
+
+
+async def put_origins(
+    conn: Connection,
+    source: str,
+    *,
+    people: Mapping[str, int] = MappingProxyType({}),
+    visits: Iterable[tuple[str, int]] = (),
+    now: datetime,
+) -> None:
+    """Remember which user each person became and which booking each visit is."""
     rows = [
-        {
-            "id": user_id,
-            "name": person.name,
-            "unique_code": person.unique_code,
-            "password_hash": person.password_hash,
-        }
-        for user_id, person in people.items()
+        *({"kind": "person", "ref": ref, "user_id": user_id} for ref, user_id in people.items()),
+        *({"kind": "visit", "ref": ref, "booking_id": booking_id} for ref, booking_id in visits),
     ]
-    cursor = await conn.execute(_COMPLETE, {"people": msgspec.json.encode(rows).decode(), "now": now})
-    return cursor.rowcount
-
-
-@dataclass(frozen=True, slots=True)
-class MovedIn:
-    """A person whom another program's account stands for. Contacts are canonical; None: there is none."""
-
-    id: int
-    """Of the user: reserved by `reserve_ids`, or that of a user who is known."""
-    email: str | None
-    phone: str | None
-    name: str
-    unique_code: str | None
-    password_hash: str | None
-    email_proved: bool
-    phone_proved: bool
-    created_at: datetime | None
-
-
-async def reserve_ids(conn: Connection, count: int) -> list[int]:
-    """Ids for users who are about to be written."""
-    cursor = await conn.execute(
-        "select nextval(pg_get_serial_sequence('users', 'id')) from generate_series(1, %s)", [count]
-    )
-    return [row[0] for row in await cursor.fetchall()]
-
-
-async def insert_moved_in(
-    conn: Connection, people: Sequence[MovedIn], *, earns_from: date, now: datetime
-) -> None:
-    """Write new users with what their program knew of them. Raises `UniqueViolation` where a contact came in meanwhile.
-
-    `earns_from`: visits before this day earn nothing, for they did in that program.
-    """
     await conn.execute(
         """
-        insert into users (id, email, phone, name, unique_code, password_hash, email_verified_at, phone_verified_at,
-            earns_from, created_at, updated_at, rematch_wanted_at)
-        select p.id, p.email, p.phone, p.name, p.unique_code, p.password_hash,
-            case when p.email_proved then %(now)s::timestamptz end,
-            case when p.phone_proved then %(now)s::timestamptz end,
-            %(earns_from)s, coalesce(p.created_at, %(now)s), %(now)s, %(now)s
-        from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, email text, phone text, name text, unique_code text,
-            password_hash text, email_proved boolean, phone_proved boolean, created_at timestamptz)
-        order by p.id
+        insert into origins (source, kind, ref, user_id, booking_id, imported_at)
+        select %(source)s, x.kind, x.ref, x.user_id, x.booking_id, %(now)s
+        from jsonb_to_recordset(%(rows)s::jsonb) as x (kind text, ref text, user_id bigint, booking_id bigint)
+        on conflict (source, kind, ref) do nothing
         """,
-        {"people": as_json(people), "earns_from": earns_from, "now": now},
+        {"source": source, "rows": as_json(rows), "now": now},
     )
 
 
-async def complete_moved_in(
-    conn: Connection, people: Sequence[MovedIn], *, earns_from: date, now: datetime
+async def hand_on(
+    conn: Connection, *, from_id: int, into_id: int, only: Sequence[Sequence[str]] | None = None
 ) -> None:
-    """Give known users what they lack of name, code and password; never a contact, never over what is there."""
+    """Let another account be what imports made this one, or `only` some: source, kind and reference each."""
     await conn.execute(
-        """
-        update users u set name = case when u.name = '' then p.name else u.name end,
-            unique_code = coalesce(u.unique_code, p.unique_code),
-            password_hash = coalesce(u.password_hash, p.password_hash),
-            earns_from = %(earns_from)s, updated_at = %(now)s, rematch_wanted_at = %(now)s
-        from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text, password_hash text)
-        where u.id = p.id and u.erased_at is null
-        """,
-        {"people": as_json(people), "earns_from": earns_from, "now": now},
+        "update origins o set user_id = %(into)s where o.user_id = %(from)s and (%(only)s::jsonb is null or exists ("
+        " select from jsonb_array_elements(%(only)s::jsonb) as k"
+        " where o.source = k ->> 0 and o.kind = k ->> 1 and o.ref = k ->> 2))",
+        {"from": from_id, "into": into_id, "only": None if only is None else as_json(only)},
     )
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Leave of where an erased user came from only the source's reference: no import brings the person back."""
+    await conn.execute("update origins set user_id = null where user_id = %s", [user_id])
 
 
 def _encoded(people: Sequence[ImportedPerson]) -> str:
@@ -153,10 +105,8 @@ def _encoded(people: Sequence[ImportedPerson]) -> str:
             "email": person.email,
             "phone": person.phone,
             "phone10": person.phone10,
-            "name": person.name,
             "unique_code": person.unique_code,
-            "password_hash": person.password_hash,
         }
         for person in people
     ]
-    return msgspec.json.encode(rows).decode()
+    return as_json(rows)

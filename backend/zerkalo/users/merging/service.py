@@ -9,7 +9,9 @@ from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
-from zerkalo.users import store
+from zerkalo.users import belongings, store
+from zerkalo.users.codes import store as codes
+from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.merging import store as merge_store
 from zerkalo.users.merging.model import Merge
 from zerkalo.users.model import User
@@ -37,8 +39,8 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
             raise ProblemError(
                 409, "cannot_merge_admin", "An account of the staff can't be merged into another."
             )
-        await merge_store.lock_bookings_of(conn, [from_id, into_id])
-        await merge_store.lock_users(conn, [from_id, into_id])
+        await bookings.hold_of(conn, [from_id, into_id])
+        await store.lock_users(conn, [from_id, into_id])
         before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
         await merge_accounts(
             conn, people.ports, from_id=from_id, into_id=into_id, keep_code_of_from=False, now=now
@@ -69,14 +71,24 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
         if merge is None or now - merge.at > UNDO_SPAN:
             raise ProblemError(404, "not_found", "There is no such merge, or it is over a day old.")
         both = [merge.from_id, merge.into_id]
-        await merge_store.lock_bookings_of(conn, both)
-        kept = (await merge_store.lock_users(conn, both)).get(merge.into_id)
+        await bookings.hold_of(conn, both)
+        kept = (await store.lock_users(conn, both)).get(merge.into_id)
         if kept is None or any(getattr(kept, name) != merge.after[name] for name in _TOLD_APART_BY):
             raise ProblemError(
                 409, "merge_changed", "The account has changed since: a person has to part the two."
             )
-        await merge_store.restore_accounts(conn, merge, now=now)
-        await merge_store.return_belongings(conn, merge, now=now)
+        # First who gives up a proved contact.
+        accounts = (merge.before["into"], merge.before["from"])
+        in_use = [code for one in accounts if (code := one["unique_code"])]
+        await store.drop_codes(conn, both)
+        await codes.restore(
+            conn, in_use=in_use, moved=merge.before["codes"], from_id=merge.from_id, into_id=merge.into_id
+        )
+        for before in accounts:
+            await store.restore(
+                conn, before, after=merge.after, from_id=merge.from_id, into_id=merge.into_id, now=now
+            )
+        await belongings.give_back(conn, merge, now=now)
         await people.ports.return_ledger(conn, merge.from_id, merge.into_id, now)
         await bookings.write_codes_of(conn, both, now=now)
         await people.ports.settle_bookings(conn, merge.bookings, now)
@@ -107,22 +119,23 @@ async def merge_accounts(
     `keep_code_of_from`, for it is printed on her card), the other in `retired_codes`. Locks bookings, users, ledger.
     Raises 404 `user_not_found`.
     """
-    await merge_store.lock_bookings_of(conn, [from_id, into_id])
-    users = await merge_store.lock_users(conn, [from_id, into_id])
+    await bookings.hold_of(conn, [from_id, into_id])
+    users = await store.lock_users(conn, [from_id, into_id])
     if len(users) != 2:
         raise ProblemError(404, "user_not_found", "There is no such user.")
     old, kept = users[from_id], users[into_id]
     credentials = None if kept.has_password else await auth_store.credentials_of_user(conn, from_id)
-    await store.want_rematch_of_rivals(conn, from_id, now=now)  # a contact of hers may be dropped
+    # A contact of this account may be dropped.
+    await store.want_rematch(conn, await rivals_of(conn, from_id), now=now)
     await ports.move_ledger(conn, from_id, into_id, now)
-    await merge_store.move_belongings(conn, from_id=from_id, into_id=into_id, now=now)
+    await belongings.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
     await store.empty(conn, from_id, merged_into=into_id, now=now)
     merged = merged_account(old, kept, keep_code_of_from=keep_code_of_from)
-    await merge_store.write_merged(
+    await store.write_merged(
         conn, merged, password_of=credentials.password_hash if credentials else None, now=now
     )
     also = {code for code in (old.unique_code, kept.unique_code) if code} - {merged.unique_code}
-    await merge_store.keep_codes(conn, from_id=from_id, into_id=into_id, codes=sorted(also), now=now)
+    await codes.keep(conn, from_id=from_id, into_id=into_id, codes=sorted(also), now=now)
     await bookings.write_codes_of(conn, [into_id], now=now)
 
 

@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.language import Language
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store
+from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.merging import service as merge_service
-from zerkalo.users.merging import store as merge_store
 from zerkalo.users.model import ProofOutcome, User
 from zerkalo.users.proving import codes, rules
 from zerkalo.users.proving import store as proof_store
@@ -142,9 +143,9 @@ async def _prove(
     taken_over = rules.account_taken_over(user, channel, others)
     concerned = [user_id, *(other.id for other in others)]
     if taken_over is not None:
-        await merge_store.lock_bookings_of(conn, concerned)
+        await bookings.hold_of(conn, concerned)
     # All as they are now, held: a merge can't be taken back.
-    locked = await merge_store.lock_users(conn, concerned, links_too=taken_over is not None)
+    locked = await store.lock_users(conn, concerned, links_too=taken_over is not None)
     if user_id not in locked or locked[user_id].contact(channel) != claimed.text:
         return ProofOutcome.WRONG_CODE  # the user changed the contact at this very moment
     held = [locked[id_] for id_ in concerned[1:] if id_ in locked]
@@ -189,7 +190,7 @@ async def _end_proof(
         return
     await store.end_proof(conn, other.id, email=contact.channel is Channel.EMAIL, now=now)
     await proof_store.end_codes(conn, other.id, now=now, channel=contact.channel)
-    await store.want_rematch_of_rivals(conn, other.id, now=now)
+    await store.want_rematch(conn, await rivals_of(conn, other.id), now=now)
     await put_notices(people, conn, other, Notice.CONTACT_LOST, but=contact.channel, now=now)
 
 

@@ -1,13 +1,16 @@
 """The rows of `verification_codes`, and the lock on a contact that is being proved."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row, scalar_row
 
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.outbox.model import Channel
+
+CODES_KEPT = timedelta(days=7)
+"""How long a code stays after its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +104,13 @@ async def lock_contact(conn: Connection, channel: Channel, contact: str) -> None
     `contact`: an e-mail in lower case, or a phone as E.164, the form in which contacts are compared.
     """
     await lock(conn, "contact", [f"{channel}|{contact}"])
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Delete the codes of a user who is erased or merged."""
+    await conn.execute("delete from verification_codes where user_id = %s", [user_id])
+
+
+async def prune(conn: Connection, *, now: datetime) -> None:
+    """Delete codes long out of time."""
+    await conn.execute("delete from verification_codes where expires_at < %s", [now - CODES_KEPT])

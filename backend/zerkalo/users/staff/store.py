@@ -152,3 +152,8 @@ def _invitation(
     return Invitation(
         id_, Role(role) if role else None, user_id, created_by, created_at, expires_at, used_at, used_by
     )
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Delete the invitations to a user who is erased or merged."""
+    await conn.execute("delete from invitations where user_id = %s", [user_id])

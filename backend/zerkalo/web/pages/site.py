@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment
 
 from zerkalo.auth.rules import derive_key
-from zerkalo.booking_form.store import branches
+from zerkalo.companies.store import branches
 from zerkalo.engine.bells import Bells
 from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.loyalty.model import LoyaltyPolicy

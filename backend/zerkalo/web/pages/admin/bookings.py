@@ -11,6 +11,7 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.hand_links import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.model import User
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page, local_path
@@ -107,7 +108,7 @@ async def booking(page: Page) -> Response:
 async def _people_found(conn: Connection, search: str) -> list[User]:
     if not search:
         return []
-    return await users.search_users(conn, text=search, before_id=None, limit=FOUND_USERS_MAX)
+    return await search_users(conn, text=search, before_id=None, limit=FOUND_USERS_MAX)
 
 
 @pages.post(f"{_ONE}/link", Who.RECEPTION, again=_booking_page)

@@ -13,6 +13,7 @@ from zerkalo.loyalty.routes import KEY_CHARS_MAX, POINTS_MAX, REASON_CHARS_MAX
 from zerkalo.users import store as users
 from zerkalo.users.desk import service as enter_service
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import User
 from zerkalo.web.pages.admin.rendering import render
@@ -35,7 +36,7 @@ async def people(page: Page) -> Response:
     search = page.query.text("search", SEARCH_CHARS_MAX)
     before_id = _USERS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
-        found = await users.search_users(conn, text=search, before_id=before_id, limit=USERS_PAGE + 1)
+        found = await search_users(conn, text=search, before_id=before_id, limit=USERS_PAGE + 1)
     shown = _USERS.page(found, USERS_PAGE, lambda one: one.id)
     return render(page, "admin/users.html", users=shown.items, search=search, next_cursor=shown.next_cursor)
 

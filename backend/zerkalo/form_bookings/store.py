@@ -1,15 +1,18 @@
-"""The rows of `form_bookings`, and the branches' names and zones."""
+"""The rows of `form_bookings`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from psycopg.rows import class_row, kwargs_row, scalar_row
+from psycopg.rows import kwargs_row, scalar_row
 
-from zerkalo.booking_form.model import Branch, FormBooking, FormStatus, Refusal
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json
+from zerkalo.form_bookings.model import FormBooking, FormStatus, Refusal
 
+Key = tuple[int, int]
+"""(company, record)."""
 CLAIM_SECONDS = 180.0
 """How long one request may work on a booking; longer than asking and looking take, all waiting included."""
 
@@ -120,7 +123,7 @@ async def write_refused(conn: Connection, api_id: str, refusal: Refusal) -> bool
             idempotency_key = {_DROP_AUTO}
         where api_id = %(api_id)s and status = 'pending'
     """
-    values = {"api_id": api_id, "answer": msgspec.json.encode(refusal).decode()}
+    values = {"api_id": api_id, "answer": as_json(refusal)}
     return (await conn.execute(sql, values)).rowcount == 1
 
 
@@ -186,14 +189,44 @@ async def record_hash(conn: Connection, company_id: int, record_id: int) -> str 
         return await cursor.fetchone()
 
 
-async def branches(conn: Connection, ids: Sequence[int]) -> tuple[Branch, ...]:
-    """Titles and zones of companies, in the order given; empty ones where nothing is known yet."""
-    async with conn.cursor(row_factory=class_row(Branch)) as cursor:
-        await cursor.execute(
-            "select id as company_id, title, timezone_name from companies where id = any(%s)", [list(ids)]
-        )
-        found = {branch.company_id: branch for branch in await cursor.fetchall()}
-    return tuple(found.get(company_id, Branch(company_id, "", None)) for company_id in ids)
+async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
+    """Let form bookings whose answer was lost learn their record, by the `api_id` that it carries.
+
+    One that is known to be another record's teaches nothing: a copied record carries its original's `api_id`.
+    """
+    if not api_ids:
+        return
+    wanted = [
+        {"a": api_id, "c": company_id, "r": record_id} for api_id, (company_id, record_id) in api_ids.items()
+    ]
+    await conn.execute(
+        """
+        update form_bookings f set record_id = x.r, status = 'booked'
+        from jsonb_to_recordset(%s::jsonb) as x (a text, c bigint, r bigint)
+        where f.api_id = x.a and f.company_id = x.c and f.record_id is null
+        """,
+        [as_json(wanted)],
+    )
+
+
+async def hand_on(
+    conn: Connection, *, from_id: int, into_id: int, only: Collection[str] | None = None
+) -> None:
+    """Give the form bookings of one account, or `only` some by their `api_id`, to another one."""
+    await conn.execute(
+        "update form_bookings set user_id = %(into)s"
+        " where user_id = %(from)s and (%(only)s::text[] is null or api_id = any(%(only)s))",
+        {"from": from_id, "into": into_id, "only": None if only is None else list(only)},
+    )
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Leave of a user's form bookings nothing that names the user: no answer, no key, no digest of the request."""
+    await conn.execute(
+        "update form_bookings set user_id = null, answer = null, request_digest = null, idempotency_key = null"
+        " where user_id = %s",
+        [user_id],
+    )
 
 
 async def _one(conn: Connection, sql: str, values: dict[str, Any]) -> FormBooking | None:
