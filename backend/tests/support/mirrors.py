@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.support.vendor import COMPANY_ID, EPOCH, RECORD_ID, next_number
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Row
+from zerkalo.bookings.reading import read_raw_record
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror import rules
@@ -79,7 +80,8 @@ class PureMirror:
             self._row = row and replace(row, id=self._writes, revision=1)
         else:
             assert self._row is not None, "only a row that is there has an id"
-            self._row = replace(row, revision=self._row.revision + 1)
+            kept = None if row.erased_at else row.raw_record or self._row.raw_record
+            self._row = replace(row, revision=self._row.revision + 1, raw_record=kept)
 
     async def row(self) -> Row | None:
         return self._row
@@ -106,7 +108,9 @@ class StoredMirror:
 
     async def row(self) -> Row | None:
         async with transaction(self._pool) as conn:
-            return (await bookings.rows_for_update(conn, [KEY])).get(KEY)
+            row = (await bookings.rows_for_update(conn, [KEY])).get(KEY)
+            raw = row and row.id and await read_raw_record(conn, row.id)
+        return row and replace(row, raw_record=raw.encode() if raw else None)
 
     async def wants(self) -> int | None:
         async with self._pool.connection() as conn:

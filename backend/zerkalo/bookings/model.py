@@ -108,7 +108,7 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
     comment: str | UnsetType
     codes: tuple[str, ...]
     api_id: str | None
-    raw: str
+    raw: bytes
     lines: tuple[Line, ...] | UnsetType = UNSET
     staff_id: int | UnsetType = UNSET
 
@@ -149,7 +149,8 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     match_email: str | None = None
     match_phone10: str | None = None
     match_codes: tuple[str, ...] = ()
-    raw_record: str | None = None
+    raw_record: bytes | None = None
+    """The record that a snapshot brought: written, never read. None: what stands there stays, but for an erased row's."""
     raw_digest: str | None = None
     erased_at: datetime | None = None
 

@@ -16,7 +16,7 @@ Key = tuple[int, int]
 """(company, record)."""
 
 
-_COLUMNS = Row.__struct_fields__
+_COLUMNS = tuple(name for name in Row.__struct_fields__ if name != "raw_record")
 _WRITTEN = tuple(name for name in _COLUMNS if name not in ("id", "revision"))
 _TYPES: Mapping[str, str] = {
     "company_id": "bigint",
@@ -38,7 +38,15 @@ _TYPES: Mapping[str, str] = {
     "match_codes": "text[]",
     "erased_at": "timestamptz",
 }
-_RECORDSET = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _WRITTEN)
+# The raw records travel as they are beside the small JSON, in its order.
+_RECORDSET = f"""
+    rows from (
+        jsonb_to_recordset(%(rows)s::jsonb) as (
+            id bigint, {", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _WRITTEN)}
+        ),
+        unnest(%(raws)b::bytea[])
+    ) as x (id, {", ".join(_WRITTEN)}, raw)
+"""
 
 _READ = f"""
     select {", ".join(f"b.{name}" for name in _COLUMNS)}
@@ -49,9 +57,9 @@ _READ = f"""
 _READ_LOCKED = f"{_READ} for no key update of b"
 
 _INSERT = f"""
-    insert into bookings (id, {", ".join(_WRITTEN)}, revision, created_at, updated_at)
-    select x.id, {", ".join(f"x.{name}" for name in _WRITTEN)}, 1, %(now)s, %(now)s
-    from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, {_RECORDSET})
+    insert into bookings (id, {", ".join(_WRITTEN)}, raw_record, revision, created_at, updated_at)
+    select x.id, {", ".join(f"x.{name}" for name in _WRITTEN)}, convert_from(x.raw, 'UTF8'), 1, %(now)s, %(now)s
+    from {_RECORDSET}
 """
 
 
@@ -61,8 +69,9 @@ def _write_sql(what: str) -> bytes:
 
 
 _UPDATE = _write_sql(f"""
-    {", ".join(f"{name} = x.{name}" for name in _WRITTEN)}
-    from jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, {_RECORDSET})
+    {", ".join(f"{name} = x.{name}" for name in _WRITTEN)},
+    raw_record = case when x.erased_at is null then coalesce(convert_from(x.raw, 'UTF8'), b.raw_record) end
+    from {_RECORDSET}
     where b.id = x.id
 """)
 
@@ -94,13 +103,13 @@ async def _ask(conn: Connection, sql: str, keys: Collection[Key]) -> AsyncCursor
 async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
     """Write rows that are not there yet, under the ids reserved for them."""
     if rows:
-        await conn.execute(_INSERT.encode(), {"rows": _encoded(rows), "now": now})
+        await conn.execute(_INSERT.encode(), {**_encoded(rows), "now": now})
 
 
 async def update(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
     """Overwrite rows by their id and raise their revision. The caller holds them locked."""
     if rows:
-        await conn.execute(_UPDATE, {"rows": _encoded(rows), "now": now})
+        await conn.execute(_UPDATE, {**_encoded(rows), "now": now})
 
 
 async def link(
@@ -275,8 +284,9 @@ def _row(**columns: Any) -> Row:
     return Row(**columns)
 
 
-def _encoded(rows: Sequence[Row]) -> str:
-    return msgspec.json.encode(rows).decode()
+def _encoded(rows: Sequence[Row]) -> dict[str, Any]:
+    small = msgspec.json.encode([msgspec.structs.replace(row, raw_record=None) for row in rows])
+    return {"rows": small.decode(), "raws": [row.raw_record for row in rows]}
 
 
 def _encoded_keys(keys: Collection[Key]) -> str:

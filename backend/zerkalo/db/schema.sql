@@ -141,6 +141,7 @@ create table bookings (
     updated_at            timestamptz not null default now(),
     unique (company_id, yclients_record_id)
 );
+alter table bookings alter column raw_record set storage external;
 create index bookings_of_user on bookings (user_id, appointment_datetime, id) where user_id is not null;
 create index bookings_window on bookings (company_id, appointment_datetime, yclients_record_id);
 create index bookings_unmatched on bookings (appointment_datetime, id) where user_id is null and status <> 'CANCELLED';

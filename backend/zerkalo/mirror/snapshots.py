@@ -51,7 +51,7 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
         comment=comment,
         codes=codes_in(comment) if isinstance(comment, str) and comment else (),
         api_id=record.api_id if isinstance(record.api_id, str) and record.api_id else None,
-        raw=record.raw.decode("utf-8"),
+        raw=record.raw,
         lines=_lines(services),
         staff_id=record.staff_id,
     )
