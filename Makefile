@@ -3,7 +3,7 @@ SHELL := bash
 BIN := backend/.venv/bin
 PYTEST := .venv/bin/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check lint audit test sim chaos mutations bench dist installed shape migrate format lock screenshots reference docs
+.PHONY: help setup run demo check lint audit test sim chaos mutations bench dist installed shape migrate format lock screenshots reference docs units proxied
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -77,3 +77,9 @@ docs: reference ## build the documentation as a site into site/, with every link
 	  { $(BIN)/python -m venv --clear backend/.venv-docs && \
 	  backend/.venv-docs/bin/pip install -q --require-hashes -r backend/requirements-docs.lock && touch backend/.venv-docs/bin/mkdocs; }
 	@NO_MKDOCS_2_WARNING=1 backend/.venv-docs/bin/mkdocs build -q && echo "the site stands in site/index.html"
+
+units: setup ## let systemd judge the units of packaging/systemd; needs systemd-analyze
+	cd backend && .venv/bin/python -m tests.packaged.units
+
+proxied: setup ## restart two servers behind nginx under load; needs nginx, curl and openssl
+	cd backend && .venv/bin/python -m tests.packaged.proxied

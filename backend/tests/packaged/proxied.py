@@ -1,0 +1,256 @@
+"""`make proxied`: two servers behind nginx with `packaging/nginx/zerkalo.conf`, restarted one after the other under load."""
+
+import asyncio
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from tests.integration.processes.test_sync_processes import as_url
+from tests.packaged import PACKAGING, program, written
+from tests.support.application import free_port
+from tests.support.database import open_folder, test_server
+from tests.support.project import BACKEND
+
+SECRET = "secret-that-no-log-may-hold"
+CALLERS = 8
+REGISTRATIONS_MAX = 20
+"""In an hour, from one address."""
+READY_SECONDS_MAX = 60.0
+COMMAND = (sys.executable, "-c", "from zerkalo.cli.main import main; main()")
+
+
+class Servers:
+    """Real `zerkalo serve` processes on one database."""
+
+    def __init__(self, folder: Path, dsn: str, ports: tuple[int, int]) -> None:
+        self.ports = ports
+        self._folder = folder
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(BACKEND),
+            "DATABASE_URL": as_url(dsn),
+            "SECRET_KEY": "a signing key of the tests, long enough",
+            "DATA_DIR": str(folder / "data"),
+            "YCLIENTS_ENABLED": "True",
+            "YCLIENTS_API_URL": "http://127.0.0.1:9/api/v1",
+            "YCLIENTS_COMPANY_ID": "100200",
+            "YCLIENTS_PARTNER_TOKEN": "partner",
+            "YCLIENTS_USER_TOKEN": "user",
+            "YCLIENTS_WEBHOOK_SECRET": SECRET,
+            "PUBLIC_URL": "https://salon.example",
+        }
+        self._running: dict[int, subprocess.Popen[bytes]] = {}
+
+    async def start(self, port: int) -> None:
+        """Start one and wait until it is ready."""
+        with (self._folder / f"server-{port}.log").open("ab") as log:
+            self._running[port] = subprocess.Popen(
+                [*COMMAND, "serve", "--port", str(port)],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        async with httpx2.AsyncClient(trust_env=False) as client, asyncio.timeout(READY_SECONDS_MAX):
+            while True:
+                with suppress(httpx2.TransportError):
+                    if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == httpx2.codes.OK:
+                        return
+                if self._running[port].poll() is not None:
+                    raise SystemExit((self._folder / f"server-{port}.log").read_text("utf-8"))
+                await asyncio.sleep(0.1)
+
+    async def stop(self, port: int) -> None:
+        """End one in order, as systemd does."""
+        self._running[port].terminate()
+        await asyncio.to_thread(self._running[port].wait, 60)
+
+    def kill(self) -> None:
+        """End what is left."""
+        for process in self._running.values():
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def nginx(folder: Path, servers: Servers, https: int) -> Iterator[Path]:
+    """Yields the folder of the logs of an nginx with our file, but for its ports and paths."""
+    logs, key, certificate = folder / "logs", folder / "key.pem", folder / "cert.pem"
+    logs.mkdir()
+    _run(
+        *(program("openssl", "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-subj", "/CN=salon.example", "-addext", "subjectAltName=DNS:salon.example"),
+        *("-keyout", str(key), "-out", str(certificate)),
+    )
+    ours = (PACKAGING / "nginx" / "zerkalo.conf").read_text("utf-8")
+    http = free_port()
+    for known, here in (
+        ("/etc/ssl/zerkalo/fullchain.pem", str(certificate)),
+        ("/etc/ssl/zerkalo/privkey.pem", str(key)),
+        ("/var/log/nginx", str(logs)),
+        ("127.0.0.1:8000", f"127.0.0.1:{servers.ports[0]}"),
+        ("127.0.0.1:8001", f"127.0.0.1:{servers.ports[1]}"),
+        ("listen 80;", f"listen 127.0.0.1:{http};"),
+        ("listen 443 ssl", f"listen 127.0.0.1:{https} ssl"),
+    ):
+        assert known in ours, known
+        ours = ours.replace(known, here)
+    ours = re.sub(r"\n *listen \[::\].*", "", ours)  # the machine may have no IPv6
+    temporary = "".join(
+        f"{kind}_temp_path {folder}/tmp-{kind};\n"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    conf = written(
+        folder / "nginx.conf",
+        f"daemon off; pid {folder}/nginx.pid; error_log {logs}/error.log;\n"
+        f"events {{}}\nhttp {{\n{temporary}access_log off;\n{ours}}}\n",
+    )
+    binary = program("nginx", "nginx-light")
+    _run(binary, "-t", "-q", "-c", str(conf))
+    running = subprocess.Popen([binary, "-c", str(conf)])
+    try:
+        yield logs
+    finally:
+        running.terminate()
+        running.wait(30)
+
+
+def _run(*words: str) -> str:
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise SystemExit(f"{' '.join(words)}: {ended.stdout}{ended.stderr}")
+    return ended.stdout
+
+
+@asynccontextmanager
+async def caller(folder: Path, https: int, address: str = "127.0.0.2") -> AsyncIterator[httpx2.AsyncClient]:
+    """Yields a caller through nginx, from an address that the servers do not trust."""
+    trusted = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    trusted.check_hostname = False  # it is asked by its number
+    transport = httpx2.AsyncHTTPTransport(verify=trusted, local_address=address)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url=f"https://127.0.0.1:{https}", timeout=30
+    ) as client:
+        yield client
+
+
+def _event(record_id: int) -> dict[str, Any]:
+    data = {
+        "id": record_id,
+        "company_id": 100200,
+        "date": "2027-01-10 12:00:00",
+        "datetime": "2027-01-10T12:00:00+03:00",
+        "seance_length": 3600,
+        "services": [{"id": 1, "title": "Стрижка", "cost": 1800, "amount": 1}],
+        "attendance": 0,
+        "deleted": False,
+        "comment": "",
+        "client": {"id": record_id, "name": "Клиент", "phone": f"+7000{record_id:07d}", "email": ""},
+        "staff": {"name": "Мастер"},
+        "last_change_date": "2026-01-01T12:00:00+0300",
+    }
+    return {
+        "company_id": 100200,
+        "resource": "record",
+        "resource_id": record_id,
+        "status": "create",
+        "data": data,
+    }
+
+
+async def load(folder: Path, https: int, number: int, stop: asyncio.Event, answers: Counter[str]) -> None:
+    """One caller, webhooks and pages by turns until `stop`; every answer is counted."""
+    record_id = number * 100_000
+    async with caller(folder, https) as client:
+        while not stop.is_set():
+            record_id += 1
+            try:
+                told = await client.post(f"/api/v1/yclients/webhook?token={SECRET}", json=_event(record_id))
+                page = await client.get("/me/sign-in")
+            except httpx2.TransportError as error:
+                answers[type(error).__name__] += 1
+                continue
+            status = told.json()["status"] if told.status_code == httpx2.codes.OK else ""
+            answers[f"webhook {told.status_code} {status}"] += 1
+            answers[f"page {page.status_code}"] += 1
+
+
+async def rolling_restart(folder: Path, https: int, servers: Servers) -> Counter[str]:
+    """Restart both servers, one after the other, with callers all the while; what those were answered."""
+    stop, answers = asyncio.Event(), Counter[str]()
+    calling = [
+        asyncio.create_task(load(folder, https, number + 1, stop, answers)) for number in range(CALLERS)
+    ]
+    for port in servers.ports:
+        before = answers.total()
+        while answers.total() < before + 20 * CALLERS:  # all of them are at work
+            await asyncio.sleep(0.05)
+        await servers.stop(port)
+        await servers.start(port)
+    stop.set()
+    await asyncio.gather(*calling)
+    return answers
+
+
+async def see_what_it_forwards(folder: Path, https: int) -> None:
+    """HTTP/2, the scheme and the caller's address reach the server; nobody can choose whom the limits count for."""
+    curl = program("curl", "curl")
+    base = f"https://127.0.0.1:{https}"
+    assert _run(curl, "-sk", "--http2", "-o", "/dev/null", "-w", "%{http_version}", base + "/") == "2"
+    assert _run(curl, "-sk", "-o", "/dev/null", "-w", "%{http_code}", base + "/metrics") == "403"
+    async with caller(folder, https) as one, caller(folder, https, "127.0.0.3") as other:
+        page = await one.get("/me/sign-in")
+        assert all(
+            "__Host-" in cookie and "Secure" in cookie for cookie in page.headers.get_list("set-cookie")
+        )
+        assert page.headers.get_list("set-cookie"), "the page has a form with a cookie of its own"
+
+        async def registered(client: httpx2.AsyncClient, number: int) -> int:
+            body = {"email": f"user{number}@salon.example", "password": "correct horse battery"}
+            forged = {"X-Forwarded-For": f"203.0.113.{number}"}
+            return (await client.post("/api/v1/auth/register", json=body, headers=forged)).status_code
+
+        statuses = [await registered(one, number) for number in range(REGISTRATIONS_MAX + 1)]
+        assert statuses == [201] * REGISTRATIONS_MAX + [429], statuses
+        assert await registered(other, 99) == httpx2.codes.CREATED, "another caller has a limit of their own"
+
+
+async def main() -> None:
+    """Raises, or ends with what was answered."""
+    with test_server() as database, database.database() as dsn, open_folder() as folder:
+        servers, https = Servers(folder, dsn, (free_port(), free_port())), free_port()
+        try:
+            for port in servers.ports:
+                await servers.start(port)
+            with nginx(folder, servers, https) as logs:
+                await see_what_it_forwards(folder, https)
+                answers = await rolling_restart(folder, https, servers)
+                async with caller(folder, https) as client:
+                    await client.post(f"/api/v1/yclients/webhook/{SECRET}", json=_event(1))
+                said = "".join(path.read_text("utf-8") for path in sorted(logs.iterdir()))
+        finally:
+            servers.kill()
+        told = said + "".join(path.read_text("utf-8") for path in folder.glob("server-*.log"))
+    sys.stdout.write(json.dumps(answers, indent=1, sort_keys=True) + "\n")
+    failed = {answer: count for answer, count in answers.items() if " 200" not in answer}
+    assert not failed, failed
+    assert "POST /api/v1/yclients/webhook" in said, "the calls stand in nginx's log"
+    assert "/webhook/***" in said
+    assert SECRET not in told, "the secret stands in a log"
+    sys.stdout.write(
+        f"{answers.total()} calls through nginx, both servers restarted: 0 failed; no secret in a log\n"
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
