@@ -8,9 +8,11 @@ import msgspec
 from psycopg import AsyncCursor
 from psycopg.rows import kwargs_row
 
-from zerkalo.bookings.history import Change, Event, strip_events, write_events, write_imported_links
+from zerkalo.bookings.history.model import Change, Event
+from zerkalo.bookings.history.store import strip_events, write_events, write_imported_links
 from zerkalo.bookings.model import CancelReason, Line, MatchedBy, Row, Status
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 
 Key = tuple[int, int]
 """(company, record)."""
@@ -154,6 +156,12 @@ async def link_imported(
         """,
         values,
     )
+
+
+async def hold(conn: Connection, booking_id: int) -> bool | None:
+    """Hold one booking; whether it is an erased person's, None where there is no such booking."""
+    sql = "select erased_at is not null from bookings where id = %s for no key update"
+    return await scalar(conn, sql, [booking_id])
 
 
 async def hold_of(conn: Connection, user_ids: Collection[int]) -> None:

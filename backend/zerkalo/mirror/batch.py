@@ -13,7 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.history import write_events
+from zerkalo.bookings.history.store import write_events
 from zerkalo.bookings.model import Row
 from zerkalo.clients.model import Key as CardKey
 from zerkalo.db.pool import Connection
@@ -24,10 +24,11 @@ from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.mirror import store
-from zerkalo.mirror.cards import Cards, sights_of_clients
+from zerkalo.mirror.cards import Cards
 from zerkalo.mirror.links import Linker
 from zerkalo.mirror.model import Item, Key, Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.rules import Booking, Work, earning_states, events, named_by, observe, want
+from zerkalo.mirror.snapshots import sights_of_clients
 from zerkalo.mirror.store import Known
 from zerkalo.refetches import store as refetches
 

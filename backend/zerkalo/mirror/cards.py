@@ -5,13 +5,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from zerkalo.bookings import rules
-from zerkalo.bookings.model import Row, Snapshot, Source
+from zerkalo.bookings.model import Row
 from zerkalo.clients import store
 from zerkalo.clients.model import Card, Key, Sight
 from zerkalo.clients.rules import is_email_late, is_same_person, joined, person_of, taught
 from zerkalo.db.pool import Connection
-from zerkalo.yclients.model import SalonClient
 
 Move = tuple[Key, Key]
 """The card that a booking had, and the one that it has now."""
@@ -56,49 +54,6 @@ class Cards:
 def card_key(row: Row | None) -> Key | None:
     """(company, client id) of the card that a booking names."""
     return None if row is None or row.client_id is None else (row.company_id, row.client_id)
-
-
-def teaches(row: Row | None, source: Source, decision: rules.Decision) -> bool:
-    """Whether a snapshot counts for its client's card: one that is applied, or that a read finds unchanged."""
-    if row is not None and row.erased_at is not None:
-        return False
-    is_applied = isinstance(decision, rules.Insert | rules.Update)
-    return is_applied or (source is not Source.WEBHOOK and isinstance(decision, rules.Unchanged))
-
-
-def sights_of(snapshot: Snapshot, *, observation: int, now: datetime) -> list[Sight]:
-    """What a snapshot shows of its client's card; nothing where it names none."""
-    if not isinstance(snapshot.client_id, int):
-        return []
-    sight = Sight(
-        company_id=snapshot.company_id,
-        client_id=snapshot.client_id,
-        observation=observation,
-        seen_at=now,
-        name=snapshot.client_name or "",
-        phone=snapshot.phone,
-        email=snapshot.email,
-    )
-    return [sight]
-
-
-def sights_of_clients(
-    shown: Iterable[tuple[int | None, SalonClient]], *, observation: int, now: datetime
-) -> list[Sight]:
-    """What `client` events (company, client) show of cards."""
-    return [
-        Sight(
-            company_id=company_id,
-            client_id=client.client_id,
-            observation=observation,
-            seen_at=now,
-            name=client.name,
-            phone=client.phone,
-            email=client.email,
-        )
-        for company_id, client in shown
-        if company_id is not None and isinstance(client.client_id, int)
-    ]
 
 
 def _move(before: Row | None, row: Row | None) -> Move | None:

@@ -10,7 +10,8 @@ from msgspec import UnsetType
 from msgspec.structs import replace
 
 from zerkalo.bookings import rules
-from zerkalo.bookings.history import Cause, Event, changes_between
+from zerkalo.bookings.history.model import Cause, Event
+from zerkalo.bookings.history.rules import changes_between
 from zerkalo.bookings.merge_rules import ATTENDANCE_STATUS
 from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.clients.model import Key as CardKey
@@ -18,9 +19,8 @@ from zerkalo.clients.model import Sight
 from zerkalo.kit.zones import rules_of
 from zerkalo.loyalty.model import EarningState
 from zerkalo.matching.rules import codes_in
-from zerkalo.mirror.cards import sights_of, teaches
 from zerkalo.mirror.model import Item, Key, Observation, Outcome, OutcomeStatus
-from zerkalo.mirror.snapshots import digest_of, snapshot_of
+from zerkalo.mirror.snapshots import digest_of, sights_of, snapshot_of, teaches
 from zerkalo.refetches.model import Refetch
 from zerkalo.users.model import Names
 from zerkalo.yclients.model import SalonClient

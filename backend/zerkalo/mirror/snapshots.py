@@ -1,12 +1,15 @@
 """YCLIENTS's record -> our snapshot: where their words end and ours begin. Pure."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import blake2b
 from typing import TypeVar
 
 from msgspec import UNSET, UnsetType
 
-from zerkalo.bookings.model import Line, Snapshot
+from zerkalo.bookings import rules
+from zerkalo.bookings.model import Line, Row, Snapshot, Source
+from zerkalo.clients.model import Sight
 from zerkalo.kit.money import CostLine, kopecks, total_kopecks
 from zerkalo.matching.rules import codes_in
 from zerkalo.yclients.model import Record, SalonClient, ServiceLine
@@ -162,3 +165,46 @@ def _client_name(client: SalonClient | None | UnsetType) -> str | None | UnsetTy
 
 def _or_empty(value: Value | UnsetType, empty: Value, *, complete: bool) -> Value | UnsetType:
     return empty if complete and isinstance(value, UnsetType) else value
+
+
+def teaches(row: Row | None, source: Source, decision: rules.Decision) -> bool:
+    """Whether a snapshot counts for its client's card: one that is applied, or that a read finds unchanged."""
+    if row is not None and row.erased_at is not None:
+        return False
+    is_applied = isinstance(decision, rules.Insert | rules.Update)
+    return is_applied or (source is not Source.WEBHOOK and isinstance(decision, rules.Unchanged))
+
+
+def sights_of(snapshot: Snapshot, *, observation: int, now: datetime) -> list[Sight]:
+    """What a snapshot shows of its client's card; nothing where it names none."""
+    if not isinstance(snapshot.client_id, int):
+        return []
+    sight = Sight(
+        company_id=snapshot.company_id,
+        client_id=snapshot.client_id,
+        observation=observation,
+        seen_at=now,
+        name=snapshot.client_name or "",
+        phone=snapshot.phone,
+        email=snapshot.email,
+    )
+    return [sight]
+
+
+def sights_of_clients(
+    shown: Iterable[tuple[int | None, SalonClient]], *, observation: int, now: datetime
+) -> list[Sight]:
+    """What `client` events (company, client) show of cards."""
+    return [
+        Sight(
+            company_id=company_id,
+            client_id=client.client_id,
+            observation=observation,
+            seen_at=now,
+            name=client.name,
+            phone=client.phone,
+            email=client.email,
+        )
+        for company_id, client in shown
+        if company_id is not None and isinstance(client.client_id, int)
+    ]

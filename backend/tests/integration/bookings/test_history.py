@@ -6,10 +6,10 @@ from tests.support.rows import add_user
 from tests.support.salon import NOW, salon
 from tests.support.vendor import State, answer, event, page
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.history import read_events
+from zerkalo.bookings.history.store import read_events
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.mirror.hand_links import link_by_hand
+from zerkalo.mirror.by_hand.bookings import link_by_hand
 
 pytestmark = pytest.mark.integration
 

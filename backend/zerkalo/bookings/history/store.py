@@ -1,60 +1,14 @@
-"""What happened to a booking: one row a change, written by the transaction that changes it.
+"""`booking_events`: written by the transaction that changes the booking."""
 
-Values that name a person are left out: of a comment only that it changed, of a link the user's number.
-"""
-
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, LiteralString
+from typing import LiteralString
 
-from msgspec import Struct
 from psycopg.rows import class_row
 
-from zerkalo.bookings.model import Row
+from zerkalo.bookings.history.model import Event, Happened
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
-
-Cause = Literal["call", "sync", "read", "person", "import", "form"]
-
-
-class Change(Struct, frozen=True):
-    """A change of one kind, with what stood there before and after."""
-
-    kind: str
-    before: dict[str, Any] | None = None
-    after: dict[str, Any] | None = None
-
-
-class Event(Struct, frozen=True):
-    """A row of `booking_events` to be written. `by_user_id`: the admin who did it."""
-
-    booking_id: int
-    change: Change
-    cause: Cause
-    by_user_id: int | None = None
-
-
-_KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("moved", ("appointment_datetime",)),
-    ("price", ("service_price",)),
-    ("status", ("status", "cancel_reason")),
-    ("services", ("service_name",)),
-    ("staff", ("staff_name",)),
-    ("link", ("user_id", "matched_by")),
-)
-_CREATED = ("appointment_datetime", "service_price", "status", "service_name", "user_id")
-
-
-def changes_between(before: Row | None, after: Row) -> tuple[Change, ...]:
-    """Name what differs between two states of a booking, for a person to read. Pure."""
-    if before is None:
-        return (Change("created", after=_values(after, _CREATED)),)
-    changes = [
-        Change(kind, _values(before, names), _values(after, names))
-        for kind, names in _KINDS
-        if _values(before, names) != _values(after, names)
-    ]
-    return (*changes, Change("comment")) if before.comment != after.comment else tuple(changes)
 
 
 async def write_events(conn: Connection, events: Sequence[Event], *, now: datetime) -> None:
@@ -103,19 +57,6 @@ async def strip_events(conn: Connection, booking_ids: Collection[int]) -> None:
     )
 
 
-class Happened(Struct, frozen=True):
-    """A row of `booking_events` as it is read."""
-
-    id: int
-    at: datetime
-    kind: str
-    cause: str
-    delivery_id: int | None
-    by_user_id: int | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-
-
 async def read_events(
     conn: Connection, booking_id: int, *, before_id: int | None, limit: int
 ) -> list[Happened]:
@@ -128,7 +69,3 @@ async def read_events(
     async with conn.cursor(row_factory=class_row(Happened)) as cursor:
         await cursor.execute(sql, {"booking_id": booking_id, "before_id": before_id, "limit": limit})
         return await cursor.fetchall()
-
-
-def _values(row: Row, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}

@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-from psycopg.rows import scalar_row
-
 from zerkalo.auth.audit import audit, note_nothing
 from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.history import Change, Event, write_events
+from zerkalo.bookings.history.model import Change, Event
+from zerkalo.bookings.history.store import write_events
 from zerkalo.bookings.model import MatchedBy
 from zerkalo.bookings.reading import ShownBooking
 from zerkalo.db.pool import Connection, Pool
@@ -77,11 +76,7 @@ async def _link(
 
 async def _locked(conn: Connection, booking_id: int) -> ShownBooking:
     """The booking, held: the first of the locks (bookings, users, ledger)."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            "select erased_at is not null from bookings where id = %s for no key update", [booking_id]
-        )
-        is_erased = await cursor.fetchone()
+    is_erased = await bookings.hold(conn, booking_id)
     shown = await reading.read_one(conn, booking_id)
     if is_erased is None or shown is None:
         raise ProblemError(404, "not_found", "There is no such booking.")

@@ -1,0 +1,1 @@
+"""What happened to a booking: its history, told by what changed."""
