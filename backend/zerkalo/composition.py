@@ -25,7 +25,8 @@ from zerkalo.db.reach import see_that_it_answers
 from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.loyalty.service import move_ledger, policy_of, return_ledger, settler_of, since_switched_on
+from zerkalo.loyalty.programme import policy_of, since_switched_on
+from zerkalo.loyalty.service import move_ledger, return_ledger, settler_of
 from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import REMATCH_BATCH, Applier

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from zerkalo.checkup.machine.model import Machine
 from zerkalo.kit.zones import ZoneRules
+from zerkalo.loyalty.model import OFF, Programme
 
 
 class Severity(StrEnum):
@@ -82,6 +83,7 @@ class Counts:
     ambiguous: int
     users_with_code: int
     users_without_code: int
+    users_with_short_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,11 @@ class Facts:
     ambiguous: int = 0
     users_with_code: int = 0
     users_without_code: int = 0
+    users_with_short_code: int = 0
+    """Of fewer than `SHORT_CODE` characters: an import or an admin brought them."""
+    programme: Programme = OFF
+    has_tables: bool = True
+    """Whether our schema was ever made in this database."""
     last_bookings: tuple[SyncedBooking, ...] = ()
     companies: tuple[CompanyFacts, ...] = ()
     last_webhook_at: datetime | None = None

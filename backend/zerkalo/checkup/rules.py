@@ -19,7 +19,7 @@ def problems_of(facts: Facts) -> tuple[Problem, ...]:
     """What needs doing, most urgent first, then what is only advised. Empty: all is well."""
     of_machine = problems_of_machine(facts.machine)
     if not facts.schema_is_current:
-        return (Problem("schema_outdated", Severity.ERROR), *of_machine)
+        return (Problem("schema_outdated" if facts.has_tables else "schema_missing", Severity.ERROR), *of_machine)
     found = [
         *_setup(facts),
         *of_machine,
@@ -122,6 +122,8 @@ def _worker_is_silent(seen_at: datetime | None, facts: Facts) -> bool:
 def _people(facts: Facts) -> Iterator[Problem]:
     if facts.users_without_code:
         yield Problem("codes_missing", Severity.ERROR, {"count": facts.users_without_code})
+    if facts.users_with_short_code:
+        yield Problem("codes_short", Severity.ADVICE, {"count": facts.users_with_short_code})
     if facts.unmatched and not facts.matched:
         yield Problem("linked_none", Severity.ADVICE, {"count": facts.unmatched})
     if facts.ambiguous:

@@ -99,6 +99,15 @@ def report_of(facts: Facts, language: Language) -> dict[str, Any]:
             "ambiguous": facts.ambiguous,
         },
         "users": {"with_code": facts.users_with_code, "without_code": facts.users_without_code},
+        "programme": {
+            "enabled": facts.programme.percent is not None,
+            "starts_on": facts.programme.starts_on,
+            "history": {
+                "points": facts.programme.history_points,
+                "visits": facts.programme.history_visits,
+                "since": facts.programme.history_since,
+            },
+        },
         "last_bookings": [_booking(booking) for booking in facts.last_bookings],
         "companies": [
             {

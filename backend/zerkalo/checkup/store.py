@@ -8,15 +8,19 @@ from typing import Any, LiteralString
 from psycopg.rows import class_row
 
 from zerkalo.checkup.model import CompanyFacts, Counts, Facts, SyncedBooking
-from zerkalo.db.migrate import is_current
+from zerkalo.db.migrate import current_revision, is_current
 from zerkalo.db.pool import Connection
 from zerkalo.inbox.reading import last_received_at
 from zerkalo.kit.problem import OWN_FAULT
+from zerkalo.loyalty.programme import policy_of, programme_of
 from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, Settings
 
 LAST_BOOKINGS = 5
 OUTBOX_ATTEMPTS = 3
 """A message that failed so often is told of."""
+
+SHORT_CODE = 6
+"""A code of fewer characters is easily written by mistake."""
 
 _COMPANIES = """
     select c.id, c.title, c.timezone_name, last.status as last_status, last.started_at as last_started_at,
@@ -60,12 +64,14 @@ async def read_facts(
     """
     known = _known(settings, webhook_url, now, since)
     if not await is_current(conn):
-        return Facts(**known, schema_is_current=False)
+        has_tables = await current_revision(conn) is not None
+        return Facts(**known, schema_is_current=False, has_tables=has_tables)
     counted = asdict(counts or await read_counts(conn))
     return Facts(
         **known,
         **counted,
         schema_is_current=True,
+        programme=await programme_of(conn, policy_of(settings)),
         last_bookings=await _last_bookings(conn),
         companies=await companies(conn, settings.yclients_company_ids),
         last_webhook_at=await last_received_at(conn),
@@ -87,7 +93,7 @@ async def read_facts(
 
 def facts_without_database(settings: Settings, *, webhook_url: str, now: datetime) -> Facts:
     """What can be told where there is no database yet: as of one without our tables."""
-    return Facts(**_known(settings, webhook_url, now, None), schema_is_current=False)
+    return Facts(**_known(settings, webhook_url, now, None), schema_is_current=False, has_tables=False)
 
 
 def _known(settings: Settings, webhook_url: str, now: datetime, since: datetime | None) -> dict[str, Any]:
@@ -113,6 +119,7 @@ async def read_counts(conn: Connection) -> Counts:
         "select count(*) filter (where unique_code is not null), count(*) filter (where unique_code is null)"
         " from users where erased_at is null",
     )
+    short = "select count(*) from users where erased_at is null and length(unique_code) < %s"
     return Counts(
         by_status=by_status,
         matched=matched,
@@ -120,6 +127,7 @@ async def read_counts(conn: Connection) -> Counts:
         ambiguous=await _one(conn, "select count(distinct booking_id) from match_candidates"),
         users_with_code=with_code,
         users_without_code=without_code,
+        users_with_short_code=await _one(conn, short, SHORT_CODE),
     )
 
 

@@ -1,13 +1,42 @@
 """A check-up in words: Russian first, English on request."""
 
+from datetime import date
+
 from zerkalo.checkup.model import Problem
 from zerkalo.checkup.reasons import reason_text
-from zerkalo.kit.language import Language
+from zerkalo.kit.language import Language, count
+from zerkalo.loyalty.model import Programme
 
 _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "schema_outdated": {
         "ru": ("Таблицы базы данных устарели.", "Запустите: zerkalo migrate"),
         "en": ("The database's tables are out of date.", "Run: zerkalo migrate"),
+    },
+    "schema_missing": {
+        "ru": (
+            "Таблиц Zerkalo в этой базе данных ещё нет. Таблицы других программ не изменятся.",
+            "Запустите: zerkalo migrate",
+        ),
+        "en": (
+            "Zerkalo's tables are not in this database yet. Tables of other programs won't change.",
+            "Run: zerkalo migrate",
+        ),
+    },
+    "codes_short": {
+        "ru": (
+            (
+                "Коды короче 6 знаков: {count}. Опечатка в таком коде легко укажет на другого человека: он увидит чужой визит"
+                " и получит за него баллы."
+            ),
+            "Коды действуют, новые Zerkalo делает из 8 знаков. Спорные записи смотрите на /admin/unmatched?choose=1",
+        ),
+        "en": (
+            (
+                "Codes of fewer than 6 characters: {count}. A slip in one easily names another person, who then sees the visit"
+                " and gets its points."
+            ),
+            "They work; new ones of Zerkalo's have 8 characters. Doubtful bookings are listed at /admin/unmatched?choose=1",
+        ),
     },
     "yclients_disabled": {
         "ru": ("Синхронизация выключена.", "Задайте в .env: YCLIENTS_ENABLED=True"),
@@ -268,11 +297,17 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
     "linked_none": {
         "ru": (
             "Ни одна запись пока не связана с пользователем: всего {count}.",
-            "Добавьте клиентов: zerkalo import-users clients.csv; или дайте им зарегистрироваться на /me",
+            (
+                "Добавьте клиентов: из своего приложения zerkalo import (docs/moving-in.md), из таблицы zerkalo import-users clients.csv;"
+                " или дайте им зарегистрироваться на /me"
+            ),
         ),
         "en": (
             "No booking is a user's yet, of {count}.",
-            "Bring your clients: zerkalo import-users clients.csv; or let them register on /me",
+            (
+                "Bring your clients: from an app of yours zerkalo import (docs/moving-in.md), from a table zerkalo import-users clients.csv;"
+                " or let them register on /me"
+            ),
         ),
     },
     "ambiguous": {
@@ -290,6 +325,39 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
 }
 
 CODES = frozenset(_TEXTS)
+
+
+def programme_text(programme: Programme, language: Language) -> str:
+    """The programme in a sentence or two: what a visit earns since when, and what the history was given."""
+    if programme.percent is None:
+        return "Программа баллов выключена." if language == "ru" else "The programme of points is off."
+    percent = f"{programme.percent.normalize():f}"
+    if language == "ru":
+        percent = percent.replace(".", ",")
+    said = _PROGRAMME[language].format(percent=percent, day=_day(programme.starts_on, language))
+    if not programme.history_visits:
+        return said
+    return f"{said} " + _HISTORY[language].format(
+        points=count(programme.history_points, ("балл", "балла", "баллов"), ("point", "points"), language),
+        visits=count(programme.history_visits, ("визит", "визита", "визитов"), ("visit", "visits"), language),
+        day=_day(programme.history_since, language),
+    )
+
+
+_PROGRAMME: dict[Language, str] = {
+    "ru": "Программа баллов: {percent} % от цены, за визиты с {day}.",
+    "en": "Programme of points: {percent} % of the price, for visits since {day}.",
+}
+_HISTORY: dict[Language, str] = {
+    "ru": "За прошлое начислено: {points} за {visits} с {day}.",
+    "en": "The history was given {points} for {visits} since {day}.",
+}
+
+
+def _day(day: date | None, language: Language) -> str:
+    if day is None:
+        return "дня включения" if language == "ru" else "the day it is switched on"
+    return f"{day:%d.%m.%Y}" if language == "ru" else day.isoformat()
 
 
 def text_of(problem: Problem, language: Language) -> str:

@@ -11,7 +11,7 @@ from zerkalo.checkup.machine.service import look
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of, verdict_of
 from zerkalo.checkup.service import examine, examine_without_database, is_healthy, report_of
-from zerkalo.checkup.texts import fix_of, text_of
+from zerkalo.checkup.texts import fix_of, programme_text, text_of
 from zerkalo.cli.companies import log_warnings
 from zerkalo.cli.language import language_option
 from zerkalo.composition import command_parts
@@ -107,7 +107,7 @@ def _lines(facts: Facts, problems: tuple[Problem, ...], language: Language) -> l
         told = printable_text(f"{company.title}: {company.problem or answer}")
         lines.append(f"  {say('company')} {company.id} {told}")
     if facts.schema_is_current:
-        lines += _stored(facts, say)
+        lines += [*_stored(facts, say), "", programme_text(facts.programme, language)]
     return lines
 
 

@@ -186,7 +186,7 @@ def _instant(line: Line, column: str, *, zone_less_is_utc: bool = False) -> date
         if not zone_less_is_utc:
             raise BadValue(Why.INSTANT_WITHOUT_OFFSET, column)
         found = found.replace(tzinfo=UTC)
-    return found.astimezone(UTC)
+    return found
 
 
 def _time(line: Line, column: str) -> datetime | None:

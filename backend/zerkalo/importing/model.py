@@ -141,6 +141,7 @@ class Why(StrEnum):
     NOBODY = "nobody"
     NOT_IN_MIRROR = "not_in_mirror"
     ANOTHER_USER = "another_user"
+    NOT_PAIRED = "not_paired"
     POINTS_UNSAYABLE = "points_unsayable"
     POINTS_NOT_EARNED = "points_not_earned"
 

@@ -114,7 +114,7 @@ async def _plan(conn: Connection, read: Read, *, source: str, company_ids: Seque
     pairing = pair([one for one in read.visits if one.ref not in visits_before], people, mirror)
     user_of = {**brought, **known}
     pairs, others = without_stronger_links(pairing.pairs, user_of)
-    points, never = await _plan_points(conn, read, pairs, new, known, visits_before)
+    points, never = await _plan_points(conn, read, pairs, new, known)
     return _Plan(
         read,
         new,
@@ -135,7 +135,6 @@ async def _plan_points(
     pairs: Sequence[Pair],
     new: Mapping[str, Person],
     known: Mapping[str, int],
-    visits_before: frozenset[str],
 ) -> tuple[tuple[PointsPlan, ...], tuple[Question, ...]]:
     """Points come with a person's first import only: what was earned or spent since is our own ledger's."""
     has_already = await ledger.read_balances(conn, list(known.values()))
@@ -155,10 +154,11 @@ async def _plan_points(
         plans.append(plan)
         never += unsaid
     paired = {one.visit.ref for one in pairs}
+    comes = new.keys() | known.keys()
     never += [
-        Question(one.ref, one.person, Why.NOT_IN_MIRROR, visit=one)
+        Question(one.ref, one.person, Why.NOT_PAIRED, visit=one)
         for one in read.visits
-        if one.points and one.ref not in paired and one.ref not in visits_before
+        if one.points and one.ref not in paired and one.person in comes
     ]
     return tuple(plans), tuple(never)
 

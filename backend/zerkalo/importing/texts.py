@@ -80,13 +80,17 @@ _REASONS: dict[Why, dict[Language, str]] = {
         "en": "several bookings fit the person, the time and the service",
     },
     Why.NOBODY: {
-        "ru": "такого человека нет среди people",
-        "en": "the person is not among the people",
+        "ru": "такого человека нет среди people, или его строка отклонена",
+        "en": "the person is not among the people, or their line is refused",
     },
     Why.NOT_IN_MIRROR: {"ru": "в YCLIENTS такого визита нет", "en": "YCLIENTS shows no such visit"},
     Why.ANOTHER_USER: {
         "ru": "запись уже связана с другим пользователем, и надёжнее",
         "en": "the booking is linked to another user by stronger evidence",
+    },
+    Why.NOT_PAIRED: {
+        "ru": "для визита не нашлось записи: его баллы войдут в начальный остаток",
+        "en": "no booking was found for the visit: its points go to the opening balance",
     },
     Why.POINTS_UNSAYABLE: {
         "ru": "столько баллов не даёт никакой процент от цены: они войдут в начальный остаток",

@@ -54,6 +54,23 @@ class LoyaltyPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Programme:
+    """The programme for a person to read; `percent` None: it is off.
+
+    `history_…`: what visits before the day of its first start were given, since an earlier LOYALTY_START_DATE.
+    """
+
+    percent: Decimal | None = None
+    starts_on: date | None = None
+    history_points: int = 0
+    history_visits: int = 0
+    history_since: date | None = None
+
+
+OFF = Programme()
+
+
+@dataclass(frozen=True, slots=True)
 class EarningState:
     """What of a booking decides on its points. `visit_on` is the date in the salon's zone (`rules.visit_on`)."""
 

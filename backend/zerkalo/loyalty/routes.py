@@ -15,6 +15,7 @@ from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import service, store
 from zerkalo.loyalty.model import HandEntry, Kind
+from zerkalo.loyalty.programme import policy_of
 from zerkalo.settings import Settings
 
 LIMIT_DEFAULT = 50
@@ -110,7 +111,7 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
     routes = APIRouter(tags=["loyalty"])
     signed_in = Depends(current_user(runtime))
     an_admin = staff(runtime, Role.OWNER)
-    policy = service.policy_of(runtime.settings)
+    policy = policy_of(runtime.settings)
 
     @routes.get("/loyalty", responses=problem_responses(401))
     async def own_ledger(

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -19,8 +19,8 @@ from zerkalo.loyalty.model import (
     Kind,
     LoyaltyPolicy,
     Reason,
-    Tier,
 )
+from zerkalo.loyalty.programme import keep_history
 from zerkalo.loyalty.rules import (
     expiry_drafts,
     ledger_of,
@@ -29,7 +29,6 @@ from zerkalo.loyalty.rules import (
     policy_from,
     settle,
 )
-from zerkalo.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -43,32 +42,6 @@ SWEEP_AGAIN_AFTER = timedelta(days=1)
 with the old ones may have completed a booking behind its back, and it mends whatever else left a ledger unsettled."""
 SWEEP_FACT = "loyalty_sweep"
 EXPIRY_FACT = "loyalty_expiry"
-START_FACT = "loyalty_started"
-"""The day on which the programme was first switched on."""
-
-
-def policy_of(settings: Settings) -> LoyaltyPolicy:
-    """The programme as the settings describe it."""
-    return LoyaltyPolicy(
-        enabled=settings.loyalty_enabled,
-        percent=settings.loyalty_percent,
-        start_date=settings.loyalty_start_date,
-        tiers=tuple(Tier(tier.from_roubles, tier.percent) for tier in settings.loyalty_tiers),
-        expire_days=settings.loyalty_expire_days,
-    )
-
-
-async def since_switched_on(conn: Connection, policy: LoyaltyPolicy, now: datetime) -> LoyaltyPolicy:
-    """The programme with a start date: the one of the settings, else the day on which it was first switched on.
-
-    That day (in UTC) is remembered in `facts` at the first start with the programme on, and stays: switching it off and
-    on again moves nothing. A visit before it earns nothing by itself; an earlier LOYALTY_START_DATE is the owner's word.
-    """
-    if not policy.enabled or policy.start_date is not None:
-        return policy
-    await store.write_first_fact(conn, START_FACT, {"date": now.date().isoformat()}, now)
-    known = await store.read_fact(conn, START_FACT)
-    return replace(policy, start_date=date.fromisoformat(str(known["date"])))
 
 
 async def settle_bookings(
@@ -184,7 +157,6 @@ async def _sweep_bookings(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> i
         until_id = await store.read_last_booking_id(conn) if has_work else 0
     after_id = _resume_at(fact, fingerprint, now)
     written = 0
-    before_id = await _last_entry_id(pool)
     while after_id is not None and after_id < until_id:
         low, high = after_id, min(after_id + SWEEP_BOOKING_IDS, until_id)
 
@@ -203,19 +175,8 @@ async def _sweep_bookings(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> i
             done = {"settings": fingerprint, "finished_at": now.isoformat()}
             await store.write_fact(conn, SWEEP_FACT, done, now)
             if written:
-                points, visits = await store.read_accrued(conn, after_id=before_id)
-                log.info(
-                    "loyalty: earlier visits were given points",
-                    points=points,
-                    visits=visits,
-                    since=policy.start_date,
-                )
+                await keep_history(conn, policy, now)
     return written
-
-
-async def _last_entry_id(pool: Pool) -> int:
-    async with pool.connection() as conn:
-        return await store.read_last_entry_id(conn)
 
 
 def _fingerprint(policy: LoyaltyPolicy) -> str:

@@ -347,19 +347,20 @@ async def write_first_fact(conn: Connection, name: str, value: Mapping[str, obje
     )
 
 
-async def read_last_entry_id(conn: Connection) -> int:
-    """The highest id of the ledger, 0 where it is empty."""
-    row = await (await conn.execute("select coalesce(max(id), 0) from bonus_entries")).fetchone()
-    assert row is not None, "an aggregate has a row"
-    return row[0]
-
-
-async def read_accrued(conn: Connection, *, after_id: int) -> tuple[int, int]:
-    """(points, visits) of the accruals with a higher id."""
+async def read_given_before(conn: Connection, day: date) -> tuple[int, int]:
+    """(points, visits): what visits before a day, of the salon's calendar, have by our programme; an import's not."""
     cursor = await conn.execute(
-        "select coalesce(sum(amount), 0)::bigint, count(distinct booking_id) from bonus_entries"
-        " where id > %s and kind = 'accrual'",
-        [after_id],
+        """
+        with given as (
+            select distinct e.booking_id from bonus_entries e join bookings b on b.id = e.booking_id
+            where e.kind = 'accrual' and e.start_date is not null
+                and coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date < %s
+        ), held as (
+            select sum(e.amount) as points from given g join bonus_entries e using (booking_id) group by g.booking_id
+        )
+        select coalesce(sum(points), 0)::bigint, count(*) from held where points <> 0
+        """,
+        [day],
     )
     row = await cursor.fetchone()
     assert row is not None, "an aggregate has a row"

@@ -10,8 +10,8 @@ import structlog
 
 from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.db.pool import Pool
-from zerkalo.loyalty import service, store
-from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.loyalty import programme, service, store
+from zerkalo.loyalty.model import LoyaltyPolicy, Programme
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 FIVE = LoyaltyPolicy(enabled=True, percent=Decimal(5))
@@ -179,9 +179,9 @@ async def test_points_due_to_expire_cannot_be_redeemed_before_the_sweep(pool, an
 
 async def test_the_programme_starts_on_the_day_it_was_first_switched_on(pool, anna):
     async with pool.connection() as conn:
-        off = await service.since_switched_on(conn, OFF, NOW)
-        first = await service.since_switched_on(conn, FIVE, NOW)
-        later = await service.since_switched_on(conn, FIVE, NOW + timedelta(days=40))
+        off = await programme.since_switched_on(conn, OFF, NOW)
+        first = await programme.since_switched_on(conn, FIVE, NOW)
+        later = await programme.since_switched_on(conn, FIVE, NOW + timedelta(days=40))
 
     assert off.start_date is None
     assert first.start_date == later.start_date == NOW.date()
@@ -190,10 +190,43 @@ async def test_the_programme_starts_on_the_day_it_was_first_switched_on(pool, an
 
 async def test_an_earlier_start_is_the_owners_word_and_the_log_says_what_it_gave(pool, anna):
     async with pool.connection() as conn:
-        told = await service.since_switched_on(conn, replace(FIVE, start_date=date(2025, 4, 15)), NOW)
+        told = await programme.since_switched_on(conn, replace(FIVE, start_date=date(2025, 4, 15)), NOW)
 
     with structlog.testing.capture_logs() as lines:
         await service.sweep(pool, told, NOW)
 
     (line,) = [line for line in lines if line["event"] == "loyalty: earlier visits were given points"]
     assert (line["points"], line["visits"], line["since"]) == (250, 2, date(2025, 4, 15))
+    async with pool.connection() as conn:
+        shown = await programme.programme_of(conn, told)
+    assert shown == Programme(FIVE.percent, date(2025, 4, 15), 250, 2, date(2025, 4, 15))
+
+
+async def test_what_the_history_was_given_is_counted_whole_whichever_sweep_gave_it(pool, anna):
+    """As after a kill in the middle: the second sweep finds a part done."""
+    async with pool.connection() as conn:
+        early = replace(FIVE, start_date=date(2025, 4, 15))
+        await programme.since_switched_on(conn, early, NOW)
+    await service.sweep(pool, early, NOW)
+    async with pool.connection() as conn:
+        await conn.execute("delete from facts where name <> 'loyalty_started'")
+        await add_booking(
+            conn, user_id=anna, status="COMPLETED", appointment_datetime=NOW - timedelta(days=9)
+        )
+    await service.sweep(pool, early, NOW)
+
+    async with pool.connection() as conn:
+        shown = await programme.programme_of(conn, early)
+    assert (shown.history_points, shown.history_visits) == (375, 3)
+
+
+async def test_visits_since_the_first_day_are_no_history(pool, anna):
+    async with pool.connection() as conn:
+        told = await programme.since_switched_on(
+            conn, replace(FIVE, start_date=date(2025, 4, 15)), NOW - timedelta(days=90)
+        )
+    await service.sweep(pool, told, NOW)
+
+    async with pool.connection() as conn:
+        shown = await programme.programme_of(conn, told)
+    assert (shown.starts_on, shown.history_visits) == (date(2025, 4, 15), 0)

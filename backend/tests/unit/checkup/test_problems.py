@@ -1,7 +1,8 @@
 """What a check-up makes of the facts."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -9,7 +10,9 @@ from zerkalo.checkup import texts
 from zerkalo.checkup.model import Answer, CompanyFacts, Facts, Problem, Severity, Zone
 from zerkalo.checkup.rules import problems_of, sync_lag, verdict_of
 from zerkalo.checkup.service import is_healthy
+from zerkalo.checkup.texts import programme_text
 from zerkalo.kit.zones import ZoneRules
+from zerkalo.loyalty.model import Programme
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
 COMPANY = CompanyFacts(
@@ -74,6 +77,8 @@ def in_almaty(*, machine: ZoneRules, known: ZoneRules) -> Facts:
     ("facts", "code", "severity"),
     [
         (replace(WELL, schema_is_current=False), "schema_outdated", Severity.ERROR),
+        (replace(WELL, schema_is_current=False, has_tables=False), "schema_missing", Severity.ERROR),
+        (replace(WELL, users_with_short_code=4), "codes_short", Severity.ADVICE),
         (replace(WELL, enabled=False), "yclients_disabled", Severity.ERROR),
         (replace(WELL, has_tokens=False), "tokens_missing", Severity.ERROR),
         (replace(WELL, has_secret=False), "secret_missing", Severity.ADVICE),
@@ -182,3 +187,20 @@ def test_without_tokens_what_came_of_asking_before_is_no_news() -> None:
 
     assert "tokens_missing" in codes(facts)
     assert not {"yclients_refuses", "sync_failed"} & {*codes(facts)}
+
+
+def test_the_programme_is_told_with_its_start_and_what_the_history_was_given():
+    since = date(2023, 1, 1)
+    begun = Programme(Decimal("5.0"), date(2026, 11, 27))
+    given = Programme(Decimal("7.5"), since, 98_000, 2_100, since)
+
+    assert programme_text(Programme(), "ru") == "Программа баллов выключена."
+    assert programme_text(begun, "ru") == "Программа баллов: 5 % от цены, за визиты с 27.11.2026."
+    assert programme_text(given, "ru").replace("\N{NO-BREAK SPACE}", " ") == (
+        "Программа баллов: 7,5 % от цены, за визиты с 01.01.2023."
+        " За прошлое начислено: 98 000 баллов за 2 100 визитов с 01.01.2023."
+    )
+    assert programme_text(given, "en").replace("\N{NO-BREAK SPACE}", " ") == (
+        "Programme of points: 7.5 % of the price, for visits since 2023-01-01."
+        " The history was given 98 000 points for 2 100 visits since 2023-01-01."
+    )

@@ -231,6 +231,7 @@ NAMED_AFTER_AN_IDEA = {
     "engine.bells": "jobs that say look",
     "engine.registry": "every periodic task on one page",
     "importing.lines": "a line of the source: loose values in, a person or a visit out",
+    "loyalty.programme": "when it starts, and what the visits before that were given",
     "importing.texts": "the words of the report, in two languages",
     "importing.sources": "another program's database, or CSV",
     "inbox.reading": "the desk's lists, beside the inbox's store",

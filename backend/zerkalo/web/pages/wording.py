@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from datetime import date
 
-from zerkalo.kit.language import Language
+from zerkalo.kit.language import NBSP, Language, count
 
 Words = Mapping[Language, str]
 
-NBSP = "\N{NO-BREAK SPACE}"
 
 _MONTHS: Mapping[Language, tuple[str, ...]] = {
     "ru": (
@@ -103,21 +102,6 @@ def duration(minutes: int, language: Language) -> str:
     hour, minute = ("ч", "мин") if language == "ru" else ("h", "min")
     parts = [f"{hours}{NBSP}{hour}" if hours else "", f"{rest}{NBSP}{minute}" if rest else ""]
     return " ".join(part for part in parts if part)
-
-
-def count(number: int, ru: tuple[str, str, str], en: tuple[str, str], language: Language) -> str:
-    """As "1 балл", "2 балла", "5 баллов", "1 point", "2 points": the number with the form it takes."""
-    grouped = f"{number:,}".replace(",", NBSP)
-    if language == "en":
-        return f"{grouped}{NBSP}{en[0] if abs(number) == 1 else en[1]}"
-    tens, ones = abs(number) % 100, abs(number) % 10
-    if ones == 1 and tens != 11:
-        form = ru[0]
-    elif ones in (2, 3, 4) and tens not in (12, 13, 14):
-        form = ru[1]
-    else:
-        form = ru[2]
-    return f"{grouped}{NBSP}{form}"
 
 
 def points(number: int, language: Language) -> str:

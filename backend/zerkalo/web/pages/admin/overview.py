@@ -9,7 +9,7 @@ from starlette.responses import Response
 from zerkalo.auth.audit import audit
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import LATE_INTERVALS, problems_of, sync_lag, verdict_of
-from zerkalo.checkup.texts import fix_of, text_of
+from zerkalo.checkup.texts import fix_of, programme_text, text_of
 from zerkalo.codes.service import give_missing_codes
 from zerkalo.db.transaction import transaction
 from zerkalo.web.pages.admin.rendering import render
@@ -60,6 +60,7 @@ async def _state(page: Page) -> dict[str, Any]:
         "verdict": verdict_of(problems),
         "todo": [_shown(page, one) for one in problems if one.severity is Severity.ERROR],
         "advice": [_shown(page, one) for one in problems if one.severity is Severity.ADVICE],
+        "programme": programme_text(facts.programme, page.language),
         "lag": sync_lag(facts),
         "is_lagging": _is_lagging(facts),
         "runs": runs,

@@ -1,0 +1,74 @@
+"""When the programme starts, and what the visits before that were given."""
+
+from dataclasses import replace
+from datetime import date, datetime
+
+import structlog
+
+from zerkalo.db.pool import Connection
+from zerkalo.loyalty import store
+from zerkalo.loyalty.model import LoyaltyPolicy, Programme, Tier
+from zerkalo.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+START_FACT = "loyalty_started"
+"""The day on which the programme was first switched on."""
+HISTORY_FACT = "loyalty_history"
+"""What visits before that day were given."""
+
+
+def policy_of(settings: Settings) -> LoyaltyPolicy:
+    """The programme as the settings describe it."""
+    return LoyaltyPolicy(
+        enabled=settings.loyalty_enabled,
+        percent=settings.loyalty_percent,
+        start_date=settings.loyalty_start_date,
+        tiers=tuple(Tier(tier.from_roubles, tier.percent) for tier in settings.loyalty_tiers),
+        expire_days=settings.loyalty_expire_days,
+    )
+
+
+async def since_switched_on(conn: Connection, policy: LoyaltyPolicy, now: datetime) -> LoyaltyPolicy:
+    """The programme with a start date: the one of the settings, else the day on which it was first switched on.
+
+    That day (in UTC) is remembered in `facts` at the first start with the programme on, and stays: switching it off and
+    on again moves nothing. A visit before it earns nothing by itself; an earlier LOYALTY_START_DATE is the owner's word.
+    """
+    if not policy.enabled:
+        return policy
+    await store.write_first_fact(conn, START_FACT, {"date": now.date().isoformat()}, now)
+    if policy.start_date is not None:
+        return policy
+    first_day = await _first_day(conn)
+    return replace(policy, start_date=first_day)
+
+
+async def _first_day(conn: Connection) -> date | None:
+    known = await store.read_fact(conn, START_FACT)
+    return date.fromisoformat(str(known["date"])) if known else None
+
+
+async def programme_of(conn: Connection, policy: LoyaltyPolicy) -> Programme:
+    """The programme for a person to read: since when visits earn, and what those before the first day were given."""
+    if not policy.enabled:
+        return Programme()
+    starts_on = policy.start_date or await _first_day(conn)
+    history = await store.read_fact(conn, HISTORY_FACT)
+    if not history:
+        return Programme(policy.percent, starts_on)
+    points, visits = int(str(history["points"])), int(str(history["visits"]))
+    return Programme(policy.percent, starts_on, points, visits, date.fromisoformat(str(history["since"])))
+
+
+async def keep_history(conn: Connection, policy: LoyaltyPolicy, now: datetime) -> None:
+    """Count what the visits before the programme's first day have been given, whichever sweep gave it."""
+    first_day = await _first_day(conn)
+    if first_day is None or policy.start_date is None or policy.start_date >= first_day:
+        return
+    points, visits = await store.read_given_before(conn, first_day)
+    if visits:
+        since = policy.start_date
+        history = {"points": points, "visits": visits, "since": since.isoformat()}
+        await store.write_fact(conn, HISTORY_FACT, history, now)
+        log.info("loyalty: earlier visits were given points", points=points, visits=visits, since=since)
