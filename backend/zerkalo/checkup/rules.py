@@ -19,7 +19,10 @@ def problems_of(facts: Facts) -> tuple[Problem, ...]:
     """What needs doing, most urgent first, then what is only advised. Empty: all is well."""
     of_machine = problems_of_machine(facts.machine)
     if not facts.schema_is_current:
-        return (Problem("schema_outdated" if facts.has_tables else "schema_missing", Severity.ERROR), *of_machine)
+        return (
+            Problem("schema_outdated" if facts.has_tables else "schema_missing", Severity.ERROR),
+            *of_machine,
+        )
     found = [
         *_setup(facts),
         *of_machine,
