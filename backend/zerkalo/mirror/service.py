@@ -30,6 +30,11 @@ log = structlog.get_logger(__name__)
 REMATCH_BATCH = 500
 """Bookings looked at again in one transaction; so many a user who proves a contact waits for herself."""
 
+CARDS_AT_ONCE = 20
+CARD_BOOKINGS_AT_ONCE = 50
+"""Cards that a batch changed, and bookings of each, that are looked at again before its callers are answered; the others are
+a periodic task's. A card that every call changes would else cost each of them all that the card ever had."""
+
 REFUSED = (
     psycopg.DataError,
     psycopg.IntegrityError,
@@ -98,8 +103,8 @@ class Applier:
         self._observe_lag(items, taken.outcomes)
         for company_id in sorted(taken.companies_to_ring):
             await self._ring_safely(company_id)
-        for key in sorted(taken.cards_to_rematch):
-            await self._rematch_card_safely(key, limit=REMATCH_BATCH, lock_seconds=LOCK_SECONDS_PART)
+        for key in sorted(taken.cards_to_rematch)[:CARDS_AT_ONCE]:
+            await self._rematch_card_safely(key, limit=CARD_BOOKINGS_AT_ONCE, lock_seconds=LOCK_SECONDS_PART)
         return list(taken.outcomes)
 
     async def rematch_waiting_cards(self) -> None:

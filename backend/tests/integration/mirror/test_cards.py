@@ -8,6 +8,7 @@ from tests.support.rows import add_user
 from tests.support.salon import BONUSES, Salon, salon
 from tests.support.vendor import COMPANY_ID, State, event, page_item
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.service import CARD_BOOKINGS_AT_ONCE
 
 pytestmark = pytest.mark.integration
 
@@ -218,6 +219,27 @@ async def test_contacts_that_come_to_a_card_bring_its_earlier_visits(pool: Pool)
         assert await visit(server, 2, 6) == (maria, "phone")
         assert await link(server, 1) == (maria, "phone")
         assert (await card(server))["phone"] == MARIA
+
+
+async def test_a_call_that_changes_a_card_waits_for_a_bounded_number_of_its_visits(pool: Pool) -> None:
+    async with salon(pool) as server:
+        maria = await user(server, phone=MARIA, phone_verified_at=PROVED)
+        await visit(server, 1, of=client(phone=""))
+        many = 2 * CARD_BOOKINGS_AT_ONCE
+        async with server.pool.connection() as conn:
+            await conn.execute(
+                "insert into bookings (company_id, yclients_record_id, client_id, appointment_datetime)"
+                " select company_id, n, client_id, appointment_datetime from bookings, generate_series(2, %s) as n",
+                [many],
+            )
+        linked = "select count(*) as n from bookings where user_id = %s"
+
+        await server.post(event(State(6), id=many + 1, client=client()))
+        (at_once,) = await server.rows(linked, maria)
+        await server.applier.rematch_waiting_cards()
+
+        assert at_once["n"] == CARD_BOOKINGS_AT_ONCE + 1, "and the visit that the call is about"
+        assert await server.rows(linked, maria) == [{"n": many + 1}]
 
 
 async def test_a_read_that_finds_the_booking_as_it_is_still_teaches_its_card(pool: Pool) -> None:
