@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.benchmark import backfill, cold_start, disk, freshness, growth, moving_in, pages, webhooks
+from tests.benchmark import backfill, cold_start, disk, freshness, growth, moving_in, pages, reads, webhooks
 from tests.benchmark.picture import write_svg
 from tests.benchmark.stage import Stage, open_stage
 from tests.benchmark.told import Told
@@ -18,7 +18,7 @@ from tests.benchmark.told import Told
 BOOKINGS = 50_000
 """In the database before the measures that don't ask about its size."""
 ON_THE_SALON = {"webhooks": webhooks.measure, "pages": pages.measure, "freshness": freshness.measure}
-MEASURES = (*ON_THE_SALON, "backfill", "growth", "disk", "import", "start")
+MEASURES = (*ON_THE_SALON, "reads", "backfill", "growth", "disk", "import", "start")
 QUICK = ("webhooks", "pages", "start")
 """What fits into two minutes, with shorter and fewer rounds."""
 
@@ -46,6 +46,8 @@ def _measure(stage: Stage, told: Told, measures: tuple[str, ...], given: argpars
             for name, measure in ON_THE_SALON.items():
                 if name in measures:
                     measure(stage, dsn, told)
+    if "reads" in measures:
+        reads.measure(stage, told)
     if "backfill" in measures:
         backfill.measure(stage, told, records=given.records)
     if "growth" in measures:
