@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+OutcomeName = Literal["applied", "unchanged", "stale", "ignored", "quarantined", "queued"]
+"""What a delivery did; the words of the contract."""
 READ = "read"
 """The event of what no call brought: a record that an API read showed and that could not be taken in."""
 IGNORED = "ignored"
@@ -56,7 +59,7 @@ class Kept:
 
     id: int
     delivery: Delivery
-    outcome: str
+    outcome: OutcomeName
     reason: str | None
     booking_id: int | None
     finished_at: datetime

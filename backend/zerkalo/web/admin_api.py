@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Literal, Protocol
 
-import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
@@ -26,9 +25,10 @@ from zerkalo.bookings.routes import (
 from zerkalo.checkup.rules import sync_lag
 from zerkalo.checkup.service import examine
 from zerkalo.db.pool import Pool
-from zerkalo.inbox import reading as inbox_reading
 from zerkalo.inbox import store as inbox
-from zerkalo.inbox.reading import DeliverySummary
+from zerkalo.inbox.desk import store as inbox_desk
+from zerkalo.inbox.desk.model import Event, EventWithBody, whole
+from zerkalo.inbox.model import OutcomeName
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById, ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.problem_docs import problem_responses
@@ -37,7 +37,6 @@ from zerkalo.mirror.by_hand.bookings import link_by_hand, unlink_by_hand
 from zerkalo.settings import Settings
 from zerkalo.web import stats as charts
 
-OutcomeName = Literal["applied", "unchanged", "stale", "ignored", "quarantined", "queued"]
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)]
 _EVENTS, _QUARANTINE = ById("events"), ById("quarantine")
@@ -82,29 +81,6 @@ class LinkRequest(BaseModel):
     """Whose the booking is."""
 
     user_id: Annotated[int, Field(strict=True, ge=1, le=ID_MAX)]
-
-
-class Event(BaseModel):
-    """A delivery to the webhook and what it did. `handled_at`: when a replay took a quarantined one in."""
-
-    id: int
-    received_at: datetime
-    company_id: int | None
-    resource: str | None
-    resource_id: int | None
-    event: str | None
-    outcome: OutcomeName
-    reason: str | None
-    booking_id: int | None
-    finished_at: datetime
-    handled_at: datetime | None
-    body_bytes: int
-
-
-class EventWithBody(Event):
-    """A delivery whole. Bytes that are not UTF-8 show as U+FFFD."""
-
-    body: str
 
 
 class EventPage(BaseModel):
@@ -164,11 +140,15 @@ _UNMATCHED = ByMoment("unmatched")
 
 def router(runtime: AdminRuntime) -> APIRouter:
     """The lists of the admin, to be mounted under /api/v1."""
-    refusals = problem_responses(401, 403)
-    an_owner, a_receptionist, a_reader = (
-        staff(runtime, role) for role in (Role.OWNER, Role.RECEPTIONIST, Role.READ_ONLY)
-    )
-    routes = APIRouter(prefix="/admin", tags=["admin"], responses=refusals)
+    routes = APIRouter(prefix="/admin", tags=["admin"], responses=problem_responses(401, 403))
+    _add_bookings(routes, runtime)
+    _add_events(routes, runtime)
+    _add_stats(routes, runtime)
+    return routes
+
+
+def _add_bookings(routes: APIRouter, runtime: AdminRuntime) -> None:
+    a_receptionist, a_reader = staff(runtime, Role.RECEPTIONIST), staff(runtime, Role.READ_ONLY)
     policy = runtime.policy
 
     @routes.get("/bookings/unmatched", dependencies=[a_reader])
@@ -215,6 +195,10 @@ def router(runtime: AdminRuntime) -> APIRouter:
         )
         return booking_of(shown)
 
+
+def _add_events(routes: APIRouter, runtime: AdminRuntime) -> None:
+    an_owner = staff(runtime, Role.OWNER)
+
     @routes.get("/events", dependencies=[an_owner])
     async def list_events(
         company_id: IdFilter = None,
@@ -226,7 +210,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
         """Deliveries to the webhook: all, or those of a company, of a record, with an outcome."""
         before_id = _EVENTS.position(cursor)
         async with runtime.pool.connection() as conn:
-            found = await inbox_reading.read_deliveries(
+            found = await inbox_desk.read_deliveries(
                 conn,
                 company_id=company_id,
                 record_id=record_id,
@@ -243,19 +227,19 @@ def router(runtime: AdminRuntime) -> APIRouter:
             kept = await inbox.get(conn, path_id(event_id))
         if kept is None:
             raise ProblemError(404, "not_found", "There is no such delivery, or it has been pruned.")
-        delivery = msgspec.structs.asdict(kept.delivery)
-        body: bytes = delivery.pop("body")
-        known = delivery | {name: getattr(kept, name) for name in _EVENT_FIELDS}
-        shown = {"body": body.decode(errors="replace"), "body_bytes": len(body)}
-        return EventWithBody.model_validate(known | shown)
+        return whole(kept)
 
     @routes.get("/quarantine", dependencies=[an_owner])
     async def quarantine(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> EventPage:
         """Deliveries that could not be understood and that nobody has handled."""
         before_id = _QUARANTINE.position(cursor)
         async with runtime.pool.connection() as conn:
-            found = await inbox_reading.read_quarantined(conn, before_id=before_id, limit=limit + 1)
+            found = await inbox_desk.read_quarantined(conn, before_id=before_id, limit=limit + 1)
         return _event_page(_QUARANTINE, found, limit)
+
+
+def _add_stats(routes: APIRouter, runtime: AdminRuntime) -> None:
+    an_owner = staff(runtime, Role.OWNER)
 
     @routes.get("/stats", dependencies=[an_owner])
     async def stats() -> Stats:
@@ -284,13 +268,7 @@ def router(runtime: AdminRuntime) -> APIRouter:
             lag_seconds=None if lag is None else max(lag.total_seconds(), 0),
         )
 
-    return routes
 
-
-_EVENT_FIELDS = ("id", "outcome", "reason", "booking_id", "finished_at", "handled_at")
-
-
-def _event_page(listing: ById, found: list[DeliverySummary], limit: int) -> EventPage:
+def _event_page(listing: ById, found: list[Event], limit: int) -> EventPage:
     page = listing.page(found, limit, lambda one: one.id)
-    items = [Event.model_validate(asdict(summary)) for summary in page.items]
-    return EventPage(items=items, next_cursor=page.next_cursor)
+    return EventPage(items=page.items, next_cursor=page.next_cursor)

@@ -9,7 +9,7 @@ from tests.support.plans import explaining
 from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Status
-from zerkalo.inbox import reading as inbox_reading
+from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
 from zerkalo.runs import store as runs
@@ -202,13 +202,13 @@ async def test_users_whose_points_expire(asked):
 async def test_the_inbox(asked):
     conn, plans = asked
 
-    await inbox_reading.read_deliveries(conn, before_id=None, limit=51)
+    await inbox_desk.read_deliveries(conn, before_id=None, limit=51)
     assert plans.take().indexes == {"deliveries_pkey"}
-    await inbox_reading.read_deliveries(conn, record_id=777, before_id=None, limit=51)
+    await inbox_desk.read_deliveries(conn, record_id=777, before_id=None, limit=51)
     assert "deliveries_of_record" in plans.take().indexes
-    await inbox_reading.read_quarantined(conn, before_id=None, limit=51)
+    await inbox_desk.read_quarantined(conn, before_id=None, limit=51)
     assert plans.take().indexes == {"deliveries_quarantined"}
-    assert await inbox_reading.last_received_at(conn)
+    assert await inbox_desk.last_received_at(conn)
     assert plans.take().indexes == {"deliveries_by_time"}
 
 

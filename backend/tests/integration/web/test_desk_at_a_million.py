@@ -17,7 +17,7 @@ from zerkalo.bookings import reading
 from zerkalo.checkup.store import read_facts
 from zerkalo.composition import Parts, assembled
 from zerkalo.db.pool import Connection
-from zerkalo.inbox import reading as inbox
+from zerkalo.inbox.desk import store as inbox
 from zerkalo.loyalty import store as ledger
 from zerkalo.main import Runtime
 from zerkalo.runs import store as runs

@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from zerkalo.auth.audit import audit
 from zerkalo.db.transaction import transaction
-from zerkalo.inbox import reading, store
-from zerkalo.inbox.reading import DeliverySummary
+from zerkalo.inbox import store
+from zerkalo.inbox.desk import store as reading
+from zerkalo.inbox.desk.model import Event
+from zerkalo.inbox.model import OutcomeName
 from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.model import OutcomeStatus
-from zerkalo.web.admin_api import OutcomeName
 from zerkalo.web.pages.admin.masking import shown_body
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page
@@ -117,7 +118,7 @@ def _replay_of(page: Page) -> Replay:
     return Replay(context.pool, context.clock, context.applier, company_ids, admin_id=page.me.id)
 
 
-def _shown(found: Sequence[DeliverySummary], address: str) -> dict[str, object]:
+def _shown(found: Sequence[Event], address: str) -> dict[str, object]:
     """What of a list is shown, and the address of the following ones: `address` with its ? or &, None where none follow."""
     shown = _EVENTS.page(found, EVENTS_PAGE, lambda one: one.id)
     next_url = f"{address}cursor={shown.next_cursor}" if shown.next_cursor else None

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from zerkalo.booking_form.model import HookPlan
 from zerkalo.checkup.model import CompanyFacts
-from zerkalo.inbox.reading import last_received_at
+from zerkalo.inbox.desk.store import last_received_at
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages.admin.desk import HookAnswer
 from zerkalo.web.pages.admin.rendering import render

@@ -1,32 +1,14 @@
-"""Reading the inbox for admins: lists without bodies, newest first, and one delivery whole (`store.get`)."""
+"""Lists of deliveries, newest first. One delivery whole is `inbox.store.get`."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg.rows import class_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.inbox.desk.model import Event
 from zerkalo.inbox.model import READ, TEST_RESOURCE
 
 ID_END = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class DeliverySummary:
-    """A delivery without its body, of which only the size is told."""
-
-    id: int
-    received_at: datetime
-    company_id: int | None
-    resource: str | None
-    resource_id: int | None
-    event: str | None
-    outcome: str
-    reason: str | None
-    booking_id: int | None
-    finished_at: datetime
-    handled_at: datetime | None
-    body_bytes: int
 
 
 _COLUMNS = """
@@ -64,14 +46,14 @@ async def read_deliveries(
     outcome: str | None = None,
     before_id: int | None,
     limit: int,
-) -> list[DeliverySummary]:
+) -> list[Event]:
     """Deliveries, newest first, those with an id below `before_id` (None: from the newest); None filters nothing."""
     values = {"company_id": company_id, "record_id": record_id, "outcome": outcome}
     sql = DELIVERIES if record_id is None else DELIVERIES_OF_RECORD
     return await _summaries(conn, sql, values, before_id, limit)
 
 
-async def read_quarantined(conn: Connection, *, before_id: int | None, limit: int) -> list[DeliverySummary]:
+async def read_quarantined(conn: Connection, *, before_id: int | None, limit: int) -> list[Event]:
     """Deliveries that wait in quarantine, newest first."""
     return await _summaries(conn, QUARANTINED, {}, before_id, limit)
 
@@ -89,8 +71,8 @@ async def last_received_at(conn: Connection) -> datetime | None:
 
 async def _summaries(
     conn: Connection, sql: str, values: dict[str, object], before_id: int | None, limit: int
-) -> list[DeliverySummary]:
-    async with conn.cursor(row_factory=class_row(DeliverySummary)) as cursor:
+) -> list[Event]:
+    async with conn.cursor(row_factory=class_row(Event)) as cursor:
         page = {"before_id": ID_END if before_id is None else before_id, "limit": limit}
         await cursor.execute(sql.encode(), values | page)
         return await cursor.fetchall()
