@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 import msgspec
 from psycopg.rows import class_row
@@ -258,7 +259,7 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
-async def _shown(conn: Connection, sql: str, values: dict[str, object]) -> list[ShownBooking]:
+async def _shown(conn: Connection, sql: LiteralString, values: dict[str, object]) -> list[ShownBooking]:
     async with conn.cursor(row_factory=class_row(ShownBooking)) as cursor:
-        await cursor.execute(sql.encode(), values)
+        await cursor.execute(sql, values)
         return await cursor.fetchall()

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
-from psycopg import AsyncCursor
+from psycopg import AsyncCursor, sql
 from psycopg.rows import kwargs_row
 
 from zerkalo.bookings.history.model import Change, Event
@@ -20,7 +20,7 @@ Key = tuple[int, int]
 
 _COLUMNS = tuple(name for name in Row.__struct_fields__ if name != "raw_record")
 _WRITTEN = tuple(name for name in _COLUMNS if name not in ("id", "revision"))
-_TYPES: Mapping[str, str] = {
+_TYPES: Mapping[str, LiteralString] = {
     "company_id": "bigint",
     "yclients_record_id": "bigint",
     "client_id": "bigint",
@@ -40,42 +40,69 @@ _TYPES: Mapping[str, str] = {
     "match_codes": "text[]",
     "erased_at": "timestamptz",
 }
-# The raw records travel as they are beside the small JSON, in its order.
-_RECORDSET = f"""
-    rows from (
-        jsonb_to_recordset(%(rows)s::jsonb) as (
-            id bigint, {", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _WRITTEN)}
-        ),
-        unnest(%(raws)b::bytea[])
-    ) as x (id, {", ".join(_WRITTEN)}, raw)
-"""
 
-_READ = f"""
-    select {", ".join(f"b.{name}" for name in _COLUMNS)}
-    from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
+
+def _names(alias: str, names: Sequence[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)
+
+
+# The raw records travel as they are beside the small JSON, in its order.
+_RECORDSET = sql.SQL("""
+    rows from (
+        jsonb_to_recordset(%(rows)s::jsonb) as (id bigint, {typed}),
+        unnest(%(raws)b::bytea[])
+    ) as x (id, {names}, raw)
+""").format(
+    typed=sql.SQL(", ").join(
+        sql.Identifier(name) + sql.SQL(" ") + sql.SQL(_TYPES.get(name, "text")) for name in _WRITTEN
+    ),
+    names=sql.SQL(", ").join(map(sql.Identifier, _WRITTEN)),
+)
+
+_READ = sql.SQL("""
+    select {columns} from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
         on b.company_id = k.c and b.yclients_record_id = k.r
     order by b.id
-"""
-_READ_LOCKED = f"{_READ} for no key update of b"
+""").format(columns=_names("b", _COLUMNS))
+_READ_LOCKED = (_READ + sql.SQL(" for no key update of b")).as_bytes()
+_READ_ONLY = _READ.as_bytes()
 
-_INSERT = f"""
-    insert into bookings (id, {", ".join(_WRITTEN)}, raw_record, revision, created_at, updated_at)
-    select x.id, {", ".join(f"x.{name}" for name in _WRITTEN)}, convert_from(x.raw, 'UTF8'), 1, %(now)s, %(now)s
-    from {_RECORDSET}
-"""
+_INSERT = (
+    sql.SQL("""
+    insert into bookings (id, {names}, raw_record, revision, created_at, updated_at)
+    select x.id, {values}, convert_from(x.raw, 'UTF8'), 1, %(now)s, %(now)s
+    from {recordset}
+""")
+    .format(
+        names=sql.SQL(", ").join(map(sql.Identifier, _WRITTEN)),
+        values=_names("x", _WRITTEN),
+        recordset=_RECORDSET,
+    )
+    .as_bytes()
+)
 
 
-def _write_sql(what: str) -> bytes:
+def _write_sql(what: LiteralString) -> LiteralString:
     """An update of bookings (`b`): every one raises the revision and tells when."""
-    return f"update bookings b set revision = b.revision + 1, updated_at = %(now)s, {what}".encode()
+    return f"update bookings b set revision = b.revision + 1, updated_at = %(now)s, {what}"
 
 
-_UPDATE = _write_sql(f"""
-    {", ".join(f"{name} = x.{name}" for name in _WRITTEN)},
-    raw_record = case when x.erased_at is null then coalesce(convert_from(x.raw, 'UTF8'), b.raw_record) end
-    from {_RECORDSET}
+_UPDATE = (
+    sql.SQL(
+        _write_sql("""
+    {changes}, raw_record = case when x.erased_at is null then coalesce(convert_from(x.raw, 'UTF8'), b.raw_record) end
+    from {recordset}
     where b.id = x.id
 """)
+    )
+    .format(
+        changes=sql.SQL(", ").join(
+            sql.Identifier(name) + sql.SQL(" = ") + sql.Identifier("x", name) for name in _WRITTEN
+        ),
+        recordset=_RECORDSET,
+    )
+    .as_bytes()
+)
 
 
 async def ask_rows_for_update(conn: Connection, keys: Collection[Key]) -> AsyncCursor[Row]:
@@ -95,17 +122,17 @@ async def rows_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key, 
 
 async def rows_as_they_are(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
     """The rows of these keys, for who only compares: nobody waits for it, and it waits for nobody."""
-    return await rows_of(await _ask(conn, _READ, keys))
+    return await rows_of(await _ask(conn, _READ_ONLY, keys))
 
 
-async def _ask(conn: Connection, sql: str, keys: Collection[Key]) -> AsyncCursor[Row]:
-    return await conn.cursor(row_factory=kwargs_row(_row)).execute(sql.encode(), [_encoded_keys(keys)])
+async def _ask(conn: Connection, statement: bytes, keys: Collection[Key]) -> AsyncCursor[Row]:
+    return await conn.cursor(row_factory=kwargs_row(_row)).execute(statement, [_encoded_keys(keys)])
 
 
 async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
     """Write rows that are not there yet, under the ids reserved for them."""
     if rows:
-        await conn.execute(_INSERT.encode(), {**_encoded(rows), "now": now})
+        await conn.execute(_INSERT, {**_encoded(rows), "now": now})
 
 
 async def update(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
@@ -118,13 +145,13 @@ async def link(
     conn: Connection, booking_id: int, user_id: int | None, matched_by: MatchedBy, *, now: datetime
 ) -> None:
     """Write whose one booking is; `user_id` None with `MANUAL`: an admin says that it is nobody's. Hold it locked."""
-    sql = _write_sql("""
+    statement = _write_sql("""
         user_id = %(user_id)s, matched_by = %(matched_by)s,
         user_code = (select u.unique_code from users u where u.id = %(user_id)s)
         where id = %(booking_id)s
     """)
     values = {"booking_id": booking_id, "user_id": user_id, "matched_by": matched_by, "now": now}
-    await conn.execute(sql, values)
+    await conn.execute(statement, values)
 
 
 _LINKS = "jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, user_id bigint)"
@@ -160,8 +187,8 @@ async def link_imported(
 
 async def hold(conn: Connection, booking_id: int) -> bool | None:
     """Hold one booking; whether it is an erased person's, None where there is no such booking."""
-    sql = "select erased_at is not null from bookings where id = %s for no key update"
-    return await scalar(conn, sql, [booking_id])
+    statement = "select erased_at is not null from bookings where id = %s for no key update"
+    return await scalar(conn, statement, [booking_id])
 
 
 async def hold_of(conn: Connection, user_ids: Collection[int]) -> None:
@@ -175,11 +202,11 @@ async def hand_on(
     conn: Connection, *, from_id: int, into_id: int, only: Sequence[int] | None = None, now: datetime
 ) -> None:
     """Give every booking of one account, or `only` some, to another one. Hold both users and their bookings."""
-    sql = _write_sql("""
+    statement = _write_sql("""
         user_id = %(into_id)s
         where user_id = %(from_id)s and (%(only)s::bigint[] is null or id = any(%(only)s)) returning id
     """)
-    cursor = await conn.execute(sql, {"from_id": from_id, "into_id": into_id, "only": only, "now": now})
+    cursor = await conn.execute(statement, {"from_id": from_id, "into_id": into_id, "only": only, "now": now})
     change = Change("link", {"user_id": from_id}, {"user_id": into_id})
     events = [Event(booking_id, change, "person") for (booking_id,) in sorted(await cursor.fetchall())]
     await write_events(conn, events, now=now)
@@ -187,11 +214,11 @@ async def hand_on(
 
 async def write_codes_of(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
     """Write the code that these users have now into their bookings, whose notes name it."""
-    sql = _write_sql("""
+    statement = _write_sql("""
         user_code = u.unique_code from users u
         where u.id = b.user_id and u.id = any(%(user_ids)s) and b.user_code is distinct from u.unique_code
     """)
-    await conn.execute(sql, {"user_ids": list(user_ids), "now": now})
+    await conn.execute(statement, {"user_ids": list(user_ids), "now": now})
 
 
 async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> None:
@@ -199,12 +226,12 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
 
     What is taken out is what `merge_rules.masked` takes out of every later write.
     """
-    sql = _write_sql("""
+    statement = _write_sql("""
         user_id = null, matched_by = null, user_code = null, phone = null, comment = '', client_id = null,
         client_name = null, match_email = null, match_phone10 = null, match_codes = '{}', raw_record = null, raw_digest = null, erased_at = %(now)s
         where id = any(%(ids)s)
     """)
-    await conn.execute(sql, {"ids": list(ids), "now": now})
+    await conn.execute(statement, {"ids": list(ids), "now": now})
     await strip_events(conn, ids)
     events = [Event(booking_id, Change("erased"), "person") for booking_id in sorted(ids)]
     await write_events(conn, events, now=now)
@@ -226,7 +253,7 @@ async def keys_of_user_evidence(
     By id, from `after_id` on, at most `limit`. `phone10`: last ten digits; `email` in lower case; `cards`: (company,
     client id) of the cards that carry their contacts or were given to them.
     """
-    sql = """
+    statement = """
         select id, company_id, yclients_record_id from (
             select id, company_id, yclients_record_id from bookings where user_id = %(user_id)s
             union select id, company_id, yclients_record_id from bookings
@@ -247,7 +274,7 @@ async def keys_of_user_evidence(
         "after_id": after_id,
         "limit": limit,
     }
-    cursor = await conn.execute(sql, values)
+    cursor = await conn.execute(statement, values)
     return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
 
 
@@ -272,7 +299,7 @@ async def next_observation(conn: Connection) -> int:
 
 async def digests(conn: Connection, company_id: int, record_ids: Collection[int]) -> dict[int, str]:
     """Of what bytes an API read left these rows of a company in their state, by record id; where none did, not there."""
-    sql = """
+    statement = """
         select b.yclients_record_id, b.raw_digest from bookings b
         left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
         where b.company_id = %s and b.yclients_record_id = any(%s::bigint[]) and b.raw_digest is not null
@@ -280,7 +307,7 @@ async def digests(conn: Connection, company_id: int, record_ids: Collection[int]
     """
     # The array as text: the driver would encode it item by item.
     wanted = "{" + ",".join(map(str, record_ids)) + "}"
-    return dict(await (await conn.execute(sql, [company_id, wanted])).fetchall())
+    return dict(await (await conn.execute(statement, [company_id, wanted])).fetchall())
 
 
 def _row(**columns: Any) -> Row:

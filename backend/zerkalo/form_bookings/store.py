@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 from psycopg.rows import kwargs_row, scalar_row
@@ -229,9 +229,9 @@ async def forget_user(conn: Connection, user_id: int) -> None:
     )
 
 
-async def _one(conn: Connection, sql: str, values: dict[str, Any]) -> FormBooking | None:
+async def _one(conn: Connection, sql: LiteralString, values: dict[str, Any]) -> FormBooking | None:
     async with conn.cursor(row_factory=kwargs_row(_form_booking)) as cursor:
-        await cursor.execute(sql.encode(), values)
+        await cursor.execute(sql, values)
         return await cursor.fetchone()
 
 

@@ -213,9 +213,9 @@ async def prune(conn: Connection, *, before: datetime) -> int:
     return (await conn.execute(sql, [before, PRUNE_BATCH])).rowcount
 
 
-async def _kept(conn: Connection, sql: str, values: dict[str, Any]) -> list[Kept]:
+async def _kept(conn: Connection, sql: LiteralString, values: dict[str, Any]) -> list[Kept]:
     async with conn.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(sql.encode(), values)
+        await cursor.execute(sql, values)
         return [_kept_of(row) for row in await cursor.fetchall()]
 
 

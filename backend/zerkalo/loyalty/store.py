@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import LiteralString
 
 import msgspec
 
@@ -61,7 +62,7 @@ async def read_spent(conn: Connection, states: Iterable[EarningState]) -> dict[i
     same day, so that it does not matter which of them was told first.
     """
     rows = [{"booking_id": s.booking_id, "user_id": s.user_id, "visit_on": s.visit_on} for s in states]
-    cursor = await conn.execute(SPENT.encode(), {"states": _json(rows), "days": SPENT_DAYS})
+    cursor = await conn.execute(SPENT, {"states": _json(rows), "days": SPENT_DAYS})
     return {booking_id: spent async for booking_id, spent in cursor}
 
 
@@ -300,8 +301,8 @@ async def read_states(conn: Connection, booking_ids: Iterable[int]) -> list[Earn
     return await _states(conn, sql, {"ids": _json(list(booking_ids))})
 
 
-async def _states(conn: Connection, sql: str, values: Mapping[str, object]) -> list[EarningState]:
-    cursor = await conn.execute(sql.encode(), values)
+async def _states(conn: Connection, sql: LiteralString, values: Mapping[str, object]) -> list[EarningState]:
+    cursor = await conn.execute(sql, values)
     return [
         EarningState(booking_id, revision, user_id, status, price, visit_on(starts_at, starts_local))
         async for booking_id, revision, user_id, status, price, starts_at, starts_local in cursor

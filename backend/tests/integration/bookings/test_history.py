@@ -53,13 +53,14 @@ async def test_a_link_by_hand_and_an_erasure_stand_in_the_history(pool: Pool) ->
             now=NOW,
         )
         async with pool.connection() as conn, conn.transaction():
+            linked, _ = await read_events(conn, booking_id, before_id=None, limit=20)
             await bookings.erase(conn, [booking_id], now=NOW)
-        async with pool.connection() as conn:
-            erased, linked, _ = await read_events(conn, booking_id, before_id=None, limit=20)
+            erased, left, _ = await read_events(conn, booking_id, before_id=None, limit=20)
 
     assert (linked.kind, linked.cause, linked.by_user_id) == ("link", "person", admin_id)
     assert linked.after == {"user_id": user_id, "matched_by": "manual"}
     assert (erased.kind, erased.cause) == ("erased", "person")
+    assert (left.id, left.kind, left.before, left.after) == (linked.id, "link", None, None)
 
 
 async def test_service_lines_are_rows_of_a_view(pool: Pool) -> None:

@@ -209,6 +209,11 @@ def test_every_table_is_written_by_one_module():
     assert ALSO_WRITTEN_BY.keys() == several.keys(), "one owner now: take it off the list"
 
 
+def test_every_statement_is_a_literal_or_composed_by_psycopg():
+    """Encoded, or taken for a plain string, a statement passes the type check whatever was pasted into it."""
+    assert _found(r"execute\([^)]*\.encode\(\)|\bsql\w*: (str|bytes)\b(?! \|)", CODE) == []
+
+
 NAMED_AFTER_AN_IDEA = {
     "auth.audit": "what admins did, a table of its own",
     "auth.dependencies": "what FastAPI asks for who is signed in",
