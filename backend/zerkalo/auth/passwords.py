@@ -72,8 +72,8 @@ def is_our_hash(password_hash: str) -> bool:
     return password_hash.startswith(f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$")
 
 
-_NOBODYS_HASH = hash_password("")
-"""What the passwords of unknown users are compared with, so that asking for them takes as long."""
+_NOBODYS_HASH = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
+"""What the passwords of unknown users are compared with, so that asking for them takes as long. No password has it."""
 
 
 _turns = Turns(AT_ONCE_MAX)

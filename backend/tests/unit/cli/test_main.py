@@ -1,6 +1,7 @@
 """How the command ends: 0 for done, 2 for wrong usage, 1 with one line for a failure."""
 
 import asyncio
+import gc
 import sys
 import types
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from zerkalo.cli.failure import CommandFailed
-from zerkalo.cli.main import COMMANDS, main
+from zerkalo.cli.main import COMMANDS, load, main
 from zerkalo.settings import SettingsError
 
 
@@ -159,3 +160,13 @@ def test_warnings_about_the_settings_are_told_once_and_the_command_goes_on(
     assert out == "done\n"
     assert err.startswith("zerkalo check: EMAIL_HOST: is no setting of Zerkalo")
     assert err.count("\n") == 1
+
+
+def test_a_command_is_loaded_without_collections_that_run_again_afterwards():
+    gc.unfreeze()
+
+    assert load("zerkalo.cli.migrate:migrate") is not None
+
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
