@@ -55,7 +55,7 @@ state() { # what the finished set-up was made from; it is stale when this change
 is_complete() {
   [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$(state)" ] && "$VENV/bin/python" -c '' 2>/dev/null &&
     [ -f "$VENDOR/htmx.min.js" ] && [ -f "$VENDOR/uPlot.iife.min.js" ] && [ -f "$VENDOR/uPlot.min.css" ] &&
-    [ -f "$VENDOR/swagger-ui-bundle.js" ] && [ -f "$VENDOR/swagger-ui.css" ]
+    [ -f "$VENDOR/swagger-ui-bundle.js" ] && [ -f "$VENDOR/swagger-ui.css" ] && [ -f "$VENDOR/qr/decode.js" ]
 }
 
 build_venv() {
@@ -78,10 +78,11 @@ build_venv() {
 install_page_scripts() {
   say "installing the scripts of the pages from npm"
   npm_ci .
-  mkdir -p "$VENDOR"
+  mkdir -p "$VENDOR/qr"
   cp node_modules/htmx.org/dist/htmx.min.js node_modules/uplot/dist/uPlot.iife.min.js \
     node_modules/uplot/dist/uPlot.min.css node_modules/swagger-ui-dist/swagger-ui-bundle.js \
     node_modules/swagger-ui-dist/swagger-ui.css "$VENDOR/"
+  cp node_modules/qr/index.js node_modules/qr/decode.js "$VENDOR/qr/"
 }
 
 npm_ci() { # what the lock file of a folder names

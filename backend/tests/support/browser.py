@@ -48,12 +48,12 @@ _FAULTS = """tapMin => {
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Yields the browser that `make setup` installs for the tests."""
+async def chromium(*more: str) -> AsyncIterator[Browser]:
+    """Yields the browser that `make setup` installs for the tests; `more`: arguments of it."""
     path = next((found for name in _CHROMIUM if (found := shutil.which(name))), None)
     assert path is not None, "the browser tests need Chromium: apt-get install chromium"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        browser = await playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *more])
         try:
             yield browser
         finally:

@@ -30,6 +30,10 @@ class Reason(StrEnum):
     """Expired points that later proved not to have been earned: they are taken once, not twice."""
     MERGED = "merged"
     UNMERGED = "unmerged"
+    TILL = "till"
+    """Spent at the till."""
+    UNDONE = "undone"
+    """A spending at the till that was undone."""
     OPENING = "opening"
     """What an import brought beside the points of single visits."""
 
@@ -133,6 +137,10 @@ class EntryDraft:
     start_date: date | None = None
     created_by: int | None = None
     balance_after: int | None = None
+    visit_id: int | None = None
+    """Of a redemption: the visit for which it is made. What a booking earns is not touched by it."""
+    undoes: int | None = None
+    """The entry that this one takes back whole."""
 
 
 @dataclass(frozen=True, slots=True)

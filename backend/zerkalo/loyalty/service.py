@@ -238,18 +238,27 @@ async def redeem(
     admin_id: int,
     policy: LoyaltyPolicy,
     now: datetime,
+    visit_id: int | None = None,
 ) -> HandEntry:
-    """Takes `points` (1 or more) for something she got. Never more than the balance, however many ask at once.
+    """Takes `points` (1 or more) for something she got, `visit_id`: at a visit. Never more than the balance, however many ask at once.
 
     The same key with the same body gives the same answer and moves nothing again. Raises `ProblemError`: 404
     `user_not_found`, 409 `balance_too_low`, 422 `idempotency_key_reused` (other body). Writes an audit entry.
     """
     assert points > 0
     draft = _hand_draft(user_id, -points, Kind.REDEMPTION, reason, idempotency_key, admin_id)
+    draft = replace(draft, visit_id=visit_id)
     entry = await in_transaction(pool, lambda conn: _move_by_hand(conn, draft, policy, now))
     if entry is None:
         raise ProblemError(409, "balance_too_low", "The balance does not have so many points.")
     return entry
+
+
+async def note_movement(conn: Connection, draft: EntryDraft, now: datetime) -> None:
+    """Note which of the staff moved whose points. Without the reason: what is said of a person stands in one place only."""
+    details = {"points": draft.amount, "after": draft.balance_after, "booking_id": draft.visit_id}
+    told = {name: value for name, value in details.items() if value is not None}
+    await audit(conn, draft.created_by, f"loyalty.{draft.kind}", f"user {draft.user_id}", told, now)
 
 
 async def adjust(
@@ -306,8 +315,7 @@ async def _move_by_hand(
     entry = await store.read_hand_entry(conn, draft.entry_key)
     assert entry is not None, "appended above, or a moment earlier by a request for another user"
     if appended:
-        details = {"points": draft.amount, "after": draft.balance_after}
-        await audit(conn, draft.created_by, f"loyalty.{draft.kind}", f"user {draft.user_id}", details, now)
+        await note_movement(conn, draft, now)
     return _same(entry, draft)
 
 

@@ -76,12 +76,12 @@ async def read_earns_from(conn: Connection, user_ids: Iterable[int | None]) -> d
 
 APPEND = """
     insert into bonus_entries (user_id, booking_id, amount, kind, reason, percent, start_date, entry_key,
-                               created_by, balance_after, effective_at, created_at)
+                               created_by, balance_after, visit_id, undoes, effective_at, created_at)
     select d.user_id, d.booking_id, d.amount, d.kind, d.reason, d.percent, d.start_date, d.entry_key,
-           d.created_by, d.balance_after, %(now)s, %(now)s
+           d.created_by, d.balance_after, d.visit_id, d.undoes, %(now)s, %(now)s
     from jsonb_to_recordset(%(drafts)s::jsonb) as d (
         user_id bigint, booking_id bigint, amount bigint, kind text, reason text, percent numeric, start_date date,
-        entry_key text, created_by bigint, balance_after bigint)
+        entry_key text, created_by bigint, balance_after bigint, visit_id bigint, undoes bigint)
     on conflict (entry_key) do nothing
     returning kind, amount
 """
@@ -211,9 +211,9 @@ MOVE_AWAY = """
 """
 MOVE_HERE = """
     insert into bonus_entries (user_id, booking_id, amount, kind, reason, percent, start_date, entry_key, created_by,
-                               balance_after, effective_at, created_at)
+                               balance_after, visit_id, effective_at, created_at)
     select %(into_user)s, e.booking_id, e.amount, e.kind, e.reason, e.percent, e.start_date, 'merge:' || e.id || ':here',
-           e.created_by, e.balance_after, e.effective_at, %(now)s
+           e.created_by, e.balance_after, e.visit_id, e.effective_at, %(now)s
     from bonus_entries e
     where e.id in (select value::bigint from jsonb_array_elements_text(%(ids)s::jsonb))
     order by e.id

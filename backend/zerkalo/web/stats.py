@@ -50,11 +50,14 @@ POINTS_BY_DAY = """
     select (e.created_at at time zone 'UTC' + %(offset)s::interval)::date as day,
         case when e.amount > 0 then 'given' else 'taken' end, abs(sum(e.amount))::bigint
     from bonus_entries e where e.created_at >= %(since)s and e.undoes is null
+        and not exists (select from bonus_entries u where u.undoes = e.id and u.reason = 'undone')
     group by 1, 2 order by 1, 2
 """
-LEDGER_BY_KIND = (
-    "select kind, sum(amount)::bigint from bonus_entries where undoes is null group by kind order by kind"
-)
+LEDGER_BY_KIND = """
+    select e.kind, sum(e.amount)::bigint from bonus_entries e where e.undoes is null
+        and not exists (select from bonus_entries u where u.undoes = e.id and u.reason = 'undone')
+    group by e.kind order by e.kind
+"""
 NEGATIVE_BALANCES = """
     select count(*) from (select user_id from bonus_entries group by user_id having sum(amount) < 0) as negative
     join users u on u.id = negative.user_id and u.erased_at is null

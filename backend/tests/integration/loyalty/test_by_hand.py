@@ -14,6 +14,7 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service, store
 from zerkalo.loyalty.model import EarningState, Kind, LoyaltyPolicy
 from zerkalo.loyalty.rules import ledger_of
+from zerkalo.loyalty.till.service import undo_redemption
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 POLICY = LoyaltyPolicy(enabled=True, percent=Decimal(5))
@@ -237,3 +238,31 @@ async def test_entries_come_newest_first_page_by_page(pool, people):
 
     assert [entry.amount for entry in page + rest] == [5, 4, 3, 2, 1]
     assert {entry.kind for entry in page} == {Kind.ADJUSTMENT}
+
+
+async def test_points_that_were_spent_and_undone_are_as_old_as_before(pool, people):
+    """Else whoever taps and undoes every year would keep points for ever; and what would have expired meanwhile does."""
+    admin, anna, _ = people
+    policy = replace(POLICY, expire_days=365)
+    await give(pool, admin, anna, 100)
+    later = NOW + timedelta(days=364)
+    spent = await redeem(pool, admin, anna, 60, "a", policy=policy, now=later)
+
+    await undo_redemption(pool, spent.id, admin_id=admin, policy=policy, now=later + timedelta(minutes=9))
+    assert await balance(pool, anna) == 100
+
+    await service.sweep(pool, policy, NOW + timedelta(days=366))
+    assert await balance(pool, anna) == 0
+
+
+async def test_one_spending_is_undone_once_however_many_ask_at_once(pool, people):
+    admin, anna, _ = people
+    await give(pool, admin, anna, 100)
+    spent = await redeem(pool, admin, anna, 60, "a")
+
+    undone = await asyncio.gather(
+        *(undo_redemption(pool, spent.id, admin_id=admin, policy=POLICY, now=NOW) for _ in range(10))
+    )
+
+    assert len({one.id for one in undone}) == 1
+    assert await balance(pool, anna) == 100

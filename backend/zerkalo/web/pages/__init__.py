@@ -17,6 +17,7 @@ from zerkalo.web.pages.me import overview as me
 from zerkalo.web.pages.me import profile, proof, visits
 from zerkalo.web.pages.site import PagesRuntime, Site, new_site
 from zerkalo.web.pages.staff import joining, log, roles
+from zerkalo.web.pages.till import routes as till
 
 __all__ = ["PagesRuntime", "Site", "mount", "new_site"]
 
@@ -40,6 +41,7 @@ MODULES = (
     roles,
     log,
     joining,
+    till,
 )
 
 

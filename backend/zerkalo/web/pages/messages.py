@@ -69,6 +69,10 @@ FLASHES: Mapping[str, Words] = {
         "ru": "Готово, это ваш кабинет. В следующий раз входите с этим e-mail и паролем.",
         "en": "Done, this is your account. Next time sign in with this e-mail and password.",
     },
+    "points_back": {
+        "ru": "Списание отменено, баллы вернулись.",
+        "en": "The spending is undone, the points are back.",
+    },
     "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
     "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
     "merged": {"ru": "Аккаунты объединены.", "en": "The accounts are merged."},
@@ -249,6 +253,14 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "Somebody signs in to this account with a password already.",
     },
     "no_email": {"ru": "Введите e-mail, с ним вы будете входить.", "en": "Enter an e-mail to sign in with."},
+    "undo_over": {
+        "ru": "Отменить уже нельзя: прошло больше десяти минут или списание уже отменено.",
+        "en": "It can't be undone any more: ten minutes are over, or it was undone already.",
+    },
+    "no_visit": {
+        "ru": "У клиента сегодня нет визита, поэтому списать может только владелец.",
+        "en": "The client has no visit today, so only an owner can spend the points.",
+    },
     "same_user": {
         "ru": "Аккаунт нельзя объединить с самим собой.",
         "en": "An account can't be merged into itself.",

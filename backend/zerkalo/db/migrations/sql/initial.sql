@@ -328,7 +328,8 @@ create table bonus_entries (
     reason         text not null default '',
     percent        numeric(7, 4),                     -- of an accrual; a booking keeps that of its first one
     start_date     date,                              -- the programme's start when this accrual was made; null: it had none
-    undoes         bigint references bonus_entries (id), -- a merge of accounts moved that entry away
+    undoes         bigint references bonus_entries (id), -- the entry that this one takes back whole: a merge moved it away, or a person at the till undid it
+    visit_id       bigint references bookings (id),   -- of a redemption at the till: the visit for which points were spent
     entry_key      text not null unique,              -- makes the same movement the same entry
     created_by     bigint references users (id),      -- the admin, for redemptions and adjustments by hand
     balance_after  bigint,                            -- what a movement by hand left: the answer to its repetition
@@ -337,6 +338,7 @@ create table bonus_entries (
 );
 create index bonus_entries_of_user on bonus_entries (user_id, id);
 create index bonus_entries_of_booking on bonus_entries (booking_id) where booking_id is not null;
+create index bonus_entries_of_visit on bonus_entries (visit_id) where visit_id is not null;
 create unique index bonus_entries_undone on bonus_entries (undoes) where undoes is not null;
 create index bonus_entries_expiring on bonus_entries (effective_at, user_id) where amount > 0;
 create function refuse_change() returns trigger language plpgsql set search_path from current as $$

@@ -34,6 +34,8 @@ _REASONS: dict[str, Words] = {
     Reason.OTHER_USER: {"ru": "Визит другого человека", "en": "Somebody else's visit"},
     Reason.EXPIRED: {"ru": "Срок баллов истёк", "en": "The points have expired"},
     Reason.EXPIRED_NOT_EARNED: {"ru": "Поправка сгоревших баллов", "en": "Expired points, corrected"},
+    Reason.TILL: {"ru": "На кассе", "en": "At the till"},
+    Reason.UNDONE: {"ru": "Списание отменено", "en": "A spending was undone"},
     Reason.OPENING: {"ru": "Начальный остаток", "en": "Opening balance"},
     Reason.MERGED: {"ru": "Аккаунты объединены", "en": "Accounts were merged"},
     Reason.UNMERGED: {"ru": "Аккаунты снова разделены", "en": "Accounts were parted again"},

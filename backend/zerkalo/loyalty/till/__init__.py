@@ -1,0 +1,1 @@
+"""Points spent at the till: bound to a visit, and undone within some minutes."""
