@@ -17,6 +17,7 @@ from zerkalo.loyalty.till import service as till_service
 from zerkalo.loyalty.till import store as till_store
 from zerkalo.users import store as users
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.model import User
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page
@@ -49,7 +50,7 @@ async def till(page: Page) -> Response:
 
 async def _found(page: Page, typed: str) -> list[User]:
     async with page.runtime.pool.connection() as conn:
-        return await users.search_users(conn, text=typed, before_id=None, limit=FOUND_MAX)
+        return await search_users(conn, text=typed, before_id=None, limit=FOUND_MAX)
 
 
 async def _client_page(page: Page, user_id: int, problem: ProblemError | None = None) -> Response:
