@@ -31,6 +31,12 @@ COMMANDS = (
     Command("migrate", "zerkalo.cli.migrate:migrate", "bring the database's tables up to date"),
     Command("sync", "zerkalo.cli.sync:sync", "read the bookings from YCLIENTS now"),
     Command("check", "zerkalo.cli.check:check", "tell whether all is well, and what to do if not"),
+    Command(
+        "ready",
+        "zerkalo.cli.ready:ready",
+        "ask a running server whether it can serve",
+        reads_settings=False,
+    ),
     Command("codes", "zerkalo.cli.codes:codes", "give a code to every user who has none"),
     Command("user add", "zerkalo.cli.users:add", "add a user"),
     Command("user list", "zerkalo.cli.users:list_users", "list the users"),

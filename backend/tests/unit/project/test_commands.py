@@ -11,7 +11,18 @@ from zerkalo.cli.main import COMMANDS, main
 
 HELP_SECONDS_MAX = 0.2
 PROMISED = {
-    *("serve", "worker", "migrate", "sync", "check", "codes", "user add", "user list", "user make-admin"),
+    *(
+        "serve",
+        "worker",
+        "migrate",
+        "sync",
+        "check",
+        "ready",
+        "codes",
+        "user add",
+        "user list",
+        "user make-admin",
+    ),
     *("import-users", "import", "replay", "drift", "backup", "restore", "psql", "emulator", "demo"),
 }
 
