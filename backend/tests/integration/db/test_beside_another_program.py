@@ -174,3 +174,28 @@ def test_role_that_may_make_no_schema_uses_one_that_was_made_for_it(app_dsn: str
         assert _dump_of_the_others(app_dsn) == before
     finally:
         _run(app_dsn, f"drop owned by {name} cascade; drop role {name}")
+
+
+def test_role_that_may_make_schemas_and_owns_nothing_of_the_app_needs_no_help(
+    app_dsn: str, tmp_path: Path
+) -> None:
+    """It sees nothing of the app, and every step works."""
+    name = "of_ours_" + str(conninfo_to_dict(app_dsn)["dbname"])[-20:]
+    database = str(conninfo_to_dict(app_dsn)["dbname"])
+    _run(app_dsn, f"create role {name}; grant create on database {database} to {name}")
+    try:
+        as_role = make_conninfo(app_dsn, options=f"-c search_path=zerkalo -c role={name}")
+        before = _dump_of_the_others(app_dsn)
+
+        upgrade(as_role)
+        backup(as_role, tmp_path / "b")
+        _run(as_role, "insert into users (email) values ('gone@salon.test')")
+        restore(as_role, tmp_path / "b", force=True)
+
+        assert _one(as_role, "select current_user") == name
+        assert _one(as_role, "select count(*) from users") == 0
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            _run(as_role, "select * from public.users")
+        assert _dump_of_the_others(app_dsn) == before
+    finally:
+        _run(app_dsn, f"drop owned by {name} cascade; drop role {name}")
