@@ -3,7 +3,7 @@ SHELL := bash
 BIN := backend/.venv/bin
 PYTEST := .venv/bin/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check lint audit test sim chaos mutations bench dist installed shape migrate format lock screenshots reference docs units proxied
+.PHONY: help setup run demo check lint audit test sim chaos rolling mutations bench dist installed shape migrate format lock screenshots reference docs units proxied
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -39,6 +39,9 @@ sim: setup ## the simulation with faults; SEED=n replays one, RUNS=n makes that 
 
 chaos: setup ## kill real processes under load and count what got lost; SECONDS=n goes on that long
 	cd backend && .venv/bin/python -m tests.chaos $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+
+rolling: setup ## restart two servers behind HAProxy under load, lose nothing; MINUTES=n keeps half of it up afterwards
+	cd backend && .venv/bin/python -m tests.chaos.rolling $(if $(MINUTES),--minutes $(MINUTES))
 
 mutations: setup ## make deliberate wrongs in a copy and see that the tests notice each
 	cd backend && .venv/bin/python -m tests.mutations
