@@ -20,6 +20,8 @@ PAGES = (
     "/admin/runs",
     "/admin/drift",
     "/admin/bookings",
+    "/admin/reports",
+    "/admin/reports?period=year",
     "/admin/bookings?view=week",
     "/admin/bookings?from=2020-01-01&status=CANCELLED",
     "/admin/unmatched",

@@ -10,6 +10,7 @@ from zerkalo.booking_form import routes as form
 from zerkalo.bookings import routes as bookings
 from zerkalo.bookings.journal import routes as journal
 from zerkalo.loyalty import routes as loyalty
+from zerkalo.reports import routes as reports
 from zerkalo.runs import routes as runs
 from zerkalo.users import routes as users
 from zerkalo.users.desk import routes as people
@@ -101,6 +102,7 @@ def _api(runtime: WebRuntime) -> APIRouter:
     api.include_router(admin_api.router(runtime))
     api.include_router(clients_api.router(runtime))
     api.include_router(journal.router(runtime))
+    api.include_router(reports.router(runtime))
     api.include_router(people.router(runtime))
     return api
 

@@ -11,6 +11,7 @@ from zerkalo.web.pages.account import routes as account
 from zerkalo.web.pages.admin import bookings, events, overview, runs, setup, users
 from zerkalo.web.pages.admin.journal import export
 from zerkalo.web.pages.admin.journal import routes as journal
+from zerkalo.web.pages.admin.reports import routes as reports
 from zerkalo.web.pages.book import routes as book
 from zerkalo.web.pages.book import widget
 from zerkalo.web.pages.me import overview as me
@@ -34,6 +35,7 @@ MODULES = (
     runs,
     journal,
     export,
+    reports,
     bookings,
     events,
     users,

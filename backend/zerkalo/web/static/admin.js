@@ -9,15 +9,15 @@
   const colour = (name) => colours.getPropertyValue(`--${name}`).trim();
 
   // Every day between the first and the last has its place, with something in it or not.
-  const read = (table) => {
+  const read = (table, step) => {
     const heads = [...table.tHead.rows[0].cells].slice(1);
     const rows = [...table.tBodies[0].rows].map((row) => ({
       day: Date.parse(row.cells[0].dataset.day) / DAY_MS,
       counts: [...row.cells].slice(1).map((cell) => Number(cell.textContent)),
     }));
     const last = rows[rows.length - 1].day;
-    const first = Math.min(rows[0].day, last - DAYS_MIN + 1);
-    const days = Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    const first = Math.min(rows[0].day, last - (DAYS_MIN - 1) * step);
+    const days = Array.from({ length: (last - first) / step + 1 }, (_, index) => first + index * step);
     const known = new Map(rows.map((row) => [row.day, row.counts]));
     const columns = heads.map((head, index) => ({
       isFirst: index === 0,
@@ -43,7 +43,8 @@
 
   const draw = (place) => {
     const table = document.getElementById(place.dataset.chart);
-    const { days, columns } = read(table);
+    const step = Number(place.dataset.step);
+    const { days, columns } = read(table, step);
     if (!columns.length) return;
     place.hidden = false;
     const bars = uPlot.paths.bars({ size: [0.8, 40] });
@@ -63,7 +64,7 @@
       width: place.clientWidth,
       height: HEIGHT,
       cursor: { drag: { x: false, y: false } },
-      scales: { x: { time: false, range: [days[0] - 0.5, days[days.length - 1] + 0.5] }, y: { range: inView } },
+      scales: { x: { time: false, range: [days[0] - step / 2, days[days.length - 1] + step / 2] }, y: { range: inView } },
       axes: [
         { ...axis, values: (_plot, splits) => splits.map((day) => (Number.isInteger(day) ? shortDay(day) : "")) },
         { ...axis, size: 56, values: (_plot, splits) => splits.map((count) => (Number.isInteger(count) ? String(Math.abs(count)) : "")) },

@@ -13,9 +13,12 @@ from zerkalo.checkup.store import read_counts
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
+from zerkalo.kit.single_flight import SingleFlight
+from zerkalo.reports.model import Period, Report
+from zerkalo.reports.service import report_of
 from zerkalo.settings import Settings
 from zerkalo.web import stats
-from zerkalo.web.pages.admin.kept import Asked, Kept
+from zerkalo.web.pages.admin.kept import Asked, Kept, keep_seconds
 from zerkalo.web.stats import Day, LedgerTotals
 
 T = TypeVar("T")
@@ -70,6 +73,7 @@ class Desk:
         self._runtime = runtime
         company_ids = runtime.settings.yclients_company_ids
         self.counts: Kept[Counts] = Kept(self._read_counts)
+        self._reports = SingleFlight()
         self.charts: Kept[Charts] = Kept(self._read_charts)
         self.answers: Asked[dict[int, Answer]] = Asked(
             _in_turns(company_ids, self._ask), {}, every_seconds=ASK_SECONDS
@@ -97,6 +101,17 @@ class Desk:
             counts=await self.counts.get(),
         )
         return with_answers(facts, self.answers.peek()) if self.can_ask else facts
+
+    async def report(self, period: Period, company_id: int | None) -> Report:
+        """The owner's figures; what took long to read is shown again for as long as the other figures of the desk."""
+
+        async def read() -> Report:
+            async with self._runtime.pool.connection() as conn:
+                return await report_of(
+                    conn, period, self._runtime.settings.yclients_company_ids, only=company_id
+                )
+
+        return await self._reports.get((period, company_id), read, keep=keep_seconds)
 
     async def _read_counts(self) -> Counts:
         async with self._runtime.pool.connection() as conn:

@@ -27,7 +27,8 @@ def _log_failure(error: BaseException) -> None:
     _log.warning("a figure of the salon's desk could not be read", kind=type(error).__name__)
 
 
-def _keep(took_seconds: float) -> float:
+def keep_seconds(took_seconds: float) -> float:
+    """For how long an answer is shown that took so long."""
     return 0.0 if took_seconds <= QUICK_SECONDS else took_seconds * TIMES_KEPT
 
 
@@ -42,7 +43,7 @@ class Kept(Generic[T]):
 
     async def get(self) -> T:
         """The answer. Raises what `read` raises where there is nothing to show instead."""
-        return await self._flight.get(_KEY, self._read, keep=_keep, stale_seconds=STALE_SECONDS_MAX)
+        return await self._flight.get(_KEY, self._read, keep=keep_seconds, stale_seconds=STALE_SECONDS_MAX)
 
     def forget(self) -> None:
         """Somebody has just changed it: the next one who asks waits for what is true now."""

@@ -1,0 +1,79 @@
+"""Periods: which days, which days before them, and between which instants they lie. Pure."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from zerkalo.reports.model import Period
+
+DAYS_MAX = 3660
+"""Ten years: a longer period is cut at its beginning."""
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2200, 1, 1)
+"""Outside of these nothing is asked for; arithmetic on days never leaves the calendar."""
+NAMES = ("month", "last_month", "week", "day", "quarter", "year", "last_30")
+
+
+def named_period(name: str, today: date) -> Period:
+    """A period by its name, the running month by default; it may reach beyond today."""
+    monday = today - timedelta(days=today.weekday())
+    quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
+    match name:
+        case "day":
+            return Period(today, today)
+        case "week":
+            return Period(monday, monday + timedelta(days=6))
+        case "last_month":
+            return Period(_months_on(today.replace(day=1), -1), today.replace(day=1) - timedelta(days=1))
+        case "quarter":
+            return Period(quarter, _months_on(quarter, 3) - timedelta(days=1))
+        case "year":
+            return Period(date(today.year, 1, 1), date(today.year, 12, 31))
+        case "last_30":
+            return Period(today - timedelta(days=29), today)
+        case _:
+            first = today.replace(day=1)
+            return Period(first, _months_on(first, 1) - timedelta(days=1))
+
+
+def bounded_period(first: date | None, last: date | None, today: date) -> Period | None:
+    """The period between two days, given in either order; a missing one is today. None without either."""
+    if first is None and last is None:
+        return None
+    low, high = sorted((_clamped(first or today), _clamped(last or today)))
+    return Period(max(low, high - timedelta(days=DAYS_MAX - 1)), high)
+
+
+def period_before(period: Period) -> Period:
+    """What the period is compared with: as many whole months before whole months, else as many days before it."""
+    last = period.first - timedelta(days=1)
+    next_day = period.last + timedelta(days=1)
+    if period.first.day == 1 and next_day.day == 1:
+        months = (next_day.year - period.first.year) * 12 + next_day.month - period.first.month
+        return Period(_months_on(period.first, -months), last)
+    return Period(period.first - timedelta(days=period.days), last)
+
+
+def instants_of(period: Period, zone: tzinfo) -> tuple[datetime, datetime]:
+    """From when to before when the days last in a zone, in UTC. A day may have 23 or 25 hours.
+
+    A midnight that a change of the clocks leaves out is the moment of that change; of one that comes twice the first counts.
+    """
+    return _midnight(period.first, zone), _midnight(period.last + timedelta(days=1), zone)
+
+
+def days_of(period: Period) -> Sequence[date]:
+    """Every day of the period."""
+    return [period.first + timedelta(days=number) for number in range(period.days)]
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _months_on(first: date, months: int) -> date:
+    """The first of the month so many months later."""
+    index = first.year * 12 + first.month - 1 + months
+    return date(index // 12, index % 12 + 1, 1)
+
+
+def _clamped(day: date) -> date:
+    return min(max(day, FIRST_DAY), LAST_DAY)
