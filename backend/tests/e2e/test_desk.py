@@ -30,6 +30,9 @@ PAGES = (
     "/admin/quarantine",
     "/admin/users",
     "/admin/users/new",
+    "/admin/users/1/edit",
+    "/admin/users/1/merge?search=a",
+    "/admin/clients/unseen?days=1",
     "/admin/setup",
 )
 NBSP = "\N{NO-BREAK SPACE}"

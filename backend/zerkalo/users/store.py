@@ -213,6 +213,11 @@ async def write_profile(
     await conn.execute(sql, values)
 
 
+async def write_note(conn: Connection, user_id: int, note: str, *, now: datetime) -> None:
+    """Write what the staff note about the person."""
+    await conn.execute("update users set note = %s, updated_at = %s where id = %s", [note, now, user_id])
+
+
 async def write_proof(conn: Connection, user_id: int, *, email: bool, now: datetime) -> None:
     """Marks the user's e-mail (else her phone) as proved, and her bookings as to be looked for."""
     column = "email_verified_at" if email else "phone_verified_at"

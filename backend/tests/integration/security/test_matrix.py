@@ -251,7 +251,13 @@ ROWS = [
     page("GET /admin/users/{user_id}", *DESK_READERS),
     page("POST /admin/users/{user_id}/points", *DESK_DONE, points="5", reason="gift", key="{unique}"),
     page("POST /admin/users/{user_id}/invite", TO_SIGN_IN, 403, 403, 403, 409, 409),  # they have a password
+    page("GET /admin/users/{user_id}/edit", *DESK_RECEPTION),
+    page("POST /admin/users/{user_id}/edit", *DESK_RECEPTION_DONE, email="{unique}@mail.test", name="New"),
+    page("GET /admin/users/{user_id}/merge", *DESK),
     page("POST /admin/users/{user_id}/merge", *DESK_DONE, into="{other_id}"),
+    page("POST /admin/users/{user_id}/unmerge", TO_SIGN_IN, 403, 403, 404, merge_id="0"),
+    page("GET /admin/clients/unseen", *DESK_READERS),
+    page("GET /admin/clients/{company_id}/{client_id}", *DESK_READERS),
     page("GET /admin/till", *DESK_RECEPTION),
     page(  # without a visit of today only an owner spends
         "POST /admin/till/redeem",

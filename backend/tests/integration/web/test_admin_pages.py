@@ -32,6 +32,9 @@ PAGES = (
     "/admin/quarantine",
     "/admin/users",
     "/admin/users/new",
+    "/admin/users/1/edit",
+    "/admin/users/1/merge",
+    "/admin/clients/unseen",
     "/admin/setup",
 )
 FORMS = (
@@ -46,7 +49,9 @@ FORMS = (
     "/admin/events/1/set-aside",
     "/admin/users/new",
     "/admin/users/1/points",
+    "/admin/users/1/edit",
     "/admin/users/1/merge",
+    "/admin/users/1/unmerge",
     "/admin/setup/install",
     "/admin/setup/test",
 )

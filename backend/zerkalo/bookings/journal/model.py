@@ -32,6 +32,8 @@ class Filters:
     status: str | None = None
     staff_id: int | None = None
     company_id: int | None = None
+    client_id: int | None = None
+    """A card of YCLIENTS's, which `company_id` completes."""
     matched: bool | None = None
     search: Search | None = None
 
@@ -140,3 +142,18 @@ class Staff:
 
     staff_id: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A person whose last visit was long ago: an account, or (`user_id` None) a card of YCLIENTS."""
+
+    booking_id: int
+    """The first of their bookings: tells two of one moment apart."""
+    user_id: int | None
+    company_id: int | None
+    client_id: int | None
+    name: str | None
+    phone: str | None
+    last_at: datetime
+    visits: int

@@ -14,6 +14,7 @@ from zerkalo.bookings.journal.model import (
     Line,
     Search,
     Staff,
+    Unseen,
 )
 from zerkalo.bookings.reading import read_candidates
 from zerkalo.db.pool import Connection
@@ -46,6 +47,7 @@ _PAGE: LiteralString = """
                 or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date <= %(last_day)s)
             and (%(status)s::text is null or b.status = %(status)s)
             and (%(staff_id)s::bigint is null or b.staff_id = %(staff_id)s)
+            and (%(client_id)s::bigint is null or b.client_id = %(client_id)s)
             and (%(matched)s::boolean is null or (b.user_id is not null) = %(matched)s)
             and (%(owner_id)s::bigint is null or b.user_id = %(owner_id)s)
             and (not %(is_search)s or b.yclients_record_id = %(record_id)s
@@ -114,6 +116,35 @@ _STAFF = """
 """
 
 
+UNSEEN = """
+    with people as (
+        select min(b.id) as booking_id, b.user_id, case when b.user_id is null then b.company_id end as company_id,
+            case when b.user_id is null then b.client_id end as client_id,
+            max(b.client_name) as client_name, max(b.phone) as phone, count(*) filter (where b.status = 'COMPLETED') as visits,
+            max(b.appointment_datetime) filter (where b.status = 'COMPLETED') as last_at
+        from bookings b
+        where b.erased_at is null and (b.user_id is not null or b.client_id is not null)
+        group by 2, 3, 4
+        having not bool_or(b.appointment_datetime >= %(now)s and b.status <> 'CANCELLED')
+    )
+    select p.booking_id, p.user_id, p.company_id, p.client_id, coalesce(nullif(u.name, ''), p.client_name) as name,
+        coalesce(u.phone, p.phone) as phone, p.last_at, p.visits
+    from people p left join users u on u.id = p.user_id
+    where p.last_at < %(before)s
+        and (%(at)s::timestamptz is null or (p.last_at, p.booking_id) < (%(at)s, %(id)s))
+    order by p.last_at desc, p.booking_id desc limit %(limit)s
+"""
+
+
+async def read_unseen(
+    conn: Connection, *, before: datetime, now: datetime, after: Moment | None, limit: int
+) -> list[Unseen]:
+    """Whose last completed visit was before a moment and who has none to come, the latest first. Reads all bookings."""
+    at, booking_id = after or (None, None)
+    values = {"before": before, "now": now, "at": at, "id": booking_id, "limit": limit}
+    return await _many(conn, Unseen, UNSEEN, values)
+
+
 async def read_journal(
     conn: Connection, filters: Filters, *, after: Moment | None, limit: int
 ) -> list[JournalBooking]:
@@ -129,6 +160,7 @@ async def read_journal(
         "status": filters.status,
         "staff_id": filters.staff_id,
         "company_id": filters.company_id,
+        "client_id": filters.client_id,
         "matched": filters.matched,
         "after_at": after_at,
         "after_id": after_id,

@@ -1,13 +1,19 @@
-"""A person whom an admin enters at the desk."""
+"""A person whom the staff enter or correct at the desk."""
 
 from datetime import datetime
 
 from zerkalo.auth.audit import audit
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.language import Language
 from zerkalo.kit.problem import ProblemError
+from zerkalo.outbox.model import Channel
+from zerkalo.users import store
+from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.model import NewUser, User
-from zerkalo.users.service import EmailTaken, People, add_user
+from zerkalo.users.proving import store as proof_store
+from zerkalo.users.rules import Notice
+from zerkalo.users.service import EmailTaken, People, add_user, put_notices
 
 
 async def enter_user(
@@ -36,3 +42,72 @@ async def enter_user(
         raise ProblemError(409, "email_taken", "Somebody has proved this e-mail already.") from None
     await people.look_for_bookings(user.id)
     return user
+
+
+async def edit_user(
+    people: People,
+    user_id: int,
+    *,
+    email: str | None,
+    phone: str | None,
+    name: str,
+    note: str,
+    admin_id: int,
+    language: Language,
+    now: datetime,
+) -> User:
+    """Write what the staff know of a person; contacts canonical. Whoever had proved a contact is told that one changed.
+
+    A contact that the staff enter counts as proved only while nobody can sign in to the account: in an account with a
+    password it is a claim, or whoever sits at the desk could reset the password and take the account. Staff change their
+    contacts themselves. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`, `phone_taken`, `staff_contacts`.
+    """
+
+    async def write(conn: Connection) -> User:
+        for channel, contact in ((Channel.EMAIL, email), (Channel.PHONE, phone)):
+            if contact is not None:
+                await proof_store.lock_contact(conn, channel, contact)
+        user = await store.read_user(conn, user_id, lock=True)
+        if user is None or user.erased_at is not None:
+            raise ProblemError(404, "user_not_found", "There is no such user.")
+        is_email_new = (email or "") != (user.email or "").lower()
+        is_phone_new = phone != user.phone
+        if (is_email_new or is_phone_new) and user.role is not None:
+            raise ProblemError(409, "staff_contacts", "Staff change their contacts themselves.")
+        await _check_is_free(conn, user, email if is_email_new else None, phone if is_phone_new else None)
+        kept_email = email if is_email_new else user.email
+        await store.write_profile(conn, user, email=kept_email, phone=phone, name=name, now=now)
+        await store.write_note(conn, user_id, note, now=now)
+        if is_email_new or is_phone_new:
+            await store.want_rematch(conn, await rivals_of(conn, user_id), now=now)
+            await put_notices(people, conn, user, Notice.CONTACT_CHANGED, language=language, now=now)
+        if not user.has_password:
+            for is_new, is_email, contact in ((is_email_new, True, email), (is_phone_new, False, phone)):
+                if is_new and contact is not None:
+                    await store.write_proof(conn, user_id, email=is_email, now=now)
+        changed = {
+            "email": is_email_new,
+            "phone": is_phone_new,
+            "name": name != user.name,
+            "note": note != user.note,
+        }
+        details = {"changed": [what for what, is_so in changed.items() if is_so]}
+        await audit(conn, admin_id, "user.edit", f"user {user_id}", details, now)
+        edited = await store.read_user(conn, user_id)
+        assert edited is not None, "locked above"
+        return edited
+
+    user = await in_transaction(people.pool, write)
+    await people.ports.on_outbox()
+    await people.look_for_bookings(user_id)
+    return user
+
+
+async def _check_is_free(conn: Connection, user: User, email: str | None, phone: str | None) -> None:
+    """Nobody else has proved the contact: theirs would end without their knowing."""
+    holder = await store.holder_of_email(conn, email) if email else None
+    if holder is not None and holder.id != user.id:
+        raise ProblemError(409, "email_taken", "Somebody has proved this e-mail already.")
+    holders = await store.holders_of_phone(conn, phone) if phone else []
+    if any(one.id != user.id for one in holders):
+        raise ProblemError(409, "phone_taken", "Somebody has proved this phone already.")

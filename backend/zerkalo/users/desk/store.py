@@ -1,10 +1,27 @@
-"""Users as the salon's desk looks for them."""
+"""Users as the salon's desk looks for them, and what it reads about them beside their accounts. Never locks, never writes."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from psycopg.rows import class_row
+
+from zerkalo.clients.model import Card
+from zerkalo.clients.store import CARD_COLUMNS
 from zerkalo.db.pool import Connection
 from zerkalo.kit.look_alikes import as_latin
 from zerkalo.kit.text import CYRILLIC_CAPITALS
 from zerkalo.users.model import User
 from zerkalo.users.store import USER_COLUMNS, many_users, user_by_code
+
+SHOWN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What hangs on an account."""
+
+    visits: int
+    points: int
 
 
 async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:
@@ -46,3 +63,42 @@ def _whole_code(text: str) -> str:
     """The text read as a code, with or without our label before it; "" where it is none, or digits alone."""
     code = "".join(c for c in as_latin(text.rpartition(":")[2]) if c.isalnum())
     return code if code.isascii() and not code.isdigit() else ""
+
+
+async def doubles_of(conn: Connection, user: User) -> list[User]:
+    """Other accounts with the same e-mail or phone, proved or only claimed: perhaps the same person's."""
+    sql = f"""
+        select {USER_COLUMNS} from users u
+        where u.erased_at is null and u.id <> %(id)s
+            and (lower(u.email) = lower(%(email)s) or u.phone10 = %(phone10)s and length(u.phone10) = 10)
+        order by u.id limit %(limit)s
+    """
+    values = {"id": user.id, "email": user.email, "phone10": user.phone10, "limit": SHOWN_MAX}
+    async with conn.cursor(row_factory=class_row(User)) as cursor:
+        await cursor.execute(sql, values)
+        return await cursor.fetchall()
+
+
+async def cards_of(conn: Connection, user_id: int) -> list[Card]:
+    """YCLIENTS's cards that were given to the user, and those that their visits were booked on."""
+    sql = f"""
+        select {CARD_COLUMNS} from clients c where c.user_id = %(id)s
+        union
+        select {CARD_COLUMNS} from clients c join bookings b on b.company_id = c.company_id and b.client_id = c.client_id
+        where b.user_id = %(id)s
+        order by 1, 2 limit %(limit)s
+    """
+    async with conn.cursor(row_factory=class_row(Card)) as cursor:
+        await cursor.execute(sql, {"id": user_id, "limit": SHOWN_MAX})
+        return await cursor.fetchall()
+
+
+async def weigh(conn: Connection, user_ids: Collection[int]) -> dict[int, Weight]:
+    """How many visits and points each of these accounts has."""
+    sql = """
+        select u.id, (select count(*) from bookings b where b.user_id = u.id),
+            (select coalesce(sum(e.amount), 0)::bigint from bonus_entries e where e.user_id = u.id)
+        from unnest(%s::bigint[]) as u (id)
+    """
+    cursor = await conn.execute(sql, [list(user_ids)])
+    return {user_id: Weight(visits, points) for user_id, visits, points in await cursor.fetchall()}

@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from zerkalo.web.pages import home
 from zerkalo.web.pages.account import routes as account
 from zerkalo.web.pages.admin import bookings, events, overview, runs, setup, users
+from zerkalo.web.pages.admin.clients import cards, merging
+from zerkalo.web.pages.admin.clients import profile as client_profile
 from zerkalo.web.pages.admin.journal import export
 from zerkalo.web.pages.admin.journal import routes as journal
 from zerkalo.web.pages.admin.reports import routes as reports
@@ -39,6 +41,9 @@ MODULES = (
     bookings,
     events,
     users,
+    client_profile,
+    merging,
+    cards,
     setup,
     roles,
     log,

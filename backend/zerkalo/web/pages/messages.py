@@ -75,7 +75,11 @@ FLASHES: Mapping[str, Words] = {
     },
     "points_moved": {"ru": "Баллы записаны.", "en": "The points are written down."},
     "user_added": {"ru": "Клиент добавлен.", "en": "The client is added."},
-    "merged": {"ru": "Аккаунты объединены.", "en": "The accounts are merged."},
+    "merged": {
+        "ru": "Аккаунты объединены. Сегодня это ещё можно отменить.",
+        "en": "The accounts are merged. Today that can still be undone.",
+    },
+    "unmerged": {"ru": "Аккаунты снова разделены.", "en": "The accounts are parted again."},
     "claimed": {
         "ru": "Запись теперь в «Моих визитах».",
         "en": "The booking is among “My visits” now.",
@@ -236,6 +240,18 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "This person had her data erased; the booking can't be linked.",
     },
     "balance_too_low": {"ru": "На счёте нет столько баллов.", "en": "There are not so many points."},
+    "phone_taken": {
+        "ru": "Этот телефон подтвердил другой клиент.",
+        "en": "Another client has confirmed this phone.",
+    },
+    "staff_contacts": {
+        "ru": "Сотрудник меняет свои контакты сам, в своём профиле.",
+        "en": "Staff change their contacts themselves, in their profile.",
+    },
+    "merge_changed": {
+        "ru": "Аккаунт с тех пор изменился: разделить сам он уже не может.",
+        "en": "The account has changed since and can’t be parted by itself any more.",
+    },
     "email_taken": {
         "ru": "Этот e-mail уже подтвердил другой человек.",
         "en": "Somebody else has confirmed this e-mail.",

@@ -1,4 +1,4 @@
-"""`/admin/users…`: people and their codes, one of them with visits and points, moving points, adding and merging."""
+"""`/admin/users…`: people and their codes, one of them with visits and points, moving points, adding."""
 
 import secrets
 
@@ -13,8 +13,9 @@ from zerkalo.loyalty.routes import KEY_CHARS_MAX, POINTS_MAX, REASON_CHARS_MAX
 from zerkalo.users import store as users
 from zerkalo.users.desk import service as enter_service
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
-from zerkalo.users.desk.store import search_users
-from zerkalo.users.merging import service as merge_service
+from zerkalo.users.desk.store import cards_of, doubles_of, search_users
+from zerkalo.users.merging.service import UNDO_SPAN
+from zerkalo.users.merging.store import merges_into
 from zerkalo.users.model import User
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.me.overview import told_entries
@@ -103,12 +104,14 @@ async def _holder_of(page: Page, email: str | None, phone: str | None) -> User |
 async def _user_page(
     page: Page, problem: ProblemError | None = None, *, errors: dict[str, str] | None = None
 ) -> Response:
-    shown = await _existing(page)
+    shown = await existing_user(page)
     async with page.runtime.pool.connection() as conn:
         visits = await reading.read_newest_first(conn, shown.id, status=None, after=None, limit=VISITS_SHOWN)
         entries = await ledger.read_entries(conn, shown.id, None, ENTRIES_SHOWN)
         balance = await loyalty.balance(conn, shown.id)
         told = await told_entries(page, conn, entries)
+        doubles, cards = await doubles_of(conn, shown), await cards_of(conn, shown.id)
+        merges = await merges_into(conn, shown.id, since=page.now - UNDO_SPAN)
     return render(
         page,
         "admin/user.html",
@@ -116,18 +119,18 @@ async def _user_page(
         visits=visits,
         entries=told,
         balance=balance,
-        typed={name: page.form.text(name) for name in ("points", "reason", "into")},
+        doubles=doubles,
+        cards=cards,
+        merges=merges,
+        typed={name: page.form.text(name) for name in ("points", "reason")},
         key=_key_of(page, problem) or secrets.token_urlsafe(16),
         points_max=POINTS_MAX,
         reason_chars_max=REASON_CHARS_MAX,
         errors=errors,
         problem=problem,
-        at={"balance_too_low": "points", **dict.fromkeys(_MERGE_PROBLEMS, "into")},
+        at={"balance_too_low": "points"},
         here=f"/admin/users/{shown.id}",
     )
-
-
-_MERGE_PROBLEMS = ("user_not_found", "same_user", "cannot_merge_admin")
 
 
 def _key_of(page: Page, problem: ProblemError | None) -> str:
@@ -142,7 +145,8 @@ async def user(page: Page) -> Response:
     return await _user_page(page)
 
 
-async def _existing(page: Page) -> User:
+async def existing_user(page: Page) -> User:
+    """The account of the path. Raises a 404 `ProblemError` for a shell, or none."""
     async with page.runtime.pool.connection() as conn:
         found = await users.read_user(conn, page.id("user_id"))
     if found is None or found.erased_at is not None:
@@ -153,7 +157,7 @@ async def _existing(page: Page) -> User:
 @pages.post(f"{_ONE}/points", Who.OWNER, again=_user_page)
 async def move_points(page: Page) -> Response:
     """One form with two buttons: spend points, or correct them by a signed number."""
-    shown = await _existing(page)
+    shown = await existing_user(page)
     points, reason = _signed_number(page.form.text("points", 12)), page.form.text("reason", REASON_CHARS_MAX)
     errors = _points_errors(page, points, reason)
     if errors or points is None:
@@ -182,19 +186,6 @@ def _points_errors(page: Page, points: int | None, reason: str) -> dict[str, str
     if not reason or not page.form.text("key", KEY_CHARS_MAX):
         return {"reason": page.say("Напишите, за что.", "Say what it is for.")}
     return {}
-
-
-@pages.post(f"{_ONE}/merge", Who.OWNER, again=_user_page)
-async def merge(page: Page) -> Response:
-    """Joins this account into another one of the same person."""
-    kept = await merge_service.merge_users(
-        page.runtime.people,
-        from_id=(await _existing(page)).id,
-        into_id=page.form.number("into") or 0,
-        admin_id=page.me.id,
-        now=page.now,
-    )
-    return page.redirect(f"/admin/users/{kept.id}", flash="merged")
 
 
 def _signed_number(text: str) -> int | None:
