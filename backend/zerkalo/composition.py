@@ -4,7 +4,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,7 +101,7 @@ async def assembled(
     is_demo: bool = False,
     clock: Clock = utc_now,
     limits: Limits | None = None,
-) -> AsyncIterator[Parts]:
+) -> AsyncGenerator[Parts]:
     """Yields the parts on a migrated database; closes them at the end. `name` shows in the database's list of sessions."""
     async with (
         open_pool(dsn, max_size=POOL_SIZE, name=name) as pool,
@@ -272,7 +272,7 @@ async def prepare_database(
 
 
 @asynccontextmanager
-async def command_parts(*, needs_tables: bool = True) -> AsyncIterator[Parts]:
+async def command_parts(*, needs_tables: bool = True) -> AsyncGenerator[Parts]:
     """Yields the parts for one command: on the database in use, the embedded one started if need be and migrated.
 
     `needs_tables`: whether the command can do nothing on tables that are missing or out of date; `check` can tell of them.

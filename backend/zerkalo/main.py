@@ -5,7 +5,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -57,7 +57,7 @@ class Server(uvicorn.Server):
     """uvicorn without its signal handlers: those raise the signal again at the end, over our own shutdown."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Leave the signals to `stop_on_signals`."""
         yield
 
@@ -92,7 +92,7 @@ async def running_app(
     is_demo: bool = False,
     limits: Limits | None = None,
     siblings: Path | None = None,
-) -> AsyncIterator[tuple[App, Runtime]]:
+) -> AsyncGenerator[tuple[App, Runtime]]:
     """Yields the app on a migrated database, with its worker beside it if wanted; ends both in order.
 
     `siblings`: where server processes on one port meet, so that each tells the figures of all.
@@ -163,13 +163,13 @@ class ChildApp:
         await self._app(scope, receive, send)
 
     @asynccontextmanager
-    async def _lifespan(self, _: object) -> AsyncIterator[None]:
+    async def _lifespan(self, _: object) -> AsyncGenerator[None]:
         with telemetry(self._settings, name="server"):
             async with self._running():
                 yield
 
     @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
+    async def _running(self) -> AsyncGenerator[None]:
         async with (
             ending_with_parent(),
             database(self._settings) as dsn,
@@ -183,7 +183,7 @@ class ChildApp:
 
 
 @asynccontextmanager
-async def ending_with_parent() -> AsyncIterator[None]:
+async def ending_with_parent() -> AsyncGenerator[None]:
     """Ends this process in order when its parent is gone: killed, it can tell its children nothing."""
     parent = os.getppid()
 
@@ -200,7 +200,7 @@ async def ending_with_parent() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _beside(parts: Parts, state: WorkerState | None, stop: asyncio.Event) -> AsyncIterator[None]:
+async def _beside(parts: Parts, state: WorkerState | None, stop: asyncio.Event) -> AsyncGenerator[None]:
     """The worker as a task of this process, for as long as the block lasts; none without `state`."""
     if state is None:
         yield

@@ -5,7 +5,7 @@ by the edge when it has succeeded (`noting`: the decorator of the pages, the dep
 can forget.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def note_nothing() -> None:
 @asynccontextmanager
 async def noting(
     pool: Pool, admin_id: int, action: str, subject: str, *, now: datetime
-) -> AsyncIterator[Request]:
+) -> AsyncGenerator[Request]:
     """Note the request at its end unless something noted what it did, or it raised, or it says so (`is_noted`)."""
     request = Request(admin_id, action, subject)
     token = _request.set(request)

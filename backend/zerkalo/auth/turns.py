@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from zerkalo.auth.rules import networks_of
@@ -29,7 +29,7 @@ class Turns:
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     @asynccontextmanager
-    async def turn(self, address: str) -> AsyncIterator[None]:
+    async def turn(self, address: str) -> AsyncGenerator[None]:
         """Wait for a turn and hold it. Raises a 503 `ProblemError` where too many of the address's networks wait."""
         await self._take(networks_of(address))
         try:

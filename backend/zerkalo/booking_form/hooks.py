@@ -77,7 +77,7 @@ class Hooks:
             raise ProblemError(
                 409, "hook_not_set_up", "The branch's webhook settings do not name this address yet."
             )
-        body = {
+        body: dict[str, object] = {
             "company_id": state.company_id,
             "resource": TEST_RESOURCE,
             "resource_id": 0,

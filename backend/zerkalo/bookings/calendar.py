@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
-from icalendar import Alarm, Calendar, Event
+from icalendar import Alarm, Calendar, Component, Event
 
 from zerkalo.bookings.model import Status
 from zerkalo.bookings.reading import ShownBooking
@@ -27,12 +27,12 @@ def calendar_of(bookings: Iterable[ShownBooking], *, public_url: str, places: Ma
     the event the calendar has. Each links to the visit's page below `public_url`; `places`: by company.
     """
     calendar = Calendar()
-    calendar.add("prodid", "-//Zerkalo//Bookings//RU")
-    calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
-    calendar.add("x-wr-calname", "Мои записи")
-    calendar.add("refresh-interval", REFRESH, parameters={"value": "DURATION"})
-    calendar.add("x-published-ttl", "PT1H")
+    _add(calendar, "prodid", "-//Zerkalo//Bookings//RU")
+    _add(calendar, "version", "2.0")
+    _add(calendar, "method", "PUBLISH")
+    _add(calendar, "x-wr-calname", "Мои записи")
+    _add(calendar, "refresh-interval", REFRESH, parameters={"value": "DURATION"})
+    _add(calendar, "x-published-ttl", "PT1H")
     for booking in bookings:
         calendar.add_component(_event_of(booking, public_url, places.get(booking.company_id, "")))
     return calendar.to_ical()
@@ -45,34 +45,38 @@ def uid_of(booking: ShownBooking) -> str:
 
 def _event_of(booking: ShownBooking, public_url: str, place: str) -> Event:
     event = Event()
-    event.add("uid", uid_of(booking))
-    event.add("dtstamp", booking.updated_at)
-    event.add("created", booking.created_at)
-    event.add("last-modified", booking.updated_at)
-    event.add("sequence", booking.revision)
-    event.add("dtstart", booking.appointment_datetime)
+    _add(event, "uid", uid_of(booking))
+    _add(event, "dtstamp", booking.updated_at)
+    _add(event, "created", booking.created_at)
+    _add(event, "last-modified", booking.updated_at)
+    _add(event, "sequence", booking.revision)
+    _add(event, "dtstart", booking.appointment_datetime)
     if booking.service_duration > 0:
-        event.add("dtend", booking.appointment_datetime + timedelta(minutes=booking.service_duration))
+        _add(event, "dtend", booking.appointment_datetime + timedelta(minutes=booking.service_duration))
     summary = _text(booking.service_name) or "Запись"
-    event.add("summary", summary)
+    _add(event, "summary", summary)
     if booking.staff_name:
-        event.add("description", f"Мастер: {_text(booking.staff_name)}")
+        _add(event, "description", f"Мастер: {_text(booking.staff_name)}")
     if place:
-        event.add("location", _text(place))
-    event.add("url", f"{public_url}/me/visits/{booking.id}")
+        _add(event, "location", _text(place))
+    _add(event, "url", f"{public_url}/me/visits/{booking.id}")
     is_cancelled = booking.status == Status.CANCELLED
     # A booked visit stands, whether the salon has marked it as confirmed or not: TENTATIVE shows as doubtful.
-    event.add("status", "CANCELLED" if is_cancelled else "CONFIRMED")
+    _add(event, "status", "CANCELLED" if is_cancelled else "CONFIRMED")
     if not is_cancelled:
         event.add_component(_alarm_of(summary))
     return event
 
 
+def _add(part: Component, name: str, value: object, parameters: dict[str, str] | None = None) -> None:
+    part.add(name, value, parameters=parameters or {})  # pyright: ignore[reportUnknownMemberType]  # the library leaves a type out
+
+
 def _alarm_of(summary: str) -> Alarm:
     alarm = Alarm()
-    alarm.add("action", "DISPLAY")
-    alarm.add("description", summary)
-    alarm.add("trigger", -ALARM_BEFORE)
+    _add(alarm, "action", "DISPLAY")
+    _add(alarm, "description", summary)
+    _add(alarm, "trigger", -ALARM_BEFORE)
     return alarm
 
 

@@ -1,6 +1,6 @@
 """The database that a command works on."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from zerkalo.cli.failure import CommandFailed
@@ -10,7 +10,7 @@ from zerkalo.settings import load_settings
 
 
 @contextmanager
-def database_in_use(*, makes: bool = True) -> Iterator[str]:
+def database_in_use(*, makes: bool = True) -> Generator[str]:
     """Yields the address of the database that the settings name; the embedded one runs for as long as the block.
 
     With `makes` off, an embedded one that was never made raises `CommandFailed`. One of one's own that does not answer raises `DatabaseUnreachable`. The tables are not migrated by this.

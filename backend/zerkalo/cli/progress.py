@@ -1,7 +1,7 @@
 """How long work shows: a bar on a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 PLAIN_STEPS = 10
@@ -9,7 +9,7 @@ PLAIN_STEPS = 10
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(what: str, total: int) -> Generator[Callable[[int], None]]:
     """Yields a function to be told how much of `total` is done; shows it on stderr, so that stdout stays for results."""
     if sys.stderr.isatty():
         from rich.console import Console  # takes long to import, and scripts never see it

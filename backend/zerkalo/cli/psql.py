@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -26,7 +27,7 @@ def psql(
             environment["PGPASSWORD"] = str(password)
         # Ctrl-C cancels a query in psql; it must not end the database under it. A handler, since psql would
         # inherit SIG_IGN.
-        before = signal.signal(signal.SIGINT, lambda *_: None)
+        before = signal.signal(signal.SIGINT, _go_on)
         try:
             done = subprocess.run(
                 [str(program("psql")), f"--dbname={make_conninfo('', **parts)}", *(arguments or [])],
@@ -37,3 +38,7 @@ def psql(
             signal.signal(signal.SIGINT, before)
     if done.returncode:
         raise typer.Exit(1)
+
+
+def _go_on(_number: int, _frame: FrameType | None) -> None:
+    pass

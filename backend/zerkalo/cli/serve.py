@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Annotated
 
 import typer
@@ -71,7 +71,7 @@ def _serve_with_children(settings: Settings, host: str, port: int, workers: int)
 
 
 @contextlib.contextmanager
-def _worker_thread(settings: Settings, dsn: str) -> Iterator[None]:
+def _worker_thread(settings: Settings, dsn: str) -> Generator[None]:
     """The worker on an event loop of its own, while the main thread watches over the server processes."""
     loop = loop_factory()()
     stop = asyncio.Event()

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -99,7 +99,7 @@ async def _watch(
 
 
 @contextmanager
-def _progress(company_id: int) -> Iterator[Show]:
+def _progress(company_id: int) -> Generator[Show]:
     """A bar on a terminal, a plain line every few seconds elsewhere."""
     if not sys.stderr.isatty():
         yield _plain_lines()

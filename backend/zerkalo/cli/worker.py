@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from typing import Annotated
@@ -62,7 +62,7 @@ class Told(Parts):
 
 
 @asynccontextmanager
-async def _telling(parts: Parts, host: str, port: int | None) -> AsyncIterator[None]:
+async def _telling(parts: Parts, host: str, port: int | None) -> AsyncGenerator[None]:
     """Answer /metrics, /healthz and /readyz at the port while the block lasts; no port: nothing."""
     if port is None:
         yield

@@ -1,6 +1,6 @@
 """The pool of connections, the only way to the database for everything that serves."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from psycopg import AsyncConnection
@@ -28,7 +28,7 @@ async def open_pool(
     name: str,
     wait_seconds: float = WAIT_SECONDS_MAX,
     is_tried: bool = True,
-) -> AsyncIterator[Pool]:
+) -> AsyncGenerator[Pool]:
     """Yields an open pool whose connections answer: autocommit, time zone UTC, shown to the server as `zerkalo <name>`.
 
     Raises `psycopg_pool.PoolTimeout` when no connection can be had within `wait_seconds` (a float of seconds),

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -47,7 +47,7 @@ async def transaction(
     *,
     statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
-) -> AsyncIterator[Connection]:
+) -> AsyncGenerator[Connection]:
     """Yields a connection inside one transaction: committed when the block ends, rolled back when it raises.
 
     A statement that runs longer than `statement_timeout_seconds` raises `psycopg.errors.QueryCanceled`, one

@@ -5,7 +5,7 @@ Losing one costs a sweep's period; ringing twice costs a look.
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import structlog
@@ -64,7 +64,7 @@ class Bells:
 
 
 @asynccontextmanager
-async def open_bells(pool: Pool) -> AsyncIterator[Bells]:
+async def open_bells(pool: Pool) -> AsyncGenerator[Bells]:
     """Yields bells that ring through `pool`; the worker adds its tasks to their `app`."""
     # Each job in and out at INFO, every few seconds, would bury what a person looks for.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)

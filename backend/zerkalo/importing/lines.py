@@ -229,4 +229,4 @@ def _part_shared_contacts(people: list[Person]) -> tuple[list[Person], list[Ques
 
 def _unknown_columns(lines: Sequence[Line], known: Sequence[str]) -> tuple[str, ...]:
     """Columns that the source tells and no import reads; by the first line, for all have the same."""
-    return tuple(name for name in (lines[0] if lines else {}) if name not in known)
+    return tuple(name for line in lines[:1] for name in line if name not in known)

@@ -3,7 +3,7 @@
 import csv
 import tomllib
 from collections import abc
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString, cast
@@ -58,7 +58,7 @@ def read_mapping(file: Path) -> Mapping:
 
 
 @contextmanager
-def open_source(mapping: Mapping) -> Iterator["Source"]:
+def open_source(mapping: Mapping) -> Generator["Source"]:
     """Yield the source; of a database one moment, in a transaction that can only read. Raises `MappingError`."""
     if mapping.url is None:
         yield Source(mapping, None)

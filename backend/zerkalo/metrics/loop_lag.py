@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from time import perf_counter
 
@@ -12,7 +12,7 @@ EVERY_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def watching_the_loop(*, every_seconds: float = EVERY_SECONDS) -> AsyncIterator[None]:
+async def watching_the_loop(*, every_seconds: float = EVERY_SECONDS) -> AsyncGenerator[None]:
     """Observe the running loop while the block lasts."""
     task = asyncio.create_task(_watch(every_seconds), name="event loop lag")
     try:

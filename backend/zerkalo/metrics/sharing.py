@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def folder_of(parent: int) -> Path:
 
 
 @contextmanager
-def folder_for_children() -> Iterator[None]:
+def folder_for_children() -> Generator[None]:
     """The folder of this process's children, for as long as the block lasts. Where it can't be made, each tells its own."""
     folder = folder_of(os.getpid())
     try:
@@ -78,7 +78,7 @@ class Shared:
                 yield from _families(file.read_text(encoding="utf-8"), with_gauges=is_fresh)
 
     @asynccontextmanager
-    async def writing(self, families: Families) -> AsyncIterator[None]:
+    async def writing(self, families: Families) -> AsyncGenerator[None]:
         """Write again and again while the block lasts, and once more at its end."""
         task = asyncio.create_task(self._write_on(families), name="figures for the other processes")
         try:

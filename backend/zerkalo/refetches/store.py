@@ -8,7 +8,7 @@ asking would be asked for as a signed call's, without their bound. What was clai
 an unsigned call's, which is slower and no less sure.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import LiteralString
 
@@ -226,7 +226,7 @@ async def companies_with_due(
     return [row[0] for row in rows]
 
 
-async def _claimed(conn: Connection, sql: LiteralString, values: dict[str, object]) -> list[Refetch]:
+async def _claimed(conn: Connection, sql: LiteralString, values: Mapping[str, object]) -> list[Refetch]:
     async with conn.cursor(row_factory=class_row(Refetch)) as cursor:
         await cursor.execute(sql, values)
         return await cursor.fetchall()

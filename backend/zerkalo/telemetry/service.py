@@ -1,6 +1,6 @@
 """Switched on by the settings, for one process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
 from zerkalo.settings import Settings, SettingsError
@@ -9,7 +9,7 @@ from zerkalo.telemetry.tracing import otlp, start_tracing
 
 
 @contextmanager
-def telemetry(settings: Settings, *, name: str) -> Iterator[None]:
+def telemetry(settings: Settings, *, name: str) -> Generator[None]:
     """Traces and errors leave while the block lasts, where OTEL_EXPORTER_OTLP_ENDPOINT and SENTRY_DSN say whither.
 
     Raises `SettingsError` where the extra that one of them needs is not installed. Call it after `configure_logging`.

@@ -3,7 +3,7 @@
 Off, a span is one look at a variable. On, it holds numbers, ids and words of ours: no address, no body, no error's text.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ def is_on() -> bool:
 
 
 @contextmanager
-def span(name: str, **attributes: Value) -> Iterator[None]:
+def span(name: str, **attributes: Value) -> Generator[None]:
     """What the block does, as a span. An error that leaves it is told by its class alone."""
     if _tracing.tracer is None:
         yield

@@ -79,7 +79,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._idle[self] = None
 
     def _is_busy(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        # None until the first request, which its type does not say.
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_SECONDS_MAX, self._close)

@@ -58,15 +58,15 @@ def moved_record(raw: bytes, starts_at: datetime) -> MovedRecord | None:
         "save_if_busy": False,
         "send_sms": False,
         "record_labels": [
-            str(one.get("id")) for one in _list(said.get("record_labels")) if isinstance(one, dict)
+            str(cast("dict[str, Any]", one).get("id"))
+            for one in _list(said.get("record_labels"))
+            if isinstance(one, dict)
         ],
         "custom_fields": said["custom_fields"] if isinstance(said.get("custom_fields"), dict) else {},
     }
-    client = said.get("client")
-    if isinstance(client, dict) and client.get("phone"):
-        body["client"] = _part(cast("dict[str, Any]", client), _OF_CLIENT) | {
-            "phone": _digits(client["phone"])
-        }
+    client = _part(said.get("client"), _OF_CLIENT)
+    if client.get("phone"):
+        body["client"] = client | {"phone": _digits(client["phone"])}
     return MovedRecord(body, staff_id, service_ids)
 
 
@@ -94,9 +94,10 @@ def added_hook(found: HooksSettings, url: str) -> HookChange | None:
 
 
 def _part(said: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    return (
-        {name: said[name] for name in names if said.get(name) is not None} if isinstance(said, dict) else {}
-    )
+    if not isinstance(said, dict):
+        return {}
+    parts = cast("dict[str, Any]", said)
+    return {name: parts[name] for name in names if parts.get(name) is not None}
 
 
 def _list(value: Any) -> list[Any]:

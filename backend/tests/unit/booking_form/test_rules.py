@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from zerkalo.booking_form import rules
-from zerkalo.booking_form.model import Order, Person, Refusal, Wish
+from zerkalo.booking_form.model import Order, Person, Wish
+from zerkalo.form_bookings.model import Refusal
 
 NOW = datetime(2026, 12, 2, 9, 0, tzinfo=UTC)
 WALL = datetime.fromisoformat("2026-12-03T15:30")

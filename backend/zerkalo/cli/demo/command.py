@@ -6,7 +6,7 @@ import logging
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -118,7 +118,7 @@ def _salon(settings: Settings, *, seed: int, life: bool) -> tuple[Emulator, list
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def _beside(work: Coroutine[None, None, None]) -> AsyncGenerator[None]:
     """The work as a task beside the block, ended with it; raises what it raised."""
     task = asyncio.create_task(work)
     try:
@@ -130,7 +130,7 @@ async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _emulator(emulator: Emulator, port: int) -> AsyncIterator[None]:
+async def _emulator(emulator: Emulator, port: int) -> AsyncGenerator[None]:
     """The emulator's server as a task of this process; our own server takes the signals."""
     server = new_server(emulator, "127.0.0.1", port)
     server.capture_signals = contextlib.nullcontext  # pyright: ignore[reportAttributeAccessIssue]  as in main.Server

@@ -1,5 +1,6 @@
 """Lists of deliveries, newest first. One delivery whole is `inbox.store.get`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import LiteralString
 
@@ -71,9 +72,9 @@ async def last_received_at(conn: Connection) -> datetime | None:
 
 
 async def _summaries(
-    conn: Connection, sql: LiteralString, values: dict[str, object], before_id: int | None, limit: int
+    conn: Connection, sql: LiteralString, values: Mapping[str, object], before_id: int | None, limit: int
 ) -> list[Event]:
     async with conn.cursor(row_factory=class_row(Event)) as cursor:
         page = {"before_id": ID_END if before_id is None else before_id, "limit": limit}
-        await cursor.execute(sql, values | page)
+        await cursor.execute(sql, {**values, **page})
         return await cursor.fetchall()

@@ -104,11 +104,17 @@ async def confirm_owner(
     async def check(conn: Connection) -> list[ProofOutcome | None]:
         return [
             await codes.check_code(
-                people, conn, user_id, codes.VERIFY, contact, code, address=address, now=now
+                people,
+                conn,
+                user_id,
+                codes.VERIFY,
+                _claimed_contact(user, channel),
+                code,
+                address=address,
+                now=now,
             )
             for channel in Channel
             if user.verified_at(channel) is not None
-            and (contact := _claimed_contact(user, channel)) is not None
         ]
 
     outcomes = await in_transaction(people.pool, check)

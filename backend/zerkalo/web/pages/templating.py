@@ -1,6 +1,7 @@
 """The template engine: everything escaped, every name that is missing an error."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from zerkalo.web.pages.assets import Assets
 
 FOLDER = Path(__file__).parent / "templates"
 
+
+def _clock(moment: datetime) -> str:
+    return f"{moment:%H:%M}"
+
+
 _FILTERS: Mapping[str, Any] = {
     "money": wording.money,
     "duration": wording.duration,
@@ -19,13 +25,14 @@ _FILTERS: Mapping[str, Any] = {
     "number": wording.number,
     "long_date": wording.long_date,
     "short_date": wording.short_date,
-    "clock": lambda moment: f"{moment:%H:%M}",
+    "clock": _clock,
 }
 
 
 def new_environment(assets: Assets) -> Environment:
     """Templates with the filters of `wording` and `static('app.css')`. Nothing in them may switch the escaping off."""
-    environment = Environment(
+    # Any: jinja2 leaves the types of its tables out.
+    environment: Any = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
@@ -33,10 +40,14 @@ def new_environment(assets: Assets) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters.update(_FILTERS)
-    del environment.filters["safe"]
-    environment.globals["static"] = assets.url
-    environment.globals["status_of"] = wording.status_of
-    environment.globals["month_title"] = wording.month_title
-    environment.globals["weekdays"] = wording.WEEKDAYS_SHORT
+    filters: dict[str, Any] = environment.filters
+    filters.update(_FILTERS)
+    del filters["safe"]
+    names: dict[str, Any] = environment.globals
+    names |= {
+        "static": assets.url,
+        "status_of": wording.status_of,
+        "month_title": wording.month_title,
+        "weekdays": wording.WEEKDAYS_SHORT,
+    }
     return environment

@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 BODY_CHARS_MAX = 20_000
 MASK = "•••"
@@ -39,9 +39,10 @@ def shown_body(body: bytes) -> ShownBody:
 
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: MASK if _is_secret(name) and one else _masked(one) for name, one in value.items()}
+        parts = cast("dict[str, Any]", value)
+        return {name: MASK if _is_secret(name) and one else _masked(one) for name, one in parts.items()}
     if isinstance(value, list):
-        return [_masked(one) for one in value]
+        return [_masked(one) for one in cast("list[Any]", value)]
     return value
 
 

@@ -149,6 +149,10 @@ def _render(
 ) -> Response:
     name = template.removeprefix("book/").removesuffix(".html")
     steps = STEPS if way.has_branches else STEPS[1:]
+
+    def price_of_one(service: OfferedService) -> str:
+        return price_of(page, [service])
+
     return page.render(
         template,
         status=status,
@@ -163,7 +167,7 @@ def _render(
         has_branches=way.has_branches,
         step=(steps.index(name) + 1, len(steps)) if name in steps else None,
         total=total_of(page, chosen.services) if chosen else "",
-        price_of=lambda service: price_of(page, [service]),
+        price_of=price_of_one,
         **values,
     )
 

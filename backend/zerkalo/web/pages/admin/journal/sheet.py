@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from io import StringIO
-from typing import IO
+from typing import IO, Any
 
-from xlsxwriter import Workbook
+from xlsxwriter import Workbook  # pyright: ignore[reportMissingTypeStubs]  # it has none
 
 from zerkalo.bookings.journal.model import JournalBooking
 from zerkalo.kit.language import Language
@@ -97,8 +97,8 @@ class Sheet:
     """An XLSX of one sheet, written row by row to a file; rows do not stay in memory."""
 
     def __init__(self, file: IO[bytes], language: Language) -> None:
-        self._book = Workbook(file, {"constant_memory": True})
-        self._sheet = self._book.add_worksheet("Журнал" if language == "ru" else "Journal")
+        self._book: Any = Workbook(file, {"constant_memory": True})
+        self._sheet: Any = self._book.add_worksheet("Журнал" if language == "ru" else "Journal")
         self._text = self._book.add_format({"num_format": "@"})
         self._quoted = self._book.add_format({"num_format": "@", "quote_prefix": True})
         self._day = self._book.add_format({"num_format": "dd.mm.yyyy" if language == "ru" else "yyyy-mm-dd"})
