@@ -13,6 +13,7 @@ import pytest
 from tests.support.application import COMPANY_ID, Application, running_application
 from tests.support.database import TestServer, open_folder
 from tests.support.rows import add_booking
+from zerkalo.kit.language import Language
 from zerkalo.reports.model import DayFigures, Period
 from zerkalo.reports.rules import days_of
 from zerkalo.web.pages.admin.reports import words
@@ -82,7 +83,7 @@ async def test_the_page_shows_both_periods_and_the_change(owner: httpx2.AsyncCli
 
 @pytest.mark.parametrize("language", ["ru", "en"])
 async def test_every_figure_and_table_has_its_definition_beside_it(
-    owner: httpx2.AsyncClient, language: str
+    owner: httpx2.AsyncClient, language: Language
 ) -> None:
     html = unescape((await owner.get(f"/admin/reports?{MARCH}&lang={language}")).text)
 

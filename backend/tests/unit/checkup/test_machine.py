@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,7 +171,7 @@ def failing(error: Exception) -> Callable[[], datetime | None]:
     return fail
 
 
-async def seen(world: FakeWorld, **settings: object) -> Machine:
+async def seen(world: FakeWorld, **settings: Any) -> Machine:
     wanted = Settings(yclients_enabled=True, yclients_company_ids=(5,), **settings)
     return await look(None, wanted, now=lambda: NOW, world=world.world())
 

@@ -51,7 +51,9 @@ def test_a_missing_extra_stops_the_start_with_the_command_that_brings_it(
 
     monkeypatch.setattr(builtins, "__import__", without)
 
-    with pytest.raises(SettingsError) as raised, telemetry(Settings(**{setting: value}), name="test"):
+    named: dict[str, Any] = {setting: value}
+    wanted = Settings(**named)
+    with pytest.raises(SettingsError) as raised, telemetry(wanted, name="test"):
         pass
 
     assert str(raised.value).startswith(setting.upper())
