@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -143,7 +143,7 @@ def test_yclients_own_host_has_another_domain(url: str, other: str | None) -> No
 class FakeWorld:
     """A machine as a test wants it. `hosts`: what asking a host does."""
 
-    hosts: dict[str, Callable[[], datetime | None]] = field(default_factory=dict)
+    hosts: Mapping[str, Callable[[], datetime | None]] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     free: int = 50 * FREE_BYTES_MIN
     asked: list[str] = field(default_factory=list)
