@@ -14,7 +14,7 @@ import structlog
 from psycopg.errors import UndefinedTable
 
 from zerkalo.booking_form.form import BookingForm, booking_form_of
-from zerkalo.bookings.reading import revoke_calendar_token
+from zerkalo.bookings.calendar.store import revoke_calendar_token
 from zerkalo.checkup.model import Answer
 from zerkalo.checkup.service import webhook_url
 from zerkalo.codes.rules import new_code

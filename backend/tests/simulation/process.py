@@ -32,7 +32,7 @@ from zerkalo.mirror.service import Applier
 from zerkalo.runs.service import Runs
 from zerkalo.users.service import people_of
 from zerkalo.webhook.committer import Committer
-from zerkalo.webhook.replay import Replay
+from zerkalo.webhook.replaying.service import Replay
 from zerkalo.webhook.routes import Webhook
 from zerkalo.webhook.tally import Tally
 from zerkalo.yclients.client import YclientsClient

@@ -11,7 +11,7 @@ import httpx2
 from tests.support.api import Api, ApiRuntime
 from tests.support.salon import BONUSES
 from zerkalo.auth import routes as auth_routes
-from zerkalo.bookings.reading import revoke_calendar_token
+from zerkalo.bookings.calendar.store import revoke_calendar_token
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.service import move_ledger, return_ledger, settler_of

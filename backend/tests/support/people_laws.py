@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.support.small_world import API, EMAILS, PHONES, World
-from zerkalo.bookings.calendar import uid_of
+from zerkalo.bookings.calendar.rules import uid_of
 
 VISIT_ON = date(2026, 12, 10)
 """The day of every visit on the salon's calendar, at whatever hour; near midnight it is another one in UTC."""

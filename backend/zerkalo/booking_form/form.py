@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import httpx2
 
 from zerkalo.auth.service import Auth
-from zerkalo.booking_form.changes import Changes
-from zerkalo.booking_form.claims import Claims, Rematch
-from zerkalo.booking_form.hooks import Hooks
+from zerkalo.booking_form.changing.service import Changes
+from zerkalo.booking_form.claiming.service import Claims, Rematch
+from zerkalo.booking_form.hooks.service import Hooks
 from zerkalo.booking_form.model import FormLimits, limits_of
-from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.offering.service import Offers
 from zerkalo.booking_form.service import Booker, MirrorNow
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock

@@ -12,11 +12,11 @@ from zerkalo.auth.rules import derive_key
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form import rules
 from zerkalo.booking_form.model import FormLimits, Order, Person, Wish
-from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.offering.service import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.requests import Request, Requests
 from zerkalo.bookings import reading
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.model import ShownBooking
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.form_bookings import store

@@ -175,3 +175,35 @@ def with_offset(instant: datetime, wall_clock: datetime | None) -> datetime:
         return instant
     offset = timedelta(minutes=round((wall_clock - instant.replace(tzinfo=None)) / timedelta(minutes=1)))
     return instant.astimezone(timezone(offset)) if abs(offset) < timedelta(days=1) else instant
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBooking:
+    """A booking as it is shown; fields as the columns of the same names. Instants are aware UTC."""
+
+    id: int
+    user_id: int | None
+    matched_by: str | None
+    company_id: int
+    yclients_record_id: int
+    client_id: int | None
+    """YCLIENTS's card."""
+    service_name: str
+    service_price: int
+    service_duration: int
+    appointment_datetime: datetime
+    appointment_local: datetime | None
+    status: str
+    cancel_reason: str | None
+    cancelled_at: datetime | None
+    phone: str | None
+    staff_name: str | None
+    notes: str
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def starts_at(self) -> datetime:
+        """The appointment with the salon's offset; in UTC where that is not known."""
+        return with_offset(self.appointment_datetime, self.appointment_local)

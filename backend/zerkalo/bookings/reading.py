@@ -1,16 +1,13 @@
 """Reading bookings for people: one's own, one's calendar, those that are nobody's. Never locks, never writes a booking."""
 
-import hashlib
-import secrets
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
 
 import msgspec
 from psycopg.rows import class_row
 
-from zerkalo.bookings.model import Candidate, Status, with_offset
+from zerkalo.bookings.model import Candidate, ShownBooking, Status
 from zerkalo.db.pool import Connection
 from zerkalo.kit.cursor import Moment
 
@@ -30,38 +27,6 @@ _OWN_COLUMNS = _COLUMNS.replace(
     """case when b.matched_by not in ('email', 'phone')
         or exists (select from users u where u.id = b.user_id and u.phone = b.phone) then b.phone end as phone""",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ShownBooking:
-    """A booking as it is shown; fields as the columns of the same names. Instants are aware UTC."""
-
-    id: int
-    user_id: int | None
-    matched_by: str | None
-    company_id: int
-    yclients_record_id: int
-    client_id: int | None
-    """YCLIENTS's card."""
-    service_name: str
-    service_price: int
-    service_duration: int
-    appointment_datetime: datetime
-    appointment_local: datetime | None
-    status: str
-    cancel_reason: str | None
-    cancelled_at: datetime | None
-    phone: str | None
-    staff_name: str | None
-    notes: str
-    revision: int
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def starts_at(self) -> datetime:
-        """The appointment with the salon's offset; in UTC where that is not known."""
-        return with_offset(self.appointment_datetime, self.appointment_local)
 
 
 UPCOMING = f"""
@@ -218,45 +183,6 @@ async def read_places(conn: Connection, company_ids: Collection[int]) -> dict[in
         "select id, title from companies where id = any(%s) and title <> ''", [list(company_ids)]
     )
     return dict(await cursor.fetchall())
-
-
-async def make_calendar_token(conn: Connection, user_id: int, *, now: datetime) -> str:
-    """A new secret that opens the user's calendar; the one before opens nothing any more. Only its hash is kept."""
-    token = secrets.token_urlsafe(32)
-    await conn.execute(
-        "insert into calendar_tokens (token_hash, user_id, created_at) values (%(hash)s, %(user_id)s, %(now)s)"
-        " on conflict (user_id) do update set token_hash = excluded.token_hash, created_at = excluded.created_at",
-        {"hash": _hash(token), "user_id": user_id, "now": now},
-    )
-    return token
-
-
-async def calendar_made_at(conn: Connection, user_id: int) -> datetime | None:
-    """When the address of the user's calendar was made; None where she has none."""
-    cursor = await conn.execute("select created_at from calendar_tokens where user_id = %s", [user_id])
-    row = await cursor.fetchone()
-    return row[0] if row else None
-
-
-async def revoke_calendar_token(conn: Connection, user_id: int) -> None:
-    """Closes the user's calendar to whoever has its address."""
-    await conn.execute("delete from calendar_tokens where user_id = %s", [user_id])
-
-
-async def user_of_calendar_token(conn: Connection, token: str) -> int | None:
-    """Whose calendar a token opens; None for a wrong or revoked one."""
-    cursor = await conn.execute(
-        "select u.id from calendar_tokens t"
-        " join users u on u.id = t.user_id and u.erased_at is null and u.merged_into is null where t.token_hash = %s",
-        [_hash(token)],
-    )
-    row = await cursor.fetchone()
-    return row[0] if row else None
-
-
-def _hash(token: str) -> bytes:
-    # A plain hash is enough: the token has 256 random bits, so there is nothing to guess.
-    return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 async def _shown(conn: Connection, sql: LiteralString, values: dict[str, object]) -> list[ShownBooking]:

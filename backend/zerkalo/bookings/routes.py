@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 from zerkalo.auth.dependencies import AuthRuntime, current_user
 from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.bookings import reading
-from zerkalo.bookings.calendar import calendar_of
-from zerkalo.bookings.model import Status
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.calendar import store as calendars
+from zerkalo.bookings.calendar.rules import calendar_of
+from zerkalo.bookings.model import ShownBooking, Status
 from zerkalo.db.pool import Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment, Moment
 from zerkalo.kit.problem import ProblemError
@@ -140,7 +140,7 @@ def router(runtime: BookingsRuntime) -> APIRouter:
     async def calendar_feed(token: Annotated[str, Query(max_length=TOKEN_CHARS_MAX)] = "") -> Response:
         """The bookings of whoever made this address, as an iCalendar feed. The address itself is the key."""
         async with runtime.pool.connection() as conn:
-            user_id = await reading.user_of_calendar_token(conn, token)
+            user_id = await calendars.user_of_calendar_token(conn, token)
             if user_id is None:
                 raise ProblemError(404, "not_found", "There is no such calendar.")
             shown = await reading.read_calendar(conn, user_id, now=runtime.clock())
@@ -158,7 +158,7 @@ def router(runtime: BookingsRuntime) -> APIRouter:
     ) -> CalendarAddress:
         """Makes a new address for one's calendar feed; the one before stops working."""
         async with runtime.pool.connection() as conn:
-            token = await reading.make_calendar_token(conn, user.id, now=runtime.clock())
+            token = await calendars.make_calendar_token(conn, user.id, now=runtime.clock())
         response.headers["Cache-Control"] = "no-store"
         return CalendarAddress(url=f"{runtime.settings.public_url}/api/v1/booking/calendar.ics?token={token}")
 
@@ -166,7 +166,7 @@ def router(runtime: BookingsRuntime) -> APIRouter:
     async def revoke_calendar_address(user: AuthenticatedUser = signed_in) -> None:
         """Stops the address of one's calendar feed."""
         async with runtime.pool.connection() as conn:
-            await reading.revoke_calendar_token(conn, user.id)
+            await calendars.revoke_calendar_token(conn, user.id)
 
     return routes
 

@@ -8,7 +8,7 @@ from zerkalo.cli.companies import log_warnings
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.composition import command_parts
 from zerkalo.mirror.model import OutcomeStatus
-from zerkalo.webhook.replay import Replay, Replayed
+from zerkalo.webhook.replaying.service import Replay, Replayed
 
 
 async def replay(

@@ -7,8 +7,8 @@ after an erasure and looks for the person in it.
 from datetime import datetime
 
 from zerkalo.auth import store as auth
-from zerkalo.bookings import reading as calendars
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.calendar import store as calendars
 from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection
 from zerkalo.form_bookings import store as form_bookings

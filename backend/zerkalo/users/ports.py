@@ -38,7 +38,7 @@ class Ports:
     settle_bookings: Settle
     """Called in an erasure, and where bookings were linked to an account at the moment it ended."""
     end_calendar: Callable[[Connection, int], Awaitable[object]]
-    """`bookings.reading.revoke_calendar_token(conn, user_id)`: a new password ends the calendar's address too."""
+    """`bookings.calendar.store.revoke_calendar_token(conn, user_id)`: a new password ends the calendar's address too."""
     write_erasures: Callable[[Sequence[Erasure]], None] = _write_nowhere
     """Called after an erasure is committed: writes its ids into the journal beside the data."""
     open_channels: Collection[Channel] = field(default_factory=frozenset[Channel])

@@ -24,8 +24,8 @@ from zerkalo.web.headers import RAW, HeadAsGet, SecurityHeaders
 from zerkalo.web.openapi import describe
 from zerkalo.web.pages.errors import error_page
 from zerkalo.web.traces import TracedRequests
-from zerkalo.webhook import admin_routes as replay
 from zerkalo.webhook.committer import Committer
+from zerkalo.webhook.replaying import routes as replay
 from zerkalo.webhook.routes import Webhook, is_webhook
 
 PREFIX = "/api/v1"

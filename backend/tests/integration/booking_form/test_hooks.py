@@ -9,7 +9,7 @@ from tests.support.emulator import TOKENS, caller
 from tests.support.form import HOOK_URL, FormSalon, open_form
 from tests.support.sync import COMPANY_ID
 from yclients_emulator import EmulatorSettings
-from zerkalo.booking_form.hooks import Hooks
+from zerkalo.booking_form.hooks.service import Hooks
 from zerkalo.booking_form.model import HookState
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError

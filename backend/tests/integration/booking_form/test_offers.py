@@ -13,7 +13,7 @@ from tests.support.form import ASKER, MASTER, SERVICE, FormSalon, open_form
 from tests.support.sync import COMPANY_ID
 from yclients_emulator import EmulatorSettings
 from zerkalo.booking_form.model import Asker, FormLimits, limits_of
-from zerkalo.booking_form.offers import CATALOGUE_SECONDS, TIMES_SECONDS
+from zerkalo.booking_form.offering.service import CATALOGUE_SECONDS, TIMES_SECONDS
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 

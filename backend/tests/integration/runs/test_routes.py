@@ -24,7 +24,7 @@ from zerkalo.inbox.model import Delivery, Finished
 from zerkalo.mirror.context import Limits
 from zerkalo.runs import routes as run_routes
 from zerkalo.settings import Settings
-from zerkalo.webhook import admin_routes as replay_routes
+from zerkalo.webhook.replaying import routes as replay_routes
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
-from zerkalo.bookings.reading import make_calendar_token, user_of_calendar_token
+from zerkalo.bookings.calendar.store import make_calendar_token, user_of_calendar_token
 from zerkalo.db.pool import Pool
 from zerkalo.outbox.model import Channel
 from zerkalo.users.proving.rules import CODE_SPAN, proof_digest

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar
 
-from zerkalo.bookings.calendar import calendar_of, uid_of
-from zerkalo.bookings.reading import ShownBooking, with_offset
+from zerkalo.bookings.calendar.rules import calendar_of, uid_of
+from zerkalo.bookings.model import ShownBooking, with_offset
 
 STARTS = datetime(2025, 6, 1, 9, 0, tzinfo=UTC)
 SHOWN = ShownBooking(

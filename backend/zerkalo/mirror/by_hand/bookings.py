@@ -7,8 +7,7 @@ from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history.model import Change, Event
 from zerkalo.bookings.history.store import write_events
-from zerkalo.bookings.model import MatchedBy
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.model import MatchedBy, ShownBooking
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError

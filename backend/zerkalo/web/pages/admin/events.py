@@ -18,7 +18,7 @@ from zerkalo.web.pages.admin.masking import shown_body
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
-from zerkalo.webhook.replay import Replay
+from zerkalo.webhook.replaying.service import Replay
 
 pages = Pages()
 

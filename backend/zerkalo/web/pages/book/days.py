@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from zerkalo.booking_form.model import Asker, OfferedTime
-from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.offering.service import Offers
 
 MONTHS_MAX = 3
 STRIP_DAYS = 7

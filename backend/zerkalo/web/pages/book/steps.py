@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import Response
 
 from zerkalo.booking_form.model import OfferedService, OfferedStaff
-from zerkalo.booking_form.offers import ANYBODY, Offers
+from zerkalo.booking_form.offering.service import ANYBODY, Offers
 from zerkalo.companies.model import Branch
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages.book.choice import Choice, Typed

@@ -8,7 +8,7 @@ import segno
 from starlette.responses import Response
 
 from zerkalo.bookings import reading
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.model import ShownBooking
 from zerkalo.db.pool import Connection
 from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError

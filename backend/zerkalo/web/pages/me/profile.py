@@ -4,7 +4,7 @@ import msgspec
 from starlette.responses import Response
 
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX
-from zerkalo.bookings import reading
+from zerkalo.bookings.calendar import store as calendars
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service
@@ -27,7 +27,7 @@ async def _profile_page(
 ) -> Response:
     async with page.runtime.pool.connection() as conn:
         user = await read_account(conn, page.me.id)
-        calendar_at = await reading.calendar_made_at(conn, user.id)
+        calendar_at = await calendars.calendar_made_at(conn, user.id)
     kept = {"email": user.email or "", "phone": user.phone or "", "name": user.name}
     is_typed = page.request.url.path == PROFILE and page.request.method == "POST"
     return page.render(
@@ -99,7 +99,7 @@ async def change_password(page: Page) -> Response:
 async def make_calendar(page: Page) -> Response:
     """The address is shown in this very answer, once: only its hash is kept."""
     async with page.runtime.pool.connection() as conn:
-        token = await reading.make_calendar_token(conn, page.me.id, now=page.now)
+        token = await calendars.make_calendar_token(conn, page.me.id, now=page.now)
     public_url = page.runtime.settings.public_url.rstrip("/")
     url = f"{public_url}/api/v1/booking/calendar.ics?token={token}"
     return page.render("me/calendar.html", url=url, webcal=f"webcal://{url.partition('://')[2]}")
@@ -109,7 +109,7 @@ async def make_calendar(page: Page) -> Response:
 async def revoke_calendar(page: Page) -> Response:
     """Stops the calendar's address."""
     async with page.runtime.pool.connection() as conn:
-        await reading.revoke_calendar_token(conn, page.me.id)
+        await calendars.revoke_calendar_token(conn, page.me.id)
     return page.redirect(PROFILE, flash="calendar_revoked")
 
 

@@ -5,7 +5,7 @@ from datetime import date
 from starlette.responses import Response
 
 from zerkalo.bookings import reading
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.model import ShownBooking
 from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages.book.choice import read_moment

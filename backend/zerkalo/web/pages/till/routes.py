@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from zerkalo.auth.model import Role
 from zerkalo.bookings import reading
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.model import ShownBooking
 from zerkalo.db.pool import Connection
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from zerkalo.auth.audit import audit
 from zerkalo.db.transaction import in_transaction
-from zerkalo.reports.model import Period, Report
+from zerkalo.reports.model import Group, Period, Report
 from zerkalo.reports.rules import NAMES, bounded_period, named_period
 from zerkalo.web.pages.admin.journal.sheet import Cell, csv_lines
 from zerkalo.web.pages.admin.rendering import render
@@ -61,6 +61,10 @@ async def reports(page: Page) -> Response:
     asked = _asked(page)
     report = await _report(page, asked)
     step_days, steps = steps_of(report.days)
+
+    def title(kind: str, one: Group) -> str:
+        return title_of(kind, one, page.language, _branch(page, one.key))
+
     return render(
         page,
         "admin/reports.html",
@@ -70,7 +74,7 @@ async def reports(page: Page) -> Response:
         money_names=MONEY,
         said=words,
         group_heads=GROUP_HEADS,
-        title_of=lambda kind, one: title_of(kind, one, page.language, _branch(page, one.key)),
+        title_of=title,
         part_of=part_of,
         step_days=step_days,
         steps=steps,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from zerkalo.booking_form.model import HookPlan, HookState
-from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.offering.service import Offers
 from zerkalo.booking_form.problems import vendor_problem
 from zerkalo.inbox.model import TEST_RESOURCE
 from zerkalo.kit.problem import ProblemError

@@ -8,11 +8,11 @@ import structlog
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form import rules
 from zerkalo.booking_form.model import Asker, ClientRules, FormLimits, Need
-from zerkalo.booking_form.offers import Offers
+from zerkalo.booking_form.offering.service import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.service import MirrorNow
 from zerkalo.bookings import reading
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.model import ShownBooking
 from zerkalo.db.pool import Pool
 from zerkalo.form_bookings import store
 from zerkalo.form_bookings.model import Refusal

@@ -14,7 +14,7 @@ from zerkalo.kit.problem_docs import problem_responses
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import OutcomeStatus
 from zerkalo.settings import Settings
-from zerkalo.webhook.replay import Replay
+from zerkalo.webhook.replaying.service import Replay
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from icalendar import Alarm, Calendar, Component, Event
 
-from zerkalo.bookings.model import Status
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.model import ShownBooking, Status
 
 REFRESH = timedelta(hours=1)
 TEXT_CHARS_MAX = 500

@@ -1,0 +1,1 @@
+"""Moving and cancelling a booking in YCLIENTS itself."""

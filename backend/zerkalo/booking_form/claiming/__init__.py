@@ -1,0 +1,1 @@
+"""A booking made in YCLIENTS's own form becomes the user's."""

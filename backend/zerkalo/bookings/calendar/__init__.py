@@ -1,0 +1,1 @@
+"""A user's calendar: a feed of their visits, opened by a secret address."""

@@ -1,0 +1,1 @@
+"""Kept calls applied once more."""
