@@ -31,8 +31,8 @@ class MigrationError(Exception):
     """The database can't be migrated; the text is one line that says why."""
 
 
-def upgrade(dsn: str) -> bool:
-    """Brings the database at `dsn` to `head_revision()`. Returns whether there was anything to do.
+def upgrade(dsn: str, *, folder: Path = FOLDER, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> bool:
+    """Brings the database at `dsn` to the `head_revision()` of `folder`. Returns whether there was anything to do.
 
     `dsn` is an address made by `db.address.in_schema`; the schema is made where it is missing. Every pending migration
     runs in one transaction, under an advisory lock. Raises `MigrationError` when the schema holds what Zerkalo did not
@@ -44,13 +44,15 @@ def upgrade(dsn: str) -> bool:
     with psycopg.connect(dsn, autocommit=True, application_name="zerkalo migrate") as conn:
         conn.execute("select pg_advisory_lock(%s)", [MIGRATION_LOCK_KEY])
         found = tables.find(conn)
-        _see_that_it_is_ours(found, schema)
-        if found.revision == head_revision():
+        _see_that_it_is_ours(found, schema, folder)
+        if found.revision == head_revision(folder):
             return False
-        conn.execute("select set_config('lock_timeout', %s, false)", [f"{LOCK_TIMEOUT_SECONDS}s"])
+        conn.execute(
+            "select set_config('lock_timeout', %s, false)", [f"{round(lock_timeout_seconds * 1000)}ms"]
+        )
         if not tables.schema_exists(conn, dsn):
             _make_schema(conn, schema)
-        _run_alembic(conn, schema)
+        _run_alembic(conn, schema, folder)
     return True
 
 
@@ -82,19 +84,19 @@ async def current_revision(conn: Connection) -> str | None:
 
 
 @cache
-def head_revision() -> str:
+def head_revision(folder: Path = FOLDER) -> str:
     """The revision that this code expects, read from the migration files."""
-    parents = _revisions()
+    parents = _revisions(folder)
     heads = parents.keys() - parents.values()
     assert len(heads) == 1, f"migrations must form one line, but end in {sorted(heads)}"
     return heads.pop()
 
 
 @cache
-def _revisions() -> dict[str, str | None]:
+def _revisions(folder: Path) -> dict[str, str | None]:
     """Revision -> the one before it (None for the first), without importing the files (they import Alembic)."""
     found: dict[str, str | None] = {}
-    for path in (FOLDER / "versions").glob("*.py"):
+    for path in (folder / "versions").glob("*.py"):
         text = path.read_text(encoding="utf-8")
         revision = re.search(r'^revision = "(.+)"$', text, re.MULTILINE)
         parent = re.search(r'^down_revision = (?:None|"(.+)")$', text, re.MULTILINE)
@@ -104,8 +106,8 @@ def _revisions() -> dict[str, str | None]:
     return found
 
 
-def _see_that_it_is_ours(found: tables.Found, schema: str) -> None:
-    if wrong := tables.wrong_with(found, schema, _revisions().keys(), head_revision()):
+def _see_that_it_is_ours(found: tables.Found, schema: str, folder: Path = FOLDER) -> None:
+    if wrong := tables.wrong_with(found, schema, _revisions(folder).keys(), head_revision(folder)):
         raise MigrationError(wrong)
 
 
@@ -119,17 +121,26 @@ def _make_schema(conn: psycopg.Connection[TupleRow], schema: str) -> None:
         ) from None
 
 
-def _run_alembic(conn: psycopg.Connection[TupleRow], schema: str) -> None:
+def _run_alembic(conn: psycopg.Connection[TupleRow], schema: str, folder: Path) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import StaticPool
 
     conn.autocommit = False  # SQLAlchemy takes the connection as it is, and Alembic commits
     engine = create_engine("postgresql+psycopg://", creator=lambda: conn, poolclass=StaticPool)
     config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     with engine.connect() as connection:
         config.attributes["connection"] = connection
         config.attributes["schema"] = schema
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except DBAPIError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            raise MigrationError(
+                "another session holds a table for long (a report, a backup?), and nobody is made to queue behind us:"
+                " run `zerkalo migrate` again, or see it by `zerkalo psql`: select pid, state, query from pg_stat_activity"
+            ) from None

@@ -12,6 +12,8 @@ from zerkalo.bookings.model import Status
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
+from zerkalo.reports.model import Period
+from zerkalo.reports.service import report_of
 from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.users import store as users
@@ -69,6 +71,17 @@ async def test_a_users_calendar(asked):
 
     assert plans.indexes == OWN_BOOKINGS
     assert plans.scanned == set()
+
+
+async def test_a_months_report_reads_that_months_bookings_and_each_person_once(asked):
+    conn, plans = asked
+    may = Period(date(2025, 5, 1), date(2025, 5, 31))
+
+    report = await report_of(conn, may, range(1, 6))
+
+    assert report.totals[0].visits > 10_000
+    assert plans.indexes >= {"bookings_window", "bookings_of_user"}
+    assert "bookings" not in plans.scanned
 
 
 async def test_users_by_code_by_lower_email_by_phone(asked):
