@@ -31,6 +31,7 @@ from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import REMATCH_BATCH, Applier
 from zerkalo.outbox.clients import senders_of
+from zerkalo.outbox.model import Channel
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings, SettingsError, load_settings, secret_key
 from zerkalo.users.erasing import journal
@@ -233,7 +234,7 @@ def _ports(
         settle_bookings=settler_of(policy),
         end_calendar=revoke_calendar_token,
         write_erasures=journal_writer(settings),
-        open_channels=frozenset(senders_of(settings, is_demo=is_demo)),
+        open_channels=frozenset(set(Channel) & senders_of(settings, is_demo=is_demo).keys()),
         on_contact_proved=give_bookings,
         on_outbox=bells.outbox,
     )

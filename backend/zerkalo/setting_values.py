@@ -207,3 +207,36 @@ def email(text: str) -> str:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError:
         raise ValueError("must be an e-mail address") from None
+
+
+NOTICE_KINDS = ("confirmation", "moved", "cancelled", "points", "burning")
+
+
+def notices(text: object) -> object:
+    """Kinds of notices, separated by commas."""
+    if not isinstance(text, str):
+        return text
+    kinds = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    if not set(kinds) <= set(NOTICE_KINDS):
+        raise ValueError(f"must be some of {', '.join(NOTICE_KINDS)}, separated by commas")
+    return kinds
+
+
+def hours(text: object) -> object:
+    """From which to which whole hour, as in 21-9."""
+    if not isinstance(text, str):
+        return text
+    begins, _, ends = text.partition("-")
+    if (
+        not all(part.isascii() and part.isdigit() and int(part) < 24 for part in (begins, ends))
+        or begins == ends
+    ):
+        raise ValueError("must be two different hours of the day with a dash between them")
+    return f"{int(begins)}-{int(ends)}"
+
+
+def chat(text: object) -> object:
+    """The number of a chat of Telegram; a group's is negative."""
+    if isinstance(text, str) and not (text.lstrip("-").isascii() and text.lstrip("-").isdigit()):
+        raise ValueError("must be the number of a chat")
+    return text

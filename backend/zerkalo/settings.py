@@ -49,6 +49,7 @@ SECRET_FIELDS = frozenset(
         "admin_password",
         "smtp_url",
         "sms_url",
+        "telegram_bot_token",
         "sentry_dsn",
     }
 )
@@ -134,6 +135,15 @@ class Settings(BaseModel):
     sms_per_day: int = _setting(300, "300", ge=0, le=1_000_000)
     sms_countries: Annotated[tuple[str, ...], BeforeValidator(values.countries)] = _setting(("RU",), "RU,KZ")
     """Two-letter codes."""
+    notices: Annotated[tuple[str, ...], BeforeValidator(values.notices)] = _setting((), "moved,cancelled")
+    """Which notices clients get; none unless set."""
+    remind_hours_before: int | None = _setting(None, "24", ge=1, le=168)
+    quiet_hours: Annotated[str, BeforeValidator(values.hours)] = _setting("21-9", "21-9")
+    telegram_bot_token: _Token | None = _setting(None, "bot-token")
+    telegram_alert_chat: Annotated[str, BeforeValidator(values.chat)] | None = _setting(
+        None, "-1001234567890"
+    )
+    telegram_api_url: _BaseUrl = _setting("https://api.telegram.org", "https://api.telegram.org")
     log_format: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = _setting("text", "json")
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = _setting(
         "INFO", "INFO"

@@ -45,6 +45,7 @@ COMMANDS = (
     Command(
         "import", "zerkalo.cli.importing:import_app", "move an existing app's people, links and points in"
     ),
+    Command("notices", "zerkalo.cli.notices:notices", "tell what notices the last month would have sent"),
     Command("replay", "zerkalo.cli.replay:replay", "apply kept deliveries once more"),
     Command("drift", "zerkalo.cli.drift:drift", "compare the database with YCLIENTS, line by line"),
     Command("backup", "zerkalo.cli.backup:backup", "write the whole database to a file"),

@@ -1,10 +1,15 @@
 """Every periodic task of Zerkalo in one table. Whoever adds background work adds a line here."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from zerkalo.auth import store as auth
-from zerkalo.db.pool import Pool
+from zerkalo.checkup.rules import problems_of
+from zerkalo.checkup.service import examine
+from zerkalo.checkup.texts import text_of
+from zerkalo.companies import store as companies
+from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.engine.bells import SEND_OUTBOX, Bells
 from zerkalo.engine.jobs import (
@@ -17,12 +22,19 @@ from zerkalo.engine.jobs import (
 from zerkalo.engine.model import EVERY_HOUR, EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, PeriodicTask
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.clock import Clock
+from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import Applier
+from zerkalo.notices import service as notices
+from zerkalo.notices import store as notice_store
+from zerkalo.notices.model import Kind, NoticePolicy
+from zerkalo.notices.service import Notices
+from zerkalo.notices.telegram import service as telegram
 from zerkalo.outbox import store as outbox
-from zerkalo.outbox.clients import senders_of
+from zerkalo.outbox.clients import bot_of, senders_of
+from zerkalo.outbox.model import Channel
 from zerkalo.outbox.service import send_due
 from zerkalo.runs import store as run_store
 from zerkalo.runs.service import Runs
@@ -31,8 +43,22 @@ from zerkalo.users.erasing.service import sweep_erased
 from zerkalo.users.merging import store as merging
 from zerkalo.users.merging.service import UNDO_SPAN
 from zerkalo.users.proving import store as proving
-from zerkalo.users.service import People
+from zerkalo.users.service import People, may_send
 from zerkalo.users.staff import store as staff_store
+
+ALARMING = frozenset(
+    {
+        "sync_failed",
+        "sync_late",
+        "yclients_refuses",
+        "yclients_silent",
+        "quarantine",
+    }
+)
+"""Problems of the check-up of which the salon's group in Telegram hears."""
+
+
+WEBHOOK_SILENT = timedelta(days=1)
 
 
 class TaskParts(Protocol):
@@ -85,7 +111,15 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
             write=parts.people.ports.write_erasures,
         )
 
+    told = notices_of(parts)
+
+    async def tell() -> None:
+        if await notices.tell(told, now=parts.clock()):
+            await bells.outbox()
+
     return (
+        *telegram_tasks(parts),
+        PeriodicTask("notices", EVERY_MINUTE, 300, tell),
         PeriodicTask("tick", EVERY_MINUTE, 60, tick),
         PeriodicTask("sweep", EVERY_TEN_SECONDS, 60, lambda: ring_for_what_waits(work, bells)),
         PeriodicTask("retry_stalled", EVERY_TEN_SECONDS, 60, lambda: retry_stalled_jobs(bells.app)),
@@ -98,6 +132,57 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
         PeriodicTask("prune", EVERY_HOUR, 3600, lambda: prune(parts)),
         PeriodicTask("forget_jobs", EVERY_HOUR, 600, lambda: forget_finished_jobs(bells.app)),
     )
+
+
+def notices_of(parts: TaskParts) -> Notices:
+    """The notices to clients, as the settings have them."""
+    settings = parts.settings
+    remind = settings.remind_hours_before
+
+    async def may_send_now(conn: Connection, channel: Channel, contact: str, now: datetime) -> bool:
+        return await may_send(parts.people, conn, channel, contact, now)
+
+    async def burning(conn: Connection, now: datetime, ahead: timedelta) -> Mapping[int, int]:
+        return await loyalty.burning(conn, parts.policy.expire_days, now=now, ahead=ahead)
+
+    async def zone(conn: Connection) -> tzinfo:
+        known = await companies.branches(conn, settings.yclients_company_ids)
+        return next((found for one in known if (found := zone_of(one.timezone_name)) is not None), UTC)
+
+    begins, _, ends = settings.quiet_hours.partition("-")
+    policy = NoticePolicy(
+        kinds=frozenset(map(Kind, settings.notices)),
+        remind_before=timedelta(hours=remind) if remind is not None else None,
+        quiet=(int(begins), int(ends)),
+    )
+    return Notices(
+        parts.pool, policy, zone, may_send_now, burning, has_telegram=settings.telegram_bot_token is not None
+    )
+
+
+def telegram_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
+    """Reading what clients write to the bot, and alerts to the salon's group; none without a bot."""
+    bot, chat = bot_of(parts.settings), parts.settings.telegram_alert_chat
+    if bot is None:
+        return ()
+
+    async def read() -> None:
+        if await telegram.take_updates(parts.pool, bot, now=parts.clock()):
+            await parts.bells.outbox()
+
+    async def alert(group: str) -> None:
+        now = parts.clock()
+        facts = await examine(parts.pool, parts.settings, now=now)
+        alarming = {one.code: text_of(one, "ru") for one in problems_of(facts) if one.code in ALARMING}
+        if facts.last_webhook_at is not None and now - facts.last_webhook_at > WEBHOOK_SILENT:
+            alarming["webhook_silent"] = "Сутки не было ни одного вебхука."
+        if await telegram.alert(parts.pool, group, alarming, now=now):
+            await parts.bells.outbox()
+
+    tasks = [PeriodicTask("telegram", EVERY_TEN_SECONDS, 60, read)]
+    if chat is not None:
+        tasks.append(PeriodicTask("alerts", EVERY_TEN_MINUTES, 120, lambda: alert(chat)))
+    return tuple(tasks)
 
 
 async def prune(parts: TaskParts) -> None:
@@ -114,4 +199,5 @@ async def prune(parts: TaskParts) -> None:
         await outbox.prune(conn, now=now)
         await run_store.prune(conn, now=now)
         await staff_store.prune(conn, now=now)
+        await notice_store.prune(conn, now=now)
         await merging.forget_merges(conn, before=now - UNDO_SPAN)

@@ -22,6 +22,7 @@ from zerkalo.loyalty.model import (
 )
 from zerkalo.loyalty.programme import keep_history
 from zerkalo.loyalty.rules import (
+    expire,
     expiry_drafts,
     ledger_of,
     may_earn,
@@ -221,6 +222,22 @@ async def _sweep_expiry(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int
     async with pool.connection() as conn:
         await store.write_fact(conn, EXPIRY_FACT, {"before": before.isoformat()}, now)
     return written
+
+
+async def burning(
+    conn: Connection, expire_days: int | None, *, now: datetime, ahead: timedelta
+) -> dict[int, int]:
+    """Points that will expire within `ahead` from now unless they are spent, by user; of `SWEEP_USERS` users at most."""
+    if expire_days is None:
+        return {}
+    before = now + ahead - timedelta(days=expire_days)
+    users = await store.read_expiring_users(conn, before - ahead, before, 0, SWEEP_USERS)
+    movements = await store.read_movements(conn, users) if users else {}
+    lost = {
+        user: -sum(points for points, _ in expire(own, before) if points < 0)
+        for user, own in movements.items()
+    }
+    return {user: points for user, points in lost.items() if points > 0}
 
 
 async def balance(conn: Connection, user_id: int) -> int:

@@ -12,6 +12,7 @@ import structlog
 from zerkalo.kit.contact import mailable_email
 from zerkalo.outbox.model import Channel, Sender, SendFailed
 from zerkalo.outbox.rules import SmtpServer, parse_smtp_url, sms_address, sms_refusal
+from zerkalo.outbox.telegram import Bot
 from zerkalo.settings import Settings
 
 SMTP_TIMEOUT_SECONDS = 20.0
@@ -21,12 +22,15 @@ SMS_ANSWER_BYTES_MAX = 65_536
 _log = structlog.get_logger("zerkalo.outbox")
 
 
-def senders_of(settings: Settings, *, is_demo: bool = False) -> Mapping[Channel, Sender]:
+def senders_of(settings: Settings, *, is_demo: bool = False) -> Mapping[str, Sender]:
     """The ways out that the settings name; a channel without one is missing, and its requests are refused.
 
     `is_demo` (only `make demo`): messages of such a channel go to the log instead.
     """
-    senders: dict[Channel, Sender] = {}
+    senders: dict[str, Sender] = {}
+    bot = bot_of(settings)
+    if bot is not None:
+        senders["telegram"] = bot
     if settings.smtp_url:
         senders[Channel.EMAIL] = SmtpSender(parse_smtp_url(settings.smtp_url))
     if settings.sms_url:
@@ -35,6 +39,12 @@ def senders_of(settings: Settings, *, is_demo: bool = False) -> Mapping[Channel,
         for channel in Channel:
             senders.setdefault(channel, LogSender(channel))
     return senders
+
+
+def bot_of(settings: Settings) -> Bot | None:
+    """The salon's bot, where there is one."""
+    token = settings.telegram_bot_token
+    return Bot(token, settings.telegram_api_url) if token else None
 
 
 class SmtpSender:

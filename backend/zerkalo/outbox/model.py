@@ -17,7 +17,8 @@ class Channel(StrEnum):
 class Message:
     """Something to send. `recipient`: an e-mail, or a phone as E.164. `subject`: of a mail; SMS have none."""
 
-    channel: Channel
+    channel: str
+    """A `Channel`, or "telegram"."""
     recipient: str
     subject: str
     body: str
@@ -32,7 +33,7 @@ class DueMessage:
     """A message that this process has claimed."""
 
     id: int
-    channel: Channel
+    channel: str
     recipient: str
     subject: str
     body: str

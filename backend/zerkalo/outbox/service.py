@@ -10,7 +10,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.metrics.counts import MESSAGES, MESSAGES_EXPIRED
 from zerkalo.outbox import store
-from zerkalo.outbox.model import Channel, DueMessage, Sender, SendFailed
+from zerkalo.outbox.model import DueMessage, Sender, SendFailed
 from zerkalo.outbox.rules import pause_after
 
 CLAIM_SPAN = timedelta(minutes=3)
@@ -26,7 +26,7 @@ _log = structlog.get_logger("zerkalo.outbox")
 
 async def send_due(
     pool: Pool,
-    senders: Mapping[Channel, Sender],
+    senders: Mapping[str, Sender],
     *,
     clock: Clock,
     seconds_max: float = SEND_SECONDS_MAX,
@@ -54,7 +54,7 @@ async def send_due(
 
 
 async def _send_batch(
-    pool: Pool, senders: Mapping[Channel, Sender], due: list[DueMessage], clock: Clock, seconds_max: float
+    pool: Pool, senders: Mapping[str, Sender], due: list[DueMessage], clock: Clock, seconds_max: float
 ) -> int:
     limiter = anyio.CapacityLimiter(AT_ONCE_MAX)
     outcomes: list[bool] = []

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from psycopg.rows import args_row, scalar_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.outbox.model import Channel, DueMessage, Message
+from zerkalo.outbox.model import DueMessage, Message
 
 KEPT = timedelta(days=7)
 """How long a finished row, emptied of whom and what, stays to be counted."""
@@ -44,7 +44,7 @@ async def drop_expired(conn: Connection, *, now: datetime) -> int:
 
 
 async def claim_due(
-    conn: Connection, channels: Collection[Channel], *, now: datetime, until: datetime, limit: int
+    conn: Connection, channels: Collection[str], *, now: datetime, until: datetime, limit: int
 ) -> list[DueMessage]:
     """Takes messages that are due, oldest first, for this process alone until `until`; counts the try."""
     sql = """
@@ -88,7 +88,7 @@ async def prune(conn: Connection, *, now: datetime) -> None:
 def _due_message(
     id_: int, channel: str, recipient: str, subject: str, body: str, expires_at: datetime, attempts: int
 ) -> DueMessage:
-    return DueMessage(id_, Channel(channel), recipient, subject, body, expires_at, attempts)
+    return DueMessage(id_, channel, recipient, subject, body, expires_at, attempts)
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:

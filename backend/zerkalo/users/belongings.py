@@ -13,6 +13,7 @@ from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection
 from zerkalo.form_bookings import store as form_bookings
 from zerkalo.matching import store as matching
+from zerkalo.notices import store as notices
 from zerkalo.outbox import store as outbox
 from zerkalo.users.importing import store as importing
 from zerkalo.users.merging.model import Merge
@@ -54,4 +55,5 @@ async def _delete_owned(conn: Connection, user_id: int) -> None:
     await proving.forget_user(conn, user_id)
     await staff.forget_user(conn, user_id)
     await outbox.forget_user(conn, user_id)
+    await notices.forget_user(conn, user_id)
     await calendars.revoke_calendar_token(conn, user_id)

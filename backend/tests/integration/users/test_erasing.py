@@ -97,6 +97,10 @@ async def anna_everywhere(people: PeopleApi) -> int:
             comment=NAME, raw_record=NAME,
         )  # fmt: skip
         others = await add_booking(conn, user_id=other, yclients_record_id=9, comment="всё", raw_record="{}")
+        await conn.execute("insert into told_visits values (%s, %s, %s, false)", [linked, anna, THEN])
+        await conn.execute("insert into told_points (user_id) values (%s)", [anna])
+        await conn.execute("insert into notice_choices (user_id, chat_id) values (%s, 77)", [anna])
+        await conn.execute("insert into telegram_codes values (%s, 'c', %s)", [anna, THEN])
         await conn.execute("insert into match_candidates values (%s, %s, 'phone', %s)", [others, anna, THEN])
         await add_delivery(
             conn, record(7, phone="8 (999) 123-45-67", name=NAME), resource_id=7, booking_id=linked
@@ -572,6 +576,7 @@ HERS = {
     "outbox": "messages",
     "audit_entries": "what_admins_did",
     "invitations": "invitations",
+    **dict.fromkeys(("told_visits", "told_points", "notice_choices", "telegram_codes"), "notices"),
     "calendar_tokens": "calendar_subscription",
     "clients": "client_cards",
 }
@@ -582,6 +587,7 @@ NOBODYS = {
     "refetches",
     "sync_runs",
     "comparisons",
+    "notice_state",
     "rate_limits",
     "facts",
     "attempts",

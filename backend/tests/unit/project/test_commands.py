@@ -23,7 +23,18 @@ PROMISED = {
         "user list",
         "user make-admin",
     ),
-    *("import-users", "import", "replay", "drift", "backup", "restore", "psql", "emulator", "demo"),
+    *(
+        "import-users",
+        "import",
+        "replay",
+        "drift",
+        "backup",
+        "restore",
+        "psql",
+        "emulator",
+        "demo",
+        "notices",
+    ),
 }
 
 

@@ -201,10 +201,11 @@ def test_secrets_never_show():
         smtp_url="smtp://u:pw-8@h",
         sms_url="https://h/?key=pw-9&{phone}{text}",
         sentry_dsn="https://pw-10@h/1",
+        telegram_bot_token="pw-11",
     )
 
     assert "pw" not in repr(secret) + str(secret)
-    assert repr(secret).count("='***'") == len(SECRET_FIELDS) == 10
+    assert repr(secret).count("='***'") == len(SECRET_FIELDS) == 11
 
 
 def test_settings_are_frozen():

@@ -16,8 +16,8 @@ from zerkalo.web.pages.admin.journal import routes as journal
 from zerkalo.web.pages.admin.reports import routes as reports
 from zerkalo.web.pages.book import routes as book
 from zerkalo.web.pages.book import widget
+from zerkalo.web.pages.me import notices, profile, proof, visits
 from zerkalo.web.pages.me import overview as me
-from zerkalo.web.pages.me import profile, proof, visits
 from zerkalo.web.pages.site import PagesRuntime, Site, new_site
 from zerkalo.web.pages.staff import joining, log, roles
 from zerkalo.web.pages.till import routes as till
@@ -49,6 +49,7 @@ MODULES = (
     log,
     joining,
     till,
+    notices,
 )
 
 

@@ -269,6 +269,10 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "Somebody signs in to this account with a password already.",
     },
     "no_email": {"ru": "Введите e-mail, с ним вы будете входить.", "en": "Enter an e-mail to sign in with."},
+    "telegram_unavailable": {
+        "ru": "Telegram сейчас не отвечает. Попробуйте позже.",
+        "en": "Telegram does not answer now. Try again later.",
+    },
     "undo_over": {
         "ru": "Отменить уже нельзя: прошло больше десяти минут или списание уже отменено.",
         "en": "It can't be undone any more: ten minutes are over, or it was undone already.",

@@ -411,7 +411,7 @@ create index attempts_of_bucket on attempts (bucket, at);
 create table outbox (
     id               bigint generated always as identity primary key,
     user_id          bigint references users (id) on delete cascade,
-    channel          text not null check (channel in ('email', 'phone')),
+    channel          text not null check (channel in ('email', 'phone', 'telegram')),
     recipient        text,                            -- null once it was sent or given up: nothing stays behind
     subject          text not null default '',
     body             text not null,                   -- empty once it was sent or given up
@@ -445,6 +445,46 @@ create trigger audit_entries_append_only before update or delete on audit_entrie
     for each row execute function refuse_any_change();
 create trigger audit_entries_no_truncate before truncate on audit_entries
     for each statement execute function refuse_any_change();
+
+-- What the user of a visit to come was told of it last: a notice goes out where the booking differs.
+create table told_visits (
+    booking_id    bigint primary key references bookings (id) on delete cascade,
+    user_id       bigint not null references users (id) on delete cascade,
+    starts_at     timestamptz not null,
+    is_cancelled  boolean not null,
+    reminded_for  timestamptz                         -- the time of the visit of which the reminder was
+);
+create index told_visits_of_user on told_visits (user_id);
+
+-- Up to which entry of the ledger a user was told of points that came, and when of points that burn.
+create table told_points (
+    user_id     bigint primary key references users (id) on delete cascade,
+    entry_id    bigint not null default 0,
+    burning_at  timestamptz
+);
+
+-- How a user wants to be written to; who never chose has no row.
+create table notice_choices (
+    user_id      bigint primary key references users (id) on delete cascade,
+    by_email     boolean not null default true,
+    by_phone     boolean not null default false,
+    by_telegram  boolean not null default true,
+    chat_id      bigint unique                        -- Telegram's chat with them; null: not connected
+);
+
+-- Where the work of the notices stands: the last look, the bot's messages, the problems the salon's group knows of.
+create table notice_state (
+    name        text primary key,
+    value       jsonb,
+    updated_at  timestamptz
+);
+
+-- One-time codes that connect a chat of Telegram, hashed: one a user.
+create table telegram_codes (
+    user_id     bigint primary key references users (id) on delete cascade,
+    code_hash   bytea not null unique,
+    expires_at  timestamptz not null
+);
 
 -- One-time links: one with a role makes whoever opens it staff, one with a user gives a client an account that the desk made.
 create table invitations (

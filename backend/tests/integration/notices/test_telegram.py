@@ -1,0 +1,112 @@
+"""A Telegram on loopback: a chat is connected by a one-time code, notices and alerts arrive, a blocked bot gives up."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.rows import add_user
+from tests.support.telegram import Telegram, running_telegram
+from zerkalo.db.pool import Pool
+from zerkalo.notices import store
+from zerkalo.notices.telegram import service
+from zerkalo.outbox.model import SendFailed
+from zerkalo.outbox.service import send_due
+from zerkalo.outbox.telegram import Bot
+
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def telegram() -> Iterator[Telegram]:
+    with running_telegram() as running:
+        yield running
+
+
+@pytest.fixture
+def bot(telegram: Telegram) -> Bot:
+    return Bot("token-of-the-bot", telegram.url)
+
+
+async def send(pool: Pool, bot: Bot) -> int:
+    return await send_due(pool, {"telegram": bot}, clock=lambda: NOW)
+
+
+async def chat_of(pool: Pool, user_id: int) -> int | None:
+    async with pool.connection() as conn:
+        return (await store.reach_of(conn, [user_id]))[user_id].chat_id
+
+
+async def test_a_code_connects_a_chat_once(pool: Pool, telegram: Telegram, bot: Bot) -> None:
+    async with pool.connection() as conn:
+        anna, eve = await add_user(conn), await add_user(conn)
+    link = await service.new_link(pool, bot, anna, now=NOW)
+    address, _, code = link.partition("?start=")
+    assert address == "https://t.me/salon_bot"
+    assert len(code) <= 64, "Telegram takes no more"
+
+    telegram.write(1, "/start made-up")
+    telegram.write(-5, f"/start {code}", kind="group")
+    telegram.write(77, f"/start {code}")
+    telegram.write(88, f"/start {code}")
+    assert await service.take_updates(pool, bot, now=NOW) == 1
+    assert await service.take_updates(pool, bot, now=NOW) == 0
+
+    assert (await chat_of(pool, anna), await chat_of(pool, eve)) == (77, None)
+    assert await send(pool, bot) == 1
+    assert telegram.sent == [(77, "Готово: здесь будут сообщения о ваших визитах и баллах.")]
+
+
+async def test_a_late_code_connects_nothing_and_without_codes_nobody_asks(
+    pool: Pool, telegram: Telegram, bot: Bot
+) -> None:
+    async with pool.connection() as conn:
+        anna = await add_user(conn)
+    _, _, code = (await service.new_link(pool, bot, anna, now=NOW)).partition("?start=")
+    telegram.write(77, f"/start {code}")
+    assert await service.take_updates(pool, bot, now=NOW + timedelta(minutes=15)) == 0
+    assert await chat_of(pool, anna) is None
+    assert telegram.calls == ["getMe"]
+
+
+async def test_a_chat_is_one_users(pool: Pool, telegram: Telegram, bot: Bot) -> None:
+    async with pool.connection() as conn:
+        anna, boris = await add_user(conn), await add_user(conn)
+    for user in (anna, boris):
+        _, _, code = (await service.new_link(pool, bot, user, now=NOW)).partition("?start=")
+        telegram.write(77, f"/start {code}")
+        await service.take_updates(pool, bot, now=NOW)
+    assert (await chat_of(pool, anna), await chat_of(pool, boris)) == (None, 77)
+
+
+async def test_who_blocked_the_bot_is_given_up_without_another_try(
+    pool: Pool, telegram: Telegram, bot: Bot
+) -> None:
+    telegram.blocked.add(77)
+    with pytest.raises(SendFailed) as failed:
+        await bot.send("77", "", "Привет")
+    assert failed.value.is_final
+    assert "token" not in failed.value.reason
+
+
+async def test_the_group_hears_of_a_problem_once_until_it_is_over(
+    pool: Pool, telegram: Telegram, bot: Bot
+) -> None:
+    silent, quarantine = {"webhook_silent": "Сутки не было вебхука."}, {"quarantine": "Карантин: 2."}
+    for problems in (silent, silent, silent | quarantine, {}, silent):
+        await service.alert(pool, "-100", problems, now=NOW)
+    await send(pool, bot)
+    assert [text.partition("\n")[2] for _, text in telegram.sent] == [
+        "Сутки не было вебхука.",
+        "Карантин: 2.",
+        "Сутки не было вебхука.",
+    ]
+    assert {chat for chat, _ in telegram.sent} == {-100}
+
+
+async def test_a_telegram_that_does_not_answer_is_waited_for(pool: Pool) -> None:
+    gone = Bot("token-of-the-bot", "http://127.0.0.1:9")
+    with pytest.raises(SendFailed) as failed:
+        await gone.send("77", "", "Привет")
+    assert not failed.value.is_final
+    assert "token" not in failed.value.reason

@@ -1,0 +1,259 @@
+"""Notices from the tables into the outbox: one a change, none twice, none that is old, by the ways that people chose."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.support.rows import add_booking, add_user
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.notices import store
+from zerkalo.notices.model import Kind, NoticePolicy
+from zerkalo.notices.service import Notices, tell
+from zerkalo.outbox.model import Channel
+
+ZONE = ZoneInfo("Europe/Moscow")
+NOON = datetime(2026, 12, 1, 12, 0, tzinfo=ZONE).astimezone(UTC)
+AT = NOON + timedelta(days=2)
+
+
+@dataclass
+class Desk:
+    """A salon with Anna, who has a proved e-mail and phone, and the clock."""
+
+    pool: Pool
+    notices: Notices
+    anna: int
+    now: datetime = NOON
+
+    async def tell(self) -> int:
+        """A minute later the worker looks."""
+        self.now += timedelta(minutes=1)
+        return await tell(self.notices, now=self.now)
+
+    async def book(self, **columns: object) -> int:
+        values = {
+            "user_id": self.anna,
+            "matched_by": "code",
+            "appointment_datetime": AT,
+            "status": "CONFIRMED",
+            "vendor_changed_at": self.now,
+            "created_at": self.now,
+            "updated_at": self.now,
+            **columns,
+        }
+        async with self.pool.connection() as conn:
+            return await add_booking(conn, **values)
+
+    async def change(self, booking: int, column: str, value: object) -> None:
+        async with self.pool.connection() as conn:
+            await conn.execute(
+                f"update bookings set {column} = %s, updated_at = %s, vendor_changed_at = %s where id = %s".encode(),
+                [value, self.now, self.now, booking],
+            )
+
+    async def sent(self) -> list[tuple[str, str, str]]:
+        async with self.pool.connection() as conn:
+            cursor = await conn.execute("select channel, recipient, subject from outbox order by id")
+            return await cursor.fetchall()
+
+    async def choose(self, **ways: bool) -> None:
+        async with self.pool.connection() as conn:
+            await store.write_choices(
+                conn, self.anna, **{"by_email": False, "by_phone": False, "by_telegram": False, **ways}
+            )
+
+
+async def zone(_: Connection) -> tzinfo:
+    return ZONE
+
+
+async def may_send(_: Connection, __: Channel, ___: str, ____: datetime) -> bool:
+    return True
+
+
+async def nothing_burns(_: Connection, __: datetime, ___: timedelta) -> Mapping[int, int]:
+    return {}
+
+
+@pytest.fixture
+async def desk(pool: Pool) -> Desk:
+    async with pool.connection() as conn:
+        anna = await add_user(
+            conn,
+            email="anna@example.com",
+            email_verified_at=NOON,
+            phone="+79991234567",
+            phone_verified_at=NOON,
+        )
+        await conn.execute("insert into companies (id, title) values (1, 'Отражение')")
+    policy = NoticePolicy(kinds=frozenset(Kind), remind_before=timedelta(hours=24))
+    desk = Desk(pool, Notices(pool, policy, zone, may_send, nothing_burns, has_telegram=True), anna)
+    await desk.tell()
+    return desk
+
+
+MAIL = ("email", "anna@example.com")
+
+
+async def test_a_visit_is_confirmed_moved_and_cancelled_each_once(desk: Desk) -> None:
+    visit = await desk.book()
+    assert [await desk.tell(), await desk.tell()] == [1, 0]
+    for minutes in (15, 30, 45, 60):  # four updates of one change
+        await desk.change(visit, "appointment_datetime", AT + timedelta(minutes=minutes))
+    assert [await desk.tell(), await desk.tell()] == [1, 0]
+    await desk.change(visit, "status", "CANCELLED")
+    assert [await desk.tell(), await desk.tell()] == [1, 0]
+
+    assert await desk.sent() == [(*MAIL, "Вы записаны"), (*MAIL, "Визит перенесён"), (*MAIL, "Визит отменён")]
+
+
+async def test_what_is_taken_back_at_once_and_came_are_no_news(desk: Desk) -> None:
+    visit = await desk.book()
+    await desk.tell()
+    await desk.change(visit, "appointment_datetime", AT + timedelta(hours=1))
+    await desk.change(visit, "appointment_datetime", AT)
+    await desk.change(visit, "status", "COMPLETED")
+    assert await desk.tell() == 0
+
+
+async def test_nobody_hears_of_what_was_so_before_notices_were_switched_on(pool: Pool, desk: Desk) -> None:
+    async with pool.connection() as conn:
+        await conn.execute("truncate notice_state")
+    old = NOON - timedelta(days=3)
+    visit = await desk.book(created_at=old, updated_at=old, vendor_changed_at=old)
+    assert await desk.tell() == 0
+    await desk.change(visit, "appointment_datetime", AT + timedelta(hours=1))
+    assert await desk.tell() == 1, "and of what changes from then on they do"
+
+
+async def test_a_first_history_read_today_sends_nothing(desk: Desk) -> None:
+    await desk.book(vendor_changed_at=NOON - timedelta(days=30))
+    assert await desk.tell() == 0
+
+
+async def test_nothing_older_than_an_hour_is_sent(desk: Desk) -> None:
+    visit = await desk.book()
+    await desk.tell()
+    await desk.change(visit, "status", "CANCELLED")
+    desk.now += timedelta(minutes=61)
+    assert await desk.tell() == 0
+
+
+async def test_in_the_night_nothing_is_sent_and_in_the_morning_what_is_still_so(desk: Desk) -> None:
+    first, second = await desk.book(), await desk.book()
+    await desk.tell()
+    desk.now = NOON + timedelta(hours=8, minutes=59)
+    await desk.tell()
+    desk.now = NOON + timedelta(hours=11)
+    await desk.change(first, "status", "CANCELLED")
+    await desk.change(second, "status", "CANCELLED")
+    assert await desk.tell() == 0
+    await desk.change(second, "status", "CONFIRMED")
+    desk.now = NOON + timedelta(hours=21)
+    assert await desk.tell() == 1
+    assert (await desk.sent())[2:] == [(*MAIL, "Визит отменён")]
+
+
+async def test_several_workers_at_once_write_one_message(desk: Desk) -> None:
+    await desk.book()
+    now = desk.now + timedelta(minutes=1)
+    assert sum(await asyncio.gather(*(tell(desk.notices, now=now) for _ in range(5)))) == 1
+
+
+async def test_a_reminder_comes_once_and_again_only_for_another_time(desk: Desk) -> None:
+    long_ago = NOON - timedelta(days=9)
+    visit = await desk.book(created_at=long_ago, vendor_changed_at=long_ago, updated_at=long_ago)
+    await desk.tell()
+    desk.now = AT - timedelta(hours=24)
+    assert [await desk.tell(), await desk.tell()] == [1, 0]
+    await desk.change(visit, "appointment_datetime", AT + timedelta(hours=2))
+    assert await desk.tell() == 1
+    desk.now = AT - timedelta(hours=22)
+    assert await desk.tell() == 1
+    assert [subject for *_, subject in await desk.sent()] == [
+        "Напоминание о визите",
+        "Визит перенесён",
+        "Напоминание о визите",
+    ]
+
+
+async def test_who_books_later_than_the_hour_of_reminding_is_not_reminded(desk: Desk) -> None:
+    await desk.book(appointment_datetime=NOON + timedelta(hours=23))
+    await desk.tell()
+    assert [subject for *_, subject in await desk.sent()] == ["Вы записаны"]
+
+
+async def test_each_person_chooses_the_ways(desk: Desk) -> None:
+    async with desk.pool.connection() as conn:
+        await store.connect_chat(conn, desk.anna, 77)
+    await desk.choose(by_phone=True, by_telegram=True)
+    await desk.book()
+    assert await desk.tell() == 2
+    assert [(way, recipient) for way, recipient, _ in await desk.sent()] == [
+        ("telegram", "77"),
+        ("phone", "+79991234567"),
+    ]
+
+    await desk.choose()
+    await desk.book()
+    assert await desk.tell() == 0
+
+
+async def test_an_sms_beyond_the_bounds_is_left_out(desk: Desk) -> None:
+    async def none_left(_: Connection, channel: Channel, __: str, ___: datetime) -> bool:
+        return channel is not Channel.PHONE
+
+    desk.notices = replace(desk.notices, may_send=none_left)
+    await desk.choose(by_phone=True, by_email=True)
+    await desk.book()
+    assert await desk.tell() == 1
+
+
+async def test_points_come_together_once_and_only_for_visits_of_these_days(desk: Desk) -> None:
+    async with desk.pool.connection() as conn:
+        for number, day in enumerate((NOON, NOON, NOON - timedelta(days=30))):
+            visit = await add_booking(
+                conn, user_id=desk.anna, matched_by="code", status="COMPLETED", appointment_datetime=day
+            )
+            await conn.execute(
+                "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"
+                " values (%s, %s, 50, 'accrual', %s, %s, %s)",
+                [desk.anna, visit, str(number), desk.now, desk.now],
+            )
+    assert await desk.tell() == 0, "others may follow"
+    desk.now += timedelta(minutes=10)
+    assert [await desk.tell(), await desk.tell()] == [1, 0]
+    async with desk.pool.connection() as conn:
+        ((body,),) = await (await conn.execute("select body from outbox")).fetchall()
+    assert body == "Вам начислено баллов: 100. Всего: 150."
+
+
+async def test_burning_points_are_told_once_a_month(desk: Desk) -> None:
+    async def burning(_: Connection, __: datetime, ___: timedelta) -> Mapping[int, int]:
+        return {desk.anna: 40}
+
+    desk.notices = replace(desk.notices, burning=burning)
+    assert [await desk.tell(), await desk.tell()] == [1, 0]
+
+
+async def test_off_nothing_is_written_at_all(desk: Desk) -> None:
+    desk.notices = replace(desk.notices, policy=NoticePolicy())
+    await desk.book()
+    assert await desk.tell() == 0
+
+
+async def test_what_the_last_month_would_have_been_is_counted_and_nothing_sent(desk: Desk) -> None:
+    visit = await desk.book()
+    async with desk.pool.connection() as conn:
+        for second in range(4):
+            await conn.execute(
+                "insert into booking_events (booking_id, at, kind, cause) values (%s, %s, 'moved', 'call')",
+                [visit, NOON + timedelta(seconds=second)],
+            )
+        found = await store.would_have_been(conn, since=NOON - timedelta(days=30), now=NOON)
+    assert [(one.kind, one.messages, one.people) for one in found] == [("moved", 1, 1)]
+    assert await desk.sent() == []

@@ -1,0 +1,91 @@
+"""What a notice is about, and which are sent."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+TELEGRAM = "telegram"
+"""The way of a message beside the channels of `outbox.model.Channel`: its recipient is a chat's number."""
+
+
+class Kind(StrEnum):
+    """Of what a notice tells; the words of NOTICES, and the reminder of REMIND_HOURS_BEFORE."""
+
+    CONFIRMATION = "confirmation"
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    POINTS = "points"
+    BURNING = "burning"
+    REMINDER = "reminder"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePolicy:
+    """Which notices are sent, and when not. `quiet`: from which to which hour of the salon's clock; None: never."""
+
+    kinds: Collection[Kind] = ()
+    remind_before: timedelta | None = None
+    quiet: tuple[int, int] | None = (21, 9)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is sent at all."""
+        return bool(self.kinds) or self.remind_before is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A booking with a user as it stands, and what its user was told of it last."""
+
+    booking_id: int
+    user_id: int
+    status: str
+    starts_at: datetime
+    """With the salon's offset."""
+    service_name: str
+    staff_name: str | None
+    salon: str
+    changed_at: datetime
+    """When YCLIENTS changed it last."""
+    created_at: datetime
+    told_user_id: int | None = None
+    told_starts_at: datetime | None = None
+    told_cancelled: bool = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it does not take place."""
+        return self.status == "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a user can be written to and wants to be: the contacts are proved ones, None where there is none."""
+
+    user_id: int
+    email: str | None
+    phone: str | None
+    chat_id: int | None
+    by_email: bool
+    by_phone: bool
+    by_telegram: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Points that came to a user, up to an entry."""
+
+    user_id: int
+    points: int
+    entry_id: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
+class WouldBe:
+    """What a kind of notice would have been in a span of time."""
+
+    kind: str
+    messages: int
+    people: int

@@ -1,0 +1,85 @@
+"""Whether a visit's user is to be told something, when it is quiet, and the words. Pure."""
+
+from datetime import datetime, time, timedelta
+
+from zerkalo.notices.model import Kind, NoticePolicy, Visit
+
+SETTLE_SPAN = timedelta(seconds=20)
+"""A booking is looked at once it has stood still for so long: several updates of one change make one message."""
+FRESH_SPAN = timedelta(hours=1)
+"""What is older is not told any more; the hours of the night do not count."""
+
+
+def is_quiet(local: datetime, policy: NoticePolicy) -> bool:
+    """Whether nothing is sent at this time of the salon's clock."""
+    if policy.quiet is None:
+        return False
+    begins, ends = policy.quiet
+    return begins <= local.hour < ends if begins < ends else local.hour >= begins or local.hour < ends
+
+
+def fresh_since(local: datetime, policy: NoticePolicy) -> datetime:
+    """From when on a change is still worth telling: an hour back, and where that is in the night, its evening."""
+    since = local - FRESH_SPAN
+    if not is_quiet(since, policy):
+        return since
+    assert policy.quiet is not None, "it is quiet"
+    evening = datetime.combine(since.date(), time(policy.quiet[0]), since.tzinfo)
+    return evening if evening <= since else evening - timedelta(days=1)
+
+
+def decide(visit: Visit, policy: NoticePolicy, *, now: datetime, since: datetime) -> Kind | None:
+    """What the visit's user is to be told; None: nothing. Compares with what they were told last, so that a change that
+    was taken back is none, and "came" never is one.
+    """
+    kind = _change_of(visit, since)
+    is_wanted = kind is not None and kind in policy.kinds
+    return kind if is_wanted and visit.starts_at > now and visit.changed_at >= since else None
+
+
+def _change_of(visit: Visit, since: datetime) -> Kind | None:
+    if visit.told_user_id != visit.user_id:
+        is_new = not visit.is_cancelled and visit.created_at >= since
+        return Kind.CONFIRMATION if is_new else None
+    if visit.is_cancelled != visit.told_cancelled:
+        return Kind.CANCELLED if visit.is_cancelled else Kind.CONFIRMATION
+    if not visit.is_cancelled and visit.told_starts_at != visit.starts_at:
+        return Kind.MOVED
+    return None
+
+
+_SUBJECTS = {
+    Kind.CONFIRMATION: "Вы записаны",
+    Kind.MOVED: "Визит перенесён",
+    Kind.CANCELLED: "Визит отменён",
+    Kind.REMINDER: "Напоминание о визите",
+}
+_MONTHS = (
+    "января", "февраля", "марта", "апреля", "мая", "июня",
+    "июля", "августа", "сентября", "октября", "ноября", "декабря",
+)  # fmt: skip
+
+
+def visit_message(kind: Kind, visit: Visit) -> tuple[str, str]:
+    """(subject, text) about a visit; short enough for an SMS."""
+    at = visit.starts_at
+    when = f"{at.day} {_MONTHS[at.month - 1]} в {at:%H:%M}"
+    what = ", ".join(part for part in (visit.service_name, visit.staff_name) if part)
+    salon = f" {visit.salon}." if visit.salon else ""
+    subject = _SUBJECTS[kind]
+    if kind is Kind.MOVED:
+        return subject, f"Визит перенесён на {when}: {what}.{salon}"
+    return subject, f"{subject}: {when}, {what}.{salon}"
+
+
+def points_message(points: int, balance: int) -> tuple[str, str]:
+    """(subject, text) about points that came."""
+    return "Начислены баллы", f"Вам начислено баллов: {points}. Всего: {balance}."
+
+
+def burning_message(points: int, days: int) -> tuple[str, str]:
+    """(subject, text) about points that will expire."""
+    return (
+        "Баллы скоро сгорят",
+        f"В ближайшие дни ({days}) сгорит баллов: {points}. Их можно потратить в салоне.",
+    )

@@ -1,0 +1,170 @@
+"""Looking at what has changed and writing the messages, in one transaction a batch; the outbox sends them."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+from zerkalo.notices import rules, store
+from zerkalo.notices.model import TELEGRAM, Kind, NoticePolicy, Reach, Visit
+from zerkalo.outbox import store as outbox_store
+from zerkalo.outbox.model import Channel, Message
+
+BATCH = 200
+MESSAGE_SPAN = timedelta(hours=1)
+"""How long a message is worth trying to send."""
+POINTS_SETTLE_SPAN = timedelta(minutes=10)
+RECENT_SPAN = timedelta(days=2)
+BURNING_AHEAD = timedelta(days=7)
+BURNING_AGAIN = timedelta(days=30)
+
+MaySend = Callable[[Connection, Channel, str, datetime], Awaitable[bool]]
+"""Whether a message to this contact can go now; an SMS is counted in the installation's bounds."""
+Zone = Callable[[Connection], Awaitable[tzinfo]]
+"""The salon's zone, by which it is night."""
+Burning = Callable[[Connection, datetime, timedelta], Awaitable[Mapping[int, int]]]
+"""Points that will expire within a span, by user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """What the work needs."""
+
+    pool: Pool
+    policy: NoticePolicy
+    zone: Zone
+    may_send: MaySend
+    burning: Burning
+    has_telegram: bool = False
+
+
+async def tell(notices: Notices, *, now: datetime) -> int:
+    """Write the messages that are due; how many. Nothing in the quiet hours: what is still so in the morning is told then.
+
+    Run by several workers at once it writes nothing twice; killed, what was not committed is done again.
+    """
+    policy = notices.policy
+    if not policy.is_on:
+        return 0
+    async with notices.pool.connection() as conn:
+        local = now.astimezone(await notices.zone(conn))
+    if rules.is_quiet(local, policy):
+        return 0
+    written = 0
+    for look in (_tell_changes, _tell_reminders, _tell_points, _tell_burning):
+        while True:
+            seen, put = await in_transaction(
+                notices.pool,
+                lambda conn, look=look: look(notices, conn, rules.fresh_since(local, policy), now),
+            )
+            written += put
+            if seen < BATCH:
+                break
+    return written
+
+
+async def _tell_changes(
+    notices: Notices, conn: Connection, since: datetime, now: datetime
+) -> tuple[int, int]:
+    last = await store.hold(conn, now=now)
+    if last is None or last < since - rules.FRESH_SPAN:  # switched on just now
+        await store.remember_all(conn, now=now, since=since)
+    visits = await store.changed_visits(
+        conn, since=since, until=now - rules.SETTLE_SPAN, now=now, limit=BATCH
+    )
+    told = [(rules.decide(visit, notices.policy, now=now, since=since), visit) for visit in visits]
+    await store.remember(conn, visits)
+    return len(visits), await _put(notices, conn, told, now)
+
+
+async def _tell_reminders(
+    notices: Notices, conn: Connection, since: datetime, now: datetime
+) -> tuple[int, int]:
+    before = notices.policy.remind_before
+    if before is None:
+        return 0, 0
+    await store.hold(conn, now=now)
+    visits = await store.visits_to_remind_of(conn, before=before, since=since, now=now, limit=BATCH)
+    await store.remember(conn, visits, is_reminder=True)
+    return len(visits), await _put(notices, conn, [(Kind.REMINDER, visit) for visit in visits], now)
+
+
+async def _tell_points(notices: Notices, conn: Connection, since: datetime, now: datetime) -> tuple[int, int]:
+    if Kind.POINTS not in notices.policy.kinds:
+        return 0, 0
+    await store.hold(conn, now=now)
+    gains = await store.gains(
+        conn, since=since, recent=now - RECENT_SPAN, until=now - POINTS_SETTLE_SPAN, limit=BATCH
+    )
+    await store.remember_points(conn, gains)
+    reaches = await store.reach_of(conn, [gain.user_id for gain in gains])
+    put = 0
+    for gain in gains:
+        text = rules.points_message(gain.points, gain.balance)
+        put += await _write(notices, conn, reaches.get(gain.user_id), text, now, now + MESSAGE_SPAN)
+    return len(gains), put
+
+
+async def _tell_burning(
+    notices: Notices, conn: Connection, since: datetime, now: datetime
+) -> tuple[int, int]:
+    del since
+    if Kind.BURNING not in notices.policy.kinds:
+        return 0, 0
+    await store.hold(conn, now=now)
+    burning = await notices.burning(conn, now, BURNING_AHEAD)
+    users = (await store.not_told_of_burning(conn, list(burning), since=now - BURNING_AGAIN))[:BATCH]
+    reaches = await store.reach_of(conn, users)
+    put = 0
+    for user_id in users:
+        text = rules.burning_message(burning[user_id], BURNING_AHEAD.days)
+        put += await _write(notices, conn, reaches.get(user_id), text, now, now + MESSAGE_SPAN)
+        await store.remember_burning(conn, user_id, now=now)
+    return len(users), put
+
+
+async def _put(
+    notices: Notices, conn: Connection, told: Sequence[tuple[Kind | None, Visit]], now: datetime
+) -> int:
+    wanted = [(kind, visit) for kind, visit in told if kind is not None]
+    reaches = await store.reach_of(conn, [visit.user_id for _, visit in wanted])
+    put = 0
+    for kind, visit in wanted:
+        until = min(now + MESSAGE_SPAN, visit.starts_at)
+        put += await _write(
+            notices, conn, reaches.get(visit.user_id), rules.visit_message(kind, visit), now, until
+        )
+    return put
+
+
+async def _write(
+    notices: Notices,
+    conn: Connection,
+    reach: Reach | None,
+    text: tuple[str, str],
+    now: datetime,
+    until: datetime,
+) -> int:
+    """One message a way that the user chose and can be reached by; how many."""
+    if reach is None:
+        return 0
+    subject, body = text
+    put = 0
+    for way, recipient in await _ways(notices, conn, reach, now):
+        await outbox_store.put(conn, Message(way, recipient, subject, body, until, reach.user_id), now=now)
+        put += 1
+    return put
+
+
+async def _ways(
+    notices: Notices, conn: Connection, reach: Reach, now: datetime
+) -> Collection[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    if reach.by_telegram and reach.chat_id is not None and notices.has_telegram:
+        found.append((TELEGRAM, str(reach.chat_id)))
+    contacts = ((Channel.EMAIL, reach.email, reach.by_email), (Channel.PHONE, reach.phone, reach.by_phone))
+    for channel, contact, is_wanted in contacts:
+        if is_wanted and contact is not None and await notices.may_send(conn, channel, contact, now):
+            found.append((channel, contact))
+    return found

@@ -1,0 +1,281 @@
+"""What users were told (`told_visits`, `told_points`), how they want to be written to (`notice_choices`), and what changed."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, LiteralString
+
+from psycopg.rows import args_row
+
+from zerkalo.bookings.model import with_offset
+from zerkalo.db.pool import Connection
+from zerkalo.db.sql import as_json, scalar
+from zerkalo.notices.model import Gain, Reach, Visit, WouldBe
+
+LOOK = "look"
+KEPT = timedelta(days=7)
+_VISIT = """
+    select b.id, b.user_id, b.status, b.appointment_datetime, b.appointment_local, b.service_name, b.staff_name,
+        coalesce(c.title, ''), greatest(b.vendor_changed_at, b.cancelled_at, case when b.vendor_changed_at is null then b.updated_at end),
+        b.created_at, t.user_id, t.starts_at, coalesce(t.is_cancelled, false)
+    from bookings b left join told_visits t on t.booking_id = b.id left join companies c on c.id = b.company_id
+"""
+_CHANGED = (
+    _VISIT
+    + """
+    where b.updated_at >= %(since)s and b.updated_at < %(until)s and b.user_id is not null and b.erased_at is null
+        and b.appointment_datetime > %(now)s
+        and (t.booking_id is null or t.user_id <> b.user_id or t.starts_at <> b.appointment_datetime
+            or t.is_cancelled <> (b.status = 'CANCELLED'))
+    order by b.updated_at, b.id limit %(limit)s
+"""
+)
+_TO_REMIND = (
+    _VISIT
+    + """
+    where b.company_id in (select id from companies) and b.user_id is not null and b.erased_at is null
+        and b.status in ('PENDING', 'CONFIRMED')
+        and b.appointment_datetime > greatest(%(now)s::timestamptz, %(since)s::timestamptz + %(before)s::interval)
+        and b.appointment_datetime <= %(now)s::timestamptz + %(before)s::interval
+        and b.created_at < b.appointment_datetime - %(before)s::interval
+        and t.reminded_for is distinct from b.appointment_datetime
+    order by b.appointment_datetime, b.id limit %(limit)s
+"""
+)
+_REMEMBER_ALL = """
+    insert into told_visits (booking_id, user_id, starts_at, is_cancelled)
+    select b.id, b.user_id, b.appointment_datetime, b.status = 'CANCELLED' from bookings b
+    where b.user_id is not null and b.appointment_datetime > %(now)s and b.updated_at < %(since)s
+    on conflict (booking_id) do update set user_id = excluded.user_id, starts_at = excluded.starts_at,
+        is_cancelled = excluded.is_cancelled
+"""
+_REMEMBER = """
+    insert into told_visits (booking_id, user_id, starts_at, is_cancelled, reminded_for)
+    select v.b, v.u, v.s, v.c, v.r
+    from jsonb_to_recordset(%(rows)s::jsonb) as v (b bigint, u bigint, s timestamptz, c boolean, r timestamptz)
+    on conflict (booking_id) do update set user_id = excluded.user_id, starts_at = excluded.starts_at,
+        is_cancelled = excluded.is_cancelled, reminded_for = coalesce(excluded.reminded_for, told_visits.reminded_for)
+"""
+# Only of visits of these days: points that a sweep gives for the past are no news.
+_GAINS = """
+    select e.user_id, sum(e.amount)::bigint, max(e.id),
+        (select sum(amount)::bigint from bonus_entries a where a.user_id = e.user_id)
+    from bonus_entries e join bookings b on b.id = e.booking_id left join told_points p on p.user_id = e.user_id
+    where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual' and e.id > coalesce(p.entry_id, 0)
+        and b.user_id = e.user_id and b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s
+    group by e.user_id having max(e.created_at) < %(until)s order by e.user_id limit %(limit)s
+"""
+_REACH = """
+    select u.id, case when u.email_verified_at is not null then u.email end,
+        case when u.phone_verified_at is not null then u.phone end, n.chat_id,
+        coalesce(n.by_email, true), coalesce(n.by_phone, false), coalesce(n.by_telegram, true)
+    from users u left join notice_choices n on n.user_id = u.id
+    where u.id = any(%s) and u.erased_at is null
+"""
+
+
+async def hold(conn: Connection, *, now: datetime) -> datetime | None:
+    """Hold the work for this transaction, and note that it is done now; when it was done last, None for never.
+
+    The row is the lock: of several workers one looks at a time, and what it told is seen by the next.
+    """
+    _, last = await hold_state(conn, LOOK)
+    await write_state(conn, LOOK, None, now=now)
+    return last
+
+
+async def hold_state(conn: Connection, name: str) -> tuple[Any, datetime | None]:
+    """Where a work of ours stands and since when, held until the transaction ends; (None, None) at its first time."""
+    await conn.execute("insert into notice_state (name) values (%s) on conflict do nothing", [name])
+    cursor = await conn.execute(
+        "select value, updated_at from notice_state where name = %s for update", [name]
+    )
+    row = await cursor.fetchone()
+    assert row is not None, "inserted above"
+    return row[0], row[1]
+
+
+async def write_state(conn: Connection, name: str, value: object, *, now: datetime) -> None:
+    """Keep where a work of ours, held by `hold_state`, stands now."""
+    await conn.execute(
+        "update notice_state set value = %s::jsonb, updated_at = %s where name = %s",
+        [as_json(value), now, name],
+    )
+
+
+async def remember_all(conn: Connection, *, now: datetime, since: datetime) -> None:
+    """Take every visit to come as told: nobody hears of what was so before notices were switched on."""
+    await conn.execute(_REMEMBER_ALL, {"now": now, "since": since})
+
+
+async def changed_visits(
+    conn: Connection, *, since: datetime, until: datetime, now: datetime, limit: int
+) -> list[Visit]:
+    """Visits to come that are not as their users were told, and have stood still since `until`."""
+    return await _visits(conn, _CHANGED, {"since": since, "until": until, "now": now, "limit": limit})
+
+
+async def visits_to_remind_of(
+    conn: Connection, *, before: timedelta, since: datetime, now: datetime, limit: int
+) -> list[Visit]:
+    """Visits whose hour of reminding has come since `since`, and that were booked before it."""
+    return await _visits(conn, _TO_REMIND, {"before": before, "since": since, "now": now, "limit": limit})
+
+
+async def remember(conn: Connection, visits: Sequence[Visit], *, is_reminder: bool = False) -> None:
+    """Keep what the users of these visits know of them now."""
+    rows = [
+        {
+            "b": one.booking_id,
+            "u": one.user_id,
+            "s": one.starts_at,
+            "c": one.is_cancelled,
+            "r": one.starts_at if is_reminder else None,
+        }
+        for one in visits
+    ]
+    await conn.execute(_REMEMBER, {"rows": as_json(rows)})
+
+
+async def gains(
+    conn: Connection, *, since: datetime, recent: datetime, until: datetime, limit: int
+) -> list[Gain]:
+    """Points that came since `since` for visits after `recent`, of which their users were not told."""
+    values = {"since": since, "recent": recent, "until": until, "limit": limit}
+    async with conn.cursor(row_factory=args_row(Gain)) as cursor:
+        await cursor.execute(_GAINS, values)
+        return await cursor.fetchall()
+
+
+async def remember_points(conn: Connection, told: Sequence[Gain]) -> None:
+    """Keep up to which entry users were told of their points."""
+    await conn.execute(
+        "insert into told_points (user_id, entry_id)"
+        " select v.u, v.e from jsonb_to_recordset(%s::jsonb) as v (u bigint, e bigint)"
+        " on conflict (user_id) do update set entry_id = excluded.entry_id",
+        [as_json([{"u": one.user_id, "e": one.entry_id} for one in told])],
+    )
+
+
+async def not_told_of_burning(conn: Connection, user_ids: Sequence[int], *, since: datetime) -> list[int]:
+    """Those of these users whom nobody has told of burning points since `since`."""
+    cursor = await conn.execute(
+        "select u.id from users u left join told_points p on p.user_id = u.id"
+        " where u.id = any(%s) and coalesce(p.burning_at, '-infinity') < %s order by u.id",
+        [list(user_ids), since],
+    )
+    return [user_id for (user_id,) in await cursor.fetchall()]
+
+
+async def remember_burning(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """Keep that a user was told of burning points."""
+    await conn.execute(
+        "insert into told_points (user_id, burning_at) values (%s, %s)"
+        " on conflict (user_id) do update set burning_at = excluded.burning_at",
+        [user_id, now],
+    )
+
+
+async def reach_of(conn: Connection, user_ids: Sequence[int]) -> dict[int, Reach]:
+    """How these users can be written to and want to be, by id; who never chose gets mail and Telegram, no SMS."""
+    async with conn.cursor(row_factory=args_row(Reach)) as cursor:
+        await cursor.execute(_REACH, [list(user_ids)])
+        return {one.user_id: one for one in await cursor.fetchall()}
+
+
+async def write_choices(
+    conn: Connection, user_id: int, *, by_email: bool, by_phone: bool, by_telegram: bool
+) -> None:
+    """Keep how a user wants to be written to."""
+    await conn.execute(
+        "insert into notice_choices (user_id, by_email, by_phone, by_telegram) values (%s, %s, %s, %s)"
+        " on conflict (user_id) do update set by_email = excluded.by_email, by_phone = excluded.by_phone,"
+        " by_telegram = excluded.by_telegram",
+        [user_id, by_email, by_phone, by_telegram],
+    )
+
+
+async def would_have_been(conn: Connection, *, since: datetime, now: datetime) -> list[WouldBe]:
+    """What the notices since `since` would have been, by what happened: each kind with how many people it names."""
+    sql = """
+        with happened as (
+            select case e.kind when 'created' then 'confirmation' when 'moved' then 'moved' else 'cancelled' end as kind,
+                e.booking_id, b.user_id, date_trunc('minute', e.at) as at
+            from booking_events e join bookings b on b.id = e.booking_id
+            where e.at >= %(since)s and e.at < b.appointment_datetime and b.user_id is not null
+                and (e.kind = 'moved' or (e.kind = 'created' and e.cause <> 'import' and b.vendor_changed_at >= %(since)s)
+                    or (e.kind = 'status' and e.after ->> 'status' = 'CANCELLED'))
+            group by 1, 2, 3, 4
+            union all
+            select 'reminder', b.id, b.user_id, b.appointment_datetime from bookings b
+            where b.company_id in (select id from companies) and b.appointment_datetime >= %(since)s
+                and b.appointment_datetime < %(now)s and b.status <> 'CANCELLED' and b.user_id is not null
+            union all
+            select 'points', min(e.id), e.user_id, date_trunc('hour', e.created_at)
+            from bonus_entries e where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual'
+            group by e.user_id, date_trunc('hour', e.created_at)
+        )
+        select kind, count(*), count(distinct user_id) from happened group by kind order by kind
+    """
+    async with conn.cursor(row_factory=args_row(WouldBe)) as cursor:
+        await cursor.execute(sql, {"since": since, "now": now})
+        return await cursor.fetchall()
+
+
+async def insert_code(conn: Connection, user_id: int, digest: bytes, *, expires_at: datetime) -> None:
+    """Keep the digest of a user's code for Telegram, in place of the one before."""
+    await conn.execute(
+        "insert into telegram_codes (user_id, code_hash, expires_at) values (%s, %s, %s)"
+        " on conflict (user_id) do update set code_hash = excluded.code_hash, expires_at = excluded.expires_at",
+        [user_id, digest, expires_at],
+    )
+
+
+async def has_codes(conn: Connection, *, now: datetime) -> bool:
+    """Whether anybody's code may still come."""
+    return bool(await scalar(conn, "select exists (select from telegram_codes where expires_at > %s)", [now]))
+
+
+async def take_code(conn: Connection, digest: bytes, *, now: datetime) -> int | None:
+    """Use a code up; whose it was, None where it is nobody's or out of time."""
+    return await scalar(
+        conn,
+        "delete from telegram_codes where code_hash = %s and expires_at > %s returning user_id",
+        [digest, now],
+    )
+
+
+async def connect_chat(conn: Connection, user_id: int, chat_id: int) -> None:
+    """Give a chat to a user; whoever had it has it no more."""
+    await conn.execute("update notice_choices set chat_id = null where chat_id = %s", [chat_id])
+    await conn.execute(
+        "insert into notice_choices (user_id, chat_id) values (%s, %s)"
+        " on conflict (user_id) do update set chat_id = excluded.chat_id, by_telegram = true",
+        [user_id, chat_id],
+    )
+
+
+async def disconnect_chat(conn: Connection, user_id: int) -> None:
+    """Forget a user's chat."""
+    await conn.execute("update notice_choices set chat_id = null where user_id = %s", [user_id])
+
+
+async def forget_user(conn: Connection, user_id: int) -> None:
+    """Delete what is only this user's."""
+    await conn.execute("delete from told_visits where user_id = %s", [user_id])
+    await conn.execute("delete from told_points where user_id = %s", [user_id])
+    await conn.execute("delete from notice_choices where user_id = %s", [user_id])
+    await conn.execute("delete from telegram_codes where user_id = %s", [user_id])
+
+
+async def prune(conn: Connection, *, now: datetime) -> None:
+    """Delete what is told of visits that are over, and codes that are out of time."""
+    await conn.execute("delete from told_visits where starts_at < %s", [now - KEPT])
+    await conn.execute("delete from telegram_codes where expires_at < %s", [now])
+
+
+async def _visits(conn: Connection, sql: LiteralString, values: dict[str, object]) -> list[Visit]:
+    cursor = await conn.execute(sql, values)
+    return [
+        Visit(id_, user_id, status, with_offset(at, local), service, staff, salon, changed, *rest)
+        for id_, user_id, status, at, local, service, staff, salon, changed, *rest in await cursor.fetchall()
+    ]

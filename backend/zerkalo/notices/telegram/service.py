@@ -1,0 +1,99 @@
+"""Connecting a client's chat by a one-time code, and telling the salon's group what has gone wrong."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from zerkalo.db.pool import Connection, Pool
+from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.problem import ProblemError
+from zerkalo.notices import store
+from zerkalo.notices.model import TELEGRAM
+from zerkalo.outbox import store as outbox_store
+from zerkalo.outbox.model import Message, SendFailed
+from zerkalo.outbox.telegram import Bot, Update
+
+CODE_SPAN = timedelta(minutes=15)
+ALERT_SPAN = timedelta(hours=6)
+START = "/start "
+READ, ALERTS = "read", "alerts"
+"""Names of states: from which message on the bot is read, of which problems the group knows."""
+_log = structlog.get_logger("zerkalo.notices")
+
+
+async def new_link(pool: Pool, bot: Bot, user_id: int, *, now: datetime) -> str:
+    """A link that opens the bot with a code of this user's: it works once, for `CODE_SPAN`; only its digest is kept.
+
+    Raises 503 `telegram_unavailable` where Telegram does not answer.
+    """
+    try:
+        name = await bot.name()
+    except SendFailed:
+        raise ProblemError(503, "telegram_unavailable", "Telegram does not answer.") from None
+    code = secrets.token_urlsafe(24)
+    async with pool.connection() as conn:
+        await store.insert_code(conn, user_id, _digest(code), expires_at=now + CODE_SPAN)
+    return f"https://t.me/{name}?start={code}"
+
+
+async def take_updates(pool: Pool, bot: Bot, *, now: datetime) -> int:
+    """Read what people wrote to the bot, while anybody's code may come; how many chats were connected.
+
+    The answer to a person goes by the outbox. Messages that bring no code of ours are passed over.
+    """
+    async with pool.connection() as conn:
+        if not await store.has_codes(conn, now=now):
+            return 0
+        offset, _ = await store.hold_state(conn, READ)
+    try:
+        updates = await bot.updates(offset or 0)
+    except SendFailed as error:
+        _log.warning("the bot's messages can't be read", reason=error.reason)
+        return 0
+
+    async def write(conn: Connection) -> int:
+        held, _ = await store.hold_state(conn, READ)
+        held = held or 0
+        fresh = [update for update in updates if update.id >= held]
+        taken = [await _take(conn, update, now) for update in fresh]
+        await store.write_state(conn, READ, max([held, *(update.id + 1 for update in fresh)]), now=now)
+        return sum(taken)
+
+    return await in_transaction(pool, write)
+
+
+async def _take(conn: Connection, update: Update, now: datetime) -> bool:
+    """A code from a private chat connects it: what stands in a group is read by many."""
+    if not update.is_private or not update.text.startswith(START):
+        return False
+    user_id = await store.take_code(conn, _digest(update.text.removeprefix(START).strip()), now=now)
+    if user_id is None:
+        return False
+    await store.connect_chat(conn, user_id, update.chat_id)
+    text = "Готово: здесь будут сообщения о ваших визитах и баллах."
+    message = Message(TELEGRAM, str(update.chat_id), "", text, now + CODE_SPAN, user_id)
+    await outbox_store.put(conn, message, now=now)
+    return True
+
+
+async def alert(pool: Pool, chat: str, problems: Mapping[str, str], *, now: datetime) -> int:
+    """Tell the salon's group of problems (code -> text) that were not there at the last look; how many."""
+
+    async def write(conn: Connection) -> int:
+        known, _ = await store.hold_state(conn, ALERTS)
+        known = known or []
+        new = [text for code, text in problems.items() if code not in known]
+        if new:
+            body = "Зеркало:\n" + "\n".join(new)
+            await outbox_store.put(conn, Message(TELEGRAM, chat, "", body, now + ALERT_SPAN), now=now)
+        await store.write_state(conn, ALERTS, sorted(problems), now=now)
+        return len(new)
+
+    return await in_transaction(pool, write)
+
+
+def _digest(code: str) -> bytes:
+    return hashlib.sha256(code.encode(errors="replace")).digest()

@@ -1,0 +1,71 @@
+"""Telegram's bot API: sending a message, and reading what people write to the bot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx2
+
+from zerkalo.outbox.model import SendFailed
+
+TIMEOUT_SECONDS = 15.0
+TEXT_CHARS_MAX = 4096
+FINAL = frozenset({400, 403})
+"""The chat is gone, or the person has blocked the bot: trying again is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A message to the bot."""
+
+    id: int
+    chat_id: int
+    is_private: bool
+    text: str
+
+
+class Bot:
+    """One bot. Its token stands in the address, so no error's own text is ever passed on."""
+
+    def __init__(self, token: str, api_url: str) -> None:
+        self._address = f"{api_url.rstrip('/')}/bot{token}/"
+        self._name = ""
+
+    async def send(self, recipient: str, subject: str, body: str) -> None:
+        """Deliver one message to a chat; a mail's subject goes above it."""
+        text = "\n".join(part for part in (subject, body) if part)[:TEXT_CHARS_MAX]
+        await self._call("sendMessage", {"chat_id": int(recipient), "text": text})
+
+    async def name(self) -> str:
+        """The bot's name in links, asked for once."""
+        if not self._name:
+            self._name = str((await self._call("getMe", {})).get("username", ""))
+        return self._name
+
+    async def updates(self, offset: int) -> Sequence[Update]:
+        """Messages from this number on, at most a hundred; asking from a number on forgets those before it."""
+        found: Any = await self._call("getUpdates", {"offset": offset, "timeout": 0, "limit": 100})
+        return [update for one in found if (update := _update(one)) is not None]
+
+    async def _call(self, method: str, values: dict[str, object]) -> Any:
+        try:
+            async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
+                response = await client.post(self._address + method, json=values)
+                answer: Any = response.json()
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:
+            raise SendFailed(f"Telegram can't be reached: {type(error).__name__}") from None
+        if not isinstance(answer, dict) or not cast("dict[str, Any]", answer).get("ok"):
+            status = response.status_code
+            raise SendFailed(f"Telegram: HTTP {status}", is_final=status in FINAL)
+        return cast("dict[str, Any]", answer).get("result")
+
+
+def _update(one: Any) -> Update | None:
+    """An update as far as it can be understood; what is no message has no text, and is passed over by its number."""
+    if not isinstance(one, dict) or not isinstance(one.get("update_id"), int):
+        return None
+    message: Any = one.get("message") or {}
+    chat: Any = message.get("chat") or {}
+    return Update(
+        one["update_id"], int(chat.get("id", 0)), chat.get("type") == "private", str(message.get("text", ""))
+    )

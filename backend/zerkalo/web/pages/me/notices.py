@@ -1,0 +1,66 @@
+"""`/me/notices`: how one wants to be written to, and Telegram connected by a one-time link."""
+
+from starlette.responses import Response
+
+from zerkalo.kit.problem import ProblemError
+from zerkalo.notices import store
+from zerkalo.notices.model import Reach
+from zerkalo.notices.telegram.service import new_link
+from zerkalo.outbox.clients import bot_of
+from zerkalo.outbox.model import Channel
+from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.routing import Pages, Who
+
+pages = Pages()
+
+_HERE = "/me/notices"
+
+
+async def _notices_page(
+    page: Page, problem: ProblemError | None = None, *, link: str | None = None
+) -> Response:
+    settings = page.runtime.settings
+    async with page.runtime.pool.connection() as conn:
+        reach = (await store.reach_of(conn, [page.me.id])).get(page.me.id)
+    return page.render(
+        "me/notices.html",
+        reach=reach or Reach(page.me.id, None, None, None, by_email=True, by_phone=False, by_telegram=True),
+        open_channels=page.runtime.people.ports.open_channels,
+        has_bot=settings.telegram_bot_token is not None,
+        is_on=bool(settings.notices) or settings.remind_hours_before is not None,
+        link=link,
+        problem=problem,
+        channels=Channel,
+    )
+
+
+@pages.get(_HERE, Who.USER)
+async def show(page: Page) -> Response:
+    """The choices."""
+    return await _notices_page(page)
+
+
+@pages.post(_HERE, Who.USER, again=_notices_page)
+async def choose(page: Page) -> Response:
+    """Keeps the choices."""
+    ticked = {name: page.form.text(name, 1) == "1" for name in ("by_email", "by_phone", "by_telegram")}
+    async with page.runtime.pool.connection() as conn:
+        await store.write_choices(conn, page.me.id, **ticked)
+    return page.redirect(_HERE, flash="profile_saved")
+
+
+@pages.post(f"{_HERE}/telegram", Who.USER, again=_notices_page)
+async def connect(page: Page) -> Response:
+    """A link to the bot, shown in this very answer, once."""
+    bot = bot_of(page.runtime.settings)
+    if bot is None:
+        raise ProblemError(404, "not_found", "There is no bot.")
+    return await _notices_page(page, link=await new_link(page.runtime.pool, bot, page.me.id, now=page.now))
+
+
+@pages.post(f"{_HERE}/telegram/end", Who.USER)
+async def disconnect(page: Page) -> Response:
+    """Forgets the chat."""
+    async with page.runtime.pool.connection() as conn:
+        await store.disconnect_chat(conn, page.me.id)
+    return page.redirect(_HERE, flash="profile_saved")
