@@ -16,7 +16,7 @@ BACKEND = Path(__file__).resolve().parent
 PACKAGES = ("zerkalo", "yclients_emulator", "embedded_postgres")
 SHORT_LIST = frozenset({"model", "rules", "store", "service", "routes", "jobs"})
 """The names of files inside a subject's folder."""
-NO_SUBJECTS = frozenset({"cli", "db", "kit", "web", "yclients"})
+NO_SUBJECTS = frozenset({"cli", "db", "kit", "metrics", "telemetry", "web", "yclients"})
 """Folders of `zerkalo` that are no subject: their files are named after what they do."""
 DOORS = ("zerkalo.webhook.routes", "zerkalo.webhook.committer", "zerkalo.mirror.service")
 """Where a webhook comes in, and the parts that are handed to the one before: an import does not show them."""

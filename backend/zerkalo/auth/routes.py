@@ -10,7 +10,7 @@ from zerkalo.auth.dependencies import AuthRuntime, auth_of, client_address, opti
 from zerkalo.auth.model import Session, TokenPair
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, TOKEN_CHARS_MAX
 from zerkalo.kit.contact import canonical_email
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import problem_responses
 
 
 class Tokens(BaseModel):

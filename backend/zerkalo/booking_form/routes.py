@@ -17,8 +17,7 @@ from zerkalo.bookings.model import Status
 from zerkalo.bookings.routes import Booking, Day, MatchedByWord, PathId, booking_of, path_id
 from zerkalo.companies.model import Branch
 from zerkalo.kit.cursor import ID_MAX
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 
 KEY_CHARS_MAX = 200
 CONTACT_CHARS_MAX = 320

@@ -14,8 +14,7 @@ from zerkalo.bookings.calendar.rules import calendar_of
 from zerkalo.bookings.model import ShownBooking, Status
 from zerkalo.db.pool import Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment, Moment
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.settings import Settings
 
 LIMIT_DEFAULT = 50

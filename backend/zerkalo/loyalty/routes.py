@@ -11,7 +11,7 @@ from zerkalo.auth.dependencies import AuthRuntime, current_user, staff
 from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.db.pool import Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import service, store
 from zerkalo.loyalty.model import HandEntry, Kind

@@ -11,7 +11,7 @@ from zerkalo.bookings.routes import Day
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.cursor import ID_MAX
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import problem_responses
 from zerkalo.reports.model import Report
 from zerkalo.reports.rules import bounded_period, named_period
 from zerkalo.reports.service import report_of

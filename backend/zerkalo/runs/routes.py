@@ -11,8 +11,7 @@ from zerkalo.auth.dependencies import AuthRuntime, staff
 from zerkalo.auth.model import Role
 from zerkalo.bookings.routes import PathId, path_id
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById, decode_cursor, encode_cursor
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.mirror.context import SyncContext
 from zerkalo.runs.drift import Drift
 from zerkalo.runs.model import Run, RunStatus

@@ -12,8 +12,7 @@ from zerkalo.db.pool import Connection
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.language import language_of
 from zerkalo.kit.phone import normalise_phone
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import store as ledger
 from zerkalo.users import service, store

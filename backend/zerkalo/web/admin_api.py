@@ -30,8 +30,7 @@ from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.inbox.desk.model import Event, EventWithBody, whole
 from zerkalo.inbox.model import OutcomeName
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById, ByMoment
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.by_hand.bookings import link_by_hand, unlink_by_hand
 from zerkalo.settings import Settings

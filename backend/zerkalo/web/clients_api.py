@@ -14,7 +14,7 @@ from zerkalo.clients.model import Card, CardCandidate, Key
 from zerkalo.clients.rules import is_email_late
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import problem_responses
 from zerkalo.mirror.by_hand.cards import Doubts, doubts_about, give_card, take_card_back
 from zerkalo.mirror.service import Applier
 from zerkalo.users import store as users

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from zerkalo.kit.problem_docs import PROBLEM_SCHEMA, problem_responses
+from zerkalo.kit.problem import PROBLEM_SCHEMA, problem_responses
 from zerkalo.webhook.openapi import OPENAPI as WEBHOOK
 from zerkalo.webhook.openapi import PATHS as WEBHOOK_PATHS
 

@@ -214,6 +214,28 @@ def test_every_statement_is_a_literal_or_composed_by_psycopg():
     assert _found(r"execute\([^)]*\.encode\(\)|\bsql\w*: (str|bytes)\b(?! \|)", CODE) == []
 
 
+ASKS_THE_DATABASE = {
+    "auth.audit": "what staff did, written from everywhere",
+    "bookings.reading": "lists of bookings, beside the row's store",
+    "checkup.machine.service": "asks for the clock of the database, beside that of the machine",
+    "importing.sources": "another program's database, by its own statements",
+    "web.stats": "counts of the charts, of several subjects",
+    "yclients.limiter": "one row an address, taken in turn by all processes",
+}
+"""Files beside the stores that send statements, and why."""
+
+
+def test_statements_stand_in_stores():
+    asking = {
+        name.removeprefix("zerkalo.")
+        for name, path in shape.modules("zerkalo").items()
+        if re.search(r"\.execute\(", path.read_text(encoding="utf-8"))
+        and not name.endswith(".store")
+        and not name.startswith("zerkalo.db.")
+    }
+    assert asking == ASKS_THE_DATABASE.keys()
+
+
 NAMED_AFTER_AN_IDEA = {
     "auth.audit": "what admins did, a table of its own",
     "auth.dependencies": "what FastAPI asks for who is signed in",
@@ -232,10 +254,6 @@ NAMED_AFTER_AN_IDEA = {
     "loyalty.programme": "when it starts, and what the visits before that were given",
     "importing.texts": "the words of the report, in two languages",
     "importing.sources": "another program's database, or CSV",
-    "metrics.counts": "every counter of the process, on one page",
-    "metrics.exposition": "the form of Prometheus",
-    "metrics.loop_lag": "a timer that shows how late the event loop is",
-    "metrics.sharing": "several processes on one port tell one sum",
     "mirror.batch": "one batch from snapshots to rows",
     "mirror.by_hand.cards": "a card given to a user, beside bookings",
     "mirror.cards": "what a batch teaches of cards",
@@ -253,8 +271,6 @@ NAMED_AFTER_AN_IDEA = {
     "runs.lease": "one run a company, on however many machines",
     "runs.lists": "pages of a list that shifts",
     "runs.reconcile": "the read of the whole window",
-    "telemetry.errors": "what goes to Sentry",
-    "telemetry.tracing": "spans of OpenTelemetry",
     "users.belongings": "what a user has in other subjects' tables",
     "users.erasing.journal": "erasures written down beside the data and each backup",
     "users.ports": "what users ask of the rooms above them",

@@ -16,8 +16,7 @@ from zerkalo.bookings.model import Status
 from zerkalo.bookings.routes import LIMIT_DEFAULT, LIMIT_MAX, Day, PathId, path_id
 from zerkalo.db.pool import Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.kit.text import storable_text
 
 SEARCH_CHARS_MAX = 200

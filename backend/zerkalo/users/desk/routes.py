@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from zerkalo.auth.dependencies import staff
 from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import store as ledger
 from zerkalo.users.desk.store import search_users

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from zerkalo.auth.dependencies import client_address, current_user
 from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.kit.language import language_of
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import problem_responses
 from zerkalo.outbox.model import Channel
 from zerkalo.users.proving import service as proof_service
 from zerkalo.users.routes import AcceptLanguage, Code, Me, PeopleRuntime, Sent, me_of

@@ -8,8 +8,7 @@ from pydantic import BaseModel, model_validator
 from zerkalo.auth.dependencies import bearer_token, client_address
 from zerkalo.auth.routes import Tokens, tokens_of
 from zerkalo.kit.language import language_of
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service
 from zerkalo.users.proving.model import Contact

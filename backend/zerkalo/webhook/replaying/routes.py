@@ -9,8 +9,7 @@ from pydantic import BaseModel
 from zerkalo.auth.dependencies import AuthRuntime, staff
 from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.bookings.routes import PathId, path_id
-from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.problem_docs import problem_responses
+from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import OutcomeStatus
 from zerkalo.settings import Settings
