@@ -20,12 +20,27 @@ _COLUMNS = """
     b.staff_name, b.notes, b.revision, b.created_at, b.updated_at
 """
 
-# What the booking's own user sees. A booking that a contact links may carry another phone by now: that of whoever has
-# the card today. It is shown where the user has it in their account.
+_IS_THEIRS = """
+    (b.matched_by in ('manual', 'card', 'import') or exists (
+        select from users u left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
+        where u.id = b.user_id and (
+            (u.phone_verified_at is not null and u.phone = coalesce(c.phone, b.phone))
+            or (u.email_verified_at is not null and lower(u.email) = coalesce(c.email, b.match_email)
+                and not coalesce(c.email_came_late, false)))))
+"""
+"""Whether the visit's contacts are proved its user's, or the salon has said so itself."""
+
+# What the booking's own user sees. Whoever books with a stranger's phone, by our form or with their own code, gets the
+# visit, but not what the salon writes about the phone's owner; and a booking that a contact links may carry another phone
+# by now. So the comment is shown to whom the contacts are proved, the phone also to who has it in their account.
 _OWN_COLUMNS = _COLUMNS.replace(
     "b.phone",
-    """case when b.matched_by not in ('email', 'phone')
+    f"""case when {_IS_THEIRS} and b.matched_by not in ('email', 'phone')
         or exists (select from users u where u.id = b.user_id and u.phone = b.phone) then b.phone end as phone""",
+).replace(
+    "b.notes",
+    f"""case when {_IS_THEIRS} then b.notes
+        else 'YClients. ID: ' || b.yclients_record_id || coalesce(E'\\nКод клиента: ' || b.user_code, '') end as notes""",
 )
 
 

@@ -59,7 +59,7 @@ async def test_a_booking_has_exactly_the_promised_fields(api, anna, pool):
             user_id=user_id,
             yclients_record_id=12345,
             client_id=67890,
-            matched_by="code",
+            matched_by="manual",
             appointment_datetime=datetime(2025, 6, 1, 9, 0, tzinfo=UTC),
             appointment_local=datetime(2025, 6, 1, 12, 0),  # noqa: DTZ001  a wall clock
             status="CANCELLED",
@@ -76,7 +76,7 @@ async def test_a_booking_has_exactly_the_promised_fields(api, anna, pool):
     assert shown == {
         "id": booking,
         "user_id": user_id,
-        "matched_by": "code",
+        "matched_by": "manual",
         "company_id": 1,
         "yclients_record_id": 12345,
         "client_id": 67890,

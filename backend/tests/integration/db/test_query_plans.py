@@ -22,8 +22,8 @@ from zerkalo.web import stats
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
-OWN_BOOKINGS = {"bookings_of_user", "users_pkey"}
-"""The bookings, and the reader's own account: a phone is shown where it is theirs."""
+OWN_BOOKINGS = {"bookings_of_user", "users_pkey", "clients_pkey"}
+"""The bookings, and the reader's own account and the card: phone and comment are shown where they are theirs."""
 
 
 @pytest.fixture

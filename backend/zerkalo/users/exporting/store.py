@@ -12,7 +12,7 @@ _EXPORTS: dict[str, LiteralString] = {
         select b.id, b.company_id, b.yclients_record_id, b.matched_by, b.service_name, b.service_price,
             b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at,
             b.staff_name, case when p.is_theirs then b.phone end as phone,
-            case when p.is_theirs or b.matched_by = 'form' then b.comment end as comment, b.created_at, b.updated_at
+            case when p.is_theirs then b.comment end as comment, b.created_at, b.updated_at
         from bookings b join users u on u.id = b.user_id
         left join clients c on c.company_id = b.company_id and c.client_id = b.client_id,
             -- The card's phone, or an e-mail that no stranger can have written on it: what is proved the user's.

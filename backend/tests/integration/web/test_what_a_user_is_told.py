@@ -1,0 +1,114 @@
+"""A6: of a visit booked with a stranger's phone its user is told the visit, and nothing of the phone's owner."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.application import COMPANY_ID, Application, running_application
+from tests.support.database import TestServer
+from yclients_emulator import desk
+from zerkalo.web.pages.cookies import SESSION
+
+pytestmark = pytest.mark.integration
+
+PHONE, NEW_PHONE = "+79161234567", "+79167654321"
+SURNAME, NOTE, EMAIL = "Невидимова", "ей 5 мая сорок лет", "maria@mail.test"
+
+
+@pytest.fixture
+async def application(database_server: TestServer, tmp_path: Path) -> AsyncIterator[Application]:
+    with database_server.database() as address:
+        async with running_application(address, tmp_path) as running:
+            yield running
+
+
+async def booked_with_marias_phone(application: Application, user_id: int) -> int:
+    """Maria's card is known; a guest books in our form with her phone; the salon writes about her. The booking's id."""
+    first = desk.create(
+        application.emulator,
+        company_id=COMPANY_ID,
+        service_ids=(3001,),
+        phone=PHONE.removeprefix("+"),
+        name="Мария",
+        email=EMAIL,
+    )
+    await application.mirror(first.id)
+    async with await application.as_user(user_id) as guest:
+        day = (application.runtime.clock() + timedelta(days=2)).date()
+        asked = {"service_ids": 3001, "staff_id": 501}
+        times: list[str] = []
+        while not times:
+            day += timedelta(days=1)
+            answer = await guest.get("/api/v1/booking/times", params={**asked, "date": day.isoformat()})
+            times = [one["datetime"] for one in answer.json()["items"]]
+        wish = {"service_ids": [3001], "staff_id": 501, "datetime": times[0], "consent": True}
+        wish |= {"name": "Гость", "phone": PHONE, "email": "guest@mail.test"}
+        made = await guest.post(
+            "/api/v1/booking", json=wish, headers={"Idempotency-Key": "a-key-of-the-test"}
+        )
+    assert made.status_code == 201, made.text
+    (row,) = await application.fetch("select * from bookings where user_id = %s", user_id)
+    record_id = row["yclients_record_id"]
+    comment = application.emulator.vendor.record(record_id).comment
+    desk.change(application.emulator, record_id, comment=f"{comment}\n{NOTE}")
+    client_id = application.emulator.vendor.record(record_id).client_id
+    assert client_id is not None
+    application.emulator.vendor.change_client(
+        application.emulator.now(), client_id, surname=SURNAME, phone=NEW_PHONE.removeprefix("+")
+    )
+    await application.mirror(record_id)
+    return row["id"]
+
+
+async def told_everywhere(application: Application, user_id: int, booking_id: int) -> dict[str, str]:
+    """All that the user can read of their visits: API, pages, feed, export."""
+    async with await application.as_user(user_id) as guest:
+        feed = (await guest.post("/api/v1/booking/calendar")).json()
+        addresses = ("/api/v1/booking", f"/api/v1/booking/{booking_id}", "/api/v1/auth/me/export")
+        told = {address: (await guest.get(address)).text for address in addresses}
+        told["feed"] = (await guest.get(feed["url"].removeprefix("https://salon.test"))).text
+    session = await application.session_of(user_id)
+    async with application.client() as browser:
+        browser.headers["Accept"] = "text/html"
+        browser.cookies.set(f"__Host-{SESSION}", session.refresh_token)
+        for address in ("/me", f"/me/visits/{booking_id}"):
+            answer = await browser.get(address)
+            assert answer.status_code == 200, address
+            told[address] = answer.text
+    return told
+
+
+async def test_a_guest_with_a_strangers_phone_is_told_nothing_of_the_stranger(
+    application: Application,
+) -> None:
+    guest = await application.new_user(
+        email="guest@mail.test",
+        email_verified_at="2026-01-01T00:00:00Z",
+        unique_code="GUEST123",
+        name="Гость",
+    )
+    booking_id = await booked_with_marias_phone(application, guest)
+
+    told = await told_everywhere(application, guest, booking_id)
+
+    (row,) = await application.fetch("select * from bookings where id = %s", booking_id)
+    assert (row["matched_by"], row["phone"], NOTE in row["comment"]) == ("form", NEW_PHONE, True)
+    for address, text in told.items():
+        for secret in (SURNAME, "Мария", NOTE, EMAIL, NEW_PHONE, NEW_PHONE[-7:]):
+            assert secret not in text, address
+    assert "Код клиента: GUEST123" in told["/api/v1/booking"], "the visit is theirs, with its code"
+
+
+async def test_the_owner_of_the_phone_is_told_of_their_own_visits(application: Application) -> None:
+    guest = await application.new_user(email="guest@mail.test", email_verified_at="2026-01-01T00:00:00Z")
+    booking_id = await booked_with_marias_phone(application, guest)
+    await application.execute(
+        "update users set phone = %s, phone_verified_at = now() where id = %s", NEW_PHONE, guest
+    )
+
+    told = await told_everywhere(application, guest, booking_id)
+
+    assert NOTE in told[f"/api/v1/booking/{booking_id}"]
+    assert NOTE in told["/api/v1/auth/me/export"]
