@@ -178,8 +178,9 @@ class Process:
             tasks.create_task(self._every(plan.tend_seconds, self.tend))
 
     async def sweep(self) -> None:
-        """The periodic look for what nobody rang for, cards to look at again among it."""
+        """The periodic look for what nobody rang for, users and cards to look at again among it."""
         await ring_for_what_waits(self._work, self.bells)
+        await self.applier.rematch_waiting_users()
         await self.applier.rematch_waiting_cards()
 
     async def tick(self) -> None:

@@ -16,8 +16,6 @@ from zerkalo.mirror.refetch import Refetcher
 from zerkalo.runs.service import Runs
 from zerkalo.users import store as users
 
-REMATCHES_AT_ONCE_MAX = 500
-"""Users for whom one sweep rings."""
 FINISHED_JOBS_KEPT_HOURS = 24
 
 Rematch = Callable[[int], Awaitable[bool]]
@@ -58,15 +56,11 @@ def register_tasks(bells: Bells, work: Work, tasks: Sequence[PeriodicTask], stop
 
 
 async def ring_for_what_waits(work: Work, bells: Bells) -> None:
-    """Ring for whatever stands in our tables and was perhaps never rung for: runs, refetches, rematches."""
+    """Ring for whatever stands in our tables and was perhaps never rung for: runs and refetches."""
     to_refetch = await work.refetcher.waiting(work.runs.company_ids)
-    async with work.pool.connection() as conn:
-        to_rematch = await users.users_to_rematch(conn, limit=REMATCHES_AT_ONCE_MAX)
     await ring_for_runs(work.runs, bells, await work.runs.uncarried())
     for company_id in to_refetch:
         await bells.refetch(company_id)
-    for user_id, _ in to_rematch:
-        await bells.rematch(user_id)
 
 
 async def ring_for_runs(runs: Runs, bells: Bells, company_ids: Sequence[int]) -> None:

@@ -126,6 +126,7 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
         PeriodicTask(
             SEND_OUTBOX, EVERY_TEN_SECONDS, 600, lambda: send_due(parts.pool, senders, clock=parts.clock)
         ),
+        PeriodicTask("rematch_users", EVERY_TEN_SECONDS, 3600, parts.applier.rematch_waiting_users),
         PeriodicTask("rematch_cards", EVERY_MINUTE, 600, parts.applier.rematch_waiting_cards),
         PeriodicTask("settle_sweep", EVERY_TEN_MINUTES, 3600, settle),
         PeriodicTask("sweep_erased", EVERY_TEN_MINUTES, 3600, strip_erased),

@@ -10,6 +10,7 @@ import psycopg
 import structlog
 
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.history.model import Cause
 from zerkalo.bookings.model import Source
 from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection, Pool
@@ -23,12 +24,15 @@ from zerkalo.metrics.counts import CALL_LAG_SECONDS, READ_LAG_SECONDS
 from zerkalo.mirror.batch import Taken, keep_read, rematch_batch, take_batch
 from zerkalo.mirror.model import HELD, Item, Observation, Outcome, OutcomeStatus
 from zerkalo.refetches.model import Refetch
+from zerkalo.users import store as users
 from zerkalo.users.matching.store import users_for_matching
 
 log = structlog.get_logger(__name__)
 
 REMATCH_BATCH = 500
 """Bookings looked at again in one transaction; so many a user who proves a contact waits for herself."""
+REMATCH_USERS_MAX = 100_000
+"""Users whom one look takes; their ids are held in memory."""
 
 CARDS_AT_ONCE = 20
 CARD_BOOKINGS_AT_ONCE = 50
@@ -116,19 +120,44 @@ class Applier:
                 async with transaction(self._pool) as conn:
                     await clients.finish_rematch(conn, key, wanted_at=wanted_at)
 
+    async def rematch_waiting_users(self) -> None:
+        """Look again at the bookings of all users who may have more. Called by a periodic task.
+
+        However many wait, as after an import, all batches are waited for once.
+        """
+        async with self._pool.connection() as conn:
+            waiting = await users.users_to_rematch(conn, limit=REMATCH_USERS_MAX)
+        if not waiting:
+            return
+        await self._wait_for_batches()
+        for start in range(0, len(waiting), REMATCH_BATCH):
+            some = waiting[start : start + REMATCH_BATCH]
+            done = [(id_, wanted_at) for id_, wanted_at in some if await self._rematch_user_safely(id_)]
+            async with transaction(self._pool) as conn:
+                await users.finish_rematches(conn, done)
+
+    async def _rematch_user_safely(self, user_id: int) -> bool:
+        """Look again at a user's bookings, all batches having been waited for; whether all were looked at."""
+        try:
+            return await self._rematch_found(partial(_keys_of_user, user_id=user_id), None)
+        except psycopg.errors.LockNotAvailable:
+            log.warning("the bookings of a user wait to be matched again", user_id=user_id)
+            return False
+
     async def rematch_card(
         self,
         card: tuple[int, int],
         *,
         limit: int | None = None,
         lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+        cause: Cause = "person",
     ) -> bool:
         """Look again whose the bookings of a card (company, client id) are; at most `limit`. Whether all were looked at."""
 
         async def found(conn: Connection, after_id: int, most: int) -> list[tuple[int, tuple[int, int]]]:
             return await bookings.keys_of_card(conn, card, after_id=after_id, limit=most)
 
-        return await self._rematch_all(found, limit, lock_seconds=lock_seconds)
+        return await self._rematch_all(found, limit, lock_seconds=lock_seconds, cause=cause)
 
     async def rematch(self, user_id: int, *, limit: int | None = None) -> bool:
         """Look again at the bookings that a user's code and proved contacts speak for, and give her what is hers.
@@ -136,22 +165,37 @@ class Applier:
         To be called after the change to the user is committed. `limit`: at most so many bookings. Returns whether
         all were looked at.
         """
-
-        async def found(conn: Connection, after_id: int, most: int) -> list[tuple[int, tuple[int, int]]]:
-            return await _keys_of_user(conn, user_id, after_id, most)
-
-        return await self._rematch_all(found, limit)
+        return await self._rematch_all(partial(_keys_of_user, user_id=user_id), limit)
 
     async def rematch_bookings(self, keys: Collection[tuple[int, int]]) -> None:
         """Look again whose the bookings of these (company, record) are. To be called after new evidence is committed."""
         await in_transaction(self._pool, partial(self._rematch, keys=list(keys)))
 
     async def _rematch_all(
-        self, find: Find, limit: int | None, *, lock_seconds: float = LOCK_TIMEOUT_SECONDS
+        self,
+        find: Find,
+        limit: int | None,
+        *,
+        lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+        cause: Cause = "person",
     ) -> bool:
         """Look again at the bookings that `find` finds, in transactions of `REMATCH_BATCH`, at most `limit` in all."""
+        await self._wait_for_batches(lock_seconds)
+        return await self._rematch_found(find, limit, lock_seconds=lock_seconds, cause=cause)
+
+    async def _wait_for_batches(self, lock_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
+        """Wait until every batch that read the users before now has committed."""
         async with transaction(self._pool, lock_timeout_seconds=lock_seconds) as conn:
             await matching.barrier(conn)
+
+    async def _rematch_found(
+        self,
+        find: Find,
+        limit: int | None,
+        *,
+        lock_seconds: float = LOCK_TIMEOUT_SECONDS,
+        cause: Cause = "person",
+    ) -> bool:
         after_id, seen = 0, 0
         while limit is None or seen < limit:
             most = REMATCH_BATCH if limit is None else min(REMATCH_BATCH, limit - seen)
@@ -162,7 +206,7 @@ class Applier:
             after_id, seen = found[-1][0], seen + len(found)
             keys = [key for _, key in found]
             await in_transaction(
-                self._pool, partial(self._rematch, keys=keys), lock_timeout_seconds=lock_seconds
+                self._pool, partial(self._rematch, keys=keys, cause=cause), lock_timeout_seconds=lock_seconds
             )
         async with self._pool.connection() as conn:
             return not await find(conn, after_id, 1)
@@ -242,13 +286,16 @@ class Applier:
             await keep_read(conn, observation, outcome, self._clock())
         return Taken((outcome,), frozenset())
 
-    async def _rematch(self, conn: Connection, *, keys: Sequence[tuple[int, int]]) -> int:
+    async def _rematch(
+        self, conn: Connection, *, keys: Sequence[tuple[int, int]], cause: Cause = "person"
+    ) -> int:
         return await rematch_batch(
             conn,
             keys,
             policy=self._policy,
             now=self._clock(),
             email_counts_alone=self._email_counts_alone,
+            cause=cause,
         )
 
     async def _rematch_card_safely(
@@ -263,7 +310,7 @@ class Applier:
         So a booking that somebody holds makes no caller's answer an error, and keeps no other card waiting.
         """
         try:
-            return await self.rematch_card(key, limit=limit, lock_seconds=lock_seconds)
+            return await self.rematch_card(key, limit=limit, lock_seconds=lock_seconds, cause="card")
         except psycopg.OperationalError as error:
             log.warning("the bookings of a card wait to be matched again", error=type(error).__name__)
             return False
@@ -277,7 +324,7 @@ class Applier:
 
 
 async def _keys_of_user(
-    conn: Connection, user_id: int, after_id: int, limit: int
+    conn: Connection, after_id: int, limit: int, *, user_id: int
 ) -> list[tuple[int, tuple[int, int]]]:
     """(id, key) of the bookings that a user's code, proved contacts and cards speak for, or that are linked to them."""
     (user,) = await users_for_matching(conn, ids=(user_id,)) or (None,)

@@ -32,6 +32,19 @@ async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, d
     return [(id_, wanted_at) for id_, wanted_at in await cursor.fetchall()]
 
 
+async def finish_rematches(conn: Connection, done: Sequence[tuple[int, datetime]]) -> None:
+    """`finish_rematch` of several: (id, wanted at)."""
+    rows = [{"u": user_id, "at": wanted_at} for user_id, wanted_at in done]
+    await conn.execute(
+        """
+        update users u set rematch_wanted_at = null
+        from jsonb_to_recordset(%s::jsonb) as x (u bigint, at timestamptz)
+        where u.id = x.u and u.rematch_wanted_at = x.at
+        """,
+        [as_json(rows)],
+    )
+
+
 async def want_rematch(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
     """Remember that the earlier bookings of these users, shells aside, are to be looked for."""
     await conn.execute(

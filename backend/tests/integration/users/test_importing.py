@@ -4,11 +4,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from tests.support.people import PeopleApi, people_api
-from tests.support.rows import add_user
+from tests.support.rows import add_booking, add_user
+from tests.support.salon import NO_BONUSES
 from zerkalo.codes.rules import canonical_code
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.service import Applier
 from zerkalo.users.importing.rules import read_people
 from zerkalo.users.importing.service import ImportReport, import_people
 
@@ -34,6 +38,41 @@ async def users(people: PeopleApi) -> list[Any]:
             " from users order by id"
         )
         return await cursor.fetchall()
+
+
+class CountingConnection(AsyncConnection[Any]):
+    """Counts the barriers that it takes."""
+
+    barriers = 0
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        if isinstance(params, dict) and params.get("purpose") == "matching":
+            CountingConnection.barriers += 1
+        return await super().execute(query, params, **options)
+
+
+async def test_however_many_are_imported_all_batches_are_waited_for_once(dsn: str) -> None:
+    async def configure(conn: Any) -> None:
+        await conn.set_autocommit(True)
+
+    pool: Any = AsyncConnectionPool(dsn, connection_class=CountingConnection, open=False, configure=configure)
+    async with pool, pool.connection() as conn:
+        booking = await add_booking(conn, match_email="p1200@example.com")
+        lines, bad = read_people(
+            (HEADER + "".join(f"p{n}@example.com,,,\n" for n in range(1500))).encode(),
+            canonical_code=canonical_code,
+        )
+        await import_people(pool, lines, now=PROVED)
+        CountingConnection.barriers = 0
+
+        applier = Applier(pool, clock=lambda: PROVED, policy=NO_BONUSES)
+        await applier.rematch_waiting_users()
+
+        cursor = await conn.execute("select u.email, b.id from bookings b join users u on u.id = b.user_id")
+        assert await cursor.fetchall() == [("p1200@example.com", booking)]
+        cursor = await conn.execute("select count(*) from users where rematch_wanted_at is not null")
+        assert await cursor.fetchall() == [(0,)]
+        assert (bad, CountingConnection.barriers) == ([], 1)
 
 
 FILE = "anna@example.com,89991234567,Анна,CARD0001\n,89997654321,Ольга,\nonly@example.com,,,\n,,Без контактов,CARD0002\n"
