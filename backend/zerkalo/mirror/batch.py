@@ -13,6 +13,7 @@ import structlog
 from msgspec.structs import replace
 
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.history.model import Cause
 from zerkalo.bookings.history.store import write_events
 from zerkalo.bookings.model import Row
 from zerkalo.clients.model import Key as CardKey
@@ -110,12 +111,13 @@ async def rematch_batch(
     policy: LoyaltyPolicy,
     now: datetime,
     email_counts_alone: bool = True,
+    cause: Cause = "person",
 ) -> int:
     """Look again whose these bookings are, from what was seen of them before. Returns how many rows changed."""
     await store.hold(conn, keys)
     rows = await bookings.rows_for_update(conn, keys)
     known = await store.answer(await store.ask(conn, list(rows)))
-    found = {key: Booking(row, row) for key, row in rows.items()}
+    found = {key: Booking(row, row, cause) for key, row in rows.items()}
     work = Work(now=now, order_now=now, number=known.number, zones={}, bookings=found)
     linker, _ = await _link(conn, work, found, known, email_counts_alone=email_counts_alone)
     ids = await _write(conn, work, linker, known, policy)

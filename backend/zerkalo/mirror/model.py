@@ -36,6 +36,8 @@ class Observation(Observed, frozen=True, gc=False, kw_only=True):
     company_id: int
     record_id: int
     record: Record | None = None
+    run_id: int | None = None
+    """The run that read it, for the booking's history."""
 
     @property
     def key(self) -> Key:

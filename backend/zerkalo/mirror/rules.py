@@ -37,7 +37,9 @@ class Booking:
     before: Row | None
     row: Row | None
     cause: Cause = "person"
-    """What the last change in this batch came by; a rematch follows somebody's proof or word."""
+    """What the last change in this batch came by; a rematch follows somebody's proof or word, or a card."""
+    run_id: int | None = None
+    """The run that read it."""
 
     @property
     def is_changed(self) -> bool:
@@ -143,12 +145,12 @@ def _carry_out(work: Work, booking: Booking, observation: Observation, decision:
     match decision:
         case rules.Insert(row):
             booking.row = replace(_with_digest(work, row, observation), observation=observation.number)
-            booking.cause = CAUSES[observation.source]
+            booking.cause, booking.run_id = CAUSES[observation.source], observation.run_id
             cancelled = row.status is Status.CANCELLED
             return Outcome(OutcomeStatus.APPLIED, created=True, cancelled=cancelled)
         case rules.Update(row):
             was = booking.row
-            booking.cause = CAUSES[observation.source]
+            booking.cause, booking.run_id = CAUSES[observation.source], observation.run_id
             booking.row = replace(
                 _with_digest(work, row, observation),
                 revision=row.revision + 1,
@@ -212,7 +214,7 @@ def _earning(row: Row | None) -> tuple[object, ...] | None:
 def events(bookings: Mapping[Key, Booking], ids: Mapping[Key, int]) -> list[Event]:
     """What happened to the bookings of this batch."""
     return [
-        Event(booking_id=ids[key], change=change, cause=booking.cause)
+        Event(booking_id=ids[key], change=change, cause=booking.cause, run_id=booking.run_id)
         for key, booking in bookings.items()
         if booking.row is not None and booking.is_changed
         for change in changes_between(booking.before, booking.row)

@@ -42,11 +42,17 @@ log = structlog.get_logger(__name__)
 class ListReader:
     """Reads the lists of one run. `check` is called before each question and each write, and ends the run by raising.
 
-    `kind` is of what share of the rate limit its questions are.
+    `kind` is of what share of the rate limit its questions are; `run_id` is noted with what the lists change.
     """
 
     def __init__(
-        self, context: SyncContext, company_id: int, *, check: Callable[[], None], kind: Kind = "background"
+        self,
+        context: SyncContext,
+        company_id: int,
+        *,
+        check: Callable[[], None],
+        kind: Kind = "background",
+        run_id: int | None = None,
     ) -> None:
         self.unsure: set[int] = set()
         """Records that a page could not settle: the same change time with other content. Emptied by the caller."""
@@ -56,6 +62,7 @@ class ListReader:
         self._company_id = company_id
         self._check = check
         self._kind: Kind = kind
+        self._run_id = run_id
         self._seen: OrderedDict[tuple[int | None, int], None] = OrderedDict()
         self._zone: tzinfo | None = None
         self._zone_rules: str | None = None
@@ -163,6 +170,7 @@ class ListReader:
                     record_id=one.record_id,
                     record=one,
                     number=number,
+                    run_id=self._run_id,
                 )
                 for one in records
             ]

@@ -59,7 +59,7 @@ class Reconciliation:
         self._capacity = capacity
         self._stop = stop
         self._zone: ZoneInfo | None = None
-        self._lists = ListReader(context, company.id, check=self._check)
+        self._lists = ListReader(context, company.id, check=self._check, run_id=run.id)
         self._asked_count = 0
 
     async def carry(self) -> None:

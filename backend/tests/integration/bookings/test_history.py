@@ -1,15 +1,18 @@
 """What happened to a booking stands in its history, and its service lines can be read by SQL."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.rows import add_user
 from tests.support.salon import NOW, salon
-from tests.support.vendor import State, answer, event, page
+from tests.support.vendor import State, answer, event, page, page_item
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history.store import read_events
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.by_hand.bookings import link_by_hand
+from zerkalo.mirror.model import Observation
 
 pytestmark = pytest.mark.integration
 
@@ -61,6 +64,44 @@ async def test_a_link_by_hand_and_an_erasure_stand_in_the_history(pool: Pool) ->
     assert linked.after == {"user_id": user_id, "matched_by": "manual"}
     assert (erased.kind, erased.cause) == ("erased", "person")
     assert (left.id, left.kind, left.before, left.after) == (linked.id, "link", None, None)
+
+
+async def test_a_card_that_names_another_person_stands_in_the_history_of_its_visits(pool: Pool) -> None:
+    async with salon(pool) as server:
+        async with pool.connection() as conn:
+            maria = await add_user(conn, phone="+79990000009", phone_verified_at="2026-01-01T00:00:00Z")
+        known = {"id": 900, "name": "Мария", "email": ""}
+        await server.status(event(State(5), client=known | {"phone": "+79990000001"}))
+        booking_id = (await server.booking())["id"]
+        await server.status(event(State(6), id=99, client=known | {"phone": "+79990000009"}))
+        await server.status(event(State(7), client=known | {"id": 901, "phone": "+79990000009"}))
+        async with pool.connection() as conn:
+            events = (await read_events(conn, booking_id, before_id=None, limit=20))[::-1]
+
+    assert [(one.kind, one.cause) for one in events] == [
+        ("created", "call"), ("link", "card"), ("client", "call"),
+    ]  # fmt: skip
+    assert events[1].after == {"user_id": maria, "matched_by": "phone"}
+    assert (events[2].before, events[2].after) == ({"client_id": 900}, {"client_id": 901})
+
+
+def shown(**changes: Any) -> Observation:
+    """A page's item of the one record."""
+    item = page_item(State(5), **changes)
+    assert item is not None
+    return item
+
+
+async def test_other_service_lines_or_another_specialist_alone_are_a_change(pool: Pool) -> None:
+    one, two = {"id": 31, "title": "Стрижка", "cost": 1800}, {"id": 32, "title": "Стрижка", "cost": 1800}
+    async with salon(pool) as server:
+        await server.applier.apply([shown(services=[one])])
+        await server.applier.apply([shown(services=[two])])
+        (line,) = await server.rows("select * from booking_lines")
+        await server.applier.apply([shown(services=[two], staff={"id": 7, "name": "Анна"})])
+
+        assert line["service_id"] == 32
+        assert (await server.booking())["staff_id"] == 7
 
 
 async def test_service_lines_are_rows_of_a_view(pool: Pool) -> None:

@@ -64,6 +64,20 @@ async def test_first_run_takes_the_whole_history_and_the_future(pool: Pool):
         assert await drift(salon) == []
 
 
+async def test_what_a_run_changes_names_the_run_in_the_history(pool: Pool):
+    async with open_salon(pool) as salon:
+        record_id = book(salon)
+        first = await salon.sync(full=True)
+        desk.set_attendance(salon.emulator, record_id, 1)
+        second = await salon.sync()
+
+        events = await salon.fetch("""
+            select e.kind, e.run_id from booking_events e join bookings b on b.id = e.booking_id
+            where b.yclients_record_id = %s order by e.id""", record_id)  # fmt: skip
+
+    assert [(one["kind"], one["run_id"]) for one in events] == [("created", first.id), ("status", second.id)]
+
+
 async def test_second_run_writes_nothing_and_reads_the_window_only(pool: Pool):
     async with open_salon(pool) as salon:
         await salon.sync()

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-Cause = Literal["call", "sync", "read", "person", "import", "form"]
+Cause = Literal["call", "sync", "read", "card", "person", "import", "form"]
+"""`card`: the client's card in YCLIENTS says something else than before, and another person fits."""
 
 
 class Change(Struct, frozen=True):
@@ -20,12 +21,13 @@ class Change(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """A row of `booking_events` to be written. `by_user_id`: the admin who did it."""
+    """A row of `booking_events` to be written. `by_user_id`: the admin who did it; `run_id`: the run that read it."""
 
     booking_id: int
     change: Change
     cause: Cause
     by_user_id: int | None = None
+    run_id: int | None = None
 
 
 class Happened(Struct, frozen=True):

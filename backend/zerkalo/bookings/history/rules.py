@@ -12,6 +12,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("status", ("status", "cancel_reason")),
     ("services", ("service_name",)),
     ("staff", ("staff_name",)),
+    ("client", ("client_id",)),
     ("link", ("user_id", "matched_by")),
 )
 _CREATED = ("appointment_datetime", "service_price", "status", "service_name", "user_id")

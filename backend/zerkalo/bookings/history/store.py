@@ -21,19 +21,20 @@ async def write_events(conn: Connection, events: Sequence[Event], *, now: dateti
             "k": one.change.kind,
             "c": one.cause,
             "u": one.by_user_id,
+            "r": one.run_id,
             "o": one.change.before,
             "n": one.change.after,
         }
         for one in events
     ]
     sql = """
-        insert into booking_events (booking_id, at, kind, cause, delivery_id, by_user_id, before, after)
+        insert into booking_events (booking_id, at, kind, cause, delivery_id, by_user_id, run_id, before, after)
         select x.b, %(now)s, x.k, x.c, case when x.c = 'call' then (
                 select d.id from bookings b join deliveries d on d.resource = 'record'
                     and d.company_id = b.company_id and d.resource_id = b.yclients_record_id and d.outcome = 'applied'
                 where b.id = x.b order by d.id desc limit 1
-            ) end, x.u, x.o, x.n
-        from jsonb_to_recordset(%(rows)s::jsonb) as x (b bigint, k text, c text, u bigint, o jsonb, n jsonb)
+            ) end, x.u, x.r, x.o, x.n
+        from jsonb_to_recordset(%(rows)s::jsonb) as x (b bigint, k text, c text, u bigint, r bigint, o jsonb, n jsonb)
     """
     await conn.execute(sql, {"rows": as_json(rows), "now": now})
 

@@ -167,7 +167,7 @@ create table booking_events (
     booking_id   bigint not null references bookings (id) on delete cascade,
     at           timestamptz not null,
     kind         text not null,                       -- created, moved, price, status, services, staff, comment, link, client, erased
-    cause        text not null check (cause in ('call', 'sync', 'read', 'person', 'import', 'form')),
+    cause        text not null check (cause in ('call', 'sync', 'read', 'card', 'person', 'import', 'form')),
     delivery_id  bigint,                              -- the call that caused it, while the inbox keeps it
     run_id       bigint,
     by_user_id   bigint references users (id) on delete set null,

@@ -79,6 +79,7 @@ CAUSES: Mapping[str, Words] = {
     "call": {"ru": "событие YCLIENTS", "en": "an event of YCLIENTS"},
     "sync": {"ru": "синхронизация", "en": "the sync"},
     "read": {"ru": "проверка в YCLIENTS", "en": "a look at YCLIENTS"},
+    "card": {"ru": "карточка в YCLIENTS изменилась", "en": "the card at YCLIENTS changed"},
     "person": {"ru": "сотрудник", "en": "staff"},
     "import": {"ru": "перенос из прежней системы", "en": "the import"},
     "form": {"ru": "запись на сайте", "en": "the booking form"},
