@@ -131,7 +131,9 @@ async def _rounds(dsn: str, rounds: int) -> list[tuple[float, ...]]:
     async with open_pool(dsn, name="bench") as pool:
         applier = applier_of(pool)
         async with pool.connection() as one:
-            await companies.put_company(one, COMPANY_ID, title="", zone=ZoneInfo("Europe/Moscow"))
+            await companies.put_company(
+                one, COMPANY_ID, told=Company(COMPANY_ID, "", None), zone=ZoneInfo("Europe/Moscow")
+            )
         with psycopg.connect(dsn, autocommit=True) as conn:
             return [await _round(pool, applier, conn, n) for n in range(rounds)]
 

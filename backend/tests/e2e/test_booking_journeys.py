@@ -107,6 +107,60 @@ async def test_a_guest_books(browser: Browser, site: Site, width: int, javascrip
     assert record["comment"] == "У окна"
 
 
+async def test_a_guest_takes_the_booking_along_and_knows_where_to_come(
+    browser: Browser, site: Site, width: int
+) -> None:
+    async with visitor(browser, site, width=width) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, new_phone(), comment="аллергия на лак")
+        await send(guest)
+        await on(guest, "Вы записаны")
+        await guest.must_be_fit()
+
+        said = await guest.text()
+        assert "Тверская, 1" in said
+        assert "+7 495 000-00-00" in said
+        assert f"Перенести и отменить визит можно не позже чем за 3{NBSP}ч до начала." in said
+        async with guest.page.expect_download() as loading:
+            await guest.page.click("text=Добавить в календарь")
+        event = (await (await loading.value).path()).read_bytes().decode()
+
+    assert "SUMMARY:Женская стрижка" in event
+    assert "LOCATION:" in event
+    assert "аллергия" not in event
+    assert "Гостева" not in event
+
+
+async def test_a_past_visit_is_booked_again_with_the_same_choice(
+    browser: Browser, site: Site, width: int
+) -> None:
+    user_id = await site.application.new_user(email=f"again{width}@example.com")
+    record = desk.create(
+        site.application.emulator,
+        company_id=COMPANY_ID,
+        staff_id=MASTER,
+        service_ids=(SERVICE,),
+        date=datetime(2025, 6, 2, 12) + timedelta(minutes=width),  # noqa: DTZ001  the salon's wall clock
+        phone=new_phone(),
+        attendance=1,
+    )
+    await site.application.mirror(record.id)
+    ((booking),) = await site.application.fetch(
+        "update bookings set user_id = %s, matched_by = 'manual' where yclients_record_id = %s returning id",
+        user_id,
+        record.id,
+    )
+    async with visitor(browser, site, width=width, user_id=user_id) as anna:
+        await anna.open(f"/me/visits/{booking['id']}")
+        await anna.must_be_fit()
+        await anna.click("text=Записаться снова")
+        await on(anna, "Когда?")
+
+        said = await anna.text()
+        assert SERVICE_NAME in said
+        assert MASTER_NAME in said
+
+
 async def test_a_user_finds_her_booking_moves_and_cancels_it(
     browser: Browser, site: Site, width: int
 ) -> None:

@@ -82,7 +82,10 @@ async def running_site(dsn: str, folder: Path, **environ: str | None) -> AsyncIt
     port = free_port()
     given = {"PUBLIC_URL": f"http://localhost:{port}", **environ}
     async with running_application(dsn, folder, with_worker=False, is_demo=True, **given) as application:
-        await application.execute("update companies set title = 'Салон «Отражение»'")
+        await application.execute(
+            "update companies set title = 'Салон «Отражение»', address = 'Тверская, 1', phone = '+7 495 000-00-00',"
+            " may_move = true, may_cancel = true, move_seconds_before = 10800, cancel_seconds_before = 10800"
+        )
         async with serving(server_of(application.app, "127.0.0.1", port)):
             yield Site(application, f"http://localhost:{port}")
 

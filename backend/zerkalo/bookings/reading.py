@@ -111,6 +111,16 @@ async def read_of_record(conn: Connection, company_id: int, record_id: int) -> S
     return found[0] if found else None
 
 
+async def read_of_receipt(conn: Connection, company_id: int, record_id: int) -> ShownBooking | None:
+    """The booking for whoever made it as a guest: none any more where the salon gave the record to another client."""
+    sql = f"""
+        select {_COLUMNS} from bookings b
+        where b.company_id = %(company_id)s and b.yclients_record_id = %(record_id)s and not b.handed_over
+    """
+    found = await _shown(conn, sql, {"company_id": company_id, "record_id": record_id})
+    return found[0] if found else None
+
+
 async def read_several(conn: Connection, booking_ids: Iterable[int]) -> dict[int, ShownBooking]:
     """Bookings by id, whosesoever they are; ids of none are absent."""
     found = await _shown(
@@ -193,11 +203,24 @@ async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> lis
 
 
 async def read_places(conn: Connection, company_ids: Collection[int]) -> dict[int, str]:
-    """Where visits are: the titles of these companies, by id; one without a title is absent."""
+    """Where visits are: titles and addresses of these companies, by id; one without either is absent."""
     cursor = await conn.execute(
-        "select id, title from companies where id = any(%s) and title <> ''", [list(company_ids)]
+        "select id, concat_ws(', ', nullif(title, ''), nullif(address, '')) from companies"
+        " where id = any(%s) and (title <> '' or address <> '')",
+        [list(company_ids)],
     )
     return dict(await cursor.fetchall())
+
+
+async def read_form_choice(conn: Connection, booking_id: int) -> tuple[tuple[int, ...], int | None]:
+    """(services, specialist) that a booking has, by YCLIENTS's ids, to choose the same again."""
+    sql = """
+        select array(select (line ->> 'service_id')::bigint from jsonb_array_elements(b.lines) line
+            where line ->> 'service_id' is not null), b.staff_id
+        from bookings b where b.id = %s
+    """
+    row = await (await conn.execute(sql, [booking_id])).fetchone()
+    return (tuple(row[0]), row[1]) if row else ((), None)
 
 
 async def _shown(conn: Connection, sql: LiteralString, values: dict[str, object]) -> list[ShownBooking]:

@@ -144,7 +144,11 @@ def router(runtime: BookingsRuntime) -> APIRouter:
                 raise ProblemError(404, "not_found", "There is no such calendar.")
             shown = await reading.read_calendar(conn, user_id, now=runtime.clock())
             places = await reading.read_places(conn, {one.company_id for one in shown})
-        feed = calendar_of(shown, public_url=runtime.settings.public_url, places=places)
+        feed = calendar_of(
+            shown,
+            url_of=lambda one: f"{runtime.settings.public_url}/me/visits/{one.id}",
+            places=places,
+        )
         headers = {
             "Cache-Control": "private, no-store",
             "Content-Disposition": 'inline; filename="zerkalo.ics"',

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +30,37 @@ class Company:
     """Why YCLIENTS refuses us; None while it answers."""
 
 
+class Told(Protocol):
+    """What YCLIENTS says of a branch, for people."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def phone(self) -> str: ...
+    @property
+    def may_move(self) -> bool | None: ...
+    @property
+    def may_delete(self) -> bool | None: ...
+    @property
+    def move_seconds_before(self) -> int: ...
+    @property
+    def delete_seconds_before(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """A company of the settings, to choose from. `title` is "" until YCLIENTS has told it."""
+    """A company of the settings, to choose from and to find. Texts are "" until YCLIENTS has told them."""
 
     company_id: int
     title: str
     timezone_name: str | None
+    address: str = ""
+    phone: str = ""
+    may_move: bool | None = None
+    """Whether clients may move their visits; None: YCLIENTS does not say, which is no refusal."""
+    may_cancel: bool | None = None
+    move_seconds_before: int = 0
+    """Until how long before the visit."""
+    cancel_seconds_before: int = 0

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from psycopg.rows import class_row
 
-from zerkalo.companies.model import Branch, Company
+from zerkalo.companies.model import Branch, Company, Told
 from zerkalo.companies.rules import reads_by_other_rules
 from zerkalo.db.pool import Connection
 from zerkalo.kit.zones import rules_of
@@ -16,6 +16,19 @@ _COMPANY: LiteralString = """
     select id, title, timezone_name, zone_rules, zone_data_version, known_since, last_run_started_at, last_complete_read_at, history_read_at,
         changes_read_until, problem
     from companies
+"""
+
+_TOLD_NAMES = (
+    *("title", "address", "phone", "may_move", "may_delete"),
+    *("move_seconds_before", "delete_seconds_before"),
+)
+_TOLD: LiteralString = """
+    update companies set title = %(title)s, address = %(address)s, phone = %(phone)s, may_move = %(may_move)s,
+        may_cancel = %(may_delete)s, move_seconds_before = %(move_seconds_before)s,
+        cancel_seconds_before = %(delete_seconds_before)s
+    where id = %(id)s and (title, address, phone, may_move, may_cancel, move_seconds_before, cancel_seconds_before)
+        is distinct from (%(title)s::text, %(address)s::text, %(phone)s::text, %(may_move)s::boolean,
+            %(may_delete)s::boolean, %(move_seconds_before)s::bigint, %(delete_seconds_before)s::bigint)
 """
 
 
@@ -43,7 +56,7 @@ async def company(conn: Connection, company_id: int) -> Company | None:
     return await _one(conn, _COMPANY + " where id = %s", [company_id])
 
 
-async def put_company(conn: Connection, company_id: int, *, title: str, zone: ZoneInfo | None) -> bool:
+async def put_company(conn: Connection, company_id: int, *, told: Told, zone: ZoneInfo | None) -> bool:
     """Keep what YCLIENTS says of a branch (`zone` None: nothing that we know); returns whether its visits are read anew.
 
     Where its zone, or the zone's rules, are others than before, the whole history is owed: what an API read showed
@@ -53,8 +66,7 @@ async def put_company(conn: Connection, company_id: int, *, title: str, zone: Zo
     known = await _one(conn, _COMPANY + " where id = %s for update", [company_id])
     if known is None:
         return False
-    if known.title != title:
-        await conn.execute("update companies set title = %s where id = %s", [title, company_id])
+    await conn.execute(_TOLD, {"id": company_id, **{name: getattr(told, name) for name in _TOLD_NAMES}})
     if zone is None or not reads_by_other_rules(known, zone.key, rules_of(zone)):
         return False
     rules = rules_of(zone)
@@ -70,7 +82,9 @@ async def branches(conn: Connection, ids: Sequence[int]) -> tuple[Branch, ...]:
     """Titles and zones of companies, in the order given; empty ones where nothing is known yet."""
     async with conn.cursor(row_factory=class_row(Branch)) as cursor:
         await cursor.execute(
-            "select id as company_id, title, timezone_name from companies where id = any(%s)", [list(ids)]
+            "select id as company_id, title, timezone_name, address, phone, may_move, may_cancel, move_seconds_before,"
+            " cancel_seconds_before from companies where id = any(%s)",
+            [list(ids)],
         )
         found = {branch.company_id: branch for branch in await cursor.fetchall()}
     return tuple(found.get(company_id, Branch(company_id, "", None)) for company_id in ids)

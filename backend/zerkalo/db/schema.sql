@@ -6,6 +6,12 @@
 create table companies (
     id                     bigint primary key,
     title                  text not null default '',
+    address                text not null default '',
+    phone                  text not null default '',  -- as the salon writes it
+    may_move               boolean,                   -- whether clients may move their visits; null: YCLIENTS does not say
+    may_cancel             boolean,
+    move_seconds_before    bigint not null default 0, -- until how long before the visit
+    cancel_seconds_before  bigint not null default 0,
     timezone_name          text,                      -- IANA name; null until YCLIENTS told it
     zone_rules             text,                      -- fingerprint of the zone's rules that the visits were read by
     zone_data_version      text,                      -- version of the zone data that it was taken from
@@ -528,6 +534,12 @@ create table facts (
 comment on table companies is 'Филиалы салона в YCLIENTS';
 comment on column companies.id is 'Номер филиала в YCLIENTS';
 comment on column companies.title is 'Название филиала; пусто, пока YCLIENTS его не назвал';
+comment on column companies.address is 'Адрес филиала, как его пишет салон';
+comment on column companies.phone is 'Телефон филиала, как его пишет салон';
+comment on column companies.may_move is 'Можно ли клиентам переносить визиты; null: YCLIENTS не говорит';
+comment on column companies.may_cancel is 'Можно ли клиентам отменять визиты; null: YCLIENTS не говорит';
+comment on column companies.move_seconds_before is 'За сколько секунд до визита перенос ещё возможен';
+comment on column companies.cancel_seconds_before is 'За сколько секунд до визита отмена ещё возможна';
 comment on column companies.timezone_name is 'Часовой пояс филиала (IANA); null, пока не известен';
 comment on column companies.zone_rules is 'Отпечаток правил часового пояса, по которым прочитаны визиты';
 comment on column companies.zone_data_version is 'Версия данных о часовых поясах, из которой он взят';

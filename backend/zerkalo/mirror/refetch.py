@@ -274,7 +274,7 @@ class Refetcher:
         zone = zone_of(told.timezone_name)
         async with transaction(self._pool) as conn:
             await companies.know_companies(conn, [company_id], now=self._clock())
-            await companies.put_company(conn, company_id, title=told.title, zone=zone)
+            await companies.put_company(conn, company_id, told=told, zone=zone)
         return zone
 
     async def _settle(self, question: Refetch, *, is_absent: bool) -> None:

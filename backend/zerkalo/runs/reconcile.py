@@ -108,7 +108,7 @@ class Reconciliation:
             )
         self._lease.check()
         async with transaction(self._context.pool) as conn:
-            is_owed = await companies.put_company(conn, self._company.id, title=told.title, zone=zone)
+            is_owed = await companies.put_company(conn, self._company.id, told=told, zone=zone)
             if is_owed and self._run.progress.pending is None:
                 self._run = await runs.take_history(conn, self._run.id, self._lease.owner)
             known = await companies.company(conn, self._company.id)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from zerkalo.kit.text import storable_json
+from zerkalo.kit.text import storable_json, storable_text
 from zerkalo.yclients import fields
 from zerkalo.yclients.fields import FieldError
 from zerkalo.yclients.model import (
@@ -29,6 +29,7 @@ T = TypeVar("T")
 MESSAGE_CHARACTERS_MAX = 500
 BOOKING_CODES = frozenset(range(431, 439))
 NEVER_SECONDS = 10**9
+SHOWN_CHARACTERS_MAX = 200
 
 _JSON = msgspec.json.Decoder(float_hook=fields.number_from_text)
 
@@ -90,6 +91,8 @@ def parse_company(body: bytes) -> Company:
             company_id=fields.identifier(said.get("id")),
             title=fields.title(said.get("title")),
             timezone_name=_zone_name(said.get("timezone_name")),
+            address=_for_people(said.get("address")),
+            phone=_for_people(said.get("phone")),
             may_delete=_permission(said.get("allow_delete_record")),
             may_move=_permission(said.get("allow_change_record")),
             delete_seconds_before=_seconds(said.get("allow_delete_record_delay_step")),
@@ -288,6 +291,14 @@ def _zone_of(company: dict[str, Any]) -> ZoneInfo | None:
 
 def _switch(value: Any) -> int:
     return 1 if value in (True, 1, "1") else 0
+
+
+def _for_people(value: Any) -> str:
+    """Return a text that is only shown; what is none spoils nothing else."""
+    try:
+        return storable_text(fields.title(value))[:SHOWN_CHARACTERS_MAX]
+    except FieldError:
+        return ""
 
 
 def _permission(value: Any) -> bool | None:

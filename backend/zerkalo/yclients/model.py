@@ -178,6 +178,9 @@ class Company(msgspec.Struct, frozen=True):
     title: str
     timezone_name: str | None
     """An IANA name that this machine's zone database knows, else None."""
+    address: str = ""
+    phone: str = ""
+    """As the salon writes it, for people."""
     may_delete: bool | None = None
     """Whether clients may cancel their bookings; None: YCLIENTS does not say, which is not a no."""
     may_move: bool | None = None

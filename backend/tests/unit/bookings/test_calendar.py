@@ -37,7 +37,11 @@ SHOWN = ShownBooking(
 
 
 def feed_of(shown, place="Салон «Отражение»"):
-    return calendar_of([shown], public_url="https://salon.test", places={1: place} if place else {})
+    return calendar_of(
+        [shown],
+        url_of=lambda one: f"https://salon.test/me/visits/{one.id}",
+        places={1: place} if place else {},
+    )
 
 
 def event_of(shown, **about):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeVar
@@ -213,7 +214,7 @@ class Offers:
             )
         except VendorError:
             return branch
-        return Branch(company_id, company.title, company.timezone_name)
+        return replace(branch, title=company.title, timezone_name=company.timezone_name)
 
     async def _kept(
         self, asker: Asker, key: tuple[Hashable, ...], keep_seconds: float, ask: Callable[[], Awaitable[T]]

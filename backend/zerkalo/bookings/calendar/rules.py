@@ -1,7 +1,7 @@
 """A user's bookings as an iCalendar feed (RFC 5545), for the calendar on their phone. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
@@ -19,11 +19,13 @@ ALARM_BEFORE = timedelta(hours=2)
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def calendar_of(bookings: Iterable[ShownBooking], *, public_url: str, places: Mapping[int, str]) -> bytes:
+def calendar_of(
+    bookings: Iterable[ShownBooking], *, url_of: Callable[[ShownBooking], str], places: Mapping[int, str]
+) -> bytes:
     """The feed: one event a booking, times in UTC, nothing of the booking's notes or contacts.
 
     An event keeps its UID for ever and its SEQUENCE is the row's revision, so that a moved or cancelled visit changes
-    the event the calendar has. Each links to the visit's page below `public_url`; `places`: by company.
+    the event the calendar has. `url_of`: the visit's page; `places`: by company.
     """
     calendar = Calendar()
     _add(calendar, "prodid", "-//Zerkalo//Bookings//RU")
@@ -33,7 +35,7 @@ def calendar_of(bookings: Iterable[ShownBooking], *, public_url: str, places: Ma
     _add(calendar, "refresh-interval", REFRESH, parameters={"value": "DURATION"})
     _add(calendar, "x-published-ttl", "PT1H")
     for booking in bookings:
-        calendar.add_component(_event_of(booking, public_url, places.get(booking.company_id, "")))
+        calendar.add_component(_event_of(booking, url_of(booking), places.get(booking.company_id, "")))
     return calendar.to_ical()
 
 
@@ -42,7 +44,7 @@ def uid_of(booking: ShownBooking) -> str:
     return f"{uuid5(NAMESPACE_URL, f'zerkalo:booking:{booking.id}:{booking.created_at.isoformat()}')}@zerkalo"
 
 
-def _event_of(booking: ShownBooking, public_url: str, place: str) -> Event:
+def _event_of(booking: ShownBooking, url: str, place: str) -> Event:
     event = Event()
     _add(event, "uid", uid_of(booking))
     _add(event, "dtstamp", booking.updated_at)
@@ -58,7 +60,7 @@ def _event_of(booking: ShownBooking, public_url: str, place: str) -> Event:
         _add(event, "description", f"Мастер: {_text(booking.staff_name)}")
     if place:
         _add(event, "location", _text(place))
-    _add(event, "url", f"{public_url}/me/visits/{booking.id}")
+    _add(event, "url", url)
     is_cancelled = booking.status == Status.CANCELLED
     # A booked visit stands, whether the salon has marked it as confirmed or not: TENTATIVE shows as doubtful.
     _add(event, "status", "CANCELLED" if is_cancelled else "CONFIRMED")

@@ -15,6 +15,7 @@ from zerkalo.auth.model import AuthenticatedUser, Role, Session
 from zerkalo.auth.rules import REFRESH_TOKEN_SPAN
 from zerkalo.booking_form.model import Asker
 from zerkalo.bookings.routes import path_id
+from zerkalo.companies.model import Branch
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
@@ -126,6 +127,10 @@ class Page:
         if not branches or company_id is None:
             return ""
         return branches.get(company_id) or self.say(f"Филиал {company_id}", f"Branch {company_id}")
+
+    def place(self, company_id: int | None) -> Branch | None:
+        """What is known of the branch where a visit is."""
+        return self.site.salon.places.get(company_id or 0)
 
     def say(self, ru: str, en: str) -> str:
         """The text in the language of this page."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment
 
 from zerkalo.auth.rules import derive_key
+from zerkalo.companies.model import Branch
 from zerkalo.companies.store import branches
 from zerkalo.engine.bells import Bells
 from zerkalo.kit.single_flight import SingleFlight
@@ -48,6 +49,8 @@ class Salon:
     """Of its only branch; "" where there are several, or it is not known yet."""
     zone: tzinfo = UTC
     """Of its first branch: days of our own movements, points for example, are counted by it."""
+    places: Mapping[int, Branch] = field(default_factory=dict[int, Branch])
+    """Every branch, by company."""
     branches: Mapping[int, str] = field(default_factory=dict[int, str])
     """Title by company, "" where it is not known yet; empty where there is one branch only, and so nothing to tell apart."""
 
@@ -81,6 +84,7 @@ class Site:
         return Salon(
             title=known[0].title if len(known) == 1 else "",
             zone=_zone(known[0].timezone_name) if known else UTC,
+            places={one.company_id: one for one in known},
             branches={one.company_id: one.title for one in known} if len(known) > 1 else {},
         )
 

@@ -5,12 +5,15 @@ then on it travels in the form (POST), since a phone number has no business in a
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from starlette.responses import Response
 
 from zerkalo.booking_form.model import Wish
 from zerkalo.booking_form.rules import COMMENT_CHARS_MAX
 from zerkalo.bookings import reading
+from zerkalo.bookings.calendar.rules import calendar_of
+from zerkalo.bookings.reading import ShownBooking
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
@@ -19,7 +22,8 @@ from zerkalo.web.pages.book.choice import Choice, Typed, read_choice, read_typed
 from zerkalo.web.pages.book.days import TIME_TAKEN
 from zerkalo.web.pages.book.steps import Way, show_step
 from zerkalo.web.pages.forms import Form
-from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.me.terms import terms_in_words
+from zerkalo.web.pages.page import NO_STORE, Page
 from zerkalo.web.pages.routing import Pages, Who
 
 pages = Pages()
@@ -144,17 +148,38 @@ async def _typed_of_account(page: Page) -> Typed:
 @pages.get("/book/done/{token}", Who.ANYBODY)
 async def done(page: Page) -> Response:
     """Whoever has the address sees what, when and with whom, nothing of the person."""
-    company_id, record_id, starts_at = receipt.read(page.site.receipt_key, page.request.path_params["token"])
-    async with page.runtime.pool.connection() as conn:
-        booking = await reading.read_of_record(conn, company_id, record_id)
+    booking, starts_at = await _of_receipt(page)
     return page.render(
         "book/done.html",
         headers={"HX-Push-Url": page.request.url.path},  # the form before it asked for no new address
         booking=booking,
-        starts_at=booking.starts_at if booking else starts_at,
+        starts_at=starts_at,
+        terms=terms_in_words(page.place(booking.company_id), page.language) if booking else (),
         is_own=booking is not None and page.user is not None and booking.user_id == page.user.id,
         can_prove_phone=Channel.PHONE in page.runtime.people.ports.open_channels,
     )
+
+
+@pages.get("/book/done/{token}/visit.ics", Who.ANYBODY)
+async def calendar_file(page: Page) -> Response:
+    """The booking for a calendar, to whoever has the address. It tells no more than the page does."""
+    booking, _starts_at = await _of_receipt(page)
+    if booking is None:
+        raise ProblemError(404, "not_found", "The booking is not in the mirror yet.")
+    page_url = f"{page.runtime.settings.public_url}{page.request.url.path.removesuffix('/visit.ics')}"
+    async with page.runtime.pool.connection() as conn:
+        places = await reading.read_places(conn, [booking.company_id])
+    event = calendar_of([booking], url_of=lambda _booking: page_url, places=places)
+    headers = {"Cache-Control": NO_STORE, "Content-Disposition": 'attachment; filename="visit.ics"'}
+    return page.finish(Response(event, media_type="text/calendar", headers=headers))
+
+
+async def _of_receipt(page: Page) -> tuple[ShownBooking | None, datetime]:
+    """The booking of a signed address and when it starts; None: the mirror does not have it yet."""
+    company_id, record_id, starts_at = receipt.read(page.site.receipt_key, page.request.path_params["token"])
+    async with page.runtime.pool.connection() as conn:
+        booking = await reading.read_of_receipt(conn, company_id, record_id)
+    return booking, booking.starts_at if booking else starts_at
 
 
 def _nothing_chosen(form: Form, choice: Choice) -> ProblemError | None:

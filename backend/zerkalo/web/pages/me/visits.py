@@ -1,15 +1,18 @@
 """`/me/visits…`: the visits that were, one visit, cancelling and moving it, through the services of the booking form."""
 
 from datetime import date
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from zerkalo.booking_form.rules import SERVICES_MAX
 from zerkalo.bookings import reading
 from zerkalo.bookings.model import ShownBooking
 from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages.book.choice import read_moment
+from zerkalo.web.pages.book.choice import Choice, read_moment
 from zerkalo.web.pages.book.days import TIME_TAKEN, TimeChoice, choice_of_times, read_day
+from zerkalo.web.pages.me.terms import terms_in_words
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
 
@@ -36,13 +39,24 @@ async def visits(page: Page) -> Response:
 async def _visit_page(page: Page, problem: ProblemError | None = None) -> Response:
     """The visit as it is now."""
     visit = await _own(page)
+    is_ahead = visit.appointment_datetime > page.now and visit.status != "CANCELLED"
     return page.render(
         "me/visit.html",
         visit=visit,
         comment=comment_of(visit.notes),
-        is_ahead=visit.appointment_datetime > page.now and visit.status != "CANCELLED",
+        is_ahead=is_ahead,
+        terms=terms_in_words(page.place(visit.company_id), page.language) if is_ahead else (),
+        again_url=None if is_ahead else await _again_url(page, visit),
         problem=problem,
     )
+
+
+async def _again_url(page: Page, visit: ShownBooking) -> str:
+    """The form with the same services and specialist chosen; what the salon no longer offers is left to be chosen."""
+    async with page.runtime.pool.connection() as conn:
+        service_ids, staff_id = await reading.read_form_choice(conn, visit.id)
+    choice = Choice(visit.company_id, service_ids[:SERVICES_MAX], staff_id)
+    return f"/book?{urlencode(choice.pairs())}"
 
 
 @pages.get(_ONE, Who.USER)
