@@ -154,8 +154,8 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """An entry as people see it."""
+class LedgerEntry:
+    """A movement of points. `reason` is a stable word of ours, or free text where an admin made it."""
 
     id: int
     booking_id: int | None

@@ -14,7 +14,7 @@ from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import service, store
-from zerkalo.loyalty.model import HandEntry, Kind
+from zerkalo.loyalty.model import HandEntry, Kind, LedgerEntry
 from zerkalo.loyalty.programme import policy_of
 from zerkalo.settings import Settings
 
@@ -33,17 +33,6 @@ class LoyaltyRuntime(AuthRuntime, Protocol):
     def pool(self) -> Pool: ...
     @property
     def settings(self) -> Settings: ...
-
-
-class LedgerEntry(BaseModel):
-    """A movement of points. `reason` is a stable word of ours, or free text where an admin made it."""
-
-    id: int
-    booking_id: int | None
-    amount: int
-    kind: Kind
-    reason: str
-    created_at: datetime
 
 
 class LedgerPage(BaseModel):
@@ -124,8 +113,7 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
             entries = await store.read_entries(conn, user.id, _ENTRIES.position(cursor), limit + 1)
             balance = await service.balance(conn, user.id)
         page = _ENTRIES.page(entries, limit, lambda entry: entry.id)
-        shown = [LedgerEntry.model_validate(asdict(entry)) for entry in page.items]
-        return LedgerPage(balance=balance, entries=shown, next_cursor=page.next_cursor)
+        return LedgerPage(balance=balance, entries=page.items, next_cursor=page.next_cursor)
 
     @routes.post("/admin/loyalty/redeem", responses=problem_responses(401, 403, 404, 409))
     async def redeem(

@@ -9,10 +9,10 @@ import msgspec
 from zerkalo.db.pool import Connection
 from zerkalo.loyalty.model import (
     EarningState,
-    Entry,
     EntryDraft,
     HandEntry,
     Kind,
+    LedgerEntry,
     LedgerLine,
     Movement,
 )
@@ -172,7 +172,9 @@ async def read_balances(conn: Connection, user_ids: Collection[int]) -> dict[int
     return {user_id: points async for user_id, points in cursor}
 
 
-async def read_entries(conn: Connection, user_id: int, before_id: int | None, limit: int) -> list[Entry]:
+async def read_entries(
+    conn: Connection, user_id: int, before_id: int | None, limit: int
+) -> list[LedgerEntry]:
     """A user's entries, newest first, at most `limit`, those with an id below `before_id` (None: from the newest)."""
     cursor = await conn.execute(
         "select id, booking_id, amount, kind, reason, created_at from bonus_entries"
@@ -181,7 +183,7 @@ async def read_entries(conn: Connection, user_id: int, before_id: int | None, li
         {"user_id": user_id, "before_id": before_id, "limit": limit},
     )
     return [
-        Entry(entry_id, booking_id, amount, Kind(kind), reason, created_at)
+        LedgerEntry(entry_id, booking_id, amount, Kind(kind), reason, created_at)
         async for entry_id, booking_id, amount, kind, reason, created_at in cursor
     ]
 

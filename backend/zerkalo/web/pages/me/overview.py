@@ -14,7 +14,7 @@ from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
-from zerkalo.loyalty.model import Entry, Kind, Reason
+from zerkalo.loyalty.model import Kind, LedgerEntry, Reason
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
 from zerkalo.users.model import User
@@ -135,15 +135,15 @@ def channels_to_prove(page: Page, user: User) -> list[Channel]:
 
 
 async def told_entries(
-    page: Page, conn: Connection, entries: Sequence[Entry]
-) -> list[tuple[Entry, str, str]]:
+    page: Page, conn: Connection, entries: Sequence[LedgerEntry]
+) -> list[tuple[LedgerEntry, str, str]]:
     """Movements of points, each with what it is and why, and with the day and service of its visit."""
     ids = [entry.booking_id for entry in entries if entry.booking_id is not None]
     visits = await reading.read_several(conn, ids)
     return [(entry, *_entry_words(page, entry, visits.get(entry.booking_id or 0))) for entry in entries]
 
 
-def _entry_words(page: Page, entry: Entry, visit: ShownBooking | None) -> tuple[str, str]:
+def _entry_words(page: Page, entry: LedgerEntry, visit: ShownBooking | None) -> tuple[str, str]:
     """In the language of the page; a reason by hand as it was written."""
     words = _REASONS.get(entry.reason)
     why = words[page.language] if words else entry.reason
