@@ -138,7 +138,7 @@ def patches_a_hundred_tests() -> tuple[int, int]:
 
 
 def main() -> None:
-    """Prints one figure a line."""
+    """Print one figure a line."""
     say = sys.stdout.write
     for package in PACKAGES:
         say(f"lines of {package}: {lines(package)}\n")

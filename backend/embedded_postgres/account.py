@@ -69,7 +69,7 @@ def account_for(data_dir: Path, users: Sequence[str] = LENT_USERS) -> Account:
 
 
 def open_data_dir(data_dir: Path, account: Account) -> None:
-    """Makes sure that `account` can walk down to `data_dir`; changes the mode of that one folder at most.
+    """Make sure that `account` can walk down to `data_dir`; change the mode of that one folder at most.
 
     Raises `EmbeddedError` that names the first folder above it which is closed to the user.
     """

@@ -118,7 +118,7 @@ def is_server_process(pid: int, cluster: Cluster) -> bool:
 
 
 def check_version(cluster: Cluster) -> None:
-    """Raises `OtherMajorVersion` when the data are of another major version than the programs."""
+    """Raise `OtherMajorVersion` when the data are of another major version than the programs."""
     try:
         found = (cluster.data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
@@ -131,7 +131,7 @@ def check_version(cluster: Cluster) -> None:
 
 
 def make_data(cluster: Cluster, account: Account, server: Path, lock: int, *, durable: bool) -> None:
-    """Makes the data folder if there is none. Built beside its place and renamed, so it is whole or absent.
+    """Make the data folder if there is none. Built beside its place and renamed, so it is whole or absent.
 
     `lock` is inherited by initdb, so that it is held even if this process is killed and initdb is not.
 
@@ -172,7 +172,7 @@ def make_data(cluster: Cluster, account: Account, server: Path, lock: int, *, du
 
 
 def write_access(cluster: Cluster, account: Account) -> None:
-    """Says who may connect: the server's user and root. Written at every start, as the user may have changed."""
+    """Say who may connect: the server's user and root. Written at every start, as the user may have changed."""
     _write_owned(cluster.data / "pg_hba.conf", f"local all all peer map={IDENTITIES}\n", account)
     names = dict.fromkeys((account.name, "root"))
     lines = "".join(f'{IDENTITIES} "{name}" {ROLE}\n' for name in names)
@@ -239,7 +239,7 @@ def keeper_command(
 
 
 def _write_owned(path: Path, text: str, account: Account) -> None:
-    """Writes a file for the server's user; never through a link that this user may have laid for root."""
+    """Write a file for the server's user; never through a link that this user may have laid for root."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

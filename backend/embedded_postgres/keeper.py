@@ -43,7 +43,7 @@ class Keeper:
         self.decision = threading.Lock()  # between starting again and ending
 
     def run(self) -> None:
-        """Returns when the server has ended for good."""
+        """Return when the server has ended for good."""
         if self.pid is None:
             self.start()
         threading.Thread(target=self.end_when_unused, daemon=True).start()
@@ -66,7 +66,7 @@ class Keeper:
         self.child, self.pid = child, child.pid
 
     def disown_pid_file(self) -> None:
-        """Keeps a pid file that a killed server left from stopping the start, wherever its number went since.
+        """Keep a pid file that a killed server left from stopping the start, wherever its number went since.
 
         PostgreSQL refuses to start while the number in the file is alive, whoever has it by now, but passes over
         its own parent's: ours. It still checks the shared memory that the other lines name, which is why the file
@@ -126,14 +126,14 @@ class Keeper:
 
 
 def remove_socket_folder(folder: str) -> None:
-    """Removes a temporary socket folder; by name and not as a tree, so that nothing else can ever be hit."""
+    """Remove a temporary socket folder; by name and not as a tree, so that nothing else can ever be hit."""
     with contextlib.suppress(OSError):
         remove_sockets(folder)
         os.rmdir(folder)
 
 
 def remove_sockets(folder: str) -> None:
-    """Removes the sockets of a dead server and their locks."""
+    """Remove the sockets of a dead server and their locks."""
     for path in Path(folder).glob(".s.PGSQL.*"):
         path.unlink(missing_ok=True)
 

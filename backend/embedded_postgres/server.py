@@ -178,7 +178,7 @@ class EmbeddedPostgres:
                 raise EmbeddedError(_why_not_started(self.cluster))
 
     def _start_keeper(self, account: Account, keeper_lock: int, deadline: float) -> None:
-        """Starts the server under a keeper, or, where a living one has lost its keeper, gives it a new one."""
+        """Start the server under a keeper, or, where a living one has lost its keeper, give it a new one."""
         cluster = self.cluster
         left = read_postmaster(cluster)
         server = server_folder(cluster.data_dir, account)
@@ -207,7 +207,7 @@ class EmbeddedPostgres:
             )
 
     def _stop(self) -> None:
-        """Ends the server, whoever is attached: a fast shutdown, which cuts connections and keeps all that is committed."""
+        """End the server, whoever is attached: a fast shutdown, which cuts connections and keeps all that is committed."""
         postmaster = read_postmaster(self.cluster)
         if postmaster and is_server_process(postmaster.pid, self.cluster):
             with contextlib.suppress(ProcessLookupError):
@@ -221,7 +221,7 @@ class EmbeddedPostgres:
         self._users_lock = _closed(self._users_lock)
 
     def _wait_if_last(self) -> None:
-        """Returns when the server has ended, or when others are seen to use it."""
+        """Return when the server has ended, or when others are seen to use it."""
         users = open_lock(self.cluster.users_lock)
         deadline = time.monotonic() + STOP_SECONDS_MAX
         try:
@@ -268,7 +268,7 @@ def _living_socket_folder(cluster: Cluster) -> str | None:
 
 
 def _make_database(address: str, name: str) -> None:
-    """Makes the database in a new server; every later start finds it."""
+    """Make the database in a new server; every later start finds it."""
     with psycopg.connect(address, dbname="postgres", autocommit=True) as conn:
         if conn.execute("select from pg_database where datname = %s", [name]).fetchone() is None:
             with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
@@ -276,7 +276,7 @@ def _make_database(address: str, name: str) -> None:
 
 
 def _closed(fd: int | None) -> None:
-    """Closes the descriptor and is the None that takes its place."""
+    """Close the descriptor and return the None that takes its place."""
     if fd is not None:
         os.close(fd)
 

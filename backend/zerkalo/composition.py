@@ -103,7 +103,7 @@ async def assembled(
     clock: Clock = utc_now,
     limits: Limits | None = None,
 ) -> AsyncGenerator[Parts]:
-    """Yields the parts on a migrated database; closes them at the end. `name` shows in the database's list of sessions."""
+    """Yield the parts on a migrated database; close them at the end. `name` shows in the database's list of sessions."""
     async with (
         open_pool(dsn, max_size=POOL_SIZE, name=name) as pool,
         open_pool(dsn, max_size=BATCHES_AT_ONCE, name=f"{name} batches", is_tried=False) as batch_pool,
@@ -200,7 +200,7 @@ async def _policy(settings: Settings, pool: Pool, clock: Clock) -> LoyaltyPolicy
 
 
 def journal_writer(settings: Settings) -> Callable[[Sequence[Erasure]], None]:
-    """Writes erasures into the journal beside DATA_DIR; where that can't be done, `erasures` keeps them for later."""
+    """Write erasures into the journal beside DATA_DIR; where that can't be done, `erasures` keeps them for later."""
     path = journal.journal_beside(settings.data_dir)
 
     def write(erasures: Sequence[Erasure]) -> None:
@@ -216,7 +216,7 @@ def _ports(
     settings: Settings, policy: LoyaltyPolicy, applier: Applier, bells: Bells, pool: Pool, *, is_demo: bool
 ) -> Ports:
     async def give_bookings(user_id: int) -> None:
-        """Her earlier bookings, at once as far as a request may take; the rest by a job."""
+        """Look for earlier bookings, at once as far as a request may take; the rest by a job."""
         async with pool.connection() as conn:
             user = await read_user(conn, user_id)
         if user is None or user.rematch_wanted_at is None:
@@ -274,7 +274,7 @@ async def prepare_database(
 
 @asynccontextmanager
 async def command_parts(*, needs_tables: bool = True) -> AsyncGenerator[Parts]:
-    """Yields the parts for one command: on the database in use, the embedded one started if need be and migrated.
+    """Yield the parts for one command: on the database in use, the embedded one started if need be and migrated.
 
     `needs_tables`: whether the command can do nothing on tables that are missing or out of date; `check` can tell of them.
     """

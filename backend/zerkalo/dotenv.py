@@ -38,7 +38,7 @@ def find_dotenv(folder: Path) -> Path | None:
 
 
 def read_dotenv(path: Path, known_names: Collection[str], free_texts: Collection[str] = ()) -> DotenvFile:
-    """Reads the file. `free_texts`: names whose value may hold spaces, so that ` #` may be meant as a part of it.
+    """Read the file. `free_texts`: names whose value may hold spaces, so that ` #` may be meant as a part of it.
 
     Raises `DotenvError` where the file can't be read, isn't UTF-8, has a line that isn't `NAME=value`, or cuts the
     value of a free text at ` #`.

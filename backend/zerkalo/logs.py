@@ -64,7 +64,7 @@ def scrub(text: str) -> str:
 
 
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
-    """Sets up structlog and the standard library's logging for this process; a second call replaces the first.
+    """Set up structlog and the standard library's logging for this process; a second call replaces the first.
 
     Writes to `stream` (None: stderr, as it is at the call) what LOG_LEVEL and LOG_FORMAT ask for. Run uvicorn with
     `log_config=None`, so that it leaves this alone; its access log is off, since it would show the webhook's token.
@@ -159,7 +159,7 @@ def _drop_colours(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
 
 
 def _scrub_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hides what must not be logged in every value, however deep."""
+    """Hide what must not be logged in every value, however deep."""
     for key, value in event.items():
         event[key] = _HIDDEN if value is not None and _HIDDEN_KEYS.search(key) else _scrubbed(value)
     return event

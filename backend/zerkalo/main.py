@@ -93,7 +93,7 @@ async def running_app(
     limits: Limits | None = None,
     siblings: Path | None = None,
 ) -> AsyncGenerator[tuple[App, Runtime]]:
-    """Yields the app on a migrated database, with its worker beside it if wanted; ends both in order.
+    """Yield the app on a migrated database, with its worker beside it if wanted; end both in order.
 
     `siblings`: where server processes on one port meet, so that each tells the figures of all.
     """
@@ -184,7 +184,7 @@ class ChildApp:
 
 @asynccontextmanager
 async def ending_with_parent() -> AsyncGenerator[None]:
-    """Ends this process in order when its parent is gone: killed, it can tell its children nothing."""
+    """End this process in order when its parent is gone: killed, it can tell its children nothing."""
     parent = os.getppid()
 
     async def watch() -> None:

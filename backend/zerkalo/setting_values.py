@@ -148,7 +148,7 @@ def loyalty_tiers(text: str | tuple[LoyaltyTier, ...]) -> tuple[LoyaltyTier, ...
 
 
 def proxies(text: str) -> str:
-    """Addresses and networks of proxies, separated by commas; "*" is refused: a caller could choose her address."""
+    """Addresses and networks of proxies, separated by commas; "*" is refused: a caller could choose their address."""
     named = [part.strip() for part in text.split(",") if part.strip()]
     try:
         for one in named:

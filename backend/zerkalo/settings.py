@@ -199,7 +199,7 @@ ROOT_DATA_DIR = Path("/var/lib/zerkalo")
 def load_settings(
     environ: Mapping[str, str] | None = None, cwd: Path | None = None, *, is_root: bool | None = None
 ) -> Settings:
-    """Returns the settings of this process, or raises `SettingsError` with one line that says what to mend.
+    """Return the settings of this process, or raise `SettingsError` with one line that says what to mend.
 
     `environ` (default: the process's) wins over the `.env` found in `cwd` (default: the current folder) or the
     nearest folder above it. An empty value counts as unset. Relative paths count from the folder of the `.env`, else
@@ -344,7 +344,7 @@ def _reason(error: ErrorDetails, field: str) -> str:
 
 
 def secret_key(settings: Settings) -> str:
-    """Returns SECRET_KEY, else the one kept in DATA_DIR/secret_key, which is made (64 hex digits) at the first call.
+    """Return SECRET_KEY, else the one kept in DATA_DIR/secret_key, which is made (64 hex digits) at the first call.
 
     All processes on one DATA_DIR get the same key, also when they ask at once for the first time. Creates DATA_DIR
     and the file (mode 0600). Raises `SettingsError` where that can't be done or the file holds no key.
@@ -369,7 +369,7 @@ def secret_key(settings: Settings) -> str:
 
 
 def _make_secret_key(path: Path) -> None:
-    """Writes a new key beside `path`, then links it there: whole or not at all, and the first of two wins."""
+    """Write a new key beside `path`, then link it there: whole or not at all, and the first of two wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(prefix=".secret_key.", dir=path.parent)  # mkstemp makes it 0600
     try:

@@ -117,7 +117,7 @@ def router(runtime: AuthRuntime) -> APIRouter:
         session: Annotated[Session | None, Depends(optional_session(runtime))],
         body: Annotated[LogoutRequest | None, Body()] = None,
     ) -> None:
-        """Ends the session of the access token, or of the refresh token in the body."""
+        """End the session of the access token, or of the refresh token in the body."""
         await auth.log_out(
             family=session.family if session else None,
             refresh_token=body.refresh_token if body else None,

@@ -22,7 +22,7 @@ from zerkalo.metrics.counts import LOG_INS
 VERIFICATIONS_PER_LOGIN = 3
 """A log-in compares as many hashes whether nobody or three people claim the address, and whichever of them it is.
 
-Were a right password answered as soon as it is found, somebody who registers a stranger's address could time his own
+Were a right password answered as soon as it is found, somebody who registers a stranger's address could time their own
 log-in, and learn by a hash more or less whether the stranger is there.
 """
 
@@ -42,7 +42,7 @@ class Auth:
         self._refresh_key = rules.derive_key(secret_key, "refresh token")
 
     async def log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> TokenPair:
-        """Opens a session for whoever this e-mail (lower case) and password name.
+        """Open a session for whoever this e-mail (lower case) and password name.
 
         `email` None: what was typed is no e-mail, which takes as long as a wrong one. `address`: of the caller, as
         `rules.address_subject`. Raises a 401 `ProblemError` that does not say which of the two was wrong, 429 with
@@ -146,7 +146,7 @@ class Auth:
         return pair
 
     async def log_out(self, *, family: UUID | None, refresh_token: str | None, now: datetime) -> None:
-        """Ends the log-in of this session, or the one that the refresh token descends from; unknown ones are fine."""
+        """End the log-in of this session, or the one that the refresh token descends from; unknown ones are fine."""
 
         async def end(conn: Connection) -> None:
             ended = family
@@ -204,7 +204,7 @@ class Auth:
         return self._pair(user_id, epoch, family, refresh_token, now=now)
 
     async def count(self, limits: Sequence[tuple[Limit, str]], *, now: datetime) -> list[int]:
-        """Counts a try of each subject and returns the ids to release where it turns out to be none.
+        """Count a try of each subject and return the ids to release where it turns out to be none.
 
         Raises a 429 `ProblemError` with Retry-After where one of them has no try left; then nothing is counted.
         """
@@ -230,7 +230,7 @@ class Auth:
         return (await store.reserve_attempts(conn, buckets, now=now))[1] is None
 
     async def release(self, ids: Sequence[int]) -> None:
-        """Takes counted tries back."""
+        """Take counted tries back."""
         async with self.pool.connection() as conn:
             await store.release_attempts(conn, ids)
 

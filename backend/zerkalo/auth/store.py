@@ -30,7 +30,7 @@ async def credentials_of_email(conn: Connection, email: str) -> list[Credentials
     password decides between them.
     """
     sql = """
-        with hers as (
+        with named as (
             select id, password_hash, token_epoch, email_verified_at is null as claimed from users
             where lower(email) = %(email)s and email_verified_at is not null and password_hash is not null
             union all
@@ -44,7 +44,7 @@ async def credentials_of_email(conn: Connection, email: str) -> list[Credentials
                 and password_hash is not null
              order by id desc limit 1)
         )
-        select id as user_id, password_hash, token_epoch from hers order by claimed, id
+        select id as user_id, password_hash, token_epoch from named order by claimed, id
     """
     async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
         await cursor.execute(sql, {"email": email})
@@ -68,7 +68,7 @@ async def claimants_of_email(conn: Connection, email: str) -> list[Credentials]:
 
 
 async def credentials_of_user(conn: Connection, user_id: int, *, lock: bool = False) -> Credentials | None:
-    """The credentials of one user; None where she has no password. `lock`: held until the transaction ends."""
+    """The credentials of one user; None where there is no password. `lock`: held until the transaction ends."""
     sql = "select id as user_id, password_hash, token_epoch from users where id = %s and password_hash is not null"
     async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
         await cursor.execute(sql + (" for no key update" if lock else ""), [user_id])
@@ -76,7 +76,7 @@ async def credentials_of_user(conn: Connection, user_id: int, *, lock: bool = Fa
 
 
 async def user_of_claims(conn: Connection, claims: AccessClaims) -> AuthenticatedUser | None:
-    """The user an access token speaks for; None where her tokens or this log-in were ended, or she is gone."""
+    """The user an access token speaks for; None where their tokens or this log-in were ended, or the user is gone."""
     sql = """
         select u.id, coalesce(u.email, ''), u.role from users u
         where u.id = %(user_id)s and u.token_epoch = %(epoch)s and u.erased_at is null
@@ -95,7 +95,7 @@ async def renew_password_hash(conn: Connection, user_id: int, password_hash: str
 
 
 async def write_password(conn: Connection, user_id: int, password_hash: str, *, now: datetime) -> int:
-    """Sets a password and returns the new epoch: every access token given before is ended."""
+    """Set a password and return the new epoch: every access token given before is ended."""
     sql = """
         update users set password_hash = %s, token_epoch = token_epoch + 1, updated_at = %s where id = %s
         returning token_epoch
@@ -212,7 +212,7 @@ async def session_of_unused_token(
 
 
 async def extend_refresh_token(conn: Connection, digest: bytes, *, expires_at: datetime) -> None:
-    """Lets a token that still holds live longer; one that was ended meanwhile stays ended."""
+    """Let a token that still holds live longer; one that was ended meanwhile stays ended."""
     await conn.execute(
         "update refresh_tokens set expires_at = greatest(expires_at, %s)"
         " where token_hash = %s and used_at is null and revoked_at is null",
@@ -228,7 +228,7 @@ async def family_of_token(conn: Connection, digest: bytes) -> UUID | None:
 
 
 async def end_family(conn: Connection, family: UUID, *, now: datetime) -> None:
-    """Ends one log-in: its refresh tokens and, with them, its access tokens."""
+    """End one log-in: its refresh tokens and, with them, its access tokens."""
     cursor = await conn.execute("select user_id from refresh_tokens where family = %s limit 1", [family])
     found = await cursor.fetchone()
     if found is None:
@@ -240,7 +240,7 @@ async def end_family(conn: Connection, family: UUID, *, now: datetime) -> None:
 
 
 async def end_sessions(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Ends every log-in of a user."""
+    """End every log-in of a user."""
     await _lock_user(conn, user_id)
     await conn.execute(
         "update refresh_tokens set revoked_at = %s where user_id = %s and revoked_at is null", [now, user_id]
@@ -250,7 +250,7 @@ async def end_sessions(conn: Connection, user_id: int, *, now: datetime) -> None
 async def reserve_attempts(
     conn: Connection, buckets: Sequence[tuple[Limit, str]], *, now: datetime
 ) -> tuple[list[int], timedelta | None]:
-    """Counts a try in every bucket, or in none: (ids of the tries, None), or ([], how long to wait).
+    """Count a try in every bucket, or in none: (ids of the tries, None), or ([], how long to wait).
 
     The try is counted before its outcome is known, under a lock of the bucket, so that a hundred guesses at once are
     a hundred tries on however many machines. Who succeeds gives it back by `release_attempts`.
@@ -278,7 +278,7 @@ async def reserve_attempts(
 
 
 async def release_attempts(conn: Connection, ids: Sequence[int]) -> None:
-    """Takes back tries that were no failures."""
+    """Take back tries that were no failures."""
     if ids:
         await conn.execute("delete from attempts where id = any(%s)", [list(ids)])
 
@@ -290,7 +290,7 @@ async def prune(conn: Connection, *, now: datetime) -> None:
 
 
 async def _lock_user(conn: Connection, user_id: int) -> int | None:
-    """Holds the user and returns her epoch; None for a shell.
+    """Hold the user and return the epoch of the tokens; None for a shell.
 
     Giving a token and ending tokens both come through here: otherwise a token that is given at the moment in which
     the others are ended would outlive them.

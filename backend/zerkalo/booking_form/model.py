@@ -90,7 +90,7 @@ class OfferedTime:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks for, as she typed it. None: her account's own contact, where she has one."""
+    """What somebody asks for, as it was typed. None: the account's own contact, where there is one."""
 
     service_ids: tuple[int, ...]
     staff_id: int
@@ -98,7 +98,7 @@ class Wish:
     starts_at: datetime
     """Naive: the salon's wall clock."""
     consent: bool
-    """To the processing of her personal data; without it nothing is booked."""
+    """To the processing of personal data; without it nothing is booked."""
     company_id: int | None = None
     """None: the only company there is."""
     comment: str = field(default="", repr=False)
@@ -111,7 +111,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The signed-in user, as far as the form needs her."""
+    """The signed-in user, as far as the form needs to know."""
 
     id: int
     name: str
@@ -132,9 +132,9 @@ class Order:
     phone: str = field(repr=False)
     """E.164."""
     email: str = field(repr=False)
-    """"" where she gave none."""
+    """"" where none was given."""
     comment: str = field(repr=False)
-    """With her code in front, if she has one."""
+    """With the user's code in front, if there is one."""
     code: str = field(repr=False)
 
 

@@ -230,7 +230,7 @@ def _add_bookings(routes: APIRouter, form: BookingForm, perhaps_signed_in: Sessi
         idempotency_key: IdempotencyKey = None,
         session: Session | None = perhaps_signed_in,
     ) -> MadeBooking:
-        """Books in YCLIENTS itself, for anybody; a signed-in user's code goes into the comment."""
+        """Book in YCLIENTS itself, for anybody; a signed-in user's code goes into the comment."""
         if session is None and "authorization" in request.headers:
             # Taken for a guest, a user would lose the booking from their account without a word.
             raise ProblemError(401, "not_signed_in", "Sign in anew.", {"WWW-Authenticate": "Bearer"})
@@ -253,7 +253,7 @@ def _add_bookings(routes: APIRouter, form: BookingForm, perhaps_signed_in: Sessi
 def _add_changes(routes: APIRouter, form: BookingForm, signed_in: Asker) -> None:
     @routes.post("/claim", responses=problem_responses(401, 404, 409, 429))
     async def claim_booking(body: ClaimRequest, asker: Asker = signed_in) -> Booking:
-        """Makes a booking of YCLIENTS's own form one's own, by the hash that its success page shows.
+        """Make a booking of YCLIENTS's own form one's own, by the hash that its success page shows.
 
         The same claim again gives the same answer. 404: YCLIENTS does not know the pair of number and hash.
         """
@@ -261,12 +261,12 @@ def _add_changes(routes: APIRouter, form: BookingForm, signed_in: Asker) -> None
 
     @routes.patch("/{booking_id}", responses=problem_responses(401, 403, 404, 409, 429))
     async def move_booking(booking_id: PathId, body: Move, asker: Asker = signed_in) -> Booking:
-        """Moves one of one's own bookings, in YCLIENTS itself."""
+        """Move one of one's own bookings, in YCLIENTS itself."""
         return booking_of(await form.changes.move(asker, path_id(booking_id), body.datetime))
 
     @routes.delete("/{booking_id}", status_code=204, responses=problem_responses(401, 403, 404, 409, 429))
     async def cancel_booking(booking_id: PathId, asker: Asker = signed_in) -> None:
-        """Cancels one of one's own bookings, in YCLIENTS itself."""
+        """Cancel one of one's own bookings, in YCLIENTS itself."""
         await form.changes.cancel(asker, path_id(booking_id))
 
 

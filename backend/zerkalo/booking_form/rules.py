@@ -111,7 +111,7 @@ def order_of(
 
 
 def comment_of(unique_code: str | None, typed: str) -> str:
-    """The record's comment: a signed-in user's code ahead of what she typed."""
+    """The record's comment: a signed-in user's code ahead of what they typed."""
     text = storable_text(typed).strip()[:COMMENT_CHARS_MAX]
     if not unique_code:
         return text
@@ -181,7 +181,7 @@ def request_digest(key: bytes, wish: Wish, user_id: int | None) -> bytes:
 
 
 def scoped_key(idempotency_key: str, user_id: int | None) -> str:
-    """The idempotency key as it is stored: each user has keys of her own, guests share theirs."""
+    """The idempotency key as it is stored: each user has keys of their own, guests share theirs."""
     whose = "guest" if user_id is None else str(user_id)
     return hashlib.sha256(f"{whose}\0{idempotency_key}".encode()).hexdigest()
 

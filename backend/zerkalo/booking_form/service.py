@@ -56,7 +56,7 @@ class Booked:
     booking: ShownBooking | None
     """As the mirror has it; None while YCLIENTS would not show it yet."""
     is_own: bool
-    """Whether the mirror has it as the signed-in user's: then all of it may be shown to her."""
+    """Whether the mirror has it as the signed-in user's: then all of it may be shown to them."""
     starts_at: datetime
     """As it was asked for."""
 

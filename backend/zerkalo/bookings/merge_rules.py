@@ -67,7 +67,7 @@ def learn_codes(row: Row, snapshot: Snapshot) -> Row:
 
 
 def masked(row: Row) -> Row:
-    """The row, stripped of what names her if she had herself erased; any other row as it is."""
+    """The row, stripped of what names a person if that person was erased; any other row as it is."""
     if row.erased_at is None:
         return row
     return replace(

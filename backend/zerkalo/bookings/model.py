@@ -157,7 +157,7 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A user whom a booking may belong to, and the step of matching at which she fits."""
+    """A user whom a booking may belong to, and the step of matching at which they fit."""
 
     user_id: int
     name: str

@@ -189,7 +189,7 @@ async def read_candidates(conn: Connection, booking_ids: Iterable[int]) -> dict[
 
 
 async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> list[ShownBooking]:
-    """What a user's calendar shows: her bookings of the last `CALENDAR_PAST_DAYS` and all to come, cancelled ones too.
+    """What a user's calendar shows: bookings of the last `CALENDAR_PAST_DAYS` and all to come, cancelled ones too.
 
     The latest `CALENDAR_EVENTS_MAX`, in the order of appointments.
     """

@@ -159,7 +159,7 @@ def router(runtime: BookingsRuntime) -> APIRouter:
     async def make_calendar_address(
         response: Response, user: AuthenticatedUser = signed_in
     ) -> CalendarAddress:
-        """Makes a new address for one's calendar feed; the one before stops working."""
+        """Make a new address for one's calendar feed; the one before stops working."""
         async with runtime.pool.connection() as conn:
             token = await calendars.make_calendar_token(conn, user.id, now=runtime.clock())
         response.headers["Cache-Control"] = "no-store"
@@ -167,7 +167,7 @@ def router(runtime: BookingsRuntime) -> APIRouter:
 
     @routes.delete("/calendar", status_code=204, responses=problem_responses(401))
     async def revoke_calendar_address(user: AuthenticatedUser = signed_in) -> None:
-        """Stops the address of one's calendar feed."""
+        """Stop the address of one's calendar feed."""
         async with runtime.pool.connection() as conn:
             await calendars.revoke_calendar_token(conn, user.id)
 

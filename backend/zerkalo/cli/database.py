@@ -11,7 +11,7 @@ from zerkalo.settings import load_settings
 
 @contextmanager
 def database_in_use(*, makes: bool = True) -> Generator[str]:
-    """Yields the address of the database that the settings name; the embedded one runs for as long as the block.
+    """Yield the address of the database that the settings name; the embedded one runs for as long as the block.
 
     With `makes` off, an embedded one that was never made raises `CommandFailed`. One of one's own that does not answer raises `DatabaseUnreachable`. The tables are not migrated by this.
     """

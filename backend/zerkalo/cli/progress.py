@@ -10,7 +10,7 @@ PLAIN_STEPS = 10
 
 @contextmanager
 def progress(what: str, total: int) -> Generator[Callable[[int], None]]:
-    """Yields a function to be told how much of `total` is done; shows it on stderr, so that stdout stays for results."""
+    """Yield a function to be told how much of `total` is done; show it on stderr, so that stdout stays for results."""
     if sys.stderr.isatty():
         from rich.console import Console  # takes long to import, and scripts never see it
         from rich.progress import Progress

@@ -38,11 +38,11 @@ async def add(
     email: Annotated[str, typer.Argument(help="The e-mail, which is the log-in.")],
     phone: Annotated[str, typer.Option(help="The phone, with country code.")] = "",
     name: Annotated[str, typer.Option(help="The name.")] = "",
-    code: Annotated[str, typer.Option(help="Her code, if she has one already; else one is made.")] = "",
+    code: Annotated[str, typer.Option(help="A code that the user has already; else one is made.")] = "",
     password: Annotated[
         str,
         typer.Option(
-            help="`-` reads it from the terminal or from standard input; without it she can't sign in yet."
+            help="`-` reads it from the terminal or from standard input; without it the user can't sign in yet."
         ),
     ] = "",
     admin: Annotated[bool, typer.Option("--admin", help="Make the user an admin.")] = False,
@@ -148,7 +148,7 @@ async def _tell_codes(parts: Parts) -> None:
 
 
 def _refuse(bad: list[BadLine] | tuple[BadLine, ...]) -> None:
-    """Ends the command where lines are bad, after naming them."""
+    """End the command where lines are bad, after naming them."""
     if not bad:
         return
     for found in bad[:BAD_LINES_SHOWN]:

@@ -22,7 +22,7 @@ async def give_missing_codes(
     make_code: Callable[[], str] = new_code,
     on_progress: Callable[[int], None] = lambda _given: None,
 ) -> int:
-    """Gives a new code to every user without one and returns how many got one; each batch is its own transaction.
+    """Give a new code to every user without one and return how many got one; each batch is its own transaction.
 
     May be stopped at any moment and run again, in several processes at once too: who has a code keeps it.
     `on_progress` is told after each batch how many there were in all.

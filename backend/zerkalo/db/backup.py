@@ -246,7 +246,7 @@ def _check_target(dsn: str, *, force: bool) -> None:
 
 
 def _copy_script(source: IO[bytes], target: IO[bytes]) -> None:
-    """Copies the SQL of pg_restore 18, without the one setting in its head that servers before 17 don't know."""
+    """Copy the SQL of pg_restore 18, without the one setting in its head that servers before 17 don't know."""
     for line in source:
         if line == b"SET transaction_timeout = 0;\n":
             continue

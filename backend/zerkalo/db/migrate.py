@@ -32,7 +32,7 @@ class MigrationError(Exception):
 
 
 def upgrade(dsn: str, *, folder: Path = FOLDER, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> bool:
-    """Brings the database at `dsn` to the `head_revision()` of `folder`. Returns whether there was anything to do.
+    """Bring the database at `dsn` to the `head_revision()` of `folder`. Returns whether there was anything to do.
 
     `dsn` is an address made by `db.address.in_schema`; the schema is made where it is missing. Every pending migration
     runs in one transaction, under an advisory lock. Raises `MigrationError` when the schema holds what Zerkalo did not
@@ -57,7 +57,7 @@ def upgrade(dsn: str, *, folder: Path = FOLDER, lock_timeout_seconds: float = LO
 
 
 async def see_that_it_is_ours(conn: Connection, schema: str) -> bool:
-    """Returns whether the tables are those that this code expects; raises `MigrationError` where they can't become so."""
+    """Return whether the tables are those that this code expects; raise `MigrationError` where they can't become so."""
     found = await tables.find_async(conn)
     _see_that_it_is_ours(found, schema)
     return found.revision == head_revision()

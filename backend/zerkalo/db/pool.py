@@ -29,7 +29,7 @@ async def open_pool(
     wait_seconds: float = WAIT_SECONDS_MAX,
     is_tried: bool = True,
 ) -> AsyncGenerator[Pool]:
-    """Yields an open pool whose connections answer: autocommit, time zone UTC, shown to the server as `zerkalo <name>`.
+    """Yield an open pool whose connections answer: autocommit, time zone UTC, shown to the server as `zerkalo <name>`.
 
     Raises `psycopg_pool.PoolTimeout` when no connection can be had within `wait_seconds` (a float of seconds),
     at the start and at every later `pool.connection()`. Each connection is tried before it is handed out, so

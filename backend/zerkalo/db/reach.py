@@ -25,7 +25,7 @@ class DatabaseUnreachable(Exception):
 
 
 def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
-    """Returns once the server at `dsn` has taken a connection.
+    """Return once the server at `dsn` has taken a connection.
 
     Raises `DatabaseUnreachable` where the address can't be understood or the server is too old, at once, or where no
     connection could be had within `wait_seconds`: a server that starts together with its database gives it that time.
@@ -74,7 +74,7 @@ def _is_session_of_its_own(conn: psycopg.Connection[TupleRow], dsn: str) -> bool
 
 
 def see_that_it_can_be_read(dsn: str) -> None:
-    """Returns where the address is one; raises `DatabaseUnreachable` where not.
+    """Return where the address is one; raise `DatabaseUnreachable` where not.
 
     What is wrong with it is never quoted: in a mistaken address, any part may be a piece of the password.
     """

@@ -34,7 +34,7 @@ create table users (
     unique_code        text unique check (unique_code ~ '^[A-Z0-9]{4,20}$'),
     password_hash      text,
     role               text check (role in ('owner', 'receptionist', 'read_only')), -- of staff; null: a client
-    email_verified_at  timestamptz,                   -- set: she proved it, or an admin or an import entered it
+    email_verified_at  timestamptz,                   -- set: proved, or an admin or an import entered it
     phone_verified_at  timestamptz,
     token_epoch        integer not null default 0,    -- raised to end every access token at once
     created_at         timestamptz not null default now(),
@@ -42,7 +42,7 @@ create table users (
     erased_at          timestamptz,                   -- an empty shell: kept so that the ledger stays countable
     merged_into        bigint references users (id),  -- a shell too: the same person's other account took it over
     earns_from         date,                          -- earlier visits earned in the programme that an import came from
-    rematch_wanted_at  timestamptz,                   -- a new code or proof may bring her bookings; null once looked at
+    rematch_wanted_at  timestamptz,                   -- a new code or proof may bring bookings; null once looked at
     note               text not null default '',      -- what the salon's staff wrote about the person
     email_verified     boolean not null generated always as (email_verified_at is not null) stored,
     phone_verified     boolean not null generated always as (phone_verified_at is not null) stored,
@@ -142,7 +142,7 @@ create table bookings (
     match_codes           text[] not null default '{}',          -- every code seen in a comment
     raw_record            text,                       -- the last record as it came, for a person to read
     raw_digest            text,                       -- of the bytes an API read showed: equal bytes need no second look
-    erased_at             timestamptz,                -- stripped of what names her; later writes go through the same mask
+    erased_at             timestamptz,                -- stripped of what names a person; later writes go through the same mask
     created_at            timestamptz not null default now(),
     updated_at            timestamptz not null default now(),
     unique (company_id, yclients_record_id)
@@ -315,7 +315,7 @@ create table form_bookings (
     record_hash      text,
     status           text not null default 'pending' check (status in ('pending', 'booked', 'refused')),
     idempotency_key  text,
-    request_digest   bytea,                           -- keyed: a repeated key must come with the same request; null: she was erased
+    request_digest   bytea,                           -- keyed: a repeated key must come with the same request; null: the user was erased
     answer           jsonb,                           -- why the salon declined
     asked_at         timestamptz,                     -- last asked to book it, with an end not known yet
     claimed_until    timestamptz,                     -- one request works on it until then
@@ -349,7 +349,7 @@ create unique index bonus_entries_undone on bonus_entries (undoes) where undoes 
 create index bonus_entries_expiring on bonus_entries (effective_at, user_id) where amount > 0;
 create function refuse_change() returns trigger language plpgsql set search_path from current as $$
 begin
-    -- One thing may go: what somebody wrote about a person who has herself erased. The movement itself stays.
+    -- One thing may go: what somebody wrote about a person who was erased. The movement itself stays.
     if tg_op = 'UPDATE' and (to_jsonb(new) - 'reason') = (to_jsonb(old) - 'reason') and new.reason = ''
         and exists (select from users where id = old.user_id and erased_at is not null)
     then

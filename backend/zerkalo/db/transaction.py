@@ -48,7 +48,7 @@ async def transaction(
     statement_timeout_seconds: float = STATEMENT_TIMEOUT_SECONDS,
     lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
 ) -> AsyncGenerator[Connection]:
-    """Yields a connection inside one transaction: committed when the block ends, rolled back when it raises.
+    """Yield a connection inside one transaction: committed when the block ends, rolled back when it raises.
 
     A statement that runs longer than `statement_timeout_seconds` raises `psycopg.errors.QueryCanceled`, one
     that waits longer than `lock_timeout_seconds` for a lock raises `LockNotAvailable`; 0 means no limit.
@@ -75,7 +75,7 @@ async def in_transaction(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> T:
-    """Returns `await fn(conn)`, run in one transaction and committed; runs it again after a deadlock.
+    """Return `await fn(conn)`, run in one transaction and committed; run it again after a deadlock.
 
     At most `ATTEMPTS_MAX` attempts, each on a fresh transaction, after a deadlock or a serialization failure
     (also one that shows only at the commit); the last failure is raised, every other error at once. So `fn` must

@@ -65,7 +65,7 @@ class Bells:
 
 @asynccontextmanager
 async def open_bells(pool: Pool) -> AsyncGenerator[Bells]:
-    """Yields bells that ring through `pool`; the worker adds its tasks to their `app`."""
+    """Yield bells that ring through `pool`; the worker adds its tasks to their `app`."""
     # Each job in and out at INFO, every few seconds, would bury what a person looks for.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     app = App(connector=PsycopgConnector())

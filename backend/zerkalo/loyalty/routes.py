@@ -1,4 +1,4 @@
-"""`GET /loyalty` for the user herself; redeeming and adjusting for admins."""
+"""`GET /loyalty` for the user; redeeming and adjusting for admins."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -59,7 +59,7 @@ Reason = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_leng
 
 
 class RedeemRequest(BaseModel):
-    """How many points she spends, and on what."""
+    """How many points the user spends, and on what."""
 
     user_id: UserId
     points: Annotated[int, Field(strict=True, ge=1, le=POINTS_MAX)]
@@ -67,7 +67,7 @@ class RedeemRequest(BaseModel):
 
 
 class AdjustRequest(BaseModel):
-    """How many points she is given, or which are taken (negative), and why."""
+    """How many points the user is given, or loses (negative), and why."""
 
     user_id: UserId
     points: Annotated[
@@ -119,7 +119,7 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
     async def redeem(
         body: RedeemRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
     ) -> Movement:
-        """Takes points for something she got; never more than she has."""
+        """Take points for something the user got; never more than there are."""
         entry = await service.redeem(
             runtime.pool,
             user_id=body.user_id,
@@ -136,7 +136,7 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
     async def adjust(
         body: AdjustRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
     ) -> Movement:
-        """Gives or takes points by hand, below zero too."""
+        """Give or take points by hand, below zero too."""
         entry = await service.adjust(
             runtime.pool,
             user_id=body.user_id,

@@ -36,7 +36,7 @@ def points_for(price_kopecks: int, percent: Decimal) -> int:
 
 
 def percent_for(policy: LoyaltyPolicy, spent_kopecks: int) -> Decimal:
-    """The percent of a first accrual: the highest tier that her spending reaches, else the common percent."""
+    """The percent of a first accrual: the highest tier that the user's spending reaches, else the common percent."""
     reached = [tier.percent for tier in policy.tiers if spent_kopecks >= tier.from_roubles * 100]
     return reached[-1] if reached else policy.percent
 
@@ -71,7 +71,7 @@ def may_earn(state: EarningState, policy: LoyaltyPolicy) -> bool:
 
 
 def needs_spending(state: EarningState, ledger: BookingLedger, policy: LoyaltyPolicy) -> bool:
-    """Whether settling has to know what she spent: at a first accrual, where there are tiers."""
+    """Whether settling has to know what the user spent: at a first accrual, where there are tiers."""
     return bool(policy.tiers) and ledger.terms is None and may_earn(state, policy)
 
 
@@ -172,7 +172,7 @@ class _Account:
     """Expired points that proved not to have been earned and have not been given back yet."""
 
     def take(self, amount: int, lots: Iterable[_Lot], *, expiring: bool = False) -> int:
-        """Takes up to `amount` from what is left in `lots`, in their order; returns what could not be taken."""
+        """Take up to `amount` from what is left in `lots`, in their order; return what could not be taken."""
         for lot in lots:
             taken = min(lot.left, amount)
             lot.left -= taken
@@ -181,7 +181,7 @@ class _Account:
         return amount
 
     def follow(self, movement: Movement) -> None:
-        """Takes in one movement."""
+        """Take in one movement."""
         if movement.amount > 0:
             self._come(movement)
         elif movement.kind is Kind.EXPIRY:

@@ -48,7 +48,7 @@ EXPIRY_FACT = "loyalty_expiry"
 async def settle_bookings(
     conn: Connection, states: Sequence[EarningState], policy: LoyaltyPolicy, now: datetime
 ) -> int:
-    """Makes the ledger of these bookings sum to what their states earn; returns how many entries that took.
+    """Make the ledger of these bookings sum to what their states earn; return how many entries that took.
 
     To be called in the transaction that wrote the bookings, which holds their rows locked. A booking that has just
     been inserted and earns nothing costs no query; the others cost one together.
@@ -93,7 +93,7 @@ async def _settle(
         written += appended
         if appended == len(drafts):
             return written + await _give_back_expired(conn, losers, policy, now)
-        # Somebody settled one of them without its lock; his entries can be read now, so settle what is left.
+        # Somebody settled one of them without its lock; those entries can be read now, so settle what is left.
     raise AssertionError("a ledger kept changing although its booking is locked")
 
 
@@ -130,7 +130,7 @@ async def _give_back_expired(
 async def expire_points(
     conn: Connection, user_ids: Iterable[int], expire_days: int | None, now: datetime
 ) -> int:
-    """Writes the `expiry` entries that these users' accounts need now; returns how many. Locks the accounts.
+    """Write the `expiry` entries that these users' accounts need now; return how many. Locks the accounts.
 
     `expire_days` None: no points expire, expired ones that were not earned are given back all the same.
     """
@@ -142,7 +142,7 @@ async def expire_points(
 
 
 async def sweep(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int:
-    """Settles what the settings newly cover and lets old points expire; returns how many entries that took.
+    """Settle what the settings newly cover and let old points expire; return how many entries that took.
 
     Cheap when there is nothing to do, right when it is killed or runs twice at once: each transaction is bounded and
     what has been done is remembered in `facts`.
@@ -241,7 +241,7 @@ async def burning(
 
 
 async def balance(conn: Connection, user_id: int) -> int:
-    """A user's balance in points: the sum of her entries. Negative where points were spent that proved unearned."""
+    """A user's balance in points: the sum of the entries. Negative where points were spent that proved unearned."""
     return await store.read_balance(conn, user_id)
 
 
@@ -257,7 +257,7 @@ async def redeem(
     now: datetime,
     visit_id: int | None = None,
 ) -> HandEntry:
-    """Takes `points` (1 or more) for something she got, `visit_id`: at a visit. Never more than the balance, however many ask at once.
+    """Take `points` (1 or more) for something the user got, `visit_id`: at a visit. Never more than the balance, however many ask at once.
 
     The same key with the same body gives the same answer and moves nothing again. Raises `ProblemError`: 404
     `user_not_found`, 409 `balance_too_low`, 422 `idempotency_key_reused` (other body). Writes an audit entry.
@@ -289,7 +289,7 @@ async def adjust(
     policy: LoyaltyPolicy,
     now: datetime,
 ) -> HandEntry:
-    """Gives (positive) or takes (negative) points by hand, below zero too: an admin puts right what was wrong.
+    """Give (positive) or take (negative) points by hand, below zero too: an admin puts right what was wrong.
 
     Key, errors and audit as `redeem`, without `balance_too_low`.
     """
@@ -353,7 +353,7 @@ async def move_ledger(
     *,
     expire_days: int | None = None,
 ) -> int:
-    """Moves everything one account earned and spent to another, as if it had always been one; returns how many entries.
+    """Move everything one account earned and spent to another, as if it had always been one; return how many entries.
 
     For a merge of two accounts of one person, in its transaction, the bookings locked before: each entry is undone
     at the one and repeated at the other with its booking, kind, percent and age. Both sums per booking and the sum

@@ -88,7 +88,7 @@ APPEND = """
 
 
 async def append(conn: Connection, drafts: Sequence[EntryDraft], now: datetime) -> int:
-    """Appends entries and returns how many; one whose key the ledger has already is left out."""
+    """Append entries and return how many; one whose key the ledger has already is left out."""
     if not drafts:
         return 0
     cursor = await conn.execute(APPEND, {"drafts": _json(drafts), "now": now})
@@ -99,7 +99,7 @@ async def append(conn: Connection, drafts: Sequence[EntryDraft], now: datetime) 
 
 
 async def lock_users(conn: Connection, user_ids: Iterable[int]) -> frozenset[int]:
-    """Locks accounts against other movements by hand and expiries, in the order of ids; returns those there are.
+    """Lock accounts against other movements by hand and expiries, in the order of ids; return those there are.
 
     Not against accruals: `for no key update` lets the foreign keys of new bookings and entries pass. Erased and
     merged accounts are not there.
@@ -154,7 +154,7 @@ async def read_expiring_users(
 
 
 async def read_balance(conn: Connection, user_id: int) -> int:
-    """The sum of a user's entries: her balance in points; 0 for one who has none."""
+    """The sum of a user's entries: the balance in points; 0 where there are none."""
     cursor = await conn.execute(
         "select coalesce(sum(amount), 0)::bigint from bonus_entries where user_id = %s", [user_id]
     )
@@ -333,7 +333,7 @@ async def read_fact(conn: Connection, name: str) -> Mapping[str, object]:
 
 
 async def write_fact(conn: Connection, name: str, value: Mapping[str, object], now: datetime) -> None:
-    """Keeps a fact of this installation."""
+    """Keep a fact of this installation."""
     await conn.execute(
         "insert into facts (name, value, updated_at) values (%(name)s, %(value)s::jsonb, %(now)s)"
         " on conflict (name) do update set value = excluded.value, updated_at = excluded.updated_at",

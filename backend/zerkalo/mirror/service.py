@@ -30,7 +30,7 @@ from zerkalo.users.matching.store import users_for_matching
 log = structlog.get_logger(__name__)
 
 REMATCH_BATCH = 500
-"""Bookings looked at again in one transaction; so many a user who proves a contact waits for herself."""
+"""Bookings looked at again in one transaction; so many a user who proves a contact waits for."""
 REMATCH_USERS_MAX = 100_000
 """Users whom one look takes; their ids are held in memory."""
 
@@ -160,7 +160,7 @@ class Applier:
         return await self._rematch_all(found, limit, lock_seconds=lock_seconds, cause=cause)
 
     async def rematch(self, user_id: int, *, limit: int | None = None) -> bool:
-        """Look again at the bookings that a user's code and proved contacts speak for, and give her what is hers.
+        """Look again at the bookings that a user's code and proved contacts speak for, and give the user what is theirs.
 
         To be called after the change to the user is committed. `limit`: at most so many bookings. Returns whether
         all were looked at.

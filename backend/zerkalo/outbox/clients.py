@@ -55,7 +55,7 @@ class SmtpSender:
         self._tls_context = tls_context
 
     async def send(self, recipient: str, subject: str, body: str) -> None:
-        """Delivers one mail, on a connection of its own. A 5xx answer about it is final."""
+        """Deliver one mail, on a connection of its own. A 5xx answer about it is final."""
         server = self._server
         client = aiosmtplib.SMTP(
             hostname=server.host,
@@ -115,7 +115,7 @@ class SmsSender:
         self._template = template
 
     async def send(self, recipient: str, subject: str, body: str) -> None:
-        """Delivers one SMS; the subject is not sent. Follows no redirects: the address carries the gateway's key."""
+        """Deliver one SMS; the subject is not sent. Follows no redirects: the address carries the gateway's key."""
         address = sms_address(self._template, recipient, body)
         try:
             async with (
@@ -142,5 +142,5 @@ class LogSender:
         self._channel = channel
 
     async def send(self, recipient: str, subject: str, body: str) -> None:
-        """Logs the text. The recipient stays out of the log here too."""
+        """Log the text. The recipient stays out of the log here too."""
         _log.info("demo: a message that would be sent", channel=str(self._channel), text=body)

@@ -25,7 +25,7 @@ class Message:
     expires_at: datetime
     """After it the message is of no use and is dropped."""
     user_id: int | None = None
-    """For whom, so that erasing her finds it."""
+    """For whom, so that erasing the user finds it."""
 
 
 @dataclass(frozen=True, slots=True)

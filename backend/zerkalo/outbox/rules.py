@@ -36,7 +36,7 @@ class SmtpServer:
 
 
 def parse_smtp_url(url: str) -> SmtpServer:
-    """Reads `smtp://user:pass@host:port?from=salon@example.com`; user and password percent-decoded, port 587 or 465."""
+    """Read `smtp://user:pass@host:port?from=salon@example.com`; user and password percent-decoded, port 587 or 465."""
     parts = urlsplit(url)
     is_tls = parts.scheme == "smtps"
     host = parts.hostname or ""

@@ -31,7 +31,7 @@ async def send_due(
     clock: Clock,
     seconds_max: float = SEND_SECONDS_MAX,
 ) -> int:
-    """Sends every message that is due and returns how many were taken by their gateways.
+    """Send every message that is due and return how many were taken by their gateways.
 
     Safe to run in several processes at once. No transaction is open while a message travels. What fails, or has no
     answer within `seconds_max`, is put off with growing pauses and given up at last; what is out of time is dropped. A

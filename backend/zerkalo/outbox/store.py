@@ -13,7 +13,7 @@ KEPT = timedelta(days=7)
 
 
 async def put(conn: Connection, message: Message, *, now: datetime) -> int:
-    """Writes a message to be sent once this transaction is committed; returns its id."""
+    """Write a message to be sent once this transaction is committed; return its id."""
     sql = """
         insert into outbox (user_id, channel, recipient, subject, body, created_at, expires_at, next_attempt_at)
         values (%s, %s, %s, %s, %s, %s, %s, %s) returning id
@@ -34,7 +34,7 @@ async def put(conn: Connection, message: Message, *, now: datetime) -> int:
 
 
 async def drop_expired(conn: Connection, *, now: datetime) -> int:
-    """Gives up, and empties, messages that are of no use any more; returns how many."""
+    """Give up, and empty, messages that are of no use any more; return how many."""
     cursor = await conn.execute(
         "update outbox set finished_at = %(now)s, error = coalesce('expired; ' || error, 'expired'),"
         " recipient = null, subject = '', body = '' where finished_at is null and expires_at <= %(now)s",
@@ -46,7 +46,7 @@ async def drop_expired(conn: Connection, *, now: datetime) -> int:
 async def claim_due(
     conn: Connection, channels: Collection[str], *, now: datetime, until: datetime, limit: int
 ) -> list[DueMessage]:
-    """Takes messages that are due, oldest first, for this process alone until `until`; counts the try."""
+    """Take messages that are due, oldest first, for this process alone until `until`; count the try."""
     sql = """
         update outbox o set claimed_until = %(until)s, attempts = o.attempts + 1
         from (select id from outbox
@@ -63,7 +63,7 @@ async def claim_due(
 
 
 async def finish(conn: Connection, message_id: int, *, error: str | None, now: datetime) -> None:
-    """Marks a message as sent (`error` None) or given up, and forgets whom and what."""
+    """Mark a message as sent (`error` None) or given up, and forget whom and what."""
     await conn.execute(
         "update outbox set finished_at = %s, error = %s, claimed_until = null, recipient = null, subject = '',"
         " body = '' where id = %s",
@@ -72,7 +72,7 @@ async def finish(conn: Connection, message_id: int, *, error: str | None, now: d
 
 
 async def put_off(conn: Connection, message_id: int, *, error: str, next_attempt_at: datetime) -> None:
-    """Leaves a message for a later try."""
+    """Leave a message for a later try."""
     await conn.execute(
         "update outbox set next_attempt_at = %s, error = %s, claimed_until = null"
         " where id = %s and finished_at is null",
@@ -81,7 +81,7 @@ async def put_off(conn: Connection, message_id: int, *, error: str, next_attempt
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:
-    """Deletes finished rows after `KEPT`."""
+    """Delete finished rows after `KEPT`."""
     await conn.execute("delete from outbox where finished_at < %s", [now - KEPT])
 
 

@@ -217,7 +217,7 @@ class ListWatch:
     _barren: int = 0
 
     def take(self, ids: Sequence[int | None], *, total: int | None) -> None:
-        """Notes one page: the ids it showed (None: unreadable), and what it said of the whole list.
+        """Note one page: the ids it showed (None: unreadable), and what it said of the whole list.
 
         Raises `IncompleteRead` when the list does not end, or ends in repetition before all was shown.
         """

@@ -293,7 +293,7 @@ def _run_of(row: dict[str, Any]) -> Run:
 
 
 async def prune(conn: Connection, *, now: datetime) -> int:
-    """Deletes runs that ended longer ago than `KEPT`, but for each company's last ones; returns how many."""
+    """Delete runs that ended longer ago than `KEPT`, but for each company's last ones; return how many."""
     sql = """
         delete from sync_runs r
         using (select c.id as company_id, (select s.id from sync_runs s where s.company_id = c.id

@@ -32,7 +32,7 @@ class Names(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class MatchUser:
-    """What matching needs of a user. Contacts that she only claims are not here."""
+    """What matching needs of a user. Contacts that are only claimed are not here."""
 
     id: int
     unique_code: str | None
@@ -42,7 +42,7 @@ class MatchUser:
     phone_proved: str | None
     """E.164."""
     also_codes: tuple[str, ...] = ()
-    """Codes of accounts that were merged into this one: they name her still."""
+    """Codes of accounts that were merged into this one: they name the user still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +76,11 @@ class User:
         return self.role == Role.OWNER
 
     def contact(self, channel: Channel) -> str | None:
-        """The contact that she has on this channel, proved or not: an e-mail as typed, a phone as E.164."""
+        """The contact that the user has on this channel, proved or not: an e-mail as typed, a phone as E.164."""
         return self.email if channel is Channel.EMAIL else self.phone
 
     def verified_at(self, channel: Channel) -> datetime | None:
-        """When that contact was proved; None where she only claims it."""
+        """When that contact was proved; None where it is only claimed."""
         return self.email_verified_at if channel is Channel.EMAIL else self.phone_verified_at
 
 
@@ -88,7 +88,7 @@ class User:
 class NewUser:
     """A user about to be written. Contacts are canonical: `email` in lower case, `phone` as E.164.
 
-    `unique_code` None: she gets one later, from `zerkalo codes`. `password_hash` None: she can't sign in yet.
+    `unique_code` None: the user gets one later, from `zerkalo codes`. `password_hash` None: the user can't sign in yet.
     """
 
     email: str | None = None

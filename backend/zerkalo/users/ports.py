@@ -44,7 +44,7 @@ class Ports:
     open_channels: Collection[Channel] = field(default_factory=frozenset[Channel])
     """Where a code can be sent: the keys of `outbox.clients.senders_of(...)`."""
     on_contact_proved: Callable[[int], Awaitable[None]] = _look_later
-    """Called after the commit in which this user proved a contact, registered, or took over another account: her
-    earlier bookings may be hers now. A lost call loses nothing: `users.rematch_wanted_at` stays until it was done."""
+    """Called after the commit in which this user proved a contact, registered, or took over another account:
+    earlier bookings may be theirs now. A lost call loses nothing: `users.rematch_wanted_at` stays until it was done."""
     on_outbox: Callable[[], Awaitable[None]] = _ring_nobody
     """Called after the commit that wrote a message; a lost call only makes it wait for the periodic job."""

@@ -149,7 +149,7 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
 
     @routes.post("/register", status_code=201, responses=problem_responses(429))
     async def register(request: Request, body: Registration) -> Me:
-        """Opens an account. The answer is the same whoever else uses the e-mail or the phone."""
+        """Open an account. The answer is the same whoever else uses the e-mail or the phone."""
         user = await service.register(
             people,
             email=body.email,

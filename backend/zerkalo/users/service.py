@@ -87,7 +87,7 @@ def people_of(
 
 
 async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: Callable[[], str]) -> User:
-    """Writes a user and returns her; makes a code where `new` brings none.
+    """Write a user and return it; makes a code where `new` brings none.
 
     For registering, for admins and for the demo. Raises `EmailTaken` where `new.email_proved` and somebody has proved
     that e-mail, `CodeTaken` where the code that `new` brings is or was somebody's; then nothing is written.
@@ -161,10 +161,10 @@ async def _registered(
 async def ensure_first_admin(
     pool: Pool, settings: Settings, *, now: datetime, new_code: Callable[[], str]
 ) -> int | None:
-    """Sees to it that the admin whom ADMIN_EMAIL names is there; returns her id, None where the setting is unset.
+    """Make the admin whom ADMIN_EMAIL names, where there is none yet; returns the id, None where the setting is unset.
 
     To be called at every start, by every process. Who proved that e-mail is made an admin, with ADMIN_PASSWORD if
-    she has none; a password that she has stays. An unproved claim on the address counts for nothing.
+    they have none; a password that they have stays. An unproved claim on the address counts for nothing.
     """
     if not settings.admin_email or not settings.admin_password:
         return None

@@ -54,7 +54,7 @@ async def want_rematch(conn: Connection, user_ids: Collection[int], *, now: date
 
 
 async def finish_rematch(conn: Connection, user_id: int, *, wanted_at: datetime) -> None:
-    """Forgets a want that was fulfilled; a newer one, made while the bookings were looked for, stays."""
+    """Forget a want that was fulfilled; a newer one, made while the bookings were looked for, stays."""
     await conn.execute(
         "update users set rematch_wanted_at = null where id = %s and rematch_wanted_at = %s",
         [user_id, wanted_at],
@@ -78,7 +78,7 @@ async def lock_users(
 
 
 async def user_by_code(conn: Connection, code: str) -> User | None:
-    """The user whom a canonical code names, one merged into her too; None where it is nobody's."""
+    """The user whom a canonical code names, also by an account merged into theirs; None where it names nobody."""
     sql = f"""
         select {USER_COLUMNS} from users u
         where u.erased_at is null
@@ -107,7 +107,7 @@ async def holders_of_phone(conn: Connection, phone: str) -> list[User]:
 
 
 async def claimants_of_email(conn: Connection, email: str) -> list[User]:
-    """Who says that this e-mail (lower case) is hers without having proved it, by id, at most ten."""
+    """Who claims this e-mail (lower case) without having proved it, by id, at most ten."""
     sql = (
         f"select {USER_COLUMNS} from users u"
         " where lower(u.email) = %s and u.email_verified_at is null and u.email is not null order by u.id limit 10"
@@ -116,7 +116,7 @@ async def claimants_of_email(conn: Connection, email: str) -> list[User]:
 
 
 async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int | None:
-    """Writes a user and returns her id; None where the code was ever somebody's or the e-mail is proved by somebody."""
+    """Write a user and return the id; None where the code was ever somebody's or the e-mail is proved by somebody."""
     sql = """
         insert into users (email, phone, name, unique_code, password_hash, role, email_verified_at,
             phone_verified_at, created_at, updated_at, rematch_wanted_at)
@@ -207,7 +207,7 @@ async def write_profile(
     name: str,
     now: datetime,
 ) -> None:
-    """Writes what she says of herself; a contact that changed is not proved any more."""
+    """Write what users say of themselves; a contact that changed is not proved any more."""
     sql = """
         update users set name = %(name)s, email = %(email)s, phone = %(phone)s, updated_at = %(now)s,
             email_verified_at = case when %(same_email)s then email_verified_at end,
@@ -232,7 +232,7 @@ async def write_note(conn: Connection, user_id: int, note: str, *, now: datetime
 
 
 async def write_proof(conn: Connection, user_id: int, *, email: bool, now: datetime) -> None:
-    """Marks the user's e-mail (else her phone) as proved, and her bookings as to be looked for."""
+    """Mark the user's e-mail (else the phone) as proved, and their bookings as to be looked for."""
     column = "email_verified_at" if email else "phone_verified_at"
     await conn.execute(
         f"update users set {column} = %(now)s, updated_at = %(now)s, rematch_wanted_at = %(now)s where id = %(id)s",
@@ -250,7 +250,7 @@ async def end_proof(conn: Connection, user_id: int, *, email: bool, now: datetim
 
 
 async def write_merged(conn: Connection, user: User, *, password_of: str | None, now: datetime) -> None:
-    """Writes the account that stays, as `user` has it. `password_of` None: its password stays as it is."""
+    """Write the account that stays, as `user` has it. `password_of` None: its password stays as it is."""
     sql = """
         update users set email = %(email)s, phone = %(phone)s, name = %(name)s, unique_code = %(code)s, note = %(note)s,
             email_verified_at = %(email_at)s, phone_verified_at = %(phone_at)s,
@@ -319,7 +319,7 @@ async def drop_codes(conn: Connection, user_ids: Collection[int]) -> None:
 
 
 async def take_email_from_claimants(conn: Connection, email: str, *, but: int, now: datetime) -> None:
-    """Takes a proved e-mail (lower case) away from everybody who only claimed it."""
+    """Take a proved e-mail (lower case) away from everybody who only claimed it."""
     sql = """
         update users set email = null, updated_at = %(now)s
         where lower(email) = %(email)s and email_verified_at is null and email is not null and id <> %(but)s

@@ -54,7 +54,7 @@ class AdminRuntime(AuthRuntime, Protocol):
 
 
 class PossibleUser(BaseModel):
-    """A user who fits, and the step of matching at which she does."""
+    """A user who fits, and the step of matching at which they do."""
 
     user_id: int
     name: str
@@ -171,7 +171,7 @@ def _add_bookings(routes: APIRouter, runtime: AdminRuntime) -> None:
     async def link_booking(
         booking_id: PathId, body: LinkRequest, admin: AuthenticatedUser = a_receptionist
     ) -> Booking:
-        """Gives a booking to a user, for good; her points and the notes follow."""
+        """Give a booking to a user, for good; points and notes follow."""
         shown = await link_by_hand(
             runtime.pool,
             booking_id=path_id(booking_id),
@@ -184,7 +184,7 @@ def _add_bookings(routes: APIRouter, runtime: AdminRuntime) -> None:
 
     @routes.post("/bookings/{booking_id}/unlink", responses=problem_responses(401, 403, 404, 409))
     async def unlink_booking(booking_id: PathId, admin: AuthenticatedUser = a_receptionist) -> Booking:
-        """Makes a booking nobody's; it stays so until it is linked by hand."""
+        """Make a booking nobody's; it stays so until it is linked by hand."""
         shown = await unlink_by_hand(
             runtime.pool,
             booking_id=path_id(booking_id),

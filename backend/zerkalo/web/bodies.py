@@ -25,7 +25,7 @@ class BoundedBodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on with a bounded `receive`."""
+        """Pass the request on with a bounded `receive`."""
         await self._app(scope, _bounded(receive) if scope["type"] == "http" else receive, send)
 
 

@@ -129,7 +129,7 @@ def router(runtime: ClientsRuntime) -> APIRouter:
     async def link_client(
         company_id: Id, client_id: Id, body: ClientLinkRequest, admin: AuthenticatedUser = a_receptionist
     ) -> Client:
-        """Gives a card to a user with all its visits, past and to come, that no code or form names another for."""
+        """Give a card to a user with all its visits, past and to come, that no code or form names another for."""
         card = await give_card(
             runtime.pool,
             runtime.applier.rematch_card,
@@ -146,7 +146,7 @@ def router(runtime: ClientsRuntime) -> APIRouter:
     async def unlink_client(
         company_id: Id, client_id: Id, admin: AuthenticatedUser = a_receptionist
     ) -> Client:
-        """Takes the card back: the visits that the user had by it are matched anew."""
+        """Take the card back: the visits that the user had by it are matched anew."""
         key = (company_id, client_id)
         card = await take_card_back(
             runtime.pool, runtime.applier.rematch_card, key, admin_id=admin.id, now=runtime.clock()

@@ -104,7 +104,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def allow_many_connections() -> None:
-    """Raises this process's limit of open files as far as it may go, and bounds connections by it.
+    """Raise this process's limit of open files as far as it may go, and bound connections by it.
 
     Without the bound a flood of idle connections would leave no file for the database's.
     """

@@ -64,7 +64,7 @@ def problem_response(
 
 
 def install_error_handlers(app: FastAPI, show_page: ShowPage | None = None) -> None:
-    """Makes every error of the app a problem: ours, of validation, of the router, of the database, unknown ones.
+    """Make every error of the app a problem: ours, of validation, of the router, of the database, unknown ones.
 
     `show_page` is asked first, so that a person in a browser reads a page.
     """

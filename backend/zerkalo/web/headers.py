@@ -31,7 +31,7 @@ RAW = tuple(
 
 
 def add_security_headers(headers: MutableHeaders, scope: Scope) -> None:
-    """Adds what is missing; a page that needs another content security policy has set its own."""
+    """Add what is missing; a page that needs another content security policy has set its own."""
     for name, value in _FIXED.items():
         headers.setdefault(name, value)
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
@@ -48,7 +48,7 @@ class HeadAsGet:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on, HEAD as GET."""
+        """Pass everything on, HEAD as GET."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -68,7 +68,7 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on; only the start of an HTTP answer gets headers."""
+        """Pass everything on; only the start of an HTTP answer gets headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -37,7 +37,7 @@ def moved_record(raw: bytes, starts_at: datetime) -> MovedRecord | None:
 
     Everything that a PUT takes goes along, since a partial body may be refused (yclients-api.md, section 3). A place in
     a group event can't be moved, nor a record without a master or services. The client is left out where the token
-    may not see her phone: she stays.
+    may not see the client's phone: the client stays.
     """
     said = cast("dict[str, Any]", msgspec.json.decode(raw))
     services = [_part(one, _OF_SERVICE) for one in _list(said.get("services"))]

@@ -28,7 +28,7 @@ class ServiceLine(msgspec.Struct, frozen=True, gc=False):
 
 
 class SalonClient(msgspec.Struct, frozen=True, gc=False):
-    """The person a record is for, as the salon typed her."""
+    """The person a record is for, as the salon typed it."""
 
     name: str = ""
     """Surname, name and patronymic joined by a space; "" where the salon gave none."""
@@ -259,7 +259,7 @@ class BookedAppointment(msgspec.Struct, frozen=True):
 
 
 class UserRecord(msgspec.Struct, frozen=True):
-    """A client's own booking, and what its salon lets her do with it."""
+    """A client's own booking, and what its salon lets the client do with it."""
 
     record: Record
     company_id: int | None

@@ -118,6 +118,11 @@ def test_a_log_line_has_one_language():
     assert mixed == []
 
 
+def test_a_user_is_they():
+    texts = [path for path in TEXTS if path.suffix in {".py", ".sql", ".html"} and "zerkalo" in path.parts]
+    assert _found(r"(?<![\w-])([Ss]he|[Hh]er|hers|herself|himself)(?![\w-])", texts) == []
+
+
 def test_only_the_settings_read_the_environment():
     allowed = {
         "zerkalo/settings.py",

@@ -19,14 +19,14 @@ async def make_calendar_token(conn: Connection, user_id: int, *, now: datetime) 
 
 
 async def calendar_made_at(conn: Connection, user_id: int) -> datetime | None:
-    """When the address of the user's calendar was made; None where she has none."""
+    """When the address of the user's calendar was made; None where there is none."""
     cursor = await conn.execute("select created_at from calendar_tokens where user_id = %s", [user_id])
     row = await cursor.fetchone()
     return row[0] if row else None
 
 
 async def revoke_calendar_token(conn: Connection, user_id: int) -> None:
-    """Closes the user's calendar to whoever has its address."""
+    """Close the user's calendar to whoever has its address."""
     await conn.execute("delete from calendar_tokens where user_id = %s", [user_id])
 
 

@@ -93,9 +93,9 @@ USERS_COUNT = 20
 """How many of the forty have an account, Anna among them."""
 
 MOTHER, DAUGHTER = "leskova", "d.leskova"
-"""One gave her phone for the other's card: two people fit."""
+"""One gave a phone for the other's card: two people fit."""
 UNPROVED = "polozova"
-"""She has an account, but has proved nothing yet."""
+"""Has an account, but has proved nothing yet."""
 BORROWED, BORROWER = "osokina", "gracheva"
 """An e-mail of the one comes to the card of the other: it gives nothing away."""
 

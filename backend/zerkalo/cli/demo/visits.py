@@ -25,7 +25,7 @@ from zerkalo.cli.demo.model import (
 HISTORY_DAYS, AHEAD_DAYS, ANNAS_DAYS = 182, 14, 730
 LUNCH_SECONDS = 3600
 ANNAS_MISSED = 7
-"""Which of Anna's visits, from the newest back, she missed; the one after it she cancelled."""
+"""Which of Anna's visits, from the newest back, was missed; the one after it was cancelled."""
 COMMENTS = (
     "",
     "",

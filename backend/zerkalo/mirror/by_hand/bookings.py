@@ -20,11 +20,11 @@ from zerkalo.users import store as users
 async def link_by_hand(
     pool: Pool, *, booking_id: int, user_id: int, admin_id: int, policy: LoyaltyPolicy, now: datetime
 ) -> ShownBooking:
-    """Gives a booking to a user because an admin says so; returns it as it then stands.
+    """Give a booking to a user because an admin says so; return it as it then stands.
 
     The link beats every other and stays. Notes, ledger (reversed at who had it, earned at who has it), candidates and
     the audit entry follow in the same transaction. Doing it again changes nothing. It teaches nothing: the record's
-    contacts are not hers by it. Raises `ProblemError`: 404 `not_found`, 404 `user_not_found` (a shell is none),
+    contacts are not the user's by it. Raises `ProblemError`: 404 `not_found`, 404 `user_not_found` (a shell is none),
     409 `booking_erased`.
     """
     return await in_transaction(
@@ -35,7 +35,7 @@ async def link_by_hand(
 async def unlink_by_hand(
     pool: Pool, *, booking_id: int, admin_id: int, policy: LoyaltyPolicy, now: datetime
 ) -> ShownBooking:
-    """Makes a booking nobody's, for good: `matched_by` is `manual` with no user, and no matching looks for one again.
+    """Make a booking nobody's, for good: `matched_by` is `manual` with no user, and no matching looks for one again.
 
     Everything else as `link_by_hand`, which is also the way back.
     """
@@ -80,13 +80,13 @@ async def _locked(conn: Connection, booking_id: int) -> ShownBooking:
     if is_erased is None or shown is None:
         raise ProblemError(404, "not_found", "There is no such booking.")
     if is_erased:
-        # She had herself erased; a link would bring her back against her will.
-        raise ProblemError(409, "booking_erased", "Its client had her data erased.")
+        # The client was erased; a link would bring them back against their will.
+        raise ProblemError(409, "booking_erased", "Its client had their data erased.")
     return shown
 
 
 async def _check_user(conn: Connection, user_id: int | None) -> None:
-    """Holds the user against being erased or merged away, as long as this takes."""
+    """Hold the user against being erased or merged away, as long as this takes."""
     if user_id is None:
         return
     user = await users.read_user(conn, user_id, lock=True)

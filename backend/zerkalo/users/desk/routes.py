@@ -24,7 +24,7 @@ _USERS = ById("users")
 
 
 class Person(BaseModel):
-    """A user as admins see her. `balance`: points, below zero where she spent what proved unearned."""
+    """A user as admins see them. `balance`: points, below zero where points were spent that proved unearned."""
 
     id: int
     email: str | None
@@ -54,7 +54,7 @@ class MergeRequest(BaseModel):
 
 
 def person_of(user: User, balance: int) -> Person:
-    """The user as admins see her."""
+    """The user as admins see them."""
     return Person(
         id=user.id,
         email=user.email,
@@ -99,7 +99,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
         body: MergeRequest,
         admin: AuthenticatedUser = an_admin,
     ) -> Me:
-        """Gives everything of this account to another one of the same person; it ends. Returns the one that stays."""
+        """Give everything of this account to another one of the same person; it ends. Returns the one that stays."""
         user = await merge_service.merge_users(
             runtime.people, from_id=user_id, into_id=body.into, admin_id=admin.id, now=runtime.clock()
         )

@@ -19,9 +19,9 @@ from zerkalo.users.service import EmailTaken, People, add_user, put_notices
 async def enter_user(
     people: People, *, email: str | None, phone: str | None, name: str, admin_id: int, now: datetime
 ) -> User:
-    """Writes a user with a new code; her contacts (canonical) count as proved, since an admin entered them.
+    """Write a user with a new code; the contacts (canonical) count as proved, since an admin entered them.
 
-    Her earlier bookings become hers at once. Writes an audit entry. Raises `ProblemError`: 409 `email_taken`.
+    Earlier bookings become the user's at once. Writes an audit entry. Raises `ProblemError`: 409 `email_taken`.
     """
     new = NewUser(
         email=email,

@@ -46,11 +46,11 @@ async def import_people(
     contact_key: bytes | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> ImportReport:
-    """Writes everybody who is not there yet, contacts proved; all of them or, where a line is bad, nobody.
+    """Write everybody who is not there yet, contacts proved; all of them or, where a line is bad, nobody.
 
-    Who is known by code, by a proved e-mail, or by a proved phone where the line has neither, is left as she is, but
-    for a name or a code that she lacks: an import never gives a contact to an account that exists. Who registered
-    herself and has proved nothing is not known; she takes over what is imported when she proves it. Importing the same
+    Who is known by code, by a proved e-mail, or by a proved phone where the line has neither, is left as they are, but
+    for a name or a code that they lack: an import never gives a contact to an account that exists. Who has registered
+    and proved nothing is not known; they take over what is imported when they prove it. Importing the same
     file again changes nothing. With `contact_key` a line that would bring an erased person back is bad.
     """
 

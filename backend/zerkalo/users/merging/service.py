@@ -23,7 +23,7 @@ UNDO_SPAN = timedelta(days=1)
 
 
 async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: int, now: datetime) -> User:
-    """Merges one account into another because an admin says that they are one person's; returns what stays.
+    """Merge one account into another because an admin says that they are one person's; return what stays.
 
     Raises `ProblemError`: 404 `user_not_found` (a shell is none), 409 `same_user`, 409 `cannot_merge_admin`.
     """
@@ -111,12 +111,12 @@ _TOLD_APART_BY = ("email", "phone", "unique_code")
 async def merge_accounts(
     conn: Connection, ports: Ports, *, from_id: int, into_id: int, keep_code_of_from: bool, now: datetime
 ) -> None:
-    """Gives everything of one account to another, in the caller's transaction; the one becomes an empty shell.
+    """Give everything of one account to another, in the caller's transaction; the one becomes an empty shell.
 
     Bookings, points, candidacies and form bookings move. Contacts, name and password move where the other has none;
     what it has stays, but a proved phone
-    replaces one that is only claimed. Both codes name her from now on: one as her `unique_code` (the imported one with
-    `keep_code_of_from`, for it is printed on her card), the other in `retired_codes`. Locks bookings, users, ledger.
+    replaces one that is only claimed. Both codes name the user from now on: one as the `unique_code` (the imported one with
+    `keep_code_of_from`, for it is printed on a card), the other in `retired_codes`. Locks bookings, users, ledger.
     Raises 404 `user_not_found`.
     """
     await bookings.hold_of(conn, [from_id, into_id])
@@ -151,7 +151,7 @@ def merged_account(old: User, kept: User, *, keep_code_of_from: bool = False) ->
     )
     if kept.email is None or (kept.email == old.email and kept.email_verified_at is None):
         merged = replace(merged, email=old.email, email_verified_at=old.email_verified_at)
-    # A proved phone is worth more than one she only typed; an e-mail is what she signs in with.
+    # A proved phone is worth more than one that was only typed; an e-mail is what the user signs in with.
     if kept.phone is None or (kept.phone_verified_at is None and old.phone_verified_at is not None):
         merged = replace(
             merged, phone=old.phone, phone10=old.phone10, phone_verified_at=old.phone_verified_at

@@ -41,7 +41,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
         user: AuthenticatedUser = signed_in,
         accept_language: AcceptLanguage = None,
     ) -> Sent:
-        """Sends a code to one's own e-mail or phone."""
+        """Send a code to one's own e-mail or phone."""
         await proof_service.request_verification(
             people,
             user.id,

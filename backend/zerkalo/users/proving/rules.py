@@ -80,7 +80,7 @@ def account_taken_over(user: User, channel: Channel, holders: Sequence[User]) ->
 
     None where there is nobody, or nobody who may be taken over: an account that somebody signs in to or one of the
     staff's is never; of several holders nobody knows which; and one that was imported with an e-mail is not taken by a phone,
-    for a phone is shared in a family and given to the next when it lapses. That `user` says the e-mail is hers too
+    for a phone is shared in a family and given to the next when it lapses. That `user` says the e-mail is theirs too
     counts for nothing: anybody may say so. Phones that only end alike, in two countries, are two people's.
     """
     if len(holders) != 1:

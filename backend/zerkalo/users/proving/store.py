@@ -77,7 +77,7 @@ async def used_code(
 
 
 async def count_try(conn: Connection, code_id: int) -> None:
-    """Counts a wrong try."""
+    """Count a wrong try."""
     await conn.execute("update verification_codes set attempts = attempts + 1 where id = %s", [code_id])
 
 
@@ -89,7 +89,7 @@ async def end_codes(
     purpose: str | None = None,
     channel: Channel | None = None,
 ) -> None:
-    """Ends the user's codes that are still good, of one purpose and channel or of all."""
+    """End the user's codes that are still good, of one purpose and channel or of all."""
     await conn.execute(
         "update verification_codes set used_at = %(now)s where user_id = %(user_id)s and used_at is null"
         " and (%(purpose)s::text is null or purpose = %(purpose)s)"
@@ -99,7 +99,7 @@ async def end_codes(
 
 
 async def lock_contact(conn: Connection, channel: Channel, contact: str) -> None:
-    """Holds a contact until the transaction ends: two users who prove it at once do so one after the other.
+    """Hold a contact until the transaction ends: two users who prove it at once do so one after the other.
 
     `contact`: an e-mail in lower case, or a phone as E.164, the form in which contacts are compared.
     """

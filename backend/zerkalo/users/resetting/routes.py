@@ -95,7 +95,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
     async def request_reset(
         request: Request, body: ResetRequest, accept_language: AcceptLanguage = None
     ) -> Sent:
-        """Sends a code to a proved contact. The answer is the same where there is none."""
+        """Send a code to a proved contact. The answer is the same where there is none."""
         await resetting.request_reset(
             people,
             body.contact,
@@ -107,7 +107,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
 
     @routes.post("/password/reset/confirm", status_code=204, responses=problem_responses(400, 429))
     async def confirm_reset(request: Request, body: ResetConfirmation) -> None:
-        """Sets a new password by the code and ends every session."""
+        """Set a new password by the code and end every session."""
         await resetting.confirm_reset(
             people,
             body.contact,

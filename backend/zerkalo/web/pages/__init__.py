@@ -54,7 +54,7 @@ MODULES = (
 
 
 def mount(app: FastAPI, site: Site) -> None:
-    """Adds the pages and their static files to the app, at its root."""
+    """Add the pages and their static files to the app, at its root."""
     app.router.routes.append(site.assets.route())
     for module in MODULES:
         app.router.routes.extend(module.pages.routes(site))

@@ -43,7 +43,7 @@ class Assets:
         return f"{PREFIX}/{self._files[name].digest}/{name}"
 
     def route(self) -> Route:
-        """Serves them. An address with an old digest still works, for a page opened before an update, but is not kept."""
+        """Serve them. An address with an old digest still works, for a page opened before an update, but is not kept."""
         return Route(PREFIX + "/{digest}/{name:path}", self._serve)
 
     async def _serve(self, request: Request) -> Response:

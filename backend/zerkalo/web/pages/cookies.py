@@ -40,7 +40,7 @@ class Cookies:
         self._changes[name] = ("", 0)
 
     def write(self, response: Response) -> None:
-        """Puts what was set and deleted on the answer."""
+        """Put what was set and deleted on the answer."""
         for name, (value, seconds) in self._changes.items():
             response.set_cookie(
                 self._full(name),

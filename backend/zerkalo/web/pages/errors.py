@@ -17,7 +17,7 @@ _FOR_PROGRAMS = ("/api/", "/static/", "/healthz", "/readyz", "/metrics", "/opena
 
 
 def error_page(site: Site) -> ShowPage:
-    """Shows a problem as a page where a person asked for one: by path, and by what the browser accepts."""
+    """Show a problem as a page where a person asked for one: by path, and by what the browser accepts."""
 
     async def show(request: Request, problem: ProblemError) -> Response | None:
         if request.url.path.startswith(_FOR_PROGRAMS) or not _wants_html(request):

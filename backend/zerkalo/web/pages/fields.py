@@ -70,5 +70,5 @@ class Fields:
             self.refuse(name, "Без согласия не получится.", "This needs your consent.")
 
     def refuse(self, name: str, ru: str, en: str) -> None:
-        """Notes what is wrong with a field; the first reason stays."""
+        """Note what is wrong with a field; the first reason stays."""
         self.errors.setdefault(name, self._say(ru, en))

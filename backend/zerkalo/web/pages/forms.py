@@ -82,7 +82,7 @@ async def read_form(request: Request) -> Form:
 
 
 def check_csrf(form: Form, expected: str) -> None:
-    """Raises a 403 `stale_form` `ProblemError` for a form that is not from a page of this browser's session."""
+    """Raise a 403 `stale_form` `ProblemError` for a form that is not from a page of this browser's session."""
     if not hmac.compare_digest(form.raw(CSRF_FIELD).encode(), expected.encode()):
         raise ProblemError(403, "stale_form", "The form is out of date. Open the page again and repeat.")
 

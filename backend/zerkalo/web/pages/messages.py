@@ -237,7 +237,7 @@ PROBLEMS: Mapping[str, Words] = {
     "user_not_found": {"ru": "Такого клиента нет.", "en": "There is no such client."},
     "booking_erased": {
         "ru": "Этот человек удалил свои данные, привязать запись нельзя.",
-        "en": "This person had her data erased; the booking can't be linked.",
+        "en": "This person had their data erased; the booking can't be linked.",
     },
     "balance_too_low": {"ru": "На счёте нет столько баллов.", "en": "There are not so many points."},
     "phone_taken": {

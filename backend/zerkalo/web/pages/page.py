@@ -118,7 +118,7 @@ class Page:
         return path_id(self.request.path_params[name])
 
     def fields(self) -> Fields:
-        """Reads people's fields out of the form."""
+        """Read people's fields out of the form."""
         return Fields(self.form, self.say)
 
     def branch(self, company_id: int | None) -> str:
@@ -194,28 +194,28 @@ class Page:
         return (text, errors) if field_name is None else (None, {field_name: text})
 
     def redirect(self, path: str, *, flash: str | None = None) -> Response:
-        """Sends the browser on, by GET, after a form was done; `flash` names a text that the next page shows."""
+        """Send the browser on, by GET, after a form was done; `flash` names a text that the next page shows."""
         if flash is not None:
             assert flash in FLASHES, "a text is ours"
             self.cookies.set(cookies.FLASH, flash, seconds=60)
         return self.finish(RedirectResponse(path, 303, {"Cache-Control": NO_STORE}))
 
     def finish(self, response: Response) -> Response:
-        """Puts this request's cookies on an answer made elsewhere."""
+        """Put this request's cookies on an answer made elsewhere."""
         self.cookies.write(response)
         return response
 
     def sign_in(self, refresh_token: str) -> None:
-        """Opens the session in this browser."""
+        """Open the session in this browser."""
         self.cookies.set(cookies.SESSION, refresh_token, seconds=int(REFRESH_TOKEN_SPAN.total_seconds()))
 
     def sign_out(self) -> None:
-        """Forgets the session in this browser; ending it in the database is the service's."""
+        """Forget the session in this browser; ending it in the database is the service's."""
         self.cookies.delete(cookies.SESSION)
         self.session = None
 
     async def open_session(self) -> None:
-        """Looks whose session the cookie is; a long-lived one is kept alive while it is used."""
+        """Find out whose session the cookie is; a long-lived one is kept alive while it is used."""
         token = self.cookies.get(cookies.SESSION)
         if token is None:
             return
@@ -227,7 +227,7 @@ class Page:
             self.sign_in(token)
 
     async def read_form(self) -> None:
-        """Reads the posted form. Raises a `ProblemError` where it is too long or, `stale_form`, not from our page; what
+        """Read the posted form. Raises a `ProblemError` where it is too long or, `stale_form`, not from our page; what
         was typed into that is in `form` all the same.
         """
         self.form = await forms.read_form(self.request)

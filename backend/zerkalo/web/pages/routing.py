@@ -111,11 +111,11 @@ class Pages:
         self._declared: list[Declared] = []
 
     def get(self, path: str, who: Who, *, again: Again | None = None) -> Callable[[Handler], Handler]:
-        """Declares what a GET of this path answers; HEAD is answered alike. `again` as below."""
+        """Declare what a GET of this path answers; HEAD is answered alike. `again` as below."""
         return self._declare("GET", path, who, again)
 
     def post(self, path: str, who: Who, *, again: Again | None = None) -> Callable[[Handler], Handler]:
-        """Declares what a form posted to this path does.
+        """Declare what a form posted to this path does.
 
         `again` answers any `ProblemError` of the handler, a form that is out of date too: with the form, what was typed
         and why it was refused. It must change nothing: a form of another site comes that far.
@@ -146,7 +146,7 @@ async def _shown_again(page: Page, problem: ProblemError, again: Again) -> Respo
 
 
 def _check_role(page: Page, who: Who) -> None:
-    """Raises a `ProblemError`: 401 where nobody is signed in, 403 for a user without the role."""
+    """Raise a `ProblemError`: 401 where nobody is signed in, 403 for a user without the role."""
     if who is Who.ANYBODY:
         return
     user = page.me

@@ -33,7 +33,7 @@ async def show_sign_in(page: Page) -> Response:
 
 @pages.post(SIGN_IN_PATH, Who.ANYBODY, again=_sign_in_page)
 async def sign_in(page: Page) -> Response:
-    """Signs in and goes on to where the person wanted to."""
+    """Sign in and go on to where the person wanted to."""
     email, password = canonical_email(page.form.text("email")), page.fields().password()
     await _open_session(page, email, password)
     return page.redirect(_next_of(page))
@@ -59,7 +59,7 @@ async def show_sign_up(page: Page) -> Response:
 
 @pages.post("/me/sign-up", Who.ANYBODY, again=_sign_up_page)
 async def sign_up(page: Page) -> Response:
-    """Makes an account and signs in."""
+    """Make an account and sign in."""
     fields = page.fields()
     email, phone, password = fields.email(), fields.phone(), fields.new_password()
     fields.consent()
@@ -80,7 +80,7 @@ async def sign_up(page: Page) -> Response:
 
 @pages.post("/me/sign-out", Who.ANYBODY)
 async def sign_out(page: Page) -> Response:
-    """Ends the session, here and in the database."""
+    """End the session, here and in the database."""
     await _end_session(page)
     page.sign_out()
     return page.redirect("/", flash="signed_out")
@@ -147,7 +147,7 @@ async def confirm_reset(page: Page) -> Response:
 
 
 async def _open_session(page: Page, email: str | None, password: str) -> None:
-    """Signs in, in place of whoever was signed in before. Raises what logging in raises."""
+    """Sign in, in place of whoever was signed in before. Raises what logging in raises."""
     pair = await page.runtime.people.auth.log_in(email, password, address=page.address, now=page.now)
     await _end_session(page)
     page.sign_in(pair.refresh_token)

@@ -113,7 +113,7 @@ async def _people_found(conn: Connection, search: str) -> list[User]:
 
 @pages.post(f"{_ONE}/link", Who.RECEPTION, again=_booking_page)
 async def link(page: Page) -> Response:
-    """Gives the booking to a client."""
+    """Give the booking to a client."""
     booking_id = page.id("booking_id")
     await link_by_hand(
         page.runtime.pool,
@@ -128,7 +128,7 @@ async def link(page: Page) -> Response:
 
 @pages.post(f"{_ONE}/unlink", Who.RECEPTION, again=_booking_page)
 async def unlink(page: Page) -> Response:
-    """Takes the booking from its client; it stays without one until it is linked by hand."""
+    """Take the booking from its client; it stays without one until it is linked by hand."""
     booking_id = page.id("booking_id")
     await unlink_by_hand(
         page.runtime.pool,

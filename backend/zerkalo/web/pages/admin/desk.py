@@ -145,7 +145,7 @@ class Desk:
 def _in_turns(
     company_ids: Sequence[int], ask: Callable[[Sequence[int]], Awaitable[dict[int, T]]]
 ) -> Callable[[], Awaitable[dict[int, T]]]:
-    """Asks about some companies at each call, and gives what is known of all."""
+    """Ask about some companies at each call, and give what is known of all."""
     known: dict[int, T] = {}
     waiting: list[int] = []
 

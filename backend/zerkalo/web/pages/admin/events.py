@@ -64,7 +64,7 @@ async def quarantine(page: Page) -> Response:
 
 @pages.post("/admin/quarantine/replay", Who.OWNER)
 async def replay_quarantine(page: Page) -> Response:
-    """Replays what is in quarantine, at most `REPLAYED_AT_ONCE`."""
+    """Replay what is in quarantine, at most `REPLAYED_AT_ONCE`."""
     count = 0
     async for _ in _replay_of(page).quarantined():
         count += 1
@@ -93,7 +93,7 @@ async def event(page: Page) -> Response:
 
 @pages.post(f"{_ONE}/replay", Who.OWNER)
 async def replay(page: Page) -> Response:
-    """Replays one delivery."""
+    """Replay one delivery."""
     event_id = page.id("event_id")
     replayed = await _replay_of(page).one(event_id)
     if replayed is None:
@@ -104,7 +104,7 @@ async def replay(page: Page) -> Response:
 
 @pages.post(f"{_ONE}/set-aside", Who.OWNER)
 async def set_aside(page: Page) -> Response:
-    """Takes a delivery out of the quarantine without applying it."""
+    """Take a delivery out of the quarantine without applying it."""
     event_id, now = page.id("event_id"), page.now
     async with transaction(page.runtime.pool) as conn:
         if await store.set_aside(conn, event_id, now=now):

@@ -71,7 +71,7 @@ async def _state(page: Page) -> dict[str, Any]:
 
 @pages.post("/admin/sync", Who.OWNER)
 async def sync_now(page: Page) -> Response:
-    """Starts a sync of every branch, or joins the one under way."""
+    """Start a sync of every branch, or join the one under way."""
     runtime = page.runtime
     if not runtime.settings.yclients_enabled:
         return page.redirect("/admin/setup")
@@ -83,7 +83,7 @@ async def sync_now(page: Page) -> Response:
 
 @pages.post("/admin/codes", Who.OWNER)
 async def give_codes(page: Page) -> Response:
-    """Gives a code to everybody who has none."""
+    """Give a code to everybody who has none."""
     pool, now = page.runtime.pool, page.now
     given = await give_missing_codes(pool, now=now)
     async with transaction(pool) as conn:

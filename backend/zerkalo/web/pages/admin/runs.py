@@ -59,7 +59,7 @@ async def show_drift(page: Page) -> Response:
 
 @pages.post("/admin/drift", Who.OWNER, again=_drift_page)
 async def compare(page: Page) -> Response:
-    """Compares some more visit dates with YCLIENTS; without a cursor from the beginning."""
+    """Compare some more visit dates with YCLIENTS; without a cursor from the beginning."""
     cursor = page.form.text("cursor", CURSOR_CHARS_MAX) or None
     if not page.runtime.settings.yclients_enabled:
         return page.redirect("/admin/setup")
@@ -76,7 +76,7 @@ async def compare(page: Page) -> Response:
 
 @pages.post("/admin/accept-absent", Who.OWNER)
 async def accept_absent(page: Page) -> Response:
-    """Cancels the bookings that YCLIENTS does not know any more, however many: an admin says that they are gone."""
+    """Cancel the bookings that YCLIENTS does not know any more, however many: an admin says that they are gone."""
     runtime = page.runtime
     accepted = sum([await runtime.refetcher.accept_absent(id_) for id_ in runtime.runs.company_ids])
     async with transaction(runtime.pool) as conn:

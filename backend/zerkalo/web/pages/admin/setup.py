@@ -80,7 +80,7 @@ async def setup(page: Page) -> Response:
 
 @pages.post("/admin/setup/install", Who.OWNER, again=_setup_page)
 async def install(page: Page) -> Response:
-    """Shows what adding the address changes in YCLIENTS's settings; confirmed, with what was seen, adds it."""
+    """Show what adding the address changes in YCLIENTS's settings; confirmed, with what was seen, add it."""
     hooks = page.runtime.booking_form.hooks
     company_id, seen = page.form.number("company_id") or 0, page.form.text("seen", SEEN_CHARS_MAX)
     if not seen:
@@ -95,7 +95,7 @@ async def install(page: Page) -> Response:
 
 @pages.post("/admin/setup/test", Who.OWNER, again=_setup_page)
 async def test(page: Page) -> Response:
-    """Sends a test event to the address that YCLIENTS has."""
+    """Send a test event to the address that YCLIENTS has."""
     try:
         arrived = await page.runtime.booking_form.hooks.test_hook(page.form.number("company_id") or 0)
     finally:

@@ -69,7 +69,7 @@ async def show_new(page: Page) -> Response:
 
 @pages.post("/admin/users/new", Who.RECEPTION, again=_new_page)
 async def enter(page: Page) -> Response:
-    """Adds a client, whose contacts count as proved."""
+    """Add a client, whose contacts count as proved."""
     fields = page.fields()
     email = fields.email() if page.form.text("email") else None
     phone = fields.phone()

@@ -109,7 +109,7 @@ async def _book_again(page: Page, problem: ProblemError) -> Response:
 
 @pages.post("/book", Who.ANYBODY, again=_book_again)
 async def book(page: Page) -> Response:
-    """Books in YCLIENTS, once everything is chosen and typed."""
+    """Book in YCLIENTS, once everything is chosen and typed."""
     way = _posted(page)
     if way.choice.starts_at is None or not way.choice.service_ids or way.choice.staff_id is None:
         return await show_step(page, way)

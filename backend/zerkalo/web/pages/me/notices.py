@@ -42,7 +42,7 @@ async def show(page: Page) -> Response:
 
 @pages.post(_HERE, Who.USER, again=_notices_page)
 async def choose(page: Page) -> Response:
-    """Keeps the choices."""
+    """Keep the choices."""
     ticked = {name: page.form.text(name, 1) == "1" for name in ("by_email", "by_phone", "by_telegram")}
     async with page.runtime.pool.connection() as conn:
         await store.write_choices(conn, page.me.id, **ticked)
@@ -60,7 +60,7 @@ async def connect(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/telegram/end", Who.USER)
 async def disconnect(page: Page) -> Response:
-    """Forgets the chat."""
+    """Forget the chat."""
     async with page.runtime.pool.connection() as conn:
         await store.disconnect_chat(conn, page.me.id)
     return page.redirect(_HERE, flash="profile_saved")

@@ -124,7 +124,7 @@ async def read_account(conn: Connection, user_id: int) -> User:
 
 
 def channels_to_prove(page: Page, user: User) -> list[Channel]:
-    """Contacts that she only claims yet, and to which a code can be sent."""
+    """Contacts that are only claimed yet, and to which a code can be sent."""
     return [
         channel
         for channel in Channel

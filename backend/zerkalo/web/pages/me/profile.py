@@ -57,7 +57,7 @@ async def show(page: Page) -> Response:
 
 @pages.post(PROFILE, Who.USER, again=_profile_page)
 async def change(page: Page) -> Response:
-    """Changes name and contacts; a changed contact has to be proved anew."""
+    """Change name and contacts; a changed contact has to be proved anew."""
     fields = page.fields()
     email, phone, name = fields.email(), fields.phone(), fields.name()
     if fields.errors or email is None:
@@ -107,7 +107,7 @@ async def make_calendar(page: Page) -> Response:
 
 @pages.post("/me/calendar/revoke", Who.USER)
 async def revoke_calendar(page: Page) -> Response:
-    """Stops the calendar's address."""
+    """Stop the calendar's address."""
     async with page.runtime.pool.connection() as conn:
         await calendars.revoke_calendar_token(conn, page.me.id)
     return page.redirect(PROFILE, flash="calendar_revoked")
@@ -137,13 +137,13 @@ async def _erase_page(
 
 @pages.get("/me/erase", Who.USER)
 async def show_erase(page: Page) -> Response:
-    """Asks whether everything is to be erased."""
+    """Ask whether everything is to be erased."""
     return await _erase_page(page)
 
 
 @pages.post("/me/erase", Who.USER, again=_erase_page)
 async def erase(page: Page) -> Response:
-    """Erases the account, by its password."""
+    """Erase the account, by its password."""
     people, fields = page.runtime.people, page.fields()
     if not page.form.text("sure", 1):
         fields.refuse("sure", "Отметьте, если вы уверены.", "Tick this if you are sure.")

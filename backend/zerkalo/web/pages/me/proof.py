@@ -35,7 +35,7 @@ async def _proof_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 @pages.post(f"{_ONE}/send", Who.USER, again=_proof_page)
 async def send_code(page: Page) -> Response:
-    """Sends a code to the contact."""
+    """Send a code to the contact."""
     channel = _channel(page)
     await proof_service.request_verification(
         page.runtime.people,
@@ -56,7 +56,7 @@ async def show_proof(page: Page) -> Response:
 
 @pages.post(_ONE, Who.USER, again=_proof_page)
 async def prove(page: Page) -> Response:
-    """Proves the contact by the code."""
+    """Prove the contact by the code."""
     code = page.form.text("code", CODE_CHARS_MAX)
     await proof_service.confirm_verification(
         page.runtime.people,

@@ -67,13 +67,13 @@ async def visit(page: Page) -> Response:
 
 @pages.get(f"{_ONE}/cancel", Who.USER)
 async def show_cancel(page: Page) -> Response:
-    """Asks whether the visit is to be cancelled."""
+    """Ask whether the visit is to be cancelled."""
     return page.render("me/cancel.html", visit=await _own(page))
 
 
 @pages.post(f"{_ONE}/cancel", Who.USER, again=_visit_page)
 async def cancel(page: Page) -> Response:
-    """Cancels the visit at YCLIENTS. Cancelled already is as good."""
+    """Cancel the visit at YCLIENTS. Cancelled already is as good."""
     booking = await _own(page)
     try:
         await page.runtime.booking_form.changes.cancel(page.asker, booking.id)
@@ -113,7 +113,7 @@ async def show_move(page: Page) -> Response:
 
 @pages.post(f"{_ONE}/move", Who.USER, again=_visit_page)
 async def move(page: Page) -> Response:
-    """Moves the visit at YCLIENTS, asked once more; where the time has just been taken, another one is to be chosen."""
+    """Move the visit at YCLIENTS, asked once more; where the time has just been taken, another one is to be chosen."""
     booking, to = await _own(page), read_moment(page.form.text("time"))
     if to is None:
         return page.redirect(f"/me/visits/{booking.id}/move")

@@ -46,7 +46,7 @@ async def _join_page(
 
 @pages.post("/admin/users/{user_id}/invite", Who.RECEPTION)
 async def invite_client(page: Page) -> Response:
-    """Invites a client to the account that the desk made: by a message, else by a link that is shown once, here."""
+    """Invite a client to the account that the desk made: by a message, else by a link that is shown once, here."""
     user_id = page.id("user_id")
     link = await service.invite_client(
         page.runtime.people, user_id, by=page.me.id, language=page.language, now=page.now
@@ -62,14 +62,14 @@ async def show_join(page: Page) -> Response:
 
 @pages.post("/join/staff", Who.USER, again=_join_page)
 async def join_staff(page: Page) -> Response:
-    """Takes the role."""
+    """Take the role."""
     await service.join_staff(page.runtime.people, _token(page), user_id=page.me.id, now=page.now)
     return page.redirect("/admin", flash="joined")
 
 
 @pages.post("/join/account", Who.ANYBODY, again=_join_page)
 async def join_account(page: Page) -> Response:
-    """Sets the password of an account that the desk made, and signs in."""
+    """Set the password of an account that the desk made, and sign in."""
     fields = page.fields()
     password = fields.new_password()
     email = fields.email() if page.form.text("email") else None

@@ -51,7 +51,7 @@ async def staff(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/role", Who.OWNER, again=_staff_page)
 async def give_role(page: Page) -> Response:
-    """Gives or takes a role."""
+    """Give or take a role."""
     await _confirm(page)
     role = _role(page)
     if role is None and page.form.text("role") != "none":
@@ -64,7 +64,7 @@ async def give_role(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/invite", Who.OWNER, again=_staff_page)
 async def invite(page: Page) -> Response:
-    """Makes a link to the staff; it is shown in this very answer, once: only its hash is kept."""
+    """Make a link to the staff; it is shown in this very answer, once: only its hash is kept."""
     role, fields = _role(page), page.fields()
     email = fields.email() if page.form.text("email") else None
     if role is None:
@@ -80,7 +80,7 @@ async def invite(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/revoke", Who.OWNER)
 async def revoke(page: Page) -> Response:
-    """Ends an invitation."""
+    """End an invitation."""
     await service.revoke_invitation(
         page.runtime.people, page.form.number("invitation_id") or 0, by=page.me.id, now=page.now
     )

@@ -83,7 +83,7 @@ async def _spend_again(page: Page, problem: ProblemError) -> Response:
 
 @pages.post(f"{_HERE}/redeem", Who.RECEPTION, again=_spend_again)
 async def redeem(page: Page) -> Response:
-    """Spends points for the visit of today; a receptionist not without one."""
+    """Spend points for the visit of today; a receptionist not without one."""
     user_id, points = page.form.number("user_id") or 0, page.form.number("points") or 0
     key = page.form.text("key", KEY_CHARS_MAX)
     async with page.runtime.pool.connection() as conn:
@@ -132,7 +132,7 @@ async def _undo_again(page: Page, problem: ProblemError) -> Response:
 
 @pages.post(f"{_HERE}/undo", Who.RECEPTION, again=_undo_again)
 async def undo(page: Page) -> Response:
-    """Takes a spending back, within ten minutes."""
+    """Take a spending back, within ten minutes."""
     entry_id = page.form.number("entry") or 0
     back = await till_service.undo_redemption(
         page.runtime.pool, entry_id, admin_id=page.me.id, policy=page.runtime.policy, now=page.now

@@ -50,13 +50,13 @@ async def _merge_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 @pages.get(_HERE, Who.OWNER)
 async def compare_accounts(page: Page) -> Response:
-    """Looks for the second account, then at both."""
+    """Look for the second account, then show both."""
     return await _merge_page(page)
 
 
 @pages.post(_HERE, Who.OWNER, again=_merge_page)
 async def merge(page: Page) -> Response:
-    """Joins this account into another one of the same person."""
+    """Join this account into another one of the same person."""
     kept = await merging.merge_users(
         page.runtime.people,
         from_id=page.id("user_id"),
@@ -69,7 +69,7 @@ async def merge(page: Page) -> Response:
 
 @pages.post("/admin/users/{user_id}/unmerge", Who.OWNER)
 async def unmerge(page: Page) -> Response:
-    """Parts two accounts again."""
+    """Part two accounts again."""
     user = await merging.undo_merge(
         page.runtime.people, page.form.number("merge_id") or 0, admin_id=page.me.id, now=page.now
     )

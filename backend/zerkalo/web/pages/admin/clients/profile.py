@@ -42,7 +42,7 @@ async def show_edit(page: Page) -> Response:
 
 @pages.post(_HERE, Who.RECEPTION, again=_edit_page)
 async def edit(page: Page) -> Response:
-    """Writes it."""
+    """Write what was typed of the client."""
     user, fields = await existing_user(page), page.fields()
     email = fields.email() if page.form.text("email") else None
     phone = fields.phone()
