@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import click
 import typer
 
 from zerkalo.cli.main import COMMANDS, Command, blocking, load
@@ -108,7 +107,7 @@ def _command(command: Command) -> Iterator[str]:
         yield from ("| | default | |", "| --- | --- | --- |", *told, "")
 
 
-def _parameter(parameter: click.Parameter) -> str:
+def _parameter(parameter: Any) -> str:
     names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
     if parameter.param_type_name == "argument":
         names = f"`{parameter.name}`"
