@@ -1,4 +1,4 @@
-"""What a showing that counts makes of a row: its fields, its contacts, its codes. Pure.
+"""What a snapshot that counts makes of a row: its fields, its contacts, its codes. Pure.
 
 Whether it counts is for `rules.decide` to say.
 """

@@ -1,6 +1,6 @@
 """What a booking is: the values of the mirror, frozen.
 
-`Snapshot` is a booking as YCLIENTS showed it once, already in our words; a field is `UNSET` where that showing did
+`Snapshot` is a booking as YCLIENTS showed it once, already in our words; a field is `UNSET` where the snapshot did
 not tell it. `Row` is what stands in our table. `bookings.rules` turns (row, snapshot) into a decision. The two are
 msgspec structs and not dataclasses, since several are made for every event; copy one by `msgspec.structs.replace`.
 """
@@ -78,7 +78,7 @@ class Line(Struct, frozen=True, gc=False):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
-    """A booking as the vendor showed it. `UNSET`: this showing did not tell.
+    """A booking as the vendor showed it. `UNSET`: not told.
 
     `version` is the vendor's change time (aware UTC, one second fine), None where it is not told.
     `price_kopecks` is the sum over the services, `duration_minutes` rounded up.

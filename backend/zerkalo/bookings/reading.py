@@ -1,4 +1,4 @@
-"""Reading bookings for people: one's own, one's calendar, those that are nobody's. Never locks, never writes a booking."""
+"""Reading bookings for people: one's own, one's calendar, unmatched ones. Never locks, never writes a booking."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -147,9 +147,9 @@ UNMATCHED = f"""
 
 
 async def read_unmatched(conn: Connection, *, after: Moment | None, limit: int) -> list[ShownBooking]:
-    """Bookings that are nobody's yet, the latest appointment first.
+    """Unmatched bookings, the latest appointment first.
 
-    Without the cancelled, those that an admin said are nobody's, and those of people who had themselves erased.
+    Without the cancelled, those that an admin said are no user's, and those of people who were erased.
     """
     after_at, after_id = after or _LAST
     return await _shown(conn, UNMATCHED, {"after_at": after_at, "after_id": after_id, "limit": limit})

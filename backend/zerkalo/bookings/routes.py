@@ -92,7 +92,7 @@ def moment_of(shown: ShownBooking) -> Moment:
 
 
 def path_id(text: str) -> int:
-    """An id of a path; raises 404 for what can be nobody's id: no number, or more than the database can hold."""
+    """An id of a path; raises 404 for what can't be an id: no number, or more than the database can hold."""
     if text.isascii() and text.isdigit() and len(text) <= len(str(ID_MAX)) and 1 <= int(text) <= ID_MAX:
         return int(text)
     raise ProblemError(404, "not_found", "There is no such thing.")

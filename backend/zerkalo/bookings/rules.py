@@ -208,9 +208,9 @@ def _ask(reason: str, row: Row, snapshot: Snapshot | None) -> Refetch:
 
 
 def _learned(row: Row, snapshot: Snapshot) -> Row | None:
-    """The row with the codes of a showing that changes none of its fields; None: it has none to learn.
+    """The row with the codes of a snapshot that changes none of its fields; None: it has none to learn.
 
-    A showing with another card, or of a record that was handed over, may speak of somebody else.
+    A snapshot with another card, or of a record that was handed over, may speak of somebody else.
     """
     if row.handed_over or told(snapshot.client_id, None) != row.client_id:
         return None

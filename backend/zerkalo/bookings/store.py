@@ -144,7 +144,7 @@ async def update(conn: Connection, rows: Sequence[Row], *, now: datetime) -> Non
 async def link(
     conn: Connection, booking_id: int, user_id: int | None, matched_by: MatchedBy, *, now: datetime
 ) -> None:
-    """Write whose one booking is; `user_id` None with `MANUAL`: an admin says that it is nobody's. Hold it locked."""
+    """Write whose one booking is; `user_id` None with `MANUAL`: an admin says that it is no user's. Hold it locked."""
     statement = _write_sql("""
         user_id = %(user_id)s, matched_by = %(matched_by)s,
         user_code = (select u.unique_code from users u where u.id = %(user_id)s)

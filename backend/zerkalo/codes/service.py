@@ -49,7 +49,7 @@ async def give_missing_codes(
 
 
 async def _free_codes(conn: Connection, count: int, make_code: Callable[[], str]) -> list[str]:
-    """So many different codes that are nobody's."""
+    """So many different codes that were never anybody's."""
     free: set[str] = set()
     while len(free) < count:
         drawn = {make_code() for _ in range(count - len(free))} - free

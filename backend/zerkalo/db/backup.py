@@ -259,8 +259,8 @@ def _copy_script(source: IO[bytes], target: IO[bytes]) -> None:
 
 def _reason(stderr: bytes) -> str:
     lines = [line for line in stderr.decode(errors="replace").split("\n") if line.strip()]
-    telling = [line for line in lines if "error:" in line.lower() or "fatal:" in line.lower()]
-    return (telling or lines or ["no reason given"])[0].strip()
+    errors = [line for line in lines if "error:" in line.lower() or "fatal:" in line.lower()]
+    return (errors or lines or ["no reason given"])[0].strip()
 
 
 def _sync_folder(folder: Path) -> None:

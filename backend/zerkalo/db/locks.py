@@ -1,7 +1,7 @@
 """Advisory locks of ours, held until the transaction ends.
 
 They are database-wide, and the program beside us may use them too: two numbers each, the first a hash of our schema and
-of the purpose, so that nobody's chosen id can meet another lock. Keys are taken in the order of their numbers, each
+of the purpose, so that no id that somebody chooses can meet another lock. Keys are taken in the order of their numbers, each
 once, so that two transactions can't wait for each other. Two keys that share a number only wait needlessly.
 """
 

@@ -112,7 +112,7 @@ create table bookings (
     client_name           text,
     user_id               bigint references users (id) on delete set null,
     matched_by            text check (matched_by in ('manual', 'form', 'code', 'import', 'card', 'email', 'phone')),
-                                                      -- manual with no user: an admin said that it is nobody's
+                                                      -- manual with no user: an admin said that it is no user's
     service_name          text not null default '',
     service_price         bigint not null default 0,  -- kopecks
     service_duration      integer not null default 0, -- minutes

@@ -10,7 +10,7 @@ from msgspec import Struct
 OutcomeName = Literal["applied", "unchanged", "stale", "ignored", "quarantined", "queued"]
 """What a delivery did; the words of the contract."""
 READ = "read"
-"""The event of what no call brought: a record that an API read showed and that could not be taken in."""
+"""The event of what no call brought: a record that an API read showed and that could not be applied."""
 IGNORED = "ignored"
 """The outcome of an event that is no booking's."""
 TEST_RESOURCE = "zerkalo_test"

@@ -94,7 +94,7 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
 async def quarantine_record(
     conn: Connection, *, company_id: int, record_id: int | None, raw: bytes, reason: str, now: datetime
 ) -> None:
-    """Keep a record that an API read showed and we could not take in, in the form of a webhook, to be replayed.
+    """Keep a record that an API read showed and that could not be applied, in the form of a webhook, to be replayed.
 
     The same bytes are kept once while they wait: a sync shows them every half hour.
     """

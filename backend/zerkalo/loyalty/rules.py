@@ -181,7 +181,7 @@ class _Account:
         return amount
 
     def follow(self, movement: Movement) -> None:
-        """Take in one movement."""
+        """Count one movement."""
         if movement.amount > 0:
             self._come(movement)
         elif movement.kind is Kind.EXPIRY:

@@ -93,7 +93,7 @@ async def take_batch(
 
 
 async def keep_read(conn: Connection, observation: Observation, outcome: Outcome, now: datetime) -> None:
-    """Keep a record that the API showed and that we can't take in."""
+    """Keep a record that the API showed and that we can't apply."""
     await inbox.quarantine_record(
         conn,
         company_id=observation.company_id,
@@ -181,7 +181,7 @@ def _log_missing_users(fresh: Sequence[Row]) -> None:
 
 
 async def _keep(conn: Connection, items: Sequence[Item], outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Put the deliveries into the inbox with what they did, and records of the API's that can't be taken in."""
+    """Put the deliveries into the inbox with what they did, and records of the API's that can't be applied."""
     finished: list[Finished] = []
     for item, outcome in zip(items, outcomes, strict=True):
         if item.delivery is not None:

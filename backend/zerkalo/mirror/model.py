@@ -61,7 +61,7 @@ class Outcome(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to take in: an observation, or what needs no look at the rows and has its outcome (`verdict`).
+    """One thing to apply: an observation, or what needs no look at the rows and has its outcome (`verdict`).
 
     `delivery` is kept with what it did. `refetch`: a record to ask for, all that is left of an unsigned call.
     """

@@ -66,7 +66,7 @@ async def _silence(company_id: int) -> None:
 
 
 class Applier:
-    """Takes showings of bookings in, whichever door they come through. One for a process; safe for concurrent use."""
+    """Applies observations of bookings, whichever door they come through. One for a process; safe for concurrent use."""
 
     def __init__(
         self,
@@ -273,7 +273,7 @@ class Applier:
         return await self._take([Item(delivery=item.delivery, verdict=outcome, refetch=wish)])
 
     async def _quarantine(self, item: Item, error: Exception) -> Taken:
-        """Keep the one item that can't be taken in, with the reason; never with its content."""
+        """Keep the one item that can't be applied, with the reason; never with its content."""
         reason = _reason(error)
         outcome = Outcome(OutcomeStatus.QUARANTINED, reason=reason)
         observation = item.observation
@@ -345,7 +345,7 @@ async def _keys_of_user(
 
 
 def _reason(error: Exception) -> str:
-    """Why an item can't be taken in: what failed and where, never a value."""
+    """Why an item can't be applied: what failed and where, never a value."""
     if isinstance(error, psycopg.Error):
         return f"the database refused it: {type(error).__name__} {error.sqlstate}"
     at = traceback.extract_tb(error.__traceback__)[-1]

@@ -236,7 +236,7 @@ async def has_codes(conn: Connection, *, now: datetime) -> bool:
 
 
 async def take_code(conn: Connection, digest: bytes, *, now: datetime) -> int | None:
-    """Use a code up; whose it was, None where it is nobody's or out of time."""
+    """Use a code up; whose it was, None where it is unknown or out of time."""
     return await scalar(
         conn,
         "delete from telegram_codes where code_hash = %s and expires_at > %s returning user_id",

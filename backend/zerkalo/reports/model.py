@@ -62,7 +62,7 @@ class Guests:
     new: int = 0
     returning: int = 0
     nameless: int = 0
-    """Completed visits of which neither a card nor a user is known: they are nobody's, new or returning."""
+    """Completed visits of which neither a card nor a user is known: they count as neither new nor returning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from zerkalo.users.erasing.model import Erasure
 
 Settle = Callable[[Connection, Iterable[int], datetime], Awaitable[object]]
 """`loyalty.service.settler_of(policy)(conn, booking_ids, now)`: makes the ledger of bookings sum to what they earn, after
-they became somebody else's or nobody's, in the transaction that holds their rows."""
+they became somebody else's or unmatched, in the transaction that holds their rows."""
 
 
 async def _look_later(_user_id: int) -> None:

@@ -1,4 +1,4 @@
-"""What admins read: bookings that are nobody's, the inbox, quarantine, counts. Lists by page, newest first.
+"""What admins read: unmatched bookings, the inbox, quarantine, counts. Lists by page, newest first.
 
 And matching by hand.
 """
@@ -64,7 +64,7 @@ class PossibleUser(BaseModel):
 
 
 class UnmatchedBooking(Booking):
-    """A booking that is nobody's yet, with the users among whom to choose."""
+    """An unmatched booking, with the users among whom to choose."""
 
     candidates: list[PossibleUser]
 
@@ -152,7 +152,7 @@ def _add_bookings(routes: APIRouter, runtime: AdminRuntime) -> None:
 
     @routes.get("/bookings/unmatched", dependencies=[a_reader])
     async def unmatched_bookings(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> UnmatchedPage:
-        """Bookings that are nobody's yet, the latest appointment first."""
+        """Unmatched bookings, the latest appointment first."""
         after = _UNMATCHED.position(cursor)
         async with runtime.pool.connection() as conn:
             found = await reading.read_unmatched(conn, after=after, limit=limit + 1)
@@ -184,7 +184,7 @@ def _add_bookings(routes: APIRouter, runtime: AdminRuntime) -> None:
 
     @routes.post("/bookings/{booking_id}/unlink", responses=problem_responses(401, 403, 404, 409))
     async def unlink_booking(booking_id: PathId, admin: AuthenticatedUser = a_receptionist) -> Booking:
-        """Make a booking nobody's; it stays so until it is linked by hand."""
+        """Take a booking from its user; it stays so until it is linked by hand."""
         shown = await unlink_by_hand(
             runtime.pool,
             booking_id=path_id(booking_id),

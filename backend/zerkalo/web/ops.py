@@ -162,4 +162,4 @@ async def _gauges(runtime: OpsRuntime) -> Gauges | None:
         async with asyncio.timeout(GAUGES_SECONDS_MAX):
             return await runtime.metrics.gauges.get("gauges", read, keep=GAUGES_SECONDS)
     except (psycopg.Error, PoolTimeout, TimeoutError):
-        return None  # the process's own figures are still worth telling
+        return None  # the process's own figures are still worth an answer

@@ -1,4 +1,4 @@
-"""A call to our webhook -> what is to be taken in. Pure; the words it can't read end in a verdict, never in an error."""
+"""A call to our webhook -> what is to be applied. Pure; the words it can't read end in a verdict, never in an error."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -67,7 +67,7 @@ class Hooks:
         return await self.hook_state(company)
 
     async def test_hook(self, company_id: int) -> bool:
-        """Send a harmless event to our address as it stands in the branch's settings; whether it was taken in.
+        """Send a harmless event to our address as it stands in the branch's settings; whether it arrived.
 
         So the way from the outside is proved: the address, the proxy before us, the secret. Raises 409
         `hook_not_set_up` where YCLIENTS would not call us at all, else as `hook_state` does.

@@ -1,4 +1,4 @@
-"""Matching by hand: an admin says whose a booking is, or that it is nobody's. No later snapshot changes that."""
+"""Matching by hand: an admin says whose a booking is, or that it is no user's. No later snapshot changes that."""
 
 from datetime import datetime
 
@@ -35,7 +35,7 @@ async def link_by_hand(
 async def unlink_by_hand(
     pool: Pool, *, booking_id: int, admin_id: int, policy: LoyaltyPolicy, now: datetime
 ) -> ShownBooking:
-    """Make a booking nobody's, for good: `matched_by` is `manual` with no user, and no matching looks for one again.
+    """Take a booking from its user, for good: `matched_by` is `manual` with no user, and no matching looks for one again.
 
     Everything else as `link_by_hand`, which is also the way back.
     """

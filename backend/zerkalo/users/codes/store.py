@@ -27,7 +27,7 @@ async def retire(conn: Connection, user_id: int, *, now: datetime) -> None:
         " on conflict (code) do nothing",
         {"id": user_id, "now": now},
     )
-    # As of now they are nobody's, also those that a merge retired long ago.
+    # As of now they name nobody, also those that a merge retired long ago.
     await conn.execute(
         "update retired_codes set user_id = null, retired_at = %s where user_id = %s", [now, user_id]
     )

@@ -11,7 +11,7 @@ from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 from zerkalo.users.importing.rules import ImportedPerson, Known
 
-# An e-mail or a phone names who has proved it; a claim is nobody's proof. A phone alone counts only where the line has
+# An e-mail or a phone names who has proved it; a claim proves nothing. A phone alone counts only where the line has
 # nothing better: families share one.
 _KNOWN = """
     select p.line,

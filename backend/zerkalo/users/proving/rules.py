@@ -28,7 +28,7 @@ REQUEST_OF_USER_A_DAY = Limit("code user day", 10, timedelta(days=1))
 REQUEST_OF_CONTACT_A_DAY = Limit("code contact day", 10, timedelta(days=1))
 REQUEST_OF_ADDRESS = Limit("code address", 30, timedelta(hours=1))
 CODE_TRY_OF_ADDRESS = Limit("code try", CODE_TRIES_MAX, CODE_SPAN)
-"""Of one code, or of one contact that a reset names, which may be nobody's."""
+"""Of one code, or of one contact that a reset names, which may be no user's."""
 RESET_TRY_OF_ADDRESS = Limit("reset try address", 50, timedelta(minutes=15))
 
 _secure = random.SystemRandom()

@@ -57,7 +57,7 @@ async def confirm_reset(
     """Set a new password for who has proved this contact and got this code; ends all their sessions.
 
     Asked again with the same code and password it succeeds again. Raises 400 `wrong_code` for a wrong code and for a
-    contact that is nobody's alike, 429 after five tries of a contact from one address.
+    contact that is no user's alike, 429 after five tries of a contact from one address.
     """
     tries = [
         *by_address(rules.CODE_TRY_OF_ADDRESS, address, f"reset|{contact.channel}|{contact.key}"),

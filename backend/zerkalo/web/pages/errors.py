@@ -46,7 +46,7 @@ def error_page(site: Site) -> ShowPage:
         if problem.status < 500:
             try:
                 await page.open_session()
-            except Exception:  # noqa: BLE001 - telling of one error must not fail of another
+            except Exception:  # noqa: BLE001 - the page of one error must not fail by another
                 _log.warning("an error page does not know whose it is", status=problem.status)
         return page
 

@@ -45,7 +45,7 @@ FLASHES: Mapping[str, Words] = {
         "ru": "Запись отвязана и останется без клиента, пока её не привяжут вручную.",
         "en": "The booking is unlinked, and stays without a client until it is linked by hand.",
     },
-    "replayed": {"ru": "Событие принято.", "en": "The event is taken in."},
+    "replayed": {"ru": "Событие принято.", "en": "The event was applied."},
     "replayed_in_vain": {
         "ru": "Событие снова не удалось понять, причина ниже.",
         "en": "The event could not be understood this time either; the reason is below.",

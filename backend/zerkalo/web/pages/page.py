@@ -114,7 +114,7 @@ class Page:
         return self.query.text("cursor", CURSOR_CHARS_MAX) or None
 
     def id(self, name: str) -> int:
-        """An id of the path. Raises a 404 `ProblemError` for what can be nobody's id."""
+        """An id of the path. Raises a 404 `ProblemError` for what can't be an id."""
         return path_id(self.request.path_params[name])
 
     def fields(self) -> Fields:

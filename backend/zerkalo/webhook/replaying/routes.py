@@ -1,4 +1,4 @@
-"""The admins' side of the inbox: a kept delivery taken in once more."""
+"""The admins' side of the inbox: a kept delivery applied once more."""
 
 from typing import Protocol
 
