@@ -41,6 +41,7 @@ ROUTES: tuple[tuple[str, str, Handler, Access], ...] = (
     ("GET", f"/company/{C}/services/{{service_id:int}}", branch.list_services, "user"),
     ("GET", f"/services/{C}", branch.list_services, "user"),
     ("GET", f"/client/{C}/{{client_id:int}}", branch.get_client, "user"),
+    ("PUT", f"/client/{C}/{{client_id:int}}", branch.put_client, "user"),
     ("GET", f"/hooks_settings/{C}", branch.get_hooks, "user"),
     ("POST", f"/hooks_settings/{C}", branch.post_hooks, "user"),
     ("GET", "/bookform/{form_id:int}", online.get_bookform, "partner"),

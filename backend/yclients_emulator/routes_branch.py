@@ -10,7 +10,7 @@ from starlette.responses import Response
 from yclients_emulator.emulator import Emulator
 from yclients_emulator.gate import enveloped, json_body
 from yclients_emulator.model import HOOK_SWITCHES, VendorError, not_found
-from yclients_emulator.reading import invalid, read_int, read_list
+from yclients_emulator.reading import invalid, read_int, read_list, read_object, read_text
 from yclients_emulator.render_other import (
     render_client_event,
     render_company,
@@ -68,6 +68,24 @@ async def get_client(emulator: Emulator, request: Request) -> Response:
     if client is None or client.company_id != company.id:
         raise not_found()
     return enveloped(render_client_event(client, company))
+
+
+async def put_client(emulator: Emulator, request: Request) -> Response:
+    """PUT /client/{company_id}/{client_id}: what is left out is emptied, as in the vendor's own editor."""
+    company = emulator.vendor.company(request.path_params["company_id"])
+    client = emulator.vendor.client(request.path_params["client_id"])
+    if client is None or client.company_id != company.id:
+        raise not_found()
+    body = await json_body(request)
+    need(body, ("name", "phone"))
+    written = structs.replace(
+        client,
+        **{name: read_text(body, name) for name in ("name", "surname", "patronymic", "email", "comment")},
+        custom_fields=read_object(body.get("custom_fields") or {}, "custom_fields"),
+        changed_at=emulator.now(),
+    )
+    emulator.vendor.clients[client.id] = written
+    return enveloped(render_client_event(written, company))
 
 
 # --- webhook settings

@@ -240,3 +240,10 @@ def chat(text: object) -> object:
     if isinstance(text, str) and not (text.lstrip("-").isascii() and text.lstrip("-").isdigit()):
         raise ValueError("must be the number of a chat")
     return text
+
+
+def field_code(text: object) -> object:
+    """The code of a custom field at YCLIENTS."""
+    if isinstance(text, str) and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        raise ValueError("must be the field's code: Latin letters, digits, _ and -")
+    return text

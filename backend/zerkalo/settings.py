@@ -98,6 +98,10 @@ class Settings(BaseModel):
     yclients_requests_per_second: int = _setting(5, "5", ge=1, le=100_000)
     yclients_requests_per_minute: int = _setting(200, "200", ge=1, le=1_000_000)
     yclients_egress: Annotated[str, BeforeValidator(values.egress)] = _setting("default", "office")
+    yclients_balance_field: Annotated[str, BeforeValidator(values.field_code)] | None = _setting(
+        None, "zerkalo_points"
+    )
+    """The code of a client's custom field at YCLIENTS that shows the points."""
     yclients_ca_file: Path | None = _setting(None, "/etc/ssl/certs/proxy.pem")
     """Certificates in PEM that YCLIENTS's address is checked by, in place of the usual ones; absolute after `load_settings`."""
 

@@ -8,6 +8,7 @@ import typer
 from zerkalo.cli.companies import chosen_companies, log_warnings
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.composition import command_parts
+from zerkalo.mirror.balances.service import balance_differences
 from zerkalo.runs.drift import Drift
 
 
@@ -24,6 +25,10 @@ async def drift(company: Annotated[int | None, typer.Option(help="Only this comp
                 for difference in found.differences:
                     print(difference, flush=True)
                 print(f"company {company_id}: {compared} compared so far", file=sys.stderr)
+            if (field := parts.settings.yclients_balance_field) is not None:
+                async for client_id, what in balance_differences(parts.pool, parts.client, field, company_id):
+                    differences += 1
+                    print(f"company {company_id} client {client_id}: {what}", flush=True)
     if differences:
         raise CommandFailed(f"{differences} of {compared} records differ; `zerkalo sync` should mend them")
     print(f"{compared} records compared, no difference")

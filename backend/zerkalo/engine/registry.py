@@ -25,6 +25,9 @@ from zerkalo.kit.clock import Clock
 from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.mirror.balances.model import Cards
+from zerkalo.mirror.balances.service import write_balances
+from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.notices import service as notices
@@ -73,6 +76,10 @@ class TaskParts(Protocol):
     @property
     def policy(self) -> LoyaltyPolicy: ...
     @property
+    def client(self) -> Cards: ...
+    @property
+    def sync(self) -> SyncContext: ...
+    @property
     def applier(self) -> Applier: ...
     @property
     def refetcher(self) -> Refetcher: ...
@@ -119,6 +126,7 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
 
     return (
         *telegram_tasks(parts),
+        *balance_tasks(parts),
         PeriodicTask("notices", EVERY_MINUTE, 300, tell),
         PeriodicTask("tick", EVERY_MINUTE, 60, tick),
         PeriodicTask("sweep", EVERY_TEN_SECONDS, 60, lambda: ring_for_what_waits(work, bells)),
@@ -159,6 +167,19 @@ def notices_of(parts: TaskParts) -> Notices:
     return Notices(
         parts.pool, policy, zone, may_send_now, burning, has_telegram=settings.telegram_bot_token is not None
     )
+
+
+def balance_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
+    """Writing balances to cards of YCLIENTS; none without a field for them."""
+    field = parts.settings.yclients_balance_field
+    if field is None:
+        return ()
+
+    async def write() -> None:
+        companies = parts.sync.company_ids
+        await write_balances(parts.pool, parts.client, field, companies=companies, clock=parts.clock)
+
+    return (PeriodicTask("balances", EVERY_MINUTE, 300, write),)
 
 
 def telegram_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:

@@ -82,6 +82,11 @@ def parse_nothing(body: bytes) -> None:
         _data(body)
 
 
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Return an answer's object as it is, to be written back with a change."""
+    return dict(_object(_data(body)))
+
+
 def parse_company(body: bytes) -> Company:
     """Return `GET /company/{id}`; a zone that this machine doesn't know is None."""
     said = _object(_data(body))

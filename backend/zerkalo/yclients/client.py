@@ -4,7 +4,7 @@ Every method raises the errors of `zerkalo.yclients.errors`. Methods on records,
 those of the online booking the partner's alone (yclients-api.md, sections 3 to 5).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, tzinfo
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -130,6 +130,16 @@ class YclientsClient(Caller):
             method="DELETE", path=f"/record/{company_id}/{record_id}", kind="interactive", repeatable=True
         )
         return await self._delete(call)
+
+    async def client_card(self, company_id: int, client_id: int) -> dict[str, Any]:
+        """Return a client's card as YCLIENTS shows it; an unknown one raises NotFound."""
+        path = f"/client/{company_id}/{client_id}"
+        return await self.call(Call(method="GET", path=path, repeatable=True), answers.parse_object)
+
+    async def write_client_card(self, company_id: int, client_id: int, body: Mapping[str, Any]) -> None:
+        """Write a client's card. YCLIENTS knows no conditional write: read the card directly before."""
+        path = f"/client/{company_id}/{client_id}"
+        await self.call(Call(method="PUT", path=path, body=dict(body)), answers.parse_nothing)
 
     async def hooks_settings(self, company_id: int, *, kind: Kind = "background") -> HooksSettings:
         """Return whom the branch tells of its changes."""

@@ -588,6 +588,8 @@ NOBODYS = {
     "sync_runs",
     "comparisons",
     "notice_state",
+    "card_balances",
+    "balance_looks",
     "rate_limits",
     "facts",
     "attempts",

@@ -478,6 +478,26 @@ create table notice_choices (
     chat_id      bigint unique                        -- Telegram's chat with them; null: not connected
 );
 
+-- Cards of YCLIENTS whose field shows a user's points (YCLIENTS_BALANCE_FIELD): numbers only.
+create table card_balances (
+    company_id     bigint not null,
+    client_id      bigint not null,
+    user_id        bigint not null,                   -- whose points; no reference: a shell is passed over
+    due_at         timestamptz,                       -- to be written from then on; null: written
+    generation     bigint not null default 1,         -- raised by every movement: one made during the writing is not lost
+    claimed_until  timestamptz,
+    attempts       integer not null default 0,
+    error          text,                              -- why it was given up; null: written
+    primary key (company_id, client_id)
+);
+create index card_balances_due on card_balances (due_at) where due_at is not null;
+
+-- Up to which entry of the ledger the cards were marked: one row.
+create table balance_looks (
+    only_one  boolean primary key default true check (only_one),
+    entry_id  bigint not null default 0
+);
+
 -- Where the work of the notices stands: the last look, the bot's messages, the problems the salon's group knows of.
 create table notice_state (
     name        text primary key,

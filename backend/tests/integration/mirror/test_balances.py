@@ -1,0 +1,123 @@
+"""Balances on cards of YCLIENTS: written once for many movements, nothing else of the card touched, given up or put off."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.rows import add_booking, add_user
+from zerkalo.db.pool import Pool
+from zerkalo.mirror.balances.rules import card_with_balance, shown_balance
+from zerkalo.mirror.balances.service import balance_differences, write_balances
+from zerkalo.yclients.errors import NotFound, VendorError, VendorUnavailable
+
+NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
+FIELD = "zerkalo_points"
+
+
+@dataclass
+class Salon:
+    """A YCLIENTS with one card, and the points of Anna, who has its visits."""
+
+    pool: Pool
+    anna: int
+    card: dict[str, Any] = field(
+        default_factory=lambda: {"name": "Анна", "phone": "79991234567", "email": "", "custom_fields": []}
+    )
+    writes: int = 0
+    failure: VendorError | None = None
+    now: datetime = NOW
+
+    async def client_card(self, company_id: int, client_id: int) -> Mapping[str, Any]:
+        assert (company_id, client_id) == (1, 9)
+        if self.failure is not None:
+            raise self.failure
+        return self.card
+
+    async def write_client_card(self, company_id: int, client_id: int, body: Mapping[str, Any]) -> None:
+        assert (company_id, client_id) == (1, 9)
+        self.writes += 1
+        self.card = {**self.card, **body}
+
+    async def look(self) -> int:
+        self.now += timedelta(minutes=1)
+        return await write_balances(self.pool, self, FIELD, companies=[1], clock=lambda: self.now)
+
+    async def give(self, points: int, key: str) -> None:
+        async with self.pool.connection() as conn:
+            await conn.execute(
+                "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+                " values (%s, %s, 'adjustment', %s, now(), now())",
+                [self.anna, points, key],
+            )
+
+    async def drift(self) -> list[tuple[int, str]]:
+        return [one async for one in balance_differences(self.pool, self, FIELD, 1)]
+
+
+@pytest.fixture
+async def salon(pool: Pool) -> Salon:
+    async with pool.connection() as conn:
+        anna = await add_user(conn)
+        await add_booking(conn, user_id=anna, matched_by="code", client_id=9)
+    return Salon(pool, anna)
+
+
+async def test_many_movements_are_one_call_and_none_is_none(salon: Salon) -> None:
+    for number in range(5):
+        await salon.give(10, str(number))
+    assert [await salon.look(), await salon.look()] == [1, 0]
+    assert salon.card["custom_fields"] == {FIELD: "50"}
+    await salon.give(-5, "spent")
+    assert await salon.look() == 1
+    assert (salon.card["custom_fields"], salon.writes) == ({FIELD: "45"}, 2)
+    assert await salon.drift() == []
+
+
+async def test_what_else_the_card_holds_goes_along_and_what_is_hidden_is_not_emptied(salon: Salon) -> None:
+    salon.card |= {"custom_fields": {"source": "сайт"}, "surname": "Иванова"}
+    await salon.give(10, "a")
+    await salon.look()
+    assert salon.card["custom_fields"] == {"source": "сайт", FIELD: "10"}
+    body = card_with_balance({"name": "Анна", "phone": "", "email": None, "custom_fields": []}, FIELD, 7)
+    assert body == {"name": "Анна", "custom_fields": {FIELD: "7"}}
+    assert shown_balance({"custom_fields": []}, FIELD) is None
+
+
+async def test_a_card_that_shows_it_already_is_not_written(salon: Salon) -> None:
+    salon.card["custom_fields"] = {FIELD: 10}
+    await salon.give(10, "a")
+    assert (await salon.look(), salon.writes) == (0, 0)
+
+
+async def test_while_yclients_is_silent_it_waits_and_a_card_that_is_gone_is_given_up(salon: Salon) -> None:
+    await salon.give(10, "a")
+    salon.failure = VendorUnavailable("silent")
+    assert await salon.look() == 0
+    salon.now += timedelta(minutes=2)
+    salon.failure = None
+    assert await salon.look() == 1
+
+    await salon.give(10, "b")
+    salon.failure = NotFound("gone")
+    await salon.look()
+    salon.failure = None
+    assert await salon.look() == 0, "given up"
+    await salon.give(10, "c")
+    assert await salon.look() == 1, "until the points move again"
+
+
+async def test_a_card_of_two_users_shows_nobodys_points(salon: Salon) -> None:
+    async with salon.pool.connection() as conn:
+        await add_booking(conn, user_id=await add_user(conn), matched_by="code", client_id=9)
+    await salon.give(10, "a")
+    assert await salon.look() == 0
+
+
+async def test_drift_tells_a_card_that_somebody_changed(salon: Salon) -> None:
+    await salon.give(10, "a")
+    await salon.look()
+    salon.card["custom_fields"] = {FIELD: "999"}
+    assert await salon.drift() == [(9, "the card shows 999 points, the ledger has 10")]

@@ -1,0 +1,82 @@
+"""Writing balances to cards, inside the rate limit, and comparing them."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import structlog
+
+from zerkalo.db.pool import Pool
+from zerkalo.db.transaction import transaction
+from zerkalo.kit.backoff import Backoff
+from zerkalo.kit.clock import Clock
+from zerkalo.mirror.balances import store
+from zerkalo.mirror.balances.model import CardBalance, Cards
+from zerkalo.mirror.balances.rules import card_with_balance, shown_balance
+from zerkalo.yclients.errors import NotFound, VendorError, is_of_one_record
+
+BATCH = 10
+ROUNDS_MAX = 6
+"""Batches of one look, so that a sweep over thousands of clients leaves the rate limit to the sync."""
+CLAIM_SPAN = timedelta(minutes=5)
+PAUSE = Backoff(60, 3600)
+_log = structlog.get_logger("zerkalo.balances")
+
+
+async def write_balances(
+    pool: Pool, cards: Cards, field: str, *, companies: Sequence[int], clock: Clock
+) -> int:
+    """Write the balances that have moved; how many cards. A card that already shows its balance is left alone.
+
+    The balance is that of the moment in which the card is claimed, so that ten movements are one call. A card that
+    YCLIENTS refuses is given up until its points move again; while YCLIENTS does not answer, everything waits.
+    """
+    count = 0
+    async with transaction(pool) as conn:
+        await store.mark_moved(conn, companies=companies, now=clock())
+    for _ in range(ROUNDS_MAX):
+        now = clock()
+        async with pool.connection() as conn:
+            due = await store.claim_due(conn, now=now, until=now + CLAIM_SPAN, limit=BATCH)
+        for card in due:
+            count += await _write(pool, cards, field, card, clock)
+        if len(due) < BATCH:
+            break
+    return count
+
+
+async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock: Clock) -> bool:
+    error = None
+    is_written = False
+    try:
+        found = await cards.client_card(card.company_id, card.client_id)
+        if shown_balance(found, field) != str(card.balance):
+            body = card_with_balance(found, field, card.balance)
+            await cards.write_client_card(card.company_id, card.client_id, body)
+            is_written = True
+    except VendorError as refused:
+        if not (isinstance(refused, NotFound) or is_of_one_record(refused)):
+            pause = timedelta(seconds=PAUSE.seconds(card.attempts))
+            async with pool.connection() as conn:
+                await store.put_off(conn, card, until=clock() + pause)
+            return False
+        error = type(refused).__name__
+        _log.warning("a balance can't be written", client_id=card.client_id, reason=error)
+    async with pool.connection() as conn:
+        await store.written(conn, card, error=error)
+    return is_written
+
+
+async def balance_differences(
+    pool: Pool, cards: Cards, field: str, company_id: int
+) -> AsyncIterator[tuple[int, str]]:
+    """(card, in what) of each card whose field shows another balance than the ledger has; asks for every card."""
+    async with pool.connection() as conn:
+        known = await store.all_written(conn, company_id)
+    for card in known:
+        try:
+            shown = shown_balance(await cards.client_card(company_id, card.client_id), field)
+        except NotFound:
+            yield card.client_id, "YCLIENTS does not know the card"
+            continue
+        if shown != str(card.balance):
+            yield card.client_id, f"the card shows {shown or 'no'} points, the ledger has {card.balance}"
