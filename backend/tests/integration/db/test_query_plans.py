@@ -8,6 +8,8 @@ from tests.support.million import BOOKINGS, NOW, USERS
 from tests.support.plans import explaining
 from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.journal import store as journal
+from zerkalo.bookings.journal.model import Filters
 from zerkalo.bookings.model import Status
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
@@ -62,6 +64,41 @@ async def test_a_users_bookings_newest_first(asked):
     assert [shown.id for shown in found[4:]] == [shown.id for shown in rest][: len(found) - 4]
     assert plans.indexes == OWN_BOOKINGS
     assert plans.scanned == set()
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(),
+        Filters(first_day=NOW.date(), last_day=NOW.date()),
+        Filters(first_day=NOW.date(), last_day=NOW.date(), company_id=2, status="COMPLETED", matched=True),
+        Filters(first_day=NOW.date() - timedelta(days=3), last_day=NOW.date() + timedelta(days=3)),
+    ],
+    ids=("the latest", "a day", "a branch's day, filtered", "a week"),
+)
+async def test_a_page_of_the_journal(asked, filters):
+    conn, plans = asked
+
+    found = await journal.read_journal(conn, filters, after=None, limit=51)
+    again = (found[-1].appointment_datetime, found[-1].id)
+    await journal.read_journal(conn, filters, after=again, limit=51)
+
+    assert found
+    assert "bookings_window" in plans.indexes
+    assert "bookings" not in plans.scanned
+
+
+async def test_what_the_journal_tells_of_one_booking(asked):
+    conn, plans = asked
+
+    booking = await journal.read_booking(conn, 4)
+    await journal.read_lines(conn, 4)
+    await journal.read_evidence(conn, booking)
+    await journal.read_points(conn, 4)
+    await journal.read_history(conn, 4, after=None, limit=51)
+
+    assert {"bookings_pkey", "bonus_entries_of_booking"} <= plans.indexes
+    assert plans.scanned & {"bookings", "bonus_entries", "users", "clients"} == set()
 
 
 async def test_a_users_calendar(asked):
