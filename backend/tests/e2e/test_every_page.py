@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.support.application import COMPANY_ID, Application
-from tests.support.browser import PAGE_BYTES_MAX, Site, visitor
+from tests.support.browser import PAGE_BYTES_MAX, ZOOMED, Site, visitor
 from tests.support.rows import add_booking
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -25,6 +25,23 @@ FOR_GUESTS = (
     "/me/reset",
 )
 FOR_USERS = ("/", "/book/widget", "/me", "/me/visits", "/me/points", "/me/profile", "/me/erase")
+OF_THE_DESK = (
+    "/admin",
+    "/admin/bookings",
+    "/admin/bookings?view=week",
+    "/admin/bookings?from=2020-01-01",
+    "/admin/unmatched",
+    "/admin/users",
+    "/admin/users/1",
+    "/admin/users/1/edit",
+    "/admin/users/1/merge?search=a",
+    "/admin/clients/unseen?days=1",
+    "/admin/till",
+    "/admin/staff",
+    "/admin/log",
+    "/admin/events",
+    "/admin/setup",
+)
 EMAIL = "every@example.com"
 
 
@@ -203,3 +220,24 @@ async def test_nothing_scrolls_sideways_on_the_narrowest_window(
         for path in FOR_USERS:
             await vera.open(path)
             await vera.must_be_fit()
+
+
+async def test_no_word_is_torn_at_twice_the_size(browser: Browser, site: Site, user_id: int) -> None:
+    admin_id = await site.application.new_user(
+        email="zoom@example.com", is_admin=True, name="Мария", unique_code="ZCCM2345"
+    )
+    faults = []
+    for who, paths in ((None, FOR_GUESTS), (user_id, FOR_USERS), (admin_id, OF_THE_DESK)):
+        async with visitor(browser, site, width=ZOOMED, user_id=who) as somebody:
+            for path in paths:
+                await somebody.open(path)
+                try:
+                    await somebody.must_tear_no_word()
+                except AssertionError as fault:
+                    faults.append(str(fault))
+    assert faults == []
+    async with visitor(browser, site, width=ZOOMED) as guest:
+        await guest.open("/")
+        await guest.page.locator("h1").evaluate("head => { head.style.width = '2ch'; }")
+        with pytest.raises(AssertionError, match="tears"):
+            await guest.must_tear_no_word()

@@ -47,6 +47,27 @@ _FAULTS = """tapMin => {
 }"""
 
 
+ZOOMED = 640
+"""CSS pixels of a window of 1,280 at 200 %."""
+_TORN = """() => {
+    // A word whose letters stand on two lines, though nothing in it says where it may be parted.
+    const torn = [];
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+        const holder = text.parentElement;
+        if (!holder.checkVisibility() || holder.closest(".hidden, .skip, pre, code, script, style, option")) continue;
+        for (const word of text.data.matchAll(/[\\p{L}\\p{N}]+/gu)) {
+            const range = document.createRange();
+            range.setStart(text, word.index);
+            range.setEnd(text, word.index + word[0].length);
+            const lines = new Set([...range.getClientRects()].map(line => Math.round(line.bottom)));
+            if (lines.size > 1) torn.push(word[0]);
+        }
+    }
+    return torn;
+}"""
+
+
 @asynccontextmanager
 async def chromium(*more: str) -> AsyncIterator[Browser]:
     """Yields the browser that `make setup` installs for the tests; `more`: arguments of it."""
@@ -152,6 +173,13 @@ class Visitor:
         ]
         assert not serious, f"{where}: {serious}"
         assert not self.problems, f"{where}: {self.problems}"
+
+    async def must_tear_no_word(self) -> None:
+        """Holds the page to what an enlarged one often breaks: no word is parted in the middle, nothing scrolls sideways."""
+        torn = await self.page.evaluate(_TORN)
+        assert not torn, f"{self.page.url} tears {torn}"
+        wide = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wide <= 0, f"{self.page.url} scrolls sideways by {wide} px"
 
     async def page_bytes(self) -> int:
         """What the page and all it loads weigh, images left out."""

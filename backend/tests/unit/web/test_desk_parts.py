@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -11,7 +12,7 @@ from zerkalo.web.pages.admin.desk import HookAnswer
 from zerkalo.web.pages.admin.kept import STALE_SECONDS_MAX, TIMES_KEPT, Asked, Kept
 from zerkalo.web.pages.admin.masking import BODY_CHARS_MAX, MASK, shown_body
 from zerkalo.web.pages.admin.setup import steps_of
-from zerkalo.web.pages.admin.words import about, ago, span
+from zerkalo.web.pages.admin.words import about, ago, changes, span
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 
@@ -203,3 +204,15 @@ def test_steps_are_ticked_as_they_are_seen_to_work(
 ) -> None:
     steps = steps_of(dict(enumerate(answers)), arrived=arrived)
     assert (steps.opened, steps.added, steps.address, steps.events, steps.saved) == expected
+
+
+def test_a_history_tells_the_salons_clock_and_one_bookings_state() -> None:
+    before = {"appointment_datetime": "2026-12-03T09:00:00+00:00", "status": "PENDING"}
+    after = {"appointment_datetime": "2026-12-03T21:30:00+00:00", "status": "CONFIRMED"}
+
+    told = changes(before, after, ZoneInfo("Europe/Moscow"), "ru")
+
+    assert told == [
+        ("время", "03.12.2026 12:00", "04.12.2026 00:30"),
+        ("состояние", "ожидает", "подтверждена"),
+    ]

@@ -24,7 +24,7 @@ def render(page: Page, template: str, **values: Any) -> Response:
         word=partial(words.word, language=language),
         reason=partial(words.reason, language=language),
         about=partial(words.about, language=language),
-        changes=partial(words.changes, language=language),
+        changes=partial(words.changes, zone=page.site.salon.zone, language=language),
         problem_text=problem_text,
         **values,
     )

@@ -14,6 +14,13 @@ STATUSES: Mapping[str, Words] = {
     "COMPLETED": {"ru": "Состоялись", "en": "Completed"},
     "CANCELLED": {"ru": "Отменены", "en": "Cancelled"},
 }
+STATES: Mapping[str, Words] = {
+    "PENDING": {"ru": "ожидает", "en": "pending"},
+    "CONFIRMED": {"ru": "подтверждена", "en": "confirmed"},
+    "COMPLETED": {"ru": "состоялась", "en": "completed"},
+    "CANCELLED": {"ru": "отменена", "en": "cancelled"},
+}
+"""Of one booking."""
 OUTCOMES: Mapping[str, Words] = {
     "applied": {"ru": "записано", "en": "applied"},
     "unchanged": {"ru": "без изменений", "en": "unchanged"},
@@ -104,22 +111,28 @@ CHANGED: Mapping[str, Words] = {
 
 
 def changes(
-    before: Mapping[str, object] | None, after: Mapping[str, object] | None, language: Language
+    before: Mapping[str, object] | None,
+    after: Mapping[str, object] | None,
+    zone: tzinfo,
+    language: Language,
 ) -> list[tuple[str, str, str]]:
-    """What differs, as (name, before, after), "" where there was or is nothing; of columns that have words here."""
+    """What differs, as (name, before, after), "" where there was or is nothing; of columns that have words here.
+
+    Times are those of the salon's clock.
+    """
     old, new = before or {}, after or {}
     return [
         (
             word(CHANGED, name, language),
-            _value(name, old.get(name), language),
-            _value(name, new.get(name), language),
+            _value(name, old.get(name), zone, language),
+            _value(name, new.get(name), zone, language),
         )
         for name in CHANGED
         if old.get(name) != new.get(name)
     ]
 
 
-def _value(name: str, value: object, language: Language) -> str:
+def _value(name: str, value: object, zone: tzinfo, language: Language) -> str:
     if value is None:
         return ""
     if name == "service_price" and isinstance(value, int):
@@ -127,20 +140,19 @@ def _value(name: str, value: object, language: Language) -> str:
     if name == "points" and isinstance(value, int):
         return f"{value:+}".replace("-", "−")
     if name == "status":
-        return word(STATUSES, str(value), language)
+        return word(STATES, str(value), language)
     if name == "matched_by":
         return word(MATCHED_BY, str(value), language)
     if name == "appointment_datetime":
-        return _moment_of(str(value), language)
+        return _moment_of(str(value), zone, language)
     return str(value)
 
 
-def _moment_of(text: str, language: Language) -> str:
+def _moment_of(text: str, zone: tzinfo, language: Language) -> str:
     try:
-        at = datetime.fromisoformat(text)
+        return moment(datetime.fromisoformat(text), zone, language)
     except ValueError:
         return text
-    return f"{short_date(at, language)} {at:%H:%M}"
 
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
