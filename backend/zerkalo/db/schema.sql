@@ -670,6 +670,7 @@ comment on table bonus_entries is 'Баллы: строки только доб�
 comment on column bonus_entries.id is 'Номер движения';
 comment on column bonus_entries.user_id is 'Чьи баллы: users.id';
 comment on column bonus_entries.booking_id is 'За какую запись: bookings.id; null: не за запись';
+comment on column bonus_entries.visit_id is 'Визит, за который списали баллы: bookings.id';
 comment on column bonus_entries.amount is 'Сколько баллов, со знаком';
 comment on column bonus_entries.kind is 'accrual начисление, reversal отмена, adjustment поправка, redemption списание, expiry сгорание';
 comment on column bonus_entries.reason is 'За что, словами';

@@ -159,11 +159,18 @@ async def test_its_points_stand_on_it_and_in_its_history(admin, pool: Pool) -> N
                 [anna, booking, amount, kind, str(number), by, NOW, NOW + timedelta(minutes=number)],
             )
 
+        await conn.execute(
+            "insert into bonus_entries (user_id, visit_id, amount, kind, entry_key, created_by, effective_at, created_at)"
+            " values (%s, %s, -60, 'redemption', 'till', %s, %s, %s)",
+            [anna, booking, anna, NOW, NOW + timedelta(minutes=5)],
+        )
+
     whole = (await admin.get(f"/admin/bookings/{booking}")).json()
     history = (await admin.get(f"/admin/bookings/{booking}/history")).json()["items"]
 
-    assert whole["points"] == 100
+    assert whole["points"] == 100, "what it earned, whatever was spent for it"
     assert [(one["kind"], one["cause"], one["by_name"], one["after"]) for one in history] == [
+        ("points", "person", "Анна", {"points": -60}),
         ("points", "person", "Анна", {"points": -25}),
         ("points", "programme", None, {"points": 125}),
     ]

@@ -103,7 +103,7 @@ HISTORY = """
         union all
         select 2 * p.id + 1, p.created_at, 'points', case when p.created_by is null then 'programme' else 'person' end,
             null, null, p.created_by, null, jsonb_build_object('points', p.amount)
-        from bonus_entries p where p.booking_id = %(booking_id)s
+        from bonus_entries p where p.booking_id = %(booking_id)s or p.visit_id = %(booking_id)s
     ) h left join users u on u.id = h.by_user_id
     where %(at)s::timestamptz is null or (h.at, h.id) < (%(at)s, %(id)s)
     order by h.at desc, h.id desc limit %(limit)s
