@@ -10,13 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
-from yclients_emulator import routes_booking as online
-from yclients_emulator import routes_branch as branch
-from yclients_emulator import routes_records as records
-from yclients_emulator.control import control_routes
 from yclients_emulator.emulator import Emulator
-from yclients_emulator.gate import PREFIX, Access, Handler, error_response, guarded
 from yclients_emulator.hooks import HttpSender
+from yclients_emulator.http import booking as online
+from yclients_emulator.http import branch, records
+from yclients_emulator.http.control import control_routes
+from yclients_emulator.http.gate import PREFIX, Access, Handler, error_response, guarded
 from yclients_emulator.model import not_found
 
 LOG = logging.getLogger("yclients_emulator")

@@ -15,8 +15,8 @@ from yclients_emulator.hooks import HookQueue, HttpSender, Sender
 from yclients_emulator.limits import RateLimiter
 from yclients_emulator.listing import ListFilter, Listing
 from yclients_emulator.model import Client, Company, Event, HookSettings, Record
-from yclients_emulator.render import View, render_record
-from yclients_emulator.render_other import render_client_event, render_finance_event
+from yclients_emulator.rendering.others import render_client_event, render_finance_event
+from yclients_emulator.rendering.records import View, render_record
 from yclients_emulator.settings import EmulatorSettings
 from yclients_emulator.vendor import Vendor
 

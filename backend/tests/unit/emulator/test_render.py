@@ -10,7 +10,7 @@ from msgspec import structs
 from tests.support.emulator import TurnedClock, kinds, sample
 from yclients_emulator import desk, new_demo_emulator
 from yclients_emulator.model import Client, Company, Line, Record, Staff
-from yclients_emulator.render import phone_forms, render_record, visit_time
+from yclients_emulator.rendering.records import phone_forms, render_record, visit_time
 
 MOSCOW = Company(id=100200, title="Салон Пример", zone_name="Europe/Moscow")
 STAFF = Staff(

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from yclients_emulator.emulator import Emulator
-from yclients_emulator.gate import enveloped, json_body, json_response
+from yclients_emulator.http.gate import enveloped, json_body, json_response
 from yclients_emulator.listing import ListFilter
 from yclients_emulator.model import Company, Line, Record, VendorError, not_found
 from yclients_emulator.reading import (

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from yclients_emulator import desk
 from yclients_emulator.emulator import Emulator
 from yclients_emulator.faults import Fault
-from yclients_emulator.gate import json_response
 from yclients_emulator.hooks import Delivery, HookModes
+from yclients_emulator.http.gate import json_response
 from yclients_emulator.model import VendorError
 from yclients_emulator.reading import digits_of
 from yclients_emulator.settings import EmulatorSettings

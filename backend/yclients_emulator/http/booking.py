@@ -8,17 +8,17 @@ from starlette.responses import Response
 
 from yclients_emulator import booking
 from yclients_emulator.emulator import Emulator
-from yclients_emulator.gate import enveloped, has_salon_token, json_body, json_response
+from yclients_emulator.http.gate import enveloped, has_salon_token, json_body, json_response
+from yclients_emulator.http.records import branch_record, query_int
 from yclients_emulator.model import Company, Service, Staff, VendorError, not_found
 from yclients_emulator.reading import digits_of, is_phone, read_date, read_int, read_text
-from yclients_emulator.render_other import (
+from yclients_emulator.rendering.others import (
     render_book_service,
     render_book_staff,
     render_category,
     render_own_record,
     render_time,
 )
-from yclients_emulator.routes_records import branch_record, query_int
 from yclients_emulator.schedule import able_staff, free_times, next_days, seance_length, working_window
 
 CREATED = {"success": True, "meta": {"message": "Created"}}

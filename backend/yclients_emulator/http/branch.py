@@ -8,17 +8,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from yclients_emulator.emulator import Emulator
-from yclients_emulator.gate import enveloped, json_body
+from yclients_emulator.http.gate import enveloped, json_body
+from yclients_emulator.http.records import need
 from yclients_emulator.model import HOOK_SWITCHES, VendorError, not_found
 from yclients_emulator.reading import invalid, read_int, read_list, read_object, read_text
-from yclients_emulator.render_other import (
+from yclients_emulator.rendering.others import (
     render_client_event,
     render_company,
     render_company_service,
     render_company_staff,
     render_hook_settings,
 )
-from yclients_emulator.routes_records import need
 
 HOOK_URLS_MAX = 10
 

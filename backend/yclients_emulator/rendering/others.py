@@ -13,7 +13,7 @@ from yclients_emulator.model import (
     Service,
     Staff,
 )
-from yclients_emulator.render import compact_time, roubles, visit_time
+from yclients_emulator.rendering.records import compact_time, roubles, visit_time
 
 
 def render_company(company: Company, now: datetime, *, tells_client_rules: bool = True) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from yclients_emulator.emulator import Emulator, SeenRequest
-from yclients_emulator.errors import CODE_PLACES, SHAPES, error_body
 from yclients_emulator.faults import Fault
+from yclients_emulator.http.errors import CODE_PLACES, SHAPES, error_body
 from yclients_emulator.model import VendorError
 from yclients_emulator.reading import bad_request
 

@@ -1,0 +1,1 @@
+"""What YCLIENTS shows as JSON."""
