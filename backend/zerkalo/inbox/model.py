@@ -45,12 +45,13 @@ def envelope_of(delivery: Delivery) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A delivery and what it did: an outcome of the contract, why, and to which booking."""
+    """A delivery and what it did: an outcome of the contract, why, and to which booking. `id`: reserved for it; None: any."""
 
     delivery: Delivery
     outcome: str
     reason: str | None = None
     booking_id: int | None = None
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

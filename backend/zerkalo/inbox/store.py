@@ -30,15 +30,15 @@ _BODY = """
 
 # The bodies travel as they are beside the small JSON, in its order.
 _PUT = f"""
-    insert into deliveries (received_at, company_id, resource, resource_id, event, body, outcome, reason,
-        booking_id, finished_at)
-    select x.received_at, x.company_id, x.resource, x.resource_id, x.event, {_BODY},
+    insert into deliveries (id, received_at, company_id, resource, resource_id, event, body, outcome, reason,
+        booking_id, finished_at) overriding system value
+    select coalesce(x.id, nextval('deliveries_id_seq')), x.received_at, x.company_id, x.resource, x.resource_id, x.event, {_BODY},
         x.outcome, x.reason, x.booking_id, %(now)s
     from rows from (
         jsonb_to_recordset(%(rows)s::jsonb) as (received_at timestamptz, company_id bigint, resource text,
-            resource_id bigint, event text, outcome text, reason text, booking_id bigint),
+            resource_id bigint, event text, outcome text, reason text, booking_id bigint, id bigint),
         unnest(%(bodies)b::bytea[])
-    ) as x (received_at, company_id, resource, resource_id, event, outcome, reason, booking_id, body)
+    ) as x (received_at, company_id, resource, resource_id, event, outcome, reason, booking_id, id, body)
 """
 
 _QUARANTINE = f"""
@@ -84,6 +84,7 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
             "outcome": one.outcome,
             "reason": one.reason,
             "booking_id": one.booking_id,
+            "id": one.id,
         }
         for one in finished
     ]

@@ -20,7 +20,7 @@ from zerkalo.clients.model import Key as CardKey
 from zerkalo.db.pool import Connection
 from zerkalo.form_bookings import store as form_bookings
 from zerkalo.inbox import store as inbox
-from zerkalo.inbox.model import Finished
+from zerkalo.inbox.model import Delivery, Finished
 from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
@@ -76,7 +76,11 @@ async def take_batch(
             if item.observation is not None
         },
     )
-    outcomes = [observe(work, item.observation) if item.observation else item.verdict for item in items]
+    delivery_ids = _delivery_ids(items, known)
+    outcomes = [
+        observe(work, item.observation, delivery_id) if item.observation else item.verdict
+        for item, delivery_id in zip(items, delivery_ids, strict=True)
+    ]
     for item in items:
         if item.refetch is not None:
             want(work, item.refetch)
@@ -85,7 +89,11 @@ async def take_batch(
     changed = {key: booking for key, booking in work.bookings.items() if booking.is_changed}
     linker, cards = await _link(conn, work, changed, known, email_counts_alone=email_counts_alone)
     ids = await _write(conn, work, linker, known, policy)
-    done = tuple(_with_id(item, outcome, ids) for item, outcome in zip(items, outcomes, strict=True))
+    done = tuple(
+        _with_ids(item, outcome, ids, delivery_id)
+        for item, outcome, delivery_id in zip(items, outcomes, delivery_ids, strict=True)
+    )
+    _log_missing_users(work, items, delivery_ids)
     await refetches.ask(conn, list(work.refetches.values()), now=now)
     await _keep(conn, items, done, now)
     await write_events(conn, events(work.bookings, ids), now=now)
@@ -129,13 +137,18 @@ async def _know(conn: Connection, items: Sequence[Item]) -> tuple[Mapping[Key, R
     """Hold the bookings that items are about; read their rows, and what the decisions on them may need."""
     keys = sorted({item.observation.key for item in items if item.observation is not None})
     cards, names, api_ids = named_by(items)
-    if not keys and not cards:
+    deliveries_count = sum(item.delivery is not None for item in items)
+    # What was not understood is looked for by its number; of what is ignored nobody asks, so nothing is waited for.
+    is_told = any(
+        item.verdict is not None and item.verdict.status is OutcomeStatus.QUARANTINED for item in items
+    )
+    if not keys and not cards and not is_told:
         return {}, Known()
     if keys:
         await store.hold(conn, keys)
         await form_bookings.learn_records(conn, api_ids)
     asked_rows = await bookings.ask_rows_for_update(conn, keys)
-    asked = await store.ask(conn, keys, cards=cards, names=names)
+    asked = await store.ask(conn, keys, cards=cards, names=names, deliveries_count=deliveries_count)
     return await bookings.rows_of(asked_rows), await store.answer(asked)
 
 
@@ -166,16 +179,25 @@ async def _write(
     await bookings.update(conn, changed, now=work.now)
     await linker.remember_candidates(conn, ids, now=work.now)
     await settle_bookings(conn, earning_states(work.bookings, ids), policy, work.now)
-    _log_missing_users(fresh)
     return {key: ids[key] for key in rows}
 
 
-def _log_missing_users(fresh: Sequence[Row]) -> None:
-    missing = [row.yclients_record_id for row in fresh if row.user_id is None]
+def _log_missing_users(work: Work, items: Sequence[Item], delivery_ids: Sequence[int | None]) -> None:
+    missing = [
+        key
+        for key, booking in work.bookings.items()
+        if booking.before is None and booking.row is not None and booking.row.user_id is None
+    ]
     if missing:
+        named = {
+            delivery_id
+            for item, delivery_id in zip(items, delivery_ids, strict=True)
+            if delivery_id is not None and item.observation is not None and item.observation.key in missing
+        }
         log.info(
             "Пользователь не найден",
-            yclients_record_ids=missing[:MISSING_USERS_LOGGED_MAX],
+            yclients_record_ids=[record_id for _, record_id in missing[:MISSING_USERS_LOGGED_MAX]],
+            delivery_ids=sorted(named)[:MISSING_USERS_LOGGED_MAX],
             count=len(missing),
         )
 
@@ -185,14 +207,26 @@ async def _keep(conn: Connection, items: Sequence[Item], outcomes: Sequence[Outc
     finished: list[Finished] = []
     for item, outcome in zip(items, outcomes, strict=True):
         if item.delivery is not None:
-            finished.append(Finished(item.delivery, outcome.status, outcome.reason, outcome.booking_id))
+            finished.append(_finished(item.delivery, outcome))
         elif item.observation is not None and outcome.status is OutcomeStatus.QUARANTINED:
             await keep_read(conn, item.observation, outcome, now)
     await inbox.put(conn, finished, now=now)
 
 
-def _with_id(item: Item, outcome: Outcome | None, ids: Mapping[Key, int]) -> Outcome:
+def _finished(delivery: Delivery, outcome: Outcome) -> Finished:
+    return Finished(delivery, outcome.status, outcome.reason, outcome.booking_id, outcome.delivery_id)
+
+
+def _delivery_ids(items: Sequence[Item], known: Known) -> list[int | None]:
+    """The id reserved for each item's delivery; None for what no call brought, or where none was asked for."""
+    reserved = iter(known.delivery_ids)
+    return [next(reserved, None) if item.delivery is not None else None for item in items]
+
+
+def _with_ids(
+    item: Item, outcome: Outcome | None, ids: Mapping[Key, int], delivery_id: int | None
+) -> Outcome:
     assert outcome is not None, "an item carries an observation or a verdict"
     if item.observation is None:
-        return outcome
-    return replace(outcome, booking_id=ids.get(item.observation.key))
+        return outcome if delivery_id is None else replace(outcome, delivery_id=delivery_id)
+    return replace(outcome, booking_id=ids.get(item.observation.key), delivery_id=delivery_id)

@@ -57,6 +57,8 @@ class Outcome(Struct, frozen=True, gc=False):
     created: bool = False
     cancelled: bool = False
     refused: bool = False
+    delivery_id: int | None = None
+    """Of the call that it came by, in the inbox: for the log."""
 
 
 @dataclass(frozen=True, slots=True)

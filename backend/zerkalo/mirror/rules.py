@@ -88,22 +88,22 @@ def named_by(items: Iterable[Item]) -> tuple[frozenset[CardKey], Names, dict[str
     return frozenset(cards), names, api_ids
 
 
-def observe(work: Work, observation: Observation) -> Outcome:
-    """Decide on one observation and bring the booking's state in the batch forward by it."""
+def observe(work: Work, observation: Observation, delivery_id: int | None = None) -> Outcome:
+    """Decide on one observation and bring the booking's state in the batch forward by it. `delivery_id`: for the log."""
     booking = work.bookings[observation.key]
     snapshot = _snapshot(work, observation)
     if observation.source is Source.WEBHOOK:
         observation = replace(observation, number=work.number)
     decision = rules.decide(booking.row, snapshot, observation, now=work.order_now)
     _ask(work, observation, decision)
-    _log_unknown_attendance(observation, snapshot, decision)
+    _log_unknown_attendance(observation, snapshot, decision, delivery_id)
     if snapshot is not None and teaches(booking.row, observation.source, decision):
         work.sights += sights_of(snapshot, observation=observation.number, now=work.now)
     return _carry_out(work, booking, observation, decision)
 
 
 def _log_unknown_attendance(
-    observation: Observation, snapshot: Snapshot | None, decision: rules.Decision
+    observation: Observation, snapshot: Snapshot | None, decision: rules.Decision, delivery_id: int | None
 ) -> None:
     """An attendance that we have no word for counts as waiting; a person should hear of it, once a change."""
     if (
@@ -114,7 +114,10 @@ def _log_unknown_attendance(
         return
     if snapshot.attendance not in ATTENDANCE_STATUS:
         log.warning(
-            "unknown attendance", yclients_record_id=snapshot.record_id, attendance=snapshot.attendance
+            "unknown attendance",
+            yclients_record_id=snapshot.record_id,
+            attendance=snapshot.attendance,
+            delivery_id=delivery_id,
         )
 
 

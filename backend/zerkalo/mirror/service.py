@@ -267,10 +267,11 @@ class Applier:
             return await self._take([replace(item, client=None)])
         if observation is None:
             raise psycopg.errors.LockNotAvailable("nothing of a booking is needed, and yet somebody holds it")
-        log.warning("webhook or record put off: held by somebody", yclients_record_id=observation.record_id)
         outcome = Outcome(OutcomeStatus.QUEUED, reason=HELD)
         wish = Refetch(*observation.key, reason=HELD)
-        return await self._take([Item(delivery=item.delivery, verdict=outcome, refetch=wish)])
+        taken = await self._take([Item(delivery=item.delivery, verdict=outcome, refetch=wish)])
+        log.warning("webhook or record put off: held by somebody", **_named(observation, taken.outcomes[0]))
+        return taken
 
     async def _quarantine(self, item: Item, error: Exception) -> Taken:
         """Keep the one item that can't be applied, with the reason; never with its content."""
@@ -279,9 +280,13 @@ class Applier:
         observation = item.observation
         if observation is None:
             raise error  # what needs no look at the rows failed at being kept: then there is nowhere to keep it
-        log.error("webhook or record quarantined", reason=reason, yclients_record_id=observation.record_id)
         if item.delivery is not None:
-            return await self._take([replace(item, observation=None, verdict=outcome)])
+            taken = await self._take([replace(item, observation=None, verdict=outcome)])
+            log.error(
+                "webhook or record quarantined", reason=reason, **_named(observation, taken.outcomes[0])
+            )
+            return taken
+        log.error("webhook or record quarantined", reason=reason, **_named(observation, outcome))
         async with transaction(self._pool) as conn:
             await keep_read(conn, observation, outcome, self._clock())
         return Taken((outcome,), frozenset())
@@ -342,6 +347,11 @@ async def _keys_of_user(
         after_id=after_id,
         limit=limit,
     )
+
+
+def _named(observation: Observation, outcome: Outcome) -> dict[str, int | None]:
+    """What a line of the log names an item by."""
+    return {"yclients_record_id": observation.record_id, "delivery_id": outcome.delivery_id}
 
 
 def _reason(error: Exception) -> str:

@@ -29,6 +29,8 @@ class Known(msgspec.Struct, frozen=True):
     """(company, name of its zone)."""
     new_ids: tuple[tuple[int, int, int], ...] = ()
     """(company, record, id): reserved for the bookings that have no row yet, so that the insert is waited for only at the commit."""
+    delivery_ids: tuple[int, ...] = ()
+    """Reserved for the deliveries, in their order, so that every line of the log can name the call that it is about."""
     form_users: tuple[tuple[int, int, int], ...] = ()
     """(company, record, user) of what was booked through our form."""
     cards: tuple[Card, ...] = ()
@@ -48,13 +50,22 @@ async def hold(conn: Connection, keys: Collection[Key]) -> None:
 
 
 async def ask(
-    conn: Connection, keys: Collection[Key], *, cards: Collection[CardKey] = (), names: Names | None = None
+    conn: Connection,
+    keys: Collection[Key],
+    *,
+    cards: Collection[CardKey] = (),
+    names: Names | None = None,
+    deliveries_count: int = 0,
 ) -> AsyncCursor[TupleRow]:
-    """Ask what is known of these bookings, and of the cards and names beside them; `answer` reads it. Hold the keys before."""
+    """Ask what is known of these bookings, and of the cards and names beside them; `answer` reads it. Hold the keys before.
+
+    `deliveries_count`: for how many deliveries ids are to be reserved.
+    """
     asked = {
         "keys": [{"c": company_id, "r": record_id} for company_id, record_id in keys],
         "cards": [{"c": company_id, "i": client_id} for company_id, client_id in cards],
         "names": names or Names(),
+        "deliveries": deliveries_count,
     }
     return await conn.execute(_KNOW, [as_json(asked)])
 
@@ -107,6 +118,8 @@ _KNOW: LiteralString = f"""
         'number', nextval('observations'), 'now', clock_timestamp(),
         'zones', array(select json_build_array(id, timezone_name) from companies where id = any (array(select c from k))),
         'new_ids', array(select json_build_array(c, r, nextval('bookings_id_seq')) from k where id is null),
+        'delivery_ids', array(
+            select nextval('deliveries_id_seq') from asked, generate_series(1, (q -> 'deliveries')::int)),
         'form_users', array(select json_build_array(c, r, user_id) from form),
         'cards', array(select row_to_json(cards) from cards), 'users', array(select row_to_json(matched) from matched),
         'names', (select row_to_json(named) from named)

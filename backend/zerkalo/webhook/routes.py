@@ -30,6 +30,10 @@ PATH = "/api/v1/yclients/webhook"
 LENGTH_DIGITS_MAX = 19
 """Of a Content-Length; one with more is too large anyway."""
 
+About = tuple[int | None, int | None]
+"""The record that a call was about, and its number in the inbox, where they are known."""
+NOTHING: About = (None, None)
+
 # Any error of the database: one that is an item's own fault has been dealt with below (`service.REFUSED`).
 DATABASE_SILENT = (psycopg.Error, TimeoutError, Overloaded)
 
@@ -37,7 +41,9 @@ DATABASE_SILENT = (psycopg.Error, TimeoutError, Overloaded)
 class Counts(Protocol):
     """Who counts the calls; see `tally.Tally`."""
 
-    def count(self, outcome: str, seconds: float, record_id: int | None = None) -> None:
+    def count(
+        self, outcome: str, seconds: float, record_id: int | None = None, delivery_id: int | None = None
+    ) -> None:
         """Count one call by its outcome, or the code of its error."""
         ...
 
@@ -78,24 +84,24 @@ class Webhook:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         began_at = perf_counter()
-        answer, record_id = await self._answer(scope, receive)
-        self._tally.count(answer.counted_as, perf_counter() - began_at, record_id)
+        answer, about = await self._answer(scope, receive)
+        self._tally.count(answer.counted_as, perf_counter() - began_at, *about)
         headers = [*answer.headers, *self._headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[Answer, int | None]:
-        """The answer, and the record that the call was about, where it is known."""
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[Answer, About]:
+        """The answer, and what the call was about."""
         refusal = self._refusal(scope)
         if refusal is not None:
-            return refusal, None
+            return refusal, NOTHING
         try:
             async with asyncio.timeout(self.limits.body_seconds):
                 body = await _read(receive, self._bytes_max)
         except TimeoutError:
             body = answers.TOO_SLOW
         if isinstance(body, Answer):
-            return body, None
+            return body, NOTHING
         if not self._secrets:
             return await self._take(read_unsigned(body, self._company_ids))
         return await self._take(read_delivery(Delivery(body, self._clock()), self._company_ids))
@@ -123,18 +129,29 @@ class Webhook:
     def _bytes_max(self) -> int:
         return self.limits.body_bytes if self._secrets else self.limits.unsigned_body_bytes
 
-    async def _take(self, read: Item | Refusal) -> tuple[Answer, int | None]:
+    async def _take(self, read: Item | Refusal) -> tuple[Answer, About]:
         if isinstance(read, Refusal):
-            kept = await self._submit(read.item) if read.item else None
-            refused = answers.problem(read.status, read.code, read.detail)
-            return (kept if isinstance(kept, Answer) else refused), None
+            return await self._keep(read)
         outcome = await self._submit(read)
         record_id = read.delivery.resource_id if read.delivery else None
         if isinstance(outcome, Answer):
-            return outcome, record_id
+            return outcome, (record_id, None)
         if outcome.status is OutcomeStatus.QUARANTINED:
-            log.warning("webhook quarantined", reason=outcome.reason, record_id=record_id)
-        return answers.ok(outcome), record_id
+            log.warning(
+                "webhook quarantined",
+                reason=outcome.reason,
+                record_id=record_id,
+                delivery_id=outcome.delivery_id,
+            )
+        return answers.ok(outcome), (record_id, outcome.delivery_id)
+
+    async def _keep(self, refusal: Refusal) -> tuple[Answer, About]:
+        """Answer a body that can't be read; with the secret it is kept in quarantine first."""
+        kept = await self._submit(refusal.item) if refusal.item else None
+        if isinstance(kept, Answer):
+            return kept, NOTHING
+        delivery_id = kept.delivery_id if kept is not None else None
+        return answers.problem(refusal.status, refusal.code, refusal.detail), (None, delivery_id)
 
     async def _submit(self, item: Item) -> Outcome | Answer:
         """What the item did, once that is committed; an answer where that is not known."""
