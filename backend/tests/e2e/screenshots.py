@@ -28,6 +28,9 @@ PAGES = {
     "book": f"/book?company={COMPANY_ID}&service=3001&staff=0",
     "me": "/me",
     "admin": "/admin",
+    "journal": "/admin/bookings",
+    "week": "/admin/bookings?view=week",
+    "client": "/admin/users/{user}",
     "setup": "/admin/setup",
 }
 PNG_BYTES_MAX = 200_000
@@ -43,7 +46,7 @@ async def main(to: Path, paths: Sequence[str]) -> None:
             for width in WIDTHS:
                 file = to / f"{name}{SUFFIXES[width]}.png"
                 user_id = users["admin" if path.startswith("/admin") else "user"]
-                await take(browser, site, path, width, user_id, file, whole=bool(paths))
+                await take(browser, site, path.format(**users), width, user_id, file, whole=bool(paths))
                 print(f"{file} {file.stat().st_size} bytes")
                 assert paths or file.stat().st_size < PNG_BYTES_MAX, f"{file} is too large for a README"
 
