@@ -8,12 +8,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.integration.outbox.test_gateways import Mailbox, mail_server
 from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.notices import store
 from zerkalo.notices.model import Kind, NoticePolicy
 from zerkalo.notices.service import Notices, tell
+from zerkalo.outbox.clients import SmtpSender
 from zerkalo.outbox.model import Channel
+from zerkalo.outbox.rules import parse_smtp_url
+from zerkalo.outbox.service import send_due
 
 ZONE = ZoneInfo("Europe/Moscow")
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=ZONE).astimezone(UTC)
@@ -257,3 +261,16 @@ async def test_what_the_last_month_would_have_been_is_counted_and_nothing_sent(d
         found = await store.would_have_been(conn, since=NOON - timedelta(days=30), now=NOON)
     assert [(one.kind, one.messages, one.people) for one in found] == [("moved", 1, 1)]
     assert await desk.sent() == []
+
+
+async def test_a_notice_arrives_by_mail_and_stays_nowhere(desk: Desk) -> None:
+    mailbox = Mailbox()
+    await desk.book(appointment_local=AT.astimezone(ZONE).replace(tzinfo=None))
+    await desk.tell()
+    with mail_server(mailbox) as port:
+        sender = SmtpSender(parse_smtp_url(f"smtp://127.0.0.1:{port}?from=salon%40example.com"))
+        assert await send_due(desk.pool, {Channel.EMAIL: sender}, clock=lambda: desk.now) == 1
+    (mail,) = mailbox.mails
+    assert (mail["To"], mail["Subject"]) == ("anna@example.com", "Вы записаны")
+    assert mail.get_content().strip() == "Вы записаны: 3 декабря в 12:00, Стрижка. Отражение."
+    assert await desk.sent() == [("email", None, "")]

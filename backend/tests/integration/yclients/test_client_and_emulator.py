@@ -14,9 +14,10 @@ from tests.support.scripted_yclients import OpenLimiter
 from yclients_emulator import Emulator, build_app, new_demo_emulator
 from yclients_emulator.faults import Fault
 from yclients_emulator.settings import EmulatorSettings
+from zerkalo.mirror.balances.rules import card_with_balance
 from zerkalo.yclients.client import YclientsClient, appointment
 from zerkalo.yclients.edits import added_hook
-from zerkalo.yclients.errors import AccessDenied, BookingRefused, VendorUnavailable
+from zerkalo.yclients.errors import AccessDenied, BookingRefused, NotFound, VendorUnavailable
 from zerkalo.yclients.model import Record, UnreadableRecord
 
 
@@ -230,3 +231,22 @@ async def test_our_hook_is_added_once_beside_the_others(
 
     found = await client.hooks_settings(company_id)
     assert found.urls == ("https://other.example.com/hook", "https://ours.example.com/hook")
+
+
+async def test_a_balance_is_written_to_a_card_and_nothing_else_of_it_changes(
+    client: YclientsClient, emulator: Emulator
+) -> None:
+    card = next(one for one in emulator.vendor.clients.values() if one.phone)
+    shown = await client.client_card(card.company_id, card.id)
+    body = card_with_balance(shown, "zerkalo_points", 120)
+
+    await client.write_client_card(card.company_id, card.id, body)
+
+    again = await client.client_card(card.company_id, card.id)
+    assert again["custom_fields"] == {**card.custom_fields, "zerkalo_points": "120"}
+    changed = {"custom_fields", "last_change_date"}
+    assert {name: value for name, value in again.items() if name not in changed} == {
+        name: value for name, value in shown.items() if name not in changed
+    }
+    with pytest.raises(NotFound):
+        await client.client_card(card.company_id, 1)

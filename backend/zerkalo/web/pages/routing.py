@@ -46,7 +46,6 @@ class Who(Enum):
     RECEPTION = "reception"
     """Receptionists and owners."""
     OWNER = "owner"
-    ADMIN = OWNER
 
     @property
     def needed(self) -> Role | None:
