@@ -62,10 +62,20 @@ class Bot:
 
 def _update(one: Any) -> Update | None:
     """An update as far as it can be understood; what is no message has no text, and is passed over by its number."""
-    if not isinstance(one, dict) or not isinstance(one.get("update_id"), int):
+    update = _object(one)
+    number = update.get("update_id")
+    if not isinstance(number, int):
         return None
-    message: Any = one.get("message") or {}
-    chat: Any = message.get("chat") or {}
+    message = _object(update.get("message"))
+    chat = _object(message.get("chat"))
+    chat_id = chat.get("id")
     return Update(
-        one["update_id"], int(chat.get("id", 0)), chat.get("type") == "private", str(message.get("text", ""))
+        number,
+        chat_id if isinstance(chat_id, int) else 0,
+        chat.get("type") == "private",
+        str(message.get("text", "")),
     )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

@@ -26,7 +26,7 @@ WORDS = {
     "backup": ["backup", "new"],
     "restore": ["restore", "kept", "--force"],
 }
-NOT_OF_A_DATABASE = {"demo", "emulator"}
+NOT_OF_A_DATABASE = {"demo", "emulator", "ready"}
 WORKS_EVERYWHERE = {"psql"}
 """A shell, for whoever wants to look."""
 

@@ -83,8 +83,8 @@ async def alert(pool: Pool, chat: str, problems: Mapping[str, str], *, now: date
     """Tell the salon's group of problems (code -> text) that were not there at the last look; how many."""
 
     async def write(conn: Connection) -> int:
-        known, _ = await store.hold_state(conn, ALERTS)
-        known = known or []
+        state, _ = await store.hold_state(conn, ALERTS)
+        known: list[str] = state or []
         new = [text for code, text in problems.items() if code not in known]
         if new:
             body = "Зеркало:\n" + "\n".join(new)
