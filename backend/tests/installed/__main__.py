@@ -86,7 +86,7 @@ def main() -> None:
         version = subprocess.run([zerkalo, "--version"], cwd="/", check=True, capture_output=True, text=True)
         sys.stdout.write(version.stdout)
         port = free_port()
-        try_command(zerkalo, folder / "serve", ["serve", "--port", str(port)], port)
+        try_command(zerkalo, folder / "мой салон", ["serve", "--port", str(port)], port)
         port, emulator_port = free_port(), free_port()
         words = ["demo", "--port", str(port), "--emulator-port", str(emulator_port)]
         try_command(zerkalo, folder / "demo", words, port)
