@@ -1,6 +1,8 @@
 """Texts that want to be more than text: in every field of a record, in every parameter, in headers and addresses."""
 
 import asyncio
+import csv
+import io
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ from icalendar import Calendar
 from tests.integration.security.test_matrix import BROWSER, cookies_of, csrf_of, endpoints
 from tests.support.application import COMPANY_ID, PASSWORD, SECRET, WEBHOOK, Application
 from tests.support.emulator import sample
+from tests.support.rows import add_booking
 
 pytestmark = pytest.mark.integration
 
@@ -424,7 +427,7 @@ async def test_no_other_site_may_read_or_send(application: Application) -> None:
 
 
 async def test_no_export_is_a_table_whose_cells_a_spreadsheet_would_run(application: Application) -> None:
-    """CSV injection: what a person may take away is JSON, and no endpoint makes anything else of it."""
+    """CSV injection: what a person may take away is JSON."""
     formula = "=cmd|' /C calc'!A0"
     user_id = await application.new_user(email="formula@mail.test", name=formula)
     session = await application.session_of(user_id)
@@ -437,10 +440,32 @@ async def test_no_export_is_a_table_whose_cells_a_spreadsheet_would_run(applicat
     for answer in exports:
         assert answer.headers["Content-Type"].startswith("application/json")
         assert answer.json()["account"]["name"] == formula
-    kinds = ("csv", "xls", "ods", "tsv")
-    assert not [
-        one for one in endpoints(application.app.router.routes) if any(kind in one.lower() for kind in kinds)
+
+
+async def test_no_cell_of_a_table_is_one_that_a_spreadsheet_would_run(application: Application) -> None:
+    """CSV injection: whoever books online writes the name, and the salon opens the file. A new kind of table fails here."""
+    formula = "=cmd|' /C calc'!A0"
+    owner_id = await application.new_user(email="tables@mail.test", name=formula, is_admin=True)
+    session = await application.session_of(owner_id)
+    async with application.runtime.pool.connection() as conn:
+        await add_booking(
+            conn, company_id=COMPANY_ID, client_name=formula, staff_name=formula, service_name=formula,
+            appointment_datetime=application.runtime.clock(), status="COMPLETED",
+        )  # fmt: skip
+    tables = [
+        one
+        for one in endpoints(application.app.router.routes)
+        if any(kind in one.lower() for kind in ("csv", "xls", "ods", "tsv"))
     ]
+    assert sorted(tables) == ["GET /admin/bookings.csv", "GET /admin/bookings.xlsx", "GET /admin/reports.csv"]
+    async with application.client() as client:
+        for path in (one.removeprefix("GET ") for one in tables if one.endswith(".csv")):
+            cookies = {"Cookie": cookies_of(session.refresh_token)}
+            answer = await client.get(path, headers=BROWSER | cookies | {"Accept-Language": "ru"})
+
+            cells = [cell for row in csv.reader(io.StringIO(answer.text), delimiter=";") for cell in row]
+            assert f"'{formula}" in cells, path
+            assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r"))], path
 
 
 async def test_compressed_bodies_are_never_unpacked(application: Application) -> None:
