@@ -4,20 +4,22 @@ Off, a span is one look at a variable. On, it holds numbers, ids and words of ou
 """
 
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
 Value = str | int | float | bool
+Tracer = Callable[[str, dict[str, Value]], AbstractContextManager[Any]]
+_OFF = nullcontext()
 
 
 class _Tracing:
     """Whether spans are made, and by whom: one for the process."""
 
     def __init__(self) -> None:
-        self.tracer: Callable[[str, dict[str, Value]], AbstractContextManager[Any]] | None = None
+        self.tracer: Tracer | None = None
 
 
 _tracing = _Tracing()
@@ -28,15 +30,17 @@ def is_on() -> bool:
     return _tracing.tracer is not None
 
 
-@contextmanager
-def span(name: str, **attributes: Value) -> Generator[None]:
+def span(name: str, **attributes: Value) -> AbstractContextManager[None]:
     """What the block does, as a span. An error that leaves it is told by its class alone."""
-    if _tracing.tracer is None:
-        yield
-        return
+    tracer = _tracing.tracer
+    return _OFF if tracer is None else _spanning(tracer, name, attributes)
+
+
+@contextmanager
+def _spanning(tracer: Tracer, name: str, attributes: dict[str, Value]) -> Generator[None]:
     from opentelemetry.trace import Status, StatusCode
 
-    with _tracing.tracer(name, attributes) as current:
+    with tracer(name, attributes) as current:
         try:
             yield
         except Exception as error:
