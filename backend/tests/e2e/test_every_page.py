@@ -119,6 +119,46 @@ async def test_a_visit_and_its_ways_on_are_fit(
         await vera.must_be_fit()
 
 
+async def test_who_prefers_dark_reads_every_page_as_well(browser: Browser, site: Site, user_id: int) -> None:
+    admin_id = await site.application.new_user(email="dark@example.com", is_admin=True)
+    async with visitor(browser, site, user_id=user_id, is_dark=True) as vera:
+        for path in (*FOR_GUESTS, *FOR_USERS, "/nothing-here"):
+            await vera.open(path)
+            ground = await vera.page.evaluate("getComputedStyle(document.body).backgroundColor")
+            assert ground == "rgb(19, 25, 24)"
+            await vera.must_be_fit()
+        await vera.open("/me")
+        await vera.click(".visit-link >> nth=0")
+        await vera.must_be_fit()
+    async with visitor(browser, site, width=1280, user_id=admin_id, is_dark=True) as owner:
+        for path in ("/admin", "/admin/bookings", "/admin/users", "/admin/events", "/admin/unmatched"):
+            assert await owner.open(path) == 200
+            await owner.must_be_fit()
+
+
+async def test_a_phone_can_keep_the_site_on_its_screen(browser: Browser, site: Site) -> None:
+    async with visitor(browser, site) as guest:
+        await guest.open("/")
+        told = await guest.page.evaluate(
+            """async () => {
+                const answer = await fetch(document.querySelector("link[rel=manifest]").href);
+                const found = await answer.json();
+                const sizes = await Promise.all(found.icons.map(icon => new Promise(done => {
+                    const image = new Image();
+                    image.onload = () => done(`${image.naturalWidth}x${image.naturalHeight}`);
+                    image.onerror = () => done("missing");
+                    image.src = icon.src;
+                })));
+                return {type: answer.headers.get("content-type"), found, sizes};
+            }"""
+        )
+
+    assert told["type"] == "application/manifest+json"
+    assert told["found"]["name"] == "Салон «Отражение»"
+    assert (told["found"]["start_url"], told["found"]["display"]) == ("/me", "standalone")
+    assert told["sizes"] == [icon["sizes"] for icon in told["found"]["icons"]] == ["192x192", "512x512"]
+
+
 async def test_older_visits_are_one_click_away(browser: Browser, site: Site, user_id: int) -> None:
     async with visitor(browser, site, user_id=user_id) as vera:
         await vera.open("/me/visits")

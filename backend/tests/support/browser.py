@@ -200,10 +200,14 @@ async def visitor(
     javascript: bool = True,
     locale: str = "ru-RU",
     user_id: int | None = None,
+    is_dark: bool = False,
 ) -> AsyncIterator[Visitor]:
     """Yields somebody with a fresh browser profile, signed in if named; at the end no page may have done what none must."""
     context = await browser.new_context(
-        viewport={"width": width, "height": 800}, locale=locale, java_script_enabled=javascript
+        viewport={"width": width, "height": 800},
+        locale=locale,
+        java_script_enabled=javascript,
+        color_scheme="dark" if is_dark else "light",
     )
     try:
         if user_id is not None:

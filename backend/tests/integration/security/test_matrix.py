@@ -160,6 +160,7 @@ ROWS = [
     page("GET /static/{digest}/{name:path}", 200),
     page("GET /", 200),
     page("GET /privacy", 200),
+    page("GET /manifest.webmanifest", 200),
     page("GET /book", 200),
     page("POST /book", 200),  # with nothing chosen it is the first step again
     page("GET /book/choose", 303),  # reloaded: back to the beginning
@@ -177,6 +178,7 @@ ROWS = [
     ),
     page("POST /book/code", 422, phone="none"),
     page("GET /book/done/{token}", 404),  # signed; this one is not
+    page("GET /book/done/{token}/visit.ics", 404),
     page("GET /book/widget", 200),
     page("GET /me/sign-in", 200, 303, 303, 303),
     page("POST /me/sign-in", 401, email="{unique}@mail.test", password="wrong"),
