@@ -169,12 +169,10 @@ def _encoded(keys: Collection[Key]) -> str:
     return as_json([{"c": company_id, "i": client_id} for company_id, client_id in sorted(set(keys))])
 
 
-_UNMATCHED = """
-    select b.company_id, b.client_id, count(*)::int as visits, max(b.appointment_datetime) as latest_at
-    from bookings b
-    where b.user_id is null and b.matched_by is null and b.erased_at is null and b.status <> 'CANCELLED'
-        and b.client_id is not null
-    group by b.company_id, b.client_id
+UNMATCHED_LOOKED_AT = 5000
+"""Of so many of the latest visits that no user has one page's cards are taken; the next page goes on behind them."""
+_IS_UNMATCHED: LiteralString = """
+    b.user_id is null and b.matched_by is null and b.erased_at is null and b.status <> 'CANCELLED' and b.client_id is not null
 """
 
 
@@ -183,16 +181,34 @@ async def unmatched_cards(
 ) -> list[UnmatchedCard]:
     """Cards with visits that no user has, those with the latest visit first; behind `after`, the place of one."""
     sql = f"""
-        select {CARD_COLUMNS}, u.visits, u.latest_at from ({_UNMATCHED}) as u
-        join clients c on c.company_id = u.company_id and c.client_id = u.client_id
+        with latest as materialized (
+            select b.company_id, b.client_id from bookings b
+            where {_IS_UNMATCHED} and (%(at)s::timestamptz is null or b.appointment_datetime <= %(at)s)
+            order by b.appointment_datetime desc, b.id desc limit %(looked_at)s
+        )
+        select {CARD_COLUMNS}, u.visits, u.latest_at from (select distinct company_id, client_id from latest) as l
+        join clients c on c.company_id = l.company_id and c.client_id = l.client_id,
+            lateral (select count(*)::int as visits, max(b.appointment_datetime) as latest_at from bookings b
+                where b.company_id = l.company_id and b.client_id = l.client_id and {_IS_UNMATCHED}) as u
         where %(at)s::timestamptz is null
-            or (u.latest_at, u.company_id, u.client_id) < (%(at)s, %(company_id)s, %(client_id)s)
-        order by u.latest_at desc, u.company_id desc, u.client_id desc limit %(limit)s
+            or (u.latest_at, c.company_id, c.client_id) < (%(at)s, %(company_id)s, %(client_id)s)
+        order by u.latest_at desc, c.company_id desc, c.client_id desc limit %(limit)s
     """
     at, company_id, client_id = after or (None, None, None)
     values = {"at": at, "company_id": company_id, "client_id": client_id, "limit": limit}
-    cursor = await conn.execute(sql, values)
+    cursor = await conn.execute(sql, values | {"looked_at": UNMATCHED_LOOKED_AT})
     return [UnmatchedCard(_card(row[:-2]), row[-2], row[-1]) for row in await cursor.fetchall()]
+
+
+async def unmatched_card(conn: Connection, key: Key) -> UnmatchedCard | None:
+    """One card with its visits that no user has; None where there is no such card, or no such visit."""
+    sql = f"""
+        select {CARD_COLUMNS}, count(*)::int, max(b.appointment_datetime) from clients c
+        join bookings b on b.company_id = c.company_id and b.client_id = c.client_id
+        where c.company_id = %s and c.client_id = %s and {_IS_UNMATCHED} group by c.company_id, c.client_id
+    """
+    row = await (await conn.execute(sql, list(key))).fetchone()
+    return UnmatchedCard(_card(row[:-2]), row[-2], row[-1]) if row else None
 
 
 async def candidates_of(conn: Connection, keys: Collection[Key]) -> dict[Key, list[CardCandidate]]:

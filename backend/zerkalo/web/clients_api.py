@@ -1,16 +1,17 @@
 """What admins do by card: the visits that no user has, grouped by YCLIENTS's card; a card given to a user, or taken back."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from zerkalo.auth.dependencies import AuthRuntime, staff
 from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.bookings.routes import LIMIT_DEFAULT, LIMIT_MAX
 from zerkalo.clients import store as clients
-from zerkalo.clients.model import Card, CardCandidate, Key
+from zerkalo.clients.model import Card, CardCandidate, Key, UnmatchedCard
 from zerkalo.clients.rules import is_email_late
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
@@ -89,8 +90,8 @@ class UnmatchedClients(BaseModel):
 class ClientLinkRequest(BaseModel):
     """Whose the card is. `sure` false: refused (`doubtful`) where the evidence speaks against it, so that one can ask."""
 
-    user_id: Annotated[int, Field(ge=1, le=ID_MAX)]
-    sure: bool = True
+    user_id: Annotated[int, Field(strict=True, ge=1, le=ID_MAX)]
+    sure: StrictBool = True
 
 
 def router(runtime: ClientsRuntime) -> APIRouter:
@@ -105,24 +106,15 @@ def router(runtime: ClientsRuntime) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
     ) -> UnmatchedClients:
         """Cards with visits that no user has, the latest visit first, each with whom it may be and how that is known."""
-        after = _position(cursor)
+        after = position_of(cursor)
         async with runtime.pool.connection() as conn:
             found = await clients.unmatched_cards(conn, after=after, limit=limit + 1)
             page = found[:limit]
-            candidates = await _candidates(conn, [one.card for one in page])
-            items = [
-                UnmatchedClient(
-                    **(await _client(conn, one.card)).model_dump(),
-                    unmatched=one.visits,
-                    latest_at=one.latest_at,
-                    candidates=candidates.get(one.card.key, []),
-                )
-                for one in page
-            ]
-        last = page[-1] if len(found) > limit else None
+            items = await with_candidates(conn, page)
+        last = items[-1] if len(found) > limit else None
         return UnmatchedClients(
             items=items,
-            next_cursor=encode_cursor(_CURSOR, last.latest_at, *last.card.key) if last else None,
+            next_cursor=cursor_of(last) if last else None,
         )
 
     @routes.post("/{company_id}/{client_id}/link", responses=problem_responses(401, 403, 404, 409))
@@ -157,10 +149,30 @@ def router(runtime: ClientsRuntime) -> APIRouter:
     return routes
 
 
+async def with_candidates(conn: Connection, found: Sequence[UnmatchedCard]) -> list[UnmatchedClient]:
+    """Cards with visits that no user has, as they are shown: with whom they may be, and how that is known."""
+    candidates = await _candidates(conn, [one.card for one in found])
+    return [
+        UnmatchedClient(
+            **(await _client(conn, one.card)).model_dump(),
+            unmatched=one.visits,
+            latest_at=one.latest_at,
+            candidates=candidates.get(one.card.key, []),
+        )
+        for one in found
+    ]
+
+
 _CURSOR = "unmatched clients"
 
 
-def _position(cursor: str | None) -> tuple[datetime, int, int] | None:
+def cursor_of(last: UnmatchedClient) -> str:
+    """Where the list goes on behind this one."""
+    return encode_cursor(_CURSOR, last.latest_at, last.company_id, last.client_id)
+
+
+def position_of(cursor: str | None) -> tuple[datetime, int, int] | None:
+    """The place of the card that a cursor names. Raises a 422 `ProblemError` for another list's."""
     if cursor is None:
         return None
     latest_at, company_id, client_id = decode_cursor(cursor, _CURSOR, datetime, int, int)

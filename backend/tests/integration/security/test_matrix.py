@@ -243,6 +243,8 @@ ROWS = [
     page("GET /admin/bookings.xlsx", *DESK),
     page("GET /admin/unmatched", *DESK_READERS),
     page("GET /admin/bookings/{booking_id}", *DESK_READERS),
+    page("POST /admin/clients/{company_id}/{client_id}/link", *DESK_RECEPTION_DONE, user_id="{other_id}"),
+    page("POST /admin/clients/{company_id}/{client_id}/unlink", *DESK_RECEPTION_DONE),
     page("POST /admin/bookings/{booking_id}/link", *DESK_RECEPTION_DONE, user_id="{other_id}"),
     page("POST /admin/bookings/{booking_id}/unlink", *DESK_RECEPTION_DONE),
     page("GET /admin/events", *DESK),
@@ -293,6 +295,7 @@ ROWS = [
 TABLE = {one.endpoint: one for one in ROWS}
 CHANGES_NOTHING = {
     "POST /api/v1/admin/clients/{company_id}/{client_id}/unlink",
+    "POST /admin/clients/{company_id}/{client_id}/unlink",
     "POST /admin/staff/revoke",
 }
 """What these rows ask for is so already: there is nothing to note."""

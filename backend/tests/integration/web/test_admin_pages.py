@@ -1,6 +1,7 @@
 """The salon's desk over HTTP: who may, what every button does, nothing unescaped, nothing posted from elsewhere."""
 
 import asyncio
+import html
 import json
 import re
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 from tests.support.application import COMPANY_ID, SECRET, WEBHOOK, Application, free_port, running_application
 from tests.support.database import TestServer, open_folder
 from tests.support.rows import add_booking
+from zerkalo.main import running_app
 from zerkalo.web.pages.cookies import SESSION
 
 pytestmark = pytest.mark.integration
@@ -194,6 +196,57 @@ async def test_sync_now_opens_one_run_however_often_it_is_pressed(salon: Applica
 
     assert "идёт" not in await desk.get("/admin/state")
     assert "готово" in await desk.get("/admin/runs")
+
+
+async def test_the_visits_of_a_card_are_given_by_one_click_and_taken_back_by_another(
+    salon: Application, desk: Desk
+) -> None:
+    anna = await salon.new_user(name="Анна Карточкина", unique_code="CARD2345", phone="+79995550909")
+    await salon.execute(
+        "insert into clients (company_id, client_id, name, phone, email, first_email, email_known_since)"
+        " values (%s, 77, 'Мария', '+79161234567', 'anna@cards.test', '', '2026-11-03')",
+        COMPANY_ID,
+    )
+    visits = [
+        await booking(salon, yclients_record_id=number, client_id=77, phone="+79161234567")
+        for number in (771, 772)
+    ]
+    await salon.execute(
+        "update users set email = 'anna@cards.test', email_verified_at = now(), phone_verified_at = now() where id = %s",
+        anna,
+    )
+    await salon.runtime.applier.rematch(anna)
+
+    page = html.unescape(await desk.get("/admin/unmatched"))
+    for told in (
+        "2\N{NO-BREAK SPACE}визита: Мария, +7\N{NO-BREAK SPACE}916\N{NO-BREAK SPACE}…-45-67", "Анна Карточкина", "CARD2345",
+        "e-mail на карточке с 03.11.2026, позже телефона", "телефон другой", "его мог вписать любой",
+    ):  # fmt: skip
+        assert told in page, told
+
+    address = f"/admin/clients/{COMPANY_ID}/77"
+    doubtful = await desk.post(f"{address}/link", user_id=anna)
+    assert (doubtful.status_code, "Точно это Анна Карточкина?" in doubtful.text) == (409, True)
+    assert await owners(salon, visits) == [None, None], "asked twice"
+
+    given = await desk.post(f"{address}/link", user_id=anna, sure=1)
+    assert given.status_code == 303
+    assert await owners(salon, visits) == [anna, anna]
+    page = await desk.get(given.headers["location"])
+    assert "Забрать все обратно" in page
+    assert "Мария, +7" not in page
+
+    back = await desk.post(f"{address}/unlink")
+    assert await owners(salon, visits) == [None, None]
+    assert "Анна Карточкина" in await desk.get(f"{back.headers['location']}&search=5550909")
+    assert "Никого не нашлось" in await desk.get(f"{back.headers['location']}&search=никто")
+    await salon.execute("delete from match_candidates")
+    await salon.execute("delete from bookings where id = any(%s)", visits)
+
+
+async def owners(salon: Application, bookings: list[int]) -> list[int | None]:
+    rows = await salon.fetch("select user_id from bookings where id = any(%s) order by id", bookings)
+    return [row["user_id"] for row in rows]
 
 
 async def test_a_booking_is_found_linked_and_unlinked(salon: Application, desk: Desk) -> None:
@@ -471,3 +524,32 @@ async def test_a_client_with_a_known_contact_is_not_added_twice(salon: Applicati
     assert f'href="/admin/users/{maria}"' in again.text
     assert 'value="Вторая"' in again.text
     assert await salon.fetch("select count(*) from users") == before
+
+
+async def test_an_admins_word_cancels_what_waits_as_absent(salon: Application, desk: Desk) -> None:
+    gone = await booking(salon, yclients_record_id=880_001)
+    await salon.execute(
+        "insert into absences (company_id, record_id, observation, noted_at) values (%s, 880001, 10, now())",
+        COMPANY_ID,
+    )
+
+    answer = await desk.post("/admin/accept-absent")
+
+    (row,) = await salon.fetch("select status, cancel_reason from bookings where id = %s", gone)
+    assert (answer.status_code, row["status"], row["cancel_reason"]) == (303, "CANCELLED", "deleted")
+    assert await salon.fetch("select from absences where applied_at is null") == []
+    assert await salon.fetch("select from audit_entries where action = 'booking.accept_absent'")
+
+
+async def test_two_processes_share_the_comparison(salon: Application, desk: Desk) -> None:
+    await desk.post("/admin/drift")
+    async with running_app(salon.settings, salon.runtime.dsn, with_worker=False, is_demo=True) as (app, _):
+        transport = httpx2.ASGITransport(app, client=("203.0.113.9", 40_000))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://salon.test") as other:
+            other.headers["Accept"] = "text/html"
+            other.cookies.update(desk.client.cookies)
+            page = (await other.get("/admin/drift")).text
+
+    (kept,) = await salon.fetch("select differences from comparisons")
+    assert all(str(one["record_id"]) in page for one in kept["differences"][:20])
+    assert page.count("<tr") == (await desk.get("/admin/drift")).count("<tr")

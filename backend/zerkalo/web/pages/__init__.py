@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from zerkalo.web.pages import home
 from zerkalo.web.pages.account import routes as account
-from zerkalo.web.pages.admin import bookings, events, overview, runs, setup, users
+from zerkalo.web.pages.admin import bookings, events, overview, runs, setup, unmatched, users
 from zerkalo.web.pages.admin.clients import cards, merging
 from zerkalo.web.pages.admin.clients import profile as client_profile
 from zerkalo.web.pages.admin.journal import export
@@ -39,6 +39,7 @@ MODULES = (
     export,
     reports,
     bookings,
+    unmatched,
     events,
     users,
     client_profile,

@@ -41,6 +41,8 @@ FLASHES: Mapping[str, Words] = {
     },
     "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
     "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
+    "card_linked": {"ru": "Визиты карточки привязаны.", "en": "The card’s visits are linked."},
+    "card_unlinked": {"ru": "Карточка снова ничья.", "en": "The card is taken back."},
     "unlinked": {
         "ru": "Запись отвязана и останется без клиента, пока её не привяжут вручную.",
         "en": "The booking is unlinked, and stays without a client until it is linked by hand.",
@@ -235,6 +237,18 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "Something went wrong on our side. It has been logged.",
     },
     "user_not_found": {"ru": "Такого клиента нет.", "en": "There is no such client."},
+    "doubtful": {
+        "ru": "Что-то говорит против: посмотрите ещё раз, прежде чем привязать.",
+        "en": "Something speaks against it: look once more before you link.",
+    },
+    "card_given": {
+        "ru": "Карточка уже у другого клиента: сначала заберите её.",
+        "en": "The card is another client’s: take it back first.",
+    },
+    "card_erased": {
+        "ru": "Этот человек удалил свои данные, привязать карточку нельзя.",
+        "en": "This person had their data erased; the card can’t be linked.",
+    },
     "booking_erased": {
         "ru": "Этот человек удалил свои данные, привязать запись нельзя.",
         "en": "This person had their data erased; the booking can't be linked.",

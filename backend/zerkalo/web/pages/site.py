@@ -16,6 +16,7 @@ from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.service import Applier
 from zerkalo.runs.service import Runs
 from zerkalo.users.routes import PeopleRuntime
 from zerkalo.web.pages.admin.desk import Desk, DeskRuntime
@@ -31,6 +32,8 @@ class PagesRuntime(PeopleRuntime, DeskRuntime, Protocol):
 
     @property
     def policy(self) -> LoyaltyPolicy: ...
+    @property
+    def applier(self) -> Applier: ...
     @property
     def bells(self) -> Bells: ...
     @property

@@ -1,12 +1,10 @@
-"""`/admin/unmatched`: bookings without a client; `/admin/bookings/{id}`: one, its client, why, its history; linking it."""
+"""`/admin/bookings/{id}`: one booking, its client, why, its history; linking it."""
 
 from starlette.responses import Response
 
-from zerkalo.bookings import reading
 from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.routes import existing
 from zerkalo.db.pool import Connection
-from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.by_hand.bookings import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
@@ -19,57 +17,9 @@ from zerkalo.web.pages.routing import Pages, Who
 
 pages = Pages()
 
-UNMATCHED_PAGE = 20
 FOUND_USERS_MAX = 10
 HISTORY_SHOWN = 100
-_UNMATCHED = ByMoment("unmatched page")
 _ONE = "/admin/bookings/{booking_id}"
-
-
-@pages.get("/admin/unmatched", Who.STAFF)
-async def unmatched(page: Page) -> Response:
-    """Bookings without a client, or those with several to choose from; one by its number at YCLIENTS."""
-    record_id = page.query.number("record")
-    if record_id is not None:
-        return await _found_by_record(page, record_id)
-    to_choose = page.query.text("choose") == "1"
-    read = reading.read_ambiguous if to_choose else reading.read_unmatched
-    after = _UNMATCHED.position(page.cursor)
-    async with page.runtime.pool.connection() as conn:
-        found = await read(conn, after=after, limit=UNMATCHED_PAGE + 1)
-        shown = _UNMATCHED.page(found, UNMATCHED_PAGE, lambda one: (one.appointment_datetime, one.id))
-        candidates = await reading.read_candidates(conn, [booking.id for booking in shown.items])
-    cursor = shown.next_cursor
-    return render(
-        page,
-        "admin/unmatched.html",
-        bookings=shown.items,
-        candidates=candidates,
-        next_url=f"/admin/unmatched?choose={int(to_choose)}&cursor={cursor}" if cursor else None,
-        to_choose=to_choose,
-        missing_record=None,
-        here=page.path,
-    )
-
-
-async def _found_by_record(page: Page, record_id: int) -> Response:
-    """Straight to the one booking that has this number at YCLIENTS; several branches may have none in common."""
-    async with page.runtime.pool.connection() as conn:
-        for company_id in page.runtime.settings.yclients_company_ids:
-            booking = await reading.read_of_record(conn, company_id, record_id)
-            if booking is not None:
-                return page.redirect(f"/admin/bookings/{booking.id}")
-    return render(
-        page,
-        "admin/unmatched.html",
-        status=404,
-        bookings=[],
-        candidates={},
-        next_url=None,
-        to_choose=False,
-        missing_record=record_id,
-        here="/admin/unmatched",
-    )
 
 
 async def _booking_page(page: Page, problem: ProblemError | None = None) -> Response:

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from zerkalo.checkup.reasons import reason_text
 from zerkalo.kit.language import Language
-from zerkalo.web.pages.wording import NBSP, Words, days, money, short_date
+from zerkalo.web.pages.wording import NBSP, Words, count, days, money, short_date
 
 STATUSES: Mapping[str, Words] = {
     "PENDING": {"ru": "Ожидают", "en": "Pending"},
@@ -43,6 +43,23 @@ MATCHED_BY: Mapping[str, Words] = {
     "card": {"ru": "по карточке в YCLIENTS", "en": "by the card at YCLIENTS"},
     "email": {"ru": "по e-mail", "en": "by the e-mail"},
     "phone": {"ru": "по телефону", "en": "by the phone"},
+}
+MAY_BE: Mapping[str, Words] = {
+    "rivals": {"ru": "подходит не только этот человек", "en": "somebody else fits as well"},
+    "late_email": {
+        "ru": "e-mail появился на карточке позже телефона: его мог вписать любой, кто записался онлайн",
+        "en": "the e-mail came to the card after the phone: anybody who books online can write one",
+    },
+    "email_alone": {"ru": "совпал только e-mail", "en": "only the e-mail is the same"},
+    "handed_over": {
+        "ru": "записи были этого клиента, пока салон не передал их другому",
+        "en": "the visits were this client’s until the salon gave them to another one",
+    },
+}
+"""Why somebody is only a candidate."""
+DOUBTS: Mapping[str, Words] = {
+    "phone_differs": {"ru": "телефон другой", "en": "the phone differs"},
+    "email_differs": {"ru": "e-mail другой", "en": "the e-mail differs"},
 }
 RESOURCES: Mapping[str, Words] = {
     "record": {"ru": "запись", "en": "record"},
@@ -209,3 +226,16 @@ def moment(at: datetime | None, zone: tzinfo, language: Language) -> str:
         return ""
     local = at.astimezone(zone)
     return f"{short_date(local, language)} {local:%H:%M}"
+
+
+def short_phone(phone: str | None) -> str:
+    """As "+7 916 …-45-67": enough to know a number by, for a list that others may look at too."""
+    if phone is None or len(phone) < 10:
+        return phone or ""
+    country, rest = phone[:-10], phone[-10:]
+    return f"{country}{NBSP}{rest[:3]}{NBSP}…-{rest[6:8]}-{rest[8:]}"
+
+
+def visits(number: int, language: Language) -> str:
+    """As "1 визит", "14 визитов"."""
+    return count(number, ("визит", "визита", "визитов"), ("visit", "visits"), language)
