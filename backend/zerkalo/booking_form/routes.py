@@ -40,7 +40,8 @@ def _moment(value: object) -> object:
 
 
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]
-StaffId = Annotated[int, Field(ge=0, le=ID_MAX)]
+Number = Annotated[int, Field(strict=True, ge=1, le=ID_MAX)]
+"""In a body, where a truth value or a text is none; a query has texts only."""
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment, json_schema_input_type=str),
@@ -95,9 +96,9 @@ class Times(BaseModel):
 class BookingRequest(BaseModel):
     """What to book. Contacts default to the signed-in user's; `code` is the salon's SMS code, where it wants one."""
 
-    company_id: Id | None = None
-    service_ids: Annotated[list[Id], Field(min_length=1, max_length=rules.SERVICES_MAX)]
-    staff_id: StaffId
+    company_id: Number | None = None
+    service_ids: Annotated[list[Number], Field(min_length=1, max_length=rules.SERVICES_MAX)]
+    staff_id: Annotated[int, Field(strict=True, ge=0, le=ID_MAX)]
     datetime: Moment
     comment: Annotated[str, Field(max_length=rules.COMMENT_CHARS_MAX)] | None = None
     name: Annotated[str, Field(max_length=rules.NAME_CHARS_MAX)] | None = None
@@ -110,15 +111,15 @@ class BookingRequest(BaseModel):
 class ClaimRequest(BaseModel):
     """What the success page of YCLIENTS's own form shows: its path is `/success-order/{record_id}/{record_hash}`."""
 
-    company_id: Id | None = None
-    record_id: Id
+    company_id: Number | None = None
+    record_id: Number
     record_hash: Annotated[str, Field(max_length=HASH_CHARS_MAX, pattern=r"^[0-9A-Za-z_-]+$")]
 
 
 class CodeRequest(BaseModel):
     """Whose phone the salon's SMS code goes to."""
 
-    company_id: Id | None = None
+    company_id: Number | None = None
     phone: Annotated[str, Field(max_length=PHONE_CHARS_MAX)]
     name: Annotated[str, Field(max_length=rules.NAME_CHARS_MAX)] = ""
 
