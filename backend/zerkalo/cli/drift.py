@@ -14,14 +14,15 @@ from zerkalo.runs.drift import Drift
 
 async def drift(company: Annotated[int | None, typer.Option(help="Only this company.")] = None) -> None:
     """Read everything from YCLIENTS and print a line for each booking that the database shows otherwise."""
-    differences = compared = 0
+    differences = compared = old = 0
     async with command_parts() as parts:
         company_ids = chosen_companies(parts.settings, company)
         log_warnings(parts.settings)
         for company_id in company_ids:
             async for found in Drift(parts.sync, company_id).slices():
                 compared += found.compared
-                differences += len(found.differences)
+                owed = sum(one.is_owed for one in found.differences)
+                differences, old = differences + owed, old + len(found.differences) - owed
                 for difference in found.differences:
                     print(difference, flush=True)
                 print(f"company {company_id}: {compared} compared so far", file=sys.stderr)
@@ -29,6 +30,8 @@ async def drift(company: Annotated[int | None, typer.Option(help="Only this comp
                 async for client_id, what in balance_differences(parts.pool, parts.client, field, company_id):
                     differences += 1
                     print(f"company {company_id} client {client_id}: {what}", flush=True)
+    if old:
+        print(f"{old} cards or phones differ on visits before the window; `zerkalo sync --full` reads them")
     if differences:
         raise CommandFailed(f"{differences} of {compared} records differ; `zerkalo sync` should mend them")
     print(f"{compared} records compared, no difference")

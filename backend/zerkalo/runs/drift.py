@@ -4,7 +4,7 @@ What looks different is asked about once more by its id before it is called a di
 or here, while the list was read.
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta, tzinfo
 
@@ -12,6 +12,8 @@ from zerkalo.absences import store as absences
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.merge_rules import content_differences
 from zerkalo.bookings.model import CancelReason, Row
+from zerkalo.clients import store as clients
+from zerkalo.clients.model import Card
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
@@ -22,12 +24,17 @@ from zerkalo.runs import store as runs
 from zerkalo.runs.model import Difference, Slice
 from zerkalo.runs.rules import HISTORY_FIRST_DAY, PAGE_RECORDS, ListWatch
 from zerkalo.yclients.errors import VendorError, is_of_one_record
-from zerkalo.yclients.model import Record, UnreadableRecord
+from zerkalo.yclients.model import Record, SalonClient, UnreadableRecord
 from zerkalo.yclients.payloads import read_listed
 
 MISSING = "we do not have it"
 UNKNOWN_THERE = "YCLIENTS does not know it"
 WAITING = "YCLIENTS does not know it, nor many others: it waits for a person's word (`zerkalo sync --accept-absent`)"
+
+
+BEFORE_THE_WINDOW = "before the window: `zerkalo sync --full` reads it"
+OF_CLIENTS = frozenset({"phone", "client_name", "card", "card's name", "card's phone", "card's email"})
+"""What changes without a record's change time; a sync sees it only on the visits that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class Drift:
         self._company_id = company_id
         self._zone: tzinfo | None = None
         self._waiting: frozenset[int] = frozenset()
+        self._window_start = date.min
 
     async def slices(self, first_day: date = date.min) -> AsyncIterator[SliceDrift]:
         """Yield slice after slice of visit dates, ascending and without gaps, from `first_day` to the open future.
@@ -54,6 +62,7 @@ class Drift:
         Raises a `VendorError` or `IncompleteRead`: then nothing is known of the slice.
         """
         self._zone = zone_of((await self._context.vendor.company(self._company_id)).timezone_name)
+        self._window_start = rules.window_start(self._context.clock(), self._zone, self._context.window_days)
         async with self._context.pool.connection() as conn:
             waiting = await absences.waiting(conn, self._company_id)
         self._waiting = frozenset(one.record_id for one in waiting)
@@ -99,8 +108,10 @@ class Drift:
             if isinstance(item, UnreadableRecord)
         ]
         records = {item.record_id: item for item in items if isinstance(item, Record)}
-        rows = await self._rows(records)
-        suspects = [id_ for id_, record in records.items() if self._what_differs(record, rows.get(id_))]
+        rows, cards = await self._rows(records), await self._cards(records.values())
+        suspects = [
+            id_ for id_, record in records.items() if self._what_differs(record, rows.get(id_), cards)
+        ]
         return unreadable + await self._ask_again(suspects)
 
     async def _compare_absent(self, part: Slice, shown: Collection[int]) -> list[Difference]:
@@ -112,6 +123,7 @@ class Drift:
     async def _ask_again(self, record_ids: Sequence[int]) -> list[Difference]:
         differences: list[Difference] = []
         for record_id in record_ids:
+            row: Row | None = None
             try:
                 record = await self._context.vendor.record(self._company_id, record_id, zone=self._zone)
             except UnreadableRecord as unreadable:
@@ -121,11 +133,12 @@ class Drift:
                     raise
                 what = f"YCLIENTS does not show it: {error}"
             else:
-                what = self._what_differs(record, (await self._rows([record_id])).get(record_id))
+                row = (await self._rows([record_id])).get(record_id)
+                what = self._what_differs(record, row, await self._cards([record] if record else []))
             if what == UNKNOWN_THERE and record_id in self._waiting:
                 what = WAITING
             if what:
-                differences.append(Difference(self._company_id, record_id, what))
+                differences.append(self._difference(record_id, what, row))
         return differences
 
     async def _rows(self, record_ids: Collection[int]) -> dict[int, Row]:
@@ -133,7 +146,22 @@ class Drift:
             found = await bookings.rows_as_they_are(conn, [(self._company_id, id_) for id_ in record_ids])
         return {record_id: row for (_, record_id), row in found.items()}
 
-    def _what_differs(self, record: Record | None, row: Row | None) -> str:
+    async def _cards(self, records: Iterable[Record]) -> dict[int, Card]:
+        ids = {one.client.client_id for one in records if isinstance(one.client, SalonClient)}
+        keys = [(self._company_id, id_) for id_ in ids if isinstance(id_, int)]
+        async with self._context.pool.connection() as conn:
+            return {client_id: card for (_, client_id), card in (await clients.cards(conn, keys)).items()}
+
+    def _difference(self, record_id: int, what: str, row: Row | None) -> Difference:
+        """A difference, told apart where no sync but a full one could see it."""
+        visit = row.appointment_local if row is not None else None
+        is_owed = (
+            visit is None or visit.date() >= self._window_start or not OF_CLIENTS.issuperset(what.split(", "))
+        )
+        told = what if is_owed else f"{what} ({BEFORE_THE_WINDOW})"
+        return Difference(self._company_id, record_id, told, is_owed=is_owed)
+
+    def _what_differs(self, record: Record | None, row: Row | None, cards: Mapping[int, Card]) -> str:
         """In what the row differs from the record; "" where they say the same."""
         if record is None:
             is_gone = row is None or row.cancel_reason is CancelReason.DELETED
@@ -142,4 +170,26 @@ class Drift:
         if row is None:
             is_block = not snapshot.has_client and not snapshot.has_services
             return "" if is_block else MISSING
-        return ", ".join(content_differences(row, snapshot))
+        return ", ".join((*content_differences(row, snapshot), *_card_differences(record, row, cards)))
+
+
+def _card_differences(record: Record, row: Row, cards: Mapping[int, Card]) -> list[str]:
+    """In what our card of the record's client says something else; what is shown empty says nothing."""
+    client = record.client
+    if (
+        not isinstance(client, SalonClient)
+        or not isinstance(client.client_id, int)
+        or row.erased_at is not None
+    ):
+        return []
+    card = cards.get(client.client_id)
+    if card is None:
+        return ["card"]
+    if card.erased_at is not None:
+        return []
+    shown = {
+        "name": (client.name, card.name),
+        "phone": (client.phone, card.phone),
+        "email": (client.email, card.email),
+    }
+    return [f"card's {name}" for name, (theirs, ours) in shown.items() if theirs and theirs != ours]

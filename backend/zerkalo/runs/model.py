@@ -103,6 +103,8 @@ class Difference(msgspec.Struct, frozen=True):
     company_id: int
     record_id: int | None
     what: str
+    is_owed: bool = True
+    """False: a card's or a phone's change that only visits before the window show; `sync --full` alone reads those."""
 
     def __str__(self) -> str:
         return f"company {self.company_id} record {self.record_id}: {self.what}"

@@ -64,6 +64,27 @@ async def test_first_run_takes_the_whole_history_and_the_future(pool: Pool):
         assert await drift(salon) == []
 
 
+async def test_drift_compares_cards_and_tells_those_apart_that_only_a_full_sync_owes(pool: Pool):
+    async with open_salon(pool) as salon:
+        now = salon.emulator.now().replace(tzinfo=None, microsecond=0)
+        young = book(salon, phone="79990000001", date=now + timedelta(days=50))
+        old = book(salon, phone="79990000002", date=now - timedelta(days=200))
+        await salon.sync()
+        assert await drift(salon) == []
+        salon.clock.now += timedelta(days=40)  # a run also reads what has changed within the window
+        for record_id, phone in ((young, "79990000003"), (old, "79990000004")):
+            desk.set_client_phone(salon.emulator, record_id, phone)
+
+        found = [one async for part in Drift(salon.context, COMPANY_ID).slices() for one in part.differences]
+        await salon.sync(full=True)
+
+        assert {one.record_id: one.is_owed for one in found} == {young: True, old: False}
+        assert {one.what for one in found} == {
+            "phone, card's phone", "phone, card's phone (before the window: `zerkalo sync --full` reads it)",
+        }  # fmt: skip
+        assert await drift(salon) == []
+
+
 async def test_what_a_run_changes_names_the_run_in_the_history(pool: Pool):
     async with open_salon(pool) as salon:
         record_id = book(salon)
