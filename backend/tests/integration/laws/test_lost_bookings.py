@@ -1,0 +1,204 @@
+"""Each write endpoint of bookings, points and the desk, with the answer to one of its commits lost, then repeated as told.
+
+As `test_lost_answers` does it with accounts: whoever is told 503 can repeat what they did, and it is done once.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.support.api import Api, ApiRuntime
+from tests.support.form import FormSalon, open_form
+from tests.support.lost_answers import Losing, losing_pool
+from tests.support.rows import add_booking, add_user
+from zerkalo.db.pool import Pool
+from zerkalo.loyalty import routes as loyalty
+from zerkalo.mirror.service import Applier
+from zerkalo.settings import Settings
+from zerkalo.web import admin_api, clients_api
+
+pytestmark = pytest.mark.integration
+
+COMMITS_MAX = 5
+TIMES_MAX = 4
+"""So often somebody comes again, as told."""
+KEY = {"Idempotency-Key": "once"}
+
+Call = Callable[[], Awaitable[httpx2.Response]]
+See = Callable[[httpx2.Response], Awaitable[None]]
+
+
+async def no_time() -> None:
+    """The default: at once."""
+
+
+async def repeated(
+    call: Call, losing: Losing, at: int, pass_time: Callable[[], Awaitable[None]] = no_time
+) -> httpx2.Response:
+    """The call, its `at`th commit's answer lost, and again as long as it is told to come again."""
+    losing.lose(at)
+    answer = await call()
+    losing.lose(0)
+    for _ in range(TIMES_MAX):
+        if answer.status_code != 503 and "booking_in_progress" not in answer.text:
+            break
+        await pass_time()
+        answer = await call()
+    return answer
+
+
+# In our form
+
+
+@pytest.fixture
+async def form(dsn: str) -> AsyncIterator[tuple[FormSalon, Losing]]:
+    async with losing_pool(dsn) as (pool, losing), open_form(pool) as salon:
+        yield salon, losing
+
+
+async def booked(salon: FormSalon, client: httpx2.AsyncClient) -> dict[str, Any]:
+    made = await client.post("/booking", json=await salon.wish(), headers=KEY)
+    assert made.status_code == 201, made.text
+    return made.json()
+
+
+async def booking(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, See]:
+    wish = await salon.wish()
+
+    async def call() -> httpx2.Response:
+        return await client.post("/booking", json=wish, headers=KEY)
+
+    async def see(answer: httpx2.Response) -> None:
+        assert answer.status_code in (200, 201), answer.text
+        assert len(salon.records()) == 1, "booked once"
+
+    return call, see
+
+
+async def moving(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, See]:
+    made, to = await booked(salon, client), await salon.free_time(6)
+
+    async def call() -> httpx2.Response:
+        return await client.patch(f"/booking/{made['id']}", json={"datetime": to})
+
+    async def see(answer: httpx2.Response) -> None:
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["appointment_datetime"] == to
+
+    return call, see
+
+
+async def cancelling(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, See]:
+    made = await booked(salon, client)
+
+    async def call() -> httpx2.Response:
+        return await client.delete(f"/booking/{made['id']}")
+
+    async def see(answer: httpx2.Response) -> None:
+        is_told = answer.status_code == 409 and answer.json()["code"] == "already_cancelled"
+        assert answer.status_code == 204 or is_told, answer.text
+        assert [one["deleted"] for one in salon.records()] == [True]
+
+    return call, see
+
+
+async def claiming(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, See]:
+    made = await salon.guest.post("/booking", json=await salon.guest_wish(), headers=KEY)
+    (record,) = salon.records()
+    body = {name: record[name] for name in ("company_id", "record_hash")} | {"record_id": record["id"]}
+
+    async def call() -> httpx2.Response:
+        return await client.post("/booking/claim", json=body)
+
+    async def see(answer: httpx2.Response) -> None:
+        assert answer.status_code in (200, 201), answer.text
+        shown = (await client.get("/booking")).json()["items"]
+        assert [one["matched_by"] for one in shown] == ["form"]
+
+    assert made.status_code == 201, made.text
+    return call, see
+
+
+@pytest.mark.parametrize("at", range(1, COMMITS_MAX + 1))
+@pytest.mark.parametrize("scene", [booking, moving, cancelling, claiming])
+async def test_a_booking_whose_answer_was_lost_can_be_repeated(
+    form: tuple[FormSalon, Losing], scene: Any, at: int
+) -> None:
+    salon, losing = form
+    _, client = await salon.user()
+    call, see = await scene(salon, client)
+
+    async def pass_a_minute() -> None:
+        """By the salon's clock, and by the database's, which claims go by."""
+        salon.salon.clock.now += timedelta(minutes=1)
+        async with salon.salon.pool.connection() as conn:
+            await conn.execute("update form_bookings set claimed_until = claimed_until - interval '1 minute'")
+
+    await see(await repeated(call, losing, at, pass_a_minute))
+
+
+# Points and the desk
+
+
+class DeskRuntime(ApiRuntime):
+    """The parts that the desk's routes need."""
+
+    @property
+    def applier(self) -> Applier:
+        return Applier(self.pool, clock=self.clock, policy=self.policy)
+
+
+@pytest.fixture
+async def desk(dsn: str) -> AsyncIterator[tuple[Api, Pool, Losing]]:
+    async with losing_pool(dsn) as (pool, losing):
+        runtime = DeskRuntime(pool, Settings(loyalty_enabled=True))
+        yield Api(runtime, loyalty.router, admin_api.router, clients_api.router), pool, losing  # pyright: ignore[reportArgumentType]  # has all they ask for
+
+
+async def value(pool: Pool, sql: str) -> Any:
+    async with pool.connection() as conn:
+        row = await (await conn.execute(sql.encode())).fetchone()
+    return row and row[0]
+
+
+DESK: dict[str, tuple[str, dict[str, Any], str, Any]] = {
+    "adjusting": (
+        "/admin/loyalty/adjust", {"user_id": 1, "points": 50, "reason": "подарок"},
+        "select sum(amount)::int from bonus_entries", 150,
+    ),
+    "redeeming": (
+        "/admin/loyalty/redeem", {"user_id": 1, "points": 30, "reason": "скидка"},
+        "select sum(amount)::int from bonus_entries", 70,
+    ),
+    "linking": ("/admin/bookings/1/link", {"user_id": 1}, "select user_id from bookings", 1),
+    "unlinking": ("/admin/bookings/1/unlink", {}, "select matched_by from bookings", "manual"),
+    "giving a card": ("/admin/clients/1/9/link", {"user_id": 1}, "select user_id from bookings", 1),
+    "taking a card back": ("/admin/clients/1/9/unlink", {}, "select user_id from clients", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(1, COMMITS_MAX + 1))
+@pytest.mark.parametrize("act", DESK)
+async def test_what_the_desk_does_is_done_once_though_its_answer_was_lost(
+    desk: tuple[Api, Pool, Losing], act: str, at: int
+) -> None:
+    api, pool, losing = desk
+    async with pool.connection() as conn:
+        user_id = await add_user(conn, name="Анна")
+        await conn.execute("insert into clients (company_id, client_id, name) values (1, 9, 'Мария')")
+        await add_booking(conn, client_id=9)
+    _, admin = await api.new_user(is_admin=True)
+    path, body, sql, expected = DESK[act]
+    gift = {"user_id": user_id, "points": 100, "reason": "начало"}
+    await admin.post("/admin/loyalty/adjust", json=gift, headers={"Idempotency-Key": "first"})
+
+    async def call() -> httpx2.Response:
+        return await admin.post(path, json=body, headers=KEY)
+
+    answer = await repeated(call, losing, at)
+
+    assert answer.status_code == 200, answer.text
+    assert await value(pool, sql) == expected
