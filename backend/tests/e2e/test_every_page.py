@@ -114,7 +114,7 @@ async def test_a_visit_and_its_ways_on_are_fit(
         await vera.open("/me")
         await vera.click(".visit-link >> nth=0")
         await vera.must_be_fit()
-        await vera.click("main >> text=Отменить")
+        await vera.click("main .button:has-text('Отменить')")
         assert await vera.heading() == "Отменить запись?"
         await vera.must_be_fit()
 
