@@ -52,7 +52,7 @@ class RememberingSender:
 class PeopleApi(ApiRuntime):
     """The parts that people's routes need, with senders and hooks that remember."""
 
-    senders: Mapping[Channel, RememberingSender] = field(
+    senders: Mapping[str, RememberingSender] = field(
         default_factory=lambda: {channel: RememberingSender() for channel in Channel}
     )
     proved: list[int] = field(default_factory=list)
@@ -77,7 +77,7 @@ class PeopleApi(ApiRuntime):
             return_ledger=return_ledger,
             settle_bookings=settler_of(BONUSES),
             end_calendar=revoke_calendar_token,
-            open_channels=frozenset(self.senders),
+            open_channels=frozenset(map(Channel, self.senders)),
             on_contact_proved=remember,
         )
 

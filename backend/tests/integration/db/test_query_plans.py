@@ -92,6 +92,7 @@ async def test_what_the_journal_tells_of_one_booking(asked):
     conn, plans = asked
 
     booking = await journal.read_booking(conn, 4)
+    assert booking is not None
     await journal.read_lines(conn, 4)
     await journal.read_evidence(conn, booking)
     await journal.read_points(conn, 4)

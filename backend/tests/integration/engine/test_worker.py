@@ -56,6 +56,14 @@ class Parts:
         return self.salon.clock
 
     @property
+    def client(self) -> Any:
+        return self.salon.client
+
+    @property
+    def sync(self) -> Any:
+        return self.salon.context
+
+    @property
     def refetcher(self) -> Any:
         return self.salon.refetcher
 
