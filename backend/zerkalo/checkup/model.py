@@ -74,6 +74,15 @@ class SyncedBooking:
 
 
 @dataclass(frozen=True, slots=True)
+class FailingTask:
+    """A periodic task whose last runs failed one after another. `error`: the class of the last failure."""
+
+    name: str
+    failures: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What takes a look at every booking and every user: with a million of them a tenth of a second and more."""
 
@@ -134,6 +143,7 @@ class Facts:
     zones: Mapping[str, Zone] = field(default_factory=dict[str, Zone])
     """The companies' zones by name."""
     outbox_failing: int = 0
+    failing_tasks: tuple[FailingTask, ...] = ()
     machine: Machine = field(default_factory=Machine)
     """As `zerkalo check` sees it; the pages and the API do not look."""
 

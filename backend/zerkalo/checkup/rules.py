@@ -115,6 +115,9 @@ def _engine(facts: Facts) -> Iterator[Problem]:
         yield Problem("quarantine", Severity.ERROR, {"count": facts.quarantine - facts.own_faults})
     if facts.outbox_failing:
         yield Problem("messages_failing", Severity.ERROR, {"count": facts.outbox_failing})
+    for task in facts.failing_tasks:
+        values = {"task": task.name, "count": task.failures, "error": task.error}
+        yield Problem("task_failing", Severity.ERROR, values)
 
 
 def _worker_is_silent(seen_at: datetime | None, facts: Facts) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import class_row
 
-from zerkalo.checkup.model import CompanyFacts, Counts, Facts, SyncedBooking
+from zerkalo.checkup.model import CompanyFacts, Counts, Facts, FailingTask, SyncedBooking
 from zerkalo.db.migrate import current_revision, is_current
 from zerkalo.db.pool import Connection
 from zerkalo.inbox.desk.store import last_received_at
@@ -18,6 +18,9 @@ from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, Settings
 LAST_BOOKINGS = 5
 OUTBOX_ATTEMPTS = 3
 """A message that failed so often is told of."""
+
+TASK_FAILURES = 3
+"""A periodic task that failed so often in a row is told of: once or twice may be a restart or a network's pause."""
 
 SHORT_CODE = 6
 """A code of fewer characters is easily written by mistake."""
@@ -35,6 +38,12 @@ _COMPANIES = """
         select status, started_at, finished_at, error, lease_until from sync_runs r where r.company_id = c.id order by id desc limit 1
     ) as last on true
     where c.id = any(%s) order by c.id
+"""
+
+# A task that has not run for a day was switched off since; that nothing runs at all, the worker's silence says.
+_FAILING_TASKS = """
+    select name, failures, error from task_failures
+    where failures >= %s and failed_at > clock_timestamp() - interval '1 day' order by name
 """
 
 _LAST_BOOKINGS = """
@@ -88,6 +97,7 @@ async def read_facts(
         outbox_failing=await _one(
             conn, "select count(*) from outbox where finished_at is null and attempts >= %s", OUTBOX_ATTEMPTS
         ),
+        failing_tasks=await _failing_tasks(conn),
     )
 
 
@@ -158,6 +168,12 @@ async def _bookings(conn: Connection) -> tuple[int, int, dict[str, int]]:
 async def _last_bookings(conn: Connection) -> tuple[SyncedBooking, ...]:
     async with conn.cursor(row_factory=class_row(SyncedBooking)) as cursor:
         await cursor.execute(_LAST_BOOKINGS, [LAST_BOOKINGS])
+        return tuple(await cursor.fetchall())
+
+
+async def _failing_tasks(conn: Connection) -> tuple[FailingTask, ...]:
+    async with conn.cursor(row_factory=class_row(FailingTask)) as cursor:
+        await cursor.execute(_FAILING_TASKS, [TASK_FAILURES])
         return tuple(await cursor.fetchall())
 
 

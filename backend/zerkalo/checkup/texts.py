@@ -290,6 +290,16 @@ _TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
         "ru": ("Не отправляются сообщения: {count}.", "Проверьте SMTP_URL и SMS_URL в .env"),
         "en": ("Messages that can't be sent: {count}.", "Check SMTP_URL and SMS_URL in .env"),
     },
+    "task_failing": {
+        "ru": (
+            "Фоновая задача {task} не удаётся, раз подряд: {count} ({error}).",
+            "Перезапустите Zerkalo; если повторится, обновите его и сообщите разработчикам строки лога со словами «a periodic task failed»",
+        ),
+        "en": (
+            "The periodic task {task} fails, times in a row: {count} ({error}).",
+            'Restart Zerkalo; if it fails again, update it and report the lines of the log that say "a periodic task failed"',
+        ),
+    },
     "codes_missing": {
         "ru": ("Пользователи без кода: {count}.", "Запустите: python scripts/generate_unique_codes.py"),
         "en": ("Users without a code: {count}.", "Run: python scripts/generate_unique_codes.py"),

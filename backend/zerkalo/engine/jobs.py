@@ -1,15 +1,18 @@
 """The engine's tasks. Each one looks into our tables for what is to be done; called twice or late, it does no harm."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import psycopg
 import structlog
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 
 from zerkalo.db.pool import Pool
+from zerkalo.engine import store
 from zerkalo.engine.bells import BELL_QUEUE, REFETCH_COMPANY, REMATCH_USER, SYNC_COMPANY, SYNC_QUEUE, Bells
 from zerkalo.engine.model import PeriodicTask
 from zerkalo.mirror.refetch import Refetcher
@@ -52,7 +55,7 @@ def register_tasks(bells: Bells, work: Work, tasks: Sequence[PeriodicTask], stop
         await rematch_if_wanted(work, user_id)
 
     for task in tasks:
-        _register_periodic(app, task)
+        _register_periodic(app, task, work.pool)
 
 
 async def ring_for_what_waits(work: Work, bells: Bells) -> None:
@@ -113,10 +116,24 @@ async def run_periodic(task: PeriodicTask) -> None:
         raise
 
 
-def _register_periodic(app: App, task: PeriodicTask) -> None:
+async def run_and_note(task: PeriodicTask, pool: Pool) -> None:
+    """As `run_periodic`, with the outcome noted for the check-up; a database that is away keeps nothing of it."""
+    try:
+        await run_periodic(task)
+    except Exception as error:
+        with contextlib.suppress(psycopg.Error):
+            async with pool.connection() as conn:
+                await store.note_failure(conn, task.name, type(error).__name__)
+        raise
+    with contextlib.suppress(psycopg.Error):
+        async with pool.connection() as conn:
+            await store.note_success(conn, task.name)
+
+
+def _register_periodic(app: App, task: PeriodicTask, pool: Pool) -> None:
     @app.periodic(cron=task.cron)
     @app.task(name=task.name, queue=BELL_QUEUE, queueing_lock=task.name)
     async def run(timestamp: int = 0) -> None:
         # The engine's, where the task's time has come; 0, where a bell rang for it.
         del timestamp
-        await run_periodic(task)
+        await run_and_note(task, pool)

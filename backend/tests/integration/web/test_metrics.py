@@ -107,10 +107,16 @@ async def test_figures_of_the_tables_are_counted_by_hand(runtime: OpsRuntime) ->
         " ('default#others', now() - interval '1 minute', null), ('elsewhere', now() + interval '9 hours', null)"
     )
 
+    await runtime.execute(
+        "insert into task_failures values ('prune', 3, 'E', now()), ('tick', 2, 'E', now()),"
+        " ('telegram', 9, 'E', now() - interval '2 days')"
+    )
+
     told = _samples(await runtime.text())
 
     expected = {
         "zerkalo_database_up": 1,
+        "zerkalo_tasks_failing": 1,
         "zerkalo_unmatched": 2,
         "zerkalo_ambiguous": 0,
         "zerkalo_quarantine": 1,

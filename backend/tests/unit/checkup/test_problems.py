@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from zerkalo.checkup import texts
-from zerkalo.checkup.model import Answer, CompanyFacts, Facts, Problem, Severity, Zone
+from zerkalo.checkup.model import Answer, CompanyFacts, Facts, FailingTask, Problem, Severity, Zone
 from zerkalo.checkup.rules import problems_of, sync_lag, verdict_of
 from zerkalo.checkup.service import is_healthy
 from zerkalo.checkup.texts import programme_text
@@ -102,6 +102,11 @@ def in_almaty(*, machine: ZoneRules, known: ZoneRules) -> Facts:
         (replace(WELL, worker_seen_at=NOW - timedelta(seconds=121)), "worker_silent", Severity.ERROR),
         (replace(WELL, quarantine=2), "quarantine", Severity.ERROR),
         (replace(WELL, outbox_failing=1), "messages_failing", Severity.ERROR),
+        (
+            replace(WELL, failing_tasks=(FailingTask("prune", 3, "UndefinedTable"),)),
+            "task_failing",
+            Severity.ERROR,
+        ),
         (replace(WELL, quarantine=2, own_faults=2), "own_faults", Severity.ERROR),
         (company(absent_waiting=125), "absent_waiting", Severity.ERROR),
         (company(refused_records=1), "records_refused", Severity.ERROR),
@@ -174,7 +179,7 @@ def test_every_problem_that_may_be_found_has_its_words():
         "newer": "3",
     }
     values |= {"newest": "3", "major": 15, "folder": "f", "free": "9", "path": "p", "mode": "644"}
-    values |= {"seconds": "+9", "host": "h", "other": "o"}
+    values |= {"seconds": "+9", "host": "h", "other": "o", "task": "t", "error": "e"}
     for code in texts.CODES:
         for language in ("ru", "en"):
             problem = Problem(code, Severity.ERROR, values)

@@ -24,6 +24,8 @@ class Gauges:
     drift_age: float | None = None
     messages: int = 0
     messages_age: float | None = None
+    tasks_failing: int = 0
+    """Periodic tasks that failed several times in a row, as the check-up counts them."""
     worker_age: float | None = None
     webhook_age: float | None = None
     sync_age: float = 0.0

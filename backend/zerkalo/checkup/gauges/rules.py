@@ -29,6 +29,7 @@ def told(gauges: Gauges) -> Iterator[Told]:
         ("drift_age_seconds", "Since that comparison.", gauges.drift_age),
         ("messages_waiting", "Messages to be sent.", gauges.messages),
         ("messages_age_seconds", "Since the oldest of them was written.", gauges.messages_age or 0),
+        ("tasks_failing", "Periodic tasks that failed three times or more in a row.", gauges.tasks_failing),
         ("worker_age_seconds", "Since the worker last showed itself.", gauges.worker_age),
         ("webhook_age_seconds", "Since the last webhook.", gauges.webhook_age),
         ("sync_age_seconds", "Since the slowest company's last good read.", gauges.sync_age),

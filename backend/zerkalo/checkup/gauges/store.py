@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from zerkalo.checkup.gauges.model import Gauges
-from zerkalo.checkup.store import companies
+from zerkalo.checkup.store import TASK_FAILURES, companies
 from zerkalo.db.pool import Connection
 
 COUNTED_MAX = 10_000
@@ -25,6 +25,8 @@ READ = """
         (select extract(epoch from %(now)s - at)::float8 from comparisons),
         (select count(*) from outbox where finished_at is null),
         (select extract(epoch from %(now)s - min(created_at))::float8 from outbox where finished_at is null),
+        (select count(*) from task_failures
+            where failures >= %(failures)s and failed_at > clock_timestamp() - interval '1 day'),
         (select extract(epoch from %(now)s - max(updated_at))::float8 from facts where name = 'worker'),
         (select extract(epoch from %(now)s - received_at)::float8
             from deliveries order by received_at desc, id desc limit 1)
@@ -40,7 +42,12 @@ async def read_gauges(
     conn: Connection, company_ids: Sequence[int], egress: str, *, now: datetime, since: datetime
 ) -> Gauges:
     """Everything at `now`. `since`: when this server started; `egress`: whose rate limit is told."""
-    values = {"now": now, "most": COUNTED_MAX, "companies": list(company_ids)}
+    values = {
+        "now": now,
+        "most": COUNTED_MAX,
+        "companies": list(company_ids),
+        "failures": TASK_FAILURES,
+    }
     row = await (await conn.execute(READ, values)).fetchone()
     assert row is not None, "an aggregate has a row"
     slots = await (await conn.execute(SLOTS, [egress])).fetchall()

@@ -543,6 +543,14 @@ create table rate_limits (
     paused_until  timestamptz
 );
 
+-- Periodic tasks whose last run failed. A run that succeeds removes its row.
+create table task_failures (
+    name       text primary key,
+    failures   integer not null,                      -- in a row
+    error      text not null,                         -- the class of the last one, never its text
+    failed_at  timestamptz not null
+);
+
 -- Small facts about this installation: when the worker last showed itself, which settings were last swept.
 create table facts (
     name        text primary key,

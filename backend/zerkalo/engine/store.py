@@ -1,0 +1,21 @@
+"""Which periodic tasks fail, for the check-up: a row while a task's last run failed, none otherwise."""
+
+from zerkalo.db.pool import Connection
+
+
+async def note_failure(conn: Connection, name: str, error: str) -> None:
+    """Count one more failure in a row. `error`: the class, which holds nothing of a person."""
+    await conn.execute(
+        """
+        insert into task_failures as t (name, failures, error, failed_at)
+        values (%(name)s, 1, %(error)s, clock_timestamp())
+        on conflict (name) do update
+            set failures = t.failures + 1, error = excluded.error, failed_at = excluded.failed_at
+        """,
+        {"name": name, "error": error},
+    )
+
+
+async def note_success(conn: Connection, name: str) -> None:
+    """End the row of failures; writes nothing where there is none."""
+    await conn.execute("delete from task_failures where name = %s", [name])
