@@ -1,13 +1,14 @@
-"""When the programme starts, and what the visits before that were given."""
+"""When the programme starts, what the visits before that were given, and when a user's points expire."""
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 
 import structlog
 
 from zerkalo.db.pool import Connection
 from zerkalo.loyalty import store
 from zerkalo.loyalty.model import LoyaltyPolicy, Programme, Tier
+from zerkalo.loyalty.rules import next_expiry
 from zerkalo.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -72,3 +73,13 @@ async def keep_history(conn: Connection, policy: LoyaltyPolicy, now: datetime) -
         history = {"points": points, "visits": visits, "since": since.isoformat()}
         await store.write_fact(conn, HISTORY_FACT, history, now)
         log.info("loyalty: earlier visits were given points", points=points, visits=visits, since=since)
+
+
+async def next_burning(
+    conn: Connection, user_id: int, policy: LoyaltyPolicy, zone: tzinfo
+) -> tuple[int, date] | None:
+    """How many of a user's points expire first, and on which day in `zone`; None: none do."""
+    if policy.expire_days is None:
+        return None
+    movements = await store.read_movements(conn, [user_id])
+    return next_expiry(movements.get(user_id, []), policy.expire_days, zone)

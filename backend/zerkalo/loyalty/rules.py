@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 
 from zerkalo.loyalty.model import (
@@ -33,6 +33,11 @@ def points_for(price_kopecks: int, percent: Decimal) -> int:
     """Whole points for a price: floor(roubles × percent / 100), exact; a negative price earns nothing."""
     numerator, denominator = percent.as_integer_ratio()
     return max(price_kopecks, 0) * numerator // (denominator * 100 * 100)
+
+
+def least_percent(policy: LoyaltyPolicy) -> Decimal:
+    """The percent that a completed visit earns at the least, whatever its user has spent."""
+    return min((policy.percent, *(tier.percent for tier in policy.tiers)))
 
 
 def percent_for(policy: LoyaltyPolicy, spent_kopecks: int) -> Decimal:
@@ -233,6 +238,21 @@ def expire(movements: Sequence[Movement], expire_before: datetime | None) -> tup
         if expiring:
             entries.append((-expiring, Reason.EXPIRED))
     return tuple(entries)
+
+
+def next_expiry(movements: Sequence[Movement], expire_days: int, zone: tzinfo) -> tuple[int, date] | None:
+    """How many points expire first, and on which day in `zone`, unless they are spent before; None: none are left."""
+    account = _Account([])
+    for movement in movements:
+        account.follow(movement)
+    span = timedelta(days=expire_days)
+    by_day: dict[date, int] = {}
+    for lot in account.lots:
+        if lot.left:
+            day = (lot.effective_at + span).astimezone(zone).date()
+            by_day[day] = by_day.get(day, 0) + lot.left
+    first = min(by_day, default=None)
+    return None if first is None else (by_day[first], first)
 
 
 def expiry_drafts(

@@ -9,7 +9,9 @@ import pytest
 from tests.support.application import COMPANY_ID, Application, running_application
 from tests.support.rows import add_booking
 from zerkalo.auth.rules import derive_key
+from zerkalo.kit.language import NBSP
 from zerkalo.web.pages.book import receipt
+from zerkalo.web.pages.cookies import SESSION
 
 pytestmark = pytest.mark.integration
 
@@ -75,3 +77,43 @@ async def test_an_address_that_was_not_signed_leads_nowhere(application: Applica
         answer = await guest.get(f"/book/done/{token}/visit.ics")
 
     assert answer.status_code == 404
+
+
+async def test_a_guest_is_told_what_the_visit_earns_and_what_that_takes(dsn: str, tmp_path: Path):
+    async with running_application(dsn, tmp_path, LOYALTY_EXPIRE_DAYS="365") as application:
+        await booked(application)
+        async with application.client() as guest:
+            page = (await guest.get(address_of(application))).text.replace(NBSP, " ")
+            english = (await guest.get(address_of(application), params={"lang": "en"})).text.replace(
+                NBSP, " "
+            )
+
+    assert "За этот визит: 125 баллов. Баллы сгорают, если не потратить их: срок 365 дней" in page
+    assert "Для баллов нужен аккаунт." in page
+    assert "This visit earns 125 points. Points expire unless they are spent" in english
+
+
+async def test_a_cancelled_visit_promises_no_points(application: Application):
+    await booked(application, status="CANCELLED")
+    async with application.client() as guest:
+        page = await guest.get(address_of(application))
+
+    assert "Для баллов нужен аккаунт" not in page.text
+
+
+async def test_users_see_when_their_first_points_burn(dsn: str, tmp_path: Path):
+    async with running_application(dsn, tmp_path, LOYALTY_EXPIRE_DAYS="365") as application:
+        user_id = await application.new_user(email="points@example.com")
+        await application.execute(
+            "insert into bonus_entries (user_id, amount, kind, reason, entry_key, effective_at, created_at)"
+            " values (%s, 40, 'adjustment', 'подарок', 'a gift', '2027-03-04 22:30+00', now())",
+            user_id,
+        )
+        session = await application.session_of(user_id)
+        async with application.client() as user:
+            user.headers["Cookie"] = f"__Host-{SESSION}={session.refresh_token}"
+            pages = [(await user.get(path)).text.replace(NBSP, " ") for path in ("/me", "/me/points")]
+
+    for page in pages:
+        assert "Если не потратить: 04.03.2028 сгорит 40 баллов." in page
+        assert "За состоявшийся визит начисляется 5 % от его цены." in page

@@ -1,9 +1,10 @@
 """Which points expire, as stories."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from zerkalo.loyalty.model import Kind, Movement, Reason
-from zerkalo.loyalty.rules import expire, expiry_drafts
+from zerkalo.loyalty.rules import expire, expiry_drafts, next_expiry
 
 DAY_0 = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -96,3 +97,17 @@ def test_the_key_of_an_expiry_counts_the_accounts_expiries():
     assert [(draft.entry_key, draft.amount, draft.kind) for draft in drafts] == [
         ("expiry:5:1", -90, Kind.EXPIRY)
     ]
+
+
+def test_the_first_points_to_expire_are_what_is_left_of_the_oldest_day():
+    movements = [accrual(100, 0), accrual(50, 0.5, 2), accrual(70, 200, 3), redemption(120, 210)]
+
+    assert next_expiry(movements, 365, UTC) == (30, day(365).date())
+    assert next_expiry([*movements, redemption(30, 220)], 365, UTC) == (70, day(565).date())
+    assert next_expiry([*movements, redemption(100, 220)], 365, UTC) is None
+
+
+def test_the_day_on_which_points_expire_is_the_salons():
+    late = [accrual(100, 0.9)]
+
+    assert next_expiry(late, 365, ZoneInfo("Asia/Vladivostok")) == (100, day(366).date())

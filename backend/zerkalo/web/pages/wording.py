@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date
+from decimal import Decimal
 
 from zerkalo.kit.language import NBSP, Language, count
 
@@ -107,6 +108,12 @@ def duration(minutes: int, language: Language) -> str:
 def points(number: int, language: Language) -> str:
     """Points of the ledger with their word."""
     return count(number, ("балл", "балла", "баллов"), ("point", "points"), language)
+
+
+def percent(value: Decimal, language: Language) -> str:
+    """As "7,5 %", in English 7.5%."""
+    text = f"{value.normalize():f}"
+    return f"{text.replace('.', ',')}{NBSP}%" if language == "ru" else f"{text}%"
 
 
 def days(number: int, language: Language) -> str:

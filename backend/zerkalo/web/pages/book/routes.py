@@ -23,6 +23,7 @@ from zerkalo.web.pages.book.days import TIME_TAKEN
 from zerkalo.web.pages.book.steps import Way, show_step
 from zerkalo.web.pages.forms import Form
 from zerkalo.web.pages.me.terms import terms_in_words
+from zerkalo.web.pages.me.worth import promise_in_words
 from zerkalo.web.pages.page import NO_STORE, Page
 from zerkalo.web.pages.routing import Pages, Who
 
@@ -155,6 +156,7 @@ async def done(page: Page) -> Response:
         booking=booking,
         starts_at=starts_at,
         terms=terms_in_words(page.place(booking.company_id), page.language) if booking else (),
+        promise=promise_in_words(page.runtime.policy, booking, page.language),
         is_own=booking is not None and page.user is not None and booking.user_id == page.user.id,
         can_prove_phone=Channel.PHONE in page.runtime.people.ports.open_channels,
     )

@@ -15,9 +15,11 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import Kind, LedgerEntry, Reason
+from zerkalo.loyalty.programme import next_burning
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
 from zerkalo.users.model import User
+from zerkalo.web.pages.me.worth import first_burning_in_words, programme_in_words
 from zerkalo.web.pages.page import NO_STORE, Page
 from zerkalo.web.pages.routing import Pages, Who
 from zerkalo.web.pages.wording import Words, short_date
@@ -59,6 +61,7 @@ async def me(page: Page) -> Response:
         user = await read_account(conn, user_id)
         upcoming, past = await _visits_around_now(conn, user_id, page.now)
         balance = await loyalty.balance(conn, user_id)
+        burning = await next_burning(conn, user_id, runtime.policy, page.site.salon.zone)
     return page.render(
         "me/me.html",
         user=user,
@@ -66,6 +69,8 @@ async def me(page: Page) -> Response:
         more_upcoming=len(upcoming) > UPCOMING_MAX,
         past=past,
         balance=balance,
+        programme=programme_in_words(runtime.policy, page.language),
+        burning=first_burning_in_words(burning, page.language),
         has_loyalty=runtime.settings.loyalty_enabled or balance != 0,
         to_prove=channels_to_prove(page, user),
     )
@@ -105,11 +110,14 @@ async def points(page: Page) -> Response:
     async with page.runtime.pool.connection() as conn:
         found = await ledger.read_entries(conn, page.me.id, before_id, POINTS_PAGE + 1)
         balance = await loyalty.balance(conn, page.me.id)
+        burning = await next_burning(conn, page.me.id, page.runtime.policy, page.site.salon.zone)
         told = await told_entries(page, conn, found[:POINTS_PAGE])
     entries = _POINTS.page(found, POINTS_PAGE, lambda entry: entry.id)
     return page.render(
         "me/points.html",
         balance=balance,
+        programme=programme_in_words(page.runtime.policy, page.language),
+        burning=first_burning_in_words(burning, page.language),
         entries=told,
         next_url=f"/me/points?cursor={entries.next_cursor}" if entries.next_cursor else None,
     )
