@@ -11,6 +11,8 @@ FORM = "zerkalo_form"
 LANGUAGE = "zerkalo_lang"
 FLASH = "zerkalo_flash"
 """What the next page is to tell: the name of one of our texts."""
+TYPED = "zerkalo_typed"
+"""What a guest typed to book: see `account/takeover.py`."""
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _VALUE_CHARS_MAX = 4096

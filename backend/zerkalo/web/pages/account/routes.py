@@ -9,6 +9,7 @@ from zerkalo.outbox.model import Channel
 from zerkalo.users import service
 from zerkalo.users.proving.model import Contact
 from zerkalo.users.resetting import service as resetting
+from zerkalo.web.pages.account import takeover
 from zerkalo.web.pages.page import SIGN_IN_PATH, Page, local_path
 from zerkalo.web.pages.routing import Pages, Who
 
@@ -42,9 +43,11 @@ async def sign_in(page: Page) -> Response:
 async def _sign_up_page(
     page: Page, problem: ProblemError | None = None, *, errors: dict[str, str] | None = None
 ) -> Response:
+    taken_over = takeover.kept(page) if page.request.method == "GET" else {}
     return page.render(
         "account/sign_up.html",
-        typed={name: page.form.text(name) for name in ("email", "phone", "name", "consent")},
+        typed={name: page.form.text(name) for name in ("email", "phone", "name", "consent")} | taken_over,
+        is_taken_over=bool(taken_over),
         next=_next_of(page),
         errors=errors,
         problem=problem,
@@ -151,6 +154,7 @@ async def _open_session(page: Page, email: str | None, password: str) -> None:
     pair = await page.runtime.people.auth.log_in(email, password, address=page.address, now=page.now)
     await _end_session(page)
     page.sign_in(pair.refresh_token)
+    takeover.forget(page)
 
 
 async def _end_session(page: Page) -> None:

@@ -17,6 +17,7 @@ from zerkalo.bookings.reading import ShownBooking
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
+from zerkalo.web.pages.account import takeover
 from zerkalo.web.pages.book import receipt
 from zerkalo.web.pages.book.choice import Choice, Typed, read_choice, read_typed
 from zerkalo.web.pages.book.days import TIME_TAKEN
@@ -45,6 +46,7 @@ _FIELD_OF = {
 async def show(page: Page) -> Response:
     """The step that the address leads to."""
     choice = read_choice(page.query)
+    takeover.forget(page)
     way = Way(
         choice,
         await _typed_of_account(page),
@@ -123,19 +125,19 @@ async def book(page: Page) -> Response:
         address=page.address,
         idempotency_key=way.typed.key or None,
     )
+    takeover.keep(page, {"name": way.typed.name, "email": way.typed.email, "phone": way.typed.phone})
     token = receipt.sign(page.site.receipt_key, booked.company_id, booked.record_id, booked.starts_at)
     return page.redirect(f"/book/done/{token}")
 
 
 async def _ask_for_code(page: Page, way: Way) -> Response:
-    choice, typed = way.choice, way.typed
     try:
         await page.runtime.booking_form.booker.send_code(
-            choice.company_id, phone=typed.phone, name=typed.name, address=page.address
+            way.choice.company_id, phone=way.typed.phone, name=way.typed.name, address=page.address
         )
     except ProblemError as problem:
         return await show_step(page, replace(way, problem=problem))
-    return await show_step(page, replace(way, typed=replace(typed, sms="1")))
+    return await show_step(page, replace(way, typed=replace(way.typed, sms="1")))
 
 
 async def _typed_of_account(page: Page) -> Typed:
