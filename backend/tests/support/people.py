@@ -5,12 +5,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import httpx2
 
 from tests.support.api import Api, ApiRuntime
 from tests.support.salon import BONUSES
 from zerkalo.auth import routes as auth_routes
+from zerkalo.auth.model import AUTH_LIMITS, AuthLimits
 from zerkalo.bookings.calendar.store import revoke_calendar_token
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool
@@ -25,7 +27,7 @@ from zerkalo.users.resetting import routes as password_routes
 from zerkalo.users.service import People, people_of
 
 PASSWORD = "correct horse battery"
-ROUTES = (auth_routes, user_routes, password_routes, proving_routes, admin_routes)
+ROUTES = (user_routes, password_routes, proving_routes, admin_routes)
 
 
 @dataclass
@@ -57,13 +59,16 @@ class PeopleApi(ApiRuntime):
     )
     proved: list[int] = field(default_factory=list)
     """For whom `on_contact_proved` was called."""
+    limits: AuthLimits = AUTH_LIMITS
     people: People = field(init=False)
     api: Api = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.people = people_of(self.pool, self.secret_key, self._ports())
-        self.api = Api(self, *(one.router for one in ROUTES))
+        self.people = people_of(self.pool, self.secret_key, self._ports(), limits=self.limits)
+        self.auth = self.people.auth
+        signing_in = partial(auth_routes.router, limits=self.limits)
+        self.api = Api(self, signing_in, *(one.router for one in ROUTES))
 
     def _ports(self) -> Ports:
         rng = random.Random(1)

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from zerkalo.auth.audit import noting
-from zerkalo.auth.model import AuthenticatedUser, Role, Session
+from zerkalo.auth.model import AUTH_LIMITS, AuthenticatedUser, AuthLimits, Role, Session
 from zerkalo.auth.rules import address_subject
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
@@ -35,9 +35,9 @@ class AuthRuntime(Protocol):
     def secret_key(self) -> str: ...
 
 
-def auth_of(runtime: AuthRuntime) -> Auth:
+def auth_of(runtime: AuthRuntime, limits: AuthLimits = AUTH_LIMITS) -> Auth:
     """Signing in with this process's pool and keys."""
-    return Auth(runtime.pool, runtime.secret_key)
+    return Auth(runtime.pool, runtime.secret_key, limits=limits)
 
 
 def current_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session]]:

@@ -88,3 +88,44 @@ class Limit:
     name: str
     count_max: int
     span: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLimits:
+    """How much work that takes a processor a process does at once, and how much may wait; a test hands in smaller ones."""
+
+    at_once: int = 2
+    """Hashes computed at the same time: two cores, and 92 MiB."""
+    waiting_max: int = 8
+    """Waiting calls of one address, of a /56 four times and of a /48 sixteen times as many; more are told to come back."""
+    all_waiting_max: int = 512
+    """Waiting calls in all, some half a minute of work: a crowd from everywhere must not pile up without end."""
+    retry_seconds: int = 5
+    """After how many seconds who is turned away is to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthLimits:
+    """How often somebody may try to sign in, register or say a password; a test hands in smaller ones."""
+
+    login_of_account: Limit = Limit("login account", 10, timedelta(minutes=15))
+    login_of_address: Limit = Limit("login address", 50, timedelta(minutes=15))
+    login_from_everywhere: Limit = Limit("login everywhere", 100, timedelta(hours=1))
+    """For one account; then only addresses that have signed in to it before may go on trying."""
+    registration_of_account: Limit = Limit("registration account", 10, timedelta(minutes=15))
+    """A registration may open an account that is there already, so it is counted like a try to sign in to it."""
+    registration_of_address: Limit = Limit("registration address", 20, timedelta(hours=1))
+    password_of_user: Limit = Limit("password try", 10, timedelta(minutes=15))
+    """From one address, so that whoever holds a stolen session can't keep the owner from changing the password."""
+    verifications_per_login: int = 3
+    """A log-in compares as many hashes whether nobody or three people claim the address, and whichever of them it is.
+
+    Were a right password answered as soon as it is found, somebody who registers a stranger's address could time their own
+    log-in, and learn by a hash more or less whether the stranger is there.
+    """
+    refresh_grace: timedelta = timedelta(seconds=60)
+    """How long a refresh token that was used gives its successor again: the answer may have been lost."""
+
+
+TURN_LIMITS = TurnLimits()
+AUTH_LIMITS = AuthLimits()

@@ -17,9 +17,6 @@ MEMORY_KIB = 47_104
 PASSES = 1
 LANES = 1
 
-AT_ONCE_MAX = 2
-"""Hashes computed at the same time in one process: two cores, and 92 MiB."""
-
 # The first hashes; both compare. bcrypt is for people of another program, until they sign in for the first time.
 _hashes = PasswordHash(
     (Argon2Hasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES), BcryptHasher())
@@ -76,7 +73,7 @@ _NOBODYS_HASH = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${'A' * 22}$
 """What the passwords of unknown users are compared with, so that asking for them takes as long. No password has it."""
 
 
-_turns = Turns(AT_ONCE_MAX)
+_turns = Turns()
 
 
 class Passwords:

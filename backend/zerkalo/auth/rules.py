@@ -24,16 +24,7 @@ PASSWORD_CHARS_MIN = 8
 PASSWORD_CHARS_MAX = 1000
 TOKEN_CHARS_MAX = 4096
 
-LOGIN_OF_ACCOUNT = Limit("login account", 10, timedelta(minutes=15))
-LOGIN_OF_ADDRESS = Limit("login address", 50, timedelta(minutes=15))
-REGISTRATION_OF_ACCOUNT = Limit("registration account", 10, timedelta(minutes=15))
-"""A registration may open an account that is there already, so it is counted like a try to sign in to it."""
-LOGIN_FROM_EVERYWHERE = Limit("login everywhere", 100, timedelta(hours=1))
-"""For one account; then only addresses that have signed in to it before may go on trying."""
 IPV6_FACTORS = ((64, 1), (56, 4), (48, 16))
-REFRESH_GRACE = timedelta(seconds=60)
-"""How long a refresh token that was used gives its successor again: the answer may have been lost."""
-REGISTRATION_OF_ADDRESS = Limit("registration address", 20, timedelta(hours=1))
 
 
 def derive_key(secret_key: str, purpose: str) -> bytes:

@@ -7,7 +7,9 @@ from uuid import UUID, uuid4
 
 from zerkalo.auth import rules, store
 from zerkalo.auth.model import (
+    AUTH_LIMITS,
     AccessClaims,
+    AuthLimits,
     Credentials,
     Limit,
     Session,
@@ -19,14 +21,6 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
 from zerkalo.metrics.counts import LOG_INS
 
-VERIFICATIONS_PER_LOGIN = 3
-"""A log-in compares as many hashes whether nobody or three people claim the address, and whichever of them it is.
-
-Were a right password answered as soon as it is found, somebody who registers a stranger's address could time their own
-log-in, and learn by a hash more or less whether the stranger is there.
-"""
-
-
 _REFUSALS = {401: "wrong", 429: "limited"}
 """Status of a log-in that was refused -> as what it is counted."""
 
@@ -34,9 +28,17 @@ _REFUSALS = {401: "wrong", 429: "limited"}
 class Auth:
     """Signing in for one process: its pool, its keys and its bounded hashing."""
 
-    def __init__(self, pool: Pool, secret_key: str) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        secret_key: str,
+        *,
+        limits: AuthLimits = AUTH_LIMITS,
+        passwords: Passwords | None = None,
+    ) -> None:
         self.pool = pool
-        self.passwords = Passwords()
+        self.limits = limits
+        self.passwords = passwords or Passwords()
         self._access_key = rules.derive_key(secret_key, "access token")
         self._attempts_key = rules.derive_key(secret_key, "attempts")
         self._refresh_key = rules.derive_key(secret_key, "refresh token")
@@ -88,18 +90,18 @@ class Auth:
         return pair
 
     async def count_log_in(
-        self, email: str | None, *, address: str, now: datetime, limit: Limit = rules.LOGIN_OF_ACCOUNT
+        self, email: str | None, *, address: str, now: datetime, limit: Limit | None = None
     ) -> list[int]:
         """Count a try to sign in to the account that this e-mail names; returns the ids to release if it succeeds.
 
-        After a hundred wrong ones within an hour, from wherever they came, only addresses that have signed in to the
+        `limit`: of the account from this address, else that of a log-in. After a hundred wrong ones within an hour, from wherever they came, only addresses that have signed in to the
         account before are let through: nobody can guess for ever, and nobody can lock the owner out. Raises 429.
         """
         here = [
-            *rules.by_address(limit, address, email or ""),
-            *rules.by_address(rules.LOGIN_OF_ADDRESS, address),
+            *rules.by_address(limit or self.limits.login_of_account, address, email or ""),
+            *rules.by_address(self.limits.login_of_address, address),
         ]
-        everywhere = (rules.LOGIN_FROM_EVERYWHERE, email or "")
+        everywhere = (self.limits.login_from_everywhere, email or "")
         try:
             return await self.count([*here, everywhere], now=now)
         except ProblemError:
@@ -131,7 +133,7 @@ class Auth:
                 rules.token_digest(successor),
                 now=now,
                 expires_at=now + rules.REFRESH_TOKEN_SPAN,
-                grace=rules.REFRESH_GRACE,
+                grace=self.limits.refresh_grace,
             )
             if used is None:
                 return None
@@ -239,7 +241,8 @@ class Auth:
         if email is not None:
             async with self.pool.connection() as conn:
                 candidates = await store.credentials_of_email(conn, email)
-        return await self.find_password(candidates, password, VERIFICATIONS_PER_LOGIN, address=address)
+        count = self.limits.verifications_per_login
+        return await self.find_password(candidates, password, count, address=address)
 
     async def find_password(
         self, candidates: Sequence[Credentials], password: str, count: int, *, address: str

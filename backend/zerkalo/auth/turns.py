@@ -5,25 +5,17 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from zerkalo.auth.model import TURN_LIMITS, TurnLimits
 from zerkalo.auth.rules import networks_of
 from zerkalo.kit.problem import ProblemError
 
-WAITING_MAX = 8
-"""Waiting calls of one address, of a /56 four times and of a /48 sixteen times as many; more are told to come back."""
-ALL_WAITING_MAX = 512
-"""Waiting calls of a process in all, some half a minute of work: a crowd from everywhere must not pile up without end."""
-BUSY_RETRY_SECONDS = 5
-
 
 class Turns:
-    """At most `at_once` at work; those that wait are served in turn, one an address (of IPv6: a /48) each round."""
+    """At most `limits.at_once` at work; those that wait are served in turn, one an address (of IPv6: a /48) each round."""
 
-    def __init__(
-        self, at_once: int, *, waiting_max: int = WAITING_MAX, all_waiting_max: int = ALL_WAITING_MAX
-    ) -> None:
-        self._free = at_once
-        self._waiting_max = waiting_max
-        self._all_waiting_max = all_waiting_max
+    def __init__(self, limits: TurnLimits = TURN_LIMITS) -> None:
+        self._limits = limits
+        self._free = limits.at_once
         self._all_waiting = 0
         self._waiting: Counter[str] = Counter()
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
@@ -41,14 +33,14 @@ class Turns:
         if self._free:
             self._free -= 1
             return
-        if self._all_waiting >= self._all_waiting_max or any(
-            self._waiting[network] >= self._waiting_max * factor for network, factor in networks
+        if self._all_waiting >= self._limits.all_waiting_max or any(
+            self._waiting[network] >= self._limits.waiting_max * factor for network, factor in networks
         ):
             raise ProblemError(
                 503,
                 "busy",
                 "Too many people sign in at once.",
-                {"Retry-After": str(BUSY_RETRY_SECONDS)},
+                {"Retry-After": str(self._limits.retry_seconds)},
             )
         mine = asyncio.get_running_loop().create_future()
         self._queues.setdefault(networks[-1][0], deque()).append(mine)

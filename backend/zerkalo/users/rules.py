@@ -1,15 +1,12 @@
-"""What an account is told, and how often its password may be tried. Pure."""
+"""What an account is told. Pure."""
 
 from datetime import timedelta
 from enum import StrEnum
 
-from zerkalo.auth.model import Limit
 from zerkalo.kit.language import Language
 
 NOTICE_SPAN = timedelta(days=2)
 """How long a notice without a code is worth sending."""
-PASSWORD_TRY_OF_USER = Limit("password try", 10, timedelta(minutes=15))
-"""From one address, so that whoever holds a stolen session can't keep the owner from changing the password."""
 
 
 class Notice(StrEnum):

@@ -10,9 +10,18 @@ import structlog
 
 from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit import audit
-from zerkalo.auth.model import AccessClaims, Credentials, Limit, Role, Session, TokenPair
+from zerkalo.auth.model import (
+    AUTH_LIMITS,
+    AccessClaims,
+    AuthLimits,
+    Credentials,
+    Limit,
+    Role,
+    Session,
+    TokenPair,
+)
 from zerkalo.auth.passwords import hash_password
-from zerkalo.auth.rules import REGISTRATION_OF_ACCOUNT, REGISTRATION_OF_ADDRESS, by_address, derive_key
+from zerkalo.auth.rules import by_address, derive_key
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
@@ -28,7 +37,7 @@ from zerkalo.users.model import NewUser, User
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving import store as proof_store
 from zerkalo.users.proving.model import SmsBounds
-from zerkalo.users.rules import NOTICE_SPAN, PASSWORD_TRY_OF_USER, Notice, notice_message
+from zerkalo.users.rules import NOTICE_SPAN, Notice, notice_message
 
 LOOK_SECONDS_MAX = 5.0
 """How long an answer waits for earlier bookings to be looked for."""
@@ -79,11 +88,19 @@ class People:
 
 
 def people_of(
-    pool: Pool, secret_key: str, ports: Ports, *, sms: SmsBounds | None = None, public_url: str = ""
+    pool: Pool,
+    secret_key: str,
+    ports: Ports,
+    *,
+    sms: SmsBounds | None = None,
+    public_url: str = "",
+    limits: AuthLimits = AUTH_LIMITS,
 ) -> People:
     """People with this process's pool, keys and ports."""
     proof_key = derive_key(secret_key, "verification code")
-    return People(pool, Auth(pool, secret_key), ports, proof_key, sms or SmsBounds(), public_url)
+    return People(
+        pool, Auth(pool, secret_key, limits=limits), ports, proof_key, sms or SmsBounds(), public_url
+    )
 
 
 async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: Callable[[], str]) -> User:
@@ -116,8 +133,11 @@ async def register(
     returns that account: the first answer may have been lost. So a registration is counted as a try to sign in, too.
     Raises a 429 `ProblemError` after 20 in an hour from `address`.
     """
-    await people.auth.count(by_address(REGISTRATION_OF_ADDRESS, address), now=now)
-    tries = await people.auth.count_log_in(email, address=address, now=now, limit=REGISTRATION_OF_ACCOUNT)
+    limits = people.auth.limits
+    await people.auth.count(by_address(limits.registration_of_address, address), now=now)
+    tries = await people.auth.count_log_in(
+        email, address=address, now=now, limit=limits.registration_of_account
+    )
     password_hash = await people.auth.passwords.hash(password, address=address)
     new = NewUser(email=email, phone=phone, name=name, password_hash=password_hash)
     user, is_new = await _registered(people, email, password, new, address=address, now=now)
@@ -306,7 +326,7 @@ async def change_password_again(
 
     They know the new password, by which they could sign in as well.
     """
-    tries = await people.auth.count(_password_tries(claims.user_id, address), now=now)
+    tries = await people.auth.count(_password_tries(people, claims.user_id, address), now=now)
     async with people.pool.connection() as conn:
         held = await auth_store.credentials_of_user(conn, claims.user_id)
     held_hash = held.password_hash if held else None
@@ -340,7 +360,7 @@ async def _checked_password(
     people: People, user_id: int, password: str, *, address: str, now: datetime
 ) -> tuple[list[int], Credentials]:
     """(the tries to release, the credentials that the password opens); raises 403 `wrong_password`, 429."""
-    tries = await people.auth.count(_password_tries(user_id, address), now=now)
+    tries = await people.auth.count(_password_tries(people, user_id, address), now=now)
     async with people.pool.connection() as conn:
         held = await auth_store.credentials_of_user(conn, user_id)
     held_hash = held.password_hash if held else None
@@ -349,8 +369,8 @@ async def _checked_password(
     return tries, held
 
 
-def _password_tries(user_id: int, address: str) -> list[tuple[Limit, str]]:
-    return by_address(PASSWORD_TRY_OF_USER, address, str(user_id))
+def _password_tries(people: People, user_id: int, address: str) -> list[tuple[Limit, str]]:
+    return by_address(people.auth.limits.password_of_user, address, str(user_id))
 
 
 def _wrong_password() -> ProblemError:

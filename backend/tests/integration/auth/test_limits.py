@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
@@ -10,9 +12,8 @@ import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from zerkalo.auth import store
-from zerkalo.auth.model import Limit
+from zerkalo.auth.model import AUTH_LIMITS, AuthLimits, Limit
 from zerkalo.auth.passwords import Passwords
-from zerkalo.auth.rules import LOGIN_OF_ACCOUNT, LOGIN_OF_ADDRESS
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
@@ -56,21 +57,19 @@ class CrowdedPasswords(Passwords):
 
 async def test_log_ins_for_which_nobody_had_time_are_no_failures(people: PeopleApi) -> None:
     await people.register("anna@example.com")
-    auth = Auth(people.pool, people.secret_key)
-    auth.passwords = CrowdedPasswords()
+    auth = Auth(people.pool, people.secret_key, passwords=CrowdedPasswords())
     for _ in range(12):
         with pytest.raises(ProblemError) as busy:
             await auth.log_in("anna@example.com", PASSWORD, address="203.0.113.7", now=people.now)
         assert busy.value.status == 503
 
-    auth.passwords = Passwords()
-    assert await auth.log_in("anna@example.com", PASSWORD, address="203.0.113.7", now=people.now)
+    assert await people.auth.log_in("anna@example.com", PASSWORD, address="203.0.113.7", now=people.now)
 
 
 async def test_fifty_failures_close_the_address_whatever_the_account(people: PeopleApi) -> None:
     auth = people.auth
     for number in range(50):
-        await auth.count([(LOGIN_OF_ADDRESS, "203.0.113.7")], now=people.now)
+        await auth.count([(AUTH_LIMITS.login_of_address, "203.0.113.7")], now=people.now)
         assert number < 50
 
     with pytest.raises(ProblemError) as refused:
@@ -95,7 +94,7 @@ async def test_twenty_registrations_an_hour_from_an_address(people: PeopleApi) -
 
 
 async def test_a_hundred_guesses_at_once_are_a_hundred_tries(people: PeopleApi) -> None:
-    limit = Limit("test", 10, LOGIN_OF_ACCOUNT.span)
+    limit = Limit("test", 10, AUTH_LIMITS.login_of_account.span)
     passed = 0
 
     async def guess() -> None:
@@ -114,7 +113,10 @@ async def test_a_hundred_guesses_at_once_are_a_hundred_tries(people: PeopleApi) 
 
 
 async def test_a_try_that_is_refused_costs_none_of_the_other_buckets(people: PeopleApi) -> None:
-    narrow, wide = Limit("narrow", 1, LOGIN_OF_ACCOUNT.span), Limit("wide", 5, LOGIN_OF_ACCOUNT.span)
+    narrow, wide = (
+        Limit("narrow", 1, AUTH_LIMITS.login_of_account.span),
+        Limit("wide", 5, AUTH_LIMITS.login_of_account.span),
+    )
     await people.auth.count([(narrow, "a"), (wide, "a")], now=people.now)
     for _ in range(10):
         with pytest.raises(ProblemError):
@@ -122,6 +124,42 @@ async def test_a_try_that_is_refused_costs_none_of_the_other_buckets(people: Peo
 
     for _ in range(4):
         await people.auth.count([(wide, "a")], now=people.now)
+
+
+def few(name: str) -> Limit:
+    return Limit(name, 2, timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("bound", ["login_of_account", "login_of_address", "login_from_everywhere"])
+async def test_each_bound_of_logging_in_is_the_one_that_is_handed_in(pool: Pool, bound: str) -> None:
+    people = people_api(pool, limits=replace(AuthLimits(), **{bound: few("few")}))
+
+    told = [(await people.log_in("olga@example.com", "wrong password")).status_code for _ in range(3)]
+
+    assert told == [401, 401, 429]
+    people.pass_time(minutes=1)
+    assert (await people.log_in("olga@example.com", "wrong password")).status_code == 401
+
+
+@pytest.mark.parametrize("bound", ["registration_of_account", "registration_of_address"])
+async def test_each_bound_of_registering_is_the_one_that_is_handed_in(pool: Pool, bound: str) -> None:
+    people = people_api(pool, limits=replace(AuthLimits(), **{bound: few("few")}))
+
+    told = [(await people.register("olga@example.com", f"a long password {n}")).status_code for n in range(3)]
+
+    assert told == [201, 201, 429]
+
+
+async def test_the_bound_of_saying_the_password_again_is_the_one_that_is_handed_in(pool: Pool) -> None:
+    people = people_api(pool, limits=AuthLimits(password_of_user=few("few")))
+    _, client = await people.registered("olga@example.com")
+
+    told = [
+        (await client.patch("/auth/me", json={"phone": "+79991234567", "password": "wrong"})).status_code
+        for _ in range(3)
+    ]
+
+    assert told == [403, 403, 429]
 
 
 PROGRAM = """
@@ -176,9 +214,9 @@ async def test_two_processes_share_one_limit(dsn: str) -> None:
 
 async def test_pruning_leaves_what_still_counts(people: PeopleApi) -> None:
     auth: Auth = people.auth
-    await auth.count([(LOGIN_OF_ACCOUNT, "old")], now=people.now)
+    await auth.count([(AUTH_LIMITS.login_of_account, "old")], now=people.now)
     people.pass_time(days=3)
-    await auth.count([(LOGIN_OF_ACCOUNT, "new")], now=people.now)
+    await auth.count([(AUTH_LIMITS.login_of_account, "new")], now=people.now)
 
     async with people.pool.connection() as conn:
         await store.prune(conn, now=people.now)

@@ -7,7 +7,6 @@ import httpx2
 import pytest
 
 from tests.support.application import PASSWORD, Application, running_application
-from zerkalo.auth.rules import REGISTRATION_OF_ADDRESS
 from zerkalo.main import server_options
 from zerkalo.settings import Settings
 
@@ -33,8 +32,9 @@ async def register(port: int, number: int, forwarded: str) -> int:
 async def spend_all_but_one(application: Application, address: str) -> None:
     """The registrations of an hour, but for the last one."""
     people = application.runtime.people
-    for _ in range(REGISTRATION_OF_ADDRESS.count_max - 1):
-        await people.auth.count([(REGISTRATION_OF_ADDRESS, address)], now=application.runtime.clock())
+    bound = people.auth.limits.registration_of_address
+    for _ in range(bound.count_max - 1):
+        await people.auth.count([(bound, address)], now=application.runtime.clock())
 
 
 async def test_a_caller_that_is_no_proxy_can_not_choose_her_address(application: Application) -> None:

@@ -11,7 +11,7 @@ from psycopg.errors import LockNotAvailable
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_user
 from zerkalo.auth.model import Limit
-from zerkalo.auth.rules import LOGIN_FROM_EVERYWHERE, by_address
+from zerkalo.auth.rules import by_address
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
@@ -108,8 +108,9 @@ async def test_a_hundred_wrong_passwords_from_everywhere_leave_the_owners_addres
     await people.register(EMAIL.text)
     await people.auth.log_in(EMAIL.text, PASSWORD, address=OWN, now=people.now)
     with suppress(ProblemError):  # the registration counted as one
-        for _ in range(LOGIN_FROM_EVERYWHERE.count_max):
-            await people.auth.count([(LOGIN_FROM_EVERYWHERE, EMAIL.text)], now=people.now)
+        everywhere = people.auth.limits.login_from_everywhere
+        for _ in range(everywhere.count_max):
+            await people.auth.count([(everywhere, EMAIL.text)], now=people.now)
 
     with pytest.raises(ProblemError) as refused:
         await people.auth.log_in(EMAIL.text, PASSWORD, address="203.0.113.8", now=people.now)

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
+from zerkalo.auth.model import AuthLimits
 from zerkalo.auth.passwords import Passwords, hash_password
-from zerkalo.auth.service import VERIFICATIONS_PER_LOGIN, Auth
+from zerkalo.auth.service import Auth
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
@@ -108,12 +109,12 @@ async def test_a_log_in_that_succeeds_compares_as_many_hashes_whoever_else_is_th
     if is_known:
         await proved_user(people, "anna@example.com")
     await people.register("anna@example.com", "the stranger's own")
-    auth = Auth(people.pool, people.secret_key)
-    auth.passwords = counted = CountedPasswords()
+    counted, limits = CountedPasswords(), AuthLimits(verifications_per_login=4)
+    auth = Auth(people.pool, people.secret_key, limits=limits, passwords=counted)
 
     await auth.log_in("anna@example.com", "the stranger's own", address="192.0.2.1", now=people.now)
 
-    assert counted.compared == VERIFICATIONS_PER_LOGIN
+    assert counted.compared == limits.verifications_per_login
 
 
 async def test_a_squatter_locks_nobody_out(people: PeopleApi) -> None:

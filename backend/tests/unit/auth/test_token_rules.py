@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerkalo.auth import rules
-from zerkalo.auth.model import AccessClaims
+from zerkalo.auth.model import AUTH_LIMITS, AccessClaims
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 KEY = rules.derive_key("a secret of the tests", "access token")
@@ -105,7 +105,7 @@ def test_the_same_letter_typed_in_two_ways_is_the_same_password() -> None:
 
 
 def test_a_bucket_does_not_show_whom_it_counts() -> None:
-    bucket = rules.bucket_of(KEY, rules.LOGIN_OF_ADDRESS, "203.0.113.7")
+    bucket = rules.bucket_of(KEY, AUTH_LIMITS.login_of_address, "203.0.113.7")
 
     assert "203" not in bucket
-    assert bucket != rules.bucket_of(KEY, rules.LOGIN_OF_ACCOUNT, "203.0.113.7")
+    assert bucket != rules.bucket_of(KEY, AUTH_LIMITS.login_of_account, "203.0.113.7")
