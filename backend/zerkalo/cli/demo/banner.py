@@ -12,20 +12,24 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from zerkalo.checkup.service import webhook_url
-from zerkalo.cli.demo.model import ADMIN, COMPANY_ID, USER
+from zerkalo.cli.demo.model import ADMIN, COMPANY_ID, RECEPTIONIST, USER
 from zerkalo.settings import Settings
 
 SALON_ZONE = ZoneInfo("Europe/Moscow")
-TO_LOOK_AT = (
+FOR_THE_DESK = (
     ("/admin/bookings", "today in the salon"),
+    (f"/admin/till?who={USER.code}", "the till: Анна by the code, and how many points there are"),
     ("/admin/unmatched?choose=1", "visits that fit two people: choose"),
     ("/admin/unmatched", "visits without a user, and why"),
+    ("/admin/users", "who has an account; look for Анна: two years, points"),
+)
+"""Pages that a receptionist has too, and what the made-up salon has there."""
+FOR_THE_OWNER = (
+    ("/admin/reports", "the figures of a month beside the one before"),
     ("/admin/quarantine", "a call that could not be read"),
     ("/admin/runs", "the syncs; yesterday's one failed"),
-    ("/admin/users", "who has an account; look for Анна: two years, points"),
     ("/admin/setup", "the webhook, as it is set up in YCLIENTS"),
 )
-"""Pages of the desk, and what the made-up salon has there."""
 
 
 def banner(settings: Settings, emulator_port: int) -> Sequence[str]:
@@ -41,16 +45,21 @@ def banner(settings: Settings, emulator_port: int) -> Sequence[str]:
         "",
         f"  start page        {url}/",
         f"  book a visit      {url}/book",
-        f"  my visits         {url}/me        {USER.email} / {USER.password}  (code {USER.code})",
-        f"  the salon's desk  {url}/admin     {ADMIN.email} / {ADMIN.password}",
+        f"  my visits         {url}/me          {USER.email} / {USER.password}  (code {USER.code})",
+        f"  the salon's desk  {url}/admin       {ADMIN.email} / {ADMIN.password}  (the owner)",
+        f"  the till          {url}/admin/till  {RECEPTIONIST.email} / {RECEPTIONIST.password}  (a receptionist)",
         f"  API               {url}/docs",
         f"  YCLIENTS emulator http://localhost:{emulator_port}/api/v1",
         f"  webhook           {hook}",
         f"  commands          cd {here} && {zerkalo} check",
         "",
-        "Look at these first, signed in at the desk:",
+        "Look at these first, signed in as the receptionist or the owner:",
         "",
-        *(f"  {url + path:50}  {what}" for path, what in TO_LOOK_AT),
+        *(f"  {url + path:50}  {what}" for path, what in FOR_THE_DESK),
+        "",
+        "and at these as the owner:",
+        "",
+        *(f"  {url + path:50}  {what}" for path, what in FOR_THE_OWNER),
         "",
         "Make a booking through the webhook:",
         "",

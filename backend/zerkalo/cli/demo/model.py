@@ -43,6 +43,7 @@ class Login:
 
 USER = Login("demo@example.com", PASSWORD, "Анна Примерова", "+70000000001", "ABC12345")
 ADMIN = Login("admin@example.com", "admin-password", "Администратор", "+70000000002", "ADMNCDFG")
+RECEPTIONIST = Login("reception@example.com", PASSWORD, "Вероника Приёмова", "+70000000004", "RCPTCDFG")
 
 CUT, COLOUR, STYLING, MENS_CUT, MANICURE, PEDICURE = range(6)
 HAIR, NAILS, BOTH = (CUT, STYLING), (MANICURE, PEDICURE), (CUT, MANICURE)
