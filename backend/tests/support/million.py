@@ -22,14 +22,15 @@ FILL = """
     select 'user' || n || '@example.com', '+7' || (9000000000 + n), 'A' || lpad(n::text, 7, '0'), '{now}', '{now}'
     from generate_series(1, {users}) n;
 
-    insert into clients (company_id, client_id, phone, email)
-    select {companies}[n % {companies_count} + 1], n, '+7' || (9000000000 + n), 'user' || n || '@example.com'
+    insert into clients (company_id, client_id, name, phone, email)
+    select {companies}[(n - 1) % {companies_count} + 1], n, 'Мария ' || n, '+7' || (9000000000 + n), 'user' || n || '@example.com'
     from generate_series(1, {users}) n;
 
-    insert into bookings (company_id, yclients_record_id, user_id, matched_by, service_name, service_price,
+    insert into bookings (company_id, yclients_record_id, client_id, client_name, phone, user_id, matched_by, service_name, service_price,
         service_duration, appointment_datetime, appointment_local, status, vendor_changed_at,
         match_email, match_phone10, match_codes)
-    select {companies}[n % {companies_count} + 1], n, case when n % 10 > 0 then n % {users} + 1 end, case when n % 10 > 0 then 'phone' end,
+    select {companies}[n % {companies_count} + 1], n, n % {users} + 1, 'Мария ' || (n % {users} + 1), '+7' || (9000000000 + n % {users} + 1),
+        case when n % 10 > 0 then n % {users} + 1 end, case when n % 10 > 0 then 'phone' end,
         'Стрижка', 250000, 60, at, at at time zone 'Europe/Moscow',
         (array['PENDING', 'CONFIRMED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'CANCELLED', 'COMPLETED'])[n % 7 + 1],
         at,

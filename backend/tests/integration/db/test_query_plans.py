@@ -10,6 +10,7 @@ from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.model import Filters
+from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
@@ -19,6 +20,7 @@ from zerkalo.reports.service import report_of
 from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.users import store as users
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.web import stats
 
@@ -88,6 +90,44 @@ async def test_a_page_of_the_journal(asked, filters):
     assert "bookings" not in plans.scanned
 
 
+@pytest.mark.parametrize("text", ["9000055555", "8 900 005-55-55", "A0055555", "7001234567"])
+async def test_a_whole_phone_a_code_and_a_record_are_looked_up(asked, text):
+    conn, plans = asked
+
+    found = await journal.read_journal(conn, Filters(search=read_search(text)), after=None, limit=51)
+
+    assert bool(found) == (text != "7001234567"), "a number of a record that nobody has"
+    assert plans.scanned & {"bookings", "users", "clients"} == set()
+
+
+@pytest.mark.parametrize("text", ["55555", "Мария 55555", "мария"])
+async def test_a_name_and_a_piece_of_a_phone_are_looked_for_in_cards_and_accounts(asked, text):
+    conn, plans = asked
+    filters = Filters(search=read_search(text))
+
+    found = await journal.read_journal(conn, filters, after=None, limit=51)
+    again = (found[-1].appointment_datetime, found[-1].id)
+    await journal.read_journal(conn, filters, after=again, limit=51)
+
+    assert found
+    assert "bookings" not in plans.scanned
+    assert plans.indexes >= {
+        "bookings_pkey",
+        "bookings_of_user",
+        "bookings_of_client",
+        "bookings_without_card",
+    }
+
+
+async def test_the_desk_looks_up_a_whole_phone(asked):
+    conn, plans = asked
+
+    assert await search_users(conn, text="8 900 005-55-55", before_id=None, limit=31)
+
+    assert plans.indexes == {"users_by_phone10", "users_unique_code_key", "users_pkey"}
+    assert plans.scanned == set()
+
+
 async def test_what_the_journal_tells_of_one_booking(asked):
     conn, plans = asked
 
@@ -130,7 +170,7 @@ async def test_users_by_code_by_lower_email_by_phone(asked):
     assert await users.holder_of_email(conn, "user42@example.com")
     assert plans.take().indexes == {"users_email_proved"}
     assert await users.holders_of_phone(conn, "+79000000042")
-    assert plans.take().indexes == {"users_phone10_proved"}
+    assert plans.take().indexes == {"users_by_phone10"}
 
     found = await users_for_matching(
         conn, codes=["A0000042"], emails=["user43@example.com"], phone10s=["9000000044"], ids=[45]
@@ -140,7 +180,7 @@ async def test_users_by_code_by_lower_email_by_phone(asked):
     assert matching.indexes >= {
         "users_unique_code_key",
         "users_email_proved",
-        "users_phone10_proved",
+        "users_by_phone10",
         "users_pkey",
     }
     assert "users" not in matching.scanned

@@ -8,6 +8,7 @@ import pytest
 from tests.support.api import NOW, Api, ApiRuntime
 from tests.support.rows import add_booking, add_user
 from zerkalo.bookings.journal import routes as journal
+from zerkalo.bookings.journal.store import PEOPLE_MAX
 from zerkalo.db.pool import Pool
 from zerkalo.settings import Settings
 
@@ -95,6 +96,41 @@ async def test_it_is_found_by_code_record_phone_and_name(admin, pool: Pool) -> N
     for text in ("0012345", "8 999 001-23-45", "щукин", "777001"):
         assert await ids(admin, q=text) == [phone], text
     assert await ids(admin, q="никто") == []
+
+
+async def test_a_name_and_a_piece_of_a_phone_are_looked_for_in_cards_and_accounts(admin, pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone) values (2, 9, 'Ольга (Ё.)', '+79995550123')"
+        )
+        boris = await add_user(conn, name="Борис", phone="+79994440123")
+    of_card = await put(pool, company_id=2, client_id=9)
+    of_user = await put(pool, user_id=boris, matched_by="manual")
+    of_phone = await put(pool, client_id=10, match_phone10="9993330123")
+    await put(pool)
+
+    for text in ("ольга", "(ё.)", "555-01", "9995550123", "+7 999 555-01-23", "8 (999) 555-01-23"):
+        assert await ids(admin, q=text) == [of_card], text
+    for text in ("БОРИС", "4440", "89994440123"):
+        assert await ids(admin, q=text) == [of_user], text
+    assert await ids(admin, q="9993330123") == [of_phone]
+    assert await ids(admin, q="0123") == [of_user, of_card], "the latest first"
+    assert await ids(admin, q="0123", day="2026-12-03") == [of_card, of_user]
+    assert await ids(admin, q="0123", company_id=2) == await ids(admin, q="0123", matched=False) == [of_card]
+    for text in (".", "ольг.", "[", "79994440123999"):
+        assert await ids(admin, q=text) == ([of_card] if text == "." else []), text
+
+
+async def test_a_search_finds_the_bookings_of_the_newest_people_only(admin, pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await conn.execute(
+            "insert into clients (company_id, client_id, name) select 1, n, 'Анна' from generate_series(1, %s) n",
+            [PEOPLE_MAX + 1],
+        )
+    await put(pool, client_id=1)
+    newest = await put(pool, client_id=PEOPLE_MAX + 1)
+
+    assert await ids(admin, q="анна") == [newest]
 
 
 async def test_pages_follow_each_other_in_both_orders(admin, pool: Pool) -> None:

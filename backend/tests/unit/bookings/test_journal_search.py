@@ -17,11 +17,10 @@ from zerkalo.bookings.journal.rules import read_search
         ("Анна  Петрова", Search(name="анна петрова")),
         ("1700901", Search(code="1700901", record_id=1700901, digits="1700901", name="1700901")),
         ("12", Search(record_id=12, name="12")),
-        ("8 (999) 123-45-67", Search(code="89991234567", digits="9991234567", name="8 (999) 123-45-67")),
-        (
-            "+7 999 123-45-67",
-            Search(code="79991234567", digits="79991234567", name="+7 999 123-45-67"),
-        ),
+        ("123-45-67", Search(code="1234567", digits="1234567", name="123-45-67")),
+        ("9991234567", Search(code="9991234567", record_id=9991234567, phone10="9991234567")),
+        ("8 (999) 123-45-67", Search(code="89991234567", phone10="9991234567")),
+        ("+7 999 123-45-67", Search(code="79991234567", phone10="9991234567")),
     ],
 )
 def test_a_text_is_a_code_a_record_a_phone_or_a_name(text: str, search: Search | None) -> None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from zerkalo.kit.text import printable_text, storable_json, storable_text
+from zerkalo.kit.text import in_any_case, printable_text, storable_json, storable_text
 
 
 def test_what_postgresql_refuses_is_replaced_in_text() -> None:
@@ -38,3 +38,7 @@ def test_a_body_with_nothing_to_replace_is_itself() -> None:
 def test_what_a_terminal_shows_can_neither_steer_it_nor_begin_a_line():
     assert printable_text("Стрижка ×2") == "Стрижка ×2"
     assert printable_text("a\x1b[2Jb\r\nc\u202ed\u2028e") == "a?[2Jb??c?d?e"
+
+
+def test_a_text_is_found_in_large_and_in_small_letters() -> None:
+    assert in_any_case("Ёл. b-1ß") == r"[Ёё][Лл]\.\ [Bb]\-1ß"

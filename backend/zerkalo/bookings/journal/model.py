@@ -17,8 +17,10 @@ class Search:
     code: str | None = None
     """As codes are compared; one that somebody has is looked for alone."""
     record_id: int | None = None
+    phone10: str | None = None
+    """The last ten digits of a whole phone."""
     digits: str | None = None
-    """Of a phone."""
+    """A piece of a phone."""
     name: str | None = None
     """In small letters."""
 

@@ -137,7 +137,9 @@ def _filters(
     matched: bool | None = None,
     q: Annotated[str, Query(max_length=SEARCH_CHARS_MAX)] = "",
 ) -> Filters:
-    """`day` alone, or from a day to a day, both included; `q`: a name, a phone, a code or a record's number."""
+    """`day` alone, or from a day to a day, both included; `q`: a code or a record's number, a whole phone (ten digits and
+    more), a piece of one or of a name: these two in the newest 500 cards and accounts that have it.
+    """
     return Filters(
         first_day=day or from_day,
         last_day=day or to,

@@ -3,6 +3,7 @@
 from zerkalo.bookings.journal.model import Search
 from zerkalo.kit.cursor import ID_MAX
 from zerkalo.kit.look_alikes import as_latin
+from zerkalo.kit.phone import DIGITS_MAX, TAIL_DIGITS
 
 PHONE_DIGITS_MIN = 4
 _CODE_CHARS_MIN, _CODE_CHARS_MAX = 4, 20
@@ -11,7 +12,8 @@ _CODE_CHARS_MIN, _CODE_CHARS_MAX = 4, 20
 def read_search(text: str) -> Search | None:
     """The text as a code, a record's number, digits of a phone or a name: each that it can be. None for "".
 
-    A text with a letter is no phone and no number, so that ABC12345 does not find whoever has 12345 in the phone.
+    A text with a letter is no phone and no number, so that ABC12345 does not find whoever has 12345 in the phone. A whole
+    phone is no name.
     """
     bare = " ".join(text.split())
     if not bare:
@@ -20,16 +22,13 @@ def read_search(text: str) -> Search | None:
         return Search(code=_code(bare), name=bare.lower())
     digits = "".join(character for character in bare if character.isascii() and character.isdigit())
     record_id = int(digits) if bare == digits and int(digits) <= ID_MAX else None
-    return Search(record_id=record_id, digits=_phone_digits(digits), code=_code(bare), name=bare.lower())
+    if TAIL_DIGITS <= len(digits) <= DIGITS_MAX:
+        return Search(record_id=record_id, phone10=digits[-TAIL_DIGITS:], code=_code(bare))
+    piece = digits if len(digits) >= PHONE_DIGITS_MIN else None
+    return Search(record_id=record_id, digits=piece, code=_code(bare), name=bare.lower())
 
 
 def _code(text: str) -> str | None:
     """The text as a code, with or without our label before it."""
     code = "".join(character for character in as_latin(text.rpartition(":")[2]) if character.isalnum())
     return code if code.isascii() and _CODE_CHARS_MIN <= len(code) <= _CODE_CHARS_MAX else None
-
-
-def _phone_digits(digits: str) -> str | None:
-    if len(digits) == 11 and digits[0] == "8":  # how a Russian phone is often typed
-        digits = digits[1:]
-    return digits if len(digits) >= PHONE_DIGITS_MIN else None

@@ -1,5 +1,6 @@
 """Reads the journal. Never locks, never writes."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString, TypeVar
 
@@ -20,9 +21,11 @@ from zerkalo.bookings.reading import read_candidates
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import Values, scalar
 from zerkalo.kit.cursor import Moment
-from zerkalo.kit.text import CYRILLIC_CAPITALS
+from zerkalo.kit.text import in_any_case
 
 STAFF_MAX = 200
+PEOPLE_MAX = 500
+"""Cards, and as many accounts, whose bookings a search for a name or a piece of a phone finds."""
 
 T = TypeVar("T")
 
@@ -32,8 +35,26 @@ _COLUMNS: LiteralString = """
     b.status, b.cancel_reason, b.cancelled_at, b.phone, b.staff_id, b.staff_name, b.notes, b.comment, b.handed_over,
     b.created_at, b.updated_at
 """
+_PASSES: LiteralString = """
+    (%(first_day)s::date is null
+        or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date >= %(first_day)s)
+    and (%(last_day)s::date is null
+        or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date <= %(last_day)s)
+    and (%(status)s::text is null or b.status = %(status)s)
+    and (%(staff_id)s::bigint is null or b.staff_id = %(staff_id)s)
+    and (%(client_id)s::bigint is null or b.client_id = %(client_id)s)
+    and (%(matched)s::boolean is null or (b.user_id is not null) = %(matched)s)
+"""
+_AFTER: LiteralString = """
+    and b.appointment_datetime >= %(after_at)s and (b.appointment_datetime, b.id) > (%(after_at)s::timestamptz, %(after_id)s)
+"""
+_BEFORE: LiteralString = """
+    and b.appointment_datetime <= %(after_at)s and (b.appointment_datetime, b.id) < (%(after_at)s::timestamptz, %(after_id)s)
+"""
+_SOONEST: LiteralString = " order by b.appointment_datetime, b.id limit %(limit)s "
+_LATEST: LiteralString = " order by b.appointment_datetime desc, b.id desc limit %(limit)s "
 # No zone's day begins more than 15 hours from UTC's. By company, since that is what the index of the window begins with: it gives each one's bookings in the order wanted.
-_PAGE: LiteralString = """
+_PAGE: LiteralString = f"""
     from companies c cross join lateral (
         select b.* from bookings b
         where b.company_id = c.id
@@ -41,47 +62,44 @@ _PAGE: LiteralString = """
                 >= coalesce(%(first_day)s::date::timestamp at time zone 'UTC' - interval '15 hours', '-infinity')
             and b.appointment_datetime
                 <= coalesce(%(last_day)s::date::timestamp at time zone 'UTC' + interval '39 hours', 'infinity')
-            and (%(first_day)s::date is null
-                or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date >= %(first_day)s)
-            and (%(last_day)s::date is null
-                or coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date <= %(last_day)s)
-            and (%(status)s::text is null or b.status = %(status)s)
-            and (%(staff_id)s::bigint is null or b.staff_id = %(staff_id)s)
-            and (%(client_id)s::bigint is null or b.client_id = %(client_id)s)
-            and (%(matched)s::boolean is null or (b.user_id is not null) = %(matched)s)
-            and (%(owner_id)s::bigint is null or b.user_id = %(owner_id)s)
-            and (not %(is_search)s or b.yclients_record_id = %(record_id)s
-                or position(%(digits)s in b.phone) > 0
-                or position(%(name)s in translate(lower(b.client_name), %(capitals)s, %(smalls)s)) > 0
-                or b.user_id in (select id from users
-                    where position(%(name)s in translate(lower(name), %(capitals)s, %(smalls)s)) > 0))
+            and {_PASSES}
 """
-FORWARD: LiteralString = (
-    "select "
-    + _COLUMNS
-    + _PAGE
-    + """
-            and b.appointment_datetime >= %(after_at)s
-            and (b.appointment_datetime, b.id) > (%(after_at)s::timestamptz, %(after_id)s)
-        order by b.appointment_datetime, b.id limit %(limit)s
+_OF_PAGE: LiteralString = """
     ) b left join users u on u.id = b.user_id
     where %(company_id)s::bigint is null or c.id = %(company_id)s
-    order by b.appointment_datetime, b.id limit %(limit)s
 """
-)
-BACKWARD: LiteralString = (
-    "select "
-    + _COLUMNS
-    + _PAGE
-    + """
-            and b.appointment_datetime <= %(after_at)s
-            and (b.appointment_datetime, b.id) < (%(after_at)s::timestamptz, %(after_id)s)
-        order by b.appointment_datetime desc, b.id desc limit %(limit)s
-    ) b left join users u on u.id = b.user_id
-    where %(company_id)s::bigint is null or c.id = %(company_id)s
-    order by b.appointment_datetime desc, b.id desc limit %(limit)s
+FORWARD: LiteralString = f"select {_COLUMNS} {_PAGE} {_AFTER} {_SOONEST} {_OF_PAGE} {_SOONEST}"
+BACKWARD: LiteralString = f"select {_COLUMNS} {_PAGE} {_BEFORE} {_LATEST} {_OF_PAGE} {_LATEST}"
+
+_OWNED: LiteralString = "select id from bookings where user_id = %(owner_id)s"
+_OF_RECORD: LiteralString = """
+    select id from bookings where company_id = any (array(select id from companies)) and yclients_record_id = %(record_id)s
 """
+_OF_PEOPLE: LiteralString = """
+    select b.id from (select id from users p where {} order by id desc limit %(people)s) p,
+        lateral (select id from bookings where user_id = p.id offset 0) b
+    union select b.id from (select company_id, client_id from clients p where {} order by client_id desc limit %(people)s) p,
+        lateral (select id from bookings where company_id = p.company_id and client_id = p.client_id offset 0) b
+"""
+"""Bookings of accounts and cards; each by an index: from a join PostgreSQL would rather read all bookings."""
+_CARDLESS: LiteralString = """
+    union select p.id from (
+        select id, client_name as name, phone from bookings
+        where client_id is null and (client_name is not null or phone is not null)
+    ) p where {}
+"""
+_OF_PHONE: LiteralString = (
+    "select id from bookings where match_phone10 = %(phone10)s union "
+    + _OF_PEOPLE.replace("{}", "phone10 = %(phone10)s")
+    + _CARDLESS.replace("{}", "right(p.phone, 10) = %(phone10)s")
 )
+_OF_PIECE: LiteralString = (_OF_PEOPLE + _CARDLESS).replace("{}", "position(%(digits)s in p.phone) > 0")
+_OF_NAME: LiteralString = (_OF_PEOPLE + _CARDLESS).replace("{}", "p.name ~ %(name)s")
+_FOUND: LiteralString = f"""
+    from bookings b left join users u on u.id = b.user_id
+    where {_PASSES} and (%(company_id)s::bigint is null or b.company_id = %(company_id)s)
+        and b.id = any (array(
+"""
 ONE: LiteralString = (
     "select " + _COLUMNS + " from bookings b left join users u on u.id = b.user_id where b.id = %(id)s"
 )
@@ -150,11 +168,12 @@ async def read_journal(
 ) -> list[JournalBooking]:
     """Bookings that pass the filters, in the order of `Filters.is_forward`, behind `after`.
 
-    A name or a piece of a phone is looked for in every booking that passes the other filters.
+    A name or a piece of a phone is looked for in the cards, the accounts and the bookings without a card: those of the
+    `PEOPLE_MAX` newest cards and accounts that have it are found.
     """
     edge = ("-infinity", 0) if filters.is_forward else ("infinity", 0)
     after_at, after_id = after or edge
-    values = {
+    values: dict[str, object] = {
         "first_day": filters.first_day,
         "last_day": filters.last_day,
         "status": filters.status,
@@ -165,8 +184,9 @@ async def read_journal(
         "after_at": after_at,
         "after_id": after_id,
         "limit": limit,
-        **await _search_values(conn, filters.search),
     }
+    if filters.search is not None:
+        return await _find(conn, filters, filters.search, values)
     return await _many(conn, JournalBooking, FORWARD if filters.is_forward else BACKWARD, values)
 
 
@@ -214,18 +234,40 @@ async def read_staff(conn: Connection, *, since: datetime) -> list[Staff]:
     return await _many(conn, Staff, _STAFF, {"since": since, "limit": STAFF_MAX})
 
 
-async def _search_values(conn: Connection, search: Search | None) -> dict[str, object]:
+async def _find(
+    conn: Connection, filters: Filters, search: Search, values: dict[str, object]
+) -> list[JournalBooking]:
     """A code that somebody has is exact: then nothing else of the text counts."""
-    owner_id = await scalar(conn, _OWNER, [search.code]) if search and search.code else None
-    return {
+    owner_id = await scalar(conn, _OWNER, [search.code]) if search.code else None
+    statement = found_by(search, is_owned=owner_id is not None, is_forward=filters.is_forward)
+    if statement is None:
+        return []
+    values |= {
         "owner_id": owner_id,
-        "is_search": search is not None and owner_id is None,
-        "record_id": search.record_id if search else None,
-        "digits": search.digits if search else None,
-        "name": search.name if search else None,
-        "capitals": CYRILLIC_CAPITALS,
-        "smalls": CYRILLIC_CAPITALS.lower(),
+        "record_id": search.record_id,
+        "phone10": search.phone10,
+        "digits": search.digits,
+        "name": in_any_case(search.name) if search.name else None,
+        "people": PEOPLE_MAX,
     }
+    return await _many(conn, JournalBooking, statement, values)
+
+
+def found_by(search: Search, *, is_owned: bool, is_forward: bool) -> LiteralString | None:
+    """The statement that asks only for what the text may be, so that each part is answered by its index; None: nothing."""
+    asked: Sequence[tuple[LiteralString, object]] = (
+        (_OF_RECORD, search.record_id),
+        (_OF_PHONE, search.phone10),
+        (_OF_PIECE, search.digits),
+        (_OF_NAME, search.name),
+    )
+    parts: list[LiteralString] = (
+        [_OWNED] if is_owned else [part for part, value in asked if value is not None]
+    )
+    if not parts:
+        return None
+    order = _AFTER + _SOONEST if is_forward else _BEFORE + _LATEST
+    return "select " + _COLUMNS + _FOUND + " union ".join(parts) + "))" + order
 
 
 async def _many(conn: Connection, kind: type[T], statement: LiteralString, values: Values) -> list[T]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg.rows import class_row
 
@@ -9,7 +10,8 @@ from zerkalo.clients.model import Card
 from zerkalo.clients.store import CARD_COLUMNS
 from zerkalo.db.pool import Connection
 from zerkalo.kit.look_alikes import as_latin
-from zerkalo.kit.text import CYRILLIC_CAPITALS
+from zerkalo.kit.phone import DIGITS_MAX, TAIL_DIGITS
+from zerkalo.kit.text import in_any_case
 from zerkalo.users.model import User
 from zerkalo.users.store import USER_COLUMNS, many_users, user_by_code
 
@@ -24,37 +26,46 @@ class Weight:
     points: int
 
 
+_OF_PHONE: LiteralString = f"""
+    select {USER_COLUMNS} from users u
+    where u.id = any (array(
+            select id from users where phone10 = %(phone10)s union select id from users where unique_code = %(code)s
+        )) and u.erased_at is null and (%(before)s::bigint is null or u.id < %(before)s)
+    order by u.id desc limit %(limit)s
+"""
+
+
 async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:
     """Users whose e-mail, phone, code or name holds `text` (any case; "" for all), newest first, below `before_id`.
 
     A whole code that has a letter finds whose it is and nobody else, however it is typed: see `kit.look_alikes`.
 
-    Shells are left out. Four or more digits without a letter are also looked for in the phone. Reads the whole table in the worst
-    case: a salon has thousands of users, and only admins ask.
+    Shells are left out. Of ten digits and more only whose phone ends in the last ten, or whose code they are, is looked up. A
+    piece of a phone, of four digits and more without a letter, is looked for like the rest, which reads all users in the worst case.
     """
     code = _whole_code(text)
     owner = await user_by_code(conn, code) if code else None
     if owner is not None:
         return [owner] if before_id is None else []
+    has_letters = any(c.isalpha() for c in text)
+    digits = "" if has_letters else "".join(c for c in text if c.isascii() and c.isdigit())
+    if TAIL_DIGITS <= len(digits) <= DIGITS_MAX:
+        whole = {"phone10": digits[-TAIL_DIGITS:], "code": digits, "before": before_id, "limit": limit}
+        return await many_users(conn, _OF_PHONE, whole)
     sql = f"""
         select {USER_COLUMNS} from users u
         where u.erased_at is null and (%(before)s::bigint is null or u.id < %(before)s)
             and (%(text)s = '' or position(%(text)s in lower(coalesce(u.email, ''))) > 0
-                or position(%(text)s in translate(lower(u.name), %(capitals)s, %(smalls)s)) > 0
+                or u.name ~ %(name)s
                 or position(upper(%(text)s) in coalesce(u.unique_code, '')) > 0
                 or u.id = any (array(select r.user_id from retired_codes r where r.code = upper(%(text)s)))
                 or (length(%(digits)s) >= 4 and position(%(digits)s in coalesce(u.phone, '')) > 0))
         order by u.id desc limit %(limit)s
     """
-    has_letters = any(c.isalpha() for c in text)
-    digits = "" if has_letters else "".join(c for c in text if c.isascii() and c.isdigit())
-    if len(digits) == 11 and digits[0] == "8":  # how a Russian phone is often typed
-        digits = digits[1:]
     values = {
         "text": text.lower(),
         "digits": digits,
-        "capitals": CYRILLIC_CAPITALS,
-        "smalls": CYRILLIC_CAPITALS.lower(),
+        "name": in_any_case(text),
     }
     return await many_users(conn, sql, values | {"before": before_id, "limit": limit})
 

@@ -51,7 +51,7 @@ create table users (
 -- Proved once, proved by one. Who only claims an address blocks nobody: any number may, until one of them proves it.
 create unique index users_email_proved on users (lower(email)) where email_verified_at is not null;
 create index users_email_claimed on users (lower(email), id) where email_verified_at is null and email is not null;
-create index users_phone10_proved on users (phone10) where phone_verified_at is not null;
+create index users_by_phone10 on users (phone10) where phone10 is not null;
 create index users_of_staff on users (id) where role is not null;
 create index users_to_rematch on users (rematch_wanted_at) where rematch_wanted_at is not null;
 
@@ -157,6 +157,7 @@ create index bookings_by_code on bookings using gin (match_codes) where match_co
 create index bookings_by_email on bookings (match_email) where match_email is not null;
 create index bookings_by_phone10 on bookings (match_phone10) where match_phone10 is not null;
 create index bookings_of_client on bookings (company_id, client_id) where client_id is not null;
+create index bookings_without_card on bookings (id) where client_id is null and (client_name is not null or phone is not null);
 
 -- A booking's service lines, one row each: money in kopecks.
 create view booking_lines as

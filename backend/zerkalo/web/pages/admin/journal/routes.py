@@ -65,6 +65,7 @@ async def _render(page: Page, asked: Asked, **values: object) -> Response:
         is_filtered=any(asked.fields[name] for name in (*FILTERS, "from", "to")),
         staff=staff,
         statuses=get_args(Status),
+        people_max=store.PEOPLE_MAX,
         here=page.path,
         **{"columns": [], "found": [], "next_url": None, "is_cut": False, **values},
     )
