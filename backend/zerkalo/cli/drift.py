@@ -13,8 +13,8 @@ from zerkalo.runs.drift import Drift
 
 
 async def drift(company: Annotated[int | None, typer.Option(help="Only this company.")] = None) -> None:
-    """Read everything from YCLIENTS and print a line for each booking that the database shows otherwise."""
-    differences = compared = old = 0
+    """Read everything from YCLIENTS and print a line for each booking, card and balance that differs."""
+    differences = balances = compared = old = 0
     async with command_parts() as parts:
         company_ids = chosen_companies(parts.settings, company)
         log_warnings(parts.settings)
@@ -28,10 +28,15 @@ async def drift(company: Annotated[int | None, typer.Option(help="Only this comp
                 print(f"company {company_id}: {compared} compared so far", file=sys.stderr)
             if (field := parts.settings.yclients_balance_field) is not None:
                 async for client_id, what in balance_differences(parts.pool, parts.client, field, company_id):
-                    differences += 1
+                    balances += 1
                     print(f"company {company_id} client {client_id}: {what}", flush=True)
     if old:
         print(f"{old} cards or phones differ on visits before the window; `zerkalo sync --full` reads them")
+    failed: list[str] = []
     if differences:
-        raise CommandFailed(f"{differences} of {compared} records differ; `zerkalo sync` should mend them")
+        failed.append(f"{differences} of {compared} records differ; `zerkalo sync` should mend them")
+    if balances:
+        failed.append(f"{balances} cards show another balance; the next movement of their points writes it")
+    if failed:
+        raise CommandFailed("; ".join(failed))
     print(f"{compared} records compared, no difference")
