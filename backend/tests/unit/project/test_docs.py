@@ -14,7 +14,7 @@ from zerkalo.checkup import texts
 from zerkalo.cli.main import COMMANDS, blocking, load
 from zerkalo.settings import SETTING_NAMES
 
-DOCS = [path for path in tracked_files(".md") if "tests" not in path.parts]
+DOCS = [path for path in tracked_files(".md") if "fixtures" not in path.parts]
 RUNBOOKS = {"en": ROOT / "docs" / "runbook.md", "ru": ROOT / "docs" / "runbook.ru.md"}
 READMES = [ROOT / "README.md", ROOT / "README.ru.md"]
 DAYS = [ROOT / "docs" / "day-by-day.md", ROOT / "docs" / "day-by-day.ru.md"]

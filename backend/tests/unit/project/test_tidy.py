@@ -297,3 +297,31 @@ def test_files_in_subjects_have_the_names_that_every_reader_knows():
     }
     assert others - NAMED_AFTER_AN_IDEA.keys() == set()
     assert NAMED_AFTER_AN_IDEA.keys() - others == set(), "gone: take it off the list"
+
+
+def _folders(parent: Path) -> set[str]:
+    return {
+        path.relative_to(parent).parts[0]
+        for path in tracked_files(".py")
+        if parent in path.parents and path.parent != parent
+    }
+
+
+@pytest.mark.parametrize("kind", ["unit", "property"])
+def test_a_folder_of_tests_has_the_name_of_the_subject_that_it_tests(kind: str):
+    zerkalo = BACKEND / "zerkalo"
+    subjects = {*PACKAGES, *_folders(zerkalo), *(path.stem for path in zerkalo.glob("*.py"))}
+    assert _folders(BACKEND / "tests" / kind) - subjects - {"project"} == set(), (
+        "project: the repository itself"
+    )
+
+
+def test_the_page_on_tests_names_every_folder_of_them():
+    tests = BACKEND / "tests"
+    folders = {
+        path.relative_to(tests).parts[0]
+        for path in tracked_files()
+        if path.parent != tests and tests in path.parents
+    }
+    page = (tests / "README.md").read_text(encoding="utf-8")
+    assert {name for name in folders if f"`{name}/" not in page} == set()
