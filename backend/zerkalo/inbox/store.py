@@ -134,9 +134,13 @@ async def finish_again(
     booking_id: int | None,
     now: datetime,
 ) -> None:
-    """Mark a delivery with what a replay of it did; one that stays in quarantine is not handled."""
+    """Mark a delivery with what a replay of it did; one that stays in quarantine is not handled.
+
+    `booking_id` None keeps what it was found to be about before: a second replay only asks YCLIENTS.
+    """
     sql = """
-        update deliveries set outcome = %(outcome)s, reason = %(reason)s, booking_id = %(booking_id)s, finished_at = %(now)s,
+        update deliveries set outcome = %(outcome)s, reason = %(reason)s,
+            booking_id = coalesce(%(booking_id)s, booking_id), finished_at = %(now)s,
             handled_at = case when %(outcome)s = 'quarantined' then null else %(now)s::timestamptz end,
             body = case when %(outcome)s = 'ignored' then convert_to(json_build_object('company_id', company_id,
                 'resource', resource, 'resource_id', resource_id, 'status', event)::text, 'UTF8') else body end

@@ -1,9 +1,11 @@
-"""Each write endpoint of bookings, points and the desk, with the answer to one of its commits lost, then repeated as told.
+"""Each write of bookings, points, the desk and replaying, with the answer to one of its commits lost, then repeated.
 
 As `test_lost_answers` does it with accounts: whoever is told 503 can repeat what they did, and it is done once.
 """
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +13,19 @@ import httpx2
 import pytest
 
 from tests.support.api import Api, ApiRuntime
+from tests.support.emulator import sample
 from tests.support.form import FormSalon, open_form
 from tests.support.lost_answers import Losing, losing_pool
 from tests.support.rows import add_booking, add_user
+from tests.support.sync import COMPANY_ID, open_salon
 from zerkalo.db.pool import Pool
+from zerkalo.inbox import store as inbox
+from zerkalo.inbox.model import Delivery, Finished
 from zerkalo.loyalty import routes as loyalty
 from zerkalo.mirror.service import Applier
 from zerkalo.settings import Settings
 from zerkalo.web import admin_api, clients_api
+from zerkalo.webhook.replaying import routes as replaying
 
 pytestmark = pytest.mark.integration
 
@@ -202,3 +209,41 @@ async def test_what_the_desk_does_is_done_once_though_its_answer_was_lost(
 
     assert answer.status_code == 200, answer.text
     assert await value(pool, sql) == expected
+
+
+# Replaying
+
+
+@dataclass
+class ReplayRuntime(ApiRuntime):
+    """The parts that replaying needs."""
+
+    sync: Any = None
+
+
+@pytest.mark.parametrize("at", range(1, COMMITS_MAX + 1))
+async def test_a_replay_whose_answer_was_lost_can_be_repeated_and_applies_once(dsn: str, at: int) -> None:
+    async with losing_pool(dsn) as (pool, losing), open_salon(pool) as salon:
+        await salon.runs.due()
+        settings = Settings(yclients_enabled=True, yclients_company_ids=(COMPANY_ID,))
+        runtime = ReplayRuntime(pool, settings, now=salon.clock(), sync=salon.context)
+        _, admin = await Api(runtime, replaying.router).new_user(is_admin=True)  # pyright: ignore[reportArgumentType]  # has all it asks for
+        body = json.dumps(sample("01") | {"company_id": COMPANY_ID}).encode()
+        delivery = Delivery(body, salon.clock() - timedelta(hours=1), COMPANY_ID, "record", 1, "create")
+        async with pool.connection() as conn:
+            await inbox.put(conn, [Finished(delivery, "quarantined", "not read then")], now=salon.clock())
+
+        async def call() -> httpx2.Response:
+            return await admin.post("/admin/events/1/replay", headers=KEY)
+
+        answer = await repeated(call, losing, at)
+
+        (kept,) = await salon.fetch("select outcome, booking_id, handled_at from deliveries")
+        (booking,) = await salon.rows()
+        events = await salon.fetch("select from booking_events")
+        asked = await salon.fetch("select from refetches")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["status"] == kept["outcome"] != "quarantined"
+    assert kept["handled_at"] is not None
+    assert booking["id"] == kept["booking_id"], "the desk still says which booking it is about"
+    assert (len(events), len(asked)) == (1, 1), "written once, and checked with YCLIENTS once"
