@@ -8,6 +8,7 @@ import itertools
 import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,15 @@ from pydantic import BaseModel, ConfigDict
 SECRET_KEY_CHARS_MIN = 16
 ADMIN_PASSWORD_CHARS_MIN = 8
 SMTPS_PORT = 465
+SALON_NAME_CHARS_MAX = 80
+LOGO_BYTES_MAX = 40 * 1024
+LOGO_SIGNATURES = {
+    ".png": b"\x89PNG\r\n",
+    ".jpg": b"\xff\xd8\xff",
+    ".jpeg": b"\xff\xd8\xff",
+    ".svg": b"<svg",
+}
+"""What such a file begins with; an SVG has it somewhere."""
 
 
 class LoyaltyTier(BaseModel):
@@ -247,3 +257,46 @@ def field_code(text: object) -> object:
     if isinstance(text, str) and not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
         raise ValueError("must be the field's code: Latin letters, digits, _ and -")
     return text
+
+
+def salon_name(text: object) -> object:
+    """What the salon is called, on one line."""
+    if isinstance(text, str) and not (text.isprintable() and len(text) <= SALON_NAME_CHARS_MAX):
+        raise ValueError(f"must be one line of at most {SALON_NAME_CHARS_MAX} characters")
+    return text
+
+
+def colour(text: object) -> object:
+    """A colour of a web page, as #rrggbb; the # may be left out."""
+    if not isinstance(text, str):
+        return text
+    if not re.fullmatch(r"#?[0-9A-Fa-f]{6}", text):
+        raise ValueError("must be a colour as #rrggbb")
+    return f"#{text.removeprefix('#').lower()}"
+
+
+def see_that_it_holds_certificates(path: Path) -> None:
+    """Raise `ValueError` for a file that can't be read or holds no certificates in PEM."""
+    import ssl  # only where a file is named
+
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except ssl.SSLError:
+        raise ValueError("holds no certificates in PEM") from None
+    except OSError as error:
+        raise ValueError(f"can't be read ({error.strerror})") from None
+
+
+def see_that_it_is_a_logo(path: Path) -> None:
+    """Raise `ValueError` for a file that can't be read, is no PNG, JPEG or SVG by name and content, or weighs too much."""
+    signature = LOGO_SIGNATURES.get(path.suffix.lower())
+    if signature is None:
+        raise ValueError("must be a .png, .jpg or .svg file")
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"can't be read ({error.strerror})") from None
+    if len(body) > LOGO_BYTES_MAX:
+        raise ValueError(f"weighs {len(body)} bytes, more than {LOGO_BYTES_MAX}: every page carries it")
+    if signature not in body if signature == b"<svg" else not body.startswith(signature):
+        raise ValueError("holds no picture of the kind that its name says")

@@ -7,7 +7,7 @@ each with its unit and default, and a test holds the two in agreement.
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -120,6 +120,13 @@ class Settings(BaseModel):
     """Ascending by roubles; empty means LOYALTY_PERCENT for everybody."""
     loyalty_expire_days: int | None = _setting(None, "365", ge=1, le=36_500)
 
+    salon_name: Annotated[str, BeforeValidator(values.salon_name)] | None = _setting(None, "Салон «Ромашка»")
+    """In place of the branch's title at YCLIENTS."""
+    salon_color: Annotated[str, BeforeValidator(values.colour)] | None = _setting(None, "#0b5e63")
+    """As #rrggbb."""
+    salon_logo: Path | None = _setting(None, "logo.png")
+    """A PNG, JPEG or SVG; absolute after `load_settings`."""
+
     inbox_days: int = _setting(30, "30", ge=1, le=3650)
     secret_key: Annotated[str, BeforeValidator(values.secret_key)] | None = _setting(
         None, "64-hex-digits-from-openssl-rand"
@@ -194,7 +201,7 @@ SETTING_NAMES = {
 }
 """The name in the environment -> the field of `Settings`, in the order of the fields."""
 
-FREE_TEXTS = frozenset({"ADMIN_PASSWORD", "SECRET_KEY"})
+FREE_TEXTS = frozenset({"ADMIN_PASSWORD", "SALON_NAME", "SECRET_KEY"})
 """Settings whose value may hold a space and a `#`."""
 ROOT_DATA_DIR = Path("/var/lib/zerkalo")
 """Where the data of a folder that only root can enter go, under the same path."""
@@ -240,12 +247,12 @@ def load_settings(
             f"DATA_DIR: {closed} is closed to other users, as one of whom PostgreSQL runs when root starts it;"
             f" the data are in {data_dir}"
         )
-    ca_file = settings.yclients_ca_file and _path_from(base, settings.yclients_ca_file, "YCLIENTS_CA_FILE")
-    if ca_file:
-        _see_that_it_holds_certificates(ca_file)
-    return settings.model_copy(
-        update={"data_dir": data_dir, "yclients_ca_file": ca_file, "warnings": tuple(warnings)}
+    ca_file = _checked_file(
+        base, settings.yclients_ca_file, "YCLIENTS_CA_FILE", values.see_that_it_holds_certificates
     )
+    logo = _checked_file(base, settings.salon_logo, "SALON_LOGO", values.see_that_it_is_a_logo)
+    found = {"data_dir": data_dir, "yclients_ca_file": ca_file, "salon_logo": logo}
+    return settings.model_copy(update={**found, "warnings": tuple(warnings)})
 
 
 def _see_that_yclients_can_be_asked(settings: Settings) -> None:
@@ -277,20 +284,16 @@ def _closed(folder: Path) -> Path | None:
     return None
 
 
-def _see_that_it_holds_certificates(path: Path) -> None:
-    import ssl  # only where a file is named
-
+def _checked_file(base: Path, path: Path | None, name: str, check: Callable[[Path], None]) -> Path | None:
+    """The absolute path of a setting that names a file, which `check` has looked at."""
+    if path is None:
+        return None
+    path = _path_from(base, path, name)
     try:
-        ssl.create_default_context(cafile=str(path))
-    except OSError as error:
-        why = (
-            "holds no certificates in PEM"
-            if isinstance(error, ssl.SSLError)
-            else f"can't be read ({error.strerror})"
-        )
-        raise SettingsError(
-            f"YCLIENTS_CA_FILE: {path} {why}; for example YCLIENTS_CA_FILE={_example('YCLIENTS_CA_FILE')}"
-        ) from None
+        check(path)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {path} {error}; for example {name}={_example(name)}") from None
+    return path
 
 
 def _warnings_about(file: DotenvFile) -> list[str]:

@@ -48,7 +48,8 @@ def test_the_file_as_it_stands_changes_nothing(tmp_path: Path):
 
 def test_the_file_with_everything_switched_on_is_accepted(tmp_path: Path):
     (tmp_path / ".env").write_text(
-        re.sub(r"^# (?!YCLIENTS_CA_FILE)([A-Z_]+=)", r"\1", TEXT, flags=re.MULTILINE), encoding="utf-8"
+        re.sub(r"^# (?!YCLIENTS_CA_FILE|SALON_LOGO)([A-Z_]+=)", r"\1", TEXT, flags=re.MULTILINE),
+        encoding="utf-8",
     )
     settings = load_settings({}, tmp_path)
     assert settings.yclients_company_ids == (12345,)

@@ -122,6 +122,11 @@ def test_text_becomes_a_typed_value(tmp_path: Path, environ: dict[str, str], fie
         ({"YCLIENTS_REQUESTS_PER_SECOND": "0.5"}, "YCLIENTS_REQUESTS_PER_SECOND", "whole number"),
         ({"YCLIENTS_REQUESTS_PER_MINUTE": "-1"}, "YCLIENTS_REQUESTS_PER_MINUTE", "whole number"),
         ({"YCLIENTS_EGRESS": "two words"}, "YCLIENTS_EGRESS", "letters, digits"),
+        ({"SALON_NAME": "я" * 81}, "SALON_NAME", "at most 80"),
+        ({"SALON_COLOR": "teal"}, "SALON_COLOR", "#rrggbb"),
+        ({"SALON_COLOR": "#0b5e6"}, "SALON_COLOR", "#rrggbb"),
+        ({"SALON_LOGO": "logo.gif"}, "SALON_LOGO", ".png, .jpg or .svg"),
+        ({"SALON_LOGO": "nowhere.png"}, "SALON_LOGO", "can't be read (No such file or directory)"),
         ({"LOYALTY_PERCENT": "100.5"}, "LOYALTY_PERCENT", "0 to 100"),
         ({"LOYALTY_PERCENT": "-5"}, "LOYALTY_PERCENT", "0 to 100"),
         ({"LOYALTY_PERCENT": "NaN"}, "LOYALTY_PERCENT", "0 to 100"),
@@ -185,7 +190,8 @@ def test_every_example_in_an_error_is_itself_accepted(tmp_path: Path):
     examples = {
         name: str((Settings.model_fields[field].examples or [""])[0]) for name, field in SETTING_NAMES.items()
     }
-    del examples["YCLIENTS_CA_FILE"]  # a file that has to be there
+    for name in ("YCLIENTS_CA_FILE", "SALON_LOGO"):  # files that have to be there
+        del examples[name]
     load_settings(examples, tmp_path)
 
 
@@ -251,3 +257,31 @@ def test_data_of_root_leave_a_folder_that_only_root_can_enter():
     assert line.endswith(f"the data are in {moved.data_dir}")
     for stays in (mine, chosen, elsewhere, opened):
         assert (stays.data_dir, stays.warnings) == (home / "clone" / "data", ())
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("logo.png", b"<svg/>", "holds no picture"),
+        ("logo.svg", b"\x89PNG\r\n", "holds no picture"),
+        ("logo.jpg", b"\xff\xd8\xff" + bytes(40 * 1024), "more than 40960"),
+    ],
+)
+def test_a_logo_is_a_light_picture_of_the_kind_its_name_says(
+    tmp_path: Path, name: str, body: bytes, told: str
+):
+    (tmp_path / name).write_bytes(body)
+
+    with pytest.raises(SettingsError, match=rf"^SALON_LOGO: .*{told}"):
+        load_settings({"SALON_LOGO": name}, tmp_path)
+
+
+def test_the_salons_look_is_read_from_the_file_as_an_owner_writes_it(tmp_path: Path):
+    (tmp_path / "logo.PNG").write_bytes(b"\x89PNG\r\n")
+    (tmp_path / ".env").write_text("SALON_NAME=Салон «Ромашка»\nSALON_COLOR=#AABB01\nSALON_LOGO=logo.PNG\n")
+
+    settings = load_settings({}, tmp_path)
+
+    assert (settings.salon_name, settings.salon_color) == ("Салон «Ромашка»", "#aabb01")
+    assert settings.salon_logo == tmp_path / "logo.PNG"
+    assert load_settings({"SALON_COLOR": "0B5E63"}, tmp_path).salon_color == "#0b5e63"

@@ -42,6 +42,10 @@ class Assets:
         """The address of a file, for example `app.css`; it changes when the file does. Raises `KeyError` without one."""
         return f"{PREFIX}/{self._files[name].digest}/{name}"
 
+    def and_own(self, files: dict[str, "Asset"]) -> "Assets":
+        """These and the salon's own, which come from its settings."""
+        return Assets(self._files | files)
+
     def route(self) -> Route:
         """Serve them. An address with an old digest still works, for a page opened before an update, but is not kept."""
         return Route(PREFIX + "/{digest}/{name:path}", self._serve)
@@ -67,8 +71,12 @@ def read_assets(folder: Path = FOLDER) -> Assets:
 
 
 def _read(path: Path) -> Asset:
-    body = path.read_bytes()
-    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return asset_of(path.name, path.read_bytes())
+
+
+def asset_of(name: str, body: bytes) -> Asset:
+    """A file from its bytes, packed where that is worth it; its type is that of its name."""
+    media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     packed = gzip.compress(body, mtime=0)
     gzipped = packed if len(packed) < len(body) * WORTH_PACKING else None
     return Asset(body, gzipped, media_type, hashlib.sha256(body).hexdigest()[:12])

@@ -18,11 +18,14 @@ from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.service import Runs
+from zerkalo.settings import Settings
 from zerkalo.users.routes import PeopleRuntime
 from zerkalo.web.pages.admin.desk import Desk, DeskRuntime
-from zerkalo.web.pages.assets import Assets, read_assets
+from zerkalo.web.pages.assets import Asset, Assets, asset_of, read_assets
+from zerkalo.web.pages.look.rules import sheet
 from zerkalo.web.pages.templating import new_environment
 
+SHEET = "salon.css"
 SALON_KEPT_SECONDS = 60.0
 _SALON = "salon"
 
@@ -49,7 +52,7 @@ class Salon:
     """What the frame of every page tells of the salon, as it was known last."""
 
     title: str = ""
-    """Of its only branch; "" where there are several, or it is not known yet."""
+    """As the settings name it, else that of its only branch; "" where there are several, or it is not known yet."""
     zone: tzinfo = UTC
     """Of its first branch: days of our own movements, points for example, are counted by it."""
     places: Mapping[int, Branch] = field(default_factory=dict[int, Branch])
@@ -71,11 +74,23 @@ class Site:
     desk: Desk
     salons: SingleFlight
     """What was last read of the salon."""
+    own_names: tuple[str, ...] = ()
+    """The salon's own files among the assets: its sheet, its logo."""
 
     @property
     def salon(self) -> Salon:
         """What is known of the salon, as it was read last: a page of an error reads nothing."""
         return self.salons.last(_SALON) or Salon()
+
+    @property
+    def sheet(self) -> str:
+        """The name of the sheet with the salon's colour; "" without one."""
+        return SHEET if SHEET in self.own_names else ""
+
+    @property
+    def logo(self) -> str:
+        """The name of the salon's logo; "" without one."""
+        return next((name for name in self.own_names if name != SHEET), "")
 
     async def refresh_salon(self) -> None:
         """Read anew what is known of the salon, at most once in `SALON_KEPT_SECONDS`."""
@@ -85,7 +100,7 @@ class Site:
         async with self.runtime.pool.connection() as conn:
             known = await branches(conn, self.runtime.settings.yclients_company_ids)
         return Salon(
-            title=known[0].title if len(known) == 1 else "",
+            title=self.runtime.settings.salon_name or (known[0].title if len(known) == 1 else ""),
             zone=_zone(known[0].timezone_name) if known else UTC,
             places={one.company_id: one for one in known},
             branches={one.company_id: one.title for one in known} if len(known) > 1 else {},
@@ -94,7 +109,8 @@ class Site:
 
 def new_site(runtime: PagesRuntime) -> Site:
     """The pages on these parts. Reads templates and static files."""
-    assets = read_assets()
+    own = _own_assets(runtime.settings)
+    assets = read_assets().and_own(own)
     return Site(
         runtime,
         assets,
@@ -103,7 +119,19 @@ def new_site(runtime: PagesRuntime) -> Site:
         receipt_key=derive_key(runtime.secret_key, "booking receipt"),
         desk=Desk(runtime),
         salons=SingleFlight(lambda: runtime.clock().timestamp()),
+        own_names=tuple(own),
     )
+
+
+def _own_assets(settings: Settings) -> dict[str, Asset]:
+    """What the settings say of the salon's look, as files; empty where they say nothing."""
+    files: dict[str, Asset] = {}
+    if settings.salon_color:
+        files[SHEET] = asset_of(SHEET, sheet(settings.salon_color).encode())
+    if settings.salon_logo:
+        name = f"salon-logo{settings.salon_logo.suffix.lower()}"
+        files[name] = asset_of(name, settings.salon_logo.read_bytes())
+    return files
 
 
 def _zone(name: str | None) -> tzinfo:
