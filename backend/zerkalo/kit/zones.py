@@ -53,6 +53,7 @@ def is_outdated(fingerprint: str | None, version: str | None, ours: ZoneRules) -
     return fingerprint not in (None, ours.fingerprint) and ours.version < (version or "")
 
 
+@lru_cache(maxsize=1024)
 def packaged_rules(key: str) -> ZoneRules | None:
     """The rules of a zone as the package `tzdata` has it, whatever the system says; None where it knows no such zone."""
     area, _, place = key.rpartition("/")

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from zerkalo.booking_form.form import BookingForm
 from zerkalo.booking_form.model import HookState
+from zerkalo.bookings.journal import store as journal
+from zerkalo.bookings.journal.model import Staff
 from zerkalo.checkup.model import Answer, Counts, Facts
 from zerkalo.checkup.service import ask_companies, examine, with_answers
 from zerkalo.checkup.store import read_counts
@@ -22,6 +24,9 @@ from zerkalo.web.pages.admin.kept import Asked, Kept, keep_seconds
 from zerkalo.web.stats import Day, LedgerTotals
 
 T = TypeVar("T")
+
+STAFF_SINCE = timedelta(days=90)
+"""Whom the journal's filter offers: specialists with bookings from so long ago on."""
 
 ASK_SECONDS = 60.0
 """YCLIENTS is asked for the desk's sake at most this often, and only while somebody looks."""
@@ -75,6 +80,7 @@ class Desk:
         self.counts: Kept[Counts] = Kept(self._read_counts)
         self._reports = SingleFlight()
         self.charts: Kept[Charts] = Kept(self._read_charts)
+        self.staff: Kept[Sequence[Staff]] = Kept(self._read_staff)
         self.answers: Asked[dict[int, Answer]] = Asked(
             _in_turns(company_ids, self._ask), {}, every_seconds=ASK_SECONDS
         )
@@ -116,6 +122,10 @@ class Desk:
     async def _read_counts(self) -> Counts:
         async with self._runtime.pool.connection() as conn:
             return await read_counts(conn)
+
+    async def _read_staff(self) -> Sequence[Staff]:
+        async with self._runtime.pool.connection() as conn:
+            return await journal.read_staff(conn, since=self._runtime.clock() - STAFF_SINCE)
 
     async def _read_charts(self) -> Charts:
         now = self._runtime.clock()

@@ -1,6 +1,5 @@
 """`/admin/bookings`: the salon's day or week by specialist; with a search or a span of days, the list of what it finds."""
 
-from datetime import timedelta
 from typing import get_args
 
 from starlette.responses import Response
@@ -19,7 +18,6 @@ pages = Pages()
 SHOWN_MAX = 500
 """Bookings of a day or a week on one page; more are told to use the filters."""
 FOUND_PAGE = 50
-STAFF_SINCE = timedelta(days=90)
 _FOUND = ByMoment("journal page")
 
 
@@ -56,14 +54,12 @@ async def _found(page: Page, asked: Asked) -> Response:
 
 
 async def _render(page: Page, asked: Asked, **values: object) -> Response:
-    async with page.runtime.pool.connection() as conn:
-        staff = await store.read_staff(conn, since=page.now - STAFF_SINCE)
     return render(
         page,
         "admin/journal.html",
         asked=asked,
         is_filtered=any(asked.fields[name] for name in (*FILTERS, "from", "to")),
-        staff=staff,
+        staff=await page.site.desk.staff.get(),
         statuses=get_args(Status),
         people_max=store.PEOPLE_MAX,
         here=page.path,
