@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection
-from zerkalo.runs.model import Comparison, Counts, Difference, Progress, Run, RunStatus, Slice
+from zerkalo.runs.model import Counts, Progress, Run, RunStatus, Slice
 from zerkalo.runs.rules import CLOCKS_APART_MAX
 
 LEASE_SECONDS = 30.0
@@ -303,25 +303,3 @@ async def prune(conn: Connection, *, now: datetime) -> int:
             and r.finished_at < %(before)s
     """
     return (await conn.execute(sql, {"last": KEPT_OF_COMPANY, "before": now - KEPT})).rowcount
-
-
-async def last_comparison(conn: Connection) -> Comparison | None:
-    """The comparison that was asked for last on the desk of any process."""
-    cursor = await conn.execute("select at, differences::text, next_cursor from comparisons")
-    row = await cursor.fetchone()
-    return None if row is None else Comparison(row[0], msgspec.json.decode(row[1], type=_DIFFERENCES), row[2])
-
-
-async def keep_comparison(conn: Connection, comparison: Comparison) -> None:
-    """Keep it in place of the one before."""
-    sql = """
-        insert into comparisons (at, differences, next_cursor) values (%(at)s, %(differences)s::jsonb, %(cursor)s)
-        on conflict (only_one) do update
-            set at = excluded.at, differences = excluded.differences, next_cursor = excluded.next_cursor
-    """
-    differences = msgspec.json.encode(comparison.differences).decode()
-    values = {"at": comparison.at, "differences": differences, "cursor": comparison.next_cursor}
-    await conn.execute(sql, values)
-
-
-_DIFFERENCES = tuple[Difference, ...]

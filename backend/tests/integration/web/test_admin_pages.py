@@ -15,6 +15,7 @@ from tests.support.application import COMPANY_ID, SECRET, WEBHOOK, Application, 
 from tests.support.database import TestServer, open_folder
 from tests.support.rows import add_booking
 from zerkalo.main import running_app
+from zerkalo.runs.routes import drift_page
 from zerkalo.web.pages.cookies import SESSION
 
 pytestmark = pytest.mark.integration
@@ -497,6 +498,20 @@ async def test_the_comparison_names_what_differs(salon: Application, desk: Desk)
     assert answer.headers["location"] == "/admin/drift"
     page = await desk.get("/admin/drift")
     assert "service_price" in page
+
+
+async def test_a_page_of_the_comparison_that_comes_too_late_loses_nothing(
+    salon: Application, desk: Desk
+) -> None:
+    """Another owner's window still offers to go on where this one has gone on already."""
+    behind = (await drift_page(salon.runtime.sync, None, seconds_max=0)).next_cursor
+    await desk.post("/admin/drift")
+    before = await salon.fetch("select at, differences, next_cursor from comparisons")
+
+    answer = await desk.post("/admin/drift", cursor=behind)
+
+    assert answer.headers["location"] == "/admin/drift"
+    assert await salon.fetch("select at, differences, next_cursor from comparisons") == before
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from zerkalo.auth.audit import audit
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
+from zerkalo.runs.comparisons.store import begin_comparison, go_on_comparison, last_comparison
 from zerkalo.runs.model import Comparison, Difference
 from zerkalo.runs.routes import drift_page
-from zerkalo.runs.store import keep_comparison, last_comparison
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
@@ -65,12 +65,12 @@ async def compare(page: Page) -> Response:
         return page.redirect("/admin/setup")
     found = await drift_page(page.runtime.sync, cursor, seconds_max=DRIFT_SECONDS)
     new = tuple(Difference(one.company_id, one.record_id, one.what) for one in found.items)
+    most = DIFFERENCES_SHOWN + 1
     async with transaction(page.runtime.pool) as conn:
-        last = await last_comparison(conn)
-        goes_on = last is not None and cursor is not None and last.next_cursor == cursor
-        before = last if goes_on and last is not None else Comparison(page.now)
-        differences = (before.differences + new)[: DIFFERENCES_SHOWN + 1]
-        await keep_comparison(conn, Comparison(before.at, differences, found.next_cursor))
+        if cursor is None:
+            await begin_comparison(conn, Comparison(page.now, new[:most], found.next_cursor))
+        else:
+            await go_on_comparison(conn, cursor, new, next_cursor=found.next_cursor, most=most)
     return page.redirect("/admin/drift")
 
 

@@ -1,0 +1,1 @@
+"""The comparison with YCLIENTS that is asked for on the desk, as far as it has come."""
