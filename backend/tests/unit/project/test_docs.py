@@ -16,6 +16,7 @@ from zerkalo.settings import SETTING_NAMES
 
 DOCS = [path for path in tracked_files(".md") if "fixtures" not in path.parts]
 RUNBOOKS = {"en": ROOT / "docs" / "runbook.md", "ru": ROOT / "docs" / "runbook.ru.md"}
+DESK = {"en": ROOT / "docs" / "desk.md", "ru": ROOT / "docs" / "desk.ru.md"}
 READMES = [ROOT / "README.md", ROOT / "README.ru.md"]
 DAYS = [ROOT / "docs" / "day-by-day.md", ROOT / "docs" / "day-by-day.ru.md"]
 SOURCE = "\n".join(
@@ -100,6 +101,26 @@ def test_the_runbook_begins_with_everything_that_check_may_say(language: texts.L
     # The runbook shortens: "Codes can't be sent by e-mail", "… by SMS".
     patterns = [re.escape(text.strip(" :")).replace("…", ".*") for text in quoted if len(text) > 5]
     assert any(re.match(pattern, sentence) for pattern in patterns), sentence
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_what_the_page_for_the_desk_quotes_stands_on_the_pages(language: str):
+    quoted = re.findall(
+        r"«([^»]+)»" if language == "ru" else r'"([^"]+)"', DESK[language].read_text(encoding="utf-8")
+    )
+    pages = BACKEND / "zerkalo" / "web" / "pages"
+    shown = "".join(
+        path.read_text(encoding="utf-8")
+        for path in tracked_files()
+        if pages in path.parents and path.suffix in {".html", ".py"}
+    )
+    assert len(quoted) >= 20
+    missing = [
+        text
+        for text in map(" ".join, map(str.split, quoted))
+        if not re.search(rf"['\"]{re.escape(text)}['\":]", shown)
+    ]
+    assert missing == []
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
