@@ -105,6 +105,7 @@ class Staff(Struct, frozen=True, kw_only=True):
     position: tuple[int, str] | None = None  # id and title; None renders as the empty list
     rating: float = 0
     votes_count: int = 0
+    about: str = ""
     bookable: bool = True
     service_ids: tuple[int, ...] = ()
     days_off: tuple[int, ...] = ()  # weekdays, Monday is 0

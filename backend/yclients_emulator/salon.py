@@ -45,6 +45,10 @@ MASTERS = (
     ("Вера Лисицына", "Колорист", None, 0, 0, (0, 1, 2), (2,)),
     ("Нина Облакова", "Мастер маникюра", (32, "Мастер"), 4.8, 91, (4, 5), (6,)),
 )
+ABOUT = {
+    "Алиса Рощина": "<p>Стрижки и&nbsp;укладки, 12 лет у&nbsp;зеркала.</p><p>Любит сложные формы.</p>",
+    "Нина Облакова": "Покрытие держится до&nbsp;трёх недель.",
+}
 SERVICES = (  # title, category, price from and to in roubles, minutes
     ("Женская стрижка", 0, 2500, 3500, 60),
     ("Окрашивание", 1, 6500, 9000, 150),
@@ -127,6 +131,7 @@ def _add_catalogue(emulator: Emulator, company: Company, number: int) -> None:
             position=position,
             rating=rating,
             votes_count=votes,
+            about=ABOUT.get(name, ""),
             service_ids=tuple(3001 + number * 100 + one for one in does),
             days_off=off,
         )

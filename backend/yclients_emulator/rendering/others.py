@@ -206,7 +206,7 @@ def render_book_staff(staff: Staff, first_day: datetime | None, *, quirks: bool)
         "avatar": f"https://assets.example.com/masters/sm/{staff.id}.png",
         "comments_count": "0",
         "weight": "1",
-        "information": "<span></span>" if staff.bookable else "",
+        "information": f"<span>{staff.about}</span>" if staff.bookable else "",
     }
     if first_day is not None:
         body |= {"seance_date": int(first_day.timestamp()), "seances": list[Any]()}

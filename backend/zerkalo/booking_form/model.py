@@ -76,6 +76,10 @@ class OfferedStaff:
     staff_id: int
     name: str
     specialization: str
+    rating: float | None = None
+    """Of 5; None where the salon does not show it, or nobody has voted."""
+    votes: int = 0
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
+from textwrap import shorten
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
@@ -30,6 +31,9 @@ MESSAGE_CHARACTERS_MAX = 500
 BOOKING_CODES = frozenset(range(431, 439))
 NEVER_SECONDS = 10**9
 SHOWN_CHARACTERS_MAX = 200
+DESCRIPTION_CHARACTERS_MAX = 300
+RATING_MAX = 5
+VOTES_MAX = 10**9
 
 _JSON = msgspec.json.Decoder(float_hook=fields.number_from_text)
 
@@ -262,12 +266,33 @@ def _usual_durations(services: list[Any]) -> Iterator[tuple[int, int]]:
 
 
 def _staff(said: dict[str, Any]) -> BookableStaff:
+    rating, votes = _rating(said)
     return BookableStaff(
         staff_id=fields.identifier(said.get("id")),
         name=fields.title(said.get("name")),
         specialization=fields.title(said.get("specialization")),
         is_bookable=said.get("bookable") in (True, 1, "1"),
+        rating=rating,
+        votes=votes,
+        description=shorten(
+            fields.plain_text(said.get("information")), DESCRIPTION_CHARACTERS_MAX, placeholder="…"
+        ),
     )
+
+
+def _rating(said: dict[str, Any]) -> tuple[Decimal | None, int]:
+    """The rating and how many voted; one that can't be read costs nobody the booking."""
+    try:
+        rating, votes = (
+            fields.money(said.get("rating")),
+            fields.whole(said.get("votes_count") or 0, 0, VOTES_MAX),
+        )
+        is_shown = fields.flag(said.get("show_rating") or False)
+    except FieldError:
+        return None, 0
+    if rating is None or not is_shown or not votes or not 0 < rating <= RATING_MAX:
+        return None, 0
+    return rating, votes
 
 
 def _time(said: dict[str, Any]) -> BookableTime:

@@ -19,6 +19,8 @@ MONEY_CHARACTERS_MAX = 60
 AMOUNT_MAX = 10**4
 SERVICES_MAX = 1000
 TEXT_CHARACTERS_MAX = 20_000
+_BLOCK = re.compile(r"</?(?:br|p|div|li|ul|ol|h[1-6]|tr|td)\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>")
 EMAIL_CHARACTERS_MAX = 320
 PHONE_CHARACTERS_MAX = 64
 YEAR_MIN, YEAR_MAX = 1970, 2200
@@ -173,6 +175,14 @@ def title(value: Any) -> str:
     Some titles come with them, typed into a page of the vendor's that escaped twice; a guess, no document says so.
     """
     return html.unescape(text(value)).strip()[:TEXT_CHARACTERS_MAX]
+
+
+def plain_text(value: Any) -> str:
+    """Return what a text in HTML says, on one line; "" for what is no text. It is not made safe: whoever shows it escapes it."""
+    if not isinstance(value, str):
+        return ""
+    without_tags = _TAG.sub("", _BLOCK.sub(" ", value[:TEXT_CHARACTERS_MAX]))
+    return " ".join(html.unescape(without_tags).split())
 
 
 def email(value: Any) -> str | None:

@@ -237,6 +237,11 @@ class BookableStaff(msgspec.Struct, frozen=True):
     name: str
     specialization: str
     is_bookable: bool
+    rating: Decimal | None = None
+    """Of 5; None where the salon does not show it, or nobody has voted."""
+    votes: int = 0
+    description: str = ""
+    """As plain text."""
 
 
 class BookableTime(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ import logging
 import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -361,6 +362,7 @@ async def test_what_the_form_offers_is_read() -> None:
         (3002, "Окрашивание", "Цвет", 4500, None),
     ]
     assert [(person.staff_id, person.is_bookable) for person in staff] == [(501, True), (502, False)]
+    assert [(person.rating, person.votes) for person in staff] == [(Decimal("4.9"), 12), (None, 0)]
     assert [day.isoformat() for day in days] == ["2026-12-03", "2026-12-04", "2026-12-07"]
     assert iso[0].starts_at.isoformat() == "2026-12-03T15:30:00+03:00"
     assert epoch[0].starts_at == datetime(2026, 12, 3, 12, 30, tzinfo=UTC)

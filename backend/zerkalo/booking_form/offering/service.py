@@ -21,7 +21,7 @@ from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.settings import Settings
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import VendorError
-from zerkalo.yclients.model import BookableService, BookableTime
+from zerkalo.yclients.model import BookableService, BookableStaff, BookableTime
 
 CATALOGUE_SECONDS = 60
 """Services and masters."""
@@ -136,9 +136,7 @@ class Offers:
             CATALOGUE_SECONDS,
             lambda: self._client.book_staff(company, service_ids=service_ids),
         )
-        return tuple(
-            OfferedStaff(one.staff_id, one.name, one.specialization) for one in found if one.is_bookable
-        )
+        return tuple(_staff(one) for one in found if one.is_bookable)
 
     async def dates(
         self,
@@ -251,6 +249,11 @@ def _busy() -> ProblemError:
         "Many people are looking for times just now. Try again in a few seconds.",
         {"Retry-After": str(BUSY_RETRY_SECONDS)},
     )
+
+
+def _staff(told: BookableStaff) -> OfferedStaff:
+    rating = None if told.rating is None else float(told.rating)
+    return OfferedStaff(told.staff_id, told.name, told.specialization, rating, told.votes, told.description)
 
 
 def _service(told: BookableService, usual: Mapping[int, int]) -> OfferedService:

@@ -110,6 +110,13 @@ def points(number: int, language: Language) -> str:
     return count(number, ("балл", "балла", "баллов"), ("point", "points"), language)
 
 
+def rating(value: float, votes: int, language: Language) -> str:
+    """As "★ 4,9 · 118 оценок"."""
+    text = f"{value:.1f}"
+    told = count(votes, ("оценка", "оценки", "оценок"), ("rating", "ratings"), language)
+    return f"★{NBSP}{text.replace('.', ',') if language == 'ru' else text} · {told}"
+
+
 def percent(value: Decimal, language: Language) -> str:
     """As "7,5 %", in English 7.5%."""
     text = f"{value.normalize():f}"
