@@ -156,7 +156,8 @@ create index bookings_by_update on bookings (updated_at, id);
 create index bookings_by_code on bookings using gin (match_codes) where match_codes <> '{}';
 create index bookings_by_email on bookings (match_email) where match_email is not null;
 create index bookings_by_phone10 on bookings (match_phone10) where match_phone10 is not null;
-create index bookings_of_client on bookings (company_id, client_id) where client_id is not null;
+-- By id within a card: a part of a card with many bookings is read without the others.
+create index bookings_of_client on bookings (company_id, client_id, id) where client_id is not null;
 create index bookings_without_card on bookings (id) where client_id is null and (client_name is not null or phone is not null);
 
 -- A booking's service lines, one row each: money in kopecks.

@@ -15,6 +15,7 @@ from zerkalo.bookings.model import Status
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
+from zerkalo.mirror.service import CARD_BOOKINGS_AT_ONCE
 from zerkalo.reports.model import Period
 from zerkalo.reports.service import report_of
 from zerkalo.runs import store as runs
@@ -209,6 +210,31 @@ async def test_bookings_that_a_users_evidence_speaks_for(asked):
         "bookings_of_client",
     }
     assert plans.scanned == set()
+
+
+@pytest.mark.parametrize("visits", [10, 20_000], ids=("a person's", "a card for everybody without one"))
+async def test_the_bookings_of_the_cards_that_a_batch_changed(asked, visits):
+    """In the write path, so that each card is asked for no more than its part, however many bookings it has."""
+    conn, plans = asked
+    key = await a_card_with(conn, visits)
+    plans.take()
+
+    found = await bookings.keys_of_card(conn, key, after_id=0, limit=CARD_BOOKINGS_AT_ONCE)
+    rest = await bookings.keys_of_card(conn, key, after_id=found[4][0], limit=CARD_BOOKINGS_AT_ONCE)
+
+    assert len(found) == min(visits, CARD_BOOKINGS_AT_ONCE)
+    assert rest[: len(found) - 5] == found[5:]
+    assert plans.indexes == {"bookings_of_client"}
+    assert plans.scanned == set()
+
+
+async def a_card_with(conn, visits):
+    """A card (company, client id) with so many bookings, the latest that were written; its statistics are known."""
+    if visits > 10:
+        sql = "update bookings set company_id = 1, client_id = 1 where id > %s"
+        await conn.execute(sql, [BOOKINGS - visits])
+        await conn.execute("analyze bookings")
+    return 1, 1
 
 
 async def test_the_salons_window(asked):
