@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from statistics import median
+from urllib.parse import quote
 
 import psycopg
 import uvloop
@@ -59,6 +60,8 @@ ASKED = (
     _Asked("the journal of a day", f"/admin/bookings?day={DAY}", True, True, _DAY),
     _Asked("its API", f"/api/v1/admin/bookings?day={DAY}", True, False, _DAY),
     _Asked("a search for a phone", "/api/v1/admin/bookings?q=9000055555", True, False, _SEARCH),
+    _Asked("for a piece of a phone", "/api/v1/admin/bookings?q=0055555", True, False, None),
+    _Asked("for a name", f"/api/v1/admin/bookings?q={quote('Мария 55555')}", True, False, None),
 )
 
 
