@@ -35,13 +35,28 @@ async def test_the_steps_of_the_form(pool: Pool) -> None:
         with_master = (await anna.get("/booking/services", params={"staff_id": MASTER})).json()["items"]
 
         assert branches == [
-            {"company_id": COMPANY_ID, "title": "Салон «Отражение»", "timezone_name": "Europe/Moscow"}
-        ]
+            {
+                "company_id": COMPANY_ID,
+                "title": "Салон «Отражение»",
+                "timezone_name": "Europe/Moscow",
+                "address": "",
+                "phone": "",
+                "may_move": None,
+                "may_cancel": None,
+                "move_seconds_before": 0,
+                "cancel_seconds_before": 0,
+            }
+        ], "what the branch's own answer has not said yet is empty"
         cut = next(one for one in services if one["service_id"] == SERVICE)
         assert (cut["title"], cut["price_min"], cut["price_max"]) == ("Женская стрижка", 250_000, 350_000)
         assert (cut["category"], cut["duration"]) == ("Волосы", 60), "of the catalogue"
         assert next(one for one in with_master if one["service_id"] == SERVICE)["duration"] == 60
         assert {one["staff_id"] for one in staff} == {501, 502, 503}
+        assert {one["staff_id"]: (one["rating"], one["votes"]) for one in staff} == {
+            501: (4.9, 118),
+            502: (4.7, 64),
+            503: (None, 0),
+        }
         assert times[0] == {
             "datetime": f"{dates[1]}T{times[0]['time']}:00+03:00",
             "time": times[0]["time"],
