@@ -118,6 +118,7 @@ class Requests:
                 company_id=asked.company_id,
                 key=asked.key,
                 digest=asked.digest,
+                comment=order.comment,
                 now=now,
             )
             if form is None:  # what was counted for it is rolled back

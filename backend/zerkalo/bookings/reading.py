@@ -30,16 +30,24 @@ _IS_THEIRS = """
 """
 """Whether the visit's contacts are proved its user's, or the salon has said so itself."""
 
+COMMENT_IS_TYPED = """
+    (b.matched_by = 'form' and exists (
+        select from form_bookings f
+        where f.company_id = b.company_id and f.record_id = b.yclients_record_id and f.user_id = b.user_id
+            and f.comment_digest = sha256(convert_to(b.comment, 'UTF8'))))
+"""
+"""Whether the visit's comment is still, letter for letter, what its user typed in our form."""
+
 # What the booking's own user sees. Whoever books with a stranger's phone, by our form or with their own code, gets the
 # visit, but not what the salon writes about the phone's owner; and a booking that a contact links may carry another phone
-# by now. So the comment is shown to whom the contacts are proved, the phone also to who has it in their account.
+# by now. So the comment is shown to whom the contacts are proved or who typed it, the phone also to who has it in their account.
 _OWN_COLUMNS = _COLUMNS.replace(
     "b.phone",
     f"""case when {_IS_THEIRS} and b.matched_by not in ('email', 'phone')
         or exists (select from users u where u.id = b.user_id and u.phone = b.phone) then b.phone end as phone""",
 ).replace(
     "b.notes",
-    f"""case when {_IS_THEIRS} then b.notes
+    f"""case when {_IS_THEIRS} or {COMMENT_IS_TYPED} then b.notes
         else 'YClients. ID: ' || b.yclients_record_id || coalesce(E'\\nКод клиента: ' || b.user_code, '') end as notes""",
 )
 

@@ -318,6 +318,7 @@ create table form_bookings (
     status           text not null default 'pending' check (status in ('pending', 'booked', 'refused')),
     idempotency_key  text,
     request_digest   bytea,                           -- keyed: a repeated key must come with the same request; null: the user was erased
+    comment_digest   bytea,                           -- SHA-256 of the comment as sent: who typed it may read it; null: erased, or claimed
     answer           jsonb,                           -- why the salon declined
     asked_at         timestamptz,                     -- last asked to book it, with an end not known yet
     claimed_until    timestamptz,                     -- one request works on it until then

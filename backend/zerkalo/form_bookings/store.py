@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any, LiteralString
 
 import msgspec
@@ -34,13 +35,19 @@ async def insert_claimed(
     company_id: int,
     key: str,
     digest: bytes,
+    comment: str,
     now: datetime,
 ) -> FormBooking | None:
-    """Write a booking about to be made, claimed by the caller; None where the key has one already."""
+    """Write a booking about to be made, claimed by the caller; None where the key has one already.
+
+    Of `comment`, as YCLIENTS is sent it, only a digest is kept.
+    """
     sql = f"""
         insert into form_bookings
-            (api_id, user_id, company_id, idempotency_key, request_digest, created_at, claimed_until)
-        values (%(api_id)s, %(user_id)s, %(company_id)s, %(key)s, %(digest)s, %(now)s, clock_timestamp() + %(claim)s)
+            (api_id, user_id, company_id, idempotency_key, request_digest, comment_digest, created_at,
+                claimed_until)
+        values (%(api_id)s, %(user_id)s, %(company_id)s, %(key)s, %(digest)s, %(comment)s, %(now)s,
+                clock_timestamp() + %(claim)s)
         on conflict (idempotency_key) where idempotency_key is not null do nothing
         returning {_COLUMNS}
     """
@@ -50,6 +57,7 @@ async def insert_claimed(
         "company_id": company_id,
         "key": key,
         "digest": digest,
+        "comment": sha256(comment.encode()).digest(),
         "now": now,
         "claim": _CLAIM,
     }
@@ -221,10 +229,10 @@ async def hand_on(
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:
-    """Leave of a user's form bookings nothing that names the user: no answer, no key, no digest of the request."""
+    """Leave of a user's form bookings nothing that names the user: no answer, no key, no digest."""
     await conn.execute(
-        "update form_bookings set user_id = null, answer = null, request_digest = null, idempotency_key = null"
-        " where user_id = %s",
+        "update form_bookings set user_id = null, answer = null, request_digest = null, comment_digest = null,"
+        " idempotency_key = null where user_id = %s",
         [user_id],
     )
 

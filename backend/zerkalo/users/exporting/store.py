@@ -4,15 +4,16 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
+from zerkalo.bookings.reading import COMMENT_IS_TYPED
 from zerkalo.db.pool import Connection
 
 _EXPORTS: dict[str, LiteralString] = {
     "codes_of_merged_accounts": "select code, retired_at from retired_codes where user_id = %s order by code",
-    "bookings": """
+    "bookings": f"""
         select b.id, b.company_id, b.yclients_record_id, b.matched_by, b.service_name, b.service_price,
             b.service_duration, b.appointment_datetime, b.appointment_local, b.status, b.cancel_reason, b.cancelled_at,
             b.staff_name, case when p.is_theirs then b.phone end as phone,
-            case when p.is_theirs then b.comment end as comment, b.created_at, b.updated_at
+            case when p.is_theirs or {COMMENT_IS_TYPED} then b.comment end as comment, b.created_at, b.updated_at
         from bookings b join users u on u.id = b.user_id
         left join clients c on c.company_id = b.company_id and c.client_id = b.client_id,
             -- The card's phone, or an e-mail that no stranger can have written on it: what is proved the user's.
