@@ -76,11 +76,15 @@ class RunPage(BaseModel):
 
 
 class DifferenceAnswer(BaseModel):
-    """A booking that the database shows otherwise than YCLIENTS; `what` names the fields or says why."""
+    """A booking that the database shows otherwise than YCLIENTS; `what` names the fields or says why.
+
+    `is_owed`: the next sync mends it; else only a full one does.
+    """
 
     company_id: int
     record_id: int | None
     what: str
+    is_owed: bool
 
 
 class DriftPage(BaseModel):
@@ -198,7 +202,9 @@ async def _drift_page(context: SyncContext, cursor: str | None, seconds_max: flo
     for place, company_id in enumerate(companies):
         async for found in Drift(context, company_id).slices(first_day):
             items += [
-                DifferenceAnswer(company_id=one.company_id, record_id=one.record_id, what=one.what)
+                DifferenceAnswer(
+                    company_id=one.company_id, record_id=one.record_id, what=one.what, is_owed=one.is_owed
+                )
                 for one in found.differences
             ]
             if context.clock().timestamp() < until:

@@ -65,9 +65,9 @@ async def runtime(pool: Pool) -> OpsRuntime:
     await one.execute(
         "insert into companies (id, title, problem) values (%s, 'Salon', 'no right')", COMPANY_ID
     )
-    await one.execute(
-        "insert into comparisons (at, differences) values (%s, '[1, 2, 3]')", NOW - timedelta(hours=1)
-    )
+    differences = '[{"is_owed": true}, {"is_owed": false}, {"is_owed": true}, {"is_owed": true}]'
+    at = NOW - timedelta(hours=1)
+    await one.execute("insert into comparisons (at, differences) values (%s, %s)", at, differences)
     await one.execute("insert into facts values ('worker', '{}', %s)", NOW - timedelta(seconds=30))
     await one.execute(
         "insert into deliveries (received_at, body, outcome, finished_at) values (%s, '', 'quarantined', now())",

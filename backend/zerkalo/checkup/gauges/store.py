@@ -21,7 +21,8 @@ READ = """
         (select count(*) from absences where applied_at is null),
         (select count(*) from sync_runs where status = 'running'),
         (select count(*) from companies where problem is not null and id = any(%(companies)s)),
-        (select jsonb_array_length(differences) from comparisons),
+        (select (select count(*) from jsonb_array_elements(c.differences) as one where (one -> 'is_owed')::boolean)
+            from comparisons c),
         (select extract(epoch from %(now)s - at)::float8 from comparisons),
         (select count(*) from outbox where finished_at is null),
         (select extract(epoch from %(now)s - min(created_at))::float8 from outbox where finished_at is null),
