@@ -58,7 +58,7 @@ async def test_a_branch_is_chosen_and_said_wherever_the_visit_is(
         assert URAL in await anna.page.locator(".visit-link").inner_text()
         await anna.click(".visit-link")
         assert URAL in await anna.text()
-        await anna.click("main >> text=Отменить")
+        await anna.click("main a.button:text-is('Отменить')")
         assert URAL in await anna.text()
         await anna.click("text=Да, отменить")
         assert "Запись отменена" in await anna.text()
