@@ -44,6 +44,9 @@ FILL = """
     select user_id, id, 125, 'accrual', 5, 'booking:' || id || ':0', appointment_datetime, appointment_datetime
     from bookings where status = 'COMPLETED' and user_id is not null and id % 4 = 0;
 
+    insert into form_bookings (api_id, user_id, company_id, record_id, status, created_at)
+    select 'million:' || b.id, b.user_id, b.company_id, b.yclients_record_id, 'booked', '{now}' from bookings b where b.id % 50 = 0;
+
     insert into match_candidates (booking_id, user_id, step, reason, created_at)
     select b.id, (b.id + k) % {users} + 1, 'phone', 'rivals', '{now}' from bookings b, generate_series(0, 1) k where b.id % 1000 = 0;
 

@@ -587,6 +587,7 @@ NOBODYS = {
     "refetches",
     "sync_runs",
     "comparisons",
+    "task_failures",
     "notice_state",
     "card_balances",
     "balance_looks",
