@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -38,15 +39,13 @@ async def as_xlsx(page: Page) -> Response:
     """As XLSX, written to a file that has no name, then sent."""
     asked = read_asked(page)
     await _note(page, "xlsx")
-    file = TemporaryFile()  # noqa: SIM115 - it is closed when it was sent
-    try:
+    with ExitStack() as unless_sent:
+        file = unless_sent.enter_context(TemporaryFile())
         sheet = Sheet(file, page.language)
         async for rows in _rows(page, asked):
             await asyncio.to_thread(sheet.add, rows)
         await asyncio.to_thread(sheet.close)
-    except BaseException:
-        file.close()
-        raise
+        unless_sent.pop_all()  # whoever sends it closes it
     return _file(page, _pieces(file), XLSX, "xlsx")
 
 
