@@ -22,7 +22,7 @@ from zerkalo.db.database import database
 from zerkalo.db.migrate import see_that_it_is_ours, upgrade
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.db.reach import see_that_it_answers
-from zerkalo.engine.bells import Bells, open_bells
+from zerkalo.engine.service import Bells, open_bells
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.programme import policy_of, since_switched_on

@@ -22,9 +22,9 @@ from yclients_emulator import build_app
 from zerkalo.absences.model import AbsenceLimits
 from zerkalo.codes.rules import new_code
 from zerkalo.composition import _ports
-from zerkalo.engine.bells import Bells
 from zerkalo.engine.jobs import rematch_if_wanted, ring_for_what_waits
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
+from zerkalo.engine.service import Bells
 from zerkalo.loyalty.programme import policy_of
 from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher

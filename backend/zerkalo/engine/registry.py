@@ -11,7 +11,6 @@ from zerkalo.checkup.texts import text_of
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import transaction
-from zerkalo.engine.bells import SEND_OUTBOX, Bells
 from zerkalo.engine.jobs import (
     Work,
     forget_finished_jobs,
@@ -20,6 +19,7 @@ from zerkalo.engine.jobs import (
     ring_for_what_waits,
 )
 from zerkalo.engine.model import EVERY_HOUR, EVERY_MINUTE, EVERY_TEN_MINUTES, EVERY_TEN_SECONDS, PeriodicTask
+from zerkalo.engine.service import SEND_OUTBOX, Bells
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.zones import zone_of

@@ -11,9 +11,9 @@ from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.service import examine
 from zerkalo.checkup.store import TASK_FAILURES
 from zerkalo.db.pool import Pool
-from zerkalo.engine.bells import open_bells
 from zerkalo.engine.jobs import Work, register_tasks, run_and_note
 from zerkalo.engine.model import EVERY_MINUTE, PeriodicTask
+from zerkalo.engine.service import open_bells
 from zerkalo.settings import Settings
 
 pytestmark = pytest.mark.integration

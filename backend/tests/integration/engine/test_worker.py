@@ -17,10 +17,10 @@ from tests.support.sync import COMPANY_ID, NO_BONUSES, Salon, open_salon
 from yclients_emulator import desk
 from zerkalo import worker as worker_module
 from zerkalo.db.pool import Pool
-from zerkalo.engine.bells import Bells, open_bells
 from zerkalo.engine.jobs import Work, retry_stalled_jobs, ring_for_runs, ring_for_what_waits
 from zerkalo.engine.model import PeriodicTask
 from zerkalo.engine.registry import periodic_tasks
+from zerkalo.engine.service import Bells, open_bells
 from zerkalo.kit.backoff import Backoff
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.service import Applier

@@ -18,7 +18,7 @@ from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
 from zerkalo.db.pool import Pool
-from zerkalo.engine.bells import Bells, open_bells
+from zerkalo.engine.service import Bells, open_bells
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
 from zerkalo.mirror.context import Limits

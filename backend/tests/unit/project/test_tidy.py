@@ -253,7 +253,6 @@ NAMED_AFTER_AN_IDEA = {
     "bookings.reading": "the user's and the desk's lists, beside the row's store",
     "checkup.reasons": "how a failed run is told",
     "checkup.texts": "the words of the report, in two languages",
-    "engine.bells": "jobs that say look",
     "engine.registry": "every periodic task on one page",
     "importing.lines": "a line of the source: loose values in, a person or a visit out",
     "loyalty.programme": "when it starts, and what the visits before that were given",

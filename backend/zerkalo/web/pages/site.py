@@ -11,7 +11,7 @@ from jinja2 import Environment
 from zerkalo.auth.rules import derive_key
 from zerkalo.companies.model import Branch
 from zerkalo.companies.store import branches
-from zerkalo.engine.bells import Bells
+from zerkalo.engine.service import Bells
 from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
