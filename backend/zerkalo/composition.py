@@ -30,7 +30,7 @@ from zerkalo.loyalty.service import move_ledger, return_ledger, settler_of
 from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import REMATCH_BATCH, Applier
-from zerkalo.outbox.clients import senders_of
+from zerkalo.outbox.gateways.service import senders_of
 from zerkalo.outbox.model import Channel
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings, SettingsError, load_settings, secret_key

@@ -36,7 +36,7 @@ from zerkalo.notices.model import Kind, NoticePolicy
 from zerkalo.notices.service import Notices
 from zerkalo.notices.telegram import service as telegram
 from zerkalo.outbox import store as outbox
-from zerkalo.outbox.clients import bot_of, senders_of
+from zerkalo.outbox.gateways.service import bot_of, senders_of
 from zerkalo.outbox.model import Channel
 from zerkalo.outbox.service import send_due
 from zerkalo.runs import store as run_store

@@ -42,7 +42,7 @@ class Ports:
     write_erasures: Callable[[Sequence[Erasure]], None] = _write_nowhere
     """Called after an erasure is committed: writes its ids into the journal beside the data."""
     open_channels: Collection[Channel] = field(default_factory=frozenset[Channel])
-    """Where a code can be sent: the keys of `outbox.clients.senders_of(...)`."""
+    """Where a code can be sent: the keys of `outbox.gateways.service.senders_of(...)`."""
     on_contact_proved: Callable[[int], Awaitable[None]] = _look_later
     """Called after the commit in which this user proved a contact, registered, or took over another account:
     earlier bookings may be theirs now. A lost call loses nothing: `users.rematch_wanted_at` stays until it was done."""

@@ -12,7 +12,7 @@ from zerkalo.notices import store
 from zerkalo.notices.telegram import service
 from zerkalo.outbox.model import SendFailed
 from zerkalo.outbox.service import send_due
-from zerkalo.outbox.telegram import Bot
+from zerkalo.outbox.telegram.service import Bot
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from zerkalo.db.pool import Connection, Pool
 from zerkalo.notices import store
 from zerkalo.notices.model import Kind, NoticePolicy
 from zerkalo.notices.service import Notices, tell
-from zerkalo.outbox.clients import SmtpSender
+from zerkalo.outbox.gateways.service import SmtpSender
 from zerkalo.outbox.model import Channel
 from zerkalo.outbox.rules import parse_smtp_url
 from zerkalo.outbox.service import send_due

@@ -19,7 +19,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from zerkalo.outbox.clients import LogSender, SmsSender, SmtpSender, senders_of
+from zerkalo.outbox.gateways.service import LogSender, SmsSender, SmtpSender, senders_of
 from zerkalo.outbox.model import Channel, SendFailed
 from zerkalo.outbox.rules import parse_smtp_url
 from zerkalo.settings import Settings

@@ -267,8 +267,6 @@ NAMED_AFTER_AN_IDEA = {
     "mirror.refetch": "single reads that wait",
     "mirror.snapshots": "YCLIENTS's records as snapshots",
     "mirror.vendor": "what the mirror asks of YCLIENTS",
-    "outbox.clients": "SMTP and the SMS gateway",
-    "outbox.telegram": "Telegram's bot API",
     "runs.capacity": "how much of the rate limit a run may take",
     "runs.changes": "the read of what changed",
     "runs.drift": "the comparison that writes nothing",

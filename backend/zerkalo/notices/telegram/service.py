@@ -14,7 +14,7 @@ from zerkalo.notices import store
 from zerkalo.notices.model import TELEGRAM
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Message, SendFailed
-from zerkalo.outbox.telegram import Bot, Update
+from zerkalo.outbox.telegram.service import Bot, Update
 
 CODE_SPAN = timedelta(minutes=15)
 ALERT_SPAN = timedelta(hours=6)

@@ -6,7 +6,7 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.notices import store
 from zerkalo.notices.model import Reach
 from zerkalo.notices.telegram.service import new_link
-from zerkalo.outbox.clients import bot_of
+from zerkalo.outbox.gateways.service import bot_of
 from zerkalo.outbox.model import Channel
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who

@@ -12,7 +12,7 @@ import structlog
 from zerkalo.kit.contact import mailable_email
 from zerkalo.outbox.model import Channel, Sender, SendFailed
 from zerkalo.outbox.rules import SmtpServer, parse_smtp_url, sms_address, sms_refusal
-from zerkalo.outbox.telegram import Bot
+from zerkalo.outbox.telegram.service import Bot
 from zerkalo.settings import Settings
 
 SMTP_TIMEOUT_SECONDS = 20.0
