@@ -17,7 +17,7 @@ from yclients_emulator import Emulator, EmulatorSettings, new_demo_emulator
 from yclients_emulator.cli import new_server
 from yclients_emulator.hooks import HookModes
 from zerkalo.auth.model import TokenPair
-from zerkalo.auth.passwords import hash_password
+from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.auth.service import Auth
 from zerkalo.main import Runtime, running_app, server_of
 from zerkalo.mirror.context import Limits

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
-from zerkalo.auth.audit import noting
+from zerkalo.auth.audit.service import noting
 from zerkalo.auth.model import AUTH_LIMITS, AuthenticatedUser, AuthLimits, Role, Session
 from zerkalo.auth.rules import address_subject
 from zerkalo.auth.service import Auth

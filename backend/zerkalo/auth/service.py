@@ -15,7 +15,8 @@ from zerkalo.auth.model import (
     Session,
     TokenPair,
 )
-from zerkalo.auth.passwords import Passwords, is_our_hash
+from zerkalo.auth.passwords.rules import is_our_hash
+from zerkalo.auth.passwords.service import Passwords
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError

@@ -11,7 +11,7 @@ import psycopg
 import typer
 from psycopg.errors import LockNotAvailable, UniqueViolation
 
-from zerkalo.auth.passwords import is_usable_hash
+from zerkalo.auth.passwords.rules import is_usable_hash
 from zerkalo.cli.companies import log_warnings
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.cli.language import language_option

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.auth.model import Role
-from zerkalo.auth.passwords import hash_password, is_usable_hash
+from zerkalo.auth.passwords.rules import hash_password, is_usable_hash
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
 from zerkalo.cli.companies import log_warnings
 from zerkalo.cli.failure import CommandFailed

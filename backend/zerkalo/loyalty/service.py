@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError

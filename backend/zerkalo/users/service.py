@@ -9,7 +9,7 @@ import psycopg
 import structlog
 
 from zerkalo.auth import store as auth_store
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.auth.model import (
     AUTH_LIMITS,
     AccessClaims,
@@ -20,7 +20,7 @@ from zerkalo.auth.model import (
     Session,
     TokenPair,
 )
-from zerkalo.auth.passwords import hash_password
+from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.auth.rules import by_address, derive_key
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Connection, Pool

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.support.rows import add_user
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.db.pool import Pool
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ import pytest
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from zerkalo.auth import store
 from zerkalo.auth.model import AUTH_LIMITS, AuthLimits, Limit
-from zerkalo.auth.passwords import Passwords
+from zerkalo.auth.passwords.service import Passwords
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from zerkalo.auth.model import TokenPair
-from zerkalo.auth.passwords import is_our_hash
+from zerkalo.auth.passwords.rules import is_our_hash
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 

@@ -17,7 +17,7 @@ import pytest
 from tests.support.application import COMPANY_ID, PASSWORD, SECRET, WEBHOOK, Application
 from tests.support.emulator import sample
 from zerkalo.auth import rules
-from zerkalo.auth.passwords import Passwords
+from zerkalo.auth.passwords.service import Passwords
 from zerkalo.auth.service import Auth
 from zerkalo.webhook import routes as webhook_routes
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from zerkalo.auth.passwords import verify_password
+from zerkalo.auth.passwords.rules import verify_password
 
 BACKEND = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from psycopg.errors import RaiseException
 from embedded_postgres import clean_environment, program
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
-from zerkalo.auth.passwords import hash_password
+from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.db.pool import Pool
 from zerkalo.users.erasing import journal
 from zerkalo.users.erasing.model import Erasure

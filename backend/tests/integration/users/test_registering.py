@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from zerkalo.auth.model import AuthLimits
-from zerkalo.auth.passwords import Passwords, hash_password
+from zerkalo.auth.passwords.rules import hash_password
+from zerkalo.auth.passwords.service import Passwords
 from zerkalo.auth.service import Auth
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool

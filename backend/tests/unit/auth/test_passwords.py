@@ -4,7 +4,7 @@ import bcrypt
 import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from zerkalo.auth.passwords import hash_password, is_our_hash, is_usable_hash, verify_password
+from zerkalo.auth.passwords.rules import hash_password, is_our_hash, is_usable_hash, verify_password
 
 PASSWORD = "пароль Анны"
 BCRYPT = bcrypt.hashpw(PASSWORD.encode(), b"$2b$04$ABCDEFGHIJKLMNOPQRSTUu").decode()

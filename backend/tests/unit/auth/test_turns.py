@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from zerkalo.auth.model import TurnLimits
-from zerkalo.auth.turns import Turns
+from zerkalo.auth.passwords.service import Turns
 from zerkalo.kit.problem import ProblemError
 
 pytestmark = pytest.mark.anyio

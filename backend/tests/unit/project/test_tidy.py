@@ -220,7 +220,6 @@ def test_every_statement_is_a_literal_or_composed_by_psycopg():
 
 
 ASKS_THE_DATABASE = {
-    "auth.audit": "what staff did, written from everywhere",
     "bookings.reading": "lists of bookings, beside the row's store",
     "checkup.machine.service": "asks for the clock of the database, beside that of the machine",
     "importing.sources": "another program's database, by its own statements",
@@ -242,10 +241,7 @@ def test_statements_stand_in_stores():
 
 
 NAMED_AFTER_AN_IDEA = {
-    "auth.audit": "what admins did, a table of its own",
     "auth.dependencies": "what FastAPI asks for who is signed in",
-    "auth.passwords": "hashing, in threads",
-    "auth.turns": "who is next for work that takes a processor",
     "booking_form.form": "what the form shows of YCLIENTS",
     "booking_form.problems": "how a refusal of YCLIENTS is told",
     "booking_form.requests": "the limits of what a caller may ask",

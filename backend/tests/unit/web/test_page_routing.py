@@ -13,7 +13,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.auth.model import AuthenticatedUser, Role, Session
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.single_flight import SingleFlight

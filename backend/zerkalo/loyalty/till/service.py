@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from zerkalo.auth.audit import note_nothing
+from zerkalo.auth.audit.service import note_nothing
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError

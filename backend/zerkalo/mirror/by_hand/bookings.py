@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from zerkalo.auth.audit import audit, note_nothing
+from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history.model import Change, Event

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from zerkalo.auth.audit import audit, note_nothing
+from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.clients import store as clients
 from zerkalo.clients.model import Card, Key
 from zerkalo.clients.rules import is_email_late

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.language import Language

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zerkalo.auth import store as auth_store
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from zerkalo.auth.audit import audit, note_nothing
+from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.auth.model import Role, TokenPair
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from zerkalo.auth.audit import noting
+from zerkalo.auth.audit.service import noting
 from zerkalo.auth.dependencies import check_role, subject_of
 from zerkalo.auth.model import Role
 from zerkalo.kit.problem import ProblemError

@@ -7,7 +7,7 @@ YCLIENTS is asked about every record whose delivery is replayed.
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox

@@ -5,7 +5,7 @@ from typing import get_args
 
 from starlette.responses import Response
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store
 from zerkalo.inbox.desk import store as reading

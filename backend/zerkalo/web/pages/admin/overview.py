@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import LATE_INTERVALS, problems_of, sync_lag, verdict_of
 from zerkalo.checkup.texts import fix_of, programme_text, text_of

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError

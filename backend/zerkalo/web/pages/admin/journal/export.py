@@ -8,7 +8,7 @@ from typing import IO
 
 from starlette.responses import Response, StreamingResponse
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.bookings.journal import store
 from zerkalo.db.transaction import in_transaction
 from zerkalo.web.pages.admin.journal.asked import Asked, read_asked

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from zerkalo.auth.audit import audit
+from zerkalo.auth.audit.service import audit
 from zerkalo.db.transaction import in_transaction
 from zerkalo.reports.model import Group, Period, Report
 from zerkalo.reports.rules import NAMES, bounded_period, named_period

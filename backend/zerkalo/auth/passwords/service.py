@@ -1,11 +1,14 @@
-"""Who is next for work that takes a processor: a crowd from one address never stands before the others."""
+"""Hashing off the event loop, never more at once than the machine bears: a crowd from one address never stands before the others."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import anyio.to_thread
+
 from zerkalo.auth.model import TURN_LIMITS, TurnLimits
+from zerkalo.auth.passwords.rules import UNKNOWN_USERS_HASH, hash_password, verify_password
 from zerkalo.auth.rules import networks_of
 from zerkalo.kit.problem import ProblemError
 
@@ -68,3 +71,29 @@ class Turns:
                 next_one.set_result(None)
                 return
         self._free += 1
+
+
+_turns = Turns()
+
+
+class Passwords:
+    """Hashes and compares in worker threads; all of a process share the turns.
+
+    `address`: for whom the work is done, as `rules.address_subject`. A crowd from one address waits for itself only.
+    """
+
+    def __init__(self, turns: Turns = _turns) -> None:
+        self._turns = turns
+
+    async def hash(self, password: str, *, address: str) -> str:
+        """As `hash_password`; raises a 503 `ProblemError` where too many of the address wait already."""
+        async with self._turns.turn(address):
+            return await anyio.to_thread.run_sync(hash_password, password)
+
+    async def verify(self, password: str, password_hash: str | None, *, address: str) -> bool:
+        """As `verify_password`; False where there is no hash, after the same time."""
+        async with self._turns.turn(address):
+            matches = await anyio.to_thread.run_sync(
+                verify_password, password, password_hash or UNKNOWN_USERS_HASH
+            )
+        return matches and password_hash is not None

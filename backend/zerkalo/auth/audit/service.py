@@ -1,4 +1,4 @@
-"""What staff did, to whom or what: the one module that writes `audit_entries`.
+"""What staff did, to whom or what.
 
 A use case notes what it did in its own transaction, by `audit`. Whatever of the staff's requests noted nothing is noted
 by the edge when it has succeeded (`noting`: the decorator of the pages, the dependencies of the API), so that no handler
@@ -11,8 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
+from zerkalo.auth.audit import store
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import transaction
 
@@ -43,10 +42,7 @@ async def audit(
     `details` hold ids, numbers and words of ours, what was there `before` and what `after`; never a contact or a text
     about a person: these lines outlive the person's account.
     """
-    await conn.execute(
-        "insert into audit_entries (at, admin_id, action, subject, details) values (%s, %s, %s, %s, %s::jsonb)",
-        [now, admin_id, action, subject, msgspec.json.encode(details).decode()],
-    )
+    await store.insert_entry(conn, admin_id, action, subject, details, now)
     request = _request.get()
     if request is not None:
         request.is_noted = True

@@ -1,15 +1,13 @@
-"""Argon2id, off the event loop, and never more at once than the machine bears."""
+"""Hashes of passwords: Argon2id of our own, and what another program's hashes may be. Slow on purpose."""
 
 import re
 
-import anyio.to_thread
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
 from zerkalo.auth.rules import canonical_password
-from zerkalo.auth.turns import Turns
 
 # One of the settings that OWASP's password storage cheat sheet calls equal in strength (46 MiB, one pass). One lane:
 # a log-in takes one core, not all.
@@ -69,31 +67,5 @@ def is_our_hash(password_hash: str) -> bool:
     return password_hash.startswith(f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}$")
 
 
-_NOBODYS_HASH = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
+UNKNOWN_USERS_HASH = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
 """What the passwords of unknown users are compared with, so that asking for them takes as long. No password has it."""
-
-
-_turns = Turns()
-
-
-class Passwords:
-    """Hashes and compares in worker threads; all of a process share the turns.
-
-    `address`: for whom the work is done, as `rules.address_subject`. A crowd from one address waits for itself only.
-    """
-
-    def __init__(self, turns: Turns = _turns) -> None:
-        self._turns = turns
-
-    async def hash(self, password: str, *, address: str) -> str:
-        """As `hash_password`; raises a 503 `ProblemError` where too many of the address wait already."""
-        async with self._turns.turn(address):
-            return await anyio.to_thread.run_sync(hash_password, password)
-
-    async def verify(self, password: str, password_hash: str | None, *, address: str) -> bool:
-        """As `verify_password`; False where there is no hash, after the same time."""
-        async with self._turns.turn(address):
-            matches = await anyio.to_thread.run_sync(
-                verify_password, password, password_hash or _NOBODYS_HASH
-            )
-        return matches and password_hash is not None

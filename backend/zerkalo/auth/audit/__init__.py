@@ -1,0 +1,1 @@
+"""What staff did, to whom or what, kept for as long as the installation is."""
