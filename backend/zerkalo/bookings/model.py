@@ -111,6 +111,10 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
     raw: bytes
     lines: tuple[Line, ...] | UnsetType = UNSET
     staff_id: int | UnsetType = UNSET
+    paid: bool | UnsetType = UNSET
+    prepaid: bool | UnsetType = UNSET
+    online: bool | UnsetType = UNSET
+    created_by: int | UnsetType = UNSET
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
@@ -140,6 +144,10 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     staff_id: int | None = None
     staff_name: str | None = None
     lines: tuple[Line, ...] = ()
+    paid: bool | None = None
+    prepaid: bool | None = None
+    online: bool | None = None
+    created_by: int | None = None
     user_code: str | None = None
     comment: str = ""
     absent: bool = False

@@ -127,6 +127,10 @@ create table bookings (
     staff_name            text,
     lines                 jsonb not null default '[]', -- service lines; read them by the view `booking_lines`
     user_code             text,                       -- the linked user's code, written by the same statement as the link
+    paid                  boolean,                    -- whole; null, here and in the next three: YCLIENTS does not say
+    prepaid               boolean,                    -- online, before the visit
+    online                boolean,                    -- by the client; false: in the journal
+    created_by            bigint,                     -- YCLIENTS's number of whoever booked it; 0: nobody of the staff
     handed_over           boolean not null default false, -- the salon gave the record to another person's card
     comment               text not null default '',   -- the record's own comment, last part of the notes
     notes                 text not null generated always as (
@@ -174,7 +178,7 @@ create table booking_events (
     id           bigint generated always as identity primary key,
     booking_id   bigint not null references bookings (id) on delete cascade,
     at           timestamptz not null,
-    kind         text not null,                       -- created, moved, price, status, services, staff, comment, link, client, erased
+    kind         text not null,                       -- created, moved, price, status, services, staff, paid, comment, link, client, erased
     cause        text not null check (cause in ('call', 'sync', 'read', 'card', 'person', 'import', 'form')),
     delivery_id  bigint,                              -- the call that caused it, while the inbox keeps it
     run_id       bigint,
@@ -374,7 +378,15 @@ create view booking_report as
         (b.service_price / 100.0)::numeric(14, 2) as price, b.staff_id, b.staff_name as staff, b.client_id,
         coalesce(nullif(u.name, ''), b.client_name) as client, b.phone, b.user_id, u.unique_code as code, b.matched_by,
         (select coalesce(sum(e.amount), 0) from bonus_entries e where e.booking_id = b.id)::bigint as points,
-        b.yclients_record_id as record_id, b.created_at, b.updated_at
+        b.yclients_record_id as record_id, b.created_at, b.updated_at, b.paid, b.prepaid,
+        case
+            when exists (
+                select from form_bookings f -- a claimed one has no digest: it was booked elsewhere
+                where f.company_id = b.company_id and f.record_id = b.yclients_record_id and f.comment_digest is not null
+            ) then 'form'
+            when b.online then 'online'
+            when not b.online then 'journal'
+        end as booked, nullif(b.created_by, 0) as created_by
     from bookings b
     left join companies c on c.id = b.company_id
     left join users u on u.id = b.user_id;
@@ -647,6 +659,10 @@ comment on column bookings.comment is 'Комментарий записи';
 comment on column bookings.notes is 'Заметки: номер записи, код клиента, комментарий';
 comment on column bookings.absent is 'YCLIENTS ответил, что записи нет';
 comment on column bookings.vendor_changed_at is 'Когда запись изменили в YCLIENTS';
+comment on column bookings.paid is 'Оплачена полностью; null: YCLIENTS не говорит';
+comment on column bookings.prepaid is 'Оплачена онлайн до визита; null: YCLIENTS не говорит';
+comment on column bookings.online is 'Клиент записался сам, онлайн; false: записали в журнале; null: YCLIENTS не говорит';
+comment on column bookings.created_by is 'Кто записал: номер пользователя в YCLIENTS; 0: не сотрудник; null: YCLIENTS не говорит';
 comment on column bookings.observation is 'Номер наблюдения, которое записало строку';
 comment on column bookings.revision is 'Сколько раз строку записывали';
 comment on column bookings.match_email is 'E-mail, по которому искали клиента';
@@ -670,7 +686,7 @@ comment on table booking_events is 'История записей: одна ст
 comment on column booking_events.id is 'Номер изменения';
 comment on column booking_events.booking_id is 'Запись: bookings.id';
 comment on column booking_events.at is 'Когда изменение записано';
-comment on column booking_events.kind is 'Что: created, moved, price, status, services, staff, comment, link, client, erased';
+comment on column booking_events.kind is 'Что: created, moved, price, status, services, staff, paid, comment, link, client, erased';
 comment on column booking_events.cause is 'Отчего: call событие YCLIENTS, sync синхронизация, read проверка в YCLIENTS, person сотрудник, import перенос, form запись на сайте';
 comment on column booking_events.delivery_id is 'Событие, которое её вызвало: deliveries.id';
 comment on column booking_events.run_id is 'Синхронизация: sync_runs.id';
@@ -716,3 +732,7 @@ comment on column booking_report.points is 'Сколько баллов прин
 comment on column booking_report.record_id is 'Номер записи в YCLIENTS';
 comment on column booking_report.created_at is 'Когда запись появилась у нас';
 comment on column booking_report.updated_at is 'Когда она менялась последний раз';
+comment on column booking_report.paid is 'Оплачена полностью; null: YCLIENTS не говорит';
+comment on column booking_report.prepaid is 'Оплачена онлайн до визита; null: YCLIENTS не говорит';
+comment on column booking_report.booked is 'Через что записались: form наша форма, online другая форма онлайн, journal журнал; null: не известно';
+comment on column booking_report.created_by is 'Кто записал: номер пользователя в YCLIENTS; null: не сотрудник или не известно';

@@ -17,7 +17,7 @@ from zerkalo.yclients.model import Record, SalonClient, ServiceLine
 Value = TypeVar("Value")
 
 SECONDS_PER_MINUTE = 60
-MAPPING_VERSION = b"1"
+MAPPING_VERSION = b"2"
 """To be raised with every change in what a record's bytes mean for its row, here or in `yclients.records`. Else the rows
 whose bytes YCLIENTS has shown before would keep the old meaning until somebody changes the record."""
 
@@ -57,6 +57,10 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
         raw=record.raw,
         lines=_lines(services),
         staff_id=record.staff_id,
+        paid=record.paid_full,
+        prepaid=record.prepaid,
+        online=record.online,
+        created_by=record.created_by,
     )
 
 

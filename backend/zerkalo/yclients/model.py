@@ -74,6 +74,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """null is ""."""
     api_id: str | UnsetType = UNSET
     """The id that whoever booked gave; numbers as text, null is ""."""
+    paid_full: bool | UnsetType = UNSET
+    """Whether the visit is paid for whole (`paid_full`, seen in captured calls)."""
+    prepaid: bool | UnsetType = UNSET
+    """Whether it was paid for online beforehand (`prepaid_confirmed`). YCLIENTS's own `prepaid` says only that it can be."""
+    online: bool | UnsetType = UNSET
+    """Whether the client booked it online. A single read may lack it."""
+    created_by: int | UnsetType = UNSET
+    """`created_user_id`: YCLIENTS's number of whoever booked it; 0: nobody of the staff (inferred, no document says so)."""
     raw: bytes
     """The record's JSON: UTF-8 without U+0000, lone surrogates or their escapes; byte for byte otherwise.
 

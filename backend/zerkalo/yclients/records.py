@@ -101,6 +101,10 @@ class _RecordWire(Struct, gc=False):
     deleted: Any = None
     comment: Any = UNSET
     api_id: Any = UNSET
+    paid_full: Any = None
+    prepaid_confirmed: Any = None
+    online: Any = None
+    created_user_id: Any = None
 
 
 class _IdsWire(Struct, gc=False):
@@ -139,6 +143,10 @@ def _read(
         deleted=UNSET if wire.deleted is None else _named("deleted", fields.flag, wire.deleted),
         comment=UNSET if wire.comment is UNSET else _named("comment", fields.text, wire.comment),
         api_id=UNSET if wire.api_id is UNSET else _named("api_id", fields.text, wire.api_id),
+        paid_full=_aside(fields.flag, wire.paid_full),
+        prepaid=_aside(fields.flag, wire.prepaid_confirmed),
+        online=_aside(fields.flag, wire.online),
+        created_by=_aside(fields.identifier_or_zero, wire.created_user_id),
         raw=raw,
     )
 
@@ -163,6 +171,16 @@ def _moments(date: Any, instant: Any) -> tuple[datetime | None, datetime | None]
     if written is not None and not isinstance(date, str):  # seconds since 1970 are no wall clock
         return None, told or written
     return written, told
+
+
+def _aside(read: Callable[[Any], T], value: Any) -> T | UnsetType:
+    """What nothing is decided by: where it can't be read it counts as not told, and spoils no record."""
+    if value in _UNTOLD:
+        return UNSET
+    try:
+        return read(value)
+    except FieldError:
+        return UNSET
 
 
 def _named(name: str, read: Callable[[Any], T], value: Any) -> T:

@@ -104,6 +104,25 @@ async def test_other_service_lines_or_another_specialist_alone_are_a_change(pool
         assert (await server.booking())["staff_id"] == 7
 
 
+async def test_a_payment_is_a_change_and_what_was_not_told_is_none(pool: Pool) -> None:
+    booked = {"online": False, "created_user_id": 7001}
+    async with salon(pool) as server:
+        await server.status(event(State(5)))
+        await server.status(event(State(6), paid_full=0, prepaid_confirmed=False, **booked))
+        await server.status(event(State(7), paid_full=1))
+        booking = await server.booking()
+        async with pool.connection() as conn:
+            events = (await read_events(conn, booking["id"], before_id=None, limit=20))[::-1]
+
+    assert [one.kind for one in events] == ["created", "paid"]
+    assert (events[1].before, events[1].after) == (
+        {"paid": False, "prepaid": False},
+        {"paid": True, "prepaid": False},
+    )
+    found = [booking[name] for name in ("paid", "prepaid", "online", "created_by")]
+    assert found == [True, False, False, 7001], "what the last call did not tell has stayed"
+
+
 async def test_service_lines_are_rows_of_a_view(pool: Pool) -> None:
     services = [
         {"id": 31, "title": "Стрижка", "cost": 1800, "amount": 1},

@@ -95,6 +95,33 @@ async def test_a_report_has_roubles_names_points_and_the_salons_clock(pool: Pool
     assert (row["starts_at"].hour, row["visit_on"]) == (12, row["starts_at"].date())  # pyright: ignore[reportAttributeAccessIssue]  a timestamp
 
 
+async def test_a_report_says_who_paid_and_through_what_it_was_booked(pool: Pool):
+    told = {
+        "form": {"online": True},
+        "claimed": {"online": True},
+        "journal": {"online": False, "created_by": 7001},
+        "unsaid": {},
+    }
+    async with pool.connection() as conn:
+        for record_id, (name, columns) in enumerate(told.items(), 1):
+            await add_booking(
+                conn, yclients_record_id=record_id, client_name=name, paid=name == "form", **columns
+            )
+        await conn.execute(
+            "insert into form_bookings (api_id, company_id, record_id, status, comment_digest, created_at) values"
+            " ('ours', 1, 1, 'booked', 'x', now()), ('claimed', 1, 2, 'booked', null, now())"
+        )
+
+    rows = await _rows(pool, "select client, booked, created_by, paid from booking_report order by record_id")
+
+    assert [tuple(row.values()) for row in rows] == [
+        ("form", "form", None, True),
+        ("claimed", "online", None, False),
+        ("journal", "journal", 7001, False),
+        ("unsaid", None, None, False),
+    ]
+
+
 async def test_every_table_and_column_that_a_salon_reads_says_what_it_is(pool: Pool):
     silent = await _rows(
         pool,

@@ -96,7 +96,9 @@ async def test_what_a_run_changes_names_the_run_in_the_history(pool: Pool):
             select e.kind, e.run_id from booking_events e join bookings b on b.id = e.booking_id
             where b.yclients_record_id = %s order by e.id""", record_id)  # fmt: skip
 
-    assert [(one["kind"], one["run_id"]) for one in events] == [("created", first.id), ("status", second.id)]
+    assert [(one["kind"], one["run_id"]) for one in events] == [
+        ("created", first.id), ("status", second.id), ("paid", second.id),
+    ]  # fmt: skip
 
 
 async def test_second_run_writes_nothing_and_reads_the_window_only(pool: Pool):

@@ -74,7 +74,8 @@ def rows_of_xlsx(body: bytes) -> tuple[list[list[str]], str]:
 
 
 async def test_a_file_has_what_the_address_shows(salon: Application, admin: httpx2.AsyncClient) -> None:
-    await put(salon, client_name="Анна", staff_name="Алиса", staff_id=5, phone="+79990001122")
+    paid = {"paid": True, "prepaid": False, "online": True}
+    await put(salon, client_name="Анна", staff_name="Алиса", staff_id=5, phone="+79990001122", **paid)
     await put(salon, at=DAY + timedelta(hours=1), client_name="Борис", staff_name="Вера", staff_id=6)
     await put(salon, at=DAY + timedelta(days=1), client_name="Завтра")
 
@@ -91,6 +92,8 @@ async def test_a_file_has_what_the_address_shows(salon: Application, admin: http
     assert [row["Клиент"] for row in rows_of_csv(one.text)] == ["Борис"]
     assert [row["Клиент"] for row in rows_of_csv(found.text)] == ["Завтра"]
     row = rows_of_csv(day.text)[0]
+    assert (row["Оплата"], row["Как записались"]) == ("оплачена полностью", "клиентом, онлайн")
+    assert {row["Оплата"] for row in rows_of_csv(one.text)} == {""}, "YCLIENTS does not say"
     assert (row["День"], row["Время"], row["Цена, ₽"], row["Телефон"]) == (
         "03.03.2031",
         "12:00",

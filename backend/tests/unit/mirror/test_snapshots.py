@@ -237,3 +237,30 @@ def test_one_state_by_webhook_and_by_api_is_one_snapshot() -> None:
            "client": {"name": "Мария", "phone": 79990000001, "email": "maria@salon.test"}}  # fmt: skip
 
     assert replace(shown(**odd), raw=b"") == replace(shown(complete=True), raw=b"")
+
+
+ASIDE = ("paid", "prepaid", "online", "created_by")
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        (
+            {"paid_full": 1, "prepaid_confirmed": False, "online": True, "created_user_id": 0},
+            (True, False, True, 0),
+        ),
+        (
+            {"paid_full": 0, "prepaid_confirmed": 1, "online": "0", "created_user_id": "7001"},
+            (False, True, False, 7001),
+        ),
+        ({"prepaid": True}, (UNSET, UNSET, UNSET, UNSET)),
+        (dict.fromkeys(("paid_full", "prepaid_confirmed", "online", "created_user_id")), (UNSET,) * 4),
+        ({"paid_full": 7, "prepaid_confirmed": [], "online": {}, "created_user_id": "nobody"}, (UNSET,) * 4),
+    ],
+)
+def test_who_paid_and_who_booked_is_told_or_not_and_spoils_no_record(
+    told: dict[str, Any], found: tuple[object, ...]
+) -> None:
+    for complete in (False, True):
+        snapshot = shown(complete=complete, **told)
+        assert tuple(getattr(snapshot, name) for name in ASIDE) == found, "a key that lacks is never a no"

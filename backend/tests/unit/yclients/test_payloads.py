@@ -72,6 +72,10 @@ def test_a_created_record_is_read_whole() -> None:
         deleted=False,
         comment="Код клиента: ABC12345. Позвонить за час",
         api_id="app-000001",
+        paid_full=False,
+        prepaid=False,
+        online=True,
+        created_by=0,
         raw=b"",
     )
     assert record.raw in body("01")

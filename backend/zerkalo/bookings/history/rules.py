@@ -15,6 +15,7 @@ _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("client", ("client_id",)),
     ("link", ("user_id", "matched_by")),
 )
+_PAID = ("paid", "prepaid")
 _CREATED = ("appointment_datetime", "service_price", "status", "service_name", "user_id")
 
 
@@ -27,7 +28,15 @@ def changes_between(before: Row | None, after: Row) -> tuple[Change, ...]:
         for kind, names in _KINDS
         if _values(before, names) != _values(after, names)
     ]
-    return (*changes, Change("comment")) if before.comment != after.comment else tuple(changes)
+    if _is_paid(before) != _is_paid(after):  # what was not told counts as not paid
+        changes.append(Change("paid", _values(before, _PAID), _values(after, _PAID)))
+    if before.comment != after.comment:
+        changes.append(Change("comment"))
+    return tuple(changes)
+
+
+def _is_paid(row: Row) -> tuple[bool, bool]:
+    return bool(row.paid), bool(row.prepaid)
 
 
 def _values(row: Row, names: Iterable[str]) -> dict[str, Any]:

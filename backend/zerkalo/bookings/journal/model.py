@@ -74,6 +74,12 @@ class JournalBooking:
     handed_over: bool
     created_at: datetime
     updated_at: datetime
+    paid: bool | None
+    prepaid: bool | None
+    created_by: int | None
+    """YCLIENTS's number of whoever of the staff booked it."""
+    booked: str | None
+    """Through what: `form` ours, `online` another one, `journal`; None where YCLIENTS does not say."""
 
     @property
     def starts_at(self) -> datetime:

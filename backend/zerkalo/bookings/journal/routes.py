@@ -35,7 +35,8 @@ class JournalRuntime(AuthRuntime, Protocol):
 
 class BookingOfSalon(BaseModel):
     """A booking as staff see it. `service_price` in kopecks, `service_duration` in minutes, `appointment_datetime` with
-    the salon's offset.
+    the salon's offset. `paid` whole, `prepaid` online before the visit; `booked` through our form, another one online or the
+    journal, by YCLIENTS's user `created_by`; null where YCLIENTS does not say.
     """
 
     id: int
@@ -60,6 +61,10 @@ class BookingOfSalon(BaseModel):
     notes: str
     created_at: datetime
     updated_at: datetime
+    paid: bool | None
+    prepaid: bool | None
+    booked: Literal["form", "online", "journal"] | None
+    created_by: int | None
 
 
 class WholeBooking(BookingOfSalon):

@@ -33,7 +33,15 @@ _COLUMNS: LiteralString = """
     b.id, b.user_id, u.name as user_name, b.user_code, b.matched_by, b.company_id, b.yclients_record_id, b.client_id,
     b.client_name, b.service_name, b.service_price, b.service_duration, b.appointment_datetime, b.appointment_local,
     b.status, b.cancel_reason, b.cancelled_at, b.phone, b.staff_id, b.staff_name, b.notes, b.comment, b.handed_over,
-    b.created_at, b.updated_at
+    b.created_at, b.updated_at, b.paid, b.prepaid, nullif(b.created_by, 0) as created_by,
+    case
+        when exists (
+            select from form_bookings f -- a claimed one has no digest: it was booked elsewhere
+            where f.company_id = b.company_id and f.record_id = b.yclients_record_id and f.comment_digest is not null
+        ) then 'form'
+        when b.online then 'online'
+        when not b.online then 'journal'
+    end as booked
 """
 _PASSES: LiteralString = """
     (%(first_day)s::date is null
@@ -119,7 +127,7 @@ HISTORY = """
         select 2 * e.id as id, e.at, e.kind, e.cause, e.delivery_id, e.run_id, e.by_user_id, e.before, e.after
         from booking_events e where e.booking_id = %(booking_id)s
         union all
-        select 2 * p.id + 1, p.created_at, 'points', case when p.created_by is null then 'programme' else 'person' end,
+        select 3 * p.id + 1, p.created_at, 'points', case when p.created_by is null then 'programme' else 'person' end,
             null, null, p.created_by, null, jsonb_build_object('points', p.amount)
         from bonus_entries p where p.booking_id = %(booking_id)s or p.visit_id = %(booking_id)s
     ) h left join users u on u.id = h.by_user_id

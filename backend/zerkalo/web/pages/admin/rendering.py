@@ -12,8 +12,8 @@ from zerkalo.web.pages.page import Page
 
 def render(page: Page, template: str, **values: Any) -> Response:
     """A page whose template also sees `ago(at, now)`, `moment(at)`, `span(seconds)`, `word(words.X, name)`, `reason(text)`,
-    `about(resource, id, event)`, `changes(before, after)`, `problem_text(code, language)`,
-    `short_phone(phone)`, `count_visits(number)`.
+    `about(resource, id, event)`, `changes(before, after)`, `payment(paid, prepaid)`,
+    `problem_text(code, language)`,    `short_phone(phone)`, `count_visits(number)`.
     """
     language = page.language
     return page.render(
@@ -25,6 +25,7 @@ def render(page: Page, template: str, **values: Any) -> Response:
         word=partial(words.word, language=language),
         reason=partial(words.reason, language=language),
         about=partial(words.about, language=language),
+        payment=partial(words.payment, language=language),
         changes=partial(words.changes, zone=page.site.salon.zone, language=language),
         problem_text=problem_text,
         short_phone=words.short_phone,

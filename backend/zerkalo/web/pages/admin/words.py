@@ -89,12 +89,43 @@ HAPPENED: Mapping[str, Words] = {
     "services": {"ru": "Услуги изменились", "en": "The services changed"},
     "staff": {"ru": "Специалист сменился", "en": "Another specialist"},
     "comment": {"ru": "Комментарий изменился", "en": "The comment changed"},
+    "paid": {"ru": "Оплата изменилась", "en": "The payment changed"},
     "link": {"ru": "Клиент привязан или отвязан", "en": "A client was linked or unlinked"},
     "client": {"ru": "Карточка клиента сменилась", "en": "Another client card"},
     "erased": {"ru": "Данные клиента удалены", "en": "The client’s data was erased"},
     "points": {"ru": "Баллы", "en": "Points"},
 }
 ROLES: Mapping[str, Words] = {
+MESSAGES: Mapping[str, Words] = {
+    "confirmation": {"ru": "подтверждение записи", "en": "the booking is confirmed"},
+    "moved": {"ru": "визит перенесён", "en": "the visit was moved"},
+    "cancelled": {"ru": "визит отменён", "en": "the visit was cancelled"},
+    "reminder": {"ru": "напоминание", "en": "a reminder"},
+    "points": {"ru": "начислены баллы", "en": "points came"},
+}
+"""Of what a notice about a visit tells."""
+CHANNELS: Mapping[str, Words] = {
+    "email": {"ru": "e-mail", "en": "e-mail"},
+    "phone": {"ru": "SMS", "en": "SMS"},
+    "telegram": {"ru": "Телеграм", "en": "Telegram"},
+}
+_SENT: Mapping[str, Words] = {
+    "sent": {"ru": "отправлено", "en": "sent"},
+    "waiting": {"ru": "ждёт отправки", "en": "waits to be sent"},
+    "failed": {"ru": "не отправлено", "en": "not sent"},
+    "expired": {"ru": "не удалось вовремя", "en": "it could not be sent in time"},
+    "no_way": {
+        "ru": "нет контакта, на который клиент разрешил писать",
+        "en": "there is no contact that the client lets us write to",
+    },
+    "over_bounds": {"ru": "предел SMS исчерпан", "en": "the bounds of SMS are used up"},
+}
+BOOKED: Mapping[str, Words] = {
+    "form": {"ru": "на вашем сайте, через нашу форму", "en": "on your site, in our form"},
+    "online": {"ru": "клиентом, онлайн", "en": "by the client, online"},
+    "journal": {"ru": "в журнале YCLIENTS", "en": "in YCLIENTS’s journal"},
+}
+"""Through what a visit was booked."""
     "owner": {"ru": "владелец", "en": "owner"},
     "receptionist": {"ru": "администратор", "en": "receptionist"},
     "read_only": {"ru": "только просмотр", "en": "read-only"},
@@ -125,6 +156,12 @@ CHANGED: Mapping[str, Words] = {
     "points": {"ru": "движение", "en": "movement"},
 }
 """A booking's columns, in its history."""
+    "paid": {"ru": "оплачена", "en": "paid"},
+    "prepaid": {"ru": "предоплата", "en": "paid beforehand"},
+    "message": {"ru": "о чём", "en": "about"},
+    "to": {"ru": "кому", "en": "to"},
+    "channel": {"ru": "как", "en": "by"},
+    "outcome": {"ru": "итог", "en": "outcome"},
 
 
 def changes(
@@ -158,6 +195,8 @@ def _value(name: str, value: object, zone: tzinfo, language: Language) -> str:
         return f"{value:+}".replace("-", "−")
     if name == "status":
         return word(STATES, str(value), language)
+    if isinstance(value, bool):
+        return (_YES if value else _NO)[language]
     if name == "matched_by":
         return word(MATCHED_BY, str(value), language)
     if name == "appointment_datetime":
@@ -189,6 +228,8 @@ def about(resource: str | None, resource_id: int | None, event: str | None, lang
 
 
 def reason(text: str, language: Language) -> str:
+_YES: Words = {"ru": "да", "en": "yes"}
+_NO: Words = {"ru": "нет", "en": "no"}
     """Why a delivery or a run failed, for people: a parser's own words are for the API and the log."""
     if re.search("Expected `|[Oo]bject contains|Invalid value|JSON is malformed", text):
         return (
@@ -198,6 +239,20 @@ def reason(text: str, language: Language) -> str:
 
 
 def span(seconds: float, language: Language) -> str:
+_PAYMENT: Mapping[str, Words] = {
+    "paid": {"ru": "оплачена полностью", "en": "paid in full"},
+    "prepaid": {"ru": "предоплата онлайн", "en": "prepaid online"},
+    "unpaid": {"ru": "не оплачена", "en": "not paid"},
+}
+
+
+def payment(paid: bool | None, prepaid: bool | None, language: Language) -> str:
+    """Whether a visit is paid for; "" where YCLIENTS does not say."""
+    if paid is None and not prepaid:
+        return ""
+    return word(_PAYMENT, "paid" if paid else "prepaid" if prepaid else "unpaid", language)
+
+
     """As "45 с", "3 мин", "2 ч 5 мин", "4 дня": as fine as one cares to know."""
     ru = language == "ru"
     whole = max(0, round(seconds))

@@ -15,7 +15,7 @@ from xlsxwriter import Workbook  # pyright: ignore[reportMissingTypeStubs]  # it
 
 from zerkalo.bookings.journal.model import JournalBooking
 from zerkalo.kit.language import Language
-from zerkalo.web.pages.admin.words import MATCHED_BY, word
+from zerkalo.web.pages.admin.words import BOOKED, MATCHED_BY, payment, word
 from zerkalo.web.pages.wording import Words, status_of
 
 Cell = str | int | Decimal | date | time | None
@@ -37,6 +37,8 @@ HEADS: Sequence[tuple[Words, int]] = (
     ({"ru": "Как найден", "en": "Found by"}, 18),
     ({"ru": "Комментарий", "en": "Comment"}, 40),
     ({"ru": "Номер записи", "en": "Record"}, 14),
+    ({"ru": "Оплата", "en": "Payment"}, 14),
+    ({"ru": "Как записались", "en": "Booked"}, 26),
 )
 """The columns with their widths, in characters."""
 
@@ -59,6 +61,8 @@ def cells_of(booking: JournalBooking, language: Language, branch: Callable[[int]
         word(MATCHED_BY, booking.matched_by, language),
         booking.comment,
         booking.yclients_record_id,
+        payment(booking.paid, booking.prepaid, language),
+        word(BOOKED, booking.booked, language),
     ]
 
 
