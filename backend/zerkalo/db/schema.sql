@@ -432,7 +432,7 @@ create index attempts_of_bucket on attempts (bucket, at);
 create table outbox (
     id               bigint generated always as identity primary key,
     user_id          bigint references users (id) on delete cascade,
-    channel          text not null check (channel in ('email', 'phone', 'telegram')),
+    channel          text check (channel in ('email', 'phone', 'telegram')), -- null: no way led to the user
     recipient        text,                            -- null once it was sent or given up: nothing stays behind
     subject          text not null default '',
     body             text not null,                   -- empty once it was sent or given up
@@ -442,11 +442,15 @@ create table outbox (
     next_attempt_at  timestamptz not null,
     claimed_until    timestamptz,
     finished_at      timestamptz,                     -- sent, or given up with the reason in `error`
-    error            text
+    error            text,
+    kind             text,                            -- of a notice: confirmation, moved, cancelled, reminder, points, burning
+    booking_id       bigint references bookings (id) on delete cascade -- whose history tells of it: such a row stays
 );
 create index outbox_due on outbox (next_attempt_at) where finished_at is null;
 create index outbox_of_user on outbox (user_id) where user_id is not null;
 
+create index outbox_of_booking on outbox (booking_id) where booking_id is not null;
+create index outbox_to_prune on outbox (finished_at) where booking_id is null;
 -- What staff did, to whom or what: ids, numbers and words of ours, no contact and no text about a person. It only grows.
 create table audit_entries (
     id        bigint generated always as identity primary key,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+NO_WAY, OVER_BOUNDS = "no_way", "over_bounds"
+"""Why a message about a visit went nowhere: no contact that the user lets us write to; the bounds of SMS."""
 TELEGRAM = "telegram"
 """The way of a message beside the channels of `outbox.model.Channel`: its recipient is a chat's number."""
 
@@ -80,6 +82,8 @@ class Gain:
     points: int
     entry_id: int
     balance: int
+    booking_id: int | None
+    """The visit that brought them; None where there were several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.notices import rules, store
-from zerkalo.notices.model import TELEGRAM, Kind, NoticePolicy, Reach, Visit
+from zerkalo.notices.model import NO_WAY, OVER_BOUNDS, TELEGRAM, Kind, NoticePolicy, Reach, Visit
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
 
@@ -37,6 +37,17 @@ class Notices:
     may_send: MaySend
     burning: Burning
     has_telegram: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is to be told, and until when it is of use."""
+
+    kind: Kind
+    subject: str
+    body: str
+    until: datetime
+    booking_id: int | None = None
 
 
 async def tell(notices: Notices, *, now: datetime) -> int:
@@ -101,8 +112,10 @@ async def _tell_points(notices: Notices, conn: Connection, since: datetime, now:
     reaches = await store.reach_of(conn, [gain.user_id for gain in gains])
     put = 0
     for gain in gains:
-        text = rules.points_message(gain.points, gain.balance)
-        put += await _write(notices, conn, reaches.get(gain.user_id), text, now, now + MESSAGE_SPAN)
+        note = Note(
+            Kind.POINTS, *rules.points_message(gain.points, gain.balance), now + MESSAGE_SPAN, gain.booking_id
+        )
+        put += await _write(notices, conn, reaches.get(gain.user_id), note, now)
     return len(gains), put
 
 
@@ -119,7 +132,8 @@ async def _tell_burning(
     put = 0
     for user_id in users:
         text = rules.burning_message(burning[user_id], BURNING_AHEAD.days)
-        put += await _write(notices, conn, reaches.get(user_id), text, now, now + MESSAGE_SPAN)
+        note = Note(Kind.BURNING, *text, now + MESSAGE_SPAN)
+        put += await _write(notices, conn, reaches.get(user_id), note, now)
         await store.remember_burning(conn, user_id, now=now)
     return len(users), put
 
@@ -132,39 +146,37 @@ async def _put(
     put = 0
     for kind, visit in wanted:
         until = min(now + MESSAGE_SPAN, visit.starts_at)
-        put += await _write(
-            notices, conn, reaches.get(visit.user_id), rules.visit_message(kind, visit), now, until
+        note = Note(kind, *rules.visit_message(kind, visit), until, visit.booking_id)
+        put += await _write(notices, conn, reaches.get(visit.user_id), note, now)
+    return put
+
+
+async def _write(notices: Notices, conn: Connection, reach: Reach | None, note: Note, now: datetime) -> int:
+    """One message a way that the user chose and can be reached by; how many. Of none a booking's history tells why."""
+    if reach is None:
+        return 0
+    ways = _ways(notices, reach)
+    put = 0
+    for way, recipient in ways:
+        if way != TELEGRAM and not await notices.may_send(conn, Channel(way), recipient, now):
+            continue
+        message = Message(
+            way, recipient, note.subject, note.body, note.until, reach.user_id, note.kind, note.booking_id
+        )
+        await outbox_store.put(conn, message, now=now)
+        put += 1
+    if put == 0 and note.booking_id is not None:
+        why = OVER_BOUNDS if ways else NO_WAY
+        await outbox_store.put_unsent(
+            conn, reach.user_id, kind=note.kind, booking_id=note.booking_id, why=why, now=now
         )
     return put
 
 
-async def _write(
-    notices: Notices,
-    conn: Connection,
-    reach: Reach | None,
-    text: tuple[str, str],
-    now: datetime,
-    until: datetime,
-) -> int:
-    """One message a way that the user chose and can be reached by; how many."""
-    if reach is None:
-        return 0
-    subject, body = text
-    put = 0
-    for way, recipient in await _ways(notices, conn, reach, now):
-        await outbox_store.put(conn, Message(way, recipient, subject, body, until, reach.user_id), now=now)
-        put += 1
-    return put
-
-
-async def _ways(
-    notices: Notices, conn: Connection, reach: Reach, now: datetime
-) -> Collection[tuple[str, str]]:
+def _ways(notices: Notices, reach: Reach) -> Collection[tuple[str, str]]:
+    """(way, recipient) of each that the user chose and has."""
     found: list[tuple[str, str]] = []
     if reach.by_telegram and reach.chat_id is not None and notices.has_telegram:
         found.append((TELEGRAM, str(reach.chat_id)))
     contacts = ((Channel.EMAIL, reach.email, reach.by_email), (Channel.PHONE, reach.phone, reach.by_phone))
-    for channel, contact, is_wanted in contacts:
-        if is_wanted and contact is not None and await notices.may_send(conn, channel, contact, now):
-            found.append((channel, contact))
-    return found
+    return found + [(channel, contact) for channel, contact, is_wanted in contacts if is_wanted and contact]

@@ -58,7 +58,8 @@ _REMEMBER = """
 # Only of visits of these days: points that a sweep gives for the past are no news.
 _GAINS = """
     select e.user_id, sum(e.amount)::bigint, max(e.id),
-        (select sum(amount)::bigint from bonus_entries a where a.user_id = e.user_id)
+        (select sum(amount)::bigint from bonus_entries a where a.user_id = e.user_id),
+        case when min(b.id) = max(b.id) then min(b.id) end
     from bonus_entries e join bookings b on b.id = e.booking_id left join told_points p on p.user_id = e.user_id
     where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual' and e.id > coalesce(p.entry_id, 0)
         and b.user_id = e.user_id and b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s

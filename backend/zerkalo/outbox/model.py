@@ -26,6 +26,10 @@ class Message:
     """After it the message is of no use and is dropped."""
     user_id: int | None = None
     """For whom, so that erasing the user finds it."""
+    kind: str | None = None
+    """Of what a notice tells; None for codes and letters about an account."""
+    booking_id: int | None = None
+    """Of which booking: its history keeps that the message was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,15 @@ from zerkalo.db.pool import Connection
 from zerkalo.outbox.model import DueMessage, Message
 
 KEPT = timedelta(days=7)
-"""How long a finished row, emptied of whom and what, stays to be counted."""
+"""How long a finished row, emptied of whom and what, stays to be counted. One about a booking stays for its history."""
 
 
 async def put(conn: Connection, message: Message, *, now: datetime) -> int:
     """Write a message to be sent once this transaction is committed; return its id."""
     sql = """
-        insert into outbox (user_id, channel, recipient, subject, body, created_at, expires_at, next_attempt_at)
-        values (%s, %s, %s, %s, %s, %s, %s, %s) returning id
+        insert into outbox
+            (user_id, channel, recipient, subject, body, created_at, expires_at, next_attempt_at, kind, booking_id)
+        values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning id
     """
     values = [
         message.user_id,
@@ -27,10 +28,23 @@ async def put(conn: Connection, message: Message, *, now: datetime) -> int:
         now,
         message.expires_at,
         now,
+        message.kind,
+        message.booking_id,
     ]
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(sql, values)
         return int(await cursor.fetchone() or 0)
+
+
+async def put_unsent(
+    conn: Connection, user_id: int, *, kind: str, booking_id: int, why: str, now: datetime
+) -> None:
+    """Write that a message about a booking was due and went nowhere, for the booking's history."""
+    await conn.execute(
+        "insert into outbox (user_id, body, created_at, expires_at, next_attempt_at, finished_at, error, kind, booking_id)"
+        " values (%(user_id)s, '', %(now)s, %(now)s, %(now)s, %(now)s, %(why)s, %(kind)s, %(booking_id)s)",
+        {"user_id": user_id, "kind": kind, "booking_id": booking_id, "why": why, "now": now},
+    )
 
 
 async def drop_expired(conn: Connection, *, now: datetime) -> int:
@@ -81,14 +95,22 @@ async def put_off(conn: Connection, message_id: int, *, error: str, next_attempt
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:
-    """Delete finished rows after `KEPT`."""
-    await conn.execute("delete from outbox where finished_at < %s", [now - KEPT])
+    """Delete finished rows after `KEPT`, but for what a booking's history tells."""
+    await conn.execute("delete from outbox where finished_at < %s and booking_id is null", [now - KEPT])
 
 
 def _due_message(
     id_: int, channel: str, recipient: str, subject: str, body: str, expires_at: datetime, attempts: int
 ) -> DueMessage:
     return DueMessage(id_, channel, recipient, subject, body, expires_at, attempts)
+
+
+async def hand_on(conn: Connection, *, from_id: int, into_id: int) -> None:
+    """Give what a user was told of bookings to the account that takes theirs over; what waits is not sent any more."""
+    await conn.execute(
+        "update outbox set user_id = %s where user_id = %s and finished_at is not null and booking_id is not null",
+        [into_id, from_id],
+    )
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:

@@ -28,6 +28,7 @@ async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime
     await matching.hand_on(conn, from_id=from_id, into_id=into_id)
     await form_bookings.hand_on(conn, from_id=from_id, into_id=into_id)
     await importing.hand_on(conn, from_id=from_id, into_id=into_id)
+    await outbox.hand_on(conn, from_id=from_id, into_id=into_id)
     await _delete_owned(conn, from_id)
 
 

@@ -166,6 +166,11 @@ async def anna_everywhere(people: PeopleApi) -> int:
             " values (%s, 'phone', %s, %s, %s, '2099-01-01', '2099-01-01')",
             [anna, PHONE, NAME, THEN],
         )
+        await conn.execute(
+            "insert into outbox (user_id, channel, body, created_at, expires_at, next_attempt_at, finished_at, kind, booking_id)"
+            " values (%(u)s, 'email', '', %(t)s, %(t)s, %(t)s, %(t)s, 'moved', %(b)s)",
+            {"u": anna, "t": THEN, "b": linked},
+        )
     return anna
 
 

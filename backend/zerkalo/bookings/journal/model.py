@@ -128,7 +128,8 @@ class Evidence:
 class BookingEvent:
     """A change of a booking: what (`kind`), when, by whose doing (`cause`), and what it was `before` and `after`.
 
-    `points` are movements of the ledger, by a person or by the programme's rules.
+    `points` are movements of the ledger, by a person or by the programme's rules. A `message` to the user says what it told,
+    `to` whom, by which `channel` (None: there was none), and as `outcome` `sent`, `waiting` or why it was not sent.
     """
 
     id: int

@@ -124,12 +124,17 @@ _CARD = """
 HISTORY = """
     select h.id, h.at, h.kind, h.cause, h.delivery_id, h.run_id, h.by_user_id, u.name as by_name, h.before, h.after
     from (
-        select 2 * e.id as id, e.at, e.kind, e.cause, e.delivery_id, e.run_id, e.by_user_id, e.before, e.after
+        select 3 * e.id as id, e.at, e.kind, e.cause, e.delivery_id, e.run_id, e.by_user_id, e.before, e.after
         from booking_events e where e.booking_id = %(booking_id)s
         union all
         select 3 * p.id + 1, p.created_at, 'points', case when p.created_by is null then 'programme' else 'person' end,
             null, null, p.created_by, null, jsonb_build_object('points', p.amount)
         from bonus_entries p where p.booking_id = %(booking_id)s or p.visit_id = %(booking_id)s
+        union all
+        select 3 * o.id + 2, coalesce(o.finished_at, o.created_at), 'message', 'notices', null, null, null, null,
+            jsonb_build_object('message', o.kind, 'to', nullif(t.name, ''), 'to_user_id', o.user_id, 'channel', o.channel,
+                'outcome', case when o.finished_at is null then 'waiting' when o.error is null then 'sent' else o.error end)
+        from outbox o left join users t on t.id = o.user_id where o.booking_id = %(booking_id)s
     ) h left join users u on u.id = h.by_user_id
     where %(at)s::timestamptz is null or (h.at, h.id) < (%(at)s, %(id)s)
     order by h.at desc, h.id desc limit %(limit)s

@@ -52,7 +52,8 @@ _EXPORTS: dict[str, LiteralString] = {
         select purpose, channel, contact, created_at, used_at from verification_codes where user_id = %s order by id
     """,
     "messages": """
-        select channel, recipient, subject, created_at, finished_at, error from outbox where user_id = %s order by id
+        select channel, recipient, subject, created_at, finished_at, error, kind, booking_id from outbox
+        where user_id = %s order by id
     """,
     "calendar_subscription": "select created_at from calendar_tokens where user_id = %s",
     "notices": """

@@ -94,8 +94,8 @@ HAPPENED: Mapping[str, Words] = {
     "client": {"ru": "Карточка клиента сменилась", "en": "Another client card"},
     "erased": {"ru": "Данные клиента удалены", "en": "The client’s data was erased"},
     "points": {"ru": "Баллы", "en": "Points"},
+    "message": {"ru": "Сообщение клиенту", "en": "A message to the client"},
 }
-ROLES: Mapping[str, Words] = {
 MESSAGES: Mapping[str, Words] = {
     "confirmation": {"ru": "подтверждение записи", "en": "the booking is confirmed"},
     "moved": {"ru": "визит перенесён", "en": "the visit was moved"},
@@ -126,6 +126,7 @@ BOOKED: Mapping[str, Words] = {
     "journal": {"ru": "в журнале YCLIENTS", "en": "in YCLIENTS’s journal"},
 }
 """Through what a visit was booked."""
+ROLES: Mapping[str, Words] = {
     "owner": {"ru": "владелец", "en": "owner"},
     "receptionist": {"ru": "администратор", "en": "receptionist"},
     "read_only": {"ru": "только просмотр", "en": "read-only"},
@@ -139,6 +140,7 @@ CAUSES: Mapping[str, Words] = {
     "import": {"ru": "перенос из прежней системы", "en": "the import"},
     "form": {"ru": "запись на сайте", "en": "the booking form"},
     "programme": {"ru": "правила программы", "en": "the programme’s rules"},
+    "notices": {"ru": "уведомления", "en": "the notices"},
 }
 CHANGED: Mapping[str, Words] = {
     "appointment_datetime": {"ru": "время", "en": "time"},
@@ -154,14 +156,14 @@ CHANGED: Mapping[str, Words] = {
     "client_name": {"ru": "имя", "en": "name"},
     "phone": {"ru": "телефон", "en": "phone"},
     "points": {"ru": "движение", "en": "movement"},
-}
-"""A booking's columns, in its history."""
     "paid": {"ru": "оплачена", "en": "paid"},
     "prepaid": {"ru": "предоплата", "en": "paid beforehand"},
     "message": {"ru": "о чём", "en": "about"},
     "to": {"ru": "кому", "en": "to"},
     "channel": {"ru": "как", "en": "by"},
     "outcome": {"ru": "итог", "en": "outcome"},
+}
+"""A booking's columns, in its history."""
 
 
 def changes(
@@ -193,15 +195,30 @@ def _value(name: str, value: object, zone: tzinfo, language: Language) -> str:
         return money(value)
     if name == "points" and isinstance(value, int):
         return f"{value:+}".replace("-", "−")
-    if name == "status":
-        return word(STATES, str(value), language)
     if isinstance(value, bool):
         return (_YES if value else _NO)[language]
+    if name == "status":
+        return word(STATES, str(value), language)
+    if name == "message":
+        return word(MESSAGES, str(value), language)
+    if name == "channel":
+        return word(CHANNELS, str(value), language)
+    if name == "outcome":
+        return _sent(str(value), language)
     if name == "matched_by":
         return word(MATCHED_BY, str(value), language)
     if name == "appointment_datetime":
         return _moment_of(str(value), zone, language)
     return str(value)
+
+
+def _sent(outcome: str, language: Language) -> str:
+    """What became of a message; a gateway's own reason is told as it is."""
+    known = _SENT.get(outcome.partition(";")[0])
+    not_sent = _SENT["failed"][language]
+    if known is None:
+        return f"{not_sent}: {outcome}"
+    return known[language] if outcome in ("sent", "waiting") else f"{not_sent}: {known[language]}"
 
 
 def _moment_of(text: str, zone: tzinfo, language: Language) -> str:
@@ -211,6 +228,8 @@ def _moment_of(text: str, zone: tzinfo, language: Language) -> str:
         return text
 
 
+_YES: Words = {"ru": "да", "en": "yes"}
+_NO: Words = {"ru": "нет", "en": "no"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -220,25 +239,6 @@ def word(words: Mapping[str, Words], name: str | None, language: Language) -> st
     return known[language] if known else name or ""
 
 
-def about(resource: str | None, resource_id: int | None, event: str | None, language: Language) -> str:
-    """What a delivery tells of: "запись 123, изменение"; "" where that could not be read."""
-    what = word(RESOURCES, resource, language)
-    named = f"{what}{NBSP}{resource_id}" if what and resource_id else what
-    return ", ".join(part for part in (named, word(EVENTS, event, language)) if part)
-
-
-def reason(text: str, language: Language) -> str:
-_YES: Words = {"ru": "да", "en": "yes"}
-_NO: Words = {"ru": "нет", "en": "no"}
-    """Why a delivery or a run failed, for people: a parser's own words are for the API and the log."""
-    if re.search("Expected `|[Oo]bject contains|Invalid value|JSON is malformed", text):
-        return (
-            "тело не такое, как мы знаем" if language == "ru" else "the body is not of the form that we know"
-        )
-    return reason_text(text, language)
-
-
-def span(seconds: float, language: Language) -> str:
 _PAYMENT: Mapping[str, Words] = {
     "paid": {"ru": "оплачена полностью", "en": "paid in full"},
     "prepaid": {"ru": "предоплата онлайн", "en": "prepaid online"},
@@ -253,6 +253,23 @@ def payment(paid: bool | None, prepaid: bool | None, language: Language) -> str:
     return word(_PAYMENT, "paid" if paid else "prepaid" if prepaid else "unpaid", language)
 
 
+def about(resource: str | None, resource_id: int | None, event: str | None, language: Language) -> str:
+    """What a delivery tells of: "запись 123, изменение"; "" where that could not be read."""
+    what = word(RESOURCES, resource, language)
+    named = f"{what}{NBSP}{resource_id}" if what and resource_id else what
+    return ", ".join(part for part in (named, word(EVENTS, event, language)) if part)
+
+
+def reason(text: str, language: Language) -> str:
+    """Why a delivery or a run failed, for people: a parser's own words are for the API and the log."""
+    if re.search("Expected `|[Oo]bject contains|Invalid value|JSON is malformed", text):
+        return (
+            "тело не такое, как мы знаем" if language == "ru" else "the body is not of the form that we know"
+        )
+    return reason_text(text, language)
+
+
+def span(seconds: float, language: Language) -> str:
     """As "45 с", "3 мин", "2 ч 5 мин", "4 дня": as fine as one cares to know."""
     ru = language == "ru"
     whole = max(0, round(seconds))
