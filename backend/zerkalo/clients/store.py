@@ -139,7 +139,7 @@ async def erase(conn: Connection, keys: Collection[Key], *, now: datetime) -> No
     """Take out of these cards what names their person; they are marked, and what teaches them later is masked."""
     sql = """
         update clients c set name = '', phone = null, email = null, email_known_since = null, user_id = null,
-            first_email = null, first_observation = null, erased_at = coalesce(c.erased_at, %(now)s), updated_at = %(now)s
+            first_email = null, first_observation = null, note = '', erased_at = coalesce(c.erased_at, %(now)s), updated_at = %(now)s
         from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, i bigint)
         where c.company_id = k.c and c.client_id = k.i
     """
@@ -227,6 +227,24 @@ async def candidates_of(conn: Connection, keys: Collection[Key]) -> dict[Key, li
     async for company_id, client_id, *columns in cursor:
         found.setdefault((company_id, client_id), []).append(CardCandidate(*columns))
     return found
+
+
+async def read_note(conn: Connection, key: Key) -> str:
+    """What the staff wrote about a card's person; "" for nothing."""
+    cursor = await conn.execute(
+        "select note from clients where company_id = %s and client_id = %s", list(key)
+    )
+    row = await cursor.fetchone()
+    return row[0] if row else ""
+
+
+async def write_note(conn: Connection, key: Key, note: str, *, now: datetime) -> bool:
+    """Keep what the staff wrote; False where there is no such card, or its person had themself erased."""
+    cursor = await conn.execute(
+        "update clients set note = %s, updated_at = %s where company_id = %s and client_id = %s and erased_at is null",
+        [note, now, *key],
+    )
+    return cursor.rowcount > 0
 
 
 async def visits_of(conn: Connection, key: Key) -> tuple[int, int]:

@@ -266,6 +266,7 @@ ROWS = [
     page("POST /admin/users/{user_id}/unmerge", TO_SIGN_IN, 403, 403, 404, merge_id="0"),
     page("GET /admin/clients/unseen", *DESK_READERS),
     page("GET /admin/clients/{company_id}/{client_id}", *DESK_READERS),
+    page("POST /admin/clients/{company_id}/{client_id}/note", *DESK_RECEPTION_DONE, note="New"),
     page("GET /admin/till", *DESK_RECEPTION),
     page(  # without a visit of today only an owner spends
         "POST /admin/till/redeem",

@@ -110,9 +110,9 @@ async def anna_everywhere(people: PeopleApi) -> int:
             {"company_id": 1, "resource": "client", "data": {"phone": "79991234567", "name": NAME}}
         )
         await conn.execute(
-            "insert into clients (company_id, client_id, name, phone, email, first_email, user_id)"
-            " values (1, 3, %s, %s, %s, %s, %s)",
-            [NAME, PHONE, EMAIL, EMAIL, anna],
+            "insert into clients (company_id, client_id, name, phone, email, first_email, user_id, note)"
+            " values (1, 3, %s, %s, %s, %s, %s, %s)",
+            [NAME, PHONE, EMAIL, EMAIL, anna, f"{NAME} любит чай"],
         )
         await conn.execute(
             "insert into booking_events (booking_id, at, kind, cause, by_user_id, before) values (%s, %s, 'comment', 'call', %s, %s::jsonb)",

@@ -9,6 +9,7 @@ from tests.integration.web.test_admin_pages import Desk
 from tests.support.application import COMPANY_ID, Application, free_port, running_application
 from tests.support.database import TestServer, open_folder
 from tests.support.rows import add_booking
+from zerkalo.clients import store as clients
 from zerkalo.web.pages.cookies import SESSION
 
 pytestmark = pytest.mark.integration
@@ -183,3 +184,26 @@ async def test_a_receptionist_corrects_and_does_not_merge(salon: Application) ->
     assert f"/admin/users/{first}/edit" in page
     assert "/merge" not in page
     await desk.get(f"/admin/users/{first}/merge?with={second}", status=403)
+
+
+async def test_the_staff_note_on_a_card_what_yclients_never_sees(salon: Application, owner: Desk) -> None:
+    async with salon.runtime.pool.connection() as conn:
+        await conn.execute(
+            "insert into clients (company_id, client_id, name) values (%s, 177, 'Ольга')", [COMPANY_ID]
+        )
+    here = f"/admin/clients/{COMPANY_ID}/177"
+    reader = await desk_of(salon, email="reads@example.com", role="read_only", unique_code="READS234")
+
+    assert (await owner.post(f"{here}/note", note="Любит чай с <мятой>")).status_code == 303
+    shown, read = await owner.get(here), await reader.get(here)
+    assert "Любит чай с &lt;мятой&gt;</textarea>" in shown
+    assert "Любит чай с &lt;мятой&gt;" in read
+    assert "<textarea" not in read
+    log = await owner.get("/admin/log")
+    assert f'href="{here}"' in log
+    assert "чай" not in log, "what was written about a person stays with the person"
+
+    async with salon.runtime.pool.connection() as conn:
+        await clients.erase(conn, [(COMPANY_ID, 177)], now=PROVED)
+    assert (await owner.post(f"{here}/note", note="Снова")).status_code == 409
+    assert "чай" not in await owner.get(here)

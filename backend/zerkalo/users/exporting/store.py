@@ -39,7 +39,7 @@ _EXPORTS: dict[str, LiteralString] = {
         where b.user_id = %s and d.resource = 'record' order by d.id
     """,
     "client_cards": """
-        select c.company_id, c.client_id, c.name, c.phone, c.email, c.updated_at from users u join clients c
+        select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at from users u join clients c
             on c.email = case when u.email_verified_at is not null and not c.email_came_late then lower(u.email) end
             or c.phone = case when u.phone_verified_at is not null then u.phone end
         where u.id = %s order by 1, 2

@@ -94,6 +94,7 @@ create table clients (
     rematch_wanted_at  timestamptz,                   -- its bookings are to be looked at again; null once they were
     observation        bigint not null default 0,     -- number of what taught the card last
     erased_at          timestamptz,                   -- stripped of what names its person
+    note               text not null default '',      -- what the salon's staff wrote about the person; YCLIENTS never sees it
     created_at         timestamptz not null default now(),
     updated_at         timestamptz not null default now(),
     primary key (company_id, client_id)
@@ -126,11 +127,11 @@ create table bookings (
     staff_id              bigint,
     staff_name            text,
     lines                 jsonb not null default '[]', -- service lines; read them by the view `booking_lines`
-    user_code             text,                       -- the linked user's code, written by the same statement as the link
     paid                  boolean,                    -- whole; null, here and in the next three: YCLIENTS does not say
     prepaid               boolean,                    -- online, before the visit
     online                boolean,                    -- by the client; false: in the journal
     created_by            bigint,                     -- YCLIENTS's number of whoever booked it; 0: nobody of the staff
+    user_code             text,                       -- the linked user's code, written by the same statement as the link
     handed_over           boolean not null default false, -- the salon gave the record to another person's card
     comment               text not null default '',   -- the record's own comment, last part of the notes
     notes                 text not null generated always as (
@@ -448,9 +449,9 @@ create table outbox (
 );
 create index outbox_due on outbox (next_attempt_at) where finished_at is null;
 create index outbox_of_user on outbox (user_id) where user_id is not null;
-
 create index outbox_of_booking on outbox (booking_id) where booking_id is not null;
 create index outbox_to_prune on outbox (finished_at) where booking_id is null;
+
 -- What staff did, to whom or what: ids, numbers and words of ours, no contact and no text about a person. It only grows.
 create table audit_entries (
     id        bigint generated always as identity primary key,
@@ -634,6 +635,7 @@ comment on column clients.user_id is 'Аккаунт, которому адми�
 comment on column clients.rematch_wanted_at is 'Записи карточки ждут пересмотра; null: не ждут';
 comment on column clients.observation is 'Номер наблюдения, которое изменило карточку последним';
 comment on column clients.erased_at is 'Когда стёрто всё, что называет человека';
+comment on column clients.note is 'Заметка сотрудников о человеке; в YCLIENTS её нет';
 comment on column clients.created_at is 'Когда карточка появилась у нас';
 comment on column clients.updated_at is 'Когда строка менялась последний раз';
 comment on table bookings is 'Записи салона: одна строка на запись YCLIENTS, навсегда';
@@ -657,16 +659,16 @@ comment on column bookings.phone is 'Телефон в записи, с кодо
 comment on column bookings.staff_id is 'Номер специалиста в YCLIENTS';
 comment on column bookings.staff_name is 'Имя специалиста';
 comment on column bookings.lines is 'Строки услуг; читайте их через booking_lines';
+comment on column bookings.paid is 'Оплачена полностью; null: YCLIENTS не говорит';
+comment on column bookings.prepaid is 'Оплачена онлайн до визита; null: YCLIENTS не говорит';
+comment on column bookings.online is 'Клиент записался сам, онлайн; false: записали в журнале; null: YCLIENTS не говорит';
+comment on column bookings.created_by is 'Кто записал: номер пользователя в YCLIENTS; 0: не сотрудник; null: YCLIENTS не говорит';
 comment on column bookings.user_code is 'Код клиента, чья это запись';
 comment on column bookings.handed_over is 'Салон передал запись карточке другого человека';
 comment on column bookings.comment is 'Комментарий записи';
 comment on column bookings.notes is 'Заметки: номер записи, код клиента, комментарий';
 comment on column bookings.absent is 'YCLIENTS ответил, что записи нет';
 comment on column bookings.vendor_changed_at is 'Когда запись изменили в YCLIENTS';
-comment on column bookings.paid is 'Оплачена полностью; null: YCLIENTS не говорит';
-comment on column bookings.prepaid is 'Оплачена онлайн до визита; null: YCLIENTS не говорит';
-comment on column bookings.online is 'Клиент записался сам, онлайн; false: записали в журнале; null: YCLIENTS не говорит';
-comment on column bookings.created_by is 'Кто записал: номер пользователя в YCLIENTS; 0: не сотрудник; null: YCLIENTS не говорит';
 comment on column bookings.observation is 'Номер наблюдения, которое записало строку';
 comment on column bookings.revision is 'Сколько раз строку записывали';
 comment on column bookings.match_email is 'E-mail, по которому искали клиента';

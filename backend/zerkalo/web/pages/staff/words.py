@@ -1,5 +1,6 @@
 """What the staff's log says of each action, Russian first. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ ACTIONS: Mapping[str, Words] = {
     },
     "client.link": {"ru": "Карточка отдана клиенту", "en": "A card was given to a client"},
     "client.unlink": {"ru": "Карточка забрана", "en": "A card was taken back"},
+    "client.note": {"ru": "Заметка о клиенте на карточке", "en": "A note about a card’s client"},
     "event.replay": {"ru": "Событие повторено", "en": "An event was replayed"},
     "event.set_aside": {"ru": "Событие убрано из карантина", "en": "An event was set aside"},
     "loyalty.adjustment": {"ru": "Баллы начислены или поправлены", "en": "Points were given or corrected"},
@@ -47,6 +49,8 @@ _SUBJECTS: Mapping[str, Words] = {
     "event": {"ru": "событие №", "en": "event"},
     "invitation": {"ru": "приглашение №", "en": "invitation"},
 }
+_CARD = re.compile(r"client ([0-9]+) of company ([0-9]+)")
+_CARD_WORDS: Words = {"ru": "карточка", "en": "card"}
 _HREFS = {"user": "/admin/users/{}", "booking": "/admin/bookings/{}", "event": "/admin/events/{}"}
 _DETAILS: Mapping[str, Words] = {
     "points": {"ru": "баллы", "en": "points"},
@@ -71,6 +75,9 @@ _NO: Words = {"ru": "нет", "en": "no"}
 
 def subject(text: str, language: Language) -> tuple[str, str | None]:
     """What a line is about, and the page of it; a subject that has none as it stands."""
+    if card := _CARD.fullmatch(text):
+        client_id, company_id = card.groups()
+        return f"{_CARD_WORDS[language]} {client_id}", f"/admin/clients/{company_id}/{client_id}"
     kind, _, number = text.partition(" ")
     if kind not in _SUBJECTS or not number.isdigit():
         return text, None

@@ -4,14 +4,18 @@ from datetime import timedelta
 
 from starlette.responses import Response
 
+from zerkalo.auth.audit.service import audit
 from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.model import Filters
 from zerkalo.clients import store as clients
+from zerkalo.db.pool import Connection
+from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.by_hand.cards import doubts_about
 from zerkalo.users import store as users
 from zerkalo.web.pages.admin.rendering import render
+from zerkalo.web.pages.forms import TEXT_CHARS_MAX
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
 
@@ -20,6 +24,7 @@ pages = Pages()
 VISITS_SHOWN = 30
 UNSEEN_DAYS, UNSEEN_DAYS_MAX = 60, 3650
 UNSEEN_PAGE = 50
+_ONE = "/admin/clients/{company_id}/{client_id}"
 _UNSEEN = ByMoment("unseen page")
 
 
@@ -40,9 +45,7 @@ async def unseen(page: Page) -> Response:
     return render(page, "admin/unseen.html", people=shown.items, days=days, next_url=next_url)
 
 
-@pages.get("/admin/clients/{company_id}/{client_id}", Who.STAFF)
-async def card(page: Page) -> Response:
-    """One card of YCLIENTS."""
+async def _card_page(page: Page, problem: ProblemError | None = None) -> Response:
     key = (page.id("company_id"), page.id("client_id"))
     async with page.runtime.pool.connection() as conn:
         found = (await clients.cards(conn, [key])).get(key)
@@ -51,6 +54,7 @@ async def card(page: Page) -> Response:
         total, linked = await clients.visits_of(conn, key)
         filters = Filters(company_id=key[0], client_id=key[1])
         visits = await journal.read_journal(conn, filters, after=None, limit=VISITS_SHOWN)
+        note = await clients.read_note(conn, key)
         owner = await users.read_user(conn, found.user_id) if found.user_id is not None else None
         holders = [
             holder
@@ -69,4 +73,33 @@ async def card(page: Page) -> Response:
         owner=owner,
         doubts=doubts_about(found, owner) if owner else None,
         holders=holders,
+        note=page.form.text("note") if problem else note,
+        note_chars_max=TEXT_CHARS_MAX,
+        problem=problem,
+        here=f"/admin/clients/{key[0]}/{key[1]}",
     )
+
+
+@pages.get(_ONE, Who.STAFF)
+async def card(page: Page) -> Response:
+    """One card of YCLIENTS."""
+    return await _card_page(page)
+
+
+@pages.post(f"{_ONE}/note", Who.RECEPTION, again=_card_page)
+async def write_note(page: Page) -> Response:
+    """Keep what the staff know of the card's person."""
+    key, note, admin_id, now = (
+        (page.id("company_id"), page.id("client_id")),
+        page.form.text("note"),
+        page.me.id,
+        page.now,
+    )
+
+    async def write(conn: Connection) -> None:
+        if not await clients.write_note(conn, key, note, now=now):
+            raise ProblemError(409, "card_erased", "The card's person had their data erased.")
+        await audit(conn, admin_id, "client.note", f"client {key[1]} of company {key[0]}", {}, now)
+
+    await in_transaction(page.runtime.pool, write)
+    return page.redirect(f"/admin/clients/{key[0]}/{key[1]}", flash="profile_saved")
