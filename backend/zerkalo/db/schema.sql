@@ -44,6 +44,7 @@ create table users (
     earns_from         date,                          -- earlier visits earned in the programme that an import came from
     rematch_wanted_at  timestamptz,                   -- a new code or proof may bring bookings; null once looked at
     note               text not null default '',      -- what the salon's staff wrote about the person
+    language           text check (language in ('ru', 'en')), -- in which to write to them: chosen, or of their first proof; null: Russian
     email_verified     boolean not null generated always as (email_verified_at is not null) stored,
     phone_verified     boolean not null generated always as (phone_verified_at is not null) stored,
     is_admin           boolean not null generated always as (role is not distinct from 'owner') stored
@@ -618,6 +619,7 @@ comment on column users.merged_into is 'Аккаунт, с которым это
 comment on column users.earns_from is 'С какого дня визиты зарабатывали в прежней программе';
 comment on column users.rematch_wanted_at is 'Ждёт поиска своих записей; null: не ждёт';
 comment on column users.note is 'Заметка сотрудников о человеке';
+comment on column users.language is 'Язык сообщений: ru, en; null: не выбран, пишем по-русски';
 comment on column users.email_verified is 'Подтверждён ли e-mail';
 comment on column users.phone_verified is 'Подтверждён ли телефон';
 comment on table clients is 'Карточки клиентов YCLIENTS';

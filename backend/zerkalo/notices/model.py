@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from zerkalo.kit.language import Language
+
 NO_WAY, OVER_BOUNDS = "no_way", "over_bounds"
 """Why a message about a visit went nowhere: no contact that the user lets us write to; the bounds of SMS."""
 TELEGRAM = "telegram"
@@ -72,6 +74,7 @@ class Reach:
     by_email: bool
     by_phone: bool
     by_telegram: bool
+    language: Language = "ru"
 
 
 @dataclass(frozen=True, slots=True)

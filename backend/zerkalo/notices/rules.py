@@ -1,7 +1,9 @@
 """Whether a visit's user is to be told something, when it is quiet, and the words. Pure."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
+from zerkalo.kit.language import Language
 from zerkalo.notices.model import Kind, NoticePolicy, Visit
 
 SETTLE_SPAN = timedelta(seconds=20)
@@ -48,38 +50,69 @@ def _change_of(visit: Visit, since: datetime) -> Kind | None:
     return None
 
 
-_SUBJECTS = {
-    Kind.CONFIRMATION: "Вы записаны",
-    Kind.MOVED: "Визит перенесён",
-    Kind.CANCELLED: "Визит отменён",
-    Kind.REMINDER: "Напоминание о визите",
+_SUBJECTS: Mapping[Language, Mapping[Kind, str]] = {
+    "ru": {
+        Kind.CONFIRMATION: "Вы записаны",
+        Kind.MOVED: "Визит перенесён",
+        Kind.CANCELLED: "Визит отменён",
+        Kind.REMINDER: "Напоминание о визите",
+    },
+    "en": {
+        Kind.CONFIRMATION: "You are booked",
+        Kind.MOVED: "Your visit was moved",
+        Kind.CANCELLED: "Your visit was cancelled",
+        Kind.REMINDER: "A reminder of your visit",
+    },
 }
-_MONTHS = (
-    "января", "февраля", "марта", "апреля", "мая", "июня",
-    "июля", "августа", "сентября", "октября", "ноября", "декабря",
-)  # fmt: skip
+_MONTHS: Mapping[Language, Sequence[str]] = {
+    "ru": (
+        "января", "февраля", "марта", "апреля", "мая", "июня",
+        "июля", "августа", "сентября", "октября", "ноября", "декабря",
+    ),
+    "en": (
+        "January", "February", "March", "April", "May", "June",
+        "July", "August", "September", "October", "November", "December",
+    ),
+}  # fmt: skip
 
 
-def visit_message(kind: Kind, visit: Visit) -> tuple[str, str]:
+def visit_message(kind: Kind, visit: Visit, language: Language) -> tuple[str, str]:
     """(subject, text) about a visit; short enough for an SMS."""
-    at = visit.starts_at
-    when = f"{at.day} {_MONTHS[at.month - 1]} в {at:%H:%M}"
+    at, subject = visit.starts_at, _SUBJECTS[language][kind]
+    day = f"{at.day} {_MONTHS[language][at.month - 1]}"
     what = ", ".join(part for part in (visit.service_name, visit.staff_name) if part)
     salon = f" {visit.salon}." if visit.salon else ""
-    subject = _SUBJECTS[kind]
+    if language == "en":
+        when = f"{day} at {at:%H:%M}"
+        return subject, f"{subject}{' to ' if kind is Kind.MOVED else ': '}{when}, {what}.{salon}"
+    when = f"{day} в {at:%H:%M}"
     if kind is Kind.MOVED:
         return subject, f"Визит перенесён на {when}: {what}.{salon}"
     return subject, f"{subject}: {when}, {what}.{salon}"
 
 
-def points_message(points: int, balance: int) -> tuple[str, str]:
+def points_message(points: int, balance: int, language: Language) -> tuple[str, str]:
     """(subject, text) about points that came."""
+    if language == "en":
+        return "Points came", f"You were given points: {points}. In all: {balance}."
     return "Начислены баллы", f"Вам начислено баллов: {points}. Всего: {balance}."
 
 
-def burning_message(points: int, days: int) -> tuple[str, str]:
+def burning_message(points: int, days: int, language: Language) -> tuple[str, str]:
     """(subject, text) about points that will expire."""
+    if language == "en":
+        return (
+            "Your points will expire",
+            f"Within {days} days you lose points: {points}. You can spend them in the salon.",
+        )
     return (
         "Баллы скоро сгорят",
         f"В ближайшие дни ({days}) сгорит баллов: {points}. Их можно потратить в салоне.",
     )
+
+
+def connected_message(language: Language) -> str:
+    """What the bot says to a chat that was connected just now."""
+    if language == "en":
+        return "Done: here you will read of your visits and points."
+    return "Готово: здесь будут сообщения о ваших визитах и баллах."

@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
+from zerkalo.kit.language import Language
 from zerkalo.notices import rules, store
 from zerkalo.notices.model import NO_WAY, OVER_BOUNDS, TELEGRAM, Kind, NoticePolicy, Reach, Visit
 from zerkalo.outbox import store as outbox_store
@@ -44,8 +46,8 @@ class Note:
     """What is to be told, and until when it is of use."""
 
     kind: Kind
-    subject: str
-    body: str
+    words: Callable[[Language], tuple[str, str]]
+    """(subject, text) in the user's language."""
     until: datetime
     booking_id: int | None = None
 
@@ -112,9 +114,8 @@ async def _tell_points(notices: Notices, conn: Connection, since: datetime, now:
     reaches = await store.reach_of(conn, [gain.user_id for gain in gains])
     put = 0
     for gain in gains:
-        note = Note(
-            Kind.POINTS, *rules.points_message(gain.points, gain.balance), now + MESSAGE_SPAN, gain.booking_id
-        )
+        words = partial(rules.points_message, gain.points, gain.balance)
+        note = Note(Kind.POINTS, words, now + MESSAGE_SPAN, gain.booking_id)
         put += await _write(notices, conn, reaches.get(gain.user_id), note, now)
     return len(gains), put
 
@@ -131,8 +132,8 @@ async def _tell_burning(
     reaches = await store.reach_of(conn, users)
     put = 0
     for user_id in users:
-        text = rules.burning_message(burning[user_id], BURNING_AHEAD.days)
-        note = Note(Kind.BURNING, *text, now + MESSAGE_SPAN)
+        words = partial(rules.burning_message, burning[user_id], BURNING_AHEAD.days)
+        note = Note(Kind.BURNING, words, now + MESSAGE_SPAN)
         put += await _write(notices, conn, reaches.get(user_id), note, now)
         await store.remember_burning(conn, user_id, now=now)
     return len(users), put
@@ -146,7 +147,7 @@ async def _put(
     put = 0
     for kind, visit in wanted:
         until = min(now + MESSAGE_SPAN, visit.starts_at)
-        note = Note(kind, *rules.visit_message(kind, visit), until, visit.booking_id)
+        note = Note(kind, partial(rules.visit_message, kind, visit), until, visit.booking_id)
         put += await _write(notices, conn, reaches.get(visit.user_id), note, now)
     return put
 
@@ -155,13 +156,14 @@ async def _write(notices: Notices, conn: Connection, reach: Reach | None, note: 
     """One message a way that the user chose and can be reached by; how many. Of none a booking's history tells why."""
     if reach is None:
         return 0
+    subject, body = note.words(reach.language)
     ways = _ways(notices, reach)
     put = 0
     for way, recipient in ways:
         if way != TELEGRAM and not await notices.may_send(conn, Channel(way), recipient, now):
             continue
         message = Message(
-            way, recipient, note.subject, note.body, note.until, reach.user_id, note.kind, note.booking_id
+            way, recipient, subject, body, note.until, reach.user_id, note.kind, note.booking_id
         )
         await outbox_store.put(conn, message, now=now)
         put += 1

@@ -68,7 +68,8 @@ _GAINS = """
 _REACH = """
     select u.id, case when u.email_verified_at is not null then u.email end,
         case when u.phone_verified_at is not null then u.phone end, n.chat_id,
-        coalesce(n.by_email, true), coalesce(n.by_phone, false), coalesce(n.by_telegram, true)
+        coalesce(n.by_email, true), coalesce(n.by_phone, false), coalesce(n.by_telegram, true),
+        coalesce(u.language, 'ru')
     from users u left join notice_choices n on n.user_id = u.id
     where u.id = any(%s) and u.erased_at is null
 """

@@ -10,6 +10,7 @@ from psycopg.rows import class_row, scalar_row
 from zerkalo.auth.model import Role
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
+from zerkalo.kit.language import Language
 from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.users.model import NewUser, User
 
@@ -231,12 +232,27 @@ async def write_note(conn: Connection, user_id: int, note: str, *, now: datetime
     await conn.execute("update users set note = %s, updated_at = %s where id = %s", [note, now, user_id])
 
 
-async def write_proof(conn: Connection, user_id: int, *, email: bool, now: datetime) -> None:
-    """Mark the user's e-mail (else the phone) as proved, and their bookings as to be looked for."""
+async def write_proof(
+    conn: Connection, user_id: int, *, email: bool, language: Language | None = None, now: datetime
+) -> None:
+    """Mark the user's e-mail (else the phone) as proved, and their bookings as to be looked for.
+
+    Who has chosen no language yet is written to in that in which they proved it.
+    """
     column = "email_verified_at" if email else "phone_verified_at"
     await conn.execute(
-        f"update users set {column} = %(now)s, updated_at = %(now)s, rematch_wanted_at = %(now)s where id = %(id)s",
-        {"id": user_id, "now": now},
+        f"update users set {column} = %(now)s, updated_at = %(now)s, rematch_wanted_at = %(now)s,"
+        " language = coalesce(language, %(language)s) where id = %(id)s",
+        {"id": user_id, "language": language, "now": now},
+    )
+
+
+async def write_language(conn: Connection, user_id: int, language: Language, *, now: datetime) -> None:
+    """Keep in which language to write to the user."""
+    await conn.execute(
+        "update users set language = %(language)s, updated_at = %(now)s where id = %(id)s and erased_at is null"
+        " and language is distinct from %(language)s",
+        {"id": user_id, "language": language, "now": now},
     )
 
 
@@ -330,7 +346,7 @@ async def take_email_from_claimants(conn: Connection, email: str, *, but: int, n
 async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now: datetime) -> None:
     """Make an account an empty shell: a row for the ledger and the audit to name. Its codes are the caller's matter."""
     sql = """
-        update users set email = null, phone = null, name = '', note = '', unique_code = null, password_hash = null,
+        update users set email = null, phone = null, name = '', note = '', language = null, unique_code = null, password_hash = null,
             role = null, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
             rematch_wanted_at = null, merged_into = %(into)s, erased_at = %(now)s, updated_at = %(now)s
         where id = %(id)s

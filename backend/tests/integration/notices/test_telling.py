@@ -20,6 +20,7 @@ from zerkalo.outbox.gateways.service import SmtpSender
 from zerkalo.outbox.model import Channel, Message, SendFailed
 from zerkalo.outbox.rules import parse_smtp_url
 from zerkalo.outbox.service import send_due
+from zerkalo.users import store as users
 
 ZONE = ZoneInfo("Europe/Moscow")
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=ZONE).astimezone(UTC)
@@ -365,3 +366,39 @@ async def test_points_of_one_visit_stand_in_its_history_and_those_of_several_in_
 
     found = [await messages_of(desk, visit) for visit in visits]
     assert found == [[("points", "email", "waiting")], [], []]
+
+
+async def test_each_person_is_written_to_in_their_language(desk: Desk) -> None:
+    async with desk.pool.connection() as conn:
+        await users.write_language(conn, desk.anna, "en", now=NOON)
+    await desk.book()
+    await desk.tell()
+    assert await desk.sent() == [(*MAIL, "You are booked")]
+
+
+async def test_in_the_night_after_a_day_abroad_the_salons_clock_counts(desk: Desk) -> None:
+    """Quiet from 21 to 9 in Vladivostok is 14 to 2 in Moscow; over midnight a reminder waits for the morning."""
+
+    async def far_east(_: Connection) -> tzinfo:
+        return ZoneInfo("Asia/Vladivostok")
+
+    async def told_at(hour: int, day: int = 1) -> int:
+        desk.now = datetime(2026, 12, day, hour, 0, tzinfo=ZoneInfo("Asia/Vladivostok"))
+        return await desk.tell()
+
+    desk.notices = replace(desk.notices, zone=far_east)
+    long_ago = NOON - timedelta(days=9)
+    night = datetime(2026, 12, 2, 23, 30, tzinfo=ZoneInfo("Asia/Vladivostok"))
+    await desk.book(
+        appointment_datetime=night, created_at=long_ago, vendor_changed_at=long_ago, updated_at=long_ago
+    )
+    assert [await told_at(20), await told_at(23)] == [0, 0], (
+        "a day ahead of it is half past eleven in the night"
+    )
+    assert [await told_at(0, 2), await told_at(8, 2), await told_at(9, 2), await told_at(10, 2)] == [
+        0,
+        0,
+        1,
+        0,
+    ]
+    assert (await desk.sent())[0][2] == "Напоминание о визите"

@@ -98,6 +98,19 @@ async def test_the_message_speaks_her_language(people: PeopleApi, language: str,
     assert word in message[2]
 
 
+async def test_who_proves_a_contact_in_english_is_written_to_in_english_from_then_on(
+    people: PeopleApi,
+) -> None:
+    _, client = await people.registered("anna@example.com", phone="+79991234567")
+    for channel, language in (("email", "en"), ("phone", "ru")):
+        client.headers["Accept-Language"] = language
+        people.pass_time(minutes=2)
+        assert (await people.prove(client, channel)).status_code == 200
+        async with people.pool.connection() as conn:
+            ((kept,),) = await (await conn.execute("select language from users")).fetchall()
+        assert kept == "en"
+
+
 async def test_one_code_a_minute_for_a_user_and_for_a_contact(people: PeopleApi) -> None:
     _, client = await people.registered("anna@example.com", phone="+79991234567")
     _, other = await people.registered("anna@example.com", password="another password")

@@ -131,3 +131,21 @@ async def test_a_client_connects_telegram_and_chooses(salon: Application, telegr
         "select by_email, by_phone, by_telegram from notice_choices where user_id = %s", user_id
     )
     assert row == {"by_email": False, "by_phone": False, "by_telegram": True}
+
+
+async def test_a_client_is_written_to_in_the_language_chosen_last(salon: Application) -> None:
+    user_id = await salon.new_user(email="speaks@example.com")
+
+    async def chosen() -> str | None:
+        (row,) = await salon.fetch("select language from users where id = %s", user_id)
+        return row["language"]
+
+    async with browser(salon, (await salon.session_of(user_id)).refresh_token) as anna:
+        await anna.get("/me", headers={"Accept-Language": "en"})
+        assert await chosen() is None, "a browser's setting is no choice"
+        await anna.get("/me?lang=en")
+        assert await chosen() == "en"
+        await send(anna, "/me/notices", "/me/notices", by_email="1", language="ru")
+        assert await chosen() == "ru"
+        await send(anna, "/me/notices", "/me/notices", by_email="1", language="xx")
+        assert await chosen() == "ru"

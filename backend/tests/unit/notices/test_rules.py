@@ -1,13 +1,23 @@
 """When a notice is due: pure."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from zerkalo.kit.language import Language
 from zerkalo.notices.model import Kind, NoticePolicy, Visit
-from zerkalo.notices.rules import decide, fresh_since, is_quiet, visit_message
+from zerkalo.notices.rules import (
+    burning_message,
+    connected_message,
+    decide,
+    fresh_since,
+    is_quiet,
+    points_message,
+    visit_message,
+)
 
 ZONE = ZoneInfo("Europe/Moscow")
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=ZONE)
@@ -88,6 +98,31 @@ def test_the_hours_of_the_night_do_not_make_news_old(now: datetime, since: datet
 
 def test_a_message_is_short_enough_for_an_sms() -> None:
     for kind in (Kind.CONFIRMATION, Kind.MOVED, Kind.CANCELLED, Kind.REMINDER):
-        _, text = visit_message(kind, TOLD)
+        _, text = visit_message(kind, TOLD, "ru")
         assert "3 декабря в 12:00" in text
         assert len(text) < 134, "two parts of an SMS in Cyrillic"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (Kind.CONFIRMATION, "You are booked: 3 December at 12:00, Стрижка, Ольга. Отражение."),
+        (Kind.MOVED, "Your visit was moved to 3 December at 12:00, Стрижка, Ольга. Отражение."),
+        (Kind.CANCELLED, "Your visit was cancelled: 3 December at 12:00, Стрижка, Ольга. Отражение."),
+        (Kind.REMINDER, "A reminder of your visit: 3 December at 12:00, Стрижка, Ольга. Отражение."),
+    ],
+)
+def test_in_english_the_words_are_ours_and_the_names_the_salons(kind: Kind, text: str) -> None:
+    assert visit_message(kind, TOLD, "en")[1] == text
+
+
+@pytest.mark.parametrize(("language", "letters"), [("ru", "а-яё"), ("en", "a-z")])
+def test_every_message_is_in_that_language_alone(language: Language, letters: str) -> None:
+    kinds = (Kind.CONFIRMATION, Kind.MOVED, Kind.CANCELLED, Kind.REMINDER)
+    texts = [
+        *points_message(5, 10, language),
+        *burning_message(5, 7, language),
+        connected_message(language),
+        *(visit_message(kind, TOLD, language)[0] for kind in kinds),
+    ]
+    assert all(re.fullmatch(rf"[{letters}\W\d]+", text, re.IGNORECASE) for text in texts), texts

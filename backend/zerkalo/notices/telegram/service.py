@@ -12,6 +12,7 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
 from zerkalo.notices import store
 from zerkalo.notices.model import TELEGRAM
+from zerkalo.notices.rules import connected_message
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Message, SendFailed
 from zerkalo.outbox.telegram.service import Bot, Update
@@ -73,7 +74,8 @@ async def _take(conn: Connection, update: Update, now: datetime) -> bool:
     if user_id is None:
         return False
     await store.connect_chat(conn, user_id, update.chat_id)
-    text = "Готово: здесь будут сообщения о ваших визитах и баллах."
+    reach = (await store.reach_of(conn, [user_id])).get(user_id)
+    text = connected_message(reach.language if reach else "ru")
     message = Message(TELEGRAM, str(update.chat_id), "", text, now + CODE_SPAN, user_id)
     await outbox_store.put(conn, message, now=now)
     return True

@@ -57,7 +57,7 @@ _EXPORTS: dict[str, LiteralString] = {
     """,
     "calendar_subscription": "select created_at from calendar_tokens where user_id = %s",
     "notices": """
-        select n.by_email, n.by_phone, n.by_telegram, n.chat_id as telegram_chat, p.burning_at,
+        select u.language, n.by_email, n.by_phone, n.by_telegram, n.chat_id as telegram_chat, p.burning_at,
             (select count(*) from told_visits t where t.user_id = u.id) as visits_told,
             exists (select from telegram_codes c where c.user_id = u.id) as is_connecting
         from users u left join notice_choices n on n.user_id = u.id left join told_points p on p.user_id = u.id

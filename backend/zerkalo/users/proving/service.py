@@ -164,7 +164,7 @@ async def _prove(
         await store.take_email_from_claimants(conn, claimed.text, but=user_id, now=now)
     for other in held:
         await _end_proof(people, conn, other, claimed, now=now)
-    await store.write_proof(conn, user_id, email=channel is Channel.EMAIL, now=now)
+    await store.write_proof(conn, user_id, email=channel is Channel.EMAIL, language=language, now=now)
     await put_notices(
         people, conn, locked[user_id], Notice.CONTACT_PROVED, but=channel, language=language, now=now
     )

@@ -19,6 +19,7 @@ from zerkalo.companies.model import Branch
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
+from zerkalo.users import store as users
 from zerkalo.web.pages import cookies, forms
 from zerkalo.web.pages.cookies import Cookies
 from zerkalo.web.pages.fields import Fields
@@ -225,6 +226,9 @@ class Page:
         self.session, prolonged = found
         if prolonged:
             self.sign_in(token)
+        if self.language_asked is not None:
+            async with self.runtime.pool.connection() as conn:
+                await users.write_language(conn, self.me.id, self.language_asked, now=self.now)
 
     async def read_form(self) -> None:
         """Read the posted form. Raises a `ProblemError` where it is too long or, `stale_form`, not from our page; what
@@ -252,9 +256,15 @@ class Page:
             path = path.rpartition("/")[0]
         return path or "/"
 
-    def _language(self) -> Language:
+    @property
+    def language_asked(self) -> Language | None:
+        """The language that somebody has chosen by this very request."""
         asked = self.request.query_params.get("lang")
-        if asked == "ru" or asked == "en":  # noqa: PLR1714 - narrows the type
+        return asked if asked == "ru" or asked == "en" else None  # noqa: PLR1714 - narrows the type
+
+    def _language(self) -> Language:
+        asked = self.language_asked
+        if asked is not None:
             self.cookies.set(cookies.LANGUAGE, asked, seconds=LANGUAGE_SECONDS)
             return asked
         kept = self.cookies.get(cookies.LANGUAGE)

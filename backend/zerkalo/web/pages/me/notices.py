@@ -8,6 +8,7 @@ from zerkalo.notices.model import Reach
 from zerkalo.notices.telegram.service import new_link
 from zerkalo.outbox.gateways.service import bot_of
 from zerkalo.outbox.model import Channel
+from zerkalo.users import store as users
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
 
@@ -44,8 +45,11 @@ async def show(page: Page) -> Response:
 async def choose(page: Page) -> Response:
     """Keep the choices."""
     ticked = {name: page.form.text(name, 1) == "1" for name in ("by_email", "by_phone", "by_telegram")}
+    language = page.form.text("language", 2)
     async with page.runtime.pool.connection() as conn:
         await store.write_choices(conn, page.me.id, **ticked)
+        if language == "ru" or language == "en":  # noqa: PLR1714 - narrows the type
+            await users.write_language(conn, page.me.id, language, now=page.now)
     return page.redirect(_HERE, flash="profile_saved")
 
 
