@@ -1,7 +1,7 @@
 """The salon lives: every few seconds somebody books, moves, confirms, comes or cancels. All by the seed."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -25,15 +25,21 @@ class Person(Struct, frozen=True, kw_only=True):
 
 
 class Life:
-    """One thing happens a `step`. The same seed, clock and truth give the same steps."""
+    """One thing happens a `step`, to any record but the `spared` ones. The same seed, clock and truth give the same steps."""
 
     def __init__(
-        self, emulator: Emulator, *, people: Sequence[Person] = (), company_ids: Sequence[int] = ()
+        self,
+        emulator: Emulator,
+        *,
+        people: Sequence[Person] = (),
+        company_ids: Sequence[int] = (),
+        spared: Collection[int] = (),
     ) -> None:
         self._emulator = emulator
         self._rng = emulator.random("life")
         self._people = tuple(people)
         self._company_ids = tuple(company_ids) or tuple(emulator.vendor.companies)
+        self._spared = frozenset(spared)
         self._strangers = 0
 
     async def run(
@@ -125,6 +131,7 @@ class Life:
             record
             for record in self._emulator.vendor.records[company.id].values()
             if record.deleted == deleted
+            and record.id not in self._spared
             and record.lines
             and (record.date > now if upcoming else now - week < record.date <= now)
         ]

@@ -1,17 +1,19 @@
 """The demo's salon: the same for everybody, and as full of life as its banner says."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.support.emulator import NOON
 from yclients_emulator import desk, new_demo_emulator
 from yclients_emulator.emulator import Emulator
+from yclients_emulator.model import Record
 from zerkalo.cli.demo import command
 from zerkalo.cli.demo.model import COMPANY_ID, USER, USERS_COUNT, Guest
-from zerkalo.cli.demo.visits import fill
+from zerkalo.cli.demo.visits import fill, visit_of_today
 from zerkalo.cli.failure import CommandFailed
 
 
@@ -55,6 +57,28 @@ def test_anna_has_two_years_one_missed_one_cancelled_and_one_to_come():
     assert sum(one["deleted"] for one in past) == 1
     assert len(visits) - len(past) == 1
     assert sum(one["attendance"] == 1 for one in past) > 15
+
+
+@pytest.mark.parametrize("hour", [0, 9, 12, 20, 23])
+@pytest.mark.parametrize("days", [0, 1, 2, 3, 4, 5, 6])
+def test_anna_has_a_visit_today_whenever_the_demo_starts(hour: int, days: int):
+    clock = [
+        datetime(2026, 11, 27 + days % 3, hour, 55, tzinfo=ZoneInfo("Europe/Moscow")) - timedelta(days=days)
+    ]
+    emulator = new_demo_emulator(seed=1, clock=lambda: clock[0])
+    fill(emulator)
+
+    def of_today() -> list[Record]:
+        card = emulator.vendor.client_by_phone(COMPANY_ID, USER.phone[1:])
+        assert card is not None
+        records = emulator.vendor.records[COMPANY_ID].values()
+        return [one for one in records if one.client_id == card.id and one.date.date() == clock[0].date()]
+
+    assert visit_of_today(emulator) == visit_of_today(emulator)
+    (visit,) = of_today()
+    assert (visit.date > clock[0].replace(tzinfo=None)) == (hour < 20), "ahead while the salon is open"
+    clock[0] += timedelta(days=1)  # the next start goes on with the same salon
+    assert visit_of_today(emulator) == of_today()[0].id
 
 
 def test_no_master_is_at_two_visits_at_once():

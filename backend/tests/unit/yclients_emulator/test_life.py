@@ -97,3 +97,15 @@ async def test_life_runs_by_the_injected_sleep():
     with pytest.raises(Enough):
         await Life(emulator).run(6, pause)
     assert all(3 <= seconds <= 9 for seconds in clock.slept)
+
+
+def test_what_is_spared_stays_as_it_is():
+    clock = TurnedClock()
+    emulator = new_demo_emulator(seed=3, clock=clock, sender=Receiver())
+    spared = {key: one for several in emulator.vendor.records.values() for key, one in several.items()}
+    life = Life(emulator, spared=spared)
+    for _ in range(400):
+        clock.pass_seconds(600)
+        life.step()
+
+    assert {key: emulator.vendor.record(key) for key in spared} == spared

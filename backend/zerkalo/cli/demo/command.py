@@ -25,7 +25,7 @@ from zerkalo.checkup.service import webhook_url
 from zerkalo.cli.demo.banner import banner
 from zerkalo.cli.demo.model import ADMIN, COMPANY_ID, Guest
 from zerkalo.cli.demo.story import add_accounts, fail_yesterday, tell_the_rest
-from zerkalo.cli.demo.visits import fill
+from zerkalo.cli.demo.visits import fill, visit_of_today
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.cli.loop import run
 from zerkalo.cli.ports import see_that_it_is_free
@@ -106,13 +106,16 @@ def _salon(settings: Settings, *, seed: int, life: bool) -> tuple[Emulator, list
     people = fill(emulator)
     truth = settings.data_dir / "emulator.json"
     is_new = not load(emulator, truth)
+    emulator.muted = True  # the sync of the start finds it
+    annas = visit_of_today(emulator)
+    emulator.muted = False
     emulator.background.append(partial(keep, emulator, truth))
     if life:
         known = [
             Person(name=f"{one.name} {one.surname}", phone=one.phone, email=one.email, code=one.code)
             for one in people[:KNOWN_BY_CODE]
         ]
-        living = Life(emulator, people=known, company_ids=(COMPANY_ID,))
+        living = Life(emulator, people=known, company_ids=(COMPANY_ID,), spared=[annas] if annas else ())
         emulator.background.append(partial(living.run, LIFE_SECONDS))
     return emulator, people, is_new
 
@@ -175,6 +178,8 @@ def _settings(port: int, emulator_port: int) -> Settings:
         "YCLIENTS_WEBHOOK_SECRET": _webhook_secret(folder),
         "LOYALTY_ENABLED": "True",
         "LOYALTY_START_DATE": "2000-01-01",  # the made-up past earns too
+        "NOTICES": "moved,cancelled,points",
+        "QUIET_HOURS": "4-5",  # whoever looks at the demo in the evening sees them too
         "ADMIN_EMAIL": ADMIN.email,
         "ADMIN_PASSWORD": ADMIN.password,
         "LOG_FORMAT": own.log_format,

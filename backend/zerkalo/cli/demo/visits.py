@@ -1,8 +1,10 @@
 """Two years of visits, made in the emulator before anybody asks it. All by its seed and clock."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from random import Random
+from typing import Any
 
 from yclients_emulator.emulator import Emulator
 from yclients_emulator.model import Company, Record, Staff
@@ -24,6 +26,8 @@ from zerkalo.cli.demo.model import (
 
 HISTORY_DAYS, AHEAD_DAYS, ANNAS_DAYS = 182, 14, 730
 LUNCH_SECONDS = 3600
+FRONT_DESK = 7001
+"""YCLIENTS's user who writes what the front desk books."""
 ANNAS_MISSED = 7
 """Which of Anna's visits, from the newest back, was missed; the one after it was cancelled."""
 COMMENTS = (
@@ -164,9 +168,62 @@ def _add(
         lines=tuple(vendor.line(one.id, discount=10 if rng.random() < 0.08 else 0) for one in services),
         client_id=client_id,
         comment=plan.comment,
-        online=rng.random() < 0.5,
+        **_made_by(is_online=rng.random() < 0.5),
     )
     return _end(emulator, record, plan, moment + timedelta(seconds=length), made, rng)
+
+
+def _made_by(*, is_online: bool) -> dict[str, Any]:
+    """Who put a visit into the journal: the client online, or the front desk."""
+    return {"online": is_online, "created_user_id": 0 if is_online else FRONT_DESK}
+
+
+def visit_of_today(emulator: Emulator) -> int | None:
+    """The visit of today of the demo's user, made where there is none; None where the salon has no such card any more.
+
+    So whoever tries the till can spend points, whenever the demo starts. It is at the free time that is nearest, ahead if
+    there is one, else passed: late in the evening the visit is over and not marked yet.
+    """
+    vendor, company = emulator.vendor, emulator.vendor.company(COMPANY_ID)
+    now = company.local(emulator.now()).replace(tzinfo=None)
+    card = vendor.client_by_phone(company.id, anna().phone[1:])
+    if card is None:
+        return None
+    for record in vendor.records[company.id].values():
+        if record.client_id == card.id and record.date.date() == now.date() and not record.deleted:
+            return record.id
+    service = vendor.company_services(company.id)[CUT]
+    able = able_staff(vendor, company.id, [service.id])
+    free = [
+        (starts, staff)
+        for staff in able
+        for starts in _half_hours(company, now.date(), service.seance_length)
+        if not is_busy(vendor, staff.id, starts, starts + timedelta(seconds=service.seance_length))
+    ]
+    starts, staff = min(
+        free or [(datetime.combine(now.date(), time(12)), able[0])],
+        key=lambda one: (one[0] <= now, abs(one[0] - now), one[1].id),
+    )
+    made = vendor.create_record(
+        emulator.now(),
+        company_id=company.id,
+        staff_id=staff.id,
+        date=starts,
+        seance_length=service.seance_length,
+        lines=(vendor.line(service.id),),
+        client_id=card.id,
+        comment=f"Код клиента: {anna().code}",
+        attendance=2,
+        **_made_by(is_online=True),
+    )
+    return made.id
+
+
+def _half_hours(company: Company, day: date, length: int) -> Iterator[datetime]:
+    """Starts between opening and closing, whoever has the day off: somebody stands in."""
+    midnight = datetime.combine(day, time())
+    for minute in range(company.opens_minute, company.closes_minute - length // 60 + 1, 30):
+        yield midnight + timedelta(minutes=minute)
 
 
 def _end(
