@@ -11,6 +11,7 @@
   const EVERY_MS = 200; // a look at the picture
   const CHARS_MAX = 200;
   let stream = null;
+  let turn = 0; // of several tries to open the camera only the last counts
 
   // The browser's own reader where it has one; else ours, loaded only now.
   const newReader = async () => {
@@ -33,16 +34,21 @@
     };
   };
 
+  const close = (opened) => {
+    for (const track of opened ? opened.getTracks() : []) track.stop();
+  };
+
   const stop = () => {
-    for (const track of stream ? stream.getTracks() : []) track.stop();
+    turn += 1;
+    close(stream);
     stream = null;
     box.hidden = true;
   };
 
   const look = async (read, own) => {
-    while (stream === own) {
+    while (turn === own) {
       const text = video.videoWidth ? await read() : "";
-      if (text && stream === own) {
+      if (text && turn === own) {
         stop();
         field.value = text.slice(0, CHARS_MAX);
         form.requestSubmit();
@@ -53,19 +59,24 @@
   };
 
   const start = async () => {
-    if (stream) return;
+    stop();
+    const own = turn;
     box.hidden = false;
     said.textContent = said.dataset.waiting;
     try {
-      const [opened, read] = await Promise.all([
-        navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } }),
-        newReader(),
-      ]);
+      const reading = newReader();
+      reading.catch(() => {}); // it is awaited below, once the camera is open
+      const opened = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      if (turn !== own) {
+        close(opened);
+        return;
+      }
       stream = opened;
       video.srcObject = stream;
       await video.play();
-      await look(read, stream);
+      await look(await reading, own);
     } catch {
+      if (turn !== own) return;
       stop();
       box.hidden = false;
       said.textContent = said.dataset.refused;
