@@ -1,8 +1,11 @@
 """One request, one booking: the row of an idempotency key, written, found or waited for, whoever else has sent it too."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
+
+import psycopg
 
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form.model import FormLimits, Order
@@ -84,7 +87,7 @@ class Requests:
         self, asked: Request, api_id: str | None, *, has_waited: bool
     ) -> tuple[FormBooking | None, bool]:
         """The booking that is there already, and whether this request may go on with it."""
-        async with transaction(self._pool) as conn:
+        async with self._claiming() as claimed, transaction(self._pool) as conn:
             found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, asked.key)
             if found is None:
                 return None, False
@@ -95,6 +98,8 @@ class Requests:
             if found.status is not FormStatus.PENDING:
                 return found, not found.is_claimed or has_waited
             mine = await store.claim(conn, found.api_id)
+            if mine is not None:
+                claimed.append(mine)
             return mine or found, mine is not None
 
     async def _open(self, asked: Request, order: Order) -> tuple[FormBooking | None, bool]:
@@ -123,9 +128,26 @@ class Requests:
             )
             if form is None:  # what was counted for it is rolled back
                 raise _AlreadyThereError(await store.by_key(conn, asked.key))
+            claimed.append(form)
             return form
 
         try:
-            return await in_transaction(self._pool, count_and_insert), True
+            async with self._claiming() as claimed:
+                return await in_transaction(self._pool, count_and_insert), True
         except _AlreadyThereError as error:
             return error.found, False
+
+    @asynccontextmanager
+    async def _claiming(self) -> AsyncGenerator[list[FormBooking]]:
+        """Take what was `claimed` back where the answer to its commit is lost: nobody would be at work on it, and whoever
+        repeats would be told for as long as the claim holds that somebody is.
+        """
+        claimed: list[FormBooking] = []
+        try:
+            yield claimed
+        except psycopg.Error:
+            with suppress(psycopg.Error):  # without the database the claim runs out
+                async with self._pool.connection() as conn:
+                    for form in claimed:
+                        await store.release(conn, form)
+            raise
