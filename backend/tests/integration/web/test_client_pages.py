@@ -113,7 +113,8 @@ async def test_what_cannot_be_edited_is_said_with_what_was_typed(salon: Applicat
         (user_id, {"email": "plain@example.com", "phone": "+7 999 000-30-30"}, 409, "подтвердил"),
         (user_id, {"email": "plain@example", "note": "помню"}, 422, "помню"),
         (user_id, {}, 422, "Нужен e-mail или телефон"),
-        (staff, {"email": "mine@example.com"}, 409, "Сотрудник меняет свои контакты сам"),
+        (staff, {"email": "mine@example.com"}, 409, "Сотрудник меняет своё имя и контакты сам"),
+        (staff, {"email": "staff@example.com"}, 409, "Сотрудник меняет своё имя и контакты сам"),
     ):
         answer = await owner.post(f"/admin/users/{edited}/edit", name="Новое", **fields)
         assert answer.status_code == status, fields

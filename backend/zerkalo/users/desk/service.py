@@ -21,7 +21,8 @@ async def enter_user(
 ) -> User:
     """Write a user with a new code; the contacts (canonical) count as proved, since an admin entered them.
 
-    Earlier bookings become the user's at once. Writes an audit entry. Raises `ProblemError`: 409 `email_taken`.
+    Earlier bookings become the user's at once. Writes an audit entry. Raises `ProblemError`: 409 `email_taken`,
+    `phone_taken`.
     """
     new = NewUser(
         email=email,
@@ -32,6 +33,8 @@ async def enter_user(
     )
 
     async def write(conn: Connection) -> User:
+        await _hold(conn, email, phone)
+        await _check_is_free(conn, email, phone)
         user = await add_user(conn, new, now=now, new_code=people.ports.new_code)
         await audit(conn, admin_id, "user.add", f"user {user.id}", {"is_admin": False}, now)
         return user
@@ -60,21 +63,21 @@ async def edit_user(
 
     A contact that the staff enter counts as proved only while nobody can sign in to the account: in an account with a
     password it is a claim, or whoever sits at the desk could reset the password and take the account. Staff change their
-    contacts themselves. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`, `phone_taken`, `staff_contacts`.
+    name and contacts themselves: by these an owner tells who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`, `phone_taken`, `staff_contacts`.
     """
 
     async def write(conn: Connection) -> User:
-        for channel, contact in ((Channel.EMAIL, email), (Channel.PHONE, phone)):
-            if contact is not None:
-                await proof_store.lock_contact(conn, channel, contact)
+        await _hold(conn, email, phone)
         user = await store.read_user(conn, user_id, lock=True)
         if user is None or user.erased_at is not None:
             raise ProblemError(404, "user_not_found", "There is no such user.")
         is_email_new = (email or "") != (user.email or "").lower()
         is_phone_new = phone != user.phone
-        if (is_email_new or is_phone_new) and user.role is not None:
-            raise ProblemError(409, "staff_contacts", "Staff change their contacts themselves.")
-        await _check_is_free(conn, user, email if is_email_new else None, phone if is_phone_new else None)
+        if user.role is not None and (is_email_new or is_phone_new or name != user.name):
+            raise ProblemError(409, "staff_contacts", "Staff change their name and contacts themselves.")
+        await _check_is_free(
+            conn, email if is_email_new else None, phone if is_phone_new else None, but=user_id
+        )
         kept_email = email if is_email_new else user.email
         await store.write_profile(conn, user, email=kept_email, phone=phone, name=name, now=now)
         await store.write_note(conn, user_id, note, now=now)
@@ -103,11 +106,20 @@ async def edit_user(
     return user
 
 
-async def _check_is_free(conn: Connection, user: User, email: str | None, phone: str | None) -> None:
+async def _hold(conn: Connection, email: str | None, phone: str | None) -> None:
+    """Of two who enter or prove a contact at once the second one sees the first one's account."""
+    for channel, contact in ((Channel.EMAIL, email), (Channel.PHONE, phone)):
+        if contact is not None:
+            await proof_store.lock_contact(conn, channel, contact)
+
+
+async def _check_is_free(
+    conn: Connection, email: str | None, phone: str | None, *, but: int | None = None
+) -> None:
     """Nobody else has proved the contact: theirs would end without their knowing."""
     holder = await store.holder_of_email(conn, email) if email else None
-    if holder is not None and holder.id != user.id:
+    if holder is not None and holder.id != but:
         raise ProblemError(409, "email_taken", "Somebody has proved this e-mail already.")
     holders = await store.holders_of_phone(conn, phone) if phone else []
-    if any(one.id != user.id for one in holders):
+    if any(one.id != but for one in holders):
         raise ProblemError(409, "phone_taken", "Somebody has proved this phone already.")

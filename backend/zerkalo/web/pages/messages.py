@@ -259,8 +259,8 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "Another client has confirmed this phone.",
     },
     "staff_contacts": {
-        "ru": "Сотрудник меняет свои контакты сам, в своём профиле.",
-        "en": "Staff change their contacts themselves, in their profile.",
+        "ru": "Сотрудник меняет своё имя и контакты сам, в своём профиле.",
+        "en": "Staff change their name and contacts themselves, in their profile.",
     },
     "merge_changed": {
         "ru": "Аккаунт с тех пор изменился: разделить сам он уже не может.",

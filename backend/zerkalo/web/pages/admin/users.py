@@ -57,7 +57,7 @@ async def _new_page(
         typed={name: page.form.text(name) for name in ("email", "phone", "name")},
         errors=errors,
         problem=problem,
-        at={"email_taken": "email"},
+        at={"email_taken": "email", "phone_taken": "phone"},
     )
 
 
