@@ -167,10 +167,55 @@ async def test_a_client_of_the_desk_gets_their_account_by_a_link(people: PeopleA
 
     assert pair.refresh_token
     assert (await people.log_in("anna@example.com", PASSWORD)).status_code == 200
+    again = await service.join_account(people.people, token, email="anna@example.com", **joining)
+    assert again.refresh_token, "asked again: the first answer was lost"
+    guessed = joining | {"password": "a password of Eve's"}
     with pytest.raises(ProblemError, match="404 invitation_over"):
-        await service.join_account(people.people, token, email="eve@example.com", **joining)
+        await service.join_account(people.people, token, email="eve@example.com", **guessed)
     with pytest.raises(ProblemError, match="409 has_password"):
         await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now)
+
+
+async def test_a_clients_invitation_ends_with_the_role_of_who_made_it(people: PeopleApi) -> None:
+    owner, desk = await staff(people), await staff(people, "receptionist")
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, name="Анна", unique_code="ANNA2345")
+    link = await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now)
+    token = (link or "").partition("code=")[2]
+    assert (await service.look_at_invitation(people.pool, token, now=people.now)).user_id == anna
+
+    await give(people, desk, Role.READ_ONLY, owner)
+
+    with pytest.raises(ProblemError, match="404 invitation_over"):
+        await service.join_account(
+            people.people,
+            token,
+            email="anna@example.com",
+            password=PASSWORD,
+            address="203.0.113.7",
+            now=people.now,
+        )
+
+
+async def test_a_made_up_link_costs_no_hash(people: PeopleApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash is what a log-in costs, whose tries are counted; those of links nobody counts."""
+    hashed: list[str] = []
+
+    async def hash_(password: str, *, address: str) -> str:
+        hashed.append(address)
+        return password
+
+    monkeypatch.setattr(people.people.auth.passwords, "hash", hash_)
+    with pytest.raises(ProblemError, match="404 invitation_over"):
+        await service.join_account(
+            people.people,
+            "made up",
+            email="eve@example.com",
+            password=PASSWORD,
+            address="203.0.113.7",
+            now=people.now,
+        )
+    assert hashed == []
 
 
 async def test_nobody_at_the_desk_sees_a_link_that_can_be_sent(people: PeopleApi) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.auth.model import Role, TokenPair
 from zerkalo.db.pool import Connection, Pool
@@ -13,7 +14,7 @@ from zerkalo.outbox.model import Channel, Message
 from zerkalo.users import store
 from zerkalo.users.model import User
 from zerkalo.users.rules import Notice
-from zerkalo.users.service import People, may_send, put_notices, set_password
+from zerkalo.users.service import People, confirm_password, may_send, put_notices, set_password
 from zerkalo.users.staff import rules
 from zerkalo.users.staff import store as staff_store
 from zerkalo.users.staff.model import Invitation
@@ -162,8 +163,15 @@ async def join_account(
 ) -> TokenPair:
     """Give a client the account that the desk made: a password, an e-mail to sign in with where it has none.
 
-    Their proved contacts are told. Raises `ProblemError`: 404 `invitation_over`, 409 `has_password`, 422 `no_email`.
+    Their proved contacts are told. Asked again with the same password it signs in: the first answer may have been lost.
+    Raises `ProblemError`: 404 `invitation_over`, 409 `has_password`, 422 `no_email`.
     """
+    # Looked for before anything is hashed: a hash costs what a log-in does, and without a link nothing counts the tries.
+    invitation = await look_at_invitation(people.pool, token, now=now)
+    if invitation.user_id is None:
+        raise _over()
+    if invitation.used_at is not None:
+        return await _joined_again(people, invitation.user_id, password, address=address, now=now)
     password_hash = await people.auth.passwords.hash(password, address=address)
 
     async def write(conn: Connection) -> TokenPair:
@@ -184,6 +192,24 @@ async def join_account(
     pair = await in_transaction(people.pool, write)
     await people.ports.on_outbox()
     return pair
+
+
+async def _joined_again(
+    people: People, user_id: int, password: str, *, address: str, now: datetime
+) -> TokenPair:
+    """A session for who has set this very password; of everybody else the invitation is over."""
+    try:
+        await confirm_password(people, user_id, password, address=address, now=now)
+    except ProblemError as problem:
+        raise _over() if problem.code == "wrong_password" else problem from None
+
+    async def write(conn: Connection) -> TokenPair:
+        held = await auth_store.credentials_of_user(conn, user_id, lock=True)
+        if held is None:
+            raise _over()
+        return await people.auth.new_session(conn, user_id, held.token_epoch, address=address, now=now)
+
+    return await in_transaction(people.pool, write)
 
 
 def link_of(people: People, token: str) -> str:

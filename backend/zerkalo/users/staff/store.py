@@ -44,10 +44,15 @@ async def insert_invitation(
 async def invitation_of(
     conn: Connection, digest: bytes, *, now: datetime, lock: bool = False
 ) -> Invitation | None:
-    """The invitation with this token that holds, or was used; None for one that is unknown, revoked or out of time."""
+    """The invitation with this token that holds, or was used.
+
+    None for one that is unknown, revoked, out of time, or whose inviter could not make it any more.
+    """
     sql = f"""
-        select {_INVITATION} from invitations
-        where token_hash = %s and revoked_at is null and (used_at is not null or expires_at > %s)
+        select {_INVITATION} from invitations i
+        where token_hash = %s and revoked_at is null and (used_at is not null or expires_at > %s and exists (
+            select from users u where u.id = i.created_by
+                and (u.role = 'owner' or i.role is null and u.role = 'receptionist')))
     """
     async with conn.cursor(row_factory=args_row(_invitation)) as cursor:
         await cursor.execute(sql + (" for update" if lock else ""), [digest, now])
