@@ -111,8 +111,22 @@ def burning_message(points: int, days: int, language: Language) -> tuple[str, st
     )
 
 
-def connected_message(language: Language) -> str:
-    """What the bot says to a chat that was connected just now."""
-    if language == "en":
-        return "Done: here you will read of your visits and points."
-    return "Готово: здесь будут сообщения о ваших визитах и баллах."
+def connected_message(language: Language, *, was_anothers: bool) -> str:
+    """What the bot says to a chat that was connected just now; `was_anothers`: that was another account's till then.
+
+    Whoever reads the chat may have opened a link that somebody slipped to them.
+    """
+    done, moved = _CONNECTED[language]
+    return done + moved if was_anothers else done
+
+
+_CONNECTED: Mapping[Language, tuple[str, str]] = {
+    "ru": (
+        "Готово: здесь будут сообщения о ваших визитах и баллах.",
+        " Сообщения другого аккаунта сюда больше не приходят.",
+    ),
+    "en": (
+        "Done: here you will read of your visits and points.",
+        " What is written to another account does not come here any more.",
+    ),
+}

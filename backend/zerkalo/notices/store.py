@@ -246,19 +246,28 @@ async def take_code(conn: Connection, digest: bytes, *, now: datetime) -> int | 
     )
 
 
-async def connect_chat(conn: Connection, user_id: int, chat_id: int) -> None:
-    """Give a chat to a user; whoever had it has it no more."""
-    await conn.execute("update notice_choices set chat_id = null where chat_id = %s", [chat_id])
+async def connect_chat(conn: Connection, user_id: int, chat_id: int) -> bool:
+    """Give a chat to a user; whoever had it has it no more. Returns whether it was another one's."""
+    taken = await conn.execute(
+        "update notice_choices set chat_id = null where chat_id = %s and user_id <> %s", [chat_id, user_id]
+    )
     await conn.execute(
         "insert into notice_choices (user_id, chat_id) values (%s, %s)"
         " on conflict (user_id) do update set chat_id = excluded.chat_id, by_telegram = true",
         [user_id, chat_id],
     )
+    return taken.rowcount > 0
 
 
 async def disconnect_chat(conn: Connection, user_id: int) -> None:
     """Forget a user's chat."""
     await conn.execute("update notice_choices set chat_id = null where user_id = %s", [user_id])
+
+
+async def end_chat(conn: Connection, user_id: int) -> None:
+    """Forget a user's chat, and the code by which one could be connected."""
+    await disconnect_chat(conn, user_id)
+    await conn.execute("delete from telegram_codes where user_id = %s", [user_id])
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:

@@ -28,6 +28,7 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.language import Language
 from zerkalo.kit.phone import country_of
 from zerkalo.kit.problem import ProblemError
+from zerkalo.notices import store as notices_store
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
 from zerkalo.settings import Settings
@@ -380,10 +381,14 @@ def _wrong_password() -> ProblemError:
 async def set_password(
     people: People, conn: Connection, user_id: int, password_hash: str, *, now: datetime
 ) -> int:
-    """Set a password; ends every session, the calendar's address and every code under way. Returns the new epoch."""
+    """Set a password; ends every session, the calendar's address, the chat and every code under way. Returns the new epoch.
+
+    What hears of the visits without signing in was perhaps connected by whoever the new password is to keep out.
+    """
     epoch = await auth_store.write_password(conn, user_id, password_hash, now=now)
     await auth_store.end_sessions(conn, user_id, now=now)
     await people.ports.end_calendar(conn, user_id)
+    await notices_store.end_chat(conn, user_id)
     await proof_store.end_codes(conn, user_id, now=now, purpose="reset")
     return epoch
 

@@ -1,6 +1,6 @@
 """Proving contacts by a code, and a new password by a proved one."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import anyio
 import httpx2
@@ -10,6 +10,7 @@ from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from zerkalo.bookings.calendar.store import make_calendar_token, user_of_calendar_token
 from zerkalo.db.pool import Pool
+from zerkalo.notices import store as notices
 from zerkalo.outbox.model import Channel
 from zerkalo.users.proving.rules import CODE_SPAN, proof_digest
 from zerkalo.users.proving.store import insert_code
@@ -510,6 +511,8 @@ async def test_a_proved_email_sets_a_new_password_and_ends_every_session(people:
         await people.prove(client, channel)
     async with people.pool.connection() as conn:
         calendar = await make_calendar_token(conn, user_id, now=people.now)
+        await notices.connect_chat(conn, user_id, 77)
+        await notices.insert_code(conn, user_id, b"digest", expires_at=people.now + timedelta(minutes=15))
     people.senders[Channel.PHONE].sent.clear()
 
     assert (await reset(people, {"email": "anna@example.com"})).status_code == 204
@@ -519,6 +522,8 @@ async def test_a_proved_email_sets_a_new_password_and_ends_every_session(people:
     assert (await people.log_in("anna@example.com", "a new password")).status_code == 200
     async with people.pool.connection() as conn:
         assert await user_of_calendar_token(conn, calendar) is None, "the calendar's address ends too"
+        assert (await notices.reach_of(conn, [user_id]))[user_id].chat_id is None, "and the chat"
+        assert not await notices.has_codes(conn, now=people.now)
     await people.send_messages()
     assert [to for to, _, _ in people.senders[Channel.PHONE].sent] == ["+79991234567"], (
         "the other contact hears"

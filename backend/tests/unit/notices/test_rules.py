@@ -122,7 +122,7 @@ def test_every_message_is_in_that_language_alone(language: Language, letters: st
     texts = [
         *points_message(5, 10, language),
         *burning_message(5, 7, language),
-        connected_message(language),
+        connected_message(language, was_anothers=True),
         *(visit_message(kind, TOLD, language)[0] for kind in kinds),
     ]
     assert all(re.fullmatch(rf"[{letters}\W\d]+", text, re.IGNORECASE) for text in texts), texts

@@ -73,9 +73,9 @@ async def _take(conn: Connection, update: Update, now: datetime) -> bool:
     user_id = await store.take_code(conn, _digest(update.text.removeprefix(START).strip()), now=now)
     if user_id is None:
         return False
-    await store.connect_chat(conn, user_id, update.chat_id)
+    was_anothers = await store.connect_chat(conn, user_id, update.chat_id)
     reach = (await store.reach_of(conn, [user_id])).get(user_id)
-    text = connected_message(reach.language if reach else "ru")
+    text = connected_message(reach.language if reach else "ru", was_anothers=was_anothers)
     message = Message(TELEGRAM, str(update.chat_id), "", text, now + CODE_SPAN, user_id)
     await outbox_store.put(conn, message, now=now)
     return True
