@@ -121,3 +121,55 @@ async def test_drift_tells_a_card_that_somebody_changed(salon: Salon) -> None:
     await salon.look()
     salon.card["custom_fields"] = {FIELD: "999"}
     assert await salon.drift() == [(9, "the card shows 999 points, the ledger has 10")]
+
+
+async def test_a_movement_that_is_committed_late_is_written_too(salon: Salon) -> None:
+    """Its entry has a lower number than one that a look has seen meanwhile."""
+    async with salon.pool.connection() as late, late.transaction():
+        await late.execute(
+            "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+            " values (%s, 7, 'adjustment', 'late', now(), now())",
+            [salon.anna],
+        )
+        await salon.give(10, "early")
+        assert [await salon.look() for _ in range(3)] == [1, 0, 0]
+
+    assert await salon.look() == 1
+    assert salon.card["custom_fields"] == {FIELD: "17"}
+    assert [await salon.look() for _ in range(3)] == [0, 0, 0]
+    async with salon.pool.connection() as conn:
+        cursor = await conn.execute(
+            "select entry_id = (select max(id) from bonus_entries) from balance_looks"
+        )
+        assert await cursor.fetchone() == (True,), "nothing is looked at again for ever"
+
+
+async def test_a_backup_of_an_older_server_does_not_stop_the_looks(salon: Salon) -> None:
+    await salon.give(10, "a")
+    async with salon.pool.connection() as conn:
+        await conn.execute(
+            "insert into balance_looks (next_id, next_xid) values (0, '9000000000000000000'::xid8)"
+        )
+    assert [await salon.look() for _ in range(2)] == [1, 0]
+    async with salon.pool.connection() as conn:
+        cursor = await conn.execute("select entry_id > 0 from balance_looks")
+        assert await cursor.fetchone() == (True,)
+
+
+async def test_who_writes_too_late_is_written_over(salon: Salon) -> None:
+    """A process that stood still between reading the card and writing it writes a balance of the past."""
+    await salon.give(10, "a")
+
+    class Stalled(Salon):
+        async def write_client_card(self, company_id: int, client_id: int, body: Mapping[str, Any]) -> None:
+            salon.now += timedelta(minutes=10)
+            await salon.give(5, "b")
+            await salon.look()
+            assert salon.card["custom_fields"] == {FIELD: "15"}
+            await salon.write_client_card(company_id, client_id, body)
+
+    await Stalled(salon.pool, salon.anna).look()
+    assert salon.card["custom_fields"] == {FIELD: "10"}, "the last to write"
+
+    await salon.look()
+    assert (salon.card["custom_fields"], await salon.drift()) == ({FIELD: "15"}, [])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 
@@ -14,6 +15,8 @@ class CardBalance:
     balance: int
     generation: int
     attempts: int
+    claimed_until: datetime | None = None
+    """Names the claim of whoever writes it; None: nobody does."""
 
 
 class Cards(Protocol):

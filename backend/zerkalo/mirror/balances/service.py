@@ -62,7 +62,7 @@ async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock:
         error = type(refused).__name__
         _log.warning("a balance can't be written", client_id=card.client_id, reason=error)
     async with pool.connection() as conn:
-        await store.written(conn, card, error=error)
+        await store.written(conn, card, error=error, now=clock())
     return is_written
 
 

@@ -19,11 +19,30 @@ _MARK = """
                 where m.client_id is not null and m.company_id = any(%(companies)s))
             and b.user_id is not null and b.erased_at is null
         group by 1, 2 having min(b.user_id) = max(b.user_id)
+    ),
+    sums as (
+        select user_id, sum(amount)::bigint as balance from bonus_entries
+        where user_id in (select user_id from cards) group by 1
     )
-    insert into card_balances (company_id, client_id, user_id, due_at)
-    select company_id, client_id, user_id, %(now)s from cards order by 1, 2
-    on conflict (company_id, client_id) do update set user_id = excluded.user_id, due_at = excluded.due_at,
-        generation = card_balances.generation + 1, attempts = 0, error = null
+    insert into card_balances (company_id, client_id, user_id, balance, due_at)
+    select c.company_id, c.client_id, c.user_id, coalesce(s.balance, 0), %(now)s
+    from cards c left join sums s on s.user_id = c.user_id order by 1, 2
+    on conflict (company_id, client_id) do update set user_id = excluded.user_id, balance = excluded.balance,
+        due_at = excluded.due_at, generation = card_balances.generation + 1, attempts = 0, error = null
+    where (card_balances.user_id, card_balances.balance) <> (excluded.user_id, excluded.balance)
+"""
+# Entries are numbered when they are written and seen when they are committed: a transaction that takes its time brings a
+# number that a look has gone past. So a look goes past what it saw only when every transaction that was under way then
+# has ended. A restored backup brings a number of transactions that this server has not come to: it counts for nothing.
+_GO_ON = """
+    update balance_looks set
+        entry_id = case when next_xid <= pg_snapshot_xmin(pg_current_snapshot()) then next_id else entry_id end,
+        next_id = case when waits then next_id else %(until)s end,
+        next_xid = case when waits then next_xid else pg_snapshot_xmax(pg_current_snapshot()) end
+    from (
+        select coalesce(next_xid > pg_snapshot_xmin(pg_current_snapshot())
+            and next_xid <= pg_snapshot_xmax(pg_current_snapshot()), false) as waits from balance_looks
+    ) as look
 """
 _CLAIM = """
     update card_balances c set claimed_until = %(until)s, attempts = c.attempts + 1
@@ -32,7 +51,8 @@ _CLAIM = """
           order by due_at, company_id, client_id limit %(limit)s for update skip locked) as due
     where c.company_id = due.company_id and c.client_id = due.client_id
     returning c.company_id, c.client_id,
-        (select coalesce(sum(amount), 0)::bigint from bonus_entries e where e.user_id = c.user_id), c.generation, c.attempts
+        (select coalesce(sum(amount), 0)::bigint from bonus_entries e where e.user_id = c.user_id), c.generation, c.attempts,
+        c.claimed_until
 """
 _ALL = """
     select c.company_id, c.client_id,
@@ -42,14 +62,17 @@ _ALL = """
 
 
 async def mark_moved(conn: Connection, *, companies: Sequence[int], now: datetime) -> None:
-    """Have the cards of everybody whose points moved since the last look written; however often they moved, once."""
+    """Have the cards of everybody whose points moved since the last look written; however often they moved, once.
+
+    An entry that is committed late is seen by a later look: what several looks see is marked by the first.
+    """
     await conn.execute("insert into balance_looks (only_one) values (true) on conflict do nothing")
     after = await scalar(conn, "select entry_id from balance_looks for update")
     until = await scalar(conn, "select coalesce(max(id), 0) from bonus_entries")
     if until > after:
         values = {"after": after, "until": until, "companies": list(companies), "now": now}
         await conn.execute(_MARK, values)
-        await conn.execute("update balance_looks set entry_id = %s", [until])
+    await conn.execute(_GO_ON, {"until": until})
 
 
 async def claim_due(conn: Connection, *, now: datetime, until: datetime, limit: int) -> list[CardBalance]:
@@ -59,17 +82,26 @@ async def claim_due(conn: Connection, *, now: datetime, until: datetime, limit: 
         return await cursor.fetchall()
 
 
-async def written(conn: Connection, card: CardBalance, *, error: str | None) -> None:
-    """Note that a card was written, or given up with a reason; not where points have moved meanwhile."""
+async def written(conn: Connection, card: CardBalance, *, error: str | None, now: datetime) -> None:
+    """Note that a card was written, or given up with a reason; not where points have moved meanwhile.
+
+    Where the writing took so long that another process has claimed the card since, it is due again: nobody knows which of
+    the two was the last to write.
+    """
     await conn.execute(
-        "update card_balances set due_at = case when generation = %(generation)s then null else due_at end,"
-        " claimed_until = null, attempts = 0, error = %(error)s"
-        " where company_id = %(company_id)s and client_id = %(client_id)s",
+        """
+        update card_balances set claimed_until = null, attempts = 0, error = %(error)s, due_at = case
+            when claimed_until is distinct from %(claimed_until)s then %(now)s
+            when generation = %(generation)s then null else due_at end
+        where company_id = %(company_id)s and client_id = %(client_id)s
+        """,
         {
             "generation": card.generation,
             "error": error,
             "company_id": card.company_id,
             "client_id": card.client_id,
+            "claimed_until": card.claimed_until,
+            "now": now,
         },
     )
 

@@ -504,6 +504,7 @@ create table card_balances (
     company_id     bigint not null,
     client_id      bigint not null,
     user_id        bigint not null,                   -- whose points; no reference: a shell is passed over
+    balance        bigint not null,                   -- as it was when the card was marked
     due_at         timestamptz,                       -- to be written from then on; null: written
     generation     bigint not null default 1,         -- raised by every movement: one made during the writing is not lost
     claimed_until  timestamptz,
@@ -513,10 +514,12 @@ create table card_balances (
 );
 create index card_balances_due on card_balances (due_at) where due_at is not null;
 
--- Up to which entry of the ledger the cards were marked: one row.
+-- Up to which entry of the ledger the cards were marked, for good and for now: one row.
 create table balance_looks (
     only_one  boolean primary key default true check (only_one),
-    entry_id  bigint not null default 0
+    entry_id  bigint not null default 0,              -- no transaction can bring an entry up to this one any more
+    next_id   bigint not null default 0,              -- the last entry seen by the look that waits for its transactions
+    next_xid  xid8                                    -- those before this one; null: none waits
 );
 
 -- Where the work of the notices stands: the last look, the bot's messages, the problems the salon's group knows of.
