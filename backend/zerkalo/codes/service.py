@@ -5,6 +5,7 @@ from datetime import datetime
 
 from psycopg.errors import UniqueViolation
 
+from zerkalo.auth.audit.service import audit
 from zerkalo.bookings import store as bookings
 from zerkalo.codes import store
 from zerkalo.codes.rules import new_code
@@ -21,11 +22,13 @@ async def give_missing_codes(
     now: datetime,
     make_code: Callable[[], str] = new_code,
     on_progress: Callable[[int], None] = lambda _given: None,
+    admin_id: int | None = None,
 ) -> int:
     """Give a new code to every user without one and return how many got one; each batch is its own transaction.
 
     May be stopped at any moment and run again, in several processes at once too: who has a code keeps it.
-    `on_progress` is told after each batch how many there were in all.
+    `on_progress` is told after each batch how many there were in all. `admin_id`: who of the staff has it done, which each
+    batch notes.
     """
     given = after_id = 0
     while True:
@@ -38,6 +41,8 @@ async def give_missing_codes(
             codes = await _free_codes(conn, len(ids), make_code)
             given = await users.give_codes(conn, dict(zip(ids, codes, strict=True)), now=now)
             await bookings.write_codes_of(conn, ids, now=now)
+            if admin_id is not None and given:
+                await audit(conn, admin_id, "user.give_codes", "users", {"count": given}, now)
             return given
 
         try:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from zerkalo.auth.audit.service import audit
+from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
@@ -319,6 +319,7 @@ async def _move_by_hand(
     known = await store.lock_users(conn, [draft.user_id])
     repeated = await store.read_hand_entry(conn, draft.entry_key)
     if repeated is not None:
+        note_nothing()
         return _same(repeated, draft)
     if not known:
         raise ProblemError(404, "user_not_found", "There is no such user.")
@@ -333,6 +334,8 @@ async def _move_by_hand(
     assert entry is not None, "appended above, or a moment earlier by a request for another user"
     if appended:
         await note_movement(conn, draft, now)
+    else:
+        note_nothing()
     return _same(entry, draft)
 
 

@@ -10,6 +10,7 @@ import structlog
 from zerkalo.absences import store as absences
 from zerkalo.absences.model import Absence
 from zerkalo.absences.rules import waits_for_a_person
+from zerkalo.auth.audit.service import audit
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
 from zerkalo.bookings.rules import CONTRADICTION
@@ -140,10 +141,16 @@ class Refetcher:
             outcomes += await self._cancel_absent(company_id, found[at : at + CANCELLED_AT_ONCE])
         return outcomes
 
-    async def accept_absent(self, company_id: int) -> int:
-        """Cancel all that waits for a person's word, as that person says. Returns how many bookings waited."""
+    async def accept_absent(self, company_id: int, *, admin_id: int | None = None) -> int:
+        """Cancel all that waits for a person's word, as that person says. Returns how many bookings waited.
+
+        `admin_id`: who of the staff says so, which is noted.
+        """
         async with transaction(self._pool) as conn:
             accepted = await absences.accept(conn, company_id, now=self._clock())
+            if admin_id is not None and accepted:
+                subject, count = f"company {company_id}", {"count": accepted}
+                await audit(conn, admin_id, "booking.accept_absent", subject, count, self._clock())
         await self.judge_absent(company_id)
         return accepted
 

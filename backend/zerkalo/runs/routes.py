@@ -7,8 +7,9 @@ from typing import Annotated, Protocol
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from zerkalo.auth.audit.service import note_nothing
 from zerkalo.auth.dependencies import AuthRuntime, staff
-from zerkalo.auth.model import Role
+from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.bookings.routes import PathId, path_id
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById, decode_cursor, encode_cursor
 from zerkalo.kit.problem import ProblemError, problem_responses
@@ -127,10 +128,14 @@ def router(runtime: RunRuntime) -> APIRouter:
     @routes.post(
         "/yclients/sync-bookings", responses={202: {"model": RunsAnswer, "description": "Some still run"}}
     )
-    async def sync_bookings(response: Response) -> RunsAnswer:
+    async def sync_bookings(response: Response, admin: AuthenticatedUser = is_admin) -> RunsAnswer:
         """Reconcile every company now, or join the run under way. Waits up to 25 seconds."""
         _check_enabled(runtime.settings)
-        opened = [await runtime.runs.open_or_join(company_id) for company_id in runtime.runs.company_ids]
+        opened = [
+            await runtime.runs.open_or_join(company_id, admin_id=admin.id)
+            for company_id in runtime.runs.company_ids
+        ]
+        note_nothing()  # beyond the runs that were opened
         for run in opened:
             await runtime.bells.sync(run.company_id)
         runs = await runtime.runs.wait(

@@ -13,6 +13,7 @@ import psycopg
 import psycopg_pool
 import structlog
 
+from zerkalo.auth.audit.service import audit
 from zerkalo.companies import store as companies
 from zerkalo.companies.model import Company
 from zerkalo.db.transaction import transaction
@@ -54,16 +55,20 @@ class Runs:
         """The companies of the settings."""
         return self._context.company_ids
 
-    async def open_or_join(self, company_id: int, *, full: bool = False) -> Run:
+    async def open_or_join(self, company_id: int, *, full: bool = False, admin_id: int | None = None) -> Run:
         """Return the company's running run; where there is none, open one that nobody carries yet.
 
-        `full`: the one that is opened reads the whole history; a running one is joined as it is. Rings no bell.
+        `full`: the one that is opened reads the whole history; a running one is joined as it is. `admin_id`: who of the
+        staff asks for it; opening it is noted. Rings no bell.
         """
         assert company_id in self.company_ids, "callers choose among the companies of the settings"
         while True:
             async with transaction(self._context.pool) as conn:
                 await companies.know_companies(conn, self.company_ids, now=self._context.clock())
                 opened = await runs.open_run(conn, company_id, full_history=full, now=self._context.clock())
+                if admin_id is not None and opened is not None:
+                    subject = f"company {company_id}"
+                    await audit(conn, admin_id, "sync.begin", subject, {}, self._context.clock())
                 run = opened or await runs.running_run(conn, company_id)
             if run is not None:  # None: the one that ran ended between the two questions
                 return run

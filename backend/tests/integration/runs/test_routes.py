@@ -266,12 +266,10 @@ async def test_quarantined_delivery_that_can_be_read_now_is_taken_in_once(pool: 
         assert first["booking_id"] == (await salon.rows())[0]["id"]
         assert second["status"] == "queued", "what was decided on is only checked with YCLIENTS"
         assert kept["handled_at"] is not None
-        audited = await salon.fetch(
-            "select admin_id is not null as by, action, subject, details from audit_entries"
-        )
-        assert [(one["by"], one["action"], one["subject"], one["details"]["outcome"]) for one in audited] == [
-            (True, "event.replay", f"event {delivery_id}", "applied"),
-            (True, "event.replay", f"event {delivery_id}", "queued"),
+        audited = await salon.fetch("select admin_id is not null as by, action, subject from audit_entries")
+        assert [(one["by"], one["action"], one["subject"]) for one in audited] == [
+            (True, "event.replay", f"event {delivery_id}"),
+            (True, "event.replay", f"event {delivery_id}"),
         ]
 
 

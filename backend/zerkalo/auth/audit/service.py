@@ -1,8 +1,9 @@
 """What staff did, to whom or what.
 
-A use case notes what it did in its own transaction, by `audit`. Whatever of the staff's requests noted nothing is noted
-by the edge when it has succeeded (`noting`: the decorator of the pages, the dependencies of the API), so that no handler
-can forget.
+A use case notes what it did in its own transaction, by `audit`; one that does it in several, or elsewhere, before the
+first, by `audit_first`: a line too many tells what somebody was about to do, one too few hides what they did. Whatever of
+the staff's requests noted nothing is noted by the edge when it has succeeded (`noting`: the decorator of the pages, the
+dependencies of the API): a net for whoever forgets, under which no handler of ours falls.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -48,6 +49,19 @@ async def audit(
         request.is_noted = True
 
 
+async def audit_first(
+    pool: Pool,
+    admin_id: int | None,
+    action: str,
+    subject: str,
+    details: Mapping[str, object],
+    now: datetime,
+) -> None:
+    """Note what one of the staff is about to do, before the first that it changes."""
+    async with transaction(pool) as conn:
+        await audit(conn, admin_id, action, subject, details, now)
+
+
 def note_nothing() -> None:
     """Say that the request changed nothing: it asked for what is so already."""
     request = _request.get()
@@ -67,5 +81,4 @@ async def noting(
     finally:
         _request.reset(token)
     if not request.is_noted:
-        async with transaction(pool) as conn:
-            await audit(conn, admin_id, action, subject, {}, now)
+        await audit_first(pool, admin_id, action, subject, {}, now)

@@ -7,7 +7,7 @@ YCLIENTS is asked about every record whose delivery is replayed.
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
-from zerkalo.auth.audit.service import audit
+from zerkalo.auth.audit.service import audit_first
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
@@ -73,6 +73,8 @@ class Replay:
             after_id = waiting[-1].id
 
     async def _again(self, kept: Kept) -> Replayed:
+        subject = f"event {kept.id}"
+        await audit_first(self._pool, self._admin_id, "event.replay", subject, {}, self._clock())
         outcome = await self._take(kept)
         now = self._clock()
         async with transaction(self._pool) as conn:
@@ -84,8 +86,6 @@ class Replay:
                 booking_id=outcome.booking_id,
                 now=now,
             )
-            did = {"outcome": outcome.status, "booking_id": outcome.booking_id}
-            await audit(conn, self._admin_id, "event.replay", f"event {kept.id}", did, now)
         return Replayed(kept.id, outcome)
 
     async def _take(self, kept: Kept) -> Outcome:

@@ -5,7 +5,7 @@ from typing import get_args
 
 from starlette.responses import Response
 
-from zerkalo.auth.audit.service import audit
+from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store
 from zerkalo.inbox.desk import store as reading
@@ -65,6 +65,7 @@ async def quarantine(page: Page) -> Response:
 @pages.post("/admin/quarantine/replay", Who.OWNER)
 async def replay_quarantine(page: Page) -> Response:
     """Replay what is in quarantine, at most `REPLAYED_AT_ONCE`."""
+    note_nothing()  # beyond the replays themselves
     count = 0
     async for _ in _replay_of(page).quarantined():
         count += 1
@@ -109,6 +110,8 @@ async def set_aside(page: Page) -> Response:
     async with transaction(page.runtime.pool) as conn:
         if await store.set_aside(conn, event_id, now=now):
             await audit(conn, page.me.id, "event.set_aside", f"event {event_id}", {}, now)
+        else:
+            note_nothing()
     return page.redirect("/admin/quarantine", flash="set_aside")
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
-from zerkalo.auth.audit.service import audit
+from zerkalo.auth.audit.service import note_nothing
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import LATE_INTERVALS, problems_of, sync_lag, verdict_of
 from zerkalo.checkup.texts import fix_of, programme_text, text_of
 from zerkalo.codes.service import give_missing_codes
-from zerkalo.db.transaction import transaction
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
@@ -74,20 +73,20 @@ async def sync_now(page: Page) -> Response:
     """Start a sync of every branch, or join the one under way."""
     runtime = page.runtime
     if not runtime.settings.yclients_enabled:
+        note_nothing()
         return page.redirect("/admin/setup")
     for company_id in runtime.runs.company_ids:
-        run = await runtime.runs.open_or_join(company_id)
+        run = await runtime.runs.open_or_join(company_id, admin_id=page.me.id)
         await runtime.bells.sync(run.company_id)
+    note_nothing()  # beyond the runs that were opened
     return page.redirect("/admin", flash="sync_begun")
 
 
 @pages.post("/admin/codes", Who.OWNER)
 async def give_codes(page: Page) -> Response:
     """Give a code to everybody who has none."""
-    pool, now = page.runtime.pool, page.now
-    given = await give_missing_codes(pool, now=now)
-    async with transaction(pool) as conn:
-        await audit(conn, page.me.id, "user.give_codes", "users", {"count": given}, now)
+    await give_missing_codes(page.runtime.pool, now=page.now, admin_id=page.me.id)
+    note_nothing()  # beyond the batches that were given
     page.site.desk.counts.forget()
     return page.redirect("/admin", flash="codes_given")
 

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from zerkalo.auth.audit.service import audit
+from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
@@ -62,11 +62,13 @@ async def compare(page: Page) -> Response:
     """Compare some more visit dates with YCLIENTS; without a cursor from the beginning."""
     cursor = page.form.text("cursor", CURSOR_CHARS_MAX) or None
     if not page.runtime.settings.yclients_enabled:
+        note_nothing()
         return page.redirect("/admin/setup")
     found = await drift_page(page.runtime.sync, cursor, seconds_max=DRIFT_SECONDS)
     new = tuple(Difference(one.company_id, one.record_id, one.what) for one in found.items)
     most = DIFFERENCES_SHOWN + 1
     async with transaction(page.runtime.pool) as conn:
+        await audit(conn, page.me.id, "drift.compare", "bookings", {}, page.now)
         if cursor is None:
             await begin_comparison(conn, Comparison(page.now, new[:most], found.next_cursor))
         else:
@@ -78,8 +80,8 @@ async def compare(page: Page) -> Response:
 async def accept_absent(page: Page) -> Response:
     """Cancel the bookings that YCLIENTS does not know any more, however many: an admin says that they are gone."""
     runtime = page.runtime
-    accepted = sum([await runtime.refetcher.accept_absent(id_) for id_ in runtime.runs.company_ids])
-    async with transaction(runtime.pool) as conn:
-        await audit(conn, page.me.id, "booking.accept_absent", "bookings", {"count": accepted}, page.now)
+    for company_id in runtime.runs.company_ids:
+        await runtime.refetcher.accept_absent(company_id, admin_id=page.me.id)
+    note_nothing()  # beyond what waited
     page.site.desk.counts.forget()
     return page.redirect("/admin", flash="absent_accepted")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
+from zerkalo.auth.audit.service import audit_first, note_nothing
 from zerkalo.booking_form.model import HookPlan
 from zerkalo.checkup.model import CompanyFacts
 from zerkalo.inbox.desk.store import last_received_at
@@ -84,10 +85,12 @@ async def install(page: Page) -> Response:
     hooks = page.runtime.booking_form.hooks
     company_id, seen = page.form.number("company_id") or 0, page.form.text("seen", SEEN_CHARS_MAX)
     if not seen:
+        note_nothing()
         plan = await hooks.plan_hook(company_id)
         if plan is not None:
             return await _setup_page(page, plan=plan)
     else:
+        await _note(page, "hook.install", company_id)
         await hooks.install_hook(company_id, seen=seen)
     page.site.desk.hooks.forget()
     return page.redirect("/admin/setup", flash="hook_installed")
@@ -96,11 +99,18 @@ async def install(page: Page) -> Response:
 @pages.post("/admin/setup/test", Who.OWNER, again=_setup_page)
 async def test(page: Page) -> Response:
     """Send a test event to the address that YCLIENTS has."""
+    company_id = page.form.number("company_id") or 0
+    await _note(page, "hook.test", company_id)
     try:
-        arrived = await page.runtime.booking_form.hooks.test_hook(page.form.number("company_id") or 0)
+        arrived = await page.runtime.booking_form.hooks.test_hook(company_id)
     finally:
         page.site.desk.hooks.forget()
     return page.redirect("/admin/setup", flash="hook_tested" if arrived else "hook_test_failed")
+
+
+async def _note(page: Page, action: str, company_id: int) -> None:
+    subject = f"company {company_id}"
+    await audit_first(page.runtime.pool, page.me.id, action, subject, {}, page.now)
 
 
 def _answering(companies: Sequence[CompanyFacts]) -> bool | None:

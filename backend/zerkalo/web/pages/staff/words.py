@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zerkalo.kit.language import Language
-from zerkalo.web.pages.admin.words import MATCHED_BY, OUTCOMES, ROLES, word
+from zerkalo.web.pages.admin.words import MATCHED_BY, ROLES, word
 from zerkalo.web.pages.wording import Words
 
 ACTIONS: Mapping[str, Words] = {
@@ -35,17 +35,19 @@ ACTIONS: Mapping[str, Words] = {
     "user.make_admin": {"ru": "Сделан владельцем", "en": "Was made an owner"},
     "user.merge": {"ru": "Аккаунты объединены", "en": "Accounts were merged"},
     "user.unmerge": {"ru": "Объединение отменено", "en": "A merge was undone"},
-    # What a page or a call notes by itself has its own name.
-    "compare": {"ru": "Сверка с YCLIENTS", "en": "A comparison with YCLIENTS"},
-    "install": {"ru": "Вебхук: запись в настройки YCLIENTS", "en": "The webhook was written to YCLIENTS"},
-    "replay_quarantine": {"ru": "Карантин повторён", "en": "The quarantine was replayed"},
-    "sync_now": {"ru": "Синхронизация запущена", "en": "A sync was started"},
-    "sync_bookings": {"ru": "Синхронизация запущена", "en": "A sync was started"},
-    "test": {"ru": "Проверка вебхука", "en": "A test of the webhook"},
+    "drift.compare": {"ru": "Сверка с YCLIENTS", "en": "A comparison with YCLIENTS"},
+    "hook.install": {
+        "ru": "Вебхук: запись в настройки YCLIENTS",
+        "en": "The webhook was written to YCLIENTS",
+    },
+    "report.export": {"ru": "Отчёт скачан файлом", "en": "The report was taken as a file"},
+    "sync.begin": {"ru": "Синхронизация запущена", "en": "A sync was started"},
+    "hook.test": {"ru": "Проверка вебхука", "en": "A test of the webhook"},
 }
 _SUBJECTS: Mapping[str, Words] = {
     "user": {"ru": "клиент №", "en": "client"},
     "booking": {"ru": "запись №", "en": "booking"},
+    "company": {"ru": "филиал №", "en": "branch"},
     "event": {"ru": "событие №", "en": "event"},
     "invitation": {"ru": "приглашение №", "en": "invitation"},
 }
@@ -65,7 +67,6 @@ _DETAILS: Mapping[str, Words] = {
     "into": {"ru": "в аккаунт №", "en": "into account"},
     "count": {"ru": "сколько", "en": "how many"},
     "role": {"ru": "роль", "en": "role"},
-    "outcome": {"ru": "итог", "en": "outcome"},
     "by_mail": {"ru": "письмом", "en": "by mail"},
 }
 _NONE: Words = {"ru": "никто", "en": "nobody"}
@@ -103,8 +104,6 @@ def _value(action: str, name: str, value: object, language: Language) -> str:
         return word(ROLES, str(value), language)
     if name == "before_by":
         return word(MATCHED_BY, str(value), language)
-    if name == "outcome":
-        return word(OUTCOMES, str(value), language)
     if name == "points" and isinstance(value, int):
         return f"{'+' if value > 0 else '−'}{abs(value)}"
     return str(value)
