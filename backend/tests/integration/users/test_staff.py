@@ -3,6 +3,7 @@
 import asyncio
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -160,7 +161,7 @@ async def test_a_client_of_the_desk_gets_their_account_by_a_link(people: PeopleA
     link = await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now)
     assert link is not None, "no contact to write to: the desk hands it over"
     token = link.partition("code=")[2]
-    joining = {"password": PASSWORD, "address": "203.0.113.7", "now": people.now}
+    joining: dict[str, Any] = {"password": PASSWORD, "address": "203.0.113.7", "now": people.now}
     with pytest.raises(ProblemError, match="422 no_email"):
         await service.join_account(people.people, token, email=None, **joining)
     pair = await service.join_account(people.people, token, email="anna@example.com", **joining)
