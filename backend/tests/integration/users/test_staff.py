@@ -170,7 +170,7 @@ async def test_a_client_of_the_desk_gets_their_account_by_a_link(people: PeopleA
     assert (await people.log_in("anna@example.com", PASSWORD)).status_code == 200
     again = await service.join_account(people.people, token, email="anna@example.com", **joining)
     assert again.refresh_token, "asked again: the first answer was lost"
-    guessed = joining | {"password": "a password of Eve's"}
+    guessed: dict[str, Any] = {**joining, "password": "a password of Eve's"}
     with pytest.raises(ProblemError, match="404 invitation_over"):
         await service.join_account(people.people, token, email="eve@example.com", **guessed)
     with pytest.raises(ProblemError, match="409 has_password"):
