@@ -1,6 +1,7 @@
 """The booking form over a salon of the emulator: the app's own routes, called in process."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,8 +101,12 @@ async def open_form(
     enabled: bool = True,
     limits: FormLimits | None = None,
     wrap_mirror: Callable[[Any], Any] = lambda follow: follow,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[FormSalon]:
-    """Yields the form over a demo salon, not synced yet. `wrap_mirror` may stand between the form and its mirror."""
+    """Yields the form over a demo salon, not synced yet. `wrap_mirror` may stand between the form and its mirror.
+
+    `sleep`: how the form waits while another request works on the same booking.
+    """
     async with open_salon(pool, settings=settings, company_ids=company_ids) as salon:
         ours = Settings(yclients_enabled=enabled, yclients_company_ids=company_ids)
         rung: list[int] = []
@@ -123,6 +128,7 @@ async def open_form(
             mirror_now=wrap_mirror(follow),
             rematch=salon.context.applier.rematch_bookings,
             limits=limits,
+            sleep=sleep,
         )
         runtime = FormRuntime(pool, ours, salon.clock(), booking_form=form, salon=salon)
         api = Api(runtime, routes.router, bookings.router, bookings.booking_router)  # pyright: ignore[reportArgumentType]  the form's own runtime

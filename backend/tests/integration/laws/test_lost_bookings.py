@@ -62,7 +62,10 @@ async def repeated(
 
 @pytest.fixture
 async def form(dsn: str) -> AsyncIterator[tuple[FormSalon, Losing]]:
-    async with losing_pool(dsn) as (pool, losing), open_form(pool) as salon:
+    async def at_once(_: float) -> None:
+        """Whoever waited in the form would wait for a request that has ended."""
+
+    async with losing_pool(dsn) as (pool, losing), open_form(pool, sleep=at_once) as salon:
         yield salon, losing
 
 
