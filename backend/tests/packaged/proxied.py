@@ -1,4 +1,4 @@
-"""`make proxied`: two servers behind nginx with `packaging/nginx/zerkalo.conf`, restarted one after the other under load."""
+"""`make proxied`: two servers behind nginx, then Caddy, with our files for them, restarted one after the other under load."""
 
 import asyncio
 import json
@@ -7,9 +7,10 @@ import re
 import ssl
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,49 @@ def nginx(folder: Path, servers: Servers, https: int) -> Iterator[Path]:
         running.wait(30)
 
 
+@contextmanager
+def caddy(folder: Path, servers: Servers, https: int) -> Iterator[Path]:
+    """Yields the folder of the log of a Caddy with our file; what the test needs stands before it and in the environment."""
+    logs, state = folder / "logs", folder / "caddy"
+    logs.mkdir()
+    ours, binary = (PACKAGING / "caddy" / "Caddyfile").read_text("utf-8"), program("caddy", "caddy")
+    known = "request_buffers 2MiB"
+    assert known in ours, "the name that it has since Caddy 2.7"
+    if re.search(r"\b2\.6\.", _run(binary, "version")):
+        ours = ours.replace(known, "buffer_requests")
+    conf = written(
+        folder / "Caddyfile",
+        f"{{\nhttp_port {free_port()}\nhttps_port {https}\nlocal_certs\nskip_install_trust\nadmin off\n"
+        f"default_bind 127.0.0.1\nstorage file_system {state}\n}}\n"
+        f"{ours}",
+    )
+    words = (binary, "run", "--adapter", "caddyfile", "--config", str(conf))
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "ZERKALO_DOMAIN": "127.0.0.1",
+        "ZERKALO_SERVERS": " ".join(f"127.0.0.1:{port}" for port in servers.ports),
+    }
+    with (logs / "caddy.log").open("wb") as log:
+        running = subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        root = state / "pki" / "authorities" / "local" / "root.crt"
+        written(folder / "cert.pem", _once_there(root, state / "certificates" / "local" / "127.0.0.1"))
+        yield logs
+    finally:
+        running.terminate()
+        running.wait(30)
+
+
+def _once_there(root: Path, certificate: Path) -> str:
+    """The text of Caddy's own root, as soon as the certificate of the site is made."""
+    until = time.monotonic() + READY_SECONDS_MAX
+    while not list(certificate.glob("*.key")):
+        assert time.monotonic() < until, "Caddy made no certificate"
+        time.sleep(0.1)
+    return root.read_text("utf-8")
+
+
 def _run(*words: str) -> str:
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
     if ended.returncode:
@@ -225,14 +269,23 @@ async def see_what_it_forwards(folder: Path, https: int) -> None:
         assert await registered(other, 99) == httpx2.codes.CREATED, "another caller has a limit of their own"
 
 
-async def main() -> None:
-    """Raises, or ends with what was answered."""
+Proxy = Callable[[Path, Servers, int], AbstractContextManager[Path]]
+PROXIES: dict[str, tuple[Proxy, tuple[str, str]]] = {
+    "nginx": (nginx, ('POST /api/v1/yclients/webhook"', "/webhook/***")),
+    "Caddy": (caddy, ("/api/v1/yclients/webhook?***", "/webhook/***")),
+}
+"""A proxy in front, and how its log shows the two forms of the webhook's address."""
+
+
+async def try_behind(name: str) -> None:
+    """Raises, or ends with what was answered through this proxy."""
+    proxy, shown = PROXIES[name]
     with test_server() as database, database.database() as dsn, open_folder() as folder:
         servers, https = Servers(folder, dsn, (free_port(), free_port())), free_port()
         try:
             for port in servers.ports:
                 await servers.start(port)
-            with nginx(folder, servers, https) as logs:
+            with proxy(folder, servers, https) as logs:
                 await see_what_it_forwards(folder, https)
                 answers = await rolling_restart(folder, https, servers)
                 async with caller(folder, https) as client:
@@ -244,12 +297,17 @@ async def main() -> None:
     sys.stdout.write(json.dumps(answers, indent=1, sort_keys=True) + "\n")
     failed = {answer: count for answer, count in answers.items() if " 200" not in answer}
     assert not failed, failed
-    assert "POST /api/v1/yclients/webhook" in said, "the calls stand in nginx's log"
-    assert "/webhook/***" in said
+    assert all(address in said for address in shown), f"the calls stand in the log of {name}"
     assert SECRET not in told, "the secret stands in a log"
     sys.stdout.write(
-        f"{answers.total()} calls through nginx, both servers restarted: 0 failed; no secret in a log\n"
+        f"{answers.total()} calls through {name}, both servers restarted: 0 failed; no secret in a log\n"
     )
+
+
+async def main() -> None:
+    """Try each, or those that are named."""
+    for name in sys.argv[1:] or PROXIES:
+        await try_behind(name)
 
 
 if __name__ == "__main__":
