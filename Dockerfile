@@ -42,7 +42,7 @@ FROM debian:bookworm-slim
 # tini is PID 1: it hands signals on and buries what the embedded database leaves.
 # hadolint ignore=DL3008
 RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3 tini tzdata ca-certificates \
-    && rm -rf /var/lib/apt/lists/* && useradd --uid 10001 --home-dir /data --shell /usr/sbin/nologin zerkalo \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* && useradd --uid 10001 --home-dir /data --shell /usr/sbin/nologin zerkalo \
     && install -d -o zerkalo -g zerkalo -m 700 /data
 COPY --from=build /opt/zerkalo /opt/zerkalo
 ENV PATH=/opt/zerkalo/bin:$PATH DATA_DIR=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -3,7 +3,7 @@ SHELL := bash
 BIN := backend/.venv/bin
 PYTEST := .venv/bin/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check lint audit test sim chaos rolling mutations bench dist installed shape migrate format lock screenshots reference docs units proxied
+.PHONY: help setup run demo check lint unit audit test sim chaos rolling mutations bench dist installed shape migrate format lock screenshots reference docs units proxied containers
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -17,9 +17,11 @@ run: setup ## run the server against the real YCLIENTS, with the settings of .en
 demo: setup ## run everything on a made-up salon, http://localhost:8000; Ctrl-C stops it
 	@exec $(BIN)/zerkalo demo --with-parent
 
-check: lint ## the fast checks: format, lint, types, imports, unit and property tests
+check: setup ## the fast checks, beside each other: format, lint, types, imports, unit and property tests
+	@$(MAKE) --no-print-directory --jobs --output-sync=line lint unit audit
+
+unit: setup ## only the unit and property tests
 	cd backend && $(PYTEST) -q -n 2 tests/unit tests/property
-	@cd backend && .venv/bin/python audit.py
 
 lint: setup ## only the checks that read the source
 	cd backend && .venv/bin/ruff format --check . && .venv/bin/ruff check .
@@ -84,5 +86,8 @@ docs: reference ## build the documentation as a site into site/, with every link
 units: setup ## let systemd judge the units of packaging/systemd; needs systemd-analyze
 	cd backend && .venv/bin/python -m tests.packaged.units
 
-proxied: setup ## restart two servers behind nginx under load; needs nginx, curl and openssl
+proxied: setup ## restart two servers behind nginx, then Caddy, under load; needs both, curl and openssl
 	cd backend && .venv/bin/python -m tests.packaged.proxied
+
+containers: setup ## build the image and run it as compose.yaml does; needs docker or podman
+	cd backend && .venv/bin/python -m tests.packaged.containers

@@ -1,6 +1,6 @@
-"""What stands in `packaging/`, tried with the programs that it is for: `make units` with systemd's, `make proxied` with nginx.
+"""What stands in `packaging/`, and the Dockerfile, tried with the programs that they are for.
 
-Neither is part of `make test`: both need programs that a developer's machine may lack, and say so in one line.
+None is part of `make test`: they need programs that a developer's machine may lack, and say so in one line.
 """
 
 import shutil
