@@ -185,7 +185,7 @@ def test_one_place_chooses_the_event_loop():
 
 
 @pytest.mark.parametrize(
-    "name", ["backend/zerkalo/web/static/vendor/", ".env", "data/", "node_modules", ".venv/"]
+    "name", ["backend/zerkalo/web/static/vendor/", ".env", "data/", "node_modules", ".venv"]
 )
 def test_git_ignores_what_is_made(name: str):
     assert name in (ROOT / ".gitignore").read_text().splitlines()
