@@ -91,8 +91,13 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class WouldBe:
-    """What a kind of notice would have been in a span of time."""
+    """What a kind of notice would have been in a span of time, by how people can be written to now."""
 
     kind: str
-    messages: int
+    occasions: int
     people: int
+    by_email: int
+    by_phone: int
+    by_telegram: int
+    unreachable: int
+    """Occasions of which nobody could have been told: no contact that the user lets us write to."""

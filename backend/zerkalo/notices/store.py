@@ -44,7 +44,8 @@ _TO_REMIND = (
 _REMEMBER_ALL = """
     insert into told_visits (booking_id, user_id, starts_at, is_cancelled)
     select b.id, b.user_id, b.appointment_datetime, b.status = 'CANCELLED' from bookings b
-    where b.user_id is not null and b.appointment_datetime > %(now)s and b.updated_at < %(since)s
+    where b.company_id in (select id from companies) and b.appointment_datetime > %(now)s
+        and b.user_id is not null and b.updated_at < %(since)s
     on conflict (booking_id) do update set user_id = excluded.user_id, starts_at = excluded.starts_at,
         is_cancelled = excluded.is_cancelled
 """
@@ -64,6 +65,44 @@ _GAINS = """
     where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual' and e.id > coalesce(p.entry_id, 0)
         and b.user_id = e.user_id and b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s
     group by e.user_id having max(e.created_at) < %(until)s order by e.user_id limit %(limit)s
+"""
+_WOULD_BE = """
+    with happened as (
+        select case e.kind when 'created' then 'confirmation' when 'moved' then 'moved' else 'cancelled' end as kind,
+            e.booking_id, b.user_id, date_trunc('minute', e.at) as at
+        from booking_events e join bookings b on b.id = e.booking_id left join sync_runs r on r.id = e.run_id
+        where e.at >= %(since)s and e.at < b.appointment_datetime and b.user_id is not null
+            and (e.kind = 'moved'
+                or (e.kind = 'created' and e.cause <> 'import' and not coalesce(r.full_history, false)
+                    and coalesce(b.vendor_changed_at >= e.at - interval '1 hour', true) and e.after ->> 'status' <> 'CANCELLED')
+                or (e.kind = 'status' and e.after ->> 'status' = 'CANCELLED' and e.before ->> 'status' <> 'CANCELLED'))
+        group by 1, 2, 3, 4
+        union all
+        select 'reminder', b.id, b.user_id, b.appointment_datetime from bookings b
+        where b.company_id in (select id from companies)
+            and b.appointment_datetime >= %(since)s::timestamptz + %(before)s::interval
+            and b.appointment_datetime < %(now)s::timestamptz + %(before)s::interval
+            and b.created_at < b.appointment_datetime - %(before)s::interval
+            and b.status <> 'CANCELLED' and b.user_id is not null
+        union all
+        select 'points', min(e.id), e.user_id, date_trunc('hour', e.created_at)
+        from bonus_entries e join bookings b on b.id = e.booking_id
+        where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual'
+            and b.appointment_datetime > e.created_at - interval '2 days'
+        group by e.user_id, date_trunc('hour', e.created_at)
+        union all
+        select 'burning', min(e.id), e.user_id, min(e.created_at) from bonus_entries e
+        where e.effective_at >= %(since)s and e.kind = 'expiry' group by e.user_id
+    ),
+    reached as (
+        select h.kind, h.user_id, u.email_verified_at is not null and coalesce(n.by_email, true) as by_email,
+            u.phone_verified_at is not null and coalesce(n.by_phone, false) as by_phone,
+            n.chat_id is not null and coalesce(n.by_telegram, true) and %(has_telegram)s as by_telegram
+        from happened h join users u on u.id = h.user_id left join notice_choices n on n.user_id = h.user_id
+    )
+    select kind, count(*), count(distinct user_id), count(*) filter (where by_email), count(*) filter (where by_phone),
+        count(*) filter (where by_telegram), count(*) filter (where not (by_email or by_phone or by_telegram))
+    from reached group by kind order by kind
 """
 _REACH = """
     select u.id, case when u.email_verified_at is not null then u.email end,
@@ -196,30 +235,17 @@ async def write_choices(
     )
 
 
-async def would_have_been(conn: Connection, *, since: datetime, now: datetime) -> list[WouldBe]:
-    """What the notices since `since` would have been, by what happened: each kind with how many people it names."""
-    sql = """
-        with happened as (
-            select case e.kind when 'created' then 'confirmation' when 'moved' then 'moved' else 'cancelled' end as kind,
-                e.booking_id, b.user_id, date_trunc('minute', e.at) as at
-            from booking_events e join bookings b on b.id = e.booking_id
-            where e.at >= %(since)s and e.at < b.appointment_datetime and b.user_id is not null
-                and (e.kind = 'moved' or (e.kind = 'created' and e.cause <> 'import' and b.vendor_changed_at >= %(since)s)
-                    or (e.kind = 'status' and e.after ->> 'status' = 'CANCELLED'))
-            group by 1, 2, 3, 4
-            union all
-            select 'reminder', b.id, b.user_id, b.appointment_datetime from bookings b
-            where b.company_id in (select id from companies) and b.appointment_datetime >= %(since)s
-                and b.appointment_datetime < %(now)s and b.status <> 'CANCELLED' and b.user_id is not null
-            union all
-            select 'points', min(e.id), e.user_id, date_trunc('hour', e.created_at)
-            from bonus_entries e where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual'
-            group by e.user_id, date_trunc('hour', e.created_at)
-        )
-        select kind, count(*), count(distinct user_id) from happened group by kind order by kind
+async def would_have_been(
+    conn: Connection, *, since: datetime, now: datetime, before: timedelta, has_telegram: bool
+) -> list[WouldBe]:
+    """What the notices since `since` would have been, by what happened. Reminders are those so long `before` a visit.
+
+    A first history that was read is no news, a change is told while the visit is ahead, and points of an hour are one
+    message. Reads all that happened in that time.
     """
+    values = {"since": since, "now": now, "before": before, "has_telegram": has_telegram}
     async with conn.cursor(row_factory=args_row(WouldBe)) as cursor:
-        await cursor.execute(sql, {"since": since, "now": now})
+        await cursor.execute(_WOULD_BE, values)
         return await cursor.fetchall()
 
 

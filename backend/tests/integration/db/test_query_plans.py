@@ -16,6 +16,7 @@ from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
 from zerkalo.mirror.service import CARD_BOOKINGS_AT_ONCE
+from zerkalo.notices import store as notices
 from zerkalo.reports.model import Period
 from zerkalo.reports.service import report_of
 from zerkalo.runs import store as runs
@@ -131,6 +132,15 @@ async def test_the_desk_looks_up_a_whole_phone(asked):
 
 async def test_what_the_journal_tells_of_one_booking(asked):
     conn, plans = asked
+    await conn.execute(
+        "insert into booking_events (booking_id, at, kind, cause) select n, now(), 'moved', 'call' from generate_series(1, 50000) n"
+    )
+    await conn.execute(
+        "insert into outbox (user_id, channel, body, created_at, expires_at, next_attempt_at, finished_at, kind, booking_id)"
+        " select 1, 'email', '', now(), now(), now(), now(), 'moved', n from generate_series(1, 50000) n"
+    )
+    await conn.execute("analyze booking_events, outbox")
+    plans.take()
 
     booking = await journal.read_booking(conn, 4)
     assert booking is not None
@@ -139,8 +149,37 @@ async def test_what_the_journal_tells_of_one_booking(asked):
     await journal.read_points(conn, 4)
     await journal.read_history(conn, 4, after=None, limit=51)
 
-    assert {"bookings_pkey", "bonus_entries_of_booking"} <= plans.indexes
-    assert plans.scanned & {"bookings", "bonus_entries", "users", "clients"} == set()
+    assert plans.indexes >= {
+        "bookings_pkey",
+        "bonus_entries_of_booking",
+        "booking_events_of_booking",
+        "outbox_of_booking",
+    }
+    assert (
+        plans.scanned & {"bookings", "bonus_entries", "users", "clients", "booking_events", "outbox"} == set()
+    )
+
+
+async def test_what_the_notices_look_for_each_minute(asked):
+    conn, plans = asked
+    hour, minute = timedelta(hours=1), timedelta(minutes=1)
+    await conn.execute(
+        "update bookings set updated_at = %s, vendor_changed_at = %s, created_at = %s where id between 980001 and 980010",
+        [NOW - 5 * minute, NOW - 5 * minute, NOW - timedelta(days=9)],
+    )
+    plans.take()
+
+    await notices.remember_all(conn, now=NOW, since=NOW - hour)
+    changed = await notices.changed_visits(conn, since=NOW - hour, until=NOW - minute, now=NOW, limit=200)
+    ahead = timedelta(seconds=131 * 20_010)
+    reminded = await notices.visits_to_remind_of(conn, before=ahead, since=NOW - hour, now=NOW, limit=200)
+    await notices.gains(conn, since=NOW - hour, recent=NOW - timedelta(days=2), until=NOW - minute, limit=200)
+    await notices.reach_of(conn, [one.user_id for one in changed])
+
+    assert len(changed) == 9, "one in ten is nobody's"
+    assert reminded
+    assert plans.indexes >= {"bookings_by_update", "bookings_window", "bonus_entries_expiring", "users_pkey"}
+    assert plans.scanned & {"bookings", "bonus_entries", "users"} == set()
 
 
 async def test_a_users_calendar(asked):

@@ -1,8 +1,9 @@
 """Notices from the tables into the outbox: one a change, none twice, none that is old, by the ways that people chose."""
 
 import asyncio
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -253,16 +254,106 @@ async def test_off_nothing_is_written_at_all(desk: Desk) -> None:
     assert await desk.tell() == 0
 
 
-async def test_what_the_last_month_would_have_been_is_counted_and_nothing_sent(desk: Desk) -> None:
-    visit = await desk.book()
+async def would_be(desk: Desk) -> dict[str, tuple[int, ...]]:
+    """By kind: occasions, people, by mail, by SMS, by Telegram, unreachable."""
     async with desk.pool.connection() as conn:
-        for second in range(4):
+        found = await store.would_have_been(
+            conn,
+            since=NOON - timedelta(days=30),
+            now=NOON,
+            before=timedelta(hours=24),
+            has_telegram=True,
+        )
+    return {one.kind: astuple(one)[1:] for one in found}
+
+
+async def test_what_the_last_month_would_have_been_is_counted_whole_and_nothing_sent(desk: Desk) -> None:
+    """By hand: of each kind what was news to somebody, what was none, and by which ways it would have gone."""
+    pool = desk.pool
+    async with pool.connection() as conn:
+        boris = await add_user(
+            conn, phone="+79990000002", phone_verified_at=NOON
+        )  # SMS only if he asks for them
+        vera = await add_user(conn, phone="+79990000003", phone_verified_at=NOON)
+        await store.write_choices(conn, vera, by_email=True, by_phone=True, by_telegram=True)
+        await store.connect_chat(conn, vera, 77)
+        await conn.execute("insert into companies (id) values (5)")
+        await conn.execute(
+            "insert into sync_runs (company_id, status, full_history, started_at) values (5, 'finished', true, %s)",
+            [NOON],
+        )
+        ((run,),) = await (await conn.execute("select id from sync_runs")).fetchall()
+
+    async def happened(
+        visit: int, kind: str, seconds: int = 0, cause: str = "call", **values: object
+    ) -> None:
+        async with pool.connection() as conn:
             await conn.execute(
-                "insert into booking_events (booking_id, at, kind, cause) values (%s, %s, 'moved', 'call')",
-                [visit, NOON + timedelta(seconds=second)],
+                "insert into booking_events (booking_id, at, kind, cause, before, after, run_id) values (%s, %s, %s, %s, %s::jsonb, %s::jsonb, %s)",
+                [
+                    visit,
+                    NOON - timedelta(days=1, seconds=-seconds),
+                    kind,
+                    cause,
+                    json.dumps(values.get("before")),
+                    json.dumps(values.get("after")),
+                    values.get("run"),
+                ],
             )
-        found = await store.would_have_been(conn, since=NOON - timedelta(days=30), now=NOON)
-    assert [(one.kind, one.messages, one.people) for one in found] == [("moved", 1, 1)]
+
+    pending, cancelled = {"status": "PENDING"}, {"status": "CANCELLED"}
+    of_anna, of_vera = await desk.book(), await desk.book(user_id=vera)
+    await happened(of_anna, "created", after=pending)
+    for second in range(4):  # four updates of one change
+        await happened(of_anna, "moved", 600 + second)
+    await happened(of_vera, "status", before=pending, after=cancelled)
+    await happened(of_vera, "status", 60, before=cancelled, after=cancelled)  # a no-show that is deleted
+    of_boris = await desk.book(user_id=boris)
+    await happened(of_boris, "moved")
+    old = await desk.book(vendor_changed_at=NOON - timedelta(days=90))
+    await happened(old, "created", cause="sync", after=pending)
+    await happened(await desk.book(), "created", cause="sync", after=pending, run=run)  # a first history
+    await happened(await desk.book(), "created", cause="import", after=pending)
+    over = await desk.book(appointment_datetime=NOON - timedelta(days=2))
+    await happened(over, "status", before=pending, after=cancelled)
+
+    long_ago = NOON - timedelta(days=20)
+    for at, made in (
+        (NOON - timedelta(days=3), long_ago),
+        (NOON + timedelta(hours=23), long_ago),
+        (NOON + timedelta(hours=25), long_ago),
+        (NOON, NOON),
+    ):
+        await desk.book(appointment_datetime=at, created_at=made, user_id=vera)
+
+    async with pool.connection() as conn:
+        visits = [
+            await add_booking(
+                conn, user_id=desk.anna, status="COMPLETED", appointment_datetime=at, created_at=NOON
+            )
+            for at in (NOON, NOON - timedelta(days=30))
+        ]
+        await conn.execute(
+            "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at) values"
+            " (%(u)s, %(b)s, 50, 'accrual', 'a', %(t)s, %(t)s), (%(u)s, %(b)s, 20, 'accrual', 'b', %(t)s, %(t)s),"
+            " (%(u)s, %(o)s, 50, 'accrual', 'c', %(l)s, %(l)s), (%(u)s, null, -9, 'expiry', 'd', %(t)s, %(t)s)",
+            {
+                "u": desk.anna,
+                "b": visits[0],
+                "o": visits[1],
+                "t": NOON - timedelta(hours=3),
+                "l": NOON - timedelta(hours=9),
+            },
+        )
+
+    assert await would_be(desk) == {
+        "confirmation": (1, 1, 1, 0, 0, 0),
+        "moved": (2, 2, 1, 0, 0, 1),
+        "cancelled": (1, 1, 0, 1, 1, 0),
+        "reminder": (2, 1, 0, 2, 2, 0),
+        "points": (1, 1, 1, 0, 0, 0),
+        "burning": (1, 1, 1, 0, 0, 0),
+    }
     assert await desk.sent() == []
 
 
@@ -285,7 +376,11 @@ async def messages_of(desk: Desk, visit: int) -> list[tuple[str, str | None, str
         events = await journal.read_history(conn, visit, after=None, limit=50)
     told = [one.after for one in reversed(events) if one.kind == "message"]
     assert all(one is not None and one["to_user_id"] == desk.anna for one in told)
-    return [(one["message"], one["channel"], one["outcome"]) for one in told if one is not None]
+    return [
+        (str(one["message"]), None if one["channel"] is None else str(one["channel"]), str(one["outcome"]))
+        for one in told
+        if one is not None
+    ]
 
 
 class Gateway:
