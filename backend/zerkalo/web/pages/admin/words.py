@@ -300,12 +300,15 @@ def moment(at: datetime | None, zone: tzinfo, language: Language) -> str:
     return f"{short_date(local, language)} {local:%H:%M}"
 
 
+_HYPHEN = "\N{NON-BREAKING HYPHEN}"
+
+
 def short_phone(phone: str | None) -> str:
     """As "+7 916 …-45-67": enough to know a number by, for a list that others may look at too."""
     if phone is None or len(phone) < 10:
         return phone or ""
     country, rest = phone[:-10], phone[-10:]
-    return f"{country}{NBSP}{rest[:3]}{NBSP}…-{rest[6:8]}-{rest[8:]}"
+    return f"{country}{NBSP}{rest[:3]}{NBSP}…{_HYPHEN}{rest[6:8]}{_HYPHEN}{rest[8:]}"
 
 
 def visits(number: int, language: Language) -> str:
