@@ -6,19 +6,18 @@
 import argparse
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 
-from playwright.async_api import Browser
-
 from tests.support.application import COMPANY_ID, SECRET, WEBHOOK, free_port, running_application, serving
-from tests.support.browser import WIDTHS, Site, chromium, visitor
+from tests.support.browser import WIDTHS, Site, Visitor, chromium, visitor
 from tests.support.database import open_folder, test_server
 from yclients_emulator import EmulatorSettings, new_demo_emulator
 from zerkalo.cli.demo.model import ADMIN, USER, Guest
 from zerkalo.cli.demo.story import UNREADABLE, add_accounts, move_points
-from zerkalo.cli.demo.visits import fill
+from zerkalo.cli.demo.visits import fill, visit_of_today
 from zerkalo.main import server_of
 
 IMAGES = Path(__file__).parents[3] / "docs/images"
@@ -31,31 +30,40 @@ PAGES = {
     "journal": "/admin/bookings",
     "week": "/admin/bookings?view=week",
     "client": "/admin/users/{user}",
+    "till": f"/admin/till?who={USER.code}",
+    "reports": "/admin/reports?period=last_30",
     "setup": "/admin/setup",
 }
+ON_A_PHONE = {"book", "me", "admin", "journal", "till"}
+"""Of these the documentation shows what a phone makes of them, too."""
+LOCALES = {"": "ru-RU", "-en": "en-GB"}
+"""The end of a picture's name, and the language of who looks at it."""
 PNG_BYTES_MAX = 200_000
 SYNC_SECONDS_MAX = 120
 
 
 async def main(to: Path, paths: Sequence[str]) -> None:
-    """Writes a picture of each page at each width."""
+    """Writes a picture of each page in both languages, at each width at which it is shown."""
     wanted = {path.strip("/").replace("/", "-").replace("?", "-") or "home": path for path in paths} or PAGES
     to.mkdir(parents=True, exist_ok=True)
     async with salon() as (site, users), chromium() as browser:
         for name, path in wanted.items():
-            for width in WIDTHS:
-                file = to / f"{name}{SUFFIXES[width]}.png"
+            for width, (ending, locale) in product(WIDTHS, LOCALES.items()):
+                if not paths and SUFFIXES[width] and name not in ON_A_PHONE:
+                    continue
+                file = to / f"{name}{SUFFIXES[width]}{ending}.png"
                 user_id = users["admin" if path.startswith("/admin") else "user"]
-                await take(browser, site, path.format(**users), width, user_id, file, whole=bool(paths))
+                who = visitor(browser, site, width=width, user_id=user_id, locale=locale)
+                await take(who, path.format(**users), width, file, whole=bool(paths))
                 print(f"{file} {file.stat().st_size} bytes")
                 assert paths or file.stat().st_size < PNG_BYTES_MAX, f"{file} is too large for a README"
 
 
 async def take(
-    browser: Browser, site: Site, path: str, width: int, user_id: int, file: Path, *, whole: bool
+    who: AbstractAsyncContextManager[Visitor], path: str, width: int, file: Path, *, whole: bool
 ) -> None:
     """Writes one picture: a window full of the page, or the whole page."""
-    async with visitor(browser, site, width=width, user_id=user_id) as somebody:
+    async with who as somebody:
         await somebody.page.set_viewport_size({"width": width, "height": HEIGHTS[width]})
         await somebody.open(path)
         await somebody.page.wait_for_load_state("networkidle")
@@ -67,6 +75,7 @@ async def salon() -> AsyncIterator[tuple[Site, dict[str, int]]]:
     """Yields a salon at work: synced from the emulator, some weeks of events behind it, with one user and one admin."""
     emulator = new_demo_emulator(EmulatorSettings(rate_limit=False), seed=7)
     people = fill(emulator)
+    visit_of_today(emulator)
     port = free_port()
     url = f"http://localhost:{port}"
     with test_server() as server, server.database() as dsn, open_folder() as folder:
