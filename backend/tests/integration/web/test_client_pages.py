@@ -205,6 +205,10 @@ async def test_the_staff_note_on_a_card_what_yclients_never_sees(salon: Applicat
     assert "чай" not in log, "what was written about a person stays with the person"
 
     async with salon.runtime.pool.connection() as conn:
+        visit = await add_booking(conn, company_id=COMPANY_ID, client_id=177)
+    assert "Любит чай" in await reader.get(f"/admin/bookings/{visit}"), "where the client is met"
+
+    async with salon.runtime.pool.connection() as conn:
         await clients.erase(conn, [(COMPANY_ID, 177)], now=PROVED)
     assert (await owner.post(f"{here}/note", note="Снова")).status_code == 409
     assert "чай" not in await owner.get(here)

@@ -102,7 +102,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Card:
     """YCLIENTS's card of the client. `user_id`: to whom an admin gave it; `email_came_late`: it was not there at first, None
-    where that is not known.
+    where that is not known; `note`: what the staff wrote about the person.
     """
 
     client_id: int
@@ -111,6 +111,7 @@ class Card:
     email: str | None
     email_came_late: bool | None
     user_id: int | None
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ _LINES = """
     from booking_lines where booking_id = %s order by position
 """
 _CARD = """
-    select c.client_id, c.name, c.phone, c.email, c.email_came_late, c.user_id
+    select c.client_id, c.name, c.phone, c.email, c.email_came_late, c.user_id, c.note
     from bookings b join clients c on c.company_id = b.company_id and c.client_id = b.client_id
     where b.id = %s
 """
