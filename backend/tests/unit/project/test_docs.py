@@ -77,12 +77,26 @@ def test_every_target_that_is_named_exists(doc: Path):
 
 @named
 def test_every_file_of_the_code_that_is_named_exists(doc: Path):
-    text = doc.read_text(encoding="utf-8").replace(
-        "`sec/", "`integration/security/"
-    )  # as docs/security.md says
+    text = doc.read_text(encoding="utf-8")
     paths = re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.(?:py|sql|sh|toml|txt|js|css|lock))`", text)
     roots = (ROOT, BACKEND, BACKEND / "zerkalo", BACKEND / "tests", BACKEND / "yclients_emulator", doc.parent)
     assert [path for path in paths if not any((root / path).exists() for root in roots)] == []
+
+
+@named
+def test_every_test_that_is_named_exists(doc: Path, names_of_tests: frozenset[str]):
+    assert set(re.findall(r"`(test_\w+)`", doc.read_text(encoding="utf-8"))) <= names_of_tests
+
+
+@pytest.fixture(scope="module")
+def names_of_tests() -> frozenset[str]:
+    files = (BACKEND / "tests").rglob("test_*.py")
+    texts_of_tests = [file.read_text(encoding="utf-8") for file in files]
+    return frozenset(
+        name
+        for text in texts_of_tests
+        for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)
+    )
 
 
 @named
