@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from yclients_emulator import EmulatorSettings
+from zerkalo.notices.model import Kind
 from zerkalo.settings import Settings
 
 SECRET = "a-secret-that-nobody-guesses"
@@ -90,6 +91,9 @@ def draw_plan(rng: Random) -> Plan:
         match_email_alone=rng.random() < 0.7,
         loyalty_enabled=rng.random() < 0.8,
         loyalty_percent=Decimal(rng.choice(("5", "7.5", "0.33", "10"))),
+        yclients_balance_field="points",
+        notices=tuple(Kind),
+        remind_hours_before=24,
         smtp_url="smtp://mail.salon.test:25",
         sms_url="https://sms.salon.test/?to={phone}&text={text}",
     )

@@ -5,7 +5,7 @@ nothing of its memory is left, and whatever handlers still run in it can reach n
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from datetime import timedelta
@@ -23,6 +23,7 @@ from zerkalo.absences.model import AbsenceLimits
 from zerkalo.codes.rules import new_code
 from zerkalo.composition import _ports
 from zerkalo.engine.jobs import rematch_if_wanted, ring_for_what_waits
+from zerkalo.engine.model import PeriodicTask
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.engine.service import Bells
 from zerkalo.loyalty.programme import policy_of
@@ -45,7 +46,7 @@ DATABASE_ERRORS = (psycopg.OperationalError, psycopg_pool.PoolTimeout)
 JOBS_AT_ONCE = 2
 LATENCY_SECONDS_MAX = 0.8
 SECRET_KEY = "s" * 64
-TENDED = frozenset({"settle_sweep", "sweep_erased"})
+TENDED = frozenset({"settle_sweep", "sweep_erased", "balances", "notices"})
 """The periodic tasks that the simulation runs: what `tick` and `sweep` do has periods of its own, the others delete what is old."""
 
 running_in: ContextVar["Process | None"] = ContextVar("running_in", default=None)
@@ -86,7 +87,7 @@ class Process:
             per_minute=settings.yclients_requests_per_minute,
             clock=world.stepping_clock,
         )
-        client = YclientsClient(
+        self.client = client = YclientsClient(
             "http://yclients/api/v1",
             settings.yclients_partner_token or "",
             settings.yclients_user_token or "",
@@ -104,7 +105,7 @@ class Process:
             ring=bells.refetch,
             email_counts_alone=settings.match_email_alone,
         )
-        self.context = SyncContext(
+        self.context = self.sync = SyncContext(
             pool=pool,
             clock=world.stepping_clock,
             vendor=client,
@@ -188,9 +189,13 @@ class Process:
         for company_id in await self.runs.due():
             await self.bells.sync(company_id)
 
+    def periodic_tasks(self) -> Sequence[PeriodicTask]:
+        """All of them, as production has them."""
+        return periodic_tasks(self._parts)
+
     async def tend(self) -> None:
         """The periodic tasks that no bell announces."""
-        for task in periodic_tasks(self._parts):
+        for task in self.periodic_tasks():
             if task.name in TENDED:
                 await task.work()
 

@@ -9,6 +9,7 @@ import msgspec
 from tests.simulation.database import fetch
 from tests.simulation.ledger import ledger_faults
 from tests.simulation.links import link_faults
+from tests.simulation.told import balance_faults, message_faults
 from tests.simulation.world import World
 from yclients_emulator import desk
 from zerkalo.db.transaction import transaction
@@ -39,12 +40,15 @@ async def judge(world: World) -> list[str]:
         deliveries = await fetch(conn, "select * from deliveries order by id")
         cards = await fetch(conn, "select * from clients order by company_id, client_id")
         events = await fetch(conn, "select * from booking_events order by id")
+        messages = await fetch(conn, "select * from outbox where booking_id is not null order by id")
     faults += row_faults(world, rows)
     faults += erasure_faults(world, rows, users, deliveries)
     faults += card_faults(world, rows, cards)
     faults += link_faults(world, rows, users, retired, forms, cards, events)
     faults += ledger_faults(world, rows, users, entries)
     faults += inbox_faults(world, deliveries)
+    faults += message_faults(world, messages)
+    faults += await balance_faults(world)
     faults += await second_look_faults(world)
     faults += await second_sync_faults(world)
     return faults

@@ -12,9 +12,11 @@ from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.model import Filters
 from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
+from zerkalo.clients import store as clients
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
+from zerkalo.mirror.balances import store as balances
 from zerkalo.mirror.service import CARD_BOOKINGS_AT_ONCE
 from zerkalo.notices import store as notices
 from zerkalo.reports.model import Period
@@ -353,6 +355,27 @@ async def test_users_whose_points_expire(asked):
 
     assert plans.indexes == {"bonus_entries_expiring"}
     assert plans.scanned == set()
+
+
+async def test_who_waits_to_be_looked_at_again(asked):
+    conn, plans = asked
+
+    await users.users_to_rematch(conn, limit=50)
+    await clients.to_rematch(conn, limit=50)
+
+    assert plans.indexes == {"users_to_rematch", "clients_to_rematch"}
+    assert plans.scanned == set()
+
+
+async def test_the_cards_whose_points_moved(asked):
+    conn, plans = asked
+    last = "select max(id) from bonus_entries"
+    await conn.execute(f"insert into balance_looks (entry_id) select id - 50 from ({last}) as e (id)")
+
+    await balances.mark_moved(conn, companies=[1, 2, 3], now=NOW)
+
+    assert plans.scanned & {"bookings", "bonus_entries", "card_balances"} == set()
+    assert plans.indexes >= {"bookings_of_user", "bookings_of_client", "bonus_entries_pkey"}
 
 
 async def test_the_inbox(asked):
