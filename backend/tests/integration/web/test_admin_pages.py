@@ -16,6 +16,7 @@ from tests.support.database import TestServer, open_folder
 from tests.support.rows import add_booking
 from zerkalo.main import running_app
 from zerkalo.runs.routes import drift_page
+from zerkalo.web.pages.admin import events
 from zerkalo.web.pages.cookies import SESSION
 
 pytestmark = pytest.mark.integration
@@ -327,6 +328,24 @@ async def test_what_was_quarantined_is_read_replayed_and_set_aside(salon: Applic
     assert [one["subject"] for one in replays] == [f"event {id_}" for id_ in (first, first, second)]
     assert {one["admin_id"] for one in replays} != {None}
     assert f"/admin/events/{second}" in await desk.get("/admin/events?outcome=quarantined"), "it stays listed"
+
+
+async def test_what_was_replayed_in_vain_keeps_nothing_behind_it_waiting(
+    salon: Application, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "REPLAYED_AT_ONCE", 2)
+    await salon.execute("update deliveries set handled_at = now() where handled_at is null")
+    ids = [await event(salon, b"no JSON") for _ in range(3)]
+
+    first = await desk.post("/admin/quarantine/replay")
+    page = await desk.get(first.headers["location"])
+    assert f'action="/admin/quarantine/replay?after={ids[1]}"' in page
+    await desk.post(f"/admin/quarantine/replay?after={ids[1]}")
+
+    replays = await salon.fetch(
+        "select subject from audit_entries where action = 'event.replay' order by id desc limit 3"
+    )
+    assert [one["subject"] for one in replays] == [f"event {id_}" for id_ in reversed(ids)]
 
 
 async def test_points_move_once_however_often_the_form_is_sent(salon: Application, desk: Desk) -> None:

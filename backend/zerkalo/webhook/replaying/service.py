@@ -60,9 +60,8 @@ class Replay:
             kept = await inbox.get(conn, delivery_id)
         return None if kept is None else await self._again(kept)
 
-    async def quarantined(self) -> AsyncIterator[Replayed]:
-        """Replay every quarantined delivery that waits, oldest first, and yield what each did."""
-        after_id = 0
+    async def quarantined(self, after_id: int = 0) -> AsyncIterator[Replayed]:
+        """Replay every quarantined delivery that waits, oldest first, from `after_id` on, and yield what each did."""
         while True:
             async with self._pool.connection() as conn:
                 waiting = await inbox.waiting_in_quarantine(conn, after_id=after_id, limit=BATCH)

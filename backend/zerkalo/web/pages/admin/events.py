@@ -59,18 +59,23 @@ async def quarantine(page: Page) -> Response:
     before_id = _EVENTS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await reading.read_quarantined(conn, before_id=before_id, limit=EVENTS_PAGE + 1)
-    return render(page, "admin/quarantine.html", **_shown(found, "/admin/quarantine?"))
+    # Those that the click before tried in vain are passed over: they would keep what came later waiting for ever.
+    after = page.query.number("after")
+    replay_url = "/admin/quarantine/replay" + (f"?after={after}" if after else "")
+    return render(page, "admin/quarantine.html", replay_url=replay_url, **_shown(found, "/admin/quarantine?"))
 
 
 @pages.post("/admin/quarantine/replay", Who.OWNER)
 async def replay_quarantine(page: Page) -> Response:
-    """Replay what is in quarantine, at most `REPLAYED_AT_ONCE`."""
+    """Replay what is in quarantine, at most `REPLAYED_AT_ONCE`; the next click goes on behind them."""
     note_nothing()  # beyond the replays themselves
     count = 0
-    async for _ in _replay_of(page).quarantined():
+    async for replayed in _replay_of(page).quarantined(after_id=page.query.number("after") or 0):
         count += 1
         if count >= REPLAYED_AT_ONCE:
-            return page.redirect("/admin/quarantine", flash="quarantine_goes_on")
+            return page.redirect(
+                f"/admin/quarantine?after={replayed.delivery_id}", flash="quarantine_goes_on"
+            )
     return page.redirect("/admin/quarantine", flash="quarantine_replayed")
 
 
