@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from tests.support.vendor import COMPANY_ID, EPOCH, RECORD_ID, next_number
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Row
-from zerkalo.bookings.reading import read_raw_record
+from zerkalo.bookings.reading.store import read_raw_record
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror import rules

@@ -15,8 +15,8 @@ from zerkalo.booking_form.model import FormLimits, Order, Person, Wish
 from zerkalo.booking_form.offering.service import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.requests import Request, Requests
-from zerkalo.bookings import reading
 from zerkalo.bookings.model import ShownBooking
+from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.form_bookings import store

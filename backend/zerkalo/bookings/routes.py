@@ -8,10 +8,10 @@ from pydantic import BaseModel, BeforeValidator, WithJsonSchema
 
 from zerkalo.auth.dependencies import AuthRuntime, current_user
 from zerkalo.auth.model import AuthenticatedUser
-from zerkalo.bookings import reading
 from zerkalo.bookings.calendar import store as calendars
 from zerkalo.bookings.calendar.rules import calendar_of
 from zerkalo.bookings.model import ShownBooking, Status
+from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ByMoment, Moment
 from zerkalo.kit.problem import ProblemError, problem_responses

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from zerkalo.bookings.merge_rules import cancelled_at, content_differences, learn_codes, merge, told
+from zerkalo.bookings.merging.rules import cancelled_at, content_differences, learn_codes, merge, told
 from zerkalo.bookings.model import CancelReason, Observed, Row, Snapshot, Source, Status
 
 AHEAD_MAX = timedelta(minutes=5)

@@ -228,7 +228,7 @@ async def write_codes_of(conn: Connection, user_ids: Collection[int], *, now: da
 async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> None:
     """Unlink bookings and take out what names a person, for good; the salon keeps when, what and how much.
 
-    What is taken out is what `merge_rules.masked` takes out of every later write.
+    What is taken out is what `merging.rules.masked` takes out of every later write.
     """
     statement = _write_sql("""
         user_id = null, matched_by = null, user_code = null, phone = null, comment = '', client_id = null,

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from zerkalo.bookings.merge_rules import masked
+from zerkalo.bookings.merging.rules import masked
 from zerkalo.bookings.model import Row
 from zerkalo.clients.model import Person
 from zerkalo.clients.rules import is_email_late, is_other_person, person_of

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from zerkalo.bookings import rules
 from zerkalo.bookings.history.model import Cause, Event
 from zerkalo.bookings.history.rules import changes_between
-from zerkalo.bookings.merge_rules import ATTENDANCE_STATUS
+from zerkalo.bookings.merging.rules import ATTENDANCE_STATUS
 from zerkalo.bookings.model import Row, Snapshot, Source, Status
 from zerkalo.clients.model import Key as CardKey
 from zerkalo.clients.model import Sight

@@ -10,7 +10,7 @@ from datetime import date, timedelta, tzinfo
 
 from zerkalo.absences import store as absences
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.merge_rules import content_differences
+from zerkalo.bookings.merging.rules import content_differences
 from zerkalo.bookings.model import CancelReason, Row
 from zerkalo.clients import store as clients
 from zerkalo.clients.model import Card

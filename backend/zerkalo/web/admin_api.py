@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from zerkalo.auth.dependencies import AuthRuntime, staff
 from zerkalo.auth.model import AuthenticatedUser, Role
-from zerkalo.bookings import reading
+from zerkalo.bookings.reading import store as reading
 from zerkalo.bookings.routes import (
     LIMIT_DEFAULT,
     LIMIT_MAX,

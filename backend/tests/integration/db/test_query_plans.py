@@ -6,13 +6,13 @@ import pytest
 
 from tests.support.million import BOOKINGS, NOW, USERS
 from tests.support.plans import explaining
-from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.model import Filters
 from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
 from zerkalo.clients import store as clients
+from zerkalo.bookings.reading import store as reading
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState

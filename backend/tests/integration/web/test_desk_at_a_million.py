@@ -13,7 +13,7 @@ from tests.support.database import open_folder
 from tests.support.million import BOOKINGS, NOW
 from tests.support.plans import Plans, explaining
 from tests.support.rows import add_user
-from zerkalo.bookings import reading
+from zerkalo.bookings.reading import store as reading
 from zerkalo.checkup.store import read_facts
 from zerkalo.composition import Parts, assembled
 from zerkalo.db.pool import Connection

@@ -220,7 +220,6 @@ def test_every_statement_is_a_literal_or_composed_by_psycopg():
 
 
 ASKS_THE_DATABASE = {
-    "bookings.reading": "lists of bookings, beside the row's store",
     "checkup.machine.service": "asks for the clock of the database, beside that of the machine",
     "importing.sources": "another program's database, by its own statements",
     "web.stats": "counts of the charts, of several subjects",
@@ -245,8 +244,6 @@ NAMED_AFTER_AN_IDEA = {
     "booking_form.form": "what the form shows of YCLIENTS",
     "booking_form.problems": "how a refusal of YCLIENTS is told",
     "booking_form.requests": "the limits of what a caller may ask",
-    "bookings.merge_rules": "which of two snapshots counts: a second kind of rules",
-    "bookings.reading": "the user's and the desk's lists, beside the row's store",
     "checkup.reasons": "how a failed run is told",
     "checkup.texts": "the words of the report, in two languages",
     "engine.registry": "every periodic task on one page",

@@ -11,8 +11,8 @@ from zerkalo.booking_form.model import Asker, ClientRules, FormLimits, Need
 from zerkalo.booking_form.offering.service import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.service import MirrorNow
-from zerkalo.bookings import reading
 from zerkalo.bookings.model import ShownBooking
+from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Pool
 from zerkalo.form_bookings import store
 from zerkalo.form_bookings.model import Refusal

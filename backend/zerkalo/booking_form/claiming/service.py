@@ -12,8 +12,8 @@ from zerkalo.booking_form.offering.service import Offers
 from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.rules import CLAIM_UNPROVED, NOT_CLAIMABLE
 from zerkalo.booking_form.service import MirrorNow
-from zerkalo.bookings import reading
 from zerkalo.bookings.model import ShownBooking
+from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.form_bookings import store

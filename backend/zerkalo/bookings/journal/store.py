@@ -17,7 +17,7 @@ from zerkalo.bookings.journal.model import (
     Staff,
     Unseen,
 )
-from zerkalo.bookings.reading import read_candidates
+from zerkalo.bookings.reading.store import read_candidates
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import Values, scalar
 from zerkalo.kit.cursor import Moment

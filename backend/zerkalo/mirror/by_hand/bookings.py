@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from zerkalo.auth.audit.service import audit, note_nothing
-from zerkalo.bookings import reading
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history.model import Change, Event
 from zerkalo.bookings.history.store import write_events
 from zerkalo.bookings.model import MatchedBy, ShownBooking
+from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError

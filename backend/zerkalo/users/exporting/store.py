@@ -4,7 +4,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from zerkalo.bookings.reading import COMMENT_IS_TYPED
+from zerkalo.bookings.reading.store import COMMENT_IS_TYPED
 from zerkalo.db.pool import Connection
 
 _EXPORTS: dict[str, LiteralString] = {

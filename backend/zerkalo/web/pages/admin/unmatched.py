@@ -5,7 +5,7 @@ With `choose=1` one by one those that have several to choose from, with `choose=
 
 from starlette.responses import Response
 
-from zerkalo.bookings import reading
+from zerkalo.bookings.reading import store as reading
 from zerkalo.clients import store as clients
 from zerkalo.clients.model import Key
 from zerkalo.kit.cursor import ID_MAX, ByMoment

@@ -4,7 +4,7 @@ import secrets
 
 from starlette.responses import Response
 
-from zerkalo.bookings import reading
+from zerkalo.bookings.reading import store as reading
 from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty

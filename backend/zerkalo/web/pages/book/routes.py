@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from zerkalo.booking_form.model import Wish
 from zerkalo.booking_form.rules import COMMENT_CHARS_MAX
-from zerkalo.bookings import reading
 from zerkalo.bookings.calendar.rules import calendar_of
-from zerkalo.bookings.reading import ShownBooking
+from zerkalo.bookings.reading import store as reading
+from zerkalo.bookings.reading.store import ShownBooking
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users

@@ -7,8 +7,8 @@ from io import BytesIO
 import segno
 from starlette.responses import Response
 
-from zerkalo.bookings import reading
 from zerkalo.bookings.model import ShownBooking
+from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Connection
 from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError

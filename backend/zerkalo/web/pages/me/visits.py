@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from zerkalo.booking_form.rules import SERVICES_MAX
-from zerkalo.bookings import reading
 from zerkalo.bookings.model import ShownBooking
+from zerkalo.bookings.reading import store as reading
 from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
 from zerkalo.web.pages.book.choice import Choice, read_moment

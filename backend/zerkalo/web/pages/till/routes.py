@@ -6,8 +6,8 @@ from datetime import UTC, datetime, time, timedelta
 from starlette.responses import Response
 
 from zerkalo.auth.model import Role
-from zerkalo.bookings import reading
 from zerkalo.bookings.model import ShownBooking
+from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Connection
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty

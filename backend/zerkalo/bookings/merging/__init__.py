@@ -1,0 +1,1 @@
+"""What a snapshot that counts makes of a row."""

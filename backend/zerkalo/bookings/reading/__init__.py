@@ -1,0 +1,1 @@
+"""Bookings for people to read: one's own, one's calendar, unmatched ones."""
