@@ -1,4 +1,4 @@
-"""What may be asked for, what a refusal means, when a booking may still be changed. Pure."""
+"""What may be asked for, what a refusal or an error of YCLIENTS means, when a booking may still be changed. Pure."""
 
 import hashlib
 import hmac
@@ -11,7 +11,16 @@ from zerkalo.booking_form.model import Order, Person, Wish
 from zerkalo.form_bookings.model import Refusal
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
+from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.text import storable_text
+from zerkalo.yclients.errors import (
+    AccessDenied,
+    BookingRefused,
+    NotFound,
+    RequestRefused,
+    VendorError,
+    VendorUnavailable,
+)
 
 SERVICES_MAX = 20
 COMMENT_CHARS_MAX = 2000
@@ -23,6 +32,10 @@ SETTLE_SECONDS = 30
 
 Before it is over, a look that finds nothing proves nothing, and asking again could book twice.
 """
+
+RETRY_SECONDS = 10
+RETRY_SECONDS_MAX = 900
+DENIED_RETRY_SECONDS = 600
 
 _BY_CODE = {
     431: Refusal(422, "phone_invalid", "The salon can't take this phone number."),
@@ -68,6 +81,51 @@ def refusal_of(code: int | None, message: str) -> Refusal:
         said = message.lower()
         code = next((found for word, found in _BY_WORD if word in said), 433)
     return _BY_CODE.get(code, SLOT_TAKEN)
+
+
+def problem_of(refusal: Refusal) -> ProblemError:
+    """A refusal as the answer it is."""
+    return ProblemError(refusal.status, refusal.code, refusal.detail)
+
+
+def vendor_problem(error: VendorError) -> ProblemError:
+    """What an error of YCLIENTS means to somebody who wanted to know or to book something."""
+    if isinstance(error, BookingRefused):
+        return problem_of(refusal_of(error.code, error.message))
+    if isinstance(error, NotFound | RequestRefused):
+        return problem_of(SERVICE_GONE)  # one of the ids in the question is not theirs any more
+    if isinstance(error, AccessDenied):
+        return _later(
+            "yclients_refuses", "The salon's online booking is not available now.", DENIED_RETRY_SECONDS
+        )
+    wait = error.retry_after_seconds if isinstance(error, VendorUnavailable) else None
+    return _later(
+        "yclients_unavailable", "YCLIENTS does not answer now. Nothing was booked or changed.", wait
+    )
+
+
+def unclear_problem(wait_seconds: float) -> ProblemError:
+    """YCLIENTS was asked and did not answer: whether it did it is not known. The same request later tells."""
+    return _later(
+        "booking_unclear",
+        "YCLIENTS did not answer, so it is not clear yet whether this was done. Send the same request again: it looks"
+        " first and never books twice.",
+        wait_seconds,
+    )
+
+
+def disabled_problem() -> ProblemError:
+    """The form is turned off."""
+    return ProblemError(
+        503, "yclients_disabled", "Online booking is turned off here.", {"Retry-After": "3600"}
+    )
+
+
+def _later(code: str, detail: str, wait_seconds: float | None) -> ProblemError:
+    seconds = (
+        RETRY_SECONDS if wait_seconds is None else min(max(math.ceil(wait_seconds), 1), RETRY_SECONDS_MAX)
+    )
+    return ProblemError(503, code, detail, {"Retry-After": str(seconds)})
 
 
 def order_of(

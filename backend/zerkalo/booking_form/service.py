@@ -11,10 +11,10 @@ import structlog
 from zerkalo.auth.rules import derive_key
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form import rules
+from zerkalo.booking_form.idempotency.service import Request, Requests
 from zerkalo.booking_form.model import FormLimits, Order, Person, Wish
 from zerkalo.booking_form.offering.service import Offers
-from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
-from zerkalo.booking_form.requests import Request, Requests
+from zerkalo.booking_form.rules import problem_of, unclear_problem, vendor_problem
 from zerkalo.bookings.model import ShownBooking
 from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Pool

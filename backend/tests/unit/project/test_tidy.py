@@ -242,8 +242,6 @@ def test_statements_stand_in_stores():
 NAMED_AFTER_AN_IDEA = {
     "auth.dependencies": "what FastAPI asks for who is signed in",
     "booking_form.form": "what the form shows of YCLIENTS",
-    "booking_form.problems": "how a refusal of YCLIENTS is told",
-    "booking_form.requests": "the limits of what a caller may ask",
     "checkup.reasons": "how a failed run is told",
     "checkup.texts": "the words of the report, in two languages",
     "engine.registry": "every periodic task on one page",

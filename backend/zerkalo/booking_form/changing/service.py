@@ -9,7 +9,7 @@ from zerkalo.auth.service import Auth
 from zerkalo.booking_form import rules
 from zerkalo.booking_form.model import Asker, ClientRules, FormLimits, Need
 from zerkalo.booking_form.offering.service import Offers
-from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
+from zerkalo.booking_form.rules import problem_of, unclear_problem, vendor_problem
 from zerkalo.booking_form.service import MirrorNow
 from zerkalo.bookings.model import ShownBooking
 from zerkalo.bookings.reading import store as reading

@@ -9,8 +9,13 @@ import structlog
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form.model import Asker, FormLimits
 from zerkalo.booking_form.offering.service import Offers
-from zerkalo.booking_form.problems import problem_of, unclear_problem, vendor_problem
-from zerkalo.booking_form.rules import CLAIM_UNPROVED, NOT_CLAIMABLE
+from zerkalo.booking_form.rules import (
+    CLAIM_UNPROVED,
+    NOT_CLAIMABLE,
+    problem_of,
+    unclear_problem,
+    vendor_problem,
+)
 from zerkalo.booking_form.service import MirrorNow
 from zerkalo.bookings.model import ShownBooking
 from zerkalo.bookings.reading import store as reading

@@ -7,7 +7,7 @@ import msgspec
 
 from zerkalo.booking_form.model import HookPlan, HookState
 from zerkalo.booking_form.offering.service import Offers
-from zerkalo.booking_form.problems import vendor_problem
+from zerkalo.booking_form.rules import vendor_problem
 from zerkalo.inbox.model import TEST_RESOURCE
 from zerkalo.kit.problem import ProblemError
 from zerkalo.yclients.client import YclientsClient

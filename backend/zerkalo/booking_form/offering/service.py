@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form.model import Asker, FormLimits, OfferedService, OfferedStaff, OfferedTime
-from zerkalo.booking_form.problems import disabled_problem, vendor_problem
-from zerkalo.booking_form.rules import offered_start
+from zerkalo.booking_form.rules import disabled_problem, offered_start, vendor_problem
 from zerkalo.companies import store as companies
 from zerkalo.companies.model import Branch
 from zerkalo.db.pool import Pool

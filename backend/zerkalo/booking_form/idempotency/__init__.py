@@ -1,0 +1,1 @@
+"""One request, one booking, whoever else has sent it too."""
