@@ -10,7 +10,7 @@ from urllib.parse import quote
 from zerkalo.checkup.model import Answer, Counts, Facts, Problem, Severity, Zone
 from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.store import facts_without_database, read_facts
-from zerkalo.checkup.texts import fix_of, text_of
+from zerkalo.checkup.texts.rules import fix_of, text_of
 from zerkalo.db.pool import Pool
 from zerkalo.kit.language import Language
 from zerkalo.kit.zones import packaged_rules, rules_of, zone_of

@@ -18,11 +18,11 @@ from zerkalo.cli.language import language_option
 from zerkalo.cli.progress import progress
 from zerkalo.composition import Parts, command_parts
 from zerkalo.db.backup import BackupError, backup
-from zerkalo.importing.lines import Read, read_source
 from zerkalo.importing.model import Mapping, Question, Report
+from zerkalo.importing.report.rules import lines_of, reason, say
 from zerkalo.importing.service import ImportRefused, move_in
-from zerkalo.importing.sources import MappingError, open_source, read_mapping
-from zerkalo.importing.texts import lines_of, reason, say
+from zerkalo.importing.source.model import Read
+from zerkalo.importing.source.service import MappingError, open_source, read_mapping, read_source
 from zerkalo.kit.language import Language
 
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from zerkalo.auth import store as auth
 from zerkalo.checkup.rules import problems_of
 from zerkalo.checkup.service import examine
-from zerkalo.checkup.texts import text_of
+from zerkalo.checkup.texts.rules import text_of
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import transaction

@@ -9,7 +9,6 @@ from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.importing import store
-from zerkalo.importing.lines import Read
 from zerkalo.importing.model import (
     Accrual,
     By,
@@ -22,6 +21,7 @@ from zerkalo.importing.model import (
     Why,
 )
 from zerkalo.importing.rules import STRONGER, pair, plan_points, sort_out, without_stronger_links
+from zerkalo.importing.source.model import Read
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EntryDraft, Kind, LoyaltyPolicy, Reason

@@ -12,11 +12,11 @@ from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import MatchedBy
 from zerkalo.db.pool import Pool
-from zerkalo.importing.lines import Read, read_source
 from zerkalo.importing.model import Report, Why
 from zerkalo.importing.rules import STRONGER
 from zerkalo.importing.service import ImportRefused, move_in
-from zerkalo.importing.sources import MappingError, open_source, read_mapping
+from zerkalo.importing.source.model import Read
+from zerkalo.importing.source.service import MappingError, open_source, read_mapping, read_source
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty.model import LoyaltyPolicy
 

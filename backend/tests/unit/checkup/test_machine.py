@@ -15,7 +15,7 @@ from zerkalo.checkup.machine.model import Failure, LooseFile, Machine, Reach
 from zerkalo.checkup.machine.rules import FREE_BYTES_MIN, NEWEST_MINORS, other_url, problems_of_machine
 from zerkalo.checkup.machine.service import World, ask_date, look
 from zerkalo.checkup.model import Severity
-from zerkalo.checkup.texts import fix_of, text_of
+from zerkalo.checkup.texts.rules import fix_of, text_of
 from zerkalo.settings import Settings
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

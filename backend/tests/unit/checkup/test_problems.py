@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from zerkalo.checkup import texts
 from zerkalo.checkup.model import Answer, CompanyFacts, Facts, FailingTask, Problem, Severity, Zone
 from zerkalo.checkup.rules import problems_of, sync_lag, verdict_of
 from zerkalo.checkup.service import is_healthy
-from zerkalo.checkup.texts import programme_text
+from zerkalo.checkup.texts.model import TEXTS
+from zerkalo.checkup.texts.rules import fix_of, programme_text, text_of
 from zerkalo.kit.zones import ZoneRules
 from zerkalo.loyalty.model import Programme
 
@@ -124,7 +124,7 @@ def test_each_fault_has_its_problem(facts: Facts, code: str, severity: Severity)
     assert (problem.code, problem.severity) == (code, severity)
     assert is_healthy((problem,)) == (severity is Severity.ADVICE)
     for language in ("ru", "en"):
-        assert "{" not in texts.text_of(problem, language) + texts.fix_of(problem, language)
+        assert "{" not in text_of(problem, language) + fix_of(problem, language)
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_every_problem_that_may_be_found_has_its_words():
     }
     values |= {"newest": "3", "major": 15, "folder": "f", "free": "9", "path": "p", "mode": "644"}
     values |= {"seconds": "+9", "host": "h", "other": "o", "task": "t", "error": "e"}
-    for code in texts.CODES:
+    for code in TEXTS:
         for language in ("ru", "en"):
             problem = Problem(code, Severity.ERROR, values)
-            assert texts.text_of(problem, language).endswith((".", "r", "1"))
-            assert len(texts.fix_of(problem, language)) > 10
+            assert text_of(problem, language).endswith((".", "r", "1"))
+            assert len(fix_of(problem, language)) > 10
 
 
 def test_without_tokens_what_came_of_asking_before_is_no_news() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.project import BACKEND
 from zerkalo.checkup.model import Problem, Severity
-from zerkalo.checkup.reasons import reason_text
-from zerkalo.checkup.texts import text_of
+from zerkalo.checkup.reasons.rules import reason_text
+from zerkalo.checkup.texts.rules import text_of
 
 TELLING = {
     *("VendorUnavailable", "NotJson", "NotEnvelope", "FieldError", "IncompleteRead", "UnreadableRecord"),
@@ -47,7 +47,7 @@ def test_the_source_names_reasons():
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_of_the_source_is_told_in_russian(reason: str):
-    assert re.search("[а-яё]", reason_text(reason, "ru")), "add a sentence to checkup/reasons.py"
+    assert re.search("[а-яё]", reason_text(reason, "ru")), "add a sentence to checkup/reasons/rules.py"
     assert reason_text(reason, "en") == reason
 
 

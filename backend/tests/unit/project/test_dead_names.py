@@ -21,7 +21,6 @@ CALLED_BY_OTHERS = re.compile(r"__\w+__|connection_(made|lost)|data_received|on_
 """Called by Python, asyncio and httptools, by their names."""
 
 ALLOWED: dict[str, str] = {
-    "CODES": "what the runbook and the tests compare the texts of `check` with",
     "tell_schedule": "an event of the emulator that nothing in a salon's life causes",
     "count_up_to": "written ahead of its caller: whoever calls or deletes it takes this line out",
     "read_events": "written ahead of its caller, as above",

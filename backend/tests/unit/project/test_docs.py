@@ -10,8 +10,9 @@ import typer
 
 import reference
 from tests.support.project import BACKEND, ROOT, tracked_files
-from zerkalo.checkup import texts
+from zerkalo.checkup.texts.model import TEXTS
 from zerkalo.cli.main import COMMANDS, blocking, load
+from zerkalo.kit.language import Language
 from zerkalo.settings import SETTING_NAMES
 
 DOCS = [path for path in tracked_files(".md") if "fixtures" not in path.parts]
@@ -106,10 +107,10 @@ def test_every_setting_that_is_named_exists(doc: Path):
     assert set(ours) <= SETTING_NAMES.keys()
 
 
-@pytest.mark.parametrize("code", sorted(texts.CODES))
+@pytest.mark.parametrize("code", sorted(TEXTS))
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_the_runbook_begins_with_everything_that_check_may_say(language: texts.Language, code: str):
-    sentence = re.sub(r"{\w+}", "…", texts._TEXTS[code][language][0])
+def test_the_runbook_begins_with_everything_that_check_may_say(language: Language, code: str):
+    sentence = re.sub(r"{\w+}", "…", TEXTS[code][language][0])
     runbook = RUNBOOKS[language].read_text(encoding="utf-8")
     quoted = re.findall(r"«([^»]+)»" if language == "ru" else r'"([^"]+)"', runbook)
     # The runbook shortens: "Codes can't be sent by e-mail", "… by SMS".

@@ -221,7 +221,7 @@ def test_every_statement_is_a_literal_or_composed_by_psycopg():
 
 ASKS_THE_DATABASE = {
     "checkup.machine.service": "asks for the clock of the database, beside that of the machine",
-    "importing.sources": "another program's database, by its own statements",
+    "importing.source.service": "another program's database, by its own statements",
     "web.stats": "counts of the charts, of several subjects",
     "yclients.limiter": "one row an address, taken in turn by all processes",
 }
@@ -242,13 +242,8 @@ def test_statements_stand_in_stores():
 NAMED_AFTER_AN_IDEA = {
     "auth.dependencies": "what FastAPI asks for who is signed in",
     "booking_form.form": "what the form shows of YCLIENTS",
-    "checkup.reasons": "how a failed run is told",
-    "checkup.texts": "the words of the report, in two languages",
     "engine.registry": "every periodic task on one page",
-    "importing.lines": "a line of the source: loose values in, a person or a visit out",
     "loyalty.programme": "when it starts, and what the visits before that were given",
-    "importing.texts": "the words of the report, in two languages",
-    "importing.sources": "another program's database, or CSV",
     "mirror.batch": "one batch from snapshots to rows",
     "mirror.by_hand.cards": "a card given to a user, beside bookings",
     "mirror.cards": "what a batch teaches of cards",

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from zerkalo.auth.audit.service import note_nothing
 from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import LATE_INTERVALS, problems_of, sync_lag, verdict_of
-from zerkalo.checkup.texts import fix_of, programme_text, text_of
+from zerkalo.checkup.texts.rules import fix_of, programme_text, text_of
 from zerkalo.codes.service import give_missing_codes
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page

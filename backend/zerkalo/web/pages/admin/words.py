@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
-from zerkalo.checkup.reasons import reason_text
+from zerkalo.checkup.reasons.rules import reason_text
 from zerkalo.kit.language import Language
 from zerkalo.web.pages.wording import NBSP, Words, count, days, money, short_date
 

@@ -2,8 +2,7 @@
 
 import csv
 import tomllib
-from collections import abc
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import LiteralString, cast
@@ -13,9 +12,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from zerkalo.importing.model import Mapping
+from zerkalo.importing.source.model import Line, Read
+from zerkalo.importing.source.rules import read_lines
 
-Line = abc.Mapping[str, object]
-"""A line of the source: loose values by column."""
 FETCHED_AT_ONCE = 2_000
 STATEMENT_SECONDS_MAX = 600
 _KEYS = {
@@ -96,6 +95,11 @@ class Source:
             return _csv_lines(file)
         assert self._conn is not None, "a mapping with a query has an address"
         return _sql_lines(self._conn, name, query)
+
+
+def read_source(source: Source, *, is_usable_hash: Callable[[str], bool]) -> Read:
+    """Read both lists. Raises `MappingError` where the source does."""
+    return read_lines(list(source.people()), source.visits(), is_usable_hash=is_usable_hash)
 
 
 def _sql_lines(conn: psycopg.Connection, name: str, query: str) -> Iterator[Line]:

@@ -4,8 +4,8 @@ A source is CSV (all text) or SQL (whatever type its columns have), so that ever
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from sys import intern
@@ -13,7 +13,7 @@ from sys import intern
 from zerkalo.codes.rules import canonical_code
 from zerkalo.importing.model import PERSON_COLUMNS, VISIT_COLUMNS, Person, Question, Visit, Why
 from zerkalo.importing.rules import others_of, record_ids_in
-from zerkalo.importing.sources import Line, Source
+from zerkalo.importing.source.model import Line, Read
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
@@ -35,20 +35,10 @@ class BadValue(Exception):
         self.column = column
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """What the source says, line by line, and the lines that can't be read."""
-
-    people: tuple[Person, ...]
-    visits: tuple[Visit, ...]
-    refused: tuple[Question, ...] = ()
-    ask: tuple[Question, ...] = ()
-    unknown_columns: tuple[str, ...] = ()
-
-
-def read_source(source: Source, *, is_usable_hash: Callable[[str], bool]) -> Read:
-    """Read both lists. Raises `MappingError` where the source does."""
-    person_lines, visit_lines = list(source.people()), source.visits()
+def read_lines(
+    person_lines: Sequence[Line], visit_lines: Iterable[Line], *, is_usable_hash: Callable[[str], bool]
+) -> Read:
+    """What both lists say."""
     people: dict[str, Person] = {}
     refused: list[Question] = []
     for line in person_lines:

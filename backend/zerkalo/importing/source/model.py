@@ -1,0 +1,20 @@
+"""What a source says: its lines, and what is read of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from zerkalo.importing.model import Person, Question, Visit
+
+Line = Mapping[str, object]
+"""A line of the source: loose values by column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the source says, line by line, and the lines that can't be read."""
+
+    people: tuple[Person, ...]
+    visits: tuple[Visit, ...]
+    refused: tuple[Question, ...] = ()
+    ask: tuple[Question, ...] = ()
+    unknown_columns: tuple[str, ...] = ()
