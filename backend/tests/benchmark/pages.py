@@ -25,7 +25,7 @@ from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.model import Observation, OutcomeStatus
 from zerkalo.mirror.service import Applier
 from zerkalo.mirror.vendor import RecordsQuery
-from zerkalo.runs.lists import ListReader
+from zerkalo.runs.lists.service import ListReader
 from zerkalo.runs.model import Counts
 from zerkalo.yclients.limiter import Kind
 from zerkalo.yclients.model import Company, ListPage, Record

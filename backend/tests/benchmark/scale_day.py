@@ -15,6 +15,7 @@ from itertools import count
 
 from zerkalo.companies.model import Company
 from zerkalo.runs import rules
+from zerkalo.runs.lists.rules import PAGE_RECORDS
 from zerkalo.runs.service import TICK_COMPANIES_MAX
 from zerkalo.settings import Settings
 from zerkalo.worker import HISTORIES_AT_ONCE, RUNS_AT_ONCE
@@ -75,7 +76,7 @@ class Salon:
     @property
     def history_requests(self) -> int:
         """Of the first run: the history's pages and what a window costs."""
-        pages = -(-self.visits_a_day * HISTORY_DAYS // rules.PAGE_RECORDS)
+        pages = -(-self.visits_a_day * HISTORY_DAYS // PAGE_RECORDS)
         return pages + rules.window_requests(self.window_records, 1)
 
 
@@ -172,7 +173,7 @@ class Address:
         hours_since = (self.now - (salon.changes_read_at or 0)) / 3600
         changes = hours_since / 24 * salon.visits_a_day * CHANGES_A_VISIT
         is_open = int(self.now / 3600) % 24 in OPEN_HOURS
-        pages = max(int(is_open), int(changes // rules.PAGE_RECORDS))
+        pages = max(int(is_open), int(changes // PAGE_RECORDS))
         return pages + 1
 
     def _reads_window(self, company: Company) -> bool:

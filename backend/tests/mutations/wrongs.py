@@ -102,7 +102,7 @@ WRONGS = (
         "window without the future",
         (
             Edit(
-                "zerkalo/runs/reconcile.py",
+                "zerkalo/runs/reconciling/service.py",
                 "RecordsQuery(start_date=part.first, end_date=part.last),",
                 "RecordsQuery(start_date=part.first, end_date=part.last or self._context.clock().date()),",
             ),
@@ -113,7 +113,7 @@ WRONGS = (
         "absent = deleted, without asking",
         (
             Edit(
-                "zerkalo/runs/reconcile.py",
+                "zerkalo/runs/reconciling/service.py",
                 'await self._ask(absent, reason="absent from a complete read")',
                 "async with transaction(self._context.pool) as conn:\n"
                 "                await conn.execute(\n"

@@ -14,7 +14,7 @@ from tests.simulation.world import World
 from yclients_emulator import desk
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror.batch import rematch_batch
-from zerkalo.runs.drift import Drift
+from zerkalo.runs.drift.service import Drift
 from zerkalo.runs.rules import window_start
 
 SYNC_SECONDS_MAX = 3600

@@ -9,7 +9,7 @@ from zerkalo.cli.companies import chosen_companies, log_warnings
 from zerkalo.cli.failure import CommandFailed
 from zerkalo.composition import command_parts
 from zerkalo.mirror.balances.service import balance_differences
-from zerkalo.runs.drift import Drift
+from zerkalo.runs.drift.service import Drift
 
 
 async def drift(company: Annotated[int | None, typer.Option(help="Only this company.")] = None) -> None:

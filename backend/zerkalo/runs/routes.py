@@ -14,9 +14,9 @@ from zerkalo.bookings.routes import PathId, path_id
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById, decode_cursor, encode_cursor
 from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.mirror.context import SyncContext
-from zerkalo.runs.drift import Drift
+from zerkalo.runs.drift.service import Drift
+from zerkalo.runs.lists.rules import IncompleteRead
 from zerkalo.runs.model import Run, RunStatus
-from zerkalo.runs.rules import IncompleteRead
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
 from zerkalo.yclients.errors import VendorError

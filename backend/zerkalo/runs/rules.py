@@ -4,15 +4,14 @@ Visit dates are dates in the salon's zone; instants are aware UTC.
 """
 
 import dataclasses
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from msgspec.structs import replace
 
 from zerkalo.companies.model import Company
 from zerkalo.mirror.model import Outcome, OutcomeStatus
+from zerkalo.runs.lists.rules import PAGE_RECORDS
 from zerkalo.runs.model import Counts, Progress, Slice
 
 HISTORY_FIRST_DAY = date(2000, 1, 1)
@@ -21,16 +20,6 @@ CHANGES_OVERLAP = timedelta(minutes=10)
 """How far a read of changes reaches back over the one before: the vendor's clock and ours differ."""
 UNKNOWN_ZONE_MARGIN = timedelta(hours=12)
 """A wall clock in a zone that we don't know is at most this far behind UTC."""
-PAGE_RECORDS = 200
-"""Records a page, the most that YCLIENTS is known to give (fact sheet, section 1)."""
-BARREN_PAGES_MAX = 2
-"""So many pages on end without a new id end a list, for a server that repeats its last page for ever."""
-PAGES_PER_LIST_MAX = 20_000
-"""A list that goes on longer is not to be believed."""
-PASSES_MAX = 3
-"""How often a list that moved while it was read is read over."""
-RECENT_IDS_MAX = 4 * PAGE_RECORDS
-"""Ids remembered of a list of changes, to notice repetition; of a slice, all are."""
 COMPANIES_AT_ONCE_MAX = 10
 """So few companies may all have their first run at once; more are spread over the first period."""
 FULL_WINDOW_AT_LEAST_EVERY = timedelta(hours=24)
@@ -42,10 +31,6 @@ RESUMES_MAX = 20
 
 CLOCKS_APART_MAX = timedelta(minutes=1)
 """A time of our own that lies farther ahead was written by a clock that was wrong."""
-
-
-class IncompleteRead(Exception):
-    """A list ended without showing all that it counted, or did not end at all: nothing may count as absent."""
 
 
 def believed(company: Company, now: datetime) -> Company:
@@ -194,69 +179,6 @@ def reads_full_window(
         return False
     of_windows_read = timedelta(seconds=requests * seconds_per_request * windows_read / companies_count)
     return of_windows_read < interval / 2
-
-
-@dataclass(slots=True)
-class ListWatch:
-    """One pass over one list: what it has shown, whether it has ended, and whether it held still.
-
-    `keep_ids`: all ids stay in `ids` (a slice: they are compared with ours); else only the latest do.
-    """
-
-    keep_ids: bool
-    ids: set[int] = field(default_factory=set[int])
-    shown: int = 0
-    """Different records shown in this pass; those without a readable id count each time."""
-    pages: int = 0
-    ended: bool = False
-    ended_empty: bool = False
-    """An empty page ended it: nothing lies behind."""
-    first_total: int | None = None
-    last_total: int | None = None
-    _latest: deque[int] = field(default_factory=deque[int])
-    _barren: int = 0
-
-    def take(self, ids: Sequence[int | None], *, total: int | None) -> None:
-        """Note one page: the ids it showed (None: unreadable), and what it said of the whole list.
-
-        Raises `IncompleteRead` when the list does not end, or ends in repetition before all was shown.
-        """
-        self.pages += 1
-        if self.pages == 1:
-            self.first_total = total
-        self.last_total = total
-        if not ids:
-            self.ended = self.ended_empty = True
-            return
-        new = sum(1 for record_id in ids if record_id is None or self._is_new(record_id))
-        self.shown += new
-        self._barren = 0 if new else self._barren + 1
-        if self._barren >= BARREN_PAGES_MAX:
-            if total is not None and self.shown < total:
-                raise IncompleteRead(f"the list repeats itself after {self.shown} of {total} records")
-            self.ended = True
-        elif self.pages >= PAGES_PER_LIST_MAX:
-            raise IncompleteRead(f"the list did not end within {PAGES_PER_LIST_MAX} pages")
-
-    def held_still(self) -> bool:
-        """Whether nothing can have slipped between two pages: the list kept its length and showed all of it."""
-        if self.first_total is None or self.last_total is None:
-            return True
-        return self.first_total == self.last_total and self.shown >= self.last_total
-
-    def is_large(self, records_max: int) -> bool:
-        """Whether this slice holds more than one slice should, as far as is known by now."""
-        return max(self.last_total or 0, self.shown) > records_max
-
-    def _is_new(self, record_id: int) -> bool:
-        if record_id in self.ids:
-            return False
-        self.ids.add(record_id)
-        if not self.keep_ids:
-            self._latest.append(record_id)
-            if len(self._latest) > RECENT_IDS_MAX:
-                self.ids.discard(self._latest.popleft())
-        return True
 
 
 def count_outcomes(outcomes: Iterable[Outcome]) -> Counts:

@@ -22,12 +22,13 @@ from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
-from zerkalo.runs.capacity import Capacity
-from zerkalo.runs.changes import read_changes_if_wanted
-from zerkalo.runs.lease import Lease
+from zerkalo.runs.capacity.service import Capacity
+from zerkalo.runs.changes.service import read_changes_if_wanted
+from zerkalo.runs.lease.service import Lease
+from zerkalo.runs.lists.rules import IncompleteRead
 from zerkalo.runs.model import Run
-from zerkalo.runs.reconcile import Reconciliation, Stopped
-from zerkalo.runs.rules import RESUMES_MAX, IncompleteRead
+from zerkalo.runs.reconciling.service import Reconciliation, Stopped
+from zerkalo.runs.rules import RESUMES_MAX
 from zerkalo.runs.store import LeaseLost
 from zerkalo.telemetry.tracing import span
 from zerkalo.yclients.errors import AccessDenied, VendorError

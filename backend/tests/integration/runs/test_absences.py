@@ -15,7 +15,8 @@ from zerkalo.db.pool import Pool
 from zerkalo.mirror.context import Limits
 from zerkalo.refetches.model import Refetch
 from zerkalo.refetches.store import ask
-from zerkalo.runs.drift import WAITING, Drift
+from zerkalo.runs.drift.rules import WAITING
+from zerkalo.runs.drift.service import Drift
 
 pytestmark = pytest.mark.integration
 

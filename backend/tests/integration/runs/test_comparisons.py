@@ -7,8 +7,8 @@ import pytest
 
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
-from zerkalo.runs.comparisons.store import begin_comparison, go_on_comparison, last_comparison
-from zerkalo.runs.model import Comparison, Difference
+from zerkalo.runs.drift.model import Comparison, Difference
+from zerkalo.runs.drift.store import begin_comparison, go_on_comparison, last_comparison
 
 pytestmark = pytest.mark.integration
 

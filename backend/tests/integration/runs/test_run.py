@@ -16,7 +16,7 @@ from yclients_emulator.faults import Fault
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.context import Limits
 from zerkalo.runs import store as runs
-from zerkalo.runs.drift import Drift
+from zerkalo.runs.drift.service import Drift
 
 pytestmark = pytest.mark.integration
 

@@ -6,8 +6,8 @@ from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX
 from zerkalo.kit.problem import ProblemError
-from zerkalo.runs.comparisons.store import begin_comparison, go_on_comparison, last_comparison
-from zerkalo.runs.model import Comparison, Difference
+from zerkalo.runs.drift.model import Comparison, Difference
+from zerkalo.runs.drift.store import begin_comparison, go_on_comparison, last_comparison
 from zerkalo.runs.routes import drift_page
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from zerkalo.db.pool import Connection
-from zerkalo.runs.model import Comparison, Difference
+from zerkalo.runs.drift.model import Comparison, Difference
 
 _BEGIN = """
     insert into comparisons (at, differences, next_cursor) values (%(at)s, %(differences)s::jsonb, %(next)s)

@@ -21,8 +21,8 @@ from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.snapshots import digest_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
+from zerkalo.runs.lists.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
 from zerkalo.runs.model import Counts
-from zerkalo.runs.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
 from zerkalo.yclients.limiter import Kind
 from zerkalo.yclients.model import ListedRecord, ListPage, Record, UnreadableRecord
 from zerkalo.yclients.payloads import read_listed

@@ -26,9 +26,9 @@ from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
-from zerkalo.runs.capacity import Capacity
-from zerkalo.runs.lease import Lease
-from zerkalo.runs.lists import ListReader
+from zerkalo.runs.capacity.service import Capacity
+from zerkalo.runs.lease.service import Lease
+from zerkalo.runs.lists.service import ListReader
 from zerkalo.runs.model import Counts, Phase, Progress, Run, Slice
 
 log = structlog.get_logger(__name__)

@@ -4,46 +4,28 @@ What looks different is asked about once more by its id before it is called a di
 or here, while the list was read.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import date, timedelta, tzinfo
 
 from zerkalo.absences import store as absences
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.merging.rules import content_differences
-from zerkalo.bookings.model import CancelReason, Row
+from zerkalo.bookings.model import Row
 from zerkalo.clients import store as clients
 from zerkalo.clients.model import Card
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.snapshots import snapshot_of
 from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
-from zerkalo.runs.model import Difference, Slice
-from zerkalo.runs.rules import HISTORY_FIRST_DAY, PAGE_RECORDS, ListWatch
+from zerkalo.runs.drift.model import Difference, SliceDrift
+from zerkalo.runs.drift.rules import UNKNOWN_THERE, WAITING, difference_of, what_differs
+from zerkalo.runs.lists.rules import PAGE_RECORDS, ListWatch
+from zerkalo.runs.model import Slice
+from zerkalo.runs.rules import HISTORY_FIRST_DAY
 from zerkalo.yclients.errors import VendorError, is_of_one_record
 from zerkalo.yclients.model import Record, SalonClient, UnreadableRecord
 from zerkalo.yclients.payloads import read_listed
-
-MISSING = "we do not have it"
-UNKNOWN_THERE = "YCLIENTS does not know it"
-WAITING = "YCLIENTS does not know it, nor many others: it waits for a person's word (`zerkalo sync --accept-absent`)"
-
-
-BEFORE_THE_WINDOW = "before the window: `zerkalo sync --full` reads it"
-OF_CLIENTS = frozenset({"phone", "client_name", "card", "card's name", "card's phone", "card's email"})
-"""What changes without a record's change time; a sync sees it only on the visits that it reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class SliceDrift:
-    """What one slice of visit dates showed, and how many records were compared."""
-
-    part: Slice
-    differences: tuple[Difference, ...]
-    compared: int
 
 
 class Drift:
@@ -110,7 +92,7 @@ class Drift:
         records = {item.record_id: item for item in items if isinstance(item, Record)}
         rows, cards = await self._rows(records), await self._cards(records.values())
         suspects = [
-            id_ for id_, record in records.items() if self._what_differs(record, rows.get(id_), cards)
+            id_ for id_, record in records.items() if what_differs(record, rows.get(id_), cards, self._zone)
         ]
         return unreadable + await self._ask_again(suspects)
 
@@ -134,11 +116,13 @@ class Drift:
                 what = f"YCLIENTS does not show it: {error}"
             else:
                 row = (await self._rows([record_id])).get(record_id)
-                what = self._what_differs(record, row, await self._cards([record] if record else []))
+                what = what_differs(record, row, await self._cards([record] if record else []), self._zone)
             if what == UNKNOWN_THERE and record_id in self._waiting:
                 what = WAITING
             if what:
-                differences.append(self._difference(record_id, what, row))
+                differences.append(
+                    difference_of(self._company_id, record_id, what, row, window_start=self._window_start)
+                )
         return differences
 
     async def _rows(self, record_ids: Collection[int]) -> dict[int, Row]:
@@ -151,45 +135,3 @@ class Drift:
         keys = [(self._company_id, id_) for id_ in ids if isinstance(id_, int)]
         async with self._context.pool.connection() as conn:
             return {client_id: card for (_, client_id), card in (await clients.cards(conn, keys)).items()}
-
-    def _difference(self, record_id: int, what: str, row: Row | None) -> Difference:
-        """A difference, told apart where no sync but a full one could see it."""
-        visit = row.appointment_local if row is not None else None
-        is_owed = (
-            visit is None or visit.date() >= self._window_start or not OF_CLIENTS.issuperset(what.split(", "))
-        )
-        told = what if is_owed else f"{what} ({BEFORE_THE_WINDOW})"
-        return Difference(self._company_id, record_id, told, is_owed=is_owed)
-
-    def _what_differs(self, record: Record | None, row: Row | None, cards: Mapping[int, Card]) -> str:
-        """In what the row differs from the record; "" where they say the same."""
-        if record is None:
-            is_gone = row is None or row.cancel_reason is CancelReason.DELETED
-            return "" if is_gone else UNKNOWN_THERE
-        snapshot = snapshot_of(record, self._zone, complete=True)
-        if row is None:
-            is_block = not snapshot.has_client and not snapshot.has_services
-            return "" if is_block else MISSING
-        return ", ".join((*content_differences(row, snapshot), *_card_differences(record, row, cards)))
-
-
-def _card_differences(record: Record, row: Row, cards: Mapping[int, Card]) -> list[str]:
-    """In what our card of the record's client says something else; what is shown empty says nothing."""
-    client = record.client
-    if (
-        not isinstance(client, SalonClient)
-        or not isinstance(client.client_id, int)
-        or row.erased_at is not None
-    ):
-        return []
-    card = cards.get(client.client_id)
-    if card is None:
-        return ["card"]
-    if card.erased_at is not None:
-        return []
-    shown = {
-        "name": (client.name, card.name),
-        "phone": (client.phone, card.phone),
-        "email": (client.email, card.email),
-    }
-    return [f"card's {name}" for name, (theirs, ours) in shown.items() if theirs and theirs != ours]

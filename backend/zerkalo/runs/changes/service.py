@@ -13,9 +13,9 @@ from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
 from zerkalo.runs import rules
-from zerkalo.runs.lists import ListReader
+from zerkalo.runs.lists.rules import IncompleteRead
+from zerkalo.runs.lists.service import ListReader
 from zerkalo.runs.model import Counts
-from zerkalo.runs.rules import IncompleteRead
 from zerkalo.yclients.errors import VendorError
 
 RETRY_SECONDS = 60.0

@@ -1,0 +1,1 @@
+"""How much of the rate limit a run may take."""

@@ -1,0 +1,1 @@
+"""What has changed at a company, read because many unsigned calls want it."""

@@ -1,1 +1,0 @@
-"""The comparison with YCLIENTS that is asked for on the desk, as far as it has come."""

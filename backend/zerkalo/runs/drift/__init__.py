@@ -1,0 +1,1 @@
+"""A comparison with YCLIENTS that writes nothing."""

@@ -1,0 +1,1 @@
+"""One run a company, on however many machines."""

@@ -1,0 +1,1 @@
+"""Reading one list of records that shifts while it is read."""
