@@ -25,7 +25,7 @@ from zerkalo.db.reach import see_that_it_answers
 from zerkalo.engine.service import Bells, open_bells
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.loyalty.programme import policy_of, since_switched_on
+from zerkalo.loyalty.programme.service import policy_of, since_switched_on
 from zerkalo.loyalty.service import move_ledger, return_ledger, settler_of
 from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
@@ -34,7 +34,7 @@ from zerkalo.outbox.gateways.service import senders_of
 from zerkalo.outbox.model import Channel
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings, SettingsError, load_settings, secret_key
-from zerkalo.users.erasing import journal
+from zerkalo.users.erasing.journal import store as journal
 from zerkalo.users.erasing.model import Erasure
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving.model import SmsBounds

@@ -26,7 +26,7 @@ from zerkalo.engine.jobs import rematch_if_wanted, ring_for_what_waits
 from zerkalo.engine.model import PeriodicTask
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.engine.service import Bells
-from zerkalo.loyalty.programme import policy_of
+from zerkalo.loyalty.programme.service import policy_of
 from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import Applier

@@ -12,7 +12,7 @@ from tests.support.rows import add_user
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.loyalty.programme import policy_of
+from zerkalo.loyalty.programme.service import policy_of
 from zerkalo.settings import Settings
 from zerkalo.web.errors import install_error_handlers
 

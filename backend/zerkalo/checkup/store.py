@@ -12,7 +12,7 @@ from zerkalo.db.migrate import current_revision, is_current
 from zerkalo.db.pool import Connection
 from zerkalo.inbox.desk.store import last_received_at
 from zerkalo.kit.problem import OWN_FAULT
-from zerkalo.loyalty.programme import policy_of, programme_of
+from zerkalo.loyalty.programme.service import policy_of, programme_of
 from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, Settings
 
 LAST_BOOKINGS = 5

@@ -15,7 +15,8 @@ from zerkalo.db import backup as files
 from zerkalo.db.migrate import upgrade
 from zerkalo.db.pool import open_pool
 from zerkalo.settings import load_settings
-from zerkalo.users.erasing import journal, service, store
+from zerkalo.users.erasing import service, store
+from zerkalo.users.erasing.journal import store as journal
 from zerkalo.users.erasing.model import Erasure
 
 

@@ -15,7 +15,7 @@ from zerkalo.kit.problem import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import service, store
 from zerkalo.loyalty.model import HandEntry, Kind, LedgerEntry
-from zerkalo.loyalty.programme import policy_of
+from zerkalo.loyalty.programme.service import policy_of
 from zerkalo.settings import Settings
 
 LIMIT_DEFAULT = 50

@@ -20,7 +20,7 @@ from zerkalo.loyalty.model import (
     LoyaltyPolicy,
     Reason,
 )
-from zerkalo.loyalty.programme import keep_history
+from zerkalo.loyalty.programme.service import keep_history
 from zerkalo.loyalty.rules import (
     expire,
     expiry_drafts,

@@ -10,8 +10,9 @@ import structlog
 
 from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.db.pool import Pool
-from zerkalo.loyalty import programme, service, store
+from zerkalo.loyalty import service, store
 from zerkalo.loyalty.model import LoyaltyPolicy, Programme
+from zerkalo.loyalty.programme import service as programme
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 FIVE = LoyaltyPolicy(enabled=True, percent=Decimal(5))

@@ -16,7 +16,7 @@ from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.db.pool import Pool
-from zerkalo.users.erasing import journal
+from zerkalo.users.erasing.journal import store as journal
 from zerkalo.users.erasing.model import Erasure
 from zerkalo.users.erasing.service import erase_again, erase_user, sweep_erased
 from zerkalo.users.importing.rules import ImportedPerson

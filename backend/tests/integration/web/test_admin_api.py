@@ -9,7 +9,8 @@ from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Pool
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
-from zerkalo.loyalty import programme, service
+from zerkalo.loyalty import service
+from zerkalo.loyalty.programme import service as programme
 from zerkalo.settings import Settings
 from zerkalo.web import admin_api
 

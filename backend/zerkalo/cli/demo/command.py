@@ -34,7 +34,7 @@ from zerkalo.db.database import database
 from zerkalo.logs import configure_logging
 from zerkalo.main import ending_with_parent, running_app, serve_until_stopped, server_of
 from zerkalo.settings import SETTING_NAMES, Settings, load_settings
-from zerkalo.users.erasing.journal import journal_beside
+from zerkalo.users.erasing.journal.store import journal_beside
 
 HOOK_DELAY_SECONDS = 1.0
 LIFE_SECONDS = 8.0

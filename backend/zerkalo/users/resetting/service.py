@@ -12,8 +12,9 @@ from zerkalo.kit.language import Language
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store
 from zerkalo.users.model import ProofOutcome, User
-from zerkalo.users.proving import codes, rules
+from zerkalo.users.proving import rules
 from zerkalo.users.proving import store as proof_store
+from zerkalo.users.proving.codes import service as codes
 from zerkalo.users.proving.model import Contact
 from zerkalo.users.rules import Notice
 from zerkalo.users.service import People, put_notices, set_password

@@ -15,7 +15,7 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import Kind, LedgerEntry, Reason
-from zerkalo.loyalty.programme import next_burning
+from zerkalo.loyalty.programme.service import next_burning
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
 from zerkalo.users.model import User

@@ -1,0 +1,1 @@
+"""When the programme starts, and what the visits before that were given."""
