@@ -60,6 +60,7 @@ installed: setup ## try the wheel in a virtual environment of its own, outside t
 
 shape: setup ## print how much code there is and how it is parted
 	@cd backend && .venv/bin/python shape.py
+	@cd backend && .venv/bin/python -m pytest -q -s -n 0 --no-header --no-summary tests/integration/webhook/test_path.py
 
 migrate: setup ## bring the database's tables up to date
 	@$(BIN)/zerkalo migrate

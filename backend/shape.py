@@ -18,10 +18,10 @@ SHORT_LIST = frozenset({"model", "rules", "store", "service", "routes", "jobs"})
 """The names of files inside a subject's folder."""
 NO_SUBJECTS = frozenset({"cli", "db", "kit", "metrics", "telemetry", "web", "yclients"})
 """Folders of `zerkalo` that are no subject: their files are named after what they do."""
-DOORS = ("zerkalo.webhook.routes", "zerkalo.webhook.committer", "zerkalo.mirror.service")
-"""Where a webhook comes in, and the parts that are handed to the one before: an import does not show them."""
-ROWS = "zerkalo.bookings.store"
-GROUND = frozenset({"db", "kit", "logs", "settings", "setting_values", "setting_names", "dotenv"})
+GROUND = frozenset(
+    {"db", "kit", "logs", "metrics", "telemetry", "settings", "setting_values", "setting_names", "dotenv"}
+)
+"""What every part of `zerkalo` stands on: left out where the files of a webhook's way are counted."""
 
 
 @cache
@@ -115,24 +115,16 @@ def _reached(graph: dict[str, frozenset[str]], start: str) -> frozenset[str]:
     return frozenset(seen)
 
 
-def path_of_a_webhook() -> tuple[list[str], list[str]]:
-    """The files between a webhook's socket and its row: on the way itself, and all that those read, the ground left out.
-
-    On the way are the doors and what they reach that reaches the rows.
-    """
-    graph = imports("zerkalo")
-    below = frozenset(DOORS).union(*(_reached(graph, door) for door in DOORS if door in graph))
-    way = [name for name in below if name in DOORS or name == ROWS or ROWS in _reached(graph, name)]
-    read = [name for name in below if name.split(".")[1] not in GROUND]
-    return sorted(way), sorted(read)
-
-
 def patches_a_hundred_tests() -> tuple[int, int]:
     """How often tests patch something (environment and folder aside), and how many tests there are."""
     patches = tests = 0
     for path in sorted((BACKEND / "tests").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        patches += len(re.findall(r"monkeypatch\.setattr\(|\bmock\.patch|\bpatch\(", text))
+        patches += len(
+            re.findall(
+                r"monkeypatch\.(?:setattr|setitem|delattr|delitem)\(|\bmock\.patch|(?<!\.)\bpatch\(", text
+            )
+        )
         tests += len(re.findall(r"^\s*(?:async )?def test_", text, re.MULTILINE))
     return patches, tests
 
@@ -160,9 +152,6 @@ def main() -> None:
         say(f"import circles in {package}: {len(circles(package))}\n")
         for group in circles(package):
             say(f"  {' '.join(group)}\n")
-    way, read = path_of_a_webhook()
-    say(f"files on the way of a webhook from its socket to its row: {len(way)}\n  {' '.join(way)}\n")
-    say(f"files that those read, the ground left out: {len(read)}\n  {' '.join(read)}\n")
     patches, tests = patches_a_hundred_tests()
     say(f"patches: {patches} in {tests} tests, {100 * patches / tests:.1f} a hundred\n")
 
