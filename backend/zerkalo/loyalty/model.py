@@ -167,7 +167,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class HandEntry:
-    """A movement an admin made by hand, with the balance it left: the answer that a repeated request gets again."""
+    """A movement that the staff made by hand, and the balance it left. The same for every repetition of the request."""
 
     id: int
     user_id: int

@@ -1,7 +1,5 @@
 """`GET /loyalty` for the user; redeeming and adjusting for admins."""
 
-from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Header, Query
@@ -14,7 +12,7 @@ from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import service, store
-from zerkalo.loyalty.model import HandEntry, Kind, LedgerEntry
+from zerkalo.loyalty.model import HandEntry, LedgerEntry
 from zerkalo.loyalty.programme.service import policy_of
 from zerkalo.settings import Settings
 
@@ -78,18 +76,6 @@ class AdjustRequest(BaseModel):
     reason: Reason
 
 
-class Movement(BaseModel):
-    """What was moved, and the balance it left. The same for every repetition of the request."""
-
-    id: int
-    user_id: int
-    amount: int
-    kind: Kind
-    reason: str
-    balance_after: int
-    created_at: datetime
-
-
 IdempotencyKey = Annotated[
     str, Header(alias="Idempotency-Key", min_length=1, max_length=KEY_CHARS_MAX, pattern=r"^[\x21-\x7e]+$")
 ]
@@ -118,9 +104,9 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
     @routes.post("/admin/loyalty/redeem", responses=problem_responses(401, 403, 404, 409))
     async def redeem(
         body: RedeemRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
-    ) -> Movement:
+    ) -> HandEntry:
         """Take points for something the user got; never more than there are."""
-        entry = await service.redeem(
+        return await service.redeem(
             runtime.pool,
             user_id=body.user_id,
             points=body.points,
@@ -130,14 +116,13 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
             policy=policy,
             now=runtime.clock(),
         )
-        return _movement_of(entry)
 
     @routes.post("/admin/loyalty/adjust", responses=problem_responses(401, 403, 404))
     async def adjust(
         body: AdjustRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
-    ) -> Movement:
+    ) -> HandEntry:
         """Give or take points by hand, below zero too."""
-        entry = await service.adjust(
+        return await service.adjust(
             runtime.pool,
             user_id=body.user_id,
             points=body.points,
@@ -147,10 +132,5 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
             policy=policy,
             now=runtime.clock(),
         )
-        return _movement_of(entry)
 
     return routes
-
-
-def _movement_of(entry: HandEntry) -> Movement:
-    return Movement.model_validate(asdict(entry))

@@ -1,6 +1,7 @@
 """The admins' side of the sync: start it and wait, look at its runs, compare."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Protocol
 
@@ -14,6 +15,7 @@ from zerkalo.bookings.routes import PathId, path_id
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ById, decode_cursor, encode_cursor
 from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.mirror.context import SyncContext
+from zerkalo.runs.drift.model import Difference
 from zerkalo.runs.drift.service import Drift
 from zerkalo.runs.lists.rules import IncompleteRead
 from zerkalo.runs.model import Run, RunStatus
@@ -76,44 +78,16 @@ class RunPage(BaseModel):
     next_cursor: str | None
 
 
-class DifferenceAnswer(BaseModel):
-    """A booking that the database shows otherwise than YCLIENTS; `what` names the fields or says why.
-
-    `is_owed`: the next sync mends it; else only a full one does.
-    """
-
-    company_id: int
-    record_id: int | None
-    what: str
-    is_owed: bool
-
-
 class DriftPage(BaseModel):
     """The differences of some visit dates. An empty page with a `next_cursor` is not the end: more dates follow."""
 
-    items: list[DifferenceAnswer]
+    items: list[Difference]
     next_cursor: str | None
 
 
 def run_answer(run: Run) -> RunAnswer:
     """A run as the API shows it."""
-    counts = run.counts
-    return RunAnswer(
-        id=run.id,
-        company_id=run.company_id,
-        status=run.status,
-        fetched=counts.fetched,
-        created=counts.created,
-        updated=counts.updated,
-        unchanged=counts.unchanged,
-        stale=counts.stale,
-        cancelled=counts.cancelled,
-        failed=counts.failed,
-        expected=run.expected,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        error=run.error,
-    )
+    return RunAnswer.model_validate(asdict(run) | asdict(run.counts))
 
 
 def router(runtime: RunRuntime) -> APIRouter:
@@ -203,15 +177,10 @@ async def _drift_page(context: SyncContext, cursor: str | None, seconds_max: flo
             raise ProblemError(422, "invalid_cursor", "This cursor does not belong to this list.")
         companies, first_day = companies[companies.index(company_id) :], day.date()
     until = context.clock().timestamp() + seconds_max
-    items: list[DifferenceAnswer] = []
+    items: list[Difference] = []
     for place, company_id in enumerate(companies):
         async for found in Drift(context, company_id).slices(first_day):
-            items += [
-                DifferenceAnswer(
-                    company_id=one.company_id, record_id=one.record_id, what=one.what, is_owed=one.is_owed
-                )
-                for one in found.differences
-            ]
+            items += found.differences
             if context.clock().timestamp() < until:
                 continue
             if found.part.last is not None:

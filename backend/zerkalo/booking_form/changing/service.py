@@ -1,6 +1,6 @@
 """Moving and cancelling one's own booking, through YCLIENTS, under the salon's rules; then the mirror follows."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -35,28 +35,19 @@ RETRY_SECONDS = 10
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Changes:
     """Changes bookings. A booking made in our form goes the client's way, by its hash, where YCLIENTS itself holds to the
     salon's rules; any other one the salon's way, with both tokens, where we hold to them.
     """
 
-    def __init__(
-        self,
-        pool: Pool,
-        clock: Clock,
-        client: YclientsClient,
-        offers: Offers,
-        mirror_now: MirrorNow,
-        auth: Auth,
-        limits: FormLimits,
-    ) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._client = client
-        self._offers = offers
-        self._mirror_now = mirror_now
-        self._auth = auth
-        self._limits = limits
+    pool: Pool
+    clock: Clock
+    client: YclientsClient
+    offers: Offers
+    mirror_now: MirrorNow
+    auth: Auth
+    limits: FormLimits
 
     async def move(self, asker: Asker, booking_id: int, to: datetime) -> ShownBooking:
         """Move one of the user's own bookings (naive: the salon's wall clock); the booking as it stands then.
@@ -65,8 +56,8 @@ class Changes:
         `changed_meanwhile`, 403 `not_allowed_by_salon`, 422 for the time, 429, 503.
         """
         booking, company_id, record_id = await self._changeable(asker, booking_id)
-        zone = await self._offers.zone_of(company_id)
-        starts_at = rules.time_to_book(to, zone, self._clock())
+        zone = await self.offers.zone_of(company_id)
+        starts_at = rules.time_to_book(to, zone, self.clock())
         if isinstance(starts_at, Refusal):
             raise problem_of(starts_at)
         if starts_at == booking.appointment_datetime:
@@ -77,16 +68,16 @@ class Changes:
         except VendorUnavailable as error:
             if not error.may_have_acted:
                 raise vendor_problem(error) from None
-            await self._mirror_now(company_id, record_id)
+            await self.mirror_now(company_id, record_id)
             if (await self._own(asker, booking_id)).appointment_datetime != starts_at:
                 raise unclear_problem(RETRY_SECONDS) from None
         except (VendorError, UnreadableRecord) as error:
-            await self._mirror_now(company_id, record_id)
+            await self.mirror_now(company_id, record_id)
             raise _change_problem(error) from None
         finally:
-            self._offers.forget_times(company_id)
+            self.offers.forget_times(company_id)
         log.info("booking form: moved", company_id=company_id, record_id=record_id)
-        await self._mirror_now(company_id, record_id)
+        await self.mirror_now(company_id, record_id)
         shown = await self._own(asker, booking_id)
         # Where YCLIENTS does not show it yet, the time is still the one that it has taken.
         return replace(
@@ -101,7 +92,7 @@ class Changes:
         From the record as it was seen last; YCLIENTS is asked only where that does not tell. Raises as `move` does.
         """
         booking, company_id, record_id = await self._changeable(asker, booking_id)
-        async with self._pool.connection() as conn:
+        async with self.pool.connection() as conn:
             raw = await reading.read_raw_record(conn, booking_id)
         moved = moved_record(raw.encode(), booking.appointment_datetime) if raw else None
         if moved is None:
@@ -121,32 +112,32 @@ class Changes:
         except VendorUnavailable as error:
             if not error.may_have_acted:
                 raise vendor_problem(error) from None
-            await self._mirror_now(company_id, record_id)
+            await self.mirror_now(company_id, record_id)
             if (await self._own(asker, booking_id)).status != "CANCELLED":
                 raise unclear_problem(RETRY_SECONDS) from None
         except (VendorError, UnreadableRecord) as error:
-            await self._mirror_now(company_id, record_id)
+            await self.mirror_now(company_id, record_id)
             raise _cancel_problem(error) from None
         finally:
-            self._offers.forget_times(company_id)
+            self.offers.forget_times(company_id)
         log.info("booking form: cancelled", company_id=company_id, record_id=record_id)
-        await self._mirror_now(company_id, record_id)
+        await self.mirror_now(company_id, record_id)
 
     async def _changeable(self, asker: Asker, booking_id: int) -> tuple[ShownBooking, int, int]:
         """The user's booking with its keys, if it may still be changed at all."""
         booking = await self._own(asker, booking_id)
         company_id, record_id = booking.company_id, booking.yclients_record_id
-        if company_id not in self._offers.company_ids:
+        if company_id not in self.offers.company_ids:
             raise problem_of(rules.NOT_ALLOWED)
-        self._offers.company_of(company_id)  # refuses while the form is off
-        refusal = rules.closed(booking.status, booking.appointment_datetime, self._clock())
+        self.offers.company_of(company_id)  # refuses while the form is off
+        refusal = rules.closed(booking.status, booking.appointment_datetime, self.clock())
         if refusal is not None:
             raise problem_of(refusal)
         return booking, company_id, record_id
 
     async def _own(self, asker: Asker, booking_id: int) -> ShownBooking:
         assert asker.user_id is not None, "guests have no bookings of their own"
-        async with self._pool.connection() as conn:
+        async with self.pool.connection() as conn:
             shown = await reading.read_own(conn, asker.user_id, booking_id)
         if shown is None:
             raise ProblemError(404, "not_found", "You have no such booking.")
@@ -155,14 +146,14 @@ class Changes:
     async def _count(self, asker: Asker, company_id: int) -> None:
         """Count a change before YCLIENTS is asked anything for it: each costs up to six requests."""
         limits = (
-            (self._limits.changes_of_user, str(asker.user_id)),
-            (self._limits.changes_of_address, asker.address),
-            (self._limits.changes_of_company, str(company_id)),
+            (self.limits.changes_of_user, str(asker.user_id)),
+            (self.limits.changes_of_address, asker.address),
+            (self.limits.changes_of_company, str(company_id)),
         )
-        await self._auth.count(limits, now=self._clock())
+        await self.auth.count(limits, now=self.clock())
 
     async def _hash_of(self, company_id: int, record_id: int) -> str | None:
-        async with self._pool.connection() as conn:
+        async with self.pool.connection() as conn:
             return await store.record_hash(conn, company_id, record_id)
 
     async def _move(self, asker: Asker, company_id: int, record_id: int, starts_at: datetime) -> None:
@@ -170,11 +161,11 @@ class Changes:
         if record_hash is None:
             await self._move_as_salon(asker, company_id, record_id, starts_at)
             return
-        own = await self._client.user_record(company_id, record_id, record_hash)
+        own = await self.client.user_record(company_id, record_id, record_hash)
         if own.may_move is False:
             raise problem_of(rules.NOT_ALLOWED)
         comment = own.record.comment if isinstance(own.record.comment, str) else None
-        await self._client.move(company_id, record_id, starts_at=starts_at, comment=comment)
+        await self.client.move(company_id, record_id, starts_at=starts_at, comment=comment)
 
     async def _move_as_salon(
         self, asker: Asker, company_id: int, record_id: int, starts_at: datetime
@@ -183,11 +174,11 @@ class Changes:
         moved, visit_at = await self._moved(company_id, record_id, starts_at)
         if visit_at == starts_at:
             return  # an earlier try, whose answer was lost, has moved it
-        in_time = rules.is_in_time(visit_at, allowed.move_seconds_before, self._clock())
+        in_time = rules.is_in_time(visit_at, allowed.move_seconds_before, self.clock())
         if allowed.may_move is False or not in_time:
             raise problem_of(rules.NOT_ALLOWED)
         # The salon's way would take any hour of the night: only what is offered may be taken.
-        offered = await self._offers.times(
+        offered = await self.offers.times(
             asker,
             company_id,
             day=starts_at.date(),
@@ -202,18 +193,18 @@ class Changes:
             return  # the same request, sent twice, has been faster
         if (latest.service_ids, latest.staff_id, latest_at) != (moved.service_ids, moved.staff_id, visit_at):
             log.info("booking form: the salon was faster", company_id=company_id, record_id=record_id)
-            await self._mirror_now(company_id, record_id)
+            await self.mirror_now(company_id, record_id)
             raise problem_of(rules.CHANGED_MEANWHILE)
         if starts_at not in {time.starts_at for time in offered}:
             raise problem_of(rules.SLOT_TAKEN)
-        await self._client.change_record(company_id, record_id, latest.body)
+        await self.client.change_record(company_id, record_id, latest.body)
 
     async def _moved(
         self, company_id: int, record_id: int, starts_at: datetime
     ) -> tuple[MovedRecord, datetime]:
         """The record as it is to be written, and when the visit is until then."""
-        zone = await self._offers.zone_of(company_id)
-        record = await self._client.record(company_id, record_id, kind="interactive", zone=zone)
+        zone = await self.offers.zone_of(company_id)
+        record = await self.client.record(company_id, record_id, kind="interactive", zone=zone)
         if record is None or record.deleted is True:
             raise NotFound("deleted meanwhile")
         moved = moved_record(record.raw, starts_at)
@@ -228,14 +219,14 @@ class Changes:
     async def _cancel(self, company_id: int, record_id: int) -> None:
         record_hash = await self._hash_of(company_id, record_id)
         if record_hash is not None:
-            own = await self._client.user_record(company_id, record_id, record_hash)
+            own = await self.client.user_record(company_id, record_id, record_hash)
             if own.may_delete is False:
                 raise problem_of(rules.NOT_ALLOWED)
-            await self._client.delete_user_record(record_id, record_hash)
+            await self.client.delete_user_record(record_id, record_hash)
             return
         allowed = await self._rules_of(company_id)
-        zone = await self._offers.zone_of(company_id)
-        record = await self._client.record(company_id, record_id, kind="interactive", zone=zone)
+        zone = await self.offers.zone_of(company_id)
+        record = await self.client.record(company_id, record_id, kind="interactive", zone=zone)
         if record is None or record.deleted is True:
             return
         start = (
@@ -245,14 +236,14 @@ class Changes:
         )
         visit_at = start or (record.instant if isinstance(record.instant, datetime) else None)
         in_time = visit_at is not None and rules.is_in_time(
-            visit_at, allowed.cancel_seconds_before, self._clock()
+            visit_at, allowed.cancel_seconds_before, self.clock()
         )
         if allowed.may_cancel is False or not in_time:
             raise problem_of(rules.NOT_ALLOWED)
-        await self._client.delete_record(company_id, record_id)
+        await self.client.delete_record(company_id, record_id)
 
     async def _rules_of(self, company_id: int) -> ClientRules:
-        company = await self._client.company(company_id, kind="interactive")
+        company = await self.client.company(company_id, kind="interactive")
         return ClientRules(
             may_move=company.may_move,
             may_cancel=company.may_delete,

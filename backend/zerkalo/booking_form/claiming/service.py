@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -37,28 +38,18 @@ Rematch = Callable[[Collection[tuple[int, int]]], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class Claims:
     """Links bookings of the vendor's own form to users, as those of ours are linked: by a row of `form_bookings`."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        clock: Clock,
-        client: YclientsClient,
-        offers: Offers,
-        mirror_now: MirrorNow,
-        rematch: Rematch,
-        auth: Auth,
-        limits: FormLimits,
-    ) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._client = client
-        self._offers = offers
-        self._mirror_now = mirror_now
-        self._rematch = rematch
-        self._auth = auth
-        self._limits = limits
+    pool: Pool
+    clock: Clock
+    client: YclientsClient
+    offers: Offers
+    mirror_now: MirrorNow
+    rematch: Rematch
+    auth: Auth
+    limits: FormLimits
 
     async def claim(
         self, asker: Asker, company_id: int | None, record_id: int, record_hash: str
@@ -70,8 +61,8 @@ class Claims:
         """
         user_id = asker.user_id
         assert user_id is not None, "guests have nothing to claim for"
-        company = self._offers.company_of(company_id)
-        async with self._pool.connection() as conn:
+        company = self.offers.company_of(company_id)
+        async with self.pool.connection() as conn:
             is_granted = await store.has_claimed(conn, user_id, company, record_id, record_hash)
         if not is_granted:
             await self._count(asker, user_id)
@@ -81,15 +72,15 @@ class Claims:
 
     async def _count(self, asker: Asker, user_id: int) -> None:
         limits = (
-            (self._limits.claims_of_user, str(user_id)),
-            (self._limits.claims_of_address, asker.address),
+            (self.limits.claims_of_user, str(user_id)),
+            (self.limits.claims_of_address, asker.address),
         )
-        await self._auth.count(limits, now=self._clock())
+        await self.auth.count(limits, now=self.clock())
 
     async def _prove(self, company_id: int, record_id: int, record_hash: str) -> None:
         """Return where YCLIENTS shows the record of this branch to whoever knows the hash."""
         try:
-            own = await self._client.user_record(company_id, record_id, record_hash)
+            own = await self.client.user_record(company_id, record_id, record_hash)
         except (NotFound, RequestRefused, AccessDenied) as error:
             # What a wrong hash is answered is not documented: 404, and 401 or 403 as to somebody not authorised.
             log.info("booking form: a claim was not proved", company_id=company_id, kind=type(error).__name__)
@@ -102,7 +93,7 @@ class Claims:
             raise problem_of(CLAIM_UNPROVED)
 
     async def _write(self, user_id: int, company_id: int, record_id: int, record_hash: str) -> None:
-        async with transaction(self._pool) as conn:
+        async with transaction(self.pool) as conn:
             is_written = await store.insert_claim(
                 conn,
                 api_id=uuid4().hex,
@@ -110,7 +101,7 @@ class Claims:
                 company_id=company_id,
                 record_id=record_id,
                 record_hash=record_hash,
-                now=self._clock(),
+                now=self.clock(),
             )
         if not is_written:
             raise problem_of(NOT_CLAIMABLE)
@@ -119,9 +110,9 @@ class Claims:
     async def _shown(self, user_id: int, company_id: int, record_id: int) -> ShownBooking:
         booking = await self._read(company_id, record_id)
         if booking is None:
-            await self._mirror_now(company_id, record_id)
+            await self.mirror_now(company_id, record_id)
         elif booking.user_id != user_id:
-            await self._rematch([(company_id, record_id)])
+            await self.rematch([(company_id, record_id)])
         booking = await self._read(company_id, record_id)
         for _ in range(LOOKS_MAX):
             if booking is not None:
@@ -137,5 +128,5 @@ class Claims:
         return booking
 
     async def _read(self, company_id: int, record_id: int) -> ShownBooking | None:
-        async with self._pool.connection() as conn:
+        async with self.pool.connection() as conn:
             return await reading.read_of_record(conn, company_id, record_id)

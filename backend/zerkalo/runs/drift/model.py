@@ -8,7 +8,8 @@ import msgspec
 from zerkalo.runs.model import Slice
 
 
-class Difference(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Difference:
     """One booking that the database shows otherwise than YCLIENTS. `what` names fields or says why, never a value."""
 
     company_id: int
