@@ -12,11 +12,11 @@ import structlog
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 
+from zerkalo.db import facts
 from zerkalo.engine.jobs import register_tasks
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.engine.service import BELL_QUEUE, HISTORY_QUEUE, SYNC_QUEUE
 from zerkalo.kit.backoff import Backoff
-from zerkalo.loyalty import store as facts
 
 BELLS_AT_ONCE = 6
 RUNS_AT_ONCE = 4

@@ -16,7 +16,7 @@ from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
-from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty.by_hand import service as by_hand
 from zerkalo.mirror.by_hand import cards as card_links
 from zerkalo.mirror.by_hand.bookings import link_by_hand, unlink_by_hand
 from zerkalo.outbox.model import Channel
@@ -269,7 +269,7 @@ class PeopleLife:
         points = self._rng.choice((50, 10, -20, -30, -1000))
         self._keys += 1
         key = f"key {self._keys}"
-        move: Callable[..., Awaitable[Any]] = loyalty.adjust if points > 0 else loyalty.redeem
+        move: Callable[..., Awaitable[Any]] = by_hand.adjust if points > 0 else by_hand.redeem
         self.hand_points.append((user["id"], points, key))
         for _ in range(self._rng.choice((1, 2))):
             entry = await move(

@@ -12,6 +12,7 @@ from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById
 from zerkalo.kit.problem import problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import service, store
+from zerkalo.loyalty.by_hand import service as by_hand
 from zerkalo.loyalty.model import HandEntry, LedgerEntry
 from zerkalo.loyalty.programme.service import policy_of
 from zerkalo.settings import Settings
@@ -106,7 +107,7 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
         body: RedeemRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
     ) -> HandEntry:
         """Take points for something the user got; never more than there are."""
-        return await service.redeem(
+        return await by_hand.redeem(
             runtime.pool,
             user_id=body.user_id,
             points=body.points,
@@ -122,7 +123,7 @@ def router(runtime: LoyaltyRuntime) -> APIRouter:
         body: AdjustRequest, idempotency_key: IdempotencyKey, admin: AuthenticatedUser = an_admin
     ) -> HandEntry:
         """Give or take points by hand, below zero too."""
-        return await service.adjust(
+        return await by_hand.adjust(
             runtime.pool,
             user_id=body.user_id,
             points=body.points,

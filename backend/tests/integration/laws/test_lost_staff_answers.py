@@ -17,8 +17,8 @@ from tests.support.rows import add_booking, add_user
 from tests.support.telegram import running_telegram
 from zerkalo.auth.model import Role
 from zerkalo.kit.problem import ProblemError
-from zerkalo.loyalty import service as loyalty
-from zerkalo.loyalty.model import Reason
+from zerkalo.loyalty.by_hand import service as by_hand
+from zerkalo.loyalty.model import HandEntry, Reason
 from zerkalo.loyalty.till.service import undo_redemption
 from zerkalo.notices.model import Kind, NoticePolicy
 from zerkalo.notices.service import Notices
@@ -256,8 +256,8 @@ async def visit_of(people: PeopleApi, user_id: int) -> int:
         return await add_booking(conn, user_id=user_id, matched_by="code")
 
 
-async def spend(people: PeopleApi, user_id: int, visit_id: int, desk: int) -> loyalty.HandEntry:
-    return await loyalty.redeem(
+async def spend(people: PeopleApi, user_id: int, visit_id: int, desk: int) -> HandEntry:
+    return await by_hand.redeem(
         people.pool,
         user_id=user_id,
         points=30,

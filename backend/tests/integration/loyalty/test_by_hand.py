@@ -12,6 +12,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service, store
+from zerkalo.loyalty.by_hand import service as by_hand
 from zerkalo.loyalty.model import EarningState, Kind, LoyaltyPolicy
 from zerkalo.loyalty.rules import ledger_of
 from zerkalo.loyalty.till.service import undo_redemption
@@ -28,7 +29,7 @@ async def people(pool: Pool) -> tuple[int, int, int]:
 
 
 async def give(pool, admin, user, points, key="given", now=NOW):
-    return await service.adjust(
+    return await by_hand.adjust(
         pool,
         user_id=user,
         points=points,
@@ -41,7 +42,7 @@ async def give(pool, admin, user, points, key="given", now=NOW):
 
 
 async def redeem(pool, admin, user, points, key, reason="скидка", policy=POLICY, now=NOW):
-    return await service.redeem(
+    return await by_hand.redeem(
         pool,
         user_id=user,
         points=points,

@@ -11,6 +11,7 @@ import structlog
 from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty import service, store
+from zerkalo.loyalty.by_hand import service as by_hand
 from zerkalo.loyalty.model import LoyaltyPolicy, Programme
 from zerkalo.loyalty.programme import service as programme
 
@@ -119,7 +120,7 @@ async def test_old_points_expire_oldest_first_and_once(pool, anna):
     await service.sweep(pool, policy, NOW)
     async with pool.connection() as conn:
         admin = await add_user(conn, is_admin=True)
-    await service.redeem(
+    await by_hand.redeem(
         pool,
         user_id=anna,
         points=75,
@@ -141,7 +142,7 @@ async def test_expiry_switched_on_later_leaves_what_was_spent(pool, anna):
     async with pool.connection() as conn:
         admin = await add_user(conn, is_admin=True)
     late = NOW + timedelta(days=400)
-    await service.redeem(
+    await by_hand.redeem(
         pool,
         user_id=anna,
         points=375,
@@ -163,7 +164,7 @@ async def test_points_due_to_expire_cannot_be_redeemed_before_the_sweep(pool, an
         admin = await add_user(conn, is_admin=True)
 
     with pytest.raises(Exception, match="balance_too_low"):
-        await service.redeem(
+        await by_hand.redeem(
             pool,
             user_id=anna,
             points=1,

@@ -19,7 +19,7 @@ from yclients_emulator import desk
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
-from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty.by_hand import service as by_hand
 from zerkalo.loyalty.model import Kind as EntryKind
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.metrics import counts
@@ -85,7 +85,7 @@ async def test_points_count_by_kind_and_direction_and_once(pool: Pool) -> None:
 
     with raised(counts.POINTS) as found:
         for _ in range(2):
-            await loyalty.adjust(
+            await by_hand.adjust(
                 pool,
                 user_id=user,
                 points=70,
@@ -95,7 +95,7 @@ async def test_points_count_by_kind_and_direction_and_once(pool: Pool) -> None:
                 policy=policy,
                 now=NOW,
             )
-        await loyalty.redeem(
+        await by_hand.redeem(
             pool,
             user_id=user,
             points=20,

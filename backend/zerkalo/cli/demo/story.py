@@ -21,7 +21,7 @@ from zerkalo.cli.demo.model import (
 from zerkalo.companies.store import know_companies
 from zerkalo.composition import Parts
 from zerkalo.db.transaction import transaction
-from zerkalo.loyalty.service import adjust, redeem
+from zerkalo.loyalty.by_hand.service import adjust, redeem
 from zerkalo.runs import store as runs
 from zerkalo.users.model import NewUser
 from zerkalo.users.service import CodeTaken, EmailTaken, add_user

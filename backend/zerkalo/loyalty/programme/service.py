@@ -5,6 +5,7 @@ from datetime import date, datetime, tzinfo
 
 import structlog
 
+from zerkalo.db import facts
 from zerkalo.db.pool import Connection
 from zerkalo.loyalty import store
 from zerkalo.loyalty.model import LoyaltyPolicy, Programme, Tier
@@ -38,7 +39,7 @@ async def since_switched_on(conn: Connection, policy: LoyaltyPolicy, now: dateti
     """
     if not policy.enabled:
         return policy
-    await store.write_first_fact(conn, START_FACT, {"date": now.date().isoformat()}, now)
+    await facts.write_first_fact(conn, START_FACT, {"date": now.date().isoformat()}, now)
     if policy.start_date is not None:
         return policy
     first_day = await _first_day(conn)
@@ -46,7 +47,7 @@ async def since_switched_on(conn: Connection, policy: LoyaltyPolicy, now: dateti
 
 
 async def _first_day(conn: Connection) -> date | None:
-    known = await store.read_fact(conn, START_FACT)
+    known = await facts.read_fact(conn, START_FACT)
     return date.fromisoformat(str(known["date"])) if known else None
 
 
@@ -55,7 +56,7 @@ async def programme_of(conn: Connection, policy: LoyaltyPolicy) -> Programme:
     if not policy.enabled:
         return Programme()
     starts_on = policy.start_date or await _first_day(conn)
-    history = await store.read_fact(conn, HISTORY_FACT)
+    history = await facts.read_fact(conn, HISTORY_FACT)
     if not history:
         return Programme(policy.percent, starts_on)
     points, visits = int(str(history["points"])), int(str(history["visits"]))
@@ -71,7 +72,7 @@ async def keep_history(conn: Connection, policy: LoyaltyPolicy, now: datetime) -
     if visits:
         since = policy.start_date
         history = {"points": points, "visits": visits, "since": since.isoformat()}
-        await store.write_fact(conn, HISTORY_FACT, history, now)
+        await facts.write_fact(conn, HISTORY_FACT, history, now)
         log.info("loyalty: earlier visits were given points", points=points, visits=visits, since=since)
 
 

@@ -7,8 +7,9 @@ from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import store
+from zerkalo.loyalty.by_hand.service import note_movement
 from zerkalo.loyalty.model import EntryDraft, HandEntry, Kind, LoyaltyPolicy, Reason
-from zerkalo.loyalty.service import expire_points, note_movement
+from zerkalo.loyalty.service import expire_points
 from zerkalo.loyalty.till import store as till_store
 
 UNDO_SPAN = timedelta(minutes=10)

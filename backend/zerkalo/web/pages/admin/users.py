@@ -9,6 +9,7 @@ from zerkalo.kit.cursor import ById
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
+from zerkalo.loyalty.by_hand import service as by_hand
 from zerkalo.loyalty.routes import KEY_CHARS_MAX, POINTS_MAX, REASON_CHARS_MAX
 from zerkalo.users import store as users
 from zerkalo.users.desk import service as enter_service
@@ -162,7 +163,7 @@ async def move_points(page: Page) -> Response:
     errors = _points_errors(page, points, reason)
     if errors or points is None:
         return await _user_page(page, errors=errors)
-    move = loyalty.redeem if _is_redeeming(page) else loyalty.adjust
+    move = by_hand.redeem if _is_redeeming(page) else by_hand.adjust
     await move(
         page.runtime.pool,
         user_id=shown.id,

@@ -11,6 +11,7 @@ from zerkalo.bookings.reading import store as reading
 from zerkalo.db.pool import Connection
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty.by_hand import service as by_hand
 from zerkalo.loyalty.model import Reason
 from zerkalo.loyalty.routes import KEY_CHARS_MAX, POINTS_MAX
 from zerkalo.loyalty.till import service as till_service
@@ -93,7 +94,7 @@ async def redeem(page: Page) -> Response:
         raise ProblemError(409, "no_visit", "The client has no visit today.")
     if not 0 < points <= POINTS_MAX or not key:
         raise ProblemError(422, "invalid_request", "A number of points is needed.")
-    entry = await loyalty.redeem(
+    entry = await by_hand.redeem(
         page.runtime.pool,
         user_id=user_id,
         points=points,

@@ -1,0 +1,1 @@
+"""Points that the staff give and take by hand."""
