@@ -22,7 +22,7 @@ class Verdict(StrEnum):
 
     WELL = "well"
     UNFINISHED = "unfinished"
-    """Nothing is wrong, but what makes it useful is not there yet: a webhook, or bookings that are somebody's."""
+    """Nothing is wrong, but what makes it useful is not there yet: a webhook, or bookings that are linked to users."""
     ILL = "ill"
 
 

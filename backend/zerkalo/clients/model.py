@@ -29,7 +29,7 @@ class Card(Struct, frozen=True, kw_only=True, gc=False):
     user_id: int | None = None
     """Whom an admin gave the card to."""
     erased_at: datetime | None = None
-    """Its person had themself erased: nothing that names them is kept, and no later sight teaches anything."""
+    """Its person had themself erased: nothing that names them is kept, and no later sight changes the card."""
 
     @property
     def key(self) -> Key:

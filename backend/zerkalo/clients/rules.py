@@ -1,4 +1,4 @@
-"""What a sight of a card teaches, and when a booking passes from one person to another. Pure."""
+"""What a sight of a card changes, and when a booking passes from one person to another. Pure."""
 
 from msgspec.structs import replace
 
@@ -9,7 +9,7 @@ from zerkalo.kit.phone import phone_key, same_phone
 def taught(card: Card | None, sight: Sight) -> Card:
     """The card after `sight` (None: we had none).
 
-    What is shown empty or not told teaches nothing: YCLIENTS hides contacts from a token without the right to see
+    What is shown empty or not told changes nothing: YCLIENTS hides contacts from a token without the right to see
     them. A sight older than the newest one changes none of the contacts, but it may be the earliest that shows the
     phone, and so say which e-mail stood there first.
     """

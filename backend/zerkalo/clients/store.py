@@ -136,7 +136,7 @@ async def hand_on(
 
 
 async def erase(conn: Connection, keys: Collection[Key], *, now: datetime) -> None:
-    """Take out of these cards what names their person; they are marked, and what teaches them later is masked."""
+    """Take out of these cards what names their person; they are marked, and what a later sight shows is masked."""
     sql = """
         update clients c set name = '', phone = null, email = null, email_known_since = null, user_id = null,
             first_email = null, first_observation = null, note = '', erased_at = coalesce(c.erased_at, %(now)s), updated_at = %(now)s

@@ -26,7 +26,7 @@ async def users_without_code(conn: Connection, *, after_id: int, limit: int) -> 
 
 
 async def taken_codes(conn: Connection, codes: Collection[str]) -> set[str]:
-    """Those of the codes that are, or were, somebody's."""
+    """Those of the codes that belong, or once belonged, to a user."""
     sql = """
         select code from jsonb_array_elements_text(%s::jsonb) as asked (code)
         where exists (select from users u where u.unique_code = asked.code)

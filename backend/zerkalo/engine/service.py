@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Bells:
-    """Rings for what somebody has just written down. Swallows every failure: a sweep looks anyway."""
+    """Rings for what was just written down. Swallows every failure: a periodic sweep looks anyway."""
 
     def __init__(self, app: App) -> None:
         self.app = app

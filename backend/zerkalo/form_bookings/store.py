@@ -200,7 +200,7 @@ async def record_hash(conn: Connection, company_id: int, record_id: int) -> str 
 async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
     """Let form bookings whose answer was lost learn their record, by the `api_id` that it carries.
 
-    One that is known to be another record's teaches nothing: a copied record carries its original's `api_id`.
+    One that is known to be another record's changes nothing: a copied record carries its original's `api_id`.
     """
     if not api_ids:
         return

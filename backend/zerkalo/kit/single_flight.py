@@ -102,7 +102,7 @@ class SingleFlight:
     def forget(self, is_meant: Callable[[Any], bool] = lambda _key: True, *, but_show: bool = False) -> None:
         """Drop the answers whose key is meant; those under way are not kept either.
 
-        `but_show`: `peek` goes on showing the last answer until the next one is there.
+        `but_show`: `peek` still gives the last answer until the next one is there.
         """
         for key in [key for key in {*self._kept, *self._asking, *self._asked_at} if is_meant(key)]:
             self._asking.pop(key, None)

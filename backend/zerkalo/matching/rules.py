@@ -31,8 +31,8 @@ def codes_in(comment: str) -> tuple[str, ...]:
     """The client codes that a comment may name after «Код клиента», canonical (4 to 20 of A-Z0-9), without repeats.
 
     Nobody marks where a code ends: the word after the label is a reading, and so is that word joined with the next
-    ones while it is no longer than 20. Of each label the longest reading comes first; of those that are somebody's it
-    counts (`longest`). Case, spaces, the colon, quotes and Markdown marks don't matter; Cyrillic letters that look
+    ones while it is no longer than 20. Of each label the longest reading comes first, and the
+    longest one that belongs to a user counts (`longest`). Case, spaces, the colon, quotes and Markdown marks don't matter; Cyrillic letters that look
     like Latin ones are read as those.
     """
     if not any(letter in comment for letter in "КкKk"):
@@ -42,7 +42,7 @@ def codes_in(comment: str) -> tuple[str, ...]:
 
 
 def longest(codes: Collection[str]) -> frozenset[str]:
-    """Of codes that are somebody's, those that no other one begins with: the longest reading of a label counts."""
+    """Of codes that belong to users, those that no other one begins with: the longest reading of a label counts."""
     return frozenset(
         code for code in codes if not any(other != code and other.startswith(code) for other in codes)
     )

@@ -116,7 +116,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Why a booking is somebody's or may be: how it was linked, the codes that its comments held, its card, who fits."""
+    """Whose a booking is or may be, and why: how it was linked, the codes that its comments held, its card, who fits."""
 
     matched_by: str | None
     codes_seen: list[str]

@@ -68,7 +68,7 @@ class BookingOfSalon(BaseModel):
 
 
 class WholeBooking(BookingOfSalon):
-    """A booking with its service lines, the points it brought, and why it is somebody's or may be."""
+    """A booking with its service lines, the points it brought, and the evidence of whose it is."""
 
     points: int
     lines: list[Line]

@@ -215,7 +215,7 @@ async def read_lines(conn: Connection, booking_id: int) -> list[Line]:
 
 
 async def read_evidence(conn: Connection, booking: JournalBooking) -> Evidence:
-    """Why the booking is somebody's or may be."""
+    """Whose the booking is or may be, and why."""
     cards = await _many(conn, Card, _CARD, [booking.id])
     codes = await scalar(conn, "select match_codes from bookings where id = %s", [booking.id])
     candidates = await read_candidates(conn, [booking.id])

@@ -151,7 +151,7 @@ def _name_of(row: Row, snapshot: Snapshot) -> str | None:
 def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
     """The e-mail and the last ten digits to match by, after `snapshot`.
 
-    An empty contact teaches nothing: YCLIENTS hides contacts from a token without the right to see them. But where the
+    An empty contact changes nothing: YCLIENTS hides contacts from a token without the right to see them. But where the
     other one is new, the record may be another person's now: what is known of the first person is not theirs. A missing
     key says nothing of that: a call that lacks one is checked with the API, which tells. Of a record with a card the card's contacts count, and none stand here.
     """
