@@ -17,6 +17,7 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
 from zerkalo.mirror.refetch import Refetcher
 from zerkalo.mirror.service import Applier
+from zerkalo.runs.drift.service import Drift
 from zerkalo.runs.model import Run
 from zerkalo.runs.service import Runs
 from zerkalo.yclients.client import YclientsClient
@@ -129,3 +130,10 @@ async def open_salon(
         parts = replace(parts, **context)
         refetcher = Refetcher(parts)
         yield Salon(emulator, clock, pool, client, parts, refetcher, Runs(parts, refetcher))
+
+
+async def drift(salon: Salon) -> list[str]:
+    """The differences that a comparison of the whole salon finds, in words."""
+    return [
+        str(one) async for found in Drift(salon.context, COMPANY_ID).slices() for one in found.differences
+    ]
