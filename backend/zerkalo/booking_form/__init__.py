@@ -1,5 +1,4 @@
 """What YCLIENTS's online booking offers, and booking, moving and cancelling through it; also its webhook settings.
 
-The API's routes and the pages use the same functions. The composition root imports this, and `web`; of `sync`, its
-sibling, it knows only the port `mirror_now`.
+The API's routes and the pages use the same functions. Of the mirror, its sibling, it knows only the port `mirror_now`.
 """

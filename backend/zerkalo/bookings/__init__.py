@@ -1,5 +1,5 @@
 """The mirror's rows: what a booking is, how a snapshot changes it, how it is stored and read.
 
-`model` and `rules` are values and pure functions; `store` is SQL. Imported by `sync`, `booking_form`, `web` and the
-roots; imports nothing of its siblings (loyalty, users, matching, codes).
+`rules` says what a snapshot does to a row, `merging` what the row is afterwards, `store` writes it, `reading` shows it to people.
+May be imported by every layer above; imports none of its siblings.
 """

@@ -1,1 +1,5 @@
-"""The periodic sync: what is read when, the run and its lease, drift. Imports the mirror."""
+"""The periodic sync. Imports the mirror.
+
+`service` opens runs, `reconciling` carries one to its end by `lists` of records, under a `lease` and within the `capacity`;
+`drift` compares and writes nothing.
+"""

@@ -1,4 +1,4 @@
-"""What a sync run is: the values that `rules` decides on and `run_store` keeps."""
+"""What a sync run is: the values that `rules` decides on and `store` keeps."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

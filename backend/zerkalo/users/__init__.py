@@ -1,4 +1,4 @@
 """People: accounts, proved contacts, what an import or an admin entered, merging, export and erasing.
 
-Imports `auth` and `outbox` below it and none of its siblings; what it needs of them comes in through `Ports`.
+What it needs of the rooms above comes in through `ports`; `belongings` lists what a user has in other subjects' tables.
 """

@@ -27,7 +27,7 @@ async def _ring_nobody() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Given by the composition root to `users.routes`, `users.admin_routes` and to commands."""
+    """Given by the composition root to whatever works on accounts: routes, pages, commands, periodic tasks."""
 
     new_code: Callable[[], str]
     """`codes.rules.new_code`."""
