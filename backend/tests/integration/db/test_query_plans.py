@@ -11,8 +11,8 @@ from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.model import Filters
 from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
-from zerkalo.clients import store as clients
 from zerkalo.bookings.reading import store as reading
+from zerkalo.clients import store as clients
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
