@@ -143,9 +143,9 @@ def _read(
         deleted=UNSET if wire.deleted is None else _named("deleted", fields.flag, wire.deleted),
         comment=UNSET if wire.comment is UNSET else _named("comment", fields.text, wire.comment),
         api_id=UNSET if wire.api_id is UNSET else _named("api_id", fields.text, wire.api_id),
-        paid_full=_aside(fields.flag, wire.paid_full),
-        prepaid=_aside(fields.flag, wire.prepaid_confirmed),
-        online=_aside(fields.flag, wire.online),
+        paid_full=_told_flag(wire.paid_full),
+        prepaid=_told_flag(wire.prepaid_confirmed),
+        online=_told_flag(wire.online),
         created_by=_aside(fields.identifier_or_zero, wire.created_user_id),
         raw=raw,
     )
@@ -171,6 +171,18 @@ def _moments(date: Any, instant: Any) -> tuple[datetime | None, datetime | None]
     if written is not None and not isinstance(date, str):  # seconds since 1970 are no wall clock
         return None, told or written
     return written, told
+
+
+_USUAL: dict[Any, bool | UnsetType] = {0: False, 1: True, None: UNSET, "": UNSET}
+"""What nearly every record says; looked up first, since each event has three of them. True and 1 are one key."""
+
+
+def _told_flag(value: Any) -> bool | UnsetType:
+    """A yes or no that nothing is decided by; UNSET where it is not told."""
+    try:
+        return _USUAL[value]
+    except (KeyError, TypeError):
+        return _aside(fields.flag, value)
 
 
 def _aside(read: Callable[[Any], T], value: Any) -> T | UnsetType:
