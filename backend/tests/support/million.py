@@ -62,8 +62,10 @@ def fill_million(dsn: str) -> None:
     fill(dsn, bookings=BOOKINGS, companies=range(1, 6))
 
 
-def fill(dsn: str, *, bookings: int, companies: Sequence[int]) -> None:
+def fill(dsn: str, *, bookings: int, companies: Sequence[int], deliveries: int | None = None) -> None:
     """Fills a migrated database with so many bookings over the same span of time, a tenth as many users and deliveries.
+
+    `deliveries`: another number of those.
 
     Its indexes are made after the rows, as loading in bulk does.
     """
@@ -73,7 +75,7 @@ def fill(dsn: str, *, bookings: int, companies: Sequence[int]) -> None:
         companies_count=len(companies),
         users=bookings // (BOOKINGS // USERS),
         bookings=bookings,
-        deliveries=bookings // (BOOKINGS // DELIVERIES),
+        deliveries=bookings // (BOOKINGS // DELIVERIES) if deliveries is None else deliveries,
         past=round(bookings * (1 - AHEAD)),
         step_seconds=SPAN.total_seconds() / bookings,
     )

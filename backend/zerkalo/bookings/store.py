@@ -63,9 +63,14 @@ _RECORDSET = sql.SQL("""
     names=sql.SQL(", ").join(map(sql.Identifier, _WRITTEN)),
 )
 
+# Each key is looked up by itself (`offset 0`), then its row by id. As a join of the keys the plan that is kept for any
+# number of them reads the whole table as long as that is small: 5 ms a call at ten thousand bookings.
 _READ = sql.SQL("""
-    select {columns} from bookings b join jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint)
-        on b.company_id = k.c and b.yclients_record_id = k.r
+    select {columns} from bookings b where b.id = any (array(
+        select o.id from jsonb_to_recordset(%s::jsonb) as k (c bigint, r bigint), lateral (
+            select id from bookings where company_id = k.c and yclients_record_id = k.r offset 0
+        ) as o
+    ))
     order by b.id
 """).format(columns=_names("b", _COLUMNS))
 _READ_LOCKED = (_READ + sql.SQL(" for no key update of b")).as_bytes()
@@ -96,7 +101,7 @@ _UPDATE = (
         _write_sql("""
     {changes}, raw_record = case when x.erased_at is null then coalesce(convert_from(x.raw, 'UTF8'), b.raw_record) end
     from {recordset}
-    where b.id = x.id
+    where b.id = x.id and b.id = any (%(ids)s::bigint[])
 """)
     )
     .format(
@@ -142,7 +147,8 @@ async def insert(conn: Connection, rows: Sequence[Row], *, now: datetime) -> Non
 async def update(conn: Connection, rows: Sequence[Row], *, now: datetime) -> None:
     """Overwrite rows by their id and raise their revision. The caller holds them locked."""
     if rows:
-        await conn.execute(_UPDATE, {**_encoded(rows), "now": now})
+        # `ids` says twice which rows: without it a kept plan reads a small table whole, as above.
+        await conn.execute(_UPDATE, {**_encoded(rows), "ids": [row.id for row in rows], "now": now})
 
 
 async def link(

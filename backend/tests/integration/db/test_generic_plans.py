@@ -3,7 +3,8 @@
 A kept plan knows no values, so it guesses how many there are, and may rather read all bookings than look up a few.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +14,11 @@ from psycopg._queries import PostgresQuery  # what the driver sends: it has no p
 from psycopg.adapt import Transformer
 from psycopg.rows import tuple_row
 
+from tests.support.database import TestServer
+from tests.support.million import fill
 from tests.support.plans import Plans
 from zerkalo.bookings import store as bookings
+from zerkalo.clients import store as clients
 from zerkalo.form_bookings import store as form_bookings
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
@@ -25,12 +29,34 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 LARGE = {"bookings", "deliveries", "users", "clients", "bonus_entries", "form_bookings"}
+SMALL = 5_000
 KEYS = [(1, 5), (2, 11), (3, 10**9)]
+
+
+@pytest.fixture(scope="module")
+def thousands(database_server: TestServer) -> Iterator[str]:
+    """A small salon's database: reading it from end to end costs milliseconds, so a planner is tempted."""
+    with database_server.database() as address:
+        fill(address, bookings=SMALL, companies=range(1, 6), deliveries=SMALL)
+        yield address
 
 
 @pytest.fixture
 async def asked(million: str) -> AsyncIterator[tuple[psycopg.AsyncConnection[Any], Plans]]:
     """A connection to a million bookings whose every question is also prepared, and what was planned for it."""
+    async with preparing(million) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def asked_of_few(thousands: str) -> AsyncIterator[tuple[psycopg.AsyncConnection[Any], Plans]]:
+    """The same to thousands of bookings."""
+    async with preparing(thousands) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def preparing(dsn: str) -> AsyncGenerator[tuple[psycopg.AsyncConnection[Any], Plans]]:
     plans = Plans()
 
     class Preparing(psycopg.AsyncCursor[Any]):
@@ -50,7 +76,7 @@ async def asked(million: str) -> AsyncIterator[tuple[psycopg.AsyncConnection[Any
             await plain.execute("deallocate asked")
             return await super().execute(query, params, **options)
 
-    conn = await psycopg.AsyncConnection.connect(million, autocommit=True, cursor_factory=Preparing)
+    conn = await psycopg.AsyncConnection.connect(dsn, autocommit=True, cursor_factory=Preparing)
     async with conn:
         await psycopg.AsyncCursor(conn).execute("set plan_cache_mode to force_generic_plan")
         await psycopg.AsyncCursor(conn).execute("begin")
@@ -84,3 +110,19 @@ async def test_what_a_batch_must_know_is_looked_up(asked: Any) -> None:
     assert len(rows) + len(known.new_ids) == len(KEYS)
     assert {42, 43, 44} <= {user.id for user in known.users}
     assert plans.scanned & (LARGE - {"form_bookings"}) == set(), "form_bookings is empty there"
+
+
+async def test_a_small_salons_bookings_and_deliveries_are_looked_up_too(asked_of_few: Any) -> None:
+    """At ten thousand bookings a kept plan once read them all for every call: 5 ms of it."""
+    conn, plans = asked_of_few
+    delivery = Delivery(b"{}", NOW, company_id=1, resource="record", resource_id=5, event="update")
+
+    await store.hold(conn, KEYS)
+    rows = await bookings.rows_for_update(conn, KEYS)
+    await store.answer(await store.ask(conn, KEYS, cards=[(1, 5)]))
+    await bookings.update(conn, list(rows.values()), now=NOW)
+    await clients.cards_for_update(conn, [(1, 5)])
+    await inbox.put(conn, [Finished(delivery, "applied")], now=NOW)
+
+    assert rows
+    assert plans.scanned & {"bookings", "deliveries"} == set()
