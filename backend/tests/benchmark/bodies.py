@@ -13,6 +13,7 @@ COMPANY_ID: int = SAMPLE["company_id"]
 FIRST_CLIENT_ID = 10**6
 CHANGED_AT = "2025-06-01T12:00:00+0300"
 """Long ago by every clock: a change of the future is not applied at once, it is asked for."""
+CHANGED_LATER_AT = "2025-06-01T13:00:00+0300"
 USERS = 1_000
 """The salon's users whom records name: as many as the smallest database has that `support.million` fills for a measure."""
 
@@ -33,6 +34,18 @@ def record(record_id: int) -> dict[str, Any]:
 def event(record_id: int) -> bytes:
     """The body of a webhook about that record."""
     return _json(SAMPLE | {"resource_id": record_id, "data": record(record_id)})
+
+
+def changed_event(record_id: int) -> bytes:
+    """The webhook that comes when the salon has written another comment and another price into that record."""
+    told = record(record_id)
+    services = [line | {"cost": line["cost"] + 100} for line in told["services"]]
+    later = {
+        "comment": f"{told['comment']}, у окна",
+        "last_change_date": CHANGED_LATER_AT,
+        "services": services,
+    }
+    return _json(SAMPLE | {"resource_id": record_id, "status": "update", "data": told | later})
 
 
 def page(record_ids: range) -> bytes:

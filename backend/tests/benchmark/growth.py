@@ -1,77 +1,113 @@
-"""How much slower one call becomes with a thousand times the bookings: two databases on one server, asked call by call in turns."""
+"""How much slower one call becomes with a thousand times the bookings: databases on one server, asked call by call in turns."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from statistics import median
 
+import psycopg
 import uvloop
 
-from tests.benchmark.bodies import USERS, event
+from tests.benchmark.bodies import USERS, changed_event, event
 from tests.benchmark.load import TOKEN
 from tests.benchmark.pages import applier_of, apply_page, bodies_from
 from tests.benchmark.stage import SECRET_KEY, Stage, call, caller, server
+from tests.benchmark.statements import Statements, listening
 from tests.benchmark.told import Told, milliseconds_of
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import open_pool
 from zerkalo.mirror.model import OutcomeStatus
 
 SMALL = 10_000
+MIDDLE = 1_000_000
 LARGE = 10_000_000
 CALLS = 500
+LISTENED_CALLS = 200
 PAGES = 60
+LISTENED_PAGES = 20
 WARM_SHARE = 0.1
 """The first calls of each make plans and fill caches; they don't count."""
+SHORT_MS = 0.1
+"""Of a statement below it the clock says little: it is told, and no aim is held against it."""
 WEBHOOK = f"/api/v1/yclients/webhook?token={TOKEN}"
 FIRST_EVENT_ID = 10**11
+FIRST_LISTENED_ID = 15 * 10**10
 FIRST_PAGED_ID = 2 * 10**11
+FIRST_LISTENED_PAGED_ID = 3 * 10**11
 
-Times = tuple[list[float], list[float]]
-"""Milliseconds of each call, on the small database and on the large one."""
+Times = tuple[list[float], ...]
+"""Milliseconds of each call, from the smallest database to the largest."""
 
 
 def measure(stage: Stage, told: Told, *, bookings_max: int) -> None:
-    """Note the p50 of each call at both sizes and their ratio."""
-    told.title(f"From {SMALL:,} to {bookings_max:,} bookings, p50")
-    with (
-        stage.database("small", bookings=SMALL) as small_dsn,
-        stage.database("large", bookings=bookings_max) as large_dsn,
-    ):
-        dsns = (small_dsn, large_dsn)
-        with server(small_dsn) as small_port, server(large_dsn) as large_port:
-            ports = (small_port, large_port)
-            _show(told, "a webhook", bookings_max, _webhooks(ports))
-            _show(told, "GET /booking", bookings_max, _bookings(ports, dsns))
-        new, unchanged = uvloop.run(_pages(dsns))
-        _show(told, "a sync page of new records", bookings_max, new)
-        _show(told, "a sync page of unchanged ones", bookings_max, unchanged)
+    """Note the p50 of each call, and of each statement of the write path, at every size, and their ratios."""
+    sizes = [size for size in (SMALL, MIDDLE) if size < bookings_max] + [bookings_max]
+    told.title(f"From {SMALL:,} to {bookings_max:,} bookings and deliveries, p50")
+    with ExitStack() as open_until_the_end:
+        dsns = [
+            open_until_the_end.enter_context(stage.database(f"of_{size}", bookings=size, deliveries=size))
+            for size in sizes
+        ]
+        ports = [open_until_the_end.enter_context(server(dsn)) for dsn in dsns]
+        _show(
+            told, "a webhook", sizes, _webhooks(ports, event, range(FIRST_EVENT_ID, FIRST_EVENT_ID + CALLS))
+        )
+        _show(told, "GET /booking", sizes, _bookings(ports, dsns))
+        new, unchanged = uvloop.run(_pages(dsns, FIRST_PAGED_ID, PAGES))
+        _show(told, "a sync page of new records", sizes, new)
+        _show(told, "a sync page of unchanged ones", sizes, unchanged)
+        for dsn in dsns:
+            with psycopg.connect(dsn, autocommit=True) as conn:
+                conn.execute("checkpoint")
+        with listening(stage.dsn) as statements:
+            records = range(FIRST_LISTENED_ID, FIRST_LISTENED_ID + LISTENED_CALLS)
+            for body in (event, event, changed_event):  # new, told again, changed
+                _webhooks(ports, body, records)
+            uvloop.run(_pages(dsns, FIRST_LISTENED_PAGED_ID, LISTENED_PAGES))
+        _show_statements(told, statements, sizes)
 
 
-def _show(told: Told, name: str, bookings_max: int, times: Times) -> None:
-    small, large = (median(some[int(len(some) * WARM_SHARE) :]) for some in times)
-    told.figure(f"{name}, at {SMALL:,}", small, "ms")
-    told.figure(f"{name}, at {bookings_max:,}", large, "ms")
-    told.ratio(f"{name} grows", large / small, "aim: 1.15 at most")
+def _show(told: Told, name: str, sizes: Sequence[int], times: Times) -> None:
+    medians = [median(some[int(len(some) * WARM_SHARE) :]) for some in times]
+    for size, milliseconds in zip(sizes, medians, strict=True):
+        told.figure(f"{name}, at {size:,}", milliseconds, "ms")
+    told.ratio(f"{name} grows", medians[-1] / medians[0], "aim: 1.15 at most")
 
 
-def _webhooks(ports: tuple[int, int]) -> Times:
-    bodies = [event(record_id) for record_id in range(FIRST_EVENT_ID, FIRST_EVENT_ID + CALLS)]
-    return _in_turns(ports, lambda conn, n, _: call(conn, "POST", WEBHOOK, bodies[n]))
+def _show_statements(told: Told, statements: Statements, sizes: Sequence[int]) -> None:
+    """Of statements that ran once a call at least, at every size."""
+    told.title(f"From {sizes[0]:,} to {sizes[-1]:,}, the write path's statements in PostgreSQL, p50")
+    found = [statements.of(f"of_{size}") for size in sizes]
+    for name in found[0]:
+        if any(len(one.get(name, ())) < LISTENED_PAGES for one in found):
+            continue
+        medians = [median(one[name][int(len(one[name]) * WARM_SHARE) :]) for one in found]
+        for size, milliseconds in zip(sizes, medians, strict=True):
+            told.figure(f"{name}, at {size:,}", milliseconds, "ms")
+        told.ratio(name, medians[-1] / medians[0], "aim: 1.15 at most" if medians[-1] >= SHORT_MS else "")
 
 
-def _bookings(ports: tuple[int, int], dsns: tuple[str, str]) -> Times:
+def _webhooks(ports: Sequence[int], body: Callable[[int], bytes], records: range) -> Times:
+    bodies = [body(record_id) for record_id in records]
+    return _in_turns(ports, len(bodies), lambda conn, n, _: call(conn, "POST", WEBHOOK, bodies[n]))
+
+
+def _bookings(ports: Sequence[int], dsns: Sequence[str]) -> Times:
     tokens = [uvloop.run(_tokens(dsn)) for dsn in dsns]
-    return _in_turns(ports, lambda conn, n, at: call(conn, "GET", "/api/v1/booking", token=tokens[at][n]))
+    return _in_turns(
+        ports, CALLS, lambda conn, n, at: call(conn, "GET", "/api/v1/booking", token=tokens[at][n])
+    )
 
 
-def _in_turns(ports: tuple[int, int], ask: Callable[[HTTPConnection, int, int], object]) -> Times:
-    """Asks each of the two `CALLS` times. `ask` takes the connection, the number of the call and which of the two it is."""
-    times: Times = ([], [])
-    with caller(ports[0]) as small, caller(ports[1]) as large:
-        both = [(0, small), (1, large)]
-        for n in range(CALLS):
-            both.reverse()  # each goes first as often as the other
-            for at, conn in both:
+def _in_turns(ports: Sequence[int], calls: int, ask: Callable[[HTTPConnection, int, int], object]) -> Times:
+    """Asks each of them so often. `ask` takes the connection, the number of the call and which of them it is."""
+    times: Times = tuple([] for _ in ports)
+    with ExitStack() as open_until_the_end:
+        every = [(at, open_until_the_end.enter_context(caller(port))) for at, port in enumerate(ports)]
+        for n in range(calls):
+            every.append(every.pop(0))  # each goes first as often as the others
+            for at, conn in every:
                 times[at].append(milliseconds_of(lambda conn=conn, n=n, at=at: ask(conn, n, at)))
     return times
 
@@ -90,13 +126,16 @@ async def _tokens(dsn: str) -> Sequence[str]:
     return [pair.access_token for pair in pairs]
 
 
-async def _pages(dsns: tuple[str, str]) -> tuple[Times, Times]:
-    bodies = bodies_from(FIRST_PAGED_ID, PAGES)
-    new: Times = ([], [])
-    unchanged: Times = ([], [])
-    async with open_pool(dsns[0], name="bench") as small, open_pool(dsns[1], name="bench") as large:
-        appliers = (applier_of(small), applier_of(large))
-        for times, status in ((new, OutcomeStatus.APPLIED), (unchanged, OutcomeStatus.UNCHANGED)):
+async def _pages(dsns: Sequence[str], first_id: int, pages: int) -> tuple[Times, Times]:
+    bodies = bodies_from(first_id, pages)
+    new: Times = tuple([] for _ in dsns)
+    unchanged: Times = tuple([] for _ in dsns)
+    for times, status in ((new, OutcomeStatus.APPLIED), (unchanged, OutcomeStatus.UNCHANGED)):
+        async with AsyncExitStack() as open_until_the_end:
+            pools = [
+                await open_until_the_end.enter_async_context(open_pool(dsn, name="bench")) for dsn in dsns
+            ]
+            appliers = [applier_of(pool) for pool in pools]
             for body in bodies:
                 for at, applier in enumerate(appliers):
                     times[at].append(1000 * await apply_page(applier, body, status))

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -45,8 +45,8 @@ class Stage:
     folder: Path
 
     @contextmanager
-    def database(self, name: str, *, bookings: int) -> Iterator[str]:
-        """Yields the address of a new database that holds so many bookings; drops it at the end."""
+    def database(self, name: str, *, bookings: int, deliveries: int | None = None) -> Iterator[str]:
+        """Yields the address of a new database that holds so many bookings, and deliveries; drops it at the end."""
         with psycopg.connect(self.dsn, autocommit=True) as conn:
             conn.execute(SQL("create database {}").format(Identifier(name)))
             try:
@@ -54,7 +54,7 @@ class Stage:
                 upgrade(dsn)
                 if bookings:
                     # Plans made on empty tables would be kept for a while, by pgbench and by ours.
-                    fill(dsn, bookings=bookings, companies=COMPANIES)
+                    fill(dsn, bookings=bookings, companies=COMPANIES, deliveries=deliveries)
                 conn.execute("checkpoint")
                 yield dsn
             finally:
@@ -68,7 +68,9 @@ def open_stage() -> Iterator[Stage]:
         yield Stage(in_schema(dsn), folder)
 
 
-def settings_of(dsn: str, *, yclients_url: str = NOWHERE) -> dict[str, str]:
+def settings_of(
+    dsn: str, *, yclients_url: str = NOWHERE, companies: Sequence[int] = (COMPANY_ID,)
+) -> dict[str, str]:
     """The environment of a process of ours."""
     return {
         "PATH": os.environ["PATH"],
@@ -79,7 +81,7 @@ def settings_of(dsn: str, *, yclients_url: str = NOWHERE) -> dict[str, str]:
         "YCLIENTS_API_URL": yclients_url,
         "YCLIENTS_PARTNER_TOKEN": "emulator-partner-token",
         "YCLIENTS_USER_TOKEN": "emulator-user-token",
-        "YCLIENTS_COMPANY_ID": str(COMPANY_ID),
+        "YCLIENTS_COMPANY_ID": ",".join(map(str, companies)),
         "YCLIENTS_WEBHOOK_SECRET": TOKEN,
         "YCLIENTS_REQUESTS_PER_SECOND": "100000",
         "YCLIENTS_REQUESTS_PER_MINUTE": "1000000",
@@ -99,10 +101,15 @@ def server(dsn: str) -> Iterator[int]:
 
 
 @contextmanager
-def server_process(dsn: str, *, workers: int = 1) -> Iterator[tuple[int, int]]:
+def server_process(
+    dsn: str, *, workers: int = 1, companies: Sequence[int] = (COMPANY_ID,)
+) -> Iterator[tuple[int, int]]:
     """Yields the port and the process id of a running `zerkalo serve`, without a worker; of its parent, with several."""
     port = free_port()
-    with _process(zerkalo("serve", "--port", str(port), "--workers", str(workers)), settings_of(dsn)) as pid:
+    with _process(
+        zerkalo("serve", "--port", str(port), "--workers", str(workers)),
+        settings_of(dsn, companies=companies),
+    ) as pid:
         wait_for(f"http://127.0.0.1:{port}/healthz")
         yield port, pid
 
