@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection
 from statistics import median
+from time import perf_counter
 from urllib.parse import quote
 
 import psycopg
@@ -24,12 +25,14 @@ from tests.benchmark.told import Told, milliseconds_of, percentile
 from zerkalo.auth.model import TokenPair
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import open_pool
+from zerkalo.reports.sums.service import bring_up_to_date
 from zerkalo.web.pages.cookies import SESSION
 
 BOOKINGS = 1_000_000
 CALLS = 100
 WARM_CALLS = 10
 SELECTS = 20
+COUNTING_SECONDS_MAX = 1200
 USERS = range(50_000, 50_000 + CALLS)
 DAY = "2025-06-02"
 """The filled database's today."""
@@ -39,6 +42,7 @@ _DAY = """
         and appointment_datetime >= '2025-06-01 21:00+00' and appointment_datetime < '2025-06-02 21:00+00'
     order by appointment_datetime limit 200
 """
+_REPORT = "/api/v1/admin/reports"
 _SEARCH = "select * from bookings where match_phone10 = '9000055555' limit 50"
 
 
@@ -62,6 +66,13 @@ ASKED = (
     _Asked("a search for a phone", "/api/v1/admin/bookings?q=9000055555", True, False, _SEARCH),
     _Asked("for a piece of a phone", "/api/v1/admin/bookings?q=0055555", True, False, None),
     _Asked("for a name", f"/api/v1/admin/bookings?q={quote('Мария 55555')}", True, False, None),
+    _Asked("a report of a month", f"{_REPORT}?from=2025-05-01&to=2025-05-31", True, False, None),
+    _Asked("of a quarter", f"{_REPORT}?from=2025-01-01&to=2025-03-31", True, False, None),
+    _Asked("of a year", f"{_REPORT}?from=2024-01-01&to=2024-12-31", True, False, None),
+    _Asked(
+        "of a year from the middle of a month", f"{_REPORT}?from=2024-05-15&to=2025-05-14", True, False, None
+    ),
+    _Asked("of two years", f"{_REPORT}?from=2023-06-01&to=2025-05-31", True, False, None),
 )
 
 
@@ -70,7 +81,12 @@ def measure(stage: Stage, told: Told, *, bookings: int = BOOKINGS) -> None:
     told.title(f"Reads at {bookings:,} bookings")
     with stage.database("reads", bookings=bookings) as dsn:
         sessions = uvloop.run(_sessions(dsn))
-        with server_process(dsn) as (port, pid), caller(port) as conn, psycopg.connect(dsn) as bare:
+        told.figure("counting all for reports, once", uvloop.run(_counted(dsn)), "s")
+        with (
+            server_process(dsn, companies=COMPANIES) as (port, pid),
+            caller(port) as conn,
+            psycopg.connect(dsn) as bare,
+        ):
             for asked in ASKED:
                 _measure_one(told, asked, conn, sessions, (pid, postgres_pid(dsn)), bare)
 
@@ -124,6 +140,18 @@ def _get(conn: HTTPConnection, asked: _Asked, session: TokenPair) -> None:
     answer = conn.getresponse()
     text = answer.read()
     assert answer.status == 200, (asked.path, answer.status, text[:300])
+
+
+async def _counted(dsn: str) -> float:
+    """How many seconds the first counting takes; the tables are vacuumed then, as they are by themselves after a while."""
+    began_at = perf_counter()
+    async with open_pool(dsn, name="bench") as pool:
+        assert await bring_up_to_date(pool, seconds_max=COUNTING_SECONDS_MAX) == 0
+        seconds = perf_counter() - began_at
+        async with pool.connection() as conn:
+            await conn.execute("vacuum analyze report_visits")
+            await conn.execute("vacuum analyze report_sums")
+    return seconds
 
 
 async def _sessions(dsn: str) -> list[TokenPair]:

@@ -12,7 +12,7 @@ from typing import Literal
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 
-Purpose = Literal["booking", "matching", "contact", "attempt", "import"]
+Purpose = Literal["booking", "matching", "contact", "attempt", "import", "reports"]
 
 
 async def lock(conn: Connection, purpose: Purpose, keys: Iterable[object] = ((),)) -> None:

@@ -356,6 +356,7 @@ create index bonus_entries_of_booking on bonus_entries (booking_id) where bookin
 create index bonus_entries_of_visit on bonus_entries (visit_id) where visit_id is not null;
 create unique index bonus_entries_undone on bonus_entries (undoes) where undoes is not null;
 create index bonus_entries_expiring on bonus_entries (effective_at, user_id) where amount > 0;
+create index bonus_entries_by_hand on bonus_entries (effective_at) where created_by is not null;
 create function refuse_change() returns trigger language plpgsql set search_path from current as $$
 begin
     -- One thing may go: what somebody wrote about a person who was erased. The movement itself stays.
@@ -370,6 +371,52 @@ create trigger bonus_entries_append_only before update or delete on bonus_entrie
     for each row execute function refuse_change();
 create trigger bonus_entries_no_truncate before truncate on bonus_entries
     for each statement execute function refuse_change();
+
+-- What reports add up, kept by a periodic task and by whoever asks for a report: nobody who writes a booking waits for it.
+-- A booking as it was last counted: where another revision stands in `bookings`, its old and its new day are counted anew.
+create table report_visits (
+    booking_id     bigint primary key,                -- no reference: one that is gone is still to be taken out of its day
+    revision       bigint not null,
+    company_id     bigint not null,
+    visit_on       date not null,                     -- by the salon's wall clock, UTC's where the zone was never told
+    is_completed   boolean not null,
+    user_id        bigint,                            -- no reference: an erased or merged account is counted anew
+    client_id      bigint,
+    -- Of a completed one whose person (a user, else a card) is known: days of this person's completed visits.
+    first_on       date,                              -- the first one anywhere
+    previous_on    date,                              -- the one before this; null: this is the first
+    previous_here_on date                             -- the one before this at the same branch
+);
+create index report_visits_of_day on report_visits (company_id, visit_on);
+-- Whoever counts people reads this alone.
+create index report_visits_of_people on report_visits (company_id, visit_on)
+    include (first_on, previous_on, previous_here_on) where is_completed;
+-- Vacuumed early: an index is read alone only where its pages are known to be visible to all.
+alter table report_visits set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.02);
+
+-- Sums of a day, or of a whole month, at a branch by specialist, service, hour and weekday (which is the whole).
+create table report_sums (
+    company_id     bigint not null,
+    is_month       boolean not null,
+    since          date not null,                     -- the day, or the month's first
+    kind           text not null check (kind in ('staff', 'service', 'hour', 'weekday')),
+    key            text,                              -- a name or a number; null: not told
+    visits         bigint not null,
+    revenue        bigint not null,                   -- kopecks
+    no_shows       bigint not null,
+    cancellations  bigint not null,
+    ahead          bigint not null,
+    revenue_ahead  bigint not null
+);
+create index report_sums_since on report_sums (company_id, is_month, since);
+
+-- How far the counting has come: one row.
+create table report_progress (
+    only_one     boolean primary key default true check (only_one),
+    looked_until timestamptz not null,                -- bookings that bear a later time are looked at, and those of the minute before
+    swept_id     bigint not null default 0,           -- every booking is compared in turns, by id: up to here in this round
+    is_whole     boolean not null default false       -- a round has come to its end
+);
 
 -- A booking as a report reads it: names, roubles, the salon's wall clock (UTC's where the zone was never told).
 create view booking_report as

@@ -39,6 +39,7 @@ from zerkalo.outbox import store as outbox
 from zerkalo.outbox.gateways.service import bot_of, senders_of
 from zerkalo.outbox.model import Channel
 from zerkalo.outbox.service import send_due
+from zerkalo.reports.sums.service import sweep as sweep_reports
 from zerkalo.runs import store as run_store
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings
@@ -138,6 +139,7 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
         PeriodicTask("rematch_cards", EVERY_MINUTE, 600, parts.applier.rematch_waiting_cards),
         PeriodicTask("settle_sweep", EVERY_TEN_MINUTES, 3600, settle),
         PeriodicTask("sweep_erased", EVERY_TEN_MINUTES, 3600, strip_erased),
+        PeriodicTask("count_reports", EVERY_TEN_MINUTES, 3600, lambda: sweep_reports(parts.pool)),
         PeriodicTask("prune", EVERY_HOUR, 3600, lambda: prune(parts)),
         PeriodicTask("forget_jobs", EVERY_HOUR, 600, lambda: forget_finished_jobs(bells.app)),
     )

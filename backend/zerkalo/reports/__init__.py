@@ -1,4 +1,5 @@
-"""The owner's figures of a period beside the one before: money, visits, people, load, points. Reads only.
+"""The owner's figures of a period beside the one before: money, visits, people, load, points.
 
-`rules` has the periods (pure), `store` the questions, `service` puts a report together, `words` says what each figure is.
+`rules` has the periods (pure), `sums` what is added up before anybody asks, `store` the questions to it and to the ledger,
+`service` puts a report together.
 """

@@ -1,8 +1,8 @@
 """A report, frozen. Money in kopecks; days are the salon's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, fields
+from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,12 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """The same at one branch, as instants (UTC): from `since`, before `until`."""
+class Piece:
+    """Whole months, or days, that are added up: from `since`, before `until`."""
 
-    company_id: int
-    since: datetime
-    until: datetime
-    timezone_name: str
+    is_month: bool
+    since: date
+    until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,9 @@ class Totals:
     ahead: int = 0
     """Bookings that are neither completed nor cancelled."""
     revenue_ahead: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
 
     @property
     def average(self) -> int | None:
@@ -123,3 +125,5 @@ class Report:
     groups: Mapping[str, Sequence[Group]]
     """Of `staff`, `service`, `branch`, `hour` (0 to 23) and `weekday` (1, Monday, to 7)."""
     by_hand: Sequence[ByHand]
+    waiting: int = 0
+    """Bookings that are not counted yet: there were too many at once, as after a first sync."""

@@ -14,7 +14,7 @@ from zerkalo.kit.cursor import ID_MAX
 from zerkalo.kit.problem import problem_responses
 from zerkalo.reports.model import Report
 from zerkalo.reports.rules import bounded_period, named_period
-from zerkalo.reports.service import report_of
+from zerkalo.reports.service import read_report
 
 
 class ReportSettings(Protocol):
@@ -53,7 +53,6 @@ def router(runtime: ReportsRuntime) -> APIRouter:
         """Without days: the running month. Money in kopecks; pairs hold the period's figures, then those before it."""
         today = runtime.clock().date()
         period = bounded_period(from_day, to, today) or named_period("month", today)
-        async with runtime.pool.connection() as conn:
-            return await report_of(conn, period, runtime.settings.yclients_company_ids, only=company_id)
+        return await read_report(runtime.pool, period, runtime.settings.yclients_company_ids, only=company_id)
 
     return routes

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
-from zerkalo.reports.model import Period
+from zerkalo.reports.model import Period, Piece
 
 DAYS_MAX = 3660
 """Ten years: a longer period is cut at its beginning."""
@@ -58,6 +58,21 @@ def instants_of(period: Period, zone: tzinfo) -> tuple[datetime, datetime]:
     A midnight that a change of the clocks leaves out is the moment of that change; of one that comes twice the first counts.
     """
     return _midnight(period.first, zone), _midnight(period.last + timedelta(days=1), zone)
+
+
+def pieces_of(period: Period) -> list[Piece]:
+    """Whole months, and the days before and after them; days alone where there is no whole month."""
+    until = period.last + timedelta(days=1)
+    first_month = period.first if period.first.day == 1 else _months_on(period.first.replace(day=1), 1)
+    last_month = until.replace(day=1)
+    if first_month >= last_month:
+        return [Piece(False, period.first, until)]
+    pieces = [
+        Piece(False, period.first, first_month),
+        Piece(True, first_month, last_month),
+        Piece(False, last_month, until),
+    ]
+    return [one for one in pieces if one.since < one.until]
 
 
 def days_of(period: Period) -> Sequence[date]:

@@ -1,57 +1,61 @@
 """A report of a period, put together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import UTC
 
 from zerkalo.companies import store as companies
-from zerkalo.db.pool import Connection
+from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.zones import zone_of
 from zerkalo.reports import store
-from zerkalo.reports.model import DayFigures, Group, Period, Report, Span
+from zerkalo.reports.model import DayFigures, Group, Period, Report, Totals
 from zerkalo.reports.rules import days_of, instants_of, period_before
+from zerkalo.reports.sums.service import bring_up_to_date
+
+
+async def read_report(
+    pool: Pool, period: Period, company_ids: Sequence[int], *, only: int | None = None
+) -> Report:
+    """`report_of`, after counting what changed until now."""
+    waiting = await bring_up_to_date(pool)
+    async with pool.connection() as conn:
+        return replace(await report_of(conn, period, company_ids, only=only), waiting=waiting)
 
 
 async def report_of(
     conn: Connection, period: Period, company_ids: Sequence[int], *, only: int | None = None
 ) -> Report:
-    """The figures of these branches, or of `only` one of them. Points know no branch; their days are the first one's."""
+    """The figures of these branches, or of `only` one of them, as they were last counted. Points know no branch."""
     zones = {one.id: one.timezone_name for one in await companies.companies(conn, company_ids)}
-    before = period_before(period)
+    periods = (period, period_before(period))
     chosen = [id_ for id_ in company_ids if only in (None, id_)]
-    parts = (_spans(period, chosen, zones), _spans(before, chosen, zones))
-    figures, days = await store.read_figures(conn, parts)
+    groups = await store.read_sums(conn, periods, chosen)
     zone = zone_of(zones.get(min(company_ids))) or UTC if company_ids else UTC
     since, until = instants_of(period, zone)
-    every = figures.pop("all", [Group(None)])[0]
+    branches = _by_revenue(groups.get("branch", []))
     return Report(
         period=period,
-        before=before,
-        totals=(every.now, every.before),
-        guests=await store.read_guests(conn, parts),
-        points=await store.read_points(conn, (since, until), instants_of(before, zone)),
-        days=_every_day(period, days),
+        before=periods[1],
+        totals=(_sum(one.now for one in branches), _sum(one.before for one in branches)),
+        guests=(
+            await store.read_guests(conn, period, chosen),
+            await store.read_guests(conn, periods[1], chosen),
+        ),
+        points=await store.read_points(conn, (since, until), instants_of(periods[1], zone)),
+        days=_every_day(period, await store.read_days(conn, period, chosen)),
         groups={
-            "staff": _by_revenue(figures.get("staff", [])),
-            "service": _by_revenue(await store.read_services(conn, parts)),
-            "branch": _by_revenue(figures.get("branch", [])),
-            "hour": _every(figures.get("hour", []), range(24), only_between=True),
-            "weekday": _every(figures.get("weekday", []), range(1, 8)),
+            "staff": _by_revenue(groups.get("staff", [])),
+            "service": _by_revenue(groups.get("service", [])),
+            "branch": branches,
+            "hour": _every(groups.get("hour", []), range(24), only_between=True),
+            "weekday": _every(groups.get("weekday", []), range(1, 8)),
         },
         by_hand=await store.read_by_hand(conn, since, until),
     )
 
 
-def _spans(period: Period, company_ids: Sequence[int], zones: Mapping[int, str | None]) -> list[Span]:
-    return [
-        Span(company_id, *instants_of(period, zone), _name_of(zone))
-        for company_id in company_ids
-        for zone in (zone_of(zones.get(company_id)) or UTC,)
-    ]
-
-
-def _name_of(zone: tzinfo) -> str:
-    return getattr(zone, "key", "UTC")
+def _sum(totals: Iterable[Totals]) -> Totals:
+    return sum(totals, Totals())
 
 
 def _by_revenue(groups: Sequence[Group]) -> list[Group]:

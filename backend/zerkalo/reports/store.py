@@ -1,91 +1,70 @@
-"""The questions of a report. Each reads the visits of a span by the index of a branch's window. Reads only."""
+"""The questions of a report: to the sums that are kept (`sums`), and to the ledger. Reads only."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime
-from typing import Any, LiteralString
+from datetime import datetime
+from typing import LiteralString
 
-from psycopg.rows import class_row
+from psycopg.rows import args_row, class_row
 
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
-from zerkalo.reports.model import ByHand, DayFigures, Group, Guests, Points, Span, Totals
+from zerkalo.reports.model import ByHand, DayFigures, Group, Guests, Period, Points, Totals
+from zerkalo.reports.rules import pieces_of
 
 # `part` is 0 in the period and 1 in the one before it.
-# `offset 0`: the planner takes the spans for many and would read all bookings instead.
-_SPANS: LiteralString = """
-    jsonb_to_recordset(%(spans)s::jsonb) as s (
-        part int, company_id bigint, since timestamptz, until timestamptz, timezone_name text)
-    cross join lateral (
-        select o.company_id, o.status, o.cancel_reason, o.service_price, o.service_name, o.staff_name, o.user_id, o.client_id,
-            o.lines, coalesce(o.appointment_local, o.appointment_datetime at time zone s.timezone_name) as local
-        from bookings o
-        where o.company_id = s.company_id and o.appointment_datetime >= s.since and o.appointment_datetime < s.until
-        offset 0
-    ) as b
+# `offset 0`: each piece at each branch is looked up by itself, whatever the planner guesses of how many there are.
+SUMS: LiteralString = """
+    select p.part, s.company_id, s.kind, s.key, sum(s.visits)::bigint, sum(s.revenue)::bigint, sum(s.no_shows)::bigint,
+        sum(s.cancellations)::bigint, sum(s.ahead)::bigint, sum(s.revenue_ahead)::bigint
+    from jsonb_to_recordset(%(pieces)s::jsonb) as p (part int, is_month boolean, since date, until date),
+        unnest(%(companies)s::bigint[]) as c (id), lateral (
+            select * from report_sums s where s.company_id = c.id and s.is_month = p.is_month
+                and s.since >= p.since and s.since < p.until offset 0
+        ) as s
+    group by 1, 2, 3, 4
 """
-_TOTALS: LiteralString = """
-    count(*) filter (where b.status = 'COMPLETED') as visits,
-    coalesce(sum(b.service_price) filter (where b.status = 'COMPLETED'), 0)::bigint as revenue,
-    count(*) filter (where b.cancel_reason = 'no_show') as no_shows,
-    count(*) filter (where b.status = 'CANCELLED' and b.cancel_reason is distinct from 'no_show') as cancellations,
-    count(*) filter (where b.status in ('PENDING', 'CONFIRMED')) as ahead,
-    coalesce(sum(b.service_price) filter (where b.status in ('PENDING', 'CONFIRMED')), 0)::bigint as revenue_ahead
+DAYS: LiteralString = """
+    select s.since, sum(s.visits)::bigint, sum(s.revenue)::bigint
+    from unnest(%(companies)s::bigint[]) as c (id), lateral (
+        select * from report_sums s where s.company_id = c.id and not s.is_month
+            and s.since >= %(first)s and s.since <= %(last)s and s.kind = 'weekday' offset 0
+    ) as s
+    group by 1 order by 1
 """
-# Counted by the hour first: what is grouped in every way is then a fraction of the bookings.
-FIGURES = f"""
-    with b as materialized (
-        select s.part, b.company_id, b.staff_name, b.local::date as day, extract(hour from b.local)::int as hour, {_TOTALS}
-        from {_SPANS} group by 1, 2, 3, 4, 5
-    )
-    select case when grouping(b.staff_name) = 0 then 'staff' when grouping(b.company_id) = 0 then 'branch'
-            when grouping(b.hour) = 0 then 'hour' when grouping(extract(isodow from b.day)) = 0 then 'weekday'
-            when grouping(b.day) = 0 then 'day' else 'all' end,
-        coalesce(b.staff_name, b.company_id::text, b.hour::text, extract(isodow from b.day)::text, b.day::text), b.part,
-        sum(visits)::bigint, sum(revenue)::bigint, sum(no_shows)::bigint, sum(cancellations)::bigint, sum(ahead)::bigint,
-        sum(revenue_ahead)::bigint
-    from b
-    group by grouping sets ((b.part), (b.part, b.staff_name), (b.part, b.company_id), (b.part, b.hour),
-        (b.part, extract(isodow from b.day)), (b.part, b.day))
-"""
-# A booking of several services counts once for each of them; one whose services are not told one by one, by its name.
-SERVICES = f"""
-    select coalesce(l.line ->> 'title', nullif(b.service_name, '')), s.part, {_TOTALS.replace("b.service_price", "coalesce((l.line ->> 'cost')::bigint, b.service_price)")}
-    from {_SPANS} left join lateral jsonb_array_elements(b.lines) as l (line) on true
-    group by 1, 2
-"""
-# A person is a user, over all branches, else a card of one. Each is looked for before the period once, by an index.
-GUESTS = f"""
-    select p.part, count(*) filter (where p.person is not null and not p.was_here),
-        count(*) filter (where p.was_here),
-        coalesce(sum(p.visits) filter (where p.person is null), 0)::bigint
+# A person counts once: by the first of their visits in the period, the one whose previous one lies before it.
+_GUESTS: LiteralString = """
+    select count(*) filter (where is_first and first_on >= %(first)s), count(*) filter (where is_first and first_on < %(first)s),
+        count(*) filter (where first_on is null)
     from (
-        select g.part, g.person, g.visits, case
-            when g.user_id is not null then (
-                select true from bookings o where o.user_id = g.user_id and o.status = 'COMPLETED'
-                    and o.appointment_datetime < g.since limit 1) is not null
-            when g.client_id is not null then (
-                select true from bookings o where o.company_id = g.company_id and o.client_id = g.client_id
-                    and o.status = 'COMPLETED' and o.appointment_datetime < g.since limit 1) is not null
-            else false end as was_here
-        from (
-            select s.part, min(s.since) as since, b.user_id, coalesce(b.user_id::text, c.card) as person,
-                case when b.user_id is null then b.client_id end as client_id,
-                case when b.user_id is null and b.client_id is not null then b.company_id end as company_id,
-                count(*) as visits
-            from {_SPANS}
-            cross join lateral (select b.company_id || '/' || b.client_id as card) as c
-            where b.status = 'COMPLETED'
-            group by s.part, b.user_id, 4, 5, 6
-        ) as g
-        offset 0
-    ) as p
-    group by p.part
+        select first_on, {previous} is null or {previous} < %(first)s as is_first from report_visits
+        where company_id = any (%(companies)s::bigint[]) and visit_on >= %(first)s and visit_on <= %(last)s and is_completed
+    ) as v
+"""
+GUESTS_EVERYWHERE: LiteralString = _GUESTS.replace("{previous}", "previous_on")
+GUESTS_HERE: LiteralString = _GUESTS.replace("{previous}", "previous_here_on")
+# Some of several branches: whose previous visit was at another one can be told by the visits of the period only.
+GUESTS_OF_SOME: LiteralString = """
+    select count(*) filter (where first_on >= %(first)s), count(*) filter (where first_on < %(first)s),
+        coalesce(sum(visits) filter (where first_on is null), 0)::bigint
+    from (
+        select min(first_on) as first_on, count(*) as visits from report_visits
+        where company_id = any (%(companies)s::bigint[]) and visit_on >= %(first)s and visit_on <= %(last)s and is_completed
+        group by user_id, case when user_id is null then company_id end, case when user_id is null then client_id end
+    ) as people
+"""
+HAS_OTHERS: LiteralString = """
+    select exists (
+        select from companies c, lateral (
+            select from report_sums s where s.company_id = c.id and s.is_month
+                and s.since >= date_trunc('month', %(first)s::date) and s.since <= %(last)s limit 1
+        ) as s where c.id <> all (%(companies)s::bigint[])
+    )
 """
 # What a merge moved away is neither given nor taken: the copy at the other account keeps its own time.
 _OWN: LiteralString = """
-    e.undoes is null and not exists (select from bonus_entries u where u.undoes = e.id)
+    e.undoes is null and e.id not in (select u.undoes from bonus_entries u where u.undoes is not null)
 """
 _MOVED: LiteralString = """
     coalesce(sum(e.amount) filter (where e.is_in and e.amount > 0 and e.kind in ('accrual', 'adjustment')), 0)::bigint,
@@ -120,39 +99,46 @@ BY_HAND = f"""
 """
 
 Bounds = tuple[datetime, datetime]
-Parts = tuple[Sequence[Span], Sequence[Span]]
-"""The spans of the period, and of the one before."""
 
 
-async def read_figures(conn: Connection, parts: Parts) -> tuple[dict[str, list[Group]], list[DayFigures]]:
-    """Totals by `all`, `staff`, `branch`, `hour` and `weekday`, and the days of the period with anything in them."""
+async def read_sums(
+    conn: Connection, periods: tuple[Period, Period], company_ids: Sequence[int]
+) -> dict[str, list[Group]]:
+    """Totals by `staff`, `service`, `hour`, `weekday`, and by `branch`, in the period and in the one before."""
+    pieces = [
+        {"part": part, "is_month": piece.is_month, "since": piece.since, "until": piece.until}
+        for part, period in enumerate(periods)
+        for piece in pieces_of(period)
+    ]
     groups: dict[str, dict[str | None, Group]] = defaultdict(dict)
-    days: list[DayFigures] = []
-    rows = await (await conn.execute(FIGURES, _values(parts))).fetchall()
-    for kind, key, part, *figures in rows:
+    values = {"pieces": as_json(pieces), "companies": list(company_ids)}
+    for part, company_id, kind, key, *figures in await (await conn.execute(SUMS, values)).fetchall():
         totals = Totals(*figures)
-        if kind == "day":
-            days += [DayFigures(date.fromisoformat(key), totals.visits, totals.revenue)] if part == 0 else []
-        else:
-            groups[kind][key] = _with(groups[kind].get(key, Group(key)), part, totals)
-    return {kind: list(found.values()) for kind, found in groups.items()}, sorted(
-        days, key=lambda one: one.day
-    )
+        _add(groups[kind], key, part, totals)
+        if kind == "weekday":
+            _add(groups["branch"], str(company_id), part, totals)
+    return {kind: list(found.values()) for kind, found in groups.items()}
 
 
-async def read_services(conn: Connection, parts: Parts) -> list[Group]:
-    """Totals by service."""
-    found: dict[str | None, Group] = {}
-    for title, part, *figures in await (await conn.execute(SERVICES, _values(parts))).fetchall():
-        found[title] = _with(found.get(title, Group(title)), part, Totals(*figures))
-    return list(found.values())
+async def read_days(conn: Connection, period: Period, company_ids: Sequence[int]) -> list[DayFigures]:
+    """The days of the period with anything in them."""
+    values = {"first": period.first, "last": period.last, "companies": list(company_ids)}
+    async with conn.cursor(row_factory=args_row(DayFigures)) as cursor:
+        await cursor.execute(DAYS, values)
+        return await cursor.fetchall()
 
 
-async def read_guests(conn: Connection, parts: Parts) -> tuple[Guests, Guests]:
-    """New and returning people of both periods."""
-    rows = await (await conn.execute(GUESTS, _values(parts))).fetchall()
-    found = {part: Guests(*figures) for part, *figures in rows}
-    return found.get(0, Guests()), found.get(1, Guests())
+async def read_guests(conn: Connection, period: Period, company_ids: Sequence[int]) -> Guests:
+    """New and returning people of a period."""
+    values = {"first": period.first, "last": period.last, "companies": list(company_ids)}
+    statement = GUESTS_HERE
+    if len(company_ids) != 1:
+        ((has_others,),) = await (await conn.execute(HAS_OTHERS, values)).fetchall()
+        statement = GUESTS_OF_SOME if has_others else GUESTS_EVERYWHERE
+    async with conn.cursor(row_factory=args_row(Guests)) as cursor:
+        await cursor.execute(statement, values)
+        (found,) = await cursor.fetchall()
+        return found
 
 
 async def read_points(conn: Connection, now: Bounds, before: Bounds) -> tuple[Points, Points]:
@@ -171,20 +157,8 @@ async def read_by_hand(conn: Connection, since: datetime, until: datetime) -> li
         return await cursor.fetchall()
 
 
-def _values(parts: Parts) -> dict[str, Any]:
-    spans = [
-        {
-            "part": part,
-            "company_id": span.company_id,
-            "since": span.since,
-            "until": span.until,
-            "timezone_name": span.timezone_name,
-        }
-        for part, spans in enumerate(parts)
-        for span in spans
-    ]
-    return {"spans": as_json(spans)}
-
-
-def _with(group: Group, part: int, totals: Totals) -> Group:
-    return replace(group, now=totals) if part == 0 else replace(group, before=totals)
+def _add(groups: dict[str | None, Group], key: str | None, part: int, totals: Totals) -> None:
+    known = groups.get(key, Group(key))
+    groups[key] = (
+        replace(known, now=known.now + totals) if part == 0 else replace(known, before=known.before + totals)
+    )

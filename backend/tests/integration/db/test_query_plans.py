@@ -21,6 +21,7 @@ from zerkalo.mirror.service import CARD_BOOKINGS_AT_ONCE
 from zerkalo.notices import store as notices
 from zerkalo.reports.model import Period
 from zerkalo.reports.service import report_of
+from zerkalo.reports.sums import store as sums
 from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.users import store as users
@@ -193,15 +194,23 @@ async def test_a_users_calendar(asked):
     assert plans.scanned == set()
 
 
-async def test_a_months_report_reads_that_months_bookings_and_each_person_once(asked):
+async def test_a_report_counts_what_changed_and_reads_sums(asked):
     conn, plans = asked
     may = Period(date(2025, 5, 1), date(2025, 5, 31))
 
+    progress, _ = await sums.hold_progress(conn)
+    assert await sums.changed(conn, progress.looked_until + timedelta(days=1), 50) == []
+    assert "bookings_by_update" in plans.take().indexes
+    found, last_id = await sums.differing(conn, 950_000, 2_000)
+    assert (len(found), last_id) == (2_000, 952_000)
+    await sums.recount(conn, found)
+    await sums.put_progress(conn, progress)
+    counting = plans.take()
     report = await report_of(conn, may, range(1, 6))
 
-    assert report.totals[0].visits > 10_000
-    assert plans.indexes >= {"bookings_window", "bookings_of_user"}
-    assert "bookings" not in plans.scanned
+    assert report.totals[0].visits > 1_000
+    assert counting.indexes >= {"bookings_pkey", "bookings_of_client"}
+    assert "bookings" not in counting.scanned | plans.scanned
 
 
 async def test_users_by_code_by_lower_email_by_phone(asked):

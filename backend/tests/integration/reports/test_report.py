@@ -13,7 +13,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.db.sql import as_json
 from zerkalo.loyalty.service import move_ledger
 from zerkalo.reports.model import Group, Guests, Period, Points, Report, Totals
-from zerkalo.reports.service import report_of
+from zerkalo.reports.service import read_report
 
 pytestmark = pytest.mark.integration
 
@@ -80,8 +80,7 @@ class Salon:
             )
 
     async def report(self, period: Period = MAY, *, only: int | None = None) -> Report:
-        async with self.pool.connection() as conn:
-            return await report_of(conn, period, [ONE, TWO], only=only)
+        return await read_report(self.pool, period, [ONE, TWO], only=only)
 
 
 @pytest.fixture
@@ -290,7 +289,8 @@ async def test_a_branch_whose_zone_is_not_known_yet_counts_by_utc(pool: Pool) ->
             appointment_local=None,
             status="COMPLETED",
         )
-        report = await report_of(conn, MAY, [ONE])
+
+    report = await read_report(pool, MAY, [ONE])
 
     assert report.totals[0].visits == 1
     assert [one.key for one in report.groups["hour"]] == [23]

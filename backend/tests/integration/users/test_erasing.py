@@ -603,6 +603,9 @@ NOBODYS = {
     "erasures",
     "booking_events",
     "origins",
+    "report_visits",
+    "report_sums",
+    "report_progress",
 }
 """The other tables: the salon's, and numbers. `attempts` holds keyed digests, for two days; `comparisons` names
 records and fields, never a value."""

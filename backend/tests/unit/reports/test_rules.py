@@ -18,6 +18,7 @@ from zerkalo.reports.rules import (
     instants_of,
     named_period,
     period_before,
+    pieces_of,
 )
 
 TODAY = date(2026, 11, 27)  # a Friday
@@ -123,3 +124,17 @@ def test_neighbouring_periods_share_no_instant_and_lose_none(name: str, first: d
     (since, until), (_, before_until) = instants_of(now, zone), instants_of(period_before(now), zone)
 
     assert before_until == since <= until
+
+
+@given(first=st.dates(FIRST_DAY, date(2100, 1, 1)), days=st.integers(0, 900))
+def test_pieces_are_the_period_and_months_among_them_are_whole(first: date, days: int) -> None:
+    asked = Period(first, first + timedelta(days=days))
+
+    pieces = pieces_of(asked)
+
+    assert [pieces[0].since, *(one.until for one in pieces)] == [
+        *(one.since for one in pieces),
+        asked.last + timedelta(days=1),
+    ]
+    assert all(one.since.day == one.until.day == 1 for one in pieces if one.is_month)
+    assert sum((one.until - one.since).days for one in pieces if not one.is_month) <= 2 * 31 + 1

@@ -17,7 +17,7 @@ from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.reports.model import Period, Report
-from zerkalo.reports.service import report_of
+from zerkalo.reports.service import read_report
 from zerkalo.settings import Settings
 from zerkalo.web import stats
 from zerkalo.web.pages.admin.kept import Asked, Kept, keep_seconds
@@ -112,10 +112,8 @@ class Desk:
         """The owner's figures; what took long to read is shown again for as long as the other figures of the desk."""
 
         async def read() -> Report:
-            async with self._runtime.pool.connection() as conn:
-                return await report_of(
-                    conn, period, self._runtime.settings.yclients_company_ids, only=company_id
-                )
+            companies = self._runtime.settings.yclients_company_ids
+            return await read_report(self._runtime.pool, period, companies, only=company_id)
 
         return await self._reports.get((period, company_id), read, keep=keep_seconds)
 
