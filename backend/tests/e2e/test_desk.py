@@ -151,6 +151,30 @@ async def test_charts_are_drawn_and_can_be_read_as_tables(
         assert await maria.page.locator("#table-bookings").is_visible()
 
 
+async def test_the_load_by_hour_and_weekday_is_drawn_from_its_tables(
+    browser: Browser, site: Site, admin_id: int, width: int
+) -> None:
+    async with desk(browser, site, admin_id, width) as maria:
+        await maria.open("/admin/reports?period=year")
+        for kind, rows in (("weekday", 7), ("hour", None)):
+            chart = maria.page.locator(f"[data-chart=table-{kind}]")
+            assert await chart.locator("canvas").is_visible()
+            await chart.locator(".u-over").hover()
+            assert (await chart.locator(".u-legend .u-value").first.inner_text()) in (
+                ["пн", "вт", "ср", "чт", "пт", "сб", "вс"]
+                if kind == "weekday"
+                else [f"{hour:02}:00" for hour in range(24)]
+            )
+            assert not await maria.page.locator(f"#table-{kind}").is_visible()
+            await maria.page.locator(f"details:has(#table-{kind}) summary").click()
+            assert await maria.page.locator(f"#table-{kind}").is_visible()
+            assert rows in (None, await maria.page.locator(f"#table-{kind} tbody tr").count())
+        await maria.must_be_fit()
+    async with desk(browser, site, admin_id, width, javascript=False) as maria:
+        await maria.open("/admin/reports?period=year")
+        assert await maria.page.locator(".chart:visible").count() == 0
+
+
 async def test_a_problem_is_seen_and_mended(browser: Browser, site: Site, admin_id: int, width: int) -> None:
     await site.application.new_user(name="Без кода")
     async with desk(browser, site, admin_id, width) as maria:

@@ -125,6 +125,11 @@ GROUPS: Mapping[str, tuple[Words, Words]] = {
     ),
 }
 
+LOAD: Mapping[str, Words] = {
+    "weekday": {"ru": "День недели", "en": "Weekday"},
+    "hour": {"ru": "Час", "en": "Hour"},
+}
+
 PERIODS: Mapping[str, Words] = {
     "day": {"ru": "Сегодня", "en": "Today"},
     "week": {"ru": "Эта неделя", "en": "This week"},
