@@ -6,11 +6,23 @@ alternate between what is compared; each figure is the median over them, each ra
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
 
-from tests.benchmark import backfill, cold_start, disk, freshness, growth, moving_in, pages, reads, webhooks
+from tests.benchmark import (
+    backfill,
+    cold_start,
+    disk,
+    form,
+    freshness,
+    growth,
+    moving_in,
+    pages,
+    reads,
+    webhooks,
+)
 from tests.benchmark.picture import write_svg
 from tests.benchmark.stage import Stage, open_stage
 from tests.benchmark.told import Told
@@ -18,13 +30,13 @@ from tests.benchmark.told import Told
 BOOKINGS = 50_000
 """In the database before the measures that don't ask about its size."""
 ON_THE_SALON = {"webhooks": webhooks.measure, "pages": pages.measure, "freshness": freshness.measure}
-MEASURES = (*ON_THE_SALON, "reads", "backfill", "growth", "disk", "import", "start")
+MEASURES = (*ON_THE_SALON, "reads", "form", "backfill", "growth", "disk", "import", "start")
 QUICK = ("webhooks", "pages", "start")
 """What fits into two minutes, with shorter and fewer rounds."""
 
 
 def main() -> None:
-    given = _arguments()
+    given = arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     told = Told(rounds=3, seconds=2) if given.quick else Told()
     measures = given.measures or (QUICK if given.quick else MEASURES)
@@ -48,6 +60,8 @@ def _measure(stage: Stage, told: Told, measures: tuple[str, ...], given: argpars
                     measure(stage, dsn, told)
     if "reads" in measures:
         reads.measure(stage, told)
+    if "form" in measures:
+        form.measure(stage, told)
     if "backfill" in measures:
         backfill.measure(stage, told, records=given.records)
     if "growth" in measures:
@@ -58,14 +72,11 @@ def _measure(stage: Stage, told: Told, measures: tuple[str, ...], given: argpars
         moving_in.measure(stage, told, visits=given.visits)
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for; without measures all of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark", description=__doc__)
     parser.add_argument(
-        "measures",
-        nargs="*",
-        choices=MEASURES,
-        default=(),
-        help="only these; all of them if none is named",
+        "measures", nargs="*", help=f"only these; all of them if none is named: {', '.join(MEASURES)}"
     )
     parser.add_argument(
         "--quick", action="store_true", help=f"two minutes: {', '.join(QUICK)}, in short rounds"
@@ -80,7 +91,11 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--records", type=int, default=backfill.RECORDS, help="the history of `backfill`")
     parser.add_argument("--visits", type=int, default=moving_in.VISITS, help="the history of `import`")
-    return parser.parse_args()
+    given = parser.parse_args(words)
+    # Not `choices`: with them argparse refuses that none is named.
+    if unknown := sorted(set(given.measures) - set(MEASURES)):
+        parser.error(f"no such measure: {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    return given
 
 
 if __name__ == "__main__":

@@ -102,13 +102,13 @@ def server(dsn: str) -> Iterator[int]:
 
 @contextmanager
 def server_process(
-    dsn: str, *, workers: int = 1, companies: Sequence[int] = (COMPANY_ID,)
+    dsn: str, *, workers: int = 1, companies: Sequence[int] = (COMPANY_ID,), yclients_url: str = NOWHERE
 ) -> Iterator[tuple[int, int]]:
     """Yields the port and the process id of a running `zerkalo serve`, without a worker; of its parent, with several."""
     port = free_port()
     with _process(
         zerkalo("serve", "--port", str(port), "--workers", str(workers)),
-        settings_of(dsn, companies=companies),
+        settings_of(dsn, companies=companies, yclients_url=yclients_url),
     ) as pid:
         wait_for(f"http://127.0.0.1:{port}/healthz")
         yield port, pid
