@@ -209,11 +209,11 @@ async def empty_bodies(conn: Connection, ids: Collection[int]) -> int:
 async def prune(conn: Connection, *, before: datetime) -> int:
     """Drop up to `PRUNE_BATCH` deliveries received before; those in quarantine stay until handled. Returns how many."""
     sql = """
-        delete from deliveries where id in (
+        delete from deliveries where id = any (array(
             select id from deliveries
             where received_at < %s and not (outcome = 'quarantined' and handled_at is null)
             order by received_at, id limit %s
-        )
+        ))
     """
     return (await conn.execute(sql, [before, PRUNE_BATCH])).rowcount
 

@@ -22,6 +22,7 @@ from zerkalo.clients import store as clients
 from zerkalo.form_bookings import store as form_bookings
 from zerkalo.inbox import store as inbox
 from zerkalo.inbox.model import Delivery, Finished
+from zerkalo.loyalty import store as ledger
 from zerkalo.mirror import store
 from zerkalo.users.model import Names
 
@@ -110,6 +111,21 @@ async def test_what_a_batch_must_know_is_looked_up(asked: Any) -> None:
     assert len(rows) + len(known.new_ids) == len(KEYS)
     assert {42, 43, 44} <= {user.id for user in known.users}
     assert plans.scanned & (LARGE - {"form_bookings"}) == set(), "form_bookings is empty there"
+
+
+async def test_the_inbox_is_pruned_and_the_ledger_read_without_reading_all(asked: Any) -> None:
+    conn, plans = asked
+
+    assert await inbox.prune(conn, before=datetime(2025, 5, 10, tzinfo=UTC)) == inbox.PRUNE_BATCH
+    await ledger.read_ledger_lines(conn, range(1000, 1050))
+    await ledger.read_entries(conn, 45, None, 51)
+    await ledger.read_balance(conn, 45)
+    await ledger.read_movements(conn, [45])
+    await ledger.read_expiring_users(conn, NOW, NOW, 0, 200)
+    await ledger.read_users_with_expiries(conn, [45])
+    await ledger.read_earns_from(conn, [45])
+
+    assert plans.scanned & LARGE == set()
 
 
 async def test_a_small_salons_bookings_and_deliveries_are_looked_up_too(asked_of_few: Any) -> None:

@@ -13,6 +13,7 @@ from zerkalo.bookings.journal.rules import read_search
 from zerkalo.bookings.model import Status
 from zerkalo.bookings.reading import store as reading
 from zerkalo.clients import store as clients
+from zerkalo.inbox import store as inbox
 from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
@@ -398,6 +399,15 @@ async def test_the_inbox(asked):
     assert plans.take().indexes == {"deliveries_quarantined"}
     assert await inbox_desk.last_received_at(conn)
     assert plans.take().indexes == {"deliveries_by_time"}
+
+
+async def test_the_inbox_is_pruned_in_parts_by_its_oldest(asked):
+    conn, plans = asked
+
+    assert await inbox.prune(conn, before=NOW - timedelta(days=20)) == inbox.PRUNE_BATCH
+
+    assert plans.indexes == {"deliveries_by_time", "deliveries_pkey"}
+    assert plans.scanned == set()
 
 
 async def test_the_chart_of_bookings(asked):
