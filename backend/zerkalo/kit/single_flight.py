@@ -83,6 +83,15 @@ class SingleFlight:
         # Shielded: one who goes away must not end it for the others.
         return await asyncio.shield(task)
 
+    def begin(self, key: Hashable, ask: Callable[[], Awaitable[Any]]) -> None:
+        """Ask without waiting: whoever wants the answer joins. A failure is told to who has joined by then."""
+        self._begin(key, ask)
+
+    def took_seconds(self, key: Hashable) -> float:
+        """How long asking took the last time that it was answered; 0 before that."""
+        kept = self._kept.get(key)
+        return 0.0 if kept is None else kept.took
+
     def last(self, key: Hashable) -> Any:
         """The last answer, however old, and nobody is asked; None before the first one."""
         kept = self._kept.get(key)

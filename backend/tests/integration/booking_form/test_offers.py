@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,9 +13,10 @@ from tests.support.form import ASKER, MASTER, SERVICE, FormSalon, open_form
 from tests.support.sync import COMPANY_ID
 from yclients_emulator import EmulatorSettings
 from zerkalo.booking_form.model import Asker, FormLimits, limits_of
-from zerkalo.booking_form.offering.service import CATALOGUE_SECONDS, TIMES_SECONDS
+from zerkalo.booking_form.offering.service import CATALOGUE_SECONDS, STALE_SECONDS_MAX, TIMES_SECONDS
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
+from zerkalo.web.pages.book.days import TimeChoice, choice_of_times
 
 pytestmark = pytest.mark.integration
 
@@ -177,6 +178,105 @@ async def test_times_are_the_salons_whatever_offset_yclients_writes(pool: Pool, 
         await _book(salon, service, master, times[0].starts_at)
         (record,) = [one for one in salon.salon.truths(BERLIN).values() if one["api_id"]]
         assert record["date"] == f"{times[0].starts_at:%Y-%m-%d %H:%M:%S}"
+
+
+def slow(salon: FormSalon) -> None:
+    """YCLIENTS answers, two seconds later."""
+    salon.fail("timeout", "", after=True, times=1000, seconds=2.0)
+
+
+async def asked(salon: FormSalon, part: str, times: int) -> None:
+    """Wait until YCLIENTS was asked so often."""
+    async with asyncio.timeout(10):
+        while salon.salon.requests_to(part) < times:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert salon.salon.requests_to(part) == times
+
+
+@pytest.mark.parametrize("is_slow", [True, False], ids=("slow", "quick"))
+async def test_who_comes_after_a_minute_waits_for_a_quick_yclients_only(pool: Pool, is_slow: bool) -> None:
+    """What a slow one said of masters is shown once more, while it is asked anew."""
+    async with open_form(pool) as salon:
+        if is_slow:
+            slow(salon)
+        masters = await salon.form.offers.staff(ASKER, service_ids=(SERVICE,))
+        salon.salon.clock.pass_seconds(CATALOGUE_SECONDS)
+        before = salon.salon.clock()
+
+        assert await salon.form.offers.staff(ASKER, service_ids=(SERVICE,)) == masters
+
+        waited = (salon.salon.clock() - before).total_seconds()
+        assert (waited, salon.salon.requests_to("/book_staff")) == ((0, 1) if is_slow else (0, 2))
+        await asked(salon, "/book_staff", 2)
+        salon.salon.clock.pass_seconds(STALE_SECONDS_MAX + 1)
+        before = salon.salon.clock()
+        await salon.form.offers.staff(ASKER, service_ids=(SERVICE,))
+        assert (salon.salon.clock() - before).total_seconds() == (2 if is_slow else 0)
+        await asked(salon, "/book_staff", 3)
+
+
+async def test_what_a_page_needs_is_asked_at_once(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        offers, day = salon.form.offers, (await salon.form.offers.dates(ASKER, service_ids=(SERVICE,)))[1]
+        await offers.ask_together(ASKER, COMPANY_ID, service_ids=(SERVICE,), staff_id=MASTER, day=day)
+        for part in ("/book_services", "/book_staff", "/book_times"):
+            await asked(salon, part, 1)
+        await asked(salon, "/book_dates", 2)
+
+        await offers.services(ASKER)
+        await offers.staff(ASKER, service_ids=(SERVICE,))
+        await offers.dates(ASKER, service_ids=(SERVICE,), staff_id=MASTER)
+        await offers.times(ASKER, day=day, service_ids=(SERVICE,), staff_id=MASTER)
+
+        for part in ("/book_services", "/book_staff", "/book_times"):
+            await asked(salon, part, 1)
+        await asked(salon, "/book_dates", 2)
+
+
+@pytest.mark.parametrize("is_slow", [True, False], ids=("slow", "quick"))
+async def test_the_next_days_times_are_asked_ahead_of_a_slow_yclients_only(pool: Pool, is_slow: bool) -> None:
+    async with open_form(pool) as salon:
+        if is_slow:
+            slow(salon)
+
+        async def choose(day: date | None) -> TimeChoice:
+            return await choice_of_times(
+                salon.form.offers, ASKER, COMPANY_ID, service_ids=(SERVICE,), staff_id=MASTER, day=day
+            )
+
+        shown = await choose(None)
+        await asked(salon, "/book_times", 2 if is_slow else 1)
+        before = salon.salon.clock()
+        following = await choose(sorted(shown.free)[1])
+
+        assert following.parts
+        assert salon.salon.clock() == before
+        await asked(salon, "/book_times", 3 if is_slow else 2)
+
+
+async def test_a_master_being_chosen_has_a_slow_yclients_asked_for_anybodys_first_times(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        slow(salon)
+        offers = salon.form.offers
+        await offers.staff(ASKER, service_ids=(SERVICE,))
+
+        offers.ask_ahead(ASKER, COMPANY_ID, service_ids=(SERVICE,))
+
+        await asked(salon, "/book_dates", 1)
+        await asked(salon, "/book_times", 1)
+
+
+async def test_what_is_asked_ahead_in_vain_is_nobodys_error(pool: Pool) -> None:
+    async with open_form(pool, limits=limits(questions_of_address=1)) as salon:
+        slow(salon)
+        offers = salon.form.offers
+        await offers.staff(ASKER, service_ids=(SERVICE,))
+
+        offers.ask_ahead(ASKER, COMPANY_ID, service_ids=(SERVICE,))
+
+        await asyncio.sleep(0.1)
+        assert salon.salon.requests_to("/book_dates") == 0
 
 
 async def look(salon: FormSalon, asker: Asker, number: int) -> str:

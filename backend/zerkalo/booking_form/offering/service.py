@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from zerkalo.auth.service import Auth
@@ -16,7 +16,7 @@ from zerkalo.companies.model import Branch
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
-from zerkalo.kit.single_flight import SingleFlight
+from zerkalo.kit.single_flight import Keep, SingleFlight
 from zerkalo.settings import Settings
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import VendorError
@@ -29,6 +29,12 @@ DURATIONS_WAIT_SECONDS = 2.0
 """The services are not held up for longer by what they can do without."""
 DATES_SECONDS = 20
 TIMES_SECONDS = 5
+SLOW_SECONDS = 0.7
+"""A YCLIENTS that took longer is asked ahead, and what it said of services and masters is shown once more while it is asked."""
+SLOW_TIMES_KEPT = 5
+SLOW_TIMES_SECONDS_MAX = 20.0
+"""Free times that took long are kept so many times as long as they took."""
+STALE_SECONDS_MAX = 600.0
 COMPANY_SECONDS = 3600
 DAYS_BACK_MAX = 2
 DAYS_AHEAD_MAX = 732
@@ -40,6 +46,20 @@ BUSY_RETRY_SECONDS = 5
 _FREE = frozenset({"dates", "times"})
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Question(Generic[T]):
+    """One of YCLIENTS: what its answer is kept by, for how long, how it is asked."""
+
+    key: tuple[Hashable, ...]
+    keep: Keep
+    ask: Callable[[], Awaitable[T]]
+    stale_seconds: float = 0.0
+
+
+def _keep_times(took_seconds: float) -> float:
+    return max(float(TIMES_SECONDS), min(SLOW_TIMES_KEPT * took_seconds, SLOW_TIMES_SECONDS_MAX))
 
 
 class Offers:
@@ -65,6 +85,7 @@ class Offers:
         self._auth = auth
         self._limits = limits
         self._cache = SingleFlight(lambda: clock().timestamp())
+        self._ahead: set[asyncio.Task[None]] = set()
 
     def company_of(self, company_id: int | None) -> int:
         """The company that is meant: the only one where None. Raises for one that is not ours, and while it is off."""
@@ -114,12 +135,7 @@ class Offers:
         """
         company = self.company_of(company_id)
         found, usual = await asyncio.gather(
-            self._kept(
-                asker,
-                (company, "services", staff_id, service_ids),
-                CATALOGUE_SECONDS,
-                lambda: self._client.book_services(company, staff_id=staff_id, service_ids=service_ids),
-            ),
+            self._kept(asker, self._services(company, staff_id, service_ids)),
             self._usual_durations(asker, company, is_wanted=staff_id is None),
         )
         return tuple(_service(one, usual) for one in found)
@@ -129,12 +145,7 @@ class Offers:
     ) -> tuple[OfferedStaff, ...]:
         """The masters who can be booked for these services."""
         company = self.company_of(company_id)
-        found = await self._kept(
-            asker,
-            (company, "staff", service_ids),
-            CATALOGUE_SECONDS,
-            lambda: self._client.book_staff(company, service_ids=service_ids),
-        )
+        found = await self._kept(asker, self._masters(company, service_ids))
         return tuple(_staff(one) for one in found if one.is_bookable)
 
     async def dates(
@@ -147,12 +158,7 @@ class Offers:
     ) -> tuple[date, ...]:
         """The days with a free time, sorted."""
         company = self.company_of(company_id)
-        return await self._kept(
-            asker,
-            (company, "dates", staff_id, service_ids),
-            DATES_SECONDS,
-            lambda: self._client.book_dates(company, service_ids=service_ids, staff_id=staff_id or None),
-        )
+        return await self._kept(asker, self._dates(company, staff_id, service_ids))
 
     async def times(
         self,
@@ -172,13 +178,67 @@ class Offers:
         if fresh:
             self.forget_times(company)
         zone = await self.zone_of(company)
-        found = await self._kept(
-            asker,
-            (company, "times", day, staff_id, service_ids),
-            TIMES_SECONDS,
-            lambda: self._client.book_times(company, staff_id, day, service_ids=service_ids),
-        )
+        found = await self._kept(asker, self._times(company, staff_id, service_ids, day))
         return tuple(_time(one, day, zone) for one in found)
+
+    async def ask_together(
+        self,
+        asker: Asker,
+        company_id: int,
+        *,
+        service_ids: tuple[int, ...],
+        staff_id: int | None = None,
+        day: date | None = None,
+    ) -> None:
+        """Begin to ask, all at once, what is asked one after the other next: services, masters, and with one the days, with
+        a day its times. Waits for no answer.
+        """
+        company = self.company_of(company_id)
+        questions: list[_Question[Any]] = [
+            self._services(company, None, ()),
+            self._masters(company, service_ids),
+        ]
+        if staff_id is not None:
+            questions.append(self._dates(company, staff_id, service_ids))
+            if day is not None:
+                questions.append(self._times(company, staff_id, service_ids, day))
+        for one in questions:
+            if not self._cache.has(one.key, one.keep):
+                await self._count(asker, str(company))
+                self._cache.begin(one.key, one.ask)
+
+    def ask_ahead(
+        self,
+        asker: Asker,
+        company_id: int,
+        *,
+        service_ids: tuple[int, ...],
+        staff_id: int = ANYBODY,
+        day: date | None = None,
+    ) -> None:
+        """Where YCLIENTS is slow: ask for the times of a day that may be wanted next, of the first free one without `day`."""
+        asked = (
+            self._masters(company_id, service_ids)
+            if day is None
+            else self._dates(company_id, staff_id, service_ids)
+        )
+        if self._cache.took_seconds(asked.key) < SLOW_SECONDS:
+            return
+        task = asyncio.ensure_future(self._look_ahead(asker, company_id, service_ids, staff_id, day))
+        self._ahead.add(task)
+        task.add_done_callback(self._ahead.discard)
+
+    async def _look_ahead(
+        self, asker: Asker, company_id: int, service_ids: tuple[int, ...], staff_id: int, day: date | None
+    ) -> None:
+        try:
+            if day is None:
+                free = await self.dates(asker, company_id, service_ids=service_ids, staff_id=staff_id)
+                day = free[0] if free else None
+            if day is not None:
+                await self.times(asker, company_id, day=day, service_ids=service_ids, staff_id=staff_id)
+        except ProblemError:
+            pass  # whoever comes to need it is told
 
     def forget_times(self, company_id: int) -> None:
         """What is free has changed: the next look asks YCLIENTS."""
@@ -197,7 +257,8 @@ class Offers:
             return {}
         try:
             async with asyncio.timeout(DURATIONS_WAIT_SECONDS):
-                return await self._kept(asker, (company, "durations"), DURATIONS_SECONDS, ask)
+                question = _Question((company, "durations"), DURATIONS_SECONDS, ask, STALE_SECONDS_MAX)
+                return await self._kept(asker, question)
         except (TimeoutError, ProblemError):
             return {}
 
@@ -213,14 +274,55 @@ class Offers:
             return branch
         return replace(branch, title=company.title, timezone_name=company.timezone_name)
 
-    async def _kept(
-        self, asker: Asker, key: tuple[Hashable, ...], keep_seconds: float, ask: Callable[[], Awaitable[T]]
-    ) -> T:
+    def _services(
+        self, company: int, staff_id: int | None, service_ids: tuple[int, ...]
+    ) -> _Question[tuple[BookableService, ...]]:
+        service_ids = tuple(sorted(service_ids))  # one answer, in whichever order they were chosen
+        return _Question(
+            (company, "services", staff_id, service_ids),
+            CATALOGUE_SECONDS,
+            lambda: self._client.book_services(company, staff_id=staff_id, service_ids=service_ids),
+            STALE_SECONDS_MAX,
+        )
+
+    def _masters(self, company: int, service_ids: tuple[int, ...]) -> _Question[tuple[BookableStaff, ...]]:
+        service_ids = tuple(sorted(service_ids))
+        return _Question(
+            (company, "staff", service_ids),
+            CATALOGUE_SECONDS,
+            lambda: self._client.book_staff(company, service_ids=service_ids),
+            STALE_SECONDS_MAX,
+        )
+
+    def _dates(
+        self, company: int, staff_id: int, service_ids: tuple[int, ...]
+    ) -> _Question[tuple[date, ...]]:
+        service_ids = tuple(sorted(service_ids))
+        return _Question(
+            (company, "dates", staff_id, service_ids),
+            DATES_SECONDS,
+            lambda: self._client.book_dates(company, service_ids=service_ids, staff_id=staff_id or None),
+        )
+
+    def _times(
+        self, company: int, staff_id: int, service_ids: tuple[int, ...], day: date
+    ) -> _Question[tuple[BookableTime, ...]]:
+        service_ids = tuple(sorted(service_ids))
+        return _Question(
+            (company, "times", day, staff_id, service_ids),
+            _keep_times,
+            lambda: self._client.book_times(company, staff_id, day, service_ids=service_ids),
+        )
+
+    async def _kept(self, asker: Asker, question: _Question[T]) -> T:
         """The answer to a question, kept or asked for now; only what is really asked counts for the asker."""
-        if not self._cache.has(key, keep_seconds):
+        key, keep = question.key, question.keep
+        if not self._cache.has(key, keep):
             await self._count(asker, str(key[0]))
+        is_slow = self._cache.took_seconds(key) >= SLOW_SECONDS
+        stale_seconds = question.stale_seconds if is_slow else 0.0
         try:
-            return await self._cache.get(key, ask, keep=keep_seconds)
+            return await self._cache.get(key, question.ask, keep=keep, stale_seconds=stale_seconds)
         except VendorError as error:
             raise vendor_problem(error) from None
 

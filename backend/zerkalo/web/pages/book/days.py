@@ -67,6 +67,9 @@ async def choice_of_times(
     times: Sequence[OfferedTime] = ()
     if shown is not None:
         times = await offers.times(asker, company_id, day=shown, service_ids=service_ids, staff_id=staff_id)
+        following = next((one for one in free if one > shown), None)
+        if following is not None:
+            offers.ask_ahead(asker, company_id, service_ids=service_ids, staff_id=staff_id, day=following)
     return TimeChoice(
         months_of(free), frozenset(free), strip_of(free, shown) if shown else (), shown, parts_of(times)
     )

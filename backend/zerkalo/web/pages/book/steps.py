@@ -85,6 +85,16 @@ async def _next_step(page: Page, way: Way) -> Response:
     way = replace(way, has_branches=len(branches) > 1)
     if branch is None or (way.back == "branch" and way.has_branches):
         return _render(page, _until(way, "branch"), "book/branch.html", branches=branches)
+    choice = way.choice
+    if choice.service_ids and way.back != "services":
+        needs_times = choice.starts_at is None and way.back != "staff" and not way.is_fresh
+        await offers.ask_together(
+            page.asker,
+            branch.company_id,
+            service_ids=choice.service_ids,
+            staff_id=choice.staff_id if needs_times else None,
+            day=choice.day,
+        )
     return await _services_step(page, _choose(way, company_id=branch.company_id), offers, branch)
 
 
@@ -109,6 +119,7 @@ async def _staff_step(page: Page, way: Way, offers: Offers, chosen: _Chosen) -> 
     masters = await offers.staff(page.asker, chosen.branch.company_id, service_ids=choice.service_ids)
     staff = next((one for one in masters if one.staff_id == choice.staff_id), None)
     if (staff is None and choice.staff_id != ANYBODY) or way.back == "staff":
+        offers.ask_ahead(page.asker, chosen.branch.company_id, service_ids=choice.service_ids)
         return _render(page, _until(way, "staff"), "book/staff.html", chosen=chosen, masters=masters)
     chosen = replace(chosen, staff=staff)
     if choice.starts_at is None or way.back == "time":
