@@ -20,7 +20,7 @@ from zerkalo.web import admin_api, clients_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
 from zerkalo.web.cors import ApiCors
 from zerkalo.web.errors import install_error_handlers
-from zerkalo.web.headers import RAW, HeadAsGet, SecurityHeaders
+from zerkalo.web.headers import FOR_MACHINES, HeadAsGet, SecurityHeaders
 from zerkalo.web.openapi import describe
 from zerkalo.web.pages.errors import error_page
 from zerkalo.web.traces import TracedRequests
@@ -116,5 +116,5 @@ def _webhook(runtime: WebRuntime) -> Webhook:
         clock=runtime.clock,
         tally=runtime.metrics.webhooks,
         enabled=settings.yclients_enabled,
-        headers=RAW,
+        headers=FOR_MACHINES,
     )

@@ -1,4 +1,4 @@
-"""How long and how large the head of a request may be, and who goes when connections run out.
+"""How long and how large the head of a request may be, who goes when connections run out, and an answer in one write.
 
 uvicorn bounds neither: a connection that never says anything stays for ever, one that never ends its headers grows for
 ever. What a request's body may be is told by `web.bodies` and by the webhook itself.
@@ -24,6 +24,54 @@ class TooMuch(Exception):
     """The client sends more than may be; raised inside the parser, it ends the connection with a 400."""
 
 
+class WholeAnswers(asyncio.Transport):
+    """The transport of a connection, on which the head of an answer leaves together with the first piece of its body.
+
+    uvicorn writes them one after the other, each a system call and, for who asked, a packet. A head without a body in the
+    same turn of the loop leaves alone.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self._head is not None:
+            self._transport.writelines((self._head, data))
+            self._head = None
+        elif isinstance(data, bytes) and data.startswith(b"HTTP/1.1 ") and data.endswith(b"\r\n\r\n"):
+            self._head = data
+            self._loop.call_soon(self._write_head)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._write_head()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._transport.set_protocol(protocol)
+
+    def _write_head(self) -> None:
+        if self._head is not None:
+            self._transport.write(self._head)
+            self._head = None
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection of uvicorn's, with bounds."""
 
@@ -38,7 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes_without_progress = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
+        super().connection_made(WholeAnswers(transport, self.loop))
         self._idle[self] = None
         self._await_head()
         if len(self.connections) > self.connections_max:

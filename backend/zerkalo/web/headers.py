@@ -20,15 +20,8 @@ _FIXED = {
 _HSTS = "max-age=31536000"
 _NO_STORE = "no-store"
 
-RAW = tuple(
-    (name.lower().encode(), value.encode())
-    for name, value in {
-        **_FIXED,
-        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-        "Cache-Control": _NO_STORE,
-    }.items()
-)
-"""All of them but that of https, as ASGI has headers: of answers that no browser shows."""
+FOR_MACHINES = ((b"x-content-type-options", b"nosniff"), (b"cache-control", _NO_STORE.encode()))
+"""As ASGI has headers: of JSON that answers a POST of no browser's. The others say what a document may do."""
 
 
 def add_security_headers(headers: MutableHeaders, scope: Scope) -> None:

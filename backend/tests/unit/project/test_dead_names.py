@@ -17,8 +17,10 @@ CODE = [
 BESIDE = [path for path in tracked_files() if path.suffix in {".html", ".toml", ".sql"}]
 """Names that templates and settings of tools use."""
 
-CALLED_BY_OTHERS = re.compile(r"__\w+__|connection_(made|lost)|data_received|on_\w+|emit")
-"""Called by Python, asyncio and httptools, by their names."""
+CALLED_BY_OTHERS = re.compile(
+    r"__\w+__|connection_(made|lost)|data_received|(pause|resume)_reading|get_extra_info|set_protocol|on_\w+|emit"
+)
+"""Called by Python, asyncio, uvicorn and httptools, by their names."""
 
 ALLOWED: dict[str, str] = {
     "tell_schedule": "an event of the emulator that nothing in a salon's life causes",
