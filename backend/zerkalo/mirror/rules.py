@@ -40,6 +40,8 @@ class Booking:
     """What the last change in this batch came by; a rematch follows somebody's proof or word, or a card."""
     run_id: int | None = None
     """The run that read it."""
+    delivery_id: int | None = None
+    """The call that told it."""
 
     @property
     def is_changed(self) -> bool:
@@ -89,7 +91,7 @@ def named_by(items: Iterable[Item]) -> tuple[frozenset[CardKey], Names, dict[str
 
 
 def observe(work: Work, observation: Observation, delivery_id: int | None = None) -> Outcome:
-    """Decide on one observation and bring the booking's state in the batch forward by it. `delivery_id`: for the log."""
+    """Decide on one observation and bring the booking's state in the batch forward by it. `delivery_id`: of its call."""
     booking = work.bookings[observation.key]
     snapshot = _snapshot(work, observation)
     if observation.source is Source.WEBHOOK:
@@ -99,6 +101,9 @@ def observe(work: Work, observation: Observation, delivery_id: int | None = None
     _log_unknown_attendance(observation, snapshot, decision, delivery_id)
     if snapshot is not None and teaches(booking.row, observation.source, decision):
         work.sights += sights_of(snapshot, observation=observation.number, now=work.now)
+    if isinstance(decision, rules.Insert | rules.Update):
+        booking.cause, booking.run_id = CAUSES[observation.source], observation.run_id
+        booking.delivery_id = delivery_id
     return _carry_out(work, booking, observation, decision)
 
 
@@ -148,12 +153,10 @@ def _carry_out(work: Work, booking: Booking, observation: Observation, decision:
     match decision:
         case rules.Insert(row):
             booking.row = replace(_with_digest(work, row, observation), observation=observation.number)
-            booking.cause, booking.run_id = CAUSES[observation.source], observation.run_id
             cancelled = row.status is Status.CANCELLED
             return Outcome(OutcomeStatus.APPLIED, created=True, cancelled=cancelled)
         case rules.Update(row):
             was = booking.row
-            booking.cause, booking.run_id = CAUSES[observation.source], observation.run_id
             booking.row = replace(
                 _with_digest(work, row, observation),
                 revision=row.revision + 1,
@@ -217,7 +220,7 @@ def _earning(row: Row | None) -> tuple[object, ...] | None:
 def events(bookings: Mapping[Key, Booking], ids: Mapping[Key, int]) -> list[Event]:
     """What happened to the bookings of this batch."""
     return [
-        Event(booking_id=ids[key], change=change, cause=booking.cause, run_id=booking.run_id)
+        Event(ids[key], change, booking.cause, run_id=booking.run_id, delivery_id=booking.delivery_id)
         for key, booking in bookings.items()
         if booking.row is not None and booking.is_changed
         for change in changes_between(booking.before, booking.row)

@@ -12,7 +12,7 @@ Cause = Literal["call", "sync", "read", "card", "person", "import", "form"]
 """`card`: the client's card in YCLIENTS says something else than before, and another person fits."""
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, omit_defaults=True):
     """A change of one kind, with what stood there before and after."""
 
     kind: str
@@ -21,13 +21,17 @@ class Change(Struct, frozen=True):
 
 
 class Event(Struct, frozen=True):
-    """A row of `booking_events` to be written. `by_user_id`: the admin who did it; `run_id`: the run that read it."""
+    """A row of `booking_events` to be written.
+
+    `by_user_id`: the admin who did it; `run_id`: the run that read it; `delivery_id`: the call that told it.
+    """
 
     booking_id: int
     change: Change
     cause: Cause
     by_user_id: int | None = None
     run_id: int | None = None
+    delivery_id: int | None = None
 
 
 class Happened(Struct, frozen=True):

@@ -12,31 +12,17 @@ from zerkalo.db.sql import as_json
 
 
 async def write_events(conn: Connection, events: Sequence[Event], *, now: datetime) -> None:
-    """Write what happened, in one statement. Of a call the delivery is told, which stands in the inbox already."""
+    """Write what happened, in one statement."""
     if not events:
         return
-    rows = [
-        {
-            "b": one.booking_id,
-            "k": one.change.kind,
-            "c": one.cause,
-            "u": one.by_user_id,
-            "r": one.run_id,
-            "o": one.change.before,
-            "n": one.change.after,
-        }
-        for one in events
-    ]
     sql = """
         insert into booking_events (booking_id, at, kind, cause, delivery_id, by_user_id, run_id, before, after)
-        select x.b, %(now)s, x.k, x.c, case when x.c = 'call' then (
-                select d.id from bookings b join deliveries d on d.resource = 'record'
-                    and d.company_id = b.company_id and d.resource_id = b.yclients_record_id and d.outcome = 'applied'
-                where b.id = x.b order by d.id desc limit 1
-            ) end, x.u, x.r, x.o, x.n
-        from jsonb_to_recordset(%(rows)s::jsonb) as x (b bigint, k text, c text, u bigint, r bigint, o jsonb, n jsonb)
+        select x.booking_id, %(now)s, x.change ->> 'kind', x.cause, x.delivery_id, x.by_user_id, x.run_id,
+            x.change -> 'before', x.change -> 'after'
+        from jsonb_to_recordset(%(events)s::jsonb) as x (booking_id bigint, change jsonb, cause text,
+            delivery_id bigint, by_user_id bigint, run_id bigint)
     """
-    await conn.execute(sql, {"rows": as_json(rows), "now": now})
+    await conn.execute(sql, {"events": as_json(events), "now": now})
 
 
 async def write_imported_links(conn: Connection, wanted: LiteralString, values: Mapping[str, object]) -> None:
