@@ -17,6 +17,12 @@ _POOLED = (
     "DATABASE_URL: what we set on a connection is not there when we read it back, as behind a pooler in transaction mode"
     " (PgBouncer, Supavisor): give the address of PostgreSQL itself, for example port 5432 in place of 6432"
 )
+ENCODING = "UTF8"
+"""A server set up without a locale makes databases in SQL_ASCII, which keep any bytes and know no letters."""
+_WRONG_ENCODING = (
+    "DATABASE_URL: the database is kept in {}, and UTF8 is needed: make it anew by"
+    " `createdb --encoding=UTF8 --template=template0 NAME`"
+)
 _EXAMPLE = "for example DATABASE_URL=postgresql://zerkalo:password@localhost:5432/zerkalo"
 
 
@@ -27,7 +33,7 @@ class DatabaseUnreachable(Exception):
 def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
     """Return once the server at `dsn` has taken a connection.
 
-    Raises `DatabaseUnreachable` where the address can't be understood or the server is too old, at once, or where no
+    Raises `DatabaseUnreachable` where the address can't be understood, the server is too old or the database not in UTF-8, at once, or where no
     connection could be had within `wait_seconds`: a server that starts together with its database gives it that time.
     """
     see_that_it_can_be_read(dsn)
@@ -36,6 +42,9 @@ def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
         try:
             with psycopg.connect(dsn, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as conn:
                 major = conn.info.server_version // 10_000
+                encoding = conn.info.parameter_status("server_encoding")
+                if encoding != ENCODING:
+                    raise DatabaseUnreachable(_WRONG_ENCODING.format(encoding))
                 is_ours = _is_session_of_its_own(conn, dsn)
             break
         except psycopg.OperationalError as error:

@@ -39,6 +39,21 @@ def test_server_that_drops_the_search_path_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
+def test_database_without_letters_is_refused_with_the_command_that_makes_a_better_one(dsn: str) -> None:
+    """As a server that was set up in a container without a locale makes them."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(
+            "create database without_letters encoding 'SQL_ASCII' locale_provider libc locale 'C' template template0"
+        )
+        try:
+            with pytest.raises(DatabaseUnreachable, match=r"SQL_ASCII.*createdb --encoding=UTF8") as refused:
+                see_that_it_answers(make_conninfo(dsn, dbname="without_letters"))
+        finally:
+            conn.execute("drop database without_letters")
+
+    assert "\n" not in str(refused.value)
+
+
 async def test_commits_are_on_disk_before_we_answer_whatever_the_server_is_set_to(careless_dsn: str) -> None:
     async with open_pool(careless_dsn, name="test") as pool, pool.connection() as conn:
         row = await (await conn.execute("show synchronous_commit")).fetchone()
