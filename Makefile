@@ -3,7 +3,7 @@ SHELL := bash
 BIN := backend/.venv/bin
 PYTEST := .venv/bin/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check lint unit audit test sim chaos rolling mutations bench dist installed shape migrate format lock screenshots reference docs units proxied containers
+.PHONY: help setup run demo check lint unit audit test sim chaos rolling mutations bench dist installed shape migrate format lock screenshots reference docs units proxied containers alerts
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -92,3 +92,6 @@ proxied: setup ## restart two servers behind nginx, then Caddy, under load; need
 
 containers: setup ## build the image and run it as compose.yaml does; needs docker or podman
 	cd backend && .venv/bin/python -m tests.packaged.containers
+
+alerts: setup ## let every alert of packaging/prometheus fire on made-up figures; needs promtool
+	cd backend && .venv/bin/python -m tests.packaged.alerts
