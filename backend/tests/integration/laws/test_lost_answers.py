@@ -221,3 +221,5 @@ async def test_a_write_whose_answer_was_lost_can_be_repeated(
         answer = await call()
 
     await see(answer)
+    by_the_edge = "select count(*) from audit_entries where action not like '%.%'"
+    assert await count(people, by_the_edge) == 0, "what was asked again is noted by whoever did it, once"

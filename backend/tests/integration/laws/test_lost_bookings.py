@@ -172,6 +172,7 @@ async def value(pool: Pool, sql: str) -> Any:
     return row and row[0]
 
 
+NOTED_BY_THE_EDGE = "select count(*) from audit_entries where action not like '%.%'"
 DESK: dict[str, tuple[str, dict[str, Any], str, Any]] = {
     "adjusting": (
         "/admin/loyalty/adjust", {"user_id": 1, "points": 50, "reason": "подарок"},
@@ -210,6 +211,10 @@ async def test_what_the_desk_does_is_done_once_though_its_answer_was_lost(
 
     assert answer.status_code == 200, answer.text
     assert await value(pool, sql) == expected
+    await call()
+    assert await value(pool, NOTED_BY_THE_EDGE) == 0
+    noted = "select count(*) = count(distinct (action, subject, details)) from audit_entries"
+    assert await value(pool, noted), "each movement once, however often it was asked for"
 
 
 # Replaying

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from zerkalo.auth import store as auth_store
-from zerkalo.auth.audit.service import audit
+from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
@@ -33,6 +33,7 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
     async def write(conn: Connection) -> None:
         taken = await store.read_user(conn, from_id)
         if taken is not None and taken.merged_into == into_id:
+            note_nothing()
             return  # asked again: the first answer was lost
         if taken is not None and taken.role is not None:
             # Otherwise one of the staff could make another one's log-in their own.
