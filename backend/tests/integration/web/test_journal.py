@@ -212,6 +212,54 @@ async def test_its_points_stand_on_it_and_in_its_history(admin, pool: Pool) -> N
     ]
 
 
+async def test_payments_and_messages_stand_in_its_history_over_the_api(admin, pool: Pool) -> None:
+    async with pool.connection() as conn:
+        anna = await add_user(conn, name="Анна")
+        booking = await put(
+            pool, user_id=anna, matched_by="manual", paid=True, prepaid=False, online=False, created_by=7001
+        )
+        await conn.execute(
+            "insert into booking_events (booking_id, at, kind, cause, before, after) values (%s, %s, 'paid', 'call',"
+            """ '{"paid": false, "prepaid": false}', '{"paid": true, "prepaid": false}')""",
+            [booking, NOW],
+        )
+        for minutes, channel, finished, error in (
+            (1, "email", True, None),
+            (2, None, True, "no_way"),
+            (3, "phone", False, None),
+        ):
+            await conn.execute(
+                "insert into outbox (user_id, channel, body, created_at, expires_at, next_attempt_at, finished_at, error, kind, booking_id)"
+                " values (%(u)s, %(c)s, '', %(t)s, %(t)s, %(t)s, %(f)s, %(e)s, 'moved', %(b)s)",
+                {
+                    "u": anna,
+                    "c": channel,
+                    "t": NOW + timedelta(minutes=minutes),
+                    "f": NOW + timedelta(minutes=minutes) if finished else None,
+                    "e": error,
+                    "b": booking,
+                },
+            )
+
+    whole = (await admin.get(f"/admin/bookings/{booking}")).json()
+    history = (await admin.get(f"/admin/bookings/{booking}/history")).json()["items"]
+
+    assert [whole[name] for name in ("paid", "prepaid", "booked", "created_by")] == [
+        True,
+        False,
+        "journal",
+        7001,
+    ]
+    told = {"message": "moved", "to": "Анна", "to_user_id": anna}
+    assert [(one["kind"], one["cause"], one["after"]) for one in history] == [
+        ("message", "notices", told | {"channel": "phone", "outcome": "waiting"}),
+        ("message", "notices", told | {"channel": None, "outcome": "no_way"}),
+        ("message", "notices", told | {"channel": "email", "outcome": "sent"}),
+        ("paid", "call", {"paid": True, "prepaid": False}),
+    ]
+    assert history[3]["after"]["paid"] is True, "and not 1"
+
+
 async def test_its_history_is_read_newest_first(admin, pool: Pool) -> None:
     booking = await put(pool)
     async with pool.connection() as conn:

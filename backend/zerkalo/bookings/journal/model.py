@@ -6,8 +6,8 @@ from datetime import date, datetime
 
 from zerkalo.bookings.model import Candidate, with_offset
 
-EventValue = str | int | None
-"""A value of a change: a time in ISO 8601, kopecks, a user's id, a status or a title."""
+EventValue = str | bool | int | None
+"""A value of a change: a time in ISO 8601, kopecks, a user's id, a status, a title, or whether something is so."""
 
 
 @dataclass(frozen=True, slots=True)
