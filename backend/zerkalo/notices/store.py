@@ -82,7 +82,8 @@ _WOULD_BE = """
         where b.company_id in (select id from companies)
             and b.appointment_datetime >= %(since)s::timestamptz + %(before)s::interval
             and b.appointment_datetime < %(now)s::timestamptz + %(before)s::interval
-            and b.created_at < b.appointment_datetime - %(before)s::interval
+            -- a visit that was over when we first read it was booked we don't know when, most likely in time
+            and (b.created_at < b.appointment_datetime - %(before)s::interval or b.created_at > b.appointment_datetime)
             and b.status <> 'CANCELLED' and b.user_id is not null
         union all
         select 'points', min(e.id), e.user_id, date_trunc('hour', e.created_at)
