@@ -207,11 +207,12 @@ async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
     wanted = [
         {"a": api_id, "c": company_id, "r": record_id} for api_id, (company_id, record_id) in api_ids.items()
     ]
+    # The ids are said twice, or a plan that is kept for any number of them reads some ten thousand rows whole.
     await conn.execute(
         """
-        update form_bookings f set record_id = x.r, status = 'booked'
-        from jsonb_to_recordset(%s::jsonb) as x (a text, c bigint, r bigint)
-        where f.api_id = x.a and f.company_id = x.c and f.record_id is null
+        with x as materialized (select * from jsonb_to_recordset(%s::jsonb) as x (a text, c bigint, r bigint))
+        update form_bookings f set record_id = x.r, status = 'booked' from x
+        where f.api_id = x.a and f.api_id = any (array(select a from x)) and f.company_id = x.c and f.record_id is null
         """,
         [as_json(wanted)],
     )
