@@ -7,7 +7,7 @@ from time import perf_counter
 
 import uvloop
 
-from tests.benchmark.bodies import COMPANY_ID
+from tests.benchmark.bodies import COMPANY_ID, USERS
 from tests.benchmark.load import TOKEN
 from tests.benchmark.stage import SECRET_KEY, Stage, call, caller, emulator, server
 from tests.benchmark.told import Told, percentile
@@ -15,8 +15,9 @@ from zerkalo.auth.service import Auth
 from zerkalo.db.pool import open_pool
 
 CHANGES = 100
-USER_ID = 7
-PHONE = "79000000007"
+USER_ID = USERS + 1_007
+"""Of nobody's whom the other measures send records for: those would fill the first page of the user's bookings."""
+PHONE = f"7900{USER_ID:07}"
 VISIBLE_SECONDS_MAX = 10.0
 
 

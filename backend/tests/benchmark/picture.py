@@ -1,12 +1,21 @@
-"""The figures of a run as a picture for the README: processor time of one durable webhook, ours beside the rivals."""
+"""The figures of a run as pictures: a webhook's processor time beside the rivals', and where PostgreSQL's time goes.
 
+`python -m tests.benchmark.picture FIGURES.json STATEMENTS.svg` draws the second from figures that were written earlier.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from tests.benchmark.told import Told
+from tests.benchmark.told import Line, Told
 from tests.benchmark.webhooks import ALONE
 
 WIDTH, BAR, GAP, LEFT = 760, 22, 12, 330
+THIN, NAME_LETTERS_MAX = 7, 46
+SHADES = ("#c3d8d1", "#8fbcae", "#2f6f5e")
+TITLE = "Where PostgreSQL's time goes: statements of one webhook, p50 in µs at the largest size"
 COLOURS = {"the server": "#2f6f5e", "PostgreSQL": "#8fbcae"}
 
 
@@ -41,6 +50,51 @@ def write_svg(told: Told, path: Path) -> None:
     path.write_text("\n".join([*drawn, "</svg>"]) + "\n")
 
 
+def write_statements_svg(told: Told, path: Path) -> None:
+    """Draw a bar for each statement of the write path at each size of the database; nothing without such figures."""
+    bars = _statements(told)
+    sizes = list(next(iter(bars.values()), {}))
+    if not sizes:
+        return
+    scale = (WIDTH - LEFT - 90) / max(max(one.values()) for one in bars.values())
+    row = len(sizes) * THIN + GAP
+    drawn = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{len(bars) * row + 50}"'
+            ' font-family="sans-serif" font-size="12">'
+        ),
+        f'<rect width="{WIDTH}" height="{len(bars) * row + 50}" fill="#ffffff"/>',
+        f'<text x="8" y="18" font-weight="bold">{TITLE}</text>',
+        *(
+            f'<rect x="{LEFT + 140 * n}" y="26" width="12" height="12" fill="{SHADES[n]}"/>'
+            f'<text x="{LEFT + 17 + 140 * n}" y="37">{size}</text>'
+            for n, size in enumerate(sizes)
+        ),
+    ]
+    for index, (name, times) in enumerate(bars.items()):
+        y = 50 + index * row
+        drawn.append(f'<text x="8" y="{y + 14}">{escape(name[:NAME_LETTERS_MAX])}</text>')
+        for n, (size, milliseconds) in enumerate(times.items()):
+            drawn.append(
+                f'<rect x="{LEFT}" y="{y + n * THIN}" width="{milliseconds * scale:.1f}" height="{THIN - 1}" fill="{SHADES[n]}">'
+                f"<title>{size}: {milliseconds:.3f} ms</title></rect>"
+            )
+        last, longest = list(times.values())[-1], max(times.values())
+        drawn.append(f'<text x="{LEFT + longest * scale + 6:.1f}" y="{y + 14}">{1000 * last:.0f}</text>')
+    path.write_text("\n".join([*drawn, "</svg>"]) + "\n")
+
+
+def _statements(told: Told) -> Mapping[str, Mapping[str, float]]:
+    """Name -> size -> milliseconds, the dearest first; the commit is the disk's, and beside it the others would be lines."""
+    bars: dict[str, dict[str, float]] = {}
+    for line in told.lines:
+        if "statements in PostgreSQL" in line.section and line.unit == "ms":
+            name, _, size = line.what.rpartition(", at ")
+            bars.setdefault(name, {})[f"{size} bookings"] = line.value
+    shown = [(name, times) for name, times in bars.items() if name != "commit"]
+    return dict(sorted(shown, key=lambda one: -max(one[1].values())))
+
+
 def _bars(told: Told) -> dict[str, dict[str, float]]:
     """Name -> the parts of its processor time; pgbench has PostgreSQL's only."""
     bars: dict[str, dict[str, float]] = {}
@@ -59,3 +113,9 @@ def _bars(told: Told) -> dict[str, dict[str, float]]:
         elif line.what == "  of it PostgreSQL":
             bars[name]["PostgreSQL"] = line.value
     return bars
+
+
+if __name__ == "__main__":
+    read = Told()
+    read.lines = [Line(**one) for one in json.loads(Path(sys.argv[1]).read_text())]
+    write_statements_svg(read, Path(sys.argv[2]))
