@@ -83,6 +83,12 @@ async def test_what_else_the_card_holds_goes_along_and_what_is_hidden_is_not_emp
     assert salon.card["custom_fields"] == {"source": "сайт", FIELD: "10"}
     body = card_with_balance({"name": "Анна", "phone": "", "email": None, "custom_fields": []}, FIELD, 7)
     assert body == {"name": "Анна", "custom_fields": {FIELD: "7"}}
+    starred = {"name": "Анна", "phone": "7999***4567", "email": "a***@mail.test", "comment": "**VIP**"}
+    assert card_with_balance(starred, FIELD, 7) == {
+        "name": "Анна",
+        "comment": "**VIP**",
+        "custom_fields": {FIELD: "7"},
+    }
     assert shown_balance({"custom_fields": []}, FIELD) is None
 
 

@@ -16,6 +16,10 @@ _KEPT = (
     "comment",
 )
 
+_HIDDEN = frozenset({"phone", "email"})
+"""What YCLIENTS hides from a token without the right. That it may star instead of emptying is a guess; a card without a
+phone would be refused, and the balance be given up with the reason."""
+
 
 def shown_balance(card: Mapping[str, Any], field: str) -> str | None:
     """What the card's field shows; None where it has none. An empty list is YCLIENTS's empty object."""
@@ -27,9 +31,10 @@ def shown_balance(card: Mapping[str, Any], field: str) -> str | None:
 def card_with_balance(card: Mapping[str, Any], field: str, balance: int) -> dict[str, Any]:
     """The body that writes the balance: everything else of the card goes along as it is, other fields too.
 
-    What the token may not see is empty, and is left out: else it would be emptied.
+    What the token may not see is empty, or starred, and is left out: else it would be emptied, or the stars be written.
     """
     body = {name: card[name] for name in _KEPT if card.get(name) not in (None, "", 0)}
+    body = {name: value for name, value in body.items() if name not in _HIDDEN or "*" not in str(value)}
     fields = card.get("custom_fields")
     known = cast("dict[str, Any]", fields) if isinstance(fields, dict) else {}
     return body | {"custom_fields": {**known, field: str(balance)}}
