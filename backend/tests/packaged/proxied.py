@@ -128,20 +128,16 @@ def nginx(folder: Path, servers: Servers, https: int) -> Iterator[Path]:
 
 @contextmanager
 def caddy(folder: Path, servers: Servers, https: int) -> Iterator[Path]:
-    """Yields the folder of the log of a Caddy with our file; what the test needs stands before it and in the environment."""
+    """Yields the folder of the log of a Caddy with our file; what the test needs is added to its options and in the environment."""
     logs, state = folder / "logs", folder / "caddy"
     logs.mkdir()
     ours, binary = (PACKAGING / "caddy" / "Caddyfile").read_text("utf-8"), program("caddy", "caddy")
-    known = "request_buffers 2MiB"
-    assert known in ours, "the name that it has since Caddy 2.7"
-    if re.search(r"\b2\.6\.", _run(binary, "version")):
-        ours = ours.replace(known, "buffer_requests")
-    conf = written(
-        folder / "Caddyfile",
-        f"{{\nhttp_port {free_port()}\nhttps_port {https}\nlocal_certs\nskip_install_trust\nadmin off\n"
-        f"default_bind 127.0.0.1\nstorage file_system {state}\n}}\n"
-        f"{ours}",
+    for_the_test = (
+        f"http_port {free_port()}\nhttps_port {https}\nlocal_certs\nskip_install_trust\nadmin off\n"
+        f"default_bind 127.0.0.1\nstorage file_system {state}\n"
     )
+    assert "\n{\n" in ours, "the options of all sites"
+    conf = written(folder / "Caddyfile", ours.replace("\n{\n", f"\n{{\n{for_the_test}", 1))
     words = (binary, "run", "--adapter", "caddyfile", "--config", str(conf))
     environment = {
         "PATH": os.environ["PATH"],
@@ -269,6 +265,15 @@ async def see_what_it_forwards(folder: Path, https: int) -> None:
         assert await registered(other, 99) == httpx2.codes.CREATED, "another caller has a limit of their own"
 
 
+async def see_an_outage(client: httpx2.AsyncClient, servers: Servers) -> None:
+    """With no server there the proxy says so to the caller, and writes of it too."""
+    for port in servers.ports:
+        await servers.stop(port)
+    for address in (f"/api/v1/yclients/webhook/{SECRET}", f"/api/v1/yclients/webhook?token={SECRET}"):
+        answer = await client.post(address, json=_event(1))
+        assert answer.status_code in (502, 503), answer.status_code
+
+
 Proxy = Callable[[Path, Servers, int], AbstractContextManager[Path]]
 PROXIES: dict[str, tuple[Proxy, tuple[str, str]]] = {
     "nginx": (nginx, ('POST /api/v1/yclients/webhook"', "/webhook/***")),
@@ -290,13 +295,15 @@ async def try_behind(name: str) -> None:
                 answers = await rolling_restart(folder, https, servers)
                 async with caller(folder, https) as client:
                     await client.post(f"/api/v1/yclients/webhook/{SECRET}", json=_event(1))
+                    await see_an_outage(client, servers)
                 said = "".join(path.read_text("utf-8") for path in sorted(logs.iterdir()))
         finally:
             servers.kill()
         told = said + "".join(path.read_text("utf-8") for path in folder.glob("server-*.log"))
     sys.stdout.write(json.dumps(answers, indent=1, sort_keys=True) + "\n")
     failed = {answer: count for answer, count in answers.items() if " 200" not in answer}
-    assert not failed, failed
+    complaints = [line for line in said.splitlines() if "http.log.error" in line or "[error]" in line]
+    assert not failed, "\n".join([str(failed), *complaints[:5]])
     assert all(address in said for address in shown), f"the calls stand in the log of {name}"
     assert SECRET not in told, "the secret stands in a log"
     sys.stdout.write(

@@ -53,6 +53,5 @@ def test_a_proxy_closes_idle_connections_before_the_server_does():
     (nginx,) = re.findall(
         r"keepalive_timeout (\d+)s;", (PACKAGING / "nginx" / "zerkalo.conf").read_text("utf-8")
     )
-    (caddy,) = re.findall(r"keepalive (\d+)s", (PACKAGING / "caddy" / "Caddyfile").read_text("utf-8"))
     assert int(nginx) < KEEP_ALIVE_SECONDS
-    assert int(caddy) < KEEP_ALIVE_SECONDS
+    assert "keepalive off" in (PACKAGING / "caddy" / "Caddyfile").read_text("utf-8"), "it keeps none"
