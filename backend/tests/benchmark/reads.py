@@ -100,6 +100,7 @@ def _measure_one(
     bare: psycopg.Connection,
 ) -> None:
     admin, *users = sessions
+    conn.close()  # opened anew: the server may have closed it during what came before
 
     def call(n: int) -> None:
         session = admin if asked.is_admin else users[n % len(users)]
