@@ -34,6 +34,20 @@ def test_a_workflow_calls_targets_that_exist_and_has_no_more_rights_than_it_name
     assert "pull_request_target" not in workflow.read_text("utf-8")
 
 
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda workflow: workflow.name)
+def test_what_runs_others_code_holds_no_right_to_write_and_every_action_is_the_one_that_was_read(
+    workflow: Path,
+):
+    whole = yaml.safe_load(workflow.read_text("utf-8"))
+    assert all(
+        re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", one["uses"]) for one in _steps(workflow) if "uses" in one
+    )
+    for job in whole["jobs"].values():
+        may_write = "write" in job.get("permissions", whole["permissions"]).values()
+        assert not (may_write and any("make " in step.get("run", "") for step in job["steps"]))
+        assert "GH_TOKEN" not in job.get("env", {}), "only the step that needs it"
+
+
 def test_the_notes_of_a_release_are_its_section_of_the_changelog(tmp_path: Path):
     (tmp_path / "CHANGELOG.md").write_text(
         "# Changelog\n\n## [Unreleased]\n\n- later\n\n## [1.2.3] - 2026-01-01\n\n- now\n\n## [1.2.2]\n\n- before\n"
