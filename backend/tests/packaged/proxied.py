@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -120,6 +121,7 @@ def nginx(folder: Path, servers: Servers, https: int) -> Iterator[Path]:
     _run(binary, "-t", "-q", "-c", str(conf))
     running = subprocess.Popen([binary, "-c", str(conf)])
     try:
+        _once_listening(https)
         yield logs
     finally:
         running.terminate()
@@ -154,6 +156,15 @@ def caddy(folder: Path, servers: Servers, https: int) -> Iterator[Path]:
     finally:
         running.terminate()
         running.wait(30)
+
+
+def _once_listening(port: int) -> None:
+    until = time.monotonic() + READY_SECONDS_MAX
+    while True:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        assert time.monotonic() < until, "the proxy does not listen"
+        time.sleep(0.1)
 
 
 def _once_there(root: Path, certificate: Path) -> str:
