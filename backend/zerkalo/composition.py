@@ -28,7 +28,7 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.programme.service import policy_of, since_switched_on
 from zerkalo.loyalty.service import move_ledger, return_ledger, settler_of
 from zerkalo.mirror.context import Limits, SyncContext
-from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.mirror.service import REMATCH_BATCH, Applier
 from zerkalo.outbox.gateways.service import senders_of
 from zerkalo.outbox.model import Channel

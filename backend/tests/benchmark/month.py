@@ -29,7 +29,7 @@ from zerkalo.outbox.service import send_due
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
 from zerkalo.settings import load_settings
-from zerkalo.webhook.intake import read_delivery
+from zerkalo.webhook.rules import read_delivery
 
 BOOKINGS = 20_000
 DAYS = 35

@@ -21,10 +21,9 @@ from zerkalo.bookings.model import Source
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.context import RecordsQuery, SyncContext
 from zerkalo.mirror.model import Observation, OutcomeStatus
 from zerkalo.mirror.service import Applier
-from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs.lists.service import ListReader
 from zerkalo.runs.model import Counts
 from zerkalo.yclients.limiter import Kind

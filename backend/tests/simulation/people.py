@@ -17,8 +17,8 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty.by_hand import service as by_hand
-from zerkalo.mirror.by_hand import cards as card_links
-from zerkalo.mirror.by_hand.bookings import link_by_hand, unlink_by_hand
+from zerkalo.mirror.by_hand import service as card_links
+from zerkalo.mirror.by_hand.service import link_by_hand, unlink_by_hand
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service
 from zerkalo.users.erasing.service import erase_user

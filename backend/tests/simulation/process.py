@@ -28,7 +28,7 @@ from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.engine.service import Bells
 from zerkalo.loyalty.programme.service import policy_of
 from zerkalo.mirror.context import Limits, SyncContext
-from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.service import Runs
 from zerkalo.users.service import people_of

@@ -15,7 +15,7 @@ from yclients_emulator import Emulator, EmulatorSettings, build_app, desk, new_d
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.drift.service import Drift
 from zerkalo.runs.model import Run

@@ -15,7 +15,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.engine import store
 from zerkalo.engine.model import PeriodicTask
 from zerkalo.engine.service import BELL_QUEUE, REFETCH_COMPANY, REMATCH_USER, SYNC_COMPANY, SYNC_QUEUE, Bells
-from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.runs.service import Runs
 from zerkalo.users import store as users
 

@@ -28,7 +28,7 @@ from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.balances.model import Cards
 from zerkalo.mirror.balances.service import write_balances
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.notices import service as notices
 from zerkalo.notices import store as notice_store

@@ -1,18 +1,58 @@
-"""What every part of the sync works with."""
+"""What every part of the sync works with, and what it asks of YCLIENTS."""
 
 import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Protocol
 
 from zerkalo.absences.model import AbsenceLimits
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
 from zerkalo.mirror.model import Observation, Outcome
-from zerkalo.mirror.vendor import Vendor
+from zerkalo.yclients.limiter import Kind
+from zerkalo.yclients.model import Company, ListPage, Record
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsQuery:
+    """Which records a list shows; deleted ones always too. What is None does not filter.
+
+    `start_date`, `end_date`: visit dates in the salon's zone, both included. `changed_after`: created or changed
+    since then, as the salon's naive wall clock.
+    """
+
+    start_date: date | None = None
+    end_date: date | None = None
+    changed_after: datetime | None = None
+
+
+class Vendor(Protocol):
+    """What the sync asks; `yclients.client.YclientsClient` answers it, and so may a simulation.
+
+    Three questions, each of a `kind` that has its share of the rate limit. They raise a `VendorError`.
+    """
+
+    async def company(self, company_id: int, *, kind: Kind = "background") -> Company:
+        """The branch's title and zone."""
+        ...
+
+    async def list_page(
+        self, company_id: int, query: RecordsQuery, *, page: int, count: int, kind: Kind = "background"
+    ) -> ListPage:
+        """Page `page` (from 1) of a list, deleted records too; empty behind its end. It may hold fewer than `count`."""
+        ...
+
+    async def record(
+        self, company_id: int, record_id: int, *, kind: Kind = "background", zone: tzinfo | None
+    ) -> Record | None:
+        """One record; None: YCLIENTS does not know it.
+
+        Raises `UnreadableRecord` where the answer can't be understood.
+        """
+        ...
 
 
 class Applies(Protocol):

@@ -19,7 +19,7 @@ from zerkalo.companies.model import Company
 from zerkalo.db.transaction import transaction
 from zerkalo.metrics.counts import REPAIRED, RUNS
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
 from zerkalo.runs.capacity.service import Capacity

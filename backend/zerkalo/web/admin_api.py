@@ -32,7 +32,7 @@ from zerkalo.inbox.model import OutcomeName
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, ById, ByMoment
 from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.mirror.by_hand.bookings import link_by_hand, unlink_by_hand
+from zerkalo.mirror.by_hand.service import link_by_hand, unlink_by_hand
 from zerkalo.settings import Settings
 from zerkalo.web import stats as charts
 

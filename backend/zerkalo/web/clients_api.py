@@ -16,7 +16,8 @@ from zerkalo.clients.rules import is_email_late
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
 from zerkalo.kit.problem import problem_responses
-from zerkalo.mirror.by_hand.cards import Doubts, doubts_about, give_card, take_card_back
+from zerkalo.mirror.by_hand.rules import Doubts, doubts_about
+from zerkalo.mirror.by_hand.service import give_card, take_card_back
 from zerkalo.mirror.service import Applier
 from zerkalo.users import store as users
 from zerkalo.users.model import User

@@ -7,8 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from zerkalo.kit.problem import PROBLEM_SCHEMA, problem_responses
-from zerkalo.webhook.openapi import OPENAPI as WEBHOOK
-from zerkalo.webhook.openapi import PATHS as WEBHOOK_PATHS
+from zerkalo.webhook.routes import OPENAPI as WEBHOOK
+from zerkalo.webhook.routes import PATHS as WEBHOOK_PATHS
 
 OF_A_BODY = (400, 408, 413)
 """Not to be parsed, too slow, too large: of every route that takes one."""

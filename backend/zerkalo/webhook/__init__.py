@@ -1,1 +1,1 @@
-"""The door that YCLIENTS calls: routes, intake, group commit, replay of the quarantined. Imports the mirror."""
+"""The door that YCLIENTS calls, the group commit, and the replay of what is in quarantine. Imports the mirror."""

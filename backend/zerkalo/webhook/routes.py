@@ -1,14 +1,14 @@
 """The webhook: stop 1 on the path of an event. Checks the secret and the size, keeps the raw body, waits for its answer.
 
 A raw ASGI callable that stands ahead of the web framework and its middleware (`web.api`), which cost several times as
-much. So the bounds and the headers of its answers are its own; `openapi` describes it by hand.
+much. So the bounds and the headers of its answers are its own; `OPENAPI` describes it by hand.
 """
 
 import asyncio
 import hmac
 from collections.abc import Collection, Sequence
 from time import perf_counter
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 import psycopg
@@ -18,11 +18,10 @@ from starlette.types import Receive, Scope, Send
 from zerkalo.inbox.model import Delivery
 from zerkalo.kit.clock import Clock
 from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
-from zerkalo.webhook import answers
-from zerkalo.webhook.answers import Answer, Header
+from zerkalo.webhook import rules
 from zerkalo.webhook.committer import Committer, Overloaded
-from zerkalo.webhook.intake import Refusal, read_delivery, read_unsigned
 from zerkalo.webhook.model import LIMITS, Limits
+from zerkalo.webhook.rules import Answer, Header, Refusal, read_delivery, read_unsigned
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +98,7 @@ class Webhook:
             async with asyncio.timeout(self.limits.body_seconds):
                 body = await _read(receive, self._bytes_max)
         except TimeoutError:
-            body = answers.TOO_SLOW
+            body = rules.TOO_SLOW
         if isinstance(body, Answer):
             return body, NOTHING
         if not self._secrets:
@@ -109,12 +108,12 @@ class Webhook:
     def _refusal(self, scope: Scope) -> Answer | None:
         """What can be said of a call before its body is read."""
         if scope["method"] != "POST":
-            return answers.WRONG_METHOD
+            return rules.WRONG_METHOD
         if not self._enabled:
-            return answers.DISABLED
+            return rules.DISABLED
         if self._secrets and not self._is_allowed(scope):
-            return answers.WRONG_TOKEN
-        return answers.TOO_LARGE if _length(scope) > self._bytes_max else None
+            return rules.WRONG_TOKEN
+        return rules.TOO_LARGE if _length(scope) > self._bytes_max else None
 
     def _is_allowed(self, scope: Scope) -> bool:
         token = scope["path"][len(PATH) + 1 :].removesuffix("/")
@@ -143,7 +142,7 @@ class Webhook:
                 record_id=record_id,
                 delivery_id=outcome.delivery_id,
             )
-        return answers.ok(outcome), (record_id, outcome.delivery_id)
+        return rules.ok(outcome), (record_id, outcome.delivery_id)
 
     async def _keep(self, refusal: Refusal) -> tuple[Answer, About]:
         """Answer a body that can't be read; with the secret it is kept in quarantine first."""
@@ -151,21 +150,21 @@ class Webhook:
         if isinstance(kept, Answer):
             return kept, NOTHING
         delivery_id = kept.delivery_id if kept is not None else None
-        return answers.problem(refusal.status, refusal.code, refusal.detail), (None, delivery_id)
+        return rules.problem(refusal.status, refusal.code, refusal.detail), (None, delivery_id)
 
     async def _submit(self, item: Item) -> Outcome | Answer:
         """What the item did, once that is committed; an answer where that is not known."""
         try:
             return await self._committer.submit(item)
         except DATABASE_SILENT:
-            return answers.DATABASE_UNAVAILABLE
+            return rules.DATABASE_UNAVAILABLE
         except asyncio.CancelledError:
             # The server ends and has waited long enough for the database: uvicorn breaks off what is under way,
             # and would answer 500 itself. Nothing is done after this but the answer.
-            return answers.SHUTTING_DOWN
+            return rules.SHUTTING_DOWN
         except Exception as error:  # a fault of ours; the caller comes again
             log.error("webhook failed", exc_info=error)  # noqa: TRY400  the scrub hides what the trace quotes
-            return answers.INTERNAL_ERROR
+            return rules.INTERNAL_ERROR
 
 
 def _comparable(token: str) -> bytes:
@@ -188,11 +187,77 @@ async def _read(receive: Receive, bytes_max: int) -> bytes | Answer:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return answers.TOO_SLOW
+            return rules.TOO_SLOW
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > bytes_max:
-            return answers.TOO_LARGE
+            return rules.TOO_LARGE
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+PATHS = {PATH: "receive_webhook", f"{PATH}/{{token}}": "receive_webhook_by_path"}
+"""Path -> the operation's name."""
+
+
+def _described(description: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": description, "content": {"application/problem+json": {"schema": schema}}}
+
+
+OPENAPI: dict[str, Any] = {
+    "post": {
+        "tags": ["yclients"],
+        "summary": "Take in an event of YCLIENTS",
+        "description": "Answers 200 only after what it says is committed. The token may stand in the query or the path.",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["company_id", "resource", "status"],
+                        "properties": {
+                            "company_id": {"type": "integer"},
+                            "resource": {"type": "string", "example": "record"},
+                            "resource_id": {"type": "integer"},
+                            "status": {"type": "string", "example": "create"},
+                            "data": {
+                                "description": "The record, client or visit as YCLIENTS writes it: any JSON."
+                            },
+                        },
+                    }
+                }
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Committed.",
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["status", "booking_id"],
+                            "properties": {
+                                "status": {
+                                    "type": "string",
+                                    "enum": [status.value for status in OutcomeStatus],
+                                },
+                                "booking_id": {"type": ["integer", "null"]},
+                            },
+                        }
+                    }
+                },
+            },
+            "400": _described("The body is not JSON."),
+            "401": _described("The token is missing or wrong."),
+            "403": _described("A company that is not ours."),
+            "408": _described("The body did not arrive in time."),
+            "413": _described("The body is over 1 MiB; over 64 KiB where no secret is set."),
+            "422": _described("The body is not YCLIENTS's envelope."),
+            "405": _described("Another method than POST."),
+            "503": _described("YCLIENTS_ENABLED is off, or the database does not answer; see Retry-After."),
+        },
+    }
+}

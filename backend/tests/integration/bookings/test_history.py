@@ -11,7 +11,7 @@ from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history.store import read_events
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
-from zerkalo.mirror.by_hand.bookings import link_by_hand
+from zerkalo.mirror.by_hand.service import link_by_hand
 from zerkalo.mirror.model import Observation
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
 from zerkalo.db.pool import Pool
-from zerkalo.mirror import refetch
+from zerkalo.mirror.refetching import service as refetch
 from zerkalo.refetches import store as refetch_store
 from zerkalo.refetches.model import CHANGES, Refetch
 

@@ -23,7 +23,7 @@ from yclients_emulator import desk
 from zerkalo.auth.rules import derive_key
 from zerkalo.checkup.service import webhook_url
 from zerkalo.web.pages.routing import Endpoint
-from zerkalo.webhook.openapi import PATHS as WEBHOOK_PATHS
+from zerkalo.webhook.routes import PATHS as WEBHOOK_PATHS
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,8 @@ import structlog
 from zerkalo.companies import store as companies
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.zones import zone_of
-from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.refetch import Refetcher
-from zerkalo.mirror.vendor import RecordsQuery
+from zerkalo.mirror.context import RecordsQuery, SyncContext
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
 from zerkalo.runs import rules

@@ -14,8 +14,7 @@ from zerkalo.clients import store as clients
 from zerkalo.clients.model import Card
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.zones import zone_of
-from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.vendor import RecordsQuery
+from zerkalo.mirror.context import RecordsQuery, SyncContext
 from zerkalo.runs import rules
 from zerkalo.runs import store as runs
 from zerkalo.runs.drift.model import Difference, SliceDrift

@@ -16,10 +16,9 @@ from zerkalo.companies.model import Company
 from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.zones import zone_of
-from zerkalo.mirror.context import SyncContext
+from zerkalo.mirror.context import RecordsQuery, SyncContext
 from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.snapshots import digest_of
-from zerkalo.mirror.vendor import RecordsQuery
 from zerkalo.runs import rules
 from zerkalo.runs.lists.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
 from zerkalo.runs.model import Counts

@@ -19,9 +19,8 @@ from zerkalo.companies.model import Company
 from zerkalo.companies.rules import reads_by_other_rules
 from zerkalo.db.transaction import transaction
 from zerkalo.kit.zones import rules_of, zone_of
-from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.refetch import Refetcher
-from zerkalo.mirror.vendor import RecordsQuery
+from zerkalo.mirror.context import RecordsQuery, SyncContext
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
 from zerkalo.runs import rules

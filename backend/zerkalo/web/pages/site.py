@@ -15,7 +15,7 @@ from zerkalo.engine.service import Bells
 from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import SyncContext
-from zerkalo.mirror.refetch import Refetcher
+from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.service import Runs
 from zerkalo.settings import Settings

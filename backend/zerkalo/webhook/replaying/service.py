@@ -17,7 +17,7 @@ from zerkalo.mirror.context import Applies
 from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
 from zerkalo.refetches import store as refetches
 from zerkalo.refetches.model import Refetch
-from zerkalo.webhook.intake import Refusal, read_delivery
+from zerkalo.webhook.rules import Refusal, read_delivery
 
 BATCH = 100
 """Quarantined deliveries read at once; a body may have a megabyte."""

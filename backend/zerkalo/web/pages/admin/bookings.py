@@ -6,7 +6,7 @@ from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.routes import existing
 from zerkalo.db.pool import Connection
 from zerkalo.kit.problem import ProblemError
-from zerkalo.mirror.by_hand.bookings import link_by_hand, unlink_by_hand
+from zerkalo.mirror.by_hand.service import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
 from zerkalo.users.desk.store import search_users

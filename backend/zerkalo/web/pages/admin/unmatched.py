@@ -10,7 +10,7 @@ from zerkalo.clients import store as clients
 from zerkalo.clients.model import Key
 from zerkalo.kit.cursor import ID_MAX, ByMoment
 from zerkalo.kit.problem import ProblemError
-from zerkalo.mirror.by_hand.cards import give_card, take_card_back
+from zerkalo.mirror.by_hand.service import give_card, take_card_back
 from zerkalo.users import store as users
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
 from zerkalo.users.desk.store import search_users

@@ -12,7 +12,7 @@ from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
-from zerkalo.mirror.by_hand.cards import doubts_about
+from zerkalo.mirror.by_hand.rules import doubts_about
 from zerkalo.users import store as users
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.forms import TEXT_CHARS_MAX

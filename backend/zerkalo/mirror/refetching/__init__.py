@@ -1,0 +1,1 @@
+"""Single reads that wait: asking YCLIENTS for one record again."""
