@@ -264,6 +264,7 @@ def test_files_in_subjects_have_the_names_that_every_reader_knows():
     }
     assert others - NAMED_AFTER_AN_IDEA.keys() == set()
     assert NAMED_AFTER_AN_IDEA.keys() - others == set(), "gone: take it off the list"
+    assert len(others) * 10 <= len(shape.subject_files()), "nine of ten files are one of the six"
 
 
 def _folders(parent: Path) -> set[str]:
