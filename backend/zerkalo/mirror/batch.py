@@ -173,8 +173,8 @@ async def _write(
     rows = {key: booking.row for key, booking in work.bookings.items() if booking.row is not None}
     ids = {(company_id, record_id): id_ for company_id, record_id, id_ in known.new_ids}
     ids |= {key: row.id for key, row in rows.items() if row.id is not None}
-    fresh = [replace(row, id=ids[key]) for key, row in rows.items() if row.id is None]
-    changed = [row for key, row in rows.items() if row.id is not None and work.bookings[key].is_changed]
+    fresh = {ids[key]: row for key, row in rows.items() if row.id is None}
+    changed = {row.id: row for key, row in rows.items() if row.id and work.bookings[key].is_changed}
     await bookings.insert(conn, fresh, now=work.now)
     await bookings.update(conn, changed, now=work.now)
     await linker.remember_candidates(conn, ids, now=work.now)

@@ -152,13 +152,16 @@ def want(work: Work, refetch: Refetch) -> None:
 def _carry_out(work: Work, booking: Booking, observation: Observation, decision: rules.Decision) -> Outcome:
     match decision:
         case rules.Insert(row):
-            booking.row = replace(_with_digest(work, row, observation), observation=observation.number)
+            booking.row = replace(
+                row, raw_digest=_digest(work, row, observation), observation=observation.number
+            )
             cancelled = row.status is Status.CANCELLED
             return Outcome(OutcomeStatus.APPLIED, created=True, cancelled=cancelled)
         case rules.Update(row):
             was = booking.row
             booking.row = replace(
-                _with_digest(work, row, observation),
+                row,
+                raw_digest=_digest(work, row, observation),
                 revision=row.revision + 1,
                 observation=max(row.observation, observation.number),
             )
@@ -178,14 +181,14 @@ def _carry_out(work: Work, booking: Booking, observation: Observation, decision:
             return Outcome(OutcomeStatus.QUARANTINED, reason=reason)
 
 
-def _with_digest(work: Work, row: Row, observation: Observation) -> Row:
-    """Remember which bytes an API read showed; a webhook's bytes have another shape and are no use for that."""
+def _digest(work: Work, row: Row, observation: Observation) -> str | None:
+    """Of the bytes that an API read showed; a webhook's have another shape and are no use for that."""
     shown_by_api = observation.source in (Source.PAGE, Source.REFETCH) and row.erased_at is None
     if not shown_by_api or observation.record is None:
-        return replace(row, raw_digest=None)
+        return None
     zone = work.zones.get(observation.company_id)
     zone_rules = rules_of(zone).fingerprint if zone else None
-    return replace(row, raw_digest=digest_of(observation.record.raw, zone_rules))
+    return digest_of(observation.record.raw, zone_rules)
 
 
 def earning_states(bookings: Mapping[Key, Booking], ids: Mapping[Key, int]) -> list[EarningState]:

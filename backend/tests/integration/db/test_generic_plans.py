@@ -136,7 +136,7 @@ async def test_a_small_salons_bookings_and_deliveries_are_looked_up_too(asked_of
     await store.hold(conn, KEYS)
     rows = await bookings.rows_for_update(conn, KEYS)
     await store.answer(await store.ask(conn, KEYS, cards=[(1, 5)]))
-    await bookings.update(conn, list(rows.values()), now=NOW)
+    await bookings.update(conn, {row.id: row for row in rows.values() if row.id}, now=NOW)
     await clients.cards_for_update(conn, [(1, 5)])
     await inbox.put(conn, [Finished(delivery, "applied")], now=NOW)
 
