@@ -202,8 +202,6 @@ async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
 
     One that is known to be another record's changes nothing: a copied record carries its original's `api_id`.
     """
-    if not api_ids:
-        return
     wanted = [
         {"a": api_id, "c": company_id, "r": record_id} for api_id, (company_id, record_id) in api_ids.items()
     ]

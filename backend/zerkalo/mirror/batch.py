@@ -8,6 +8,7 @@ move. Lock order: bookings in the order of their lock numbers, cards, users, led
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import structlog
 from msgspec.structs import replace
@@ -146,10 +147,16 @@ async def _know(conn: Connection, items: Sequence[Item]) -> tuple[Mapping[Key, R
         return {}, Known()
     if keys:
         await store.hold(conn, keys)
-        await form_bookings.learn_records(conn, api_ids)
     asked_rows = await bookings.ask_rows_for_update(conn, keys)
-    asked = await store.ask(conn, keys, cards=cards, names=names, deliveries_count=deliveries_count)
-    return await bookings.rows_of(asked_rows), await store.answer(asked)
+    ask = partial(
+        store.ask, conn, keys, cards=cards, names=names, api_ids=api_ids, deliveries_count=deliveries_count
+    )
+    asked = await ask()
+    rows, known = await bookings.rows_of(asked_rows), await store.answer(asked)
+    if known.is_answer_lost:
+        await form_bookings.learn_records(conn, api_ids)
+        known = await store.answer(await ask())
+    return rows, known
 
 
 async def _link(

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import LiteralString
 
 import msgspec
 from psycopg import AsyncCursor
@@ -33,6 +32,8 @@ class Known(msgspec.Struct, frozen=True):
     """Reserved for the deliveries, in their order, so that every line of the log can name the call that it is about."""
     form_users: tuple[tuple[int, int, int], ...] = ()
     """(company, record, user) of what was booked through our form."""
+    is_answer_lost: bool = False
+    """Whether one of `api_ids` is a form booking's that does not know its record yet."""
     cards: tuple[Card, ...] = ()
     users: tuple[MatchUser, ...] = ()
     """Everybody whom one of `names` names."""
@@ -55,6 +56,7 @@ async def ask(
     *,
     cards: Collection[CardKey] = (),
     names: Names | None = None,
+    api_ids: Collection[str] = (),
     deliveries_count: int = 0,
 ) -> AsyncCursor[TupleRow]:
     """Ask what is known of these bookings, and of the cards and names beside them; `answer` reads it. Hold the keys before.
@@ -65,6 +67,7 @@ async def ask(
         "keys": [{"c": company_id, "r": record_id} for company_id, record_id in keys],
         "cards": [{"c": company_id, "i": client_id} for company_id, client_id in cards],
         "names": names or Names(),
+        "api_ids": list(api_ids),
         "deliveries": deliveries_count,
     }
     return await conn.execute(_KNOW, [as_json(asked)])
@@ -77,7 +80,9 @@ async def answer(asked: AsyncCursor[TupleRow]) -> Known:
 
 
 # `lateral (… offset 0)`: each key is looked up by itself, whatever the planner guesses of how many there are.
-_KNOW: LiteralString = f"""
+# psycopg reads a statement anew each time where it is longer than 4,096 characters.
+_KNOW = " ".join(
+    f"""
     with asked (q) as (values (%s::jsonb)),
     k as materialized (
         select k.c, k.r, b.* from asked, jsonb_to_recordset(q -> 'keys') as k (c bigint, r bigint)
@@ -121,7 +126,10 @@ _KNOW: LiteralString = f"""
         'delivery_ids', array(
             select nextval('deliveries_id_seq') from asked, generate_series(1, (q -> 'deliveries')::int)),
         'form_users', array(select json_build_array(c, r, user_id) from form),
+        'is_answer_lost', exists (select from form_bookings where record_id is null and api_id = any (
+            array(select jsonb_array_elements_text(q -> 'api_ids') from asked))),
         'cards', array(select row_to_json(cards) from cards), 'users', array(select row_to_json(matched) from matched),
         'names', (select row_to_json(named) from named)
     )::text
-"""
+""".split()
+).encode()

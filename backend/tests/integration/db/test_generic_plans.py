@@ -106,7 +106,9 @@ async def test_what_a_batch_must_know_is_looked_up(asked: Any) -> None:
     await store.hold(conn, KEYS)
     await form_bookings.learn_records(conn, {"an id of ours": KEYS[0]})
     rows = await bookings.rows_for_update(conn, KEYS)
-    known = await store.answer(await store.ask(conn, KEYS, cards=[(1, 5)], names=names))
+    known = await store.answer(
+        await store.ask(conn, KEYS, cards=[(1, 5)], names=names, api_ids=["an id of ours"])
+    )
 
     assert len(rows) + len(known.new_ids) == len(KEYS)
     assert {42, 43, 44} <= {user.id for user in known.users}
