@@ -9,6 +9,7 @@ settles nothing undoes nothing (docs/decisions/0005).
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 from itertools import islice
 
 from zerkalo.bookings.model import MatchedBy
@@ -27,13 +28,14 @@ _LABELLED = re.compile(
 _WORDS = re.compile(r"[A-Z0-9]+")
 
 
+@lru_cache(maxsize=512)
 def codes_in(comment: str) -> tuple[str, ...]:
     """The client codes that a comment may name after «Код клиента», canonical (4 to 20 of A-Z0-9), without repeats.
 
     Nobody marks where a code ends: the word after the label is a reading, and so is that word joined with the next
     ones while it is no longer than 20. Of each label the longest reading comes first, and the
     longest one that belongs to a user counts (`longest`). Case, spaces, the colon, quotes and Markdown marks don't matter; Cyrillic letters that look
-    like Latin ones are read as those.
+    like Latin ones are read as those. Kept for a moment: a batch asks three times about each of its comments.
     """
     if not any(letter in comment for letter in "КкKk"):
         return ()
