@@ -27,7 +27,7 @@ from zerkalo.yclients.model import ListedRecord, ListPage, Record, UnreadableRec
 from zerkalo.yclients.payloads import read_listed
 
 SEEN_MAX = 20_000
-"""Records remembered by a hash of their bytes, so that one that two lists of a run show is applied and counted once."""
+"""Records remembered by a digest of their bytes, so that one that two lists of a run show is applied and counted once."""
 UNSURE_MAX = 500
 """Records remembered to be asked about in the run itself; the refetches have the others too."""
 LOGGED_MAX = 50
@@ -62,7 +62,7 @@ class ListReader:
         self._check = check
         self._kind: Kind = kind
         self._run_id = run_id
-        self._seen: OrderedDict[tuple[int | None, int], None] = OrderedDict()
+        self._seen: OrderedDict[tuple[int | None, str], None] = OrderedDict()
         self._zone: tzinfo | None = None
         self._zone_rules: str | None = None
 
@@ -119,7 +119,8 @@ class ListReader:
     async def _take(self, page: ListPage, number: int) -> Counts:
         """Apply what a page shows and this run has not applied yet."""
         await self._forget_waiting(page)
-        news = [item for item in page.items if self._is_news(item)]
+        shown = [(item, digest_of(item.raw, self._zone_rules)) for item in page.items]
+        news = [(item, digest) for item, digest in shown if self._is_news(item.record_id, digest)]
         changed = await self._changed(news)
         items = [read_listed(item, self._company_id, self._zone) for item in changed]
         records = [item for item in items if isinstance(item, Record)]
@@ -143,19 +144,15 @@ class ListReader:
                 await absences.forget(conn, self._company_id, shown)
             self.waiting -= shown
 
-    async def _changed(self, items: Sequence[ListedRecord]) -> list[ListedRecord]:
+    async def _changed(self, news: Sequence[tuple[ListedRecord, str]]) -> list[ListedRecord]:
         """Those that an API read has not shown before in the very same bytes; the others are not even parsed."""
-        ids = [item.record_id for item in items if item.record_id is not None]
+        ids = [item.record_id for item, _ in news if item.record_id is not None]
         if not ids:
-            return list(items)
+            return [item for item, _ in news]
         async with self._context.pool.connection() as conn:
             known = await bookings.digests(conn, self._company_id, ids)
-        if not known:
-            return list(items)
         return [
-            item
-            for item in items
-            if item.record_id not in known or known[item.record_id] != digest_of(item.raw, self._zone_rules)
+            item for item, digest in news if item.record_id is None or known.get(item.record_id) != digest
         ]
 
     async def _apply(self, records: Sequence[Record], number: int) -> Sequence[Outcome]:
@@ -195,8 +192,8 @@ class ListReader:
                     now=self._context.clock(),
                 )
 
-    def _is_news(self, item: ListedRecord) -> bool:
-        key = (item.record_id, hash(item.raw))
+    def _is_news(self, record_id: int | None, digest: str) -> bool:
+        key = (record_id, digest)
         if key in self._seen:
             self._seen.move_to_end(key)
             return False
