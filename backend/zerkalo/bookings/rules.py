@@ -5,10 +5,9 @@ the row was written is the truth. *Later* goes by the numbers of one sequence, n
 together: any order, repetition and loss, with whatever clocks, followed by one sync, ends in the same row.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from zerkalo.bookings.merging.rules import cancelled_at, content_differences, learn_codes, merge, told
@@ -20,36 +19,31 @@ CONTRADICTION = "older than the change time that we have"
 """Why a read that contradicts the row is not believed before it has been read once more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(Struct, frozen=True, gc=False):
     """A booking we did not have. `refetch` says why it is to be asked for as well, if it is."""
 
     row: Row
     refetch: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True, gc=False):
     """The row changes to `row`."""
 
     row: Row
     refetch: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stale:
+class Stale(Struct, frozen=True, gc=False):
     """Older than the row: changes no field. `row` has learned the codes of its comment; None: it has none to learn."""
 
     row: Row | None
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(Struct, frozen=True, gc=False):
     """Says what the row says."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refetch:
+class Refetch(Struct, frozen=True, gc=False):
     """Can't be decided from what was shown: YCLIENTS is to be asked.
 
     Changes no field, like `Stale`. `row` has learned the codes of its comment; None: it has none to learn.
@@ -59,15 +53,13 @@ class Refetch:
     row: Row | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(Struct, frozen=True, gc=False):
     """Not a booking."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
+class Quarantine(Struct, frozen=True, gc=False):
     """Believed, but impossible to write."""
 
     reason: str

@@ -43,8 +43,7 @@ def envelope_of(delivery: Delivery) -> bytes:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True, gc=False):
     """A delivery and what it did: an outcome of the contract, why, and to which booking. `id`: reserved for it; None: any."""
 
     delivery: Delivery

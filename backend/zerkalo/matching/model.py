@@ -1,8 +1,9 @@
 """The words of matching: steps, links, evidence, candidates, and what a decision says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from zerkalo.bookings.model import MatchedBy
 
@@ -18,8 +19,7 @@ STRENGTH: Mapping[MatchedBy | None, int] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True, gc=False):
     """Whose the booking is. No user with `MANUAL`: an admin said that it belongs to no user."""
 
     user_id: int | None = None
@@ -39,8 +39,7 @@ class Reason(StrEnum):
     """The booking was the user's, or named them, before the salon gave it to another client."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True, gc=False):
     """Somebody whom the evidence names without settling it: an admin decides."""
 
     user_id: int
@@ -48,8 +47,7 @@ class Candidate:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Contacts:
+class Contacts(Struct, frozen=True, gc=False):
     """Who has *proved* the contacts of the booking's client.
 
     `email_is_late`: the e-mail came to the client's card after we had seen the card with its phone and without it.
@@ -63,8 +61,7 @@ class Contacts:
 NO_CONTACTS = Contacts()
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False):
     """What is known of one booking's people, already looked up.
 
     `form_user_ids`: who booked this record through our form, or claimed it. `code_user_ids`: whom the comment names as
@@ -82,8 +79,7 @@ class Evidence:
     is_handing_over: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True, gc=False):
     """The link as it now is, and whom an admin may choose from (empty: nothing to choose)."""
 
     link: Link

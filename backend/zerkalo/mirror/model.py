@@ -1,6 +1,5 @@
 """What `apply` takes and gives: observations in, outcomes out."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
@@ -61,8 +60,7 @@ class Outcome(Struct, frozen=True, gc=False):
     """Of the call that it came by, in the inbox: for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     """One thing to apply: an observation, or what needs no look at the rows and has its outcome (`verdict`).
 
     `delivery` is kept with what it did. `refetch`: a record to ask for, all that is left of an unsigned call.

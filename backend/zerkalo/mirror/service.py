@@ -2,12 +2,12 @@
 
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import psycopg
 import structlog
+from msgspec.structs import replace
 
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.history.model import Cause
