@@ -454,13 +454,13 @@ create table refresh_tokens (
 create index refresh_tokens_of_family on refresh_tokens (family);
 create index refresh_tokens_of_user on refresh_tokens (user_id);
 
--- Six-digit codes that prove a contact or reset a password, hashed.
+-- Six-digit codes that prove a contact, reset a password or sign somebody in, hashed.
 create table verification_codes (
     id          bigint generated always as identity primary key,
-    user_id     bigint not null references users (id) on delete cascade,
-    purpose     text not null check (purpose in ('verify', 'reset')),
+    user_id     bigint references users (id) on delete cascade,  -- null: of who signs in, perhaps nobody yet
+    purpose     text not null check (purpose in ('verify', 'reset', 'enter')),
     channel     text not null check (channel in ('email', 'phone')),
-    contact     text not null,
+    contact     text not null,                        -- a digest where `user_id` is null: it may be a stranger's
     code_hash   bytea not null,
     attempts    integer not null default 0,
     created_at  timestamptz not null,
@@ -468,6 +468,7 @@ create table verification_codes (
     used_at     timestamptz
 );
 create index verification_codes_of_user on verification_codes (user_id, purpose, channel, id);
+create index verification_codes_of_contact on verification_codes (contact, id) where user_id is null;
 
 -- Failed log-ins, registrations and code requests in a span of time; shared by all processes.
 create table attempts (

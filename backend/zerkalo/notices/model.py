@@ -78,15 +78,28 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Gain:
-    """Points that came to a user, up to an entry."""
+class Movement:
+    """How a user's points moved, up to an entry."""
 
     user_id: int
-    points: int
+    earned: int
+    """By visits."""
+    by_hand: int
+    """Given by somebody, or, below zero, spent; what was undone meanwhile is none."""
     entry_id: int
     balance: int
     booking_id: int | None
-    """The visit that brought them; None where there were several."""
+    """The visit of all this; None where there were several, or none."""
+
+    @property
+    def came(self) -> int:
+        """All that came."""
+        return self.earned + max(self.by_hand, 0)
+
+    @property
+    def went(self) -> int:
+        """What was spent or taken."""
+        return max(-self.by_hand, 0)
 
 
 @dataclass(frozen=True, slots=True)

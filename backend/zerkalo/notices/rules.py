@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 
 from zerkalo.kit.language import Language
-from zerkalo.notices.model import Kind, NoticePolicy, Visit
+from zerkalo.notices.model import Kind, Movement, NoticePolicy, Visit
 
 SETTLE_SPAN = timedelta(seconds=20)
 """A booking is looked at once it has stood still for so long: several updates of one change make one message."""
@@ -91,11 +91,26 @@ def visit_message(kind: Kind, visit: Visit, language: Language) -> tuple[str, st
     return subject, f"{subject}: {when}, {what}.{salon}"
 
 
-def points_message(points: int, balance: int, language: Language) -> tuple[str, str]:
-    """(subject, text) about points that came."""
+def points_message(movement: Movement, language: Language) -> tuple[str, str]:
+    """(subject, text) about points that came or went."""
+    came, went, balance = movement.came, movement.went, movement.balance
     if language == "en":
-        return "Points came", f"You were given points: {points}. In all: {balance}."
-    return "Начислены баллы", f"Вам начислено баллов: {points}. Всего: {balance}."
+        subject = (
+            "Your points have changed" if came and went else "Points came" if came else "Points were spent"
+        )
+        gained, spent, left = (
+            f"You were given points: {came}. ",
+            f"Points spent: {went}. ",
+            f"In all: {balance}.",
+        )
+    else:
+        subject = "Баллы изменились" if came and went else "Начислены баллы" if came else "Списаны баллы"
+        gained, spent, left = (
+            f"Вам начислено баллов: {came}. ",
+            f"Списано баллов: {went}. ",
+            f"Всего: {balance}.",
+        )
+    return subject, (gained if came else "") + (spent if went else "") + left
 
 
 def burning_message(points: int, days: int, language: Language) -> tuple[str, str]:

@@ -107,17 +107,18 @@ async def _tell_points(notices: Notices, conn: Connection, since: datetime, now:
     if Kind.POINTS not in notices.policy.kinds:
         return 0, 0
     await store.hold(conn, now=now)
-    gains = await store.gains(
+    moved = await store.movements(
         conn, since=since, recent=now - RECENT_SPAN, until=now - POINTS_SETTLE_SPAN, limit=BATCH
     )
-    await store.remember_points(conn, gains)
-    reaches = await store.reach_of(conn, [gain.user_id for gain in gains])
+    await store.remember_points(conn, moved)
+    reaches = await store.reach_of(conn, [one.user_id for one in moved])
     put = 0
-    for gain in gains:
-        words = partial(rules.points_message, gain.points, gain.balance)
-        note = Note(Kind.POINTS, words, now + MESSAGE_SPAN, gain.booking_id)
-        put += await _write(notices, conn, reaches.get(gain.user_id), note, now)
-    return len(gains), put
+    for one in moved:
+        if one.came or one.went:
+            words = partial(rules.points_message, one)
+            note = Note(Kind.POINTS, words, now + MESSAGE_SPAN, one.booking_id)
+            put += await _write(notices, conn, reaches.get(one.user_id), note, now)
+    return len(moved), put
 
 
 async def _tell_burning(

@@ -9,7 +9,7 @@ from psycopg.rows import args_row
 from zerkalo.bookings.model import with_offset
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json, scalar
-from zerkalo.notices.model import Gain, Reach, Visit, WouldBe
+from zerkalo.notices.model import Movement, Reach, Visit, WouldBe
 
 LOOK = "look"
 KEPT = timedelta(days=7)
@@ -56,15 +56,23 @@ _REMEMBER = """
     on conflict (booking_id) do update set user_id = excluded.user_id, starts_at = excluded.starts_at,
         is_cancelled = excluded.is_cancelled, reminded_for = coalesce(excluded.reminded_for, told_visits.reminded_for)
 """
-# Only of visits of these days: points that a sweep gives for the past are no news.
-_GAINS = """
-    select e.user_id, sum(e.amount)::bigint, max(e.id),
-        (select sum(amount)::bigint from bonus_entries a where a.user_id = e.user_id),
-        case when min(b.id) = max(b.id) then min(b.id) end
-    from bonus_entries e join bookings b on b.id = e.booking_id left join told_points p on p.user_id = e.user_id
-    where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual' and e.id > coalesce(p.entry_id, 0)
-        and b.user_id = e.user_id and b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s
-    group by e.user_id having max(e.created_at) < %(until)s order by e.user_id limit %(limit)s
+# Of what visits earn only those of these days: points that a sweep gives for the past are no news.
+_MOVEMENTS = """
+    select m.user_id, coalesce(sum(m.amount) filter (where not m.by_hand), 0)::bigint,
+        coalesce(sum(m.amount) filter (where m.by_hand), 0)::bigint, max(m.id),
+        (select sum(amount)::bigint from bonus_entries a where a.user_id = m.user_id),
+        case when min(m.booking_id) = max(m.booking_id) and count(m.booking_id) = count(*) then min(m.booking_id) end
+    from (
+        select e.user_id, e.amount, e.id, e.created_at, false as by_hand, b.id as booking_id
+        from bonus_entries e join bookings b on b.id = e.booking_id
+        where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual'
+            and b.user_id = e.user_id and b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s
+        union all
+        select e.user_id, e.amount, e.id, e.created_at, true, e.visit_id
+        from bonus_entries e where e.effective_at >= %(since)s and e.created_by is not null
+    ) m left join told_points p on p.user_id = m.user_id
+    where m.id > coalesce(p.entry_id, 0)
+    group by m.user_id having max(m.created_at) < %(until)s order by m.user_id limit %(limit)s
 """
 _WOULD_BE = """
     with happened as (
@@ -87,9 +95,9 @@ _WOULD_BE = """
             and b.status <> 'CANCELLED' and b.user_id is not null
         union all
         select 'points', min(e.id), e.user_id, date_trunc('hour', e.created_at)
-        from bonus_entries e join bookings b on b.id = e.booking_id
-        where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual'
-            and b.appointment_datetime > e.created_at - interval '2 days'
+        from bonus_entries e left join bookings b on b.id = e.booking_id
+        where e.effective_at >= %(since)s and (e.created_by is not null or e.amount > 0 and e.kind = 'accrual'
+            and b.appointment_datetime > e.created_at - interval '2 days')
         group by e.user_id, date_trunc('hour', e.created_at)
         union all
         select 'burning', min(e.id), e.user_id, min(e.created_at) from bonus_entries e
@@ -178,17 +186,17 @@ async def remember(conn: Connection, visits: Sequence[Visit], *, is_reminder: bo
     await conn.execute(_REMEMBER, {"rows": as_json(rows)})
 
 
-async def gains(
+async def movements(
     conn: Connection, *, since: datetime, recent: datetime, until: datetime, limit: int
-) -> list[Gain]:
-    """Points that came since `since` for visits after `recent`, of which their users were not told."""
+) -> list[Movement]:
+    """Points moved since `since`, for visits after `recent` or by hand, of which their users were not told."""
     values = {"since": since, "recent": recent, "until": until, "limit": limit}
-    async with conn.cursor(row_factory=args_row(Gain)) as cursor:
-        await cursor.execute(_GAINS, values)
+    async with conn.cursor(row_factory=args_row(Movement)) as cursor:
+        await cursor.execute(_MOVEMENTS, values)
         return await cursor.fetchall()
 
 
-async def remember_points(conn: Connection, told: Sequence[Gain]) -> None:
+async def remember_points(conn: Connection, told: Sequence[Movement]) -> None:
     """Keep up to which entry users were told of their points."""
     await conn.execute(
         "insert into told_points (user_id, entry_id)"

@@ -177,12 +177,20 @@ async def test_what_the_notices_look_for_each_minute(asked):
     changed = await notices.changed_visits(conn, since=NOW - hour, until=NOW - minute, now=NOW, limit=200)
     ahead = timedelta(seconds=131 * 20_010)
     reminded = await notices.visits_to_remind_of(conn, before=ahead, since=NOW - hour, now=NOW, limit=200)
-    await notices.gains(conn, since=NOW - hour, recent=NOW - timedelta(days=2), until=NOW - minute, limit=200)
+    await notices.movements(
+        conn, since=NOW - hour, recent=NOW - timedelta(days=2), until=NOW - minute, limit=200
+    )
     await notices.reach_of(conn, [one.user_id for one in changed])
 
     assert len(changed) == 9, "one in ten is nobody's"
     assert reminded
-    assert plans.indexes >= {"bookings_by_update", "bookings_window", "bonus_entries_expiring", "users_pkey"}
+    assert plans.indexes >= {
+        "bookings_by_update",
+        "bookings_window",
+        "bonus_entries_expiring",
+        "bonus_entries_by_hand",
+        "users_pkey",
+    }
     assert plans.scanned & {"bookings", "bonus_entries", "users"} == set()
 
 

@@ -240,6 +240,35 @@ async def test_points_come_together_once_and_only_for_visits_of_these_days(desk:
     assert body == "Вам начислено баллов: 100. Всего: 150."
 
 
+@pytest.mark.parametrize(
+    ("amounts", "told"),
+    [
+        ([-60], "Списано баллов: 60. Всего: 40."),
+        ([25], "Вам начислено баллов: 25. Всего: 125."),
+        ([-60, 60], None),
+        ([-60, 60, -30], "Списано баллов: 30. Всего: 70."),
+    ],
+    ids=["spent", "given", "undone", "spent anew"],
+)
+async def test_points_moved_by_hand_are_told_once_they_stand(
+    desk: Desk, amounts: list[int], told: str | None
+) -> None:
+    async with desk.pool.connection() as conn:
+        for number, amount in enumerate([100, *amounts]):
+            at = desk.now if number else desk.now - timedelta(days=9)
+            await conn.execute(
+                "insert into bonus_entries (user_id, amount, kind, created_by, entry_key, effective_at, created_at)"
+                " values (%s, %s, 'adjustment', %s, %s, %s, %s)",
+                [desk.anna, amount, desk.anna, f"hand {number}", at, at],
+            )
+    assert await desk.tell() == 0, "it may still be undone"
+    desk.now += timedelta(minutes=10)
+    assert [await desk.tell(), await desk.tell()] == [int(told is not None), 0]
+    async with desk.pool.connection() as conn:
+        bodies = await (await conn.execute("select body from outbox")).fetchall()
+    assert bodies == ([(told,)] if told else [])
+
+
 async def test_burning_points_are_told_once_a_month(desk: Desk) -> None:
     async def burning(_: Connection, __: datetime, ___: timedelta) -> Mapping[int, int]:
         return {desk.anna: 40}
