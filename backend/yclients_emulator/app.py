@@ -95,7 +95,12 @@ def build_app(emulator: Emulator) -> Starlette:
         return error_response(emulator, not_found())
 
     return Starlette(
-        routes=[*routes, everything_else, Mount("/_control", routes=control_routes(emulator))],
+        routes=[
+            *routes,
+            everything_else,
+            Route("/masters/sm/{staff_id:int}.png", online.show_portrait),
+            Mount("/_control", routes=control_routes(emulator)),
+        ],
         lifespan=lifespan,
         exception_handlers={404: nothing},
     )

@@ -19,6 +19,7 @@ from yclients_emulator.rendering.others import (
     render_own_record,
     render_time,
 )
+from yclients_emulator.rendering.pictures import portrait
 from yclients_emulator.schedule import able_staff, free_times, next_days, seance_length, working_window
 
 CREATED = {"success": True, "meta": {"message": "Created"}}
@@ -85,8 +86,15 @@ async def book_staff(emulator: Emulator, request: Request) -> Response:
             continue
         first = _first_day(emulator, company, staff, chosen) if staff.bookable else None
         midnight = None if first is None else company.moment(datetime.combine(first, time()))
-        shown.append(render_book_staff(staff, midnight, quirks=emulator.settings.quirks))
+        url = str(request.base_url).rstrip("/")
+        shown.append(render_book_staff(staff, midnight, pictures_url=url, quirks=emulator.settings.quirks))
     return enveloped(shown)
+
+
+async def show_portrait(request: Request) -> Response:
+    """GET /masters/sm/{staff_id}.png, beside the API: what a specialist looks like, to anybody."""
+    picture = portrait(request.path_params["staff_id"])
+    return Response(picture, media_type="image/png", headers={"Cache-Control": "max-age=86400"})
 
 
 async def book_dates(emulator: Emulator, request: Request) -> Response:

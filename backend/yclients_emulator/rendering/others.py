@@ -192,7 +192,9 @@ def render_category(category: Category) -> dict[str, Any]:
     return {"id": category.id, "title": category.title, "sex": 0, "api_id": 0, "weight": category.weight}
 
 
-def render_book_staff(staff: Staff, first_day: datetime | None, *, quirks: bool) -> dict[str, Any]:
+def render_book_staff(
+    staff: Staff, first_day: datetime | None, *, pictures_url: str, quirks: bool
+) -> dict[str, Any]:
     """A master in online booking (body 61): numbers as strings, the id of one who can't be booked as well."""
     body: dict[str, Any] = {
         "id": staff.id if staff.bookable or not quirks else str(staff.id),
@@ -203,7 +205,7 @@ def render_book_staff(staff: Staff, first_day: datetime | None, *, quirks: bool)
         "show_rating": "1" if staff.votes_count else "0",
         "rating": str(staff.rating),
         "votes_count": str(staff.votes_count),
-        "avatar": f"https://assets.example.com/masters/sm/{staff.id}.png",
+        "avatar": f"{pictures_url}/masters/sm/{staff.id}.png",
         "comments_count": "0",
         "weight": "1",
         "information": f"<span>{staff.about}</span>" if staff.bookable else "",

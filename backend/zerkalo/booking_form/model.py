@@ -53,6 +53,8 @@ class Asker:
     """Of the network, as `auth.dependencies.client_address` gives it."""
     user_id: int | None = None
     """None: a guest."""
+    form_id: str | None = None
+    """Of a guest who proves to have made one booking of our form: its `api_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class OfferedStaff:
     """Of 5; None where the salon does not show it, or nobody has voted."""
     votes: int = 0
     description: str = ""
+    picture_url: str = ""
+    """Of a portrait at YCLIENTS; "" where there is none."""
 
 
 @dataclass(frozen=True, slots=True)

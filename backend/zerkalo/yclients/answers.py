@@ -277,6 +277,7 @@ def _staff(said: dict[str, Any]) -> BookableStaff:
         description=shorten(
             fields.plain_text(said.get("information")), DESCRIPTION_CHARACTERS_MAX, placeholder="…"
         ),
+        avatar=avatar if isinstance(avatar := said.get("avatar"), str) else "",
     )
 
 

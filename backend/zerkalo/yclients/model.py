@@ -250,6 +250,8 @@ class BookableStaff(msgspec.Struct, frozen=True):
     votes: int = 0
     description: str = ""
     """As plain text."""
+    avatar: str = ""
+    """The address of a picture as it was told: nothing is known of where it leads."""
 
 
 class BookableTime(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form.model import Asker, FormLimits, OfferedService, OfferedStaff, OfferedTime
+from zerkalo.booking_form.pictures.rules import picture_of
 from zerkalo.booking_form.rules import disabled_problem, offered_start, vendor_problem
 from zerkalo.companies import store as companies
 from zerkalo.companies.model import Branch
@@ -81,6 +82,7 @@ class Offers:
         self._clock = clock
         self._client = client
         self._enabled = settings.yclients_enabled
+        self._api_url = settings.yclients_api_url
         self.company_ids = settings.yclients_company_ids
         self._auth = auth
         self._limits = limits
@@ -146,7 +148,7 @@ class Offers:
         """The masters who can be booked for these services."""
         company = self.company_of(company_id)
         found = await self._kept(asker, self._masters(company, service_ids))
-        return tuple(_staff(one) for one in found if one.is_bookable)
+        return tuple(_staff(one, self._api_url) for one in found if one.is_bookable)
 
     async def dates(
         self,
@@ -352,9 +354,16 @@ def _busy() -> ProblemError:
     )
 
 
-def _staff(told: BookableStaff) -> OfferedStaff:
-    rating = None if told.rating is None else float(told.rating)
-    return OfferedStaff(told.staff_id, told.name, told.specialization, rating, told.votes, told.description)
+def _staff(told: BookableStaff, api_url: str) -> OfferedStaff:
+    return OfferedStaff(
+        told.staff_id,
+        told.name,
+        told.specialization,
+        None if told.rating is None else float(told.rating),
+        told.votes,
+        told.description,
+        picture_of(told.avatar, api_url),
+    )
 
 
 def _service(told: BookableService, usual: Mapping[int, int]) -> OfferedService:

@@ -46,6 +46,8 @@ class Page:
         self.cookies = Cookies(request, site.runtime.settings.public_url)
         self.language: Language = self._language()
         self.session: Session | None = None
+        self.headers: dict[str, str] = {}
+        """What every answer to this request says beside what all pages do."""
         self.query: Form = forms.query_of(request)
         """The fields of the address."""
         self.form: Form = self.query
@@ -202,7 +204,8 @@ class Page:
         return self.finish(RedirectResponse(path, 303, {"Cache-Control": NO_STORE}))
 
     def finish(self, response: Response) -> Response:
-        """Put this request's cookies on an answer made elsewhere."""
+        """Put this request's headers and cookies on an answer made elsewhere."""
+        response.headers.update(self.headers)
         self.cookies.write(response)
         return response
 

@@ -22,6 +22,7 @@ _FILTERS: Mapping[str, Any] = {
     "duration": wording.duration,
     "points": wording.points,
     "days": wording.days,
+    "initials": wording.initials,
     "rating": wording.rating,
     "number": wording.number,
     "long_date": wording.long_date,

@@ -110,6 +110,11 @@ def points(number: int, language: Language) -> str:
     return count(number, ("балл", "балла", "баллов"), ("point", "points"), language)
 
 
+def initials(name: str) -> str:
+    """Of a name's first two words, for whoever has no picture."""
+    return "".join(word[0] for word in name.split()[:2]).upper()
+
+
 def rating(value: float, votes: int, language: Language) -> str:
     """As "★ 4,9 · 118 оценок"."""
     text = f"{value:.1f}"

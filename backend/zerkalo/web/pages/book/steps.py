@@ -11,8 +11,10 @@ from starlette.responses import Response
 
 from zerkalo.booking_form.model import OfferedService, OfferedStaff
 from zerkalo.booking_form.offering.service import ANYBODY, Offers
+from zerkalo.booking_form.pictures.rules import sources
 from zerkalo.companies.model import Branch
 from zerkalo.kit.problem import ProblemError
+from zerkalo.web.headers import CONTENT_SECURITY_POLICY
 from zerkalo.web.pages.book.choice import Choice, Typed
 from zerkalo.web.pages.book.days import choice_of_times
 from zerkalo.web.pages.book.widget import code_of
@@ -159,6 +161,11 @@ def _render(
     page: Page, way: Way, template: str, *, status: int = 200, chosen: _Chosen | None = None, **values: Any
 ) -> Response:
     name = template.removeprefix("book/").removesuffix(".html")
+    # Later steps are put into the page that was opened first, so each of them must allow the pictures.
+    allowed = " ".join(sources(page.runtime.settings.yclients_api_url))
+    page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+        "img-src 'self'", f"img-src 'self' {allowed}"
+    )
     steps = STEPS if way.has_branches else STEPS[1:]
 
     def price_of_one(service: OfferedService) -> str:

@@ -1,0 +1,1 @@
+"""Pictures of specialists: which of them may be shown."""

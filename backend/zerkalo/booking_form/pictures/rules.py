@@ -1,0 +1,39 @@
+"""Which pictures of specialists a browser may be sent to: those at YCLIENTS itself. Pure.
+
+We never fetch them: whoever looks gets them from where the salon keeps them, and the policy of the form's pages allows
+images from nowhere else (docs/decisions/0011-pictures-from-the-vendor.md).
+"""
+
+from urllib.parse import urlsplit
+
+DOMAINS = ("yclients.com", "yclients.ru", "alteg.io")
+URL_CHARS_MAX = 500
+_NOBODY = "no-master"
+"""In the names of the vendor's own stand-ins for a picture."""
+
+
+def picture_of(url: str, api_url: str) -> str:
+    """The address as it may be shown; "" where it leads anywhere but to the vendor, or to no portrait."""
+    if len(url) > URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url or _NOBODY in url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        is_plain = parts.username is None and parts.password is None and parts.port is None
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    is_vendors = any(host == domain or host.endswith(f".{domain}") for domain in DOMAINS)
+    if parts.scheme == "https" and is_plain and is_vendors:
+        return url
+    return url if url.startswith(f"{origin_of(api_url)}/") else ""
+
+
+def sources(api_url: str) -> tuple[str, ...]:
+    """From where the pages' policy allows images: the vendor's hosts, and the API's own, which may be another one."""
+    return (*(f"https://*.{domain}" for domain in DOMAINS), origin_of(api_url))
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address of ours."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
