@@ -15,6 +15,7 @@ from zerkalo.kit.clock import Clock
 from zerkalo.outbox.model import Channel
 from zerkalo.users import service
 from zerkalo.users.proving import service as proof_service
+from zerkalo.users.proving.model import Resolve
 
 if TYPE_CHECKING:
     from tests.simulation.people import PeopleLife
@@ -87,7 +88,9 @@ class Attackers:
         await proof_service.request_verification(process.people, user.id, Channel.EMAIL, **asked)
         code = await self._people.read_message(process, user.id)
         self._people.proofs.honest.add((user.id, email))
-        await proof_service.confirm_verification(process.people, user.id, Channel.EMAIL, code, **asked)
+        await proof_service.confirm_verification(
+            process.people, user.id, Channel.EMAIL, code, resolve=Resolve.TAKE, **asked
+        )
         return f"{user.id} signs up"
 
     async def _is_known(self, process: Process, company_id: int, victim: Contact, email: str) -> bool:

@@ -25,6 +25,7 @@ from zerkalo.users.erasing.service import erase_user
 from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import NewUser
 from zerkalo.users.proving import service as proof_service
+from zerkalo.users.proving.model import Resolve
 
 
 @dataclass
@@ -148,6 +149,7 @@ class PeopleLife:
             user["id"],
             channel,
             message,
+            resolve=Resolve.TAKE,
             address="10.0.1.1",
             language="ru",
             now=self._clock(),

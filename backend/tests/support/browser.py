@@ -47,6 +47,8 @@ _FAULTS = """tapMin => {
 }"""
 
 
+PASSWORD_BUTTON = "form[action='/me/sign-in'] button"
+"""Signs in by the password."""
 ZOOMED = 640
 """CSS pixels of a window of 1,280 at 200 %."""
 _TORN = """() => {
@@ -143,7 +145,7 @@ class Visitor:
         await self.open("/me/sign-in")
         await self.page.fill("[name=email]", email)
         await self.page.fill("[name=password]", password)
-        await self.click("main form button")
+        await self.click(PASSWORD_BUTTON)
 
     async def click(self, target: str | Locator) -> None:
         """Clicks, and stands on the page that the click leads to, whole: Playwright returns as soon as it begins to come."""

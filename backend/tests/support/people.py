@@ -21,13 +21,14 @@ from zerkalo.outbox.model import Channel, SendFailed
 from zerkalo.outbox.service import send_due
 from zerkalo.users import routes as user_routes
 from zerkalo.users.desk import routes as admin_routes
+from zerkalo.users.entering import routes as entering_routes
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving import routes as proving_routes
 from zerkalo.users.resetting import routes as password_routes
 from zerkalo.users.service import People, people_of
 
 PASSWORD = "correct horse battery"
-ROUTES = (user_routes, password_routes, proving_routes, admin_routes)
+ROUTES = (user_routes, password_routes, proving_routes, entering_routes, admin_routes)
 
 
 @dataclass
@@ -114,15 +115,15 @@ class PeopleApi(ApiRuntime):
         assert answer.status_code == 201, answer.text
         return answer.json()["id"], await self.signed_in(email, more.get("password", PASSWORD))
 
-    async def prove(self, client: httpx2.AsyncClient, channel: str) -> httpx2.Response:
-        """Asks for a code, gets it sent, and confirms it; the clock moves on a minute first."""
+    async def prove(self, client: httpx2.AsyncClient, channel: str, **more: str) -> httpx2.Response:
+        """Asks for a code, gets it sent, and confirms it with `more`; the clock moves on a minute first."""
         self.pass_time(minutes=1, seconds=1)
         asked = await client.post("/auth/verify/request", json={"channel": channel})
         assert asked.status_code == 202, asked.text
         await self.send_messages()
         me = (await client.get("/auth/me")).json()
         code = self.senders[Channel(channel)].code_for(me[channel])
-        return await client.post("/auth/verify/confirm", json={"channel": channel, "code": code})
+        return await client.post("/auth/verify/confirm", json={"channel": channel, "code": code, **more})
 
 
 def people_api(pool: Pool, **parts: object) -> PeopleApi:

@@ -107,5 +107,7 @@ class ProofOutcome(StrEnum):
     """How an attempt to prove a contact ended. The words are the `code` of the answer."""
 
     PROVED = "proved"
+    ACCOUNT_EXISTS = "account_exists"
+    """The code is right, and another account has proved the contact: somebody must say what is to be done with it."""
     WRONG_CODE = "wrong_code"
     TOO_MANY_TRIES = "too_many_requests"

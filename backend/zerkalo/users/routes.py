@@ -1,5 +1,8 @@
 """`/auth/register` and `/auth/me`: one's own account."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Body, Depends, Header, Request, Response
@@ -10,16 +13,18 @@ from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
 from zerkalo.db.pool import Connection
 from zerkalo.kit.contact import canonical_email
-from zerkalo.kit.language import language_of
+from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.kit.text import storable_text
 from zerkalo.loyalty import store as ledger
+from zerkalo.outbox.model import Channel
 from zerkalo.users import service, store
 from zerkalo.users.erasing import service as erase_service
 from zerkalo.users.exporting.service import Exported, export_user
 from zerkalo.users.model import User
 from zerkalo.users.proving import service as proof_service
+from zerkalo.users.proving.model import Contact
 from zerkalo.users.service import People
 
 NAME_CHARS_MAX = 200
@@ -58,6 +63,45 @@ NewPassword = Annotated[str, Field(min_length=PASSWORD_CHARS_MIN, max_length=PAS
 Password = Annotated[str, Field(max_length=PASSWORD_CHARS_MAX)]
 Code = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
 AcceptLanguage = Annotated[str | None, Header(alias="Accept-Language")]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """From where, in which language and when somebody calls."""
+
+    address: str
+    language: Language
+    now: datetime
+
+
+def calls(runtime: PeopleRuntime) -> Callable[..., Awaitable[Call]]:
+    """A dependency that gives what the use cases want to know of a call."""
+
+    async def dependency(request: Request, accept_language: AcceptLanguage = None) -> Call:
+        return Call(client_address(request), language_of(accept_language), runtime.clock())
+
+    return dependency
+
+
+class NamedContact(BaseModel):
+    """An e-mail or a phone: one of the two."""
+
+    email: Email | None = None
+    phone: Phone | None = None
+
+    @model_validator(mode="after")
+    def _has_one(self) -> "NamedContact":
+        if (self.email is None) == (self.phone is None):
+            raise ValueError("either email or phone")
+        return self
+
+    @property
+    def contact(self) -> Contact:
+        """The one that is there."""
+        if self.email is not None:
+            return Contact(Channel.EMAIL, self.email)
+        assert self.phone is not None, "one of the two is there"
+        return Contact(Channel.PHONE, self.phone)
 
 
 class Registration(BaseModel):
@@ -145,7 +189,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
 
 def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
     people = runtime.people
-    signed_in = Depends(current_user(runtime))
+    signed_in, call = Depends(current_user(runtime)), Depends(calls(runtime))
 
     @routes.post("/register", status_code=201, responses=problem_responses(429))
     async def register(request: Request, body: Registration) -> Me:
@@ -168,10 +212,7 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
 
     @routes.patch("/me", responses=problem_responses(400, 401, 403, 429))
     async def change_me(
-        request: Request,
-        body: ProfileChange,
-        user: AuthenticatedUser = signed_in,
-        accept_language: AcceptLanguage = None,
+        request: Request, body: ProfileChange, user: AuthenticatedUser = signed_in, call: Call = call
     ) -> Me:
         """Change one's own account; a contact that changes takes the password and has to be proved again."""
         await service.change_profile(
@@ -179,8 +220,8 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
             user.id,
             change=body.applied_to,
             is_confirmed=await _is_confirmed(runtime, request, user.id, body),
-            language=language_of(accept_language),
-            now=runtime.clock(),
+            language=call.language,
+            now=call.now,
         )
         return await _shown(runtime, user.id)
 

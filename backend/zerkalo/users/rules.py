@@ -15,6 +15,7 @@ class Notice(StrEnum):
     CONTACT_CHANGED = "contact_changed"
     CONTACT_PROVED = "contact_proved"
     CONTACT_LOST = "contact_lost"
+    JOINED = "joined"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - an event, no password
     PASSWORD_SET = "password_set"  # noqa: S105 - an event, no password
     ROLE_CHANGED = "role_changed"
@@ -26,6 +27,10 @@ _RUSSIAN = {
     Notice.CONTACT_LOST: (
         "Контакт больше не ваш",
         "Ваш e-mail или телефон подтвердил другой человек. В вашем аккаунте он больше не подтверждён.",
+    ),
+    Notice.JOINED: (
+        "Аккаунты объединены",
+        "Ваш аккаунт объединён с другим вашим: визиты и баллы теперь там, входить нужно туда.",
     ),
     Notice.PASSWORD_RESET: ("Пароль изменён", "Для вашего аккаунта задан новый пароль по коду."),
     Notice.PASSWORD_SET: ("Задан пароль", "Для вашего аккаунта задан пароль по приглашению салона."),
@@ -43,6 +48,10 @@ _ENGLISH = {
     Notice.CONTACT_LOST: (
         "A contact is no longer yours",
         "Somebody else has confirmed your e-mail or phone. In your account it is not confirmed any more.",
+    ),
+    Notice.JOINED: (
+        "Accounts were joined",
+        "Your account was joined to another one of yours: visits and points are there now; sign in to that one.",
     ),
     Notice.PASSWORD_RESET: (
         "Your password was changed",

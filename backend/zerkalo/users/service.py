@@ -48,7 +48,6 @@ REGISTER_ROUNDS_MAX = 3
 CODE_DRAWS_MAX = 20
 """Draws of a code that was taken each time. With 20^8 codes, a second draw is rare already."""
 
-
 _log = structlog.get_logger("zerkalo.users")
 
 
@@ -224,13 +223,15 @@ async def change_profile(
 
     A contact changes only where `is_confirmed`: the caller has seen the password, or a fresh code, just now. The
     contacts proved before are told: whoever holds a stolen session would else take the account over in silence.
-    Contacts are canonical. Raises a 403 `ProblemError`, `password_required` or `code_required`.
+    Contacts are canonical. Raises a `ProblemError`: 403 `password_required`, `code_required`, 422 `contact_missing`.
     """
 
     async def write(conn: Connection) -> User:
         user = await _locked(conn, user_id)
         email, phone, name = change(user)
         is_changed = (email, phone) != (user.email, user.phone)
+        if email is None and phone is None:
+            raise ProblemError(422, "contact_missing", "An account needs an e-mail or a phone.")
         if is_changed and not is_confirmed:
             raise not_confirmed(user)
         await store.write_profile(conn, user, email=email, phone=phone, name=name, now=now)
@@ -250,9 +251,7 @@ def not_confirmed(user: User) -> ProblemError:
     """What is missing to change a contact or to delete the account."""
     if user.has_password:
         return ProblemError(403, "password_required", "This takes your password, as `password`.")
-    return ProblemError(
-        403, "code_required", "This takes a fresh code sent to a contact of yours, as `code`."
-    )
+    return ProblemError(403, "code_required", "This takes a fresh code sent to your contact, as `code`.")
 
 
 async def put_notices(

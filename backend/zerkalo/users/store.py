@@ -95,16 +95,16 @@ async def holder_of_email(conn: Connection, email: str, *, lock: bool = False) -
     return await _one(conn, sql, [email], lock=lock)
 
 
-async def holders_of_phone(conn: Connection, phone: str) -> list[User]:
-    """Who has proved this phone (E.164), by id; an import may have entered it for several.
+async def holders_of_phone(conn: Connection, phone: str, *, proved: bool = True) -> list[User]:
+    """Who has proved this phone (E.164), or else only claims it, by id; an import may have entered it for several.
 
     The whole number counts: phones of two countries that end alike are two.
     """
     sql = (
-        f"select {USER_COLUMNS} from users u"
-        " where u.phone10 = %s and u.phone = %s and u.phone_verified_at is not null order by u.id limit 10"
+        f"select {USER_COLUMNS} from users u where u.phone10 = %s and u.phone = %s"
+        " and (u.phone_verified_at is not null) = %s order by u.id limit 10"
     )
-    return await many_users(conn, sql, [phone[-TAIL_DIGITS:].removeprefix("+"), phone])
+    return await many_users(conn, sql, [phone[-TAIL_DIGITS:].removeprefix("+"), phone, proved])
 
 
 async def claimants_of_email(conn: Connection, email: str) -> list[User]:

@@ -14,6 +14,7 @@ from zerkalo.reports import routes as reports
 from zerkalo.runs import routes as runs
 from zerkalo.users import routes as users
 from zerkalo.users.desk import routes as people
+from zerkalo.users.entering import routes as entering
 from zerkalo.users.proving import routes as proving
 from zerkalo.users.resetting import routes as passwords
 from zerkalo.web import admin_api, clients_api, ops, pages
@@ -93,6 +94,7 @@ def _api(runtime: WebRuntime) -> APIRouter:
     api.include_router(users.router(runtime))
     api.include_router(passwords.router(runtime))
     api.include_router(proving.router(runtime))
+    api.include_router(entering.router(runtime))
     api.include_router(runs.router(runtime))
     api.include_router(replay.router(runtime))
     api.include_router(bookings.router(runtime))

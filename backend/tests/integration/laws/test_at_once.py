@@ -154,7 +154,8 @@ class Moments:
             channel, key, code = self.proving[user_id]
             async with self.world.client(user_id) as client:
                 answer = await client.post(
-                    f"{API}/auth/verify/confirm", json={"channel": channel, "code": code}
+                    f"{API}/auth/verify/confirm",
+                    json={"channel": channel, "code": code, "resolve": "take"},
                 )
             if answer.status_code == 200:
                 self.world.proved[user_id].add((channel, key))

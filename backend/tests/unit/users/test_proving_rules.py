@@ -1,6 +1,7 @@
 """Proof codes, messages, and who takes over whom."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from zerkalo.outbox.model import Channel
 from zerkalo.users.model import User
 from zerkalo.users.proving import rules
+from zerkalo.users.proving.model import Aim, Contact
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 EMAIL, PHONE = Channel.EMAIL, Channel.PHONE
@@ -70,26 +72,55 @@ def test_a_code_is_six_digits_with_leading_zeros() -> None:
 
 
 def test_the_digest_of_a_code_is_bound_to_whom_what_and_why() -> None:
-    def digest(**changes: object) -> bytes:
-        values: dict[str, object] = {
-            "user_id": 1,
-            "purpose": "verify",
-            "channel": EMAIL,
-            "contact": "her@example.com",
-            "code": "123456",
-        }
-        return rules.proof_digest(b"key", **(values | changes))  # pyright: ignore[reportArgumentType]  # fields by name
+    aim = Aim("verify", Contact(EMAIL, "her@example.com"), 1)
 
-    same = digest()
+    same = rules.proof_digest(b"key", aim, "123456")
 
-    assert same == digest()
-    for changes in ({"user_id": 2}, {"purpose": "reset"}, {"contact": "x@example.com"}, {"code": "123457"}):
-        assert digest(**changes) != same
+    assert same == rules.proof_digest(b"key", aim, "123456")
+    assert same != rules.proof_digest(b"key", aim, "123457")
+    for other in (
+        replace(aim, user_id=2),
+        replace(aim, user_id=None),
+        replace(aim, purpose="reset"),
+        replace(aim, contact=Contact(EMAIL, "x@example.com")),
+    ):
+        assert rules.proof_digest(b"key", other, "123456") != same
+
+
+def test_the_contact_of_whoever_asks_to_sign_in_is_kept_as_a_digest() -> None:
+    """They may be nobody's account: nothing could erase what stood there in clear."""
+    aim = Aim("enter", Contact(EMAIL, "her@example.com"))
+
+    assert "her" not in rules.kept_contact(b"key", aim)
+    assert rules.kept_contact(b"key", aim) == rules.kept_contact(b"key", aim)
+    assert rules.kept_contact(b"key", replace(aim, user_id=1)) == "her@example.com"
+
+
+@pytest.mark.parametrize(
+    ("columns", "by_phone"),
+    [
+        ({}, True),
+        ({"has_password": True}, False),
+        ({"email": "her@example.com", "email_verified_at": NOW}, False),
+        ({"email": "her@example.com"}, True),
+        ({"role": "receptionist"}, False),
+        ({"role": "owner"}, False),
+    ],
+)
+def test_an_sms_alone_opens_only_an_account_that_has_nothing_else(
+    columns: dict[str, object], by_phone: bool
+) -> None:
+    user = replace(
+        HER, **({"has_password": False, "email": None, "email_verified_at": None, "role": None} | columns)
+    )
+
+    assert rules.is_opened_by(user, PHONE) is by_phone
+    assert rules.is_opened_by(user, EMAIL)
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
 @pytest.mark.parametrize("channel", [EMAIL, PHONE])
-@pytest.mark.parametrize("purpose", ["verify", "reset"])
+@pytest.mark.parametrize("purpose", ["verify", "reset", "enter"])
 def test_a_message_carries_its_code(language: rules.Language, channel: Channel, purpose: str) -> None:
     subject, text = rules.code_message(language, channel, purpose, "012345")
 

@@ -19,7 +19,7 @@ from zerkalo.users.ports import Ports
 from zerkalo.users.service import People
 
 UNDO_SPAN = timedelta(days=1)
-"""For so long a merge by an admin can be undone."""
+"""For so long a merge by an admin, or by the owner of both, can be undone."""
 
 
 async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: int, now: datetime) -> User:
@@ -40,14 +40,14 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
             raise ProblemError(
                 409, "cannot_merge_admin", "An account of the staff can't be merged into another."
             )
-        await bookings.hold_of(conn, [from_id, into_id])
-        await store.lock_users(conn, [from_id, into_id])
-        before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
-        await merge_accounts(
-            conn, people.ports, from_id=from_id, into_id=into_id, keep_code_of_from=False, now=now
-        )
-        await merge_store.insert_merge(
-            conn, before, from_id=from_id, into_id=into_id, admin_id=admin_id, now=now
+        await merge_to_undo(
+            conn,
+            people.ports,
+            from_id=from_id,
+            into_id=into_id,
+            admin_id=admin_id,
+            keep_code_of_from=False,
+            now=now,
         )
         await audit(conn, admin_id, "user.merge", f"user {from_id}", {"into": into_id}, now)
 
@@ -60,7 +60,7 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
 
 
 async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datetime) -> User:
-    """Part two accounts again that an admin merged within a day; returns the one that had ended.
+    """Part two accounts again that an admin, or their owner, merged within a day; returns the one that had ended.
 
     Bookings, points, cards and contacts go back to whose they were. What came to the account since, and what it spent,
     stays with it; whoever signed in to the other signs in anew. Raises `ProblemError`: 404 `not_found`, and 409
@@ -104,6 +104,26 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
         user = await store.read_user(conn, merge.from_id)
     assert user is not None, "parted from the other"
     return user
+
+
+async def merge_to_undo(
+    conn: Connection,
+    ports: Ports,
+    *,
+    from_id: int,
+    into_id: int,
+    admin_id: int | None,
+    keep_code_of_from: bool,
+    now: datetime,
+) -> None:
+    """`merge_accounts`, remembered so that the desk can undo it for a day. `admin_id` None: the owner of both asked."""
+    await bookings.hold_of(conn, [from_id, into_id])
+    await store.lock_users(conn, [from_id, into_id])
+    before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
+    await merge_accounts(
+        conn, ports, from_id=from_id, into_id=into_id, keep_code_of_from=keep_code_of_from, now=now
+    )
+    await merge_store.insert_merge(conn, before, from_id=from_id, into_id=into_id, admin_id=admin_id, now=now)
 
 
 _TOLD_APART_BY = ("email", "phone", "unique_code")

@@ -1,4 +1,4 @@
-"""`merges`: what a merge by an admin found, kept for a day so that it can be undone."""
+"""`merges`: what a merge by an admin, or by the owner of both accounts, found, kept for a day so that it can be undone."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -33,7 +33,13 @@ async def what_stands(conn: Connection, *, from_id: int, into_id: int) -> Mappin
 
 
 async def insert_merge(
-    conn: Connection, before: Mapping[str, Any], *, from_id: int, into_id: int, admin_id: int, now: datetime
+    conn: Connection,
+    before: Mapping[str, Any],
+    *,
+    from_id: int,
+    into_id: int,
+    admin_id: int | None,
+    now: datetime,
 ) -> None:
     """Remember a merge that has just been made."""
     await conn.execute(

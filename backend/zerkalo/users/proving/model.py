@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from zerkalo.auth.model import Limit
 from zerkalo.outbox.model import Channel
@@ -18,6 +19,25 @@ class Contact:
     def key(self) -> str:
         """The form in which it is compared: the e-mail itself, a phone's whole number."""
         return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a code is for: to what end, sent where, to whom."""
+
+    purpose: str
+    contact: Contact
+    user_id: int | None = None
+    """None: whoever turns out to have the contact."""
+
+
+class Resolve(StrEnum):
+    """What is to be done with a contact that another account has proved, by who has seen its code."""
+
+    TAKE = "take"
+    """It is mine now: the other account keeps all it has, and only claims the contact."""
+    JOIN = "join"
+    """The other account is mine too, as its password shows: it is merged into this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,19 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from zerkalo.auth.dependencies import client_address, current_user
+from zerkalo.auth.dependencies import current_user
 from zerkalo.auth.model import AuthenticatedUser
-from zerkalo.kit.language import language_of
 from zerkalo.kit.problem import problem_responses
 from zerkalo.outbox.model import Channel
 from zerkalo.users.proving import service as proof_service
-from zerkalo.users.routes import AcceptLanguage, Code, Me, PeopleRuntime, Sent, me_of
+from zerkalo.users.proving.model import Resolve
+from zerkalo.users.routes import Call, Code, Me, Password, PeopleRuntime, Sent, calls, me_of
 
 ChannelName = Literal["email", "phone"]
+ResolveName = Literal["take", "join"]
 
 
 class VerificationRequest(BaseModel):
@@ -23,41 +24,39 @@ class VerificationRequest(BaseModel):
 
 
 class VerificationConfirmation(VerificationRequest):
-    """The code that came."""
+    """The code that came. After 409 `account_exists`, `resolve` says what is to be done with the other account that has
+    proved the contact: `take` it from that one, or `join` that one to this by its password.
+    """
 
     code: Code
+    resolve: ResolveName | None = None
+    other_password: Password | None = None
 
 
 def router(runtime: PeopleRuntime) -> APIRouter:
     """The routes of proving, to be mounted under /api/v1."""
     routes = APIRouter(prefix="/auth", tags=["auth"])
     people = runtime.people
-    signed_in = Depends(current_user(runtime))
+    signed_in, call = Depends(current_user(runtime)), Depends(calls(runtime))
 
     @routes.post("/verify/request", status_code=202, responses=problem_responses(401, 409, 429))
     async def request_verification(
-        request: Request,
-        body: VerificationRequest,
-        user: AuthenticatedUser = signed_in,
-        accept_language: AcceptLanguage = None,
+        body: VerificationRequest, user: AuthenticatedUser = signed_in, call: Call = call
     ) -> Sent:
         """Send a code to one's own e-mail or phone."""
         await proof_service.request_verification(
             people,
             user.id,
             Channel(body.channel),
-            language=language_of(accept_language),
-            address=client_address(request),
-            now=runtime.clock(),
+            language=call.language,
+            address=call.address,
+            now=call.now,
         )
         return Sent()
 
-    @routes.post("/verify/confirm", responses=problem_responses(400, 401, 409, 429))
+    @routes.post("/verify/confirm", responses=problem_responses(400, 401, 403, 409, 429))
     async def confirm_verification(
-        request: Request,
-        body: VerificationConfirmation,
-        user: AuthenticatedUser = signed_in,
-        accept_language: AcceptLanguage = None,
+        body: VerificationConfirmation, user: AuthenticatedUser = signed_in, call: Call = call
     ) -> Me:
         """Prove the contact by the code; earlier bookings made with it appear at once."""
         proved = await proof_service.confirm_verification(
@@ -65,9 +64,11 @@ def router(runtime: PeopleRuntime) -> APIRouter:
             user.id,
             Channel(body.channel),
             body.code,
-            address=client_address(request),
-            language=language_of(accept_language),
-            now=runtime.clock(),
+            resolve=Resolve(body.resolve) if body.resolve else None,
+            other_password=body.other_password,
+            address=call.address,
+            language=call.language,
+            now=call.now,
         )
         async with runtime.pool.connection() as conn:
             return await me_of(conn, proved)

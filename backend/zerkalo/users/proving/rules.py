@@ -12,6 +12,7 @@ from zerkalo.kit.language import Language
 from zerkalo.kit.look_alikes import HYPHENS
 from zerkalo.outbox.model import Channel
 from zerkalo.users.model import User
+from zerkalo.users.proving.model import Aim
 
 CODE_DIGITS = 6
 CODE_SPAN = timedelta(minutes=10)
@@ -28,8 +29,8 @@ REQUEST_OF_USER_A_DAY = Limit("code user day", 10, timedelta(days=1))
 REQUEST_OF_CONTACT_A_DAY = Limit("code contact day", 10, timedelta(days=1))
 REQUEST_OF_ADDRESS = Limit("code address", 30, timedelta(hours=1))
 CODE_TRY_OF_ADDRESS = Limit("code try", CODE_TRIES_MAX, CODE_SPAN)
-"""Of one code, or of one contact that a reset names, which may be no user's."""
-RESET_TRY_OF_ADDRESS = Limit("reset try address", 50, timedelta(minutes=15))
+"""Of one code, or of one contact that is named with it, which may be no user's."""
+NAMED_TRY_OF_ADDRESS = Limit("named try address", 50, timedelta(minutes=15))
 
 _secure = random.SystemRandom()
 _BETWEEN_DIGITS = re.compile(rf"[\s{HYPHENS}]+")
@@ -40,12 +41,17 @@ def new_proof_code(rng: random.Random = _secure) -> str:
     return "".join(rng.choices("0123456789", k=CODE_DIGITS))
 
 
-def proof_digest(
-    key: bytes, *, user_id: int, purpose: str, channel: Channel, contact: str, code: str
-) -> bytes:
+def proof_digest(key: bytes, aim: Aim, code: str) -> bytes:
     """How a code is stored: keyed, since a million codes are tried in a second, and bound to what it proves."""
-    text = "|".join((purpose, channel, str(user_id), contact, code))
+    text = "|".join((aim.purpose, aim.contact.channel, str(aim.user_id), aim.contact.text, code))
     return hmac.digest(key, text.encode(errors="replace"), "sha256")
+
+
+def kept_contact(key: bytes, aim: Aim) -> str:
+    """How the contact of a code is stored: of a user in clear, so that they see it; of whoever asks, as a keyed digest."""
+    if aim.user_id is not None:
+        return aim.contact.text
+    return hmac.digest(key, f"contact|{aim.contact.text}".encode(errors="replace"), "sha256").hex()
 
 
 def link_token(key: bytes, *, code_id: int, contact: str) -> str:
@@ -59,15 +65,20 @@ def typed_code(text: str) -> str:
     return text if len(text) >= LINK_CHARS_MIN else _BETWEEN_DIGITS.sub("", text)
 
 
-def may_reset_by(user: User, channel: Channel) -> bool:
-    """Whether a new password may be set by a proof of this contact; who has no e-mail has nothing to sign in with.
+def is_opened_by(user: User, channel: Channel) -> bool:
+    """Whether a code sent to this contact, which the user has proved, is enough to be let in.
 
     A phone number is given to somebody else when it lapses, so an SMS alone opens no account that has a password or
-    a proved e-mail.
+    a proved e-mail, and none of the staff's.
     """
-    if user.email is None:
-        return False
-    return channel is Channel.EMAIL or (not user.has_password and user.email_verified_at is None)
+    if channel is Channel.EMAIL:
+        return True
+    return not user.has_password and user.email_verified_at is None and user.role is None
+
+
+def may_reset_by(user: User, channel: Channel) -> bool:
+    """Whether a new password may be set by a proof of this contact; who has no e-mail has nothing to sign in with."""
+    return user.email is not None and is_opened_by(user, channel)
 
 
 def same_digest(one: bytes, other: bytes) -> bool:
@@ -93,29 +104,50 @@ def account_taken_over(user: User, channel: Channel, holders: Sequence[User]) ->
     return holder
 
 
+def account_to_join(holders: Sequence[User]) -> User | None:
+    """The account that may be merged into another by its own password, of those who have proved the contact.
+
+    None where nobody knows which, and for one of the staff's: that would make one log-in of two persons' rights. A code
+    is never enough: whoever is talked into reading one out would lose the account with it.
+    """
+    if len(holders) != 1 or not holders[0].has_password or holders[0].role is not None:
+        return None
+    return holders[0]
+
+
+_WHAT = {
+    "verify": ("подтверждения", "to confirm your contact", "Код подтверждения", "Your confirmation code"),
+    "reset": (
+        "для нового пароля",
+        "to set a new password",
+        "Код для нового пароля",
+        "Your code to set a new password",
+    ),
+    "enter": ("для входа", "to sign in", "Код для входа", "Your code to sign in"),
+}
+"""Purpose -> what the code is for, and the subject of the mail: in Russian, in English."""
+
+
 def code_message(
     language: Language, channel: Channel, purpose: str, code: str, link: str | None = None
 ) -> tuple[str, str]:
     """(subject, text) of the message that carries a code. An SMS is kept short: it is paid by length."""
     minutes = int(CODE_SPAN.total_seconds() // 60)
+    what_ru, what_en, subject_ru, subject_en = _WHAT[purpose]
     if language == "en":
-        what = "to set a new password" if purpose == "reset" else "to confirm your contact"
         if channel is Channel.PHONE:
-            return "", f"{code} is your code {what}. Tell it to nobody."
-        subject = "Your code to set a new password" if purpose == "reset" else "Your confirmation code"
+            return "", f"{code} is your code {what_en}. Tell it to nobody."
         or_link = f"Or open this link: {link}\n\n" if link else ""
-        return subject, (
-            f"Your code {what}: {code}\n\n{or_link}"
+        return subject_en, (
+            f"Your code {what_en}: {code}\n\n{or_link}"
             f"It holds for {minutes} minutes. Tell it to nobody.\n"
             "If you did not ask for it, nothing has to be done.\n"
         )
-    what = "для нового пароля" if purpose == "reset" else "подтверждения"
     if channel is Channel.PHONE:
-        return "", f"{code} - ваш код {what}. Никому его не сообщайте."
-    subject = "Код для нового пароля" if purpose == "reset" else "Код подтверждения"
+        return "", f"{code} - ваш код {what_ru}. Никому его не сообщайте."
     or_link = f"Или откройте ссылку: {link}\n\n" if link else ""
-    return subject, (
-        f"Ваш код {what}: {code}\n\n{or_link}"
+    return subject_ru, (
+        f"Ваш код {what_ru}: {code}\n\n{or_link}"
         f"Он действует {minutes} минут. Никому его не сообщайте.\n"
         "Если вы его не запрашивали, ничего делать не нужно.\n"
     )

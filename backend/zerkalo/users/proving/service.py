@@ -1,5 +1,6 @@
 """Proving a contact by a code."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from zerkalo.bookings import store as bookings
@@ -15,7 +16,7 @@ from zerkalo.users.model import ProofOutcome, User
 from zerkalo.users.proving import rules
 from zerkalo.users.proving import store as proof_store
 from zerkalo.users.proving.codes import service as codes
-from zerkalo.users.proving.model import Contact
+from zerkalo.users.proving.model import Aim, Contact, Resolve
 from zerkalo.users.rules import Notice
 from zerkalo.users.service import People, confirm_password, not_confirmed, put_notices
 
@@ -44,7 +45,7 @@ async def request_verification(
             (rules.REQUEST_OF_USER_A_DAY, f"{user_id}|{channel}"),
         ]
         await people.auth.count_within(conn, limits, now=now)
-        await codes.put_code(people, conn, user_id, codes.VERIFY, contact, language=language, now=now)
+        await codes.put_code(people, conn, Aim(codes.VERIFY, contact, user_id), language=language, now=now)
 
     # Counted and written together: whoever is told that nothing came of it can ask again at once.
     await in_transaction(people.pool, write)
@@ -57,19 +58,39 @@ async def confirm_verification(
     channel: Channel,
     code: str,
     *,
+    resolve: Resolve | None = None,
+    other_password: str | None = None,
     address: str,
     language: Language,
     now: datetime,
 ) -> User:
     """Prove the contact to which this code was sent; takes over the account that an import made for it.
 
-    Whoever else has proved the contact has not any more, and is told by their other contacts; what is linked stays.
-    The code that proved this very contact may be used again. Raises `ProblemError`: 400 `wrong_code` (wrong, ended,
-    out of time, or the contact was changed since), 429 after five tries from one address or thirty in all.
+    Where another account has proved the contact, `resolve` must say what is to be done. Taken, the other has not proved
+    it any more, and is told by its other contacts; what is linked stays. Joined, by `other_password`, the other is merged
+    into this one, which keeps its log-in. The code that proved this very contact may be used again. Raises
+    `ProblemError`: 400 `wrong_code` (wrong, ended, out of time, or the contact was changed since), 409 `account_exists`
+    (the code stays good), 409 `cannot_join`, 403 `wrong_password`, 429 after five tries from one address or thirty in all.
     """
+    joined_id = None
+    if resolve is Resolve.JOIN:
+        joined_id = await _joined_account(
+            people, user_id, channel, code, other_password or "", address=address, now=now
+        )
 
     async def write(conn: Connection) -> ProofOutcome:
-        return await _prove(people, conn, user_id, channel, code, address=address, language=language, now=now)
+        return await _prove(
+            people,
+            conn,
+            user_id,
+            channel,
+            code,
+            take=resolve is Resolve.TAKE,
+            joined_id=joined_id,
+            address=None if joined_id is not None else address,  # counted already
+            language=language,
+            now=now,
+        )
 
     outcome = await in_transaction(people.pool, write)
     if outcome is not ProofOutcome.PROVED:
@@ -107,9 +128,7 @@ async def confirm_owner(
             await codes.check_code(
                 people,
                 conn,
-                user_id,
-                codes.VERIFY,
-                _claimed_contact(user, channel),
+                Aim(codes.VERIFY, _claimed_contact(user, channel), user_id),
                 code,
                 address=address,
                 now=now,
@@ -131,7 +150,9 @@ async def _prove(
     channel: Channel,
     code: str,
     *,
-    address: str,
+    take: bool,
+    joined_id: int | None,
+    address: str | None,
     language: Language,
     now: datetime,
 ) -> ProofOutcome:
@@ -139,14 +160,80 @@ async def _prove(
     claimed = _claimed_contact(user, channel)
     assert user is not None, "who claims a contact is there"
     await proof_store.lock_contact(conn, channel, claimed.key)
-    if await _has_proved(people, conn, user, claimed, code, now=now):
-        return ProofOutcome.PROVED
-    refused = await codes.take_code(
-        people, conn, user_id, codes.VERIFY, claimed, code, address=address, now=now
-    )
+    aim = Aim(codes.VERIFY, claimed, user_id)
+    used = await codes.used_code(people, conn, aim, code, now=now)
+    if used is not None and used.used_at == user.verified_at(channel):
+        return ProofOutcome.PROVED  # the answer to that was lost
+    refused = await codes.check_code(people, conn, aim, code, address=address, now=now)
     if refused is not None:
         return refused
-    others = [other for other in await codes.holders(conn, claimed) if other.id != user_id]
+    others = await _others(conn, user, claimed)
+    if joined_id is not None and [other.id for other in others] == [joined_id]:
+        await merge_service.merge_to_undo(
+            conn,
+            people.ports,
+            from_id=joined_id,
+            into_id=user_id,
+            admin_id=None,
+            keep_code_of_from=True,
+            now=now,
+        )
+        # As a message of the account that stays: those of the one that ended went with it.
+        told = replace(others[0], id=user_id)
+        await put_notices(people, conn, told, Notice.JOINED, language=language, now=now)
+    elif others and not take and rules.account_taken_over(user, channel, others) is None:
+        return ProofOutcome.ACCOUNT_EXISTS
+    await codes.end_code(people, conn, aim, now=now)
+    is_proved = await write_proved(people, conn, user_id, claimed, language=language, now=now)
+    return ProofOutcome.PROVED if is_proved else ProofOutcome.WRONG_CODE
+
+
+async def _joined_account(
+    people: People, user_id: int, channel: Channel, code: str, password: str, *, address: str, now: datetime
+) -> int | None:
+    """The account that whoever has this code and its password may join; None where there is none (any more)."""
+
+    async def look(conn: Connection) -> list[User] | ProofOutcome:
+        user = await store.read_user(conn, user_id)
+        claimed = _claimed_contact(user, channel)
+        assert user is not None, "who claims a contact is there"
+        aim = Aim(codes.VERIFY, claimed, user_id)
+        if await codes.used_code(people, conn, aim, code, now=now) is not None:
+            return []  # the answer was lost: there is nothing left to join
+        refused = await codes.check_code(people, conn, aim, code, address=address, now=now)
+        return refused if refused is not None else await _others(conn, user, claimed)
+
+    others = await in_transaction(people.pool, look)
+    if isinstance(others, ProofOutcome):
+        raise codes.refusal(others)
+    if not others:
+        return None
+    other = rules.account_to_join(others)
+    if other is None:
+        raise ProblemError(
+            409, "cannot_join", "The account with this contact can't be joined here: sign in to it."
+        )
+    await confirm_password(people, other.id, password, address=address, now=now)
+    return other.id
+
+
+async def _others(conn: Connection, user: User, contact: Contact) -> list[User]:
+    return [other for other in await codes.holders(conn, contact) if other.id != user.id]
+
+
+async def write_proved(
+    people: People, conn: Connection, user_id: int, claimed: Contact, *, language: Language, now: datetime
+) -> bool:
+    """Make a contact that the user claims a proved one, and nobody else's; takes over who was imported with it.
+
+    For whoever has seen the right code and holds the contact (`lock_contact`). False where the user changed the contact
+    at this very moment.
+    """
+    channel = claimed.channel
+    user = await store.read_user(conn, user_id)
+    if user is None:
+        return False
+    others = await _others(conn, user, claimed)
     taken_over = rules.account_taken_over(user, channel, others)
     concerned = [user_id, *(other.id for other in others)]
     if taken_over is not None:
@@ -154,7 +241,7 @@ async def _prove(
     # All as they are now, held: a merge can't be taken back.
     locked = await store.lock_users(conn, concerned, links_too=taken_over is not None)
     if user_id not in locked or locked[user_id].contact(channel) != claimed.text:
-        return ProofOutcome.WRONG_CODE  # the user changed the contact at this very moment
+        return False
     held = [locked[id_] for id_ in concerned[1:] if id_ in locked]
     if taken_over is not None and rules.account_taken_over(locked[user_id], channel, held) is not None:
         await merge_service.merge_accounts(
@@ -169,24 +256,7 @@ async def _prove(
     await put_notices(
         people, conn, locked[user_id], Notice.CONTACT_PROVED, but=channel, language=language, now=now
     )
-    return ProofOutcome.PROVED
-
-
-async def _has_proved(
-    people: People, conn: Connection, user: User, contact: Contact, code: str, *, now: datetime
-) -> bool:
-    """Whether this very code has proved this very contact: the answer to that was lost."""
-    if user.verified_at(contact.channel) is None:
-        return False
-    used = await proof_store.used_code(
-        conn, user_id=user.id, purpose=codes.VERIFY, channel=contact.channel, now=now
-    )
-    return (
-        used is not None
-        and used.used_at == user.verified_at(contact.channel)
-        and used.contact == contact.text
-        and codes.is_code(people, user.id, codes.VERIFY, contact, code, used)
-    )
+    return True
 
 
 async def _end_proof(

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import LiteralString
 
 from psycopg.rows import class_row, scalar_row
 
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.outbox.model import Channel
+from zerkalo.users.proving.model import Aim
 
 CODES_KEPT = timedelta(days=7)
 """How long a code stays after its end."""
@@ -15,7 +17,7 @@ CODES_KEPT = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class ProofCode:
-    """A code that was sent. `contact`: what it proves, canonical."""
+    """A code that was sent. `contact`: what it proves, as it is stored."""
 
     id: int
     contact: str
@@ -27,58 +29,76 @@ class ProofCode:
 
 
 async def insert_code(
-    conn: Connection,
-    *,
-    user_id: int,
-    purpose: str,
-    channel: Channel,
-    contact: str,
-    code_hash: bytes,
-    now: datetime,
-    expires_at: datetime,
+    conn: Connection, aim: Aim, *, kept: str, code_hash: bytes, now: datetime, expires_at: datetime
 ) -> int:
-    """Keep the digest of a code and return its id; the one before it, if any, is worth nothing any more."""
-    await end_codes(conn, user_id, now=now, purpose=purpose, channel=channel)
+    """Keep the digest of a code and return its id; the one before it, if any, is worth nothing any more.
+
+    `kept`: the contact as it is stored, here and below.
+    """
+    await end_code(conn, aim, kept=kept, now=now)
     sql = """
         insert into verification_codes (user_id, purpose, channel, contact, code_hash, created_at, expires_at)
         values (%s, %s, %s, %s, %s, %s, %s) returning id
     """
+    values = [aim.user_id, aim.purpose, aim.contact.channel, kept, code_hash, now, expires_at]
     async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, [user_id, purpose, channel, contact, code_hash, now, expires_at])
+        await cursor.execute(sql, values)
         return int(await cursor.fetchone() or 0)
 
 
-async def live_code(
-    conn: Connection, *, user_id: int, purpose: str, channel: Channel, now: datetime
-) -> ProofCode | None:
+async def live_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> ProofCode | None:
     """The newest code that was neither used nor ended and is in time, locked; None where there is none."""
-    sql = """
-        select id, contact, code_hash, attempts, created_at, expires_at, used_at from verification_codes
-        where user_id = %s and purpose = %s and channel = %s and used_at is null and expires_at > %s
-        order by id desc limit 1 for update
-    """
-    async with conn.cursor(row_factory=class_row(ProofCode)) as cursor:
-        await cursor.execute(sql, [user_id, purpose, channel, now])
-        return await cursor.fetchone()
+    sql = f"{_CODES} {_whose(aim)} and used_at is null and expires_at > %(now)s order by id desc limit 1 for update"
+    return await _one(conn, sql, aim, kept, now)
 
 
-async def used_code(
-    conn: Connection, *, user_id: int, purpose: str, channel: Channel, now: datetime
-) -> ProofCode | None:
+async def used_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> ProofCode | None:
     """The code that was used or ended last and would still be in time; None where there is none."""
-    sql = """
-        select id, contact, code_hash, attempts, created_at, expires_at, used_at from verification_codes
-        where user_id = %s and purpose = %s and channel = %s and used_at is not null and expires_at > %s
-        order by used_at desc, id desc limit 1
+    sql = f"""
+        {_CODES} {_whose(aim)} and used_at is not null and expires_at > %(now)s order by used_at desc, id desc limit 1
     """
+    return await _one(conn, sql, aim, kept, now)
+
+
+_CODES: LiteralString = (
+    "select id, contact, code_hash, attempts, created_at, expires_at, used_at from verification_codes where"
+)
+
+
+def _whose(aim: Aim) -> LiteralString:
+    """Of a user, whatever the contact was then; of nobody, by the contact."""
+    if aim.user_id is None:
+        return "user_id is null and contact = %(kept)s and purpose = %(purpose)s and channel = %(channel)s"
+    return "user_id = %(user_id)s and purpose = %(purpose)s and channel = %(channel)s"
+
+
+def _values(aim: Aim, kept: str, now: datetime) -> dict[str, object]:
+    return {
+        "user_id": aim.user_id,
+        "purpose": aim.purpose,
+        "channel": aim.contact.channel,
+        "kept": kept,
+        "now": now,
+    }
+
+
+async def _one(conn: Connection, sql: LiteralString, aim: Aim, kept: str, now: datetime) -> ProofCode | None:
     async with conn.cursor(row_factory=class_row(ProofCode)) as cursor:
-        await cursor.execute(sql, [user_id, purpose, channel, now])
+        await cursor.execute(sql, _values(aim, kept, now))
         return await cursor.fetchone()
 
 
 async def count_try(conn: Connection, code_id: int) -> None:
     """Count a wrong try."""
     await conn.execute("update verification_codes set attempts = attempts + 1 where id = %s", [code_id])
+
+
+async def end_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> None:
+    """End the code for this, if there is a good one."""
+    await conn.execute(
+        f"update verification_codes set used_at = %(now)s where {_whose(aim)} and used_at is null",
+        _values(aim, kept, now),
+    )
 
 
 async def end_codes(

@@ -3,25 +3,22 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel
 
 from zerkalo.auth.dependencies import bearer_token, client_address
 from zerkalo.auth.routes import Tokens, tokens_of
-from zerkalo.kit.language import language_of
 from zerkalo.kit.problem import ProblemError, problem_responses
-from zerkalo.outbox.model import Channel
 from zerkalo.users import service
-from zerkalo.users.proving.model import Contact
 from zerkalo.users.resetting import service as resetting
 from zerkalo.users.routes import (
-    AcceptLanguage,
+    Call,
     Code,
-    Email,
+    NamedContact,
     NewPassword,
     Password,
     PeopleRuntime,
-    Phone,
     Sent,
+    calls,
 )
 
 
@@ -32,28 +29,8 @@ class PasswordChange(BaseModel):
     new_password: NewPassword
 
 
-class ResetRequest(BaseModel):
-    """The proved contact, one of the two, to which the code goes."""
-
-    email: Email | None = None
-    phone: Phone | None = None
-
-    @model_validator(mode="after")
-    def _has_one(self) -> "ResetRequest":
-        if (self.email is None) == (self.phone is None):
-            raise ValueError("either email or phone")
-        return self
-
-    @property
-    def contact(self) -> Contact:
-        if self.email is not None:
-            return Contact(Channel.EMAIL, self.email)
-        assert self.phone is not None, "one of the two is there"
-        return Contact(Channel.PHONE, self.phone)
-
-
-class ResetConfirmation(ResetRequest):
-    """The code that came, and the new password."""
+class ResetConfirmation(NamedContact):
+    """The proved contact, the code that came there, and the new password."""
 
     code: Code
     password: NewPassword
@@ -62,7 +39,7 @@ class ResetConfirmation(ResetRequest):
 def router(runtime: PeopleRuntime) -> APIRouter:
     """The routes of a password, to be mounted under /api/v1."""
     routes = APIRouter(prefix="/auth", tags=["auth"])
-    people = runtime.people
+    people, call = runtime.people, Depends(calls(runtime))
 
     @routes.post("/password", responses=problem_responses(401, 403, 429))
     async def change_password(
@@ -92,29 +69,18 @@ def router(runtime: PeopleRuntime) -> APIRouter:
         return tokens_of(again)
 
     @routes.post("/password/reset/request", status_code=202, responses=problem_responses(409, 429))
-    async def request_reset(
-        request: Request, body: ResetRequest, accept_language: AcceptLanguage = None
-    ) -> Sent:
+    async def request_reset(body: NamedContact, call: Call = call) -> Sent:
         """Send a code to a proved contact. The answer is the same where there is none."""
         await resetting.request_reset(
-            people,
-            body.contact,
-            language=language_of(accept_language),
-            address=client_address(request),
-            now=runtime.clock(),
+            people, body.contact, language=call.language, address=call.address, now=call.now
         )
         return Sent()
 
     @routes.post("/password/reset/confirm", status_code=204, responses=problem_responses(400, 429))
-    async def confirm_reset(request: Request, body: ResetConfirmation) -> None:
+    async def confirm_reset(body: ResetConfirmation, call: Call = call) -> None:
         """Set a new password by the code and end every session."""
         await resetting.confirm_reset(
-            people,
-            body.contact,
-            body.code,
-            body.password,
-            address=client_address(request),
-            now=runtime.clock(),
+            people, body.contact, body.code, body.password, address=call.address, now=call.now
         )
 
     return routes

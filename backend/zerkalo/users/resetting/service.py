@@ -5,7 +5,6 @@ from datetime import datetime
 import anyio
 
 from zerkalo.auth import store as auth_store
-from zerkalo.auth.rules import by_address
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.language import Language
@@ -13,9 +12,8 @@ from zerkalo.outbox.model import Channel
 from zerkalo.users import store
 from zerkalo.users.model import ProofOutcome, User
 from zerkalo.users.proving import rules
-from zerkalo.users.proving import store as proof_store
 from zerkalo.users.proving.codes import service as codes
-from zerkalo.users.proving.model import Contact
+from zerkalo.users.proving.model import Aim, Contact
 from zerkalo.users.rules import Notice
 from zerkalo.users.service import People, put_notices, set_password
 
@@ -42,7 +40,8 @@ async def request_reset(
         )
         user = await _holder(conn, contact)
         if user is not None:
-            await codes.put_code(people, conn, user.id, codes.RESET, contact, language=language, now=now)
+            aim = Aim(codes.RESET, contact, user.id)
+            await codes.put_code(people, conn, aim, language=language, now=now)
         elif contact.channel is Channel.PHONE:
             # No SMS leaves: it must not use up the installation's, which stand last.
             await auth_store.release_attempts(conn, counted[-len(people.sms.limits) :])
@@ -60,11 +59,7 @@ async def confirm_reset(
     Asked again with the same code and password it succeeds again. Raises 400 `wrong_code` for a wrong code and for a
     contact that is no user's alike, 429 after five tries of a contact from one address.
     """
-    tries = [
-        *by_address(rules.CODE_TRY_OF_ADDRESS, address, f"reset|{contact.channel}|{contact.key}"),
-        *by_address(rules.RESET_TRY_OF_ADDRESS, address),
-    ]
-    await people.auth.count(tries, now=now)
+    await codes.count_tries(people, codes.RESET, contact, address=address, now=now)
     # Hashed before anybody is looked for: the right and the wrong code take the same time.
     password_hash = await people.auth.passwords.hash(password, address=address)
 
@@ -72,10 +67,8 @@ async def confirm_reset(
         user = await _holder(conn, contact)
         if user is None:
             return False
-        if (
-            await codes.take_code(people, conn, user.id, codes.RESET, contact, code, address=None, now=now)
-            is not None
-        ):
+        aim = Aim(codes.RESET, contact, user.id)
+        if await codes.take_code(people, conn, aim, code, address=None, now=now) is not None:
             return False
         locked = await store.read_user(conn, user.id, lock=True)
         if locked is None or locked.contact(contact.channel) != contact.text or locked.erased_at is not None:
@@ -98,14 +91,10 @@ async def _was_reset(
     async with people.pool.connection() as conn:
         holders = await codes.holders(conn, contact)
         user = holders[0] if len(holders) == 1 else None
-        used = user and await proof_store.used_code(
-            conn, user_id=user.id, purpose=codes.RESET, channel=contact.channel, now=now
-        )
-        if (
-            user is None
-            or used is None
-            or not codes.is_code(people, user.id, codes.RESET, contact, code, used)
-        ):
+        if user is None:
+            return False
+        aim = Aim(codes.RESET, contact, user.id)
+        if await codes.used_code(people, conn, aim, code, now=now) is None:
             return False
         held = await auth_store.credentials_of_user(conn, user.id)
     return await people.auth.passwords.verify(password, held.password_hash if held else None, address=address)

@@ -19,9 +19,12 @@ class Fields:
         self._say = say
         self.errors: dict[str, str] = {}
 
-    def email(self, name: str = "email") -> str | None:
-        """An e-mail, canonical."""
-        email = canonical_email(self._form.text(name, EMAIL_CHARS_MAX + 1))
+    def email(self, name: str = "email", *, required: bool = True) -> str | None:
+        """An e-mail, canonical; None where the field is empty and may be."""
+        text = self._form.text(name, EMAIL_CHARS_MAX + 1)
+        if not text and not required:
+            return None
+        email = canonical_email(text)
         if email is None or "." not in email.rpartition("@")[2]:
             email = None
             self.refuse(

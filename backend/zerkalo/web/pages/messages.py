@@ -11,6 +11,14 @@ FLASHES: Mapping[str, Words] = {
         "ru": "Готово, вы зарегистрированы. Ниже ваш код клиента.",
         "en": "Done, you have an account. Your client code is below.",
     },
+    "accounts_joined": {
+        "ru": "Аккаунты объединены, контакт подтверждён.",
+        "en": "The accounts are joined, the contact is confirmed.",
+    },
+    "code_sent": {
+        "ru": "Код отправлен. Он действует 10 минут.",
+        "en": "A code is on its way. It is valid for 10 minutes.",
+    },
     "proved": {
         "ru": "Контакт подтверждён. Если на него были записи, они уже здесь.",
         "en": "The contact is confirmed. Visits booked with it are here already.",
@@ -135,8 +143,24 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "To change a contact, enter your password.",
     },
     "code_required": {
-        "ru": "У аккаунта нет пароля: задайте его по коду на странице «Новый пароль».",
-        "en": 'The account has no password: set one by a code on the page "New password".',
+        "ru": "Нужен свежий код: пришлите его себе кнопкой ниже.",
+        "en": "This takes a fresh code: send one to yourself by the button below.",
+    },
+    "account_exists": {
+        "ru": "Код верный, но этот контакт уже подтверждён в другом аккаунте.",
+        "en": "The code is right, but the contact is confirmed in another account already.",
+    },
+    "cannot_join": {
+        "ru": "Объединить здесь нельзя: войдите в тот аккаунт или обратитесь в салон.",
+        "en": "They can’t be joined here: sign in to that account, or ask the salon.",
+    },
+    "no_account": {
+        "ru": "Код верный, но аккаунта с этим контактом ещё нет.",
+        "en": "The code is right, but there is no account with this contact yet.",
+    },
+    "contact_missing": {
+        "ru": "Аккаунту нужен e-mail или телефон.",
+        "en": "An account needs an e-mail or a phone.",
     },
     "already_verified": {"ru": "Этот контакт уже подтверждён.", "en": "This contact is confirmed already."},
     "no_contact": {"ru": "Сначала укажите этот контакт.", "en": "Enter this contact first."},

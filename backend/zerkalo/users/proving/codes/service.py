@@ -15,13 +15,14 @@ from zerkalo.users import store
 from zerkalo.users.model import ProofOutcome, User
 from zerkalo.users.proving import rules
 from zerkalo.users.proving import store as proof_store
-from zerkalo.users.proving.model import Contact
+from zerkalo.users.proving.model import Aim, Contact
 from zerkalo.users.proving.store import ProofCode
 from zerkalo.users.service import People
 
 VERIFY = "verify"
 RESET = "reset"
-LINK_PATHS = {VERIFY: "/me/verify/email", RESET: "/me/reset"}
+ENTER = "enter"
+LINK_PATHS = {VERIFY: "/me/verify/email", RESET: "/me/reset", ENTER: "/me/code"}
 """The pages that a mailed link opens; its token stands in for the code."""
 
 
@@ -68,113 +69,125 @@ async def holders(conn: Connection, contact: Contact) -> list[User]:
 async def put_code(
     people: People,
     conn: Connection,
-    user_id: int,
-    purpose: str,
-    contact: Contact,
+    aim: Aim,
     *,
     language: Language,
     now: datetime,
+    told_id: int | None = None,
 ) -> None:
     """Write a code and the message that carries it; nothing where the contact is the user's no more.
 
     The user is held: in an account that is erased, or loses the contact, at this moment, the contact would stand again.
+    `told_id`: who has the contact, of a code that is sent to whoever asks; with their account the message goes.
     """
-    user = await store.read_user(conn, user_id, lock=True)
-    if user is None or user.contact(contact.channel) != contact.text:
-        return
+    contact = aim.contact
+    if aim.user_id is not None:
+        user = await store.read_user(conn, aim.user_id, lock=True)
+        if user is None or user.contact(contact.channel) != contact.text:
+            return
     code = rules.new_proof_code()
     expires_at = now + rules.CODE_SPAN
     code_id = await proof_store.insert_code(
         conn,
-        user_id=user_id,
-        purpose=purpose,
-        channel=contact.channel,
-        contact=contact.text,
-        code_hash=_digest(people, user_id, purpose, contact, code),
+        aim,
+        kept=_kept(people, aim),
+        code_hash=rules.proof_digest(people.proof_key, aim, code),
         now=now,
         expires_at=expires_at,
     )
     link = None
     if contact.channel is Channel.EMAIL and people.public_url:
         token = rules.link_token(people.proof_key, code_id=code_id, contact=contact.text)
-        link = f"{people.public_url}{LINK_PATHS[purpose]}?code={token}"
-    subject, body = rules.code_message(language, contact.channel, purpose, code, link)
-    message = Message(contact.channel, contact.text, subject, body, expires_at, user_id)
+        link = f"{people.public_url}{LINK_PATHS[aim.purpose]}?code={token}"
+    subject, body = rules.code_message(language, contact.channel, aim.purpose, code, link)
+    message = Message(contact.channel, contact.text, subject, body, expires_at, aim.user_id or told_id)
     await outbox_store.put(conn, message, now=now)
 
 
 async def take_code(
-    people: People,
-    conn: Connection,
-    user_id: int,
-    purpose: str,
-    contact: Contact,
-    code: str,
-    *,
-    address: str | None,
-    now: datetime,
+    people: People, conn: Connection, aim: Aim, code: str, *, address: str | None, now: datetime
 ) -> ProofOutcome | None:
     """Use the code up, or count a wrong try and return why it is refused. Either is to be committed."""
-    refused = await check_code(people, conn, user_id, purpose, contact, code, address=address, now=now)
+    refused = await check_code(people, conn, aim, code, address=address, now=now)
     if refused is None:
-        await proof_store.end_codes(conn, user_id, now=now, purpose=purpose, channel=contact.channel)
+        await end_code(people, conn, aim, now=now)
     return refused
 
 
+async def end_code(people: People, conn: Connection, aim: Aim, *, now: datetime) -> None:
+    """Use up a code that was checked."""
+    await proof_store.end_code(conn, aim, kept=_kept(people, aim), now=now)
+
+
 async def check_code(
-    people: People,
-    conn: Connection,
-    user_id: int,
-    purpose: str,
-    contact: Contact,
-    code: str,
-    *,
-    address: str | None,
-    now: datetime,
+    people: People, conn: Connection, aim: Aim, code: str, *, address: str | None, now: datetime
 ) -> ProofOutcome | None:
     """None where this is the live code or its link's token; else why not, counted. `address` None: counted already."""
-    sent = await proof_store.live_code(
-        conn, user_id=user_id, purpose=purpose, channel=contact.channel, now=now
-    )
-    if sent is None or sent.contact != contact.text:
+    kept = _kept(people, aim)
+    sent = await proof_store.live_code(conn, aim, kept=kept, now=now)
+    if sent is None or sent.contact != kept:
         return ProofOutcome.WRONG_CODE
     if len(code) >= rules.LINK_CHARS_MIN:
-        is_link = is_code(people, user_id, purpose, contact, code, sent)
-        return None if is_link else ProofOutcome.WRONG_CODE
+        return None if is_code(people, aim, code, sent) else ProofOutcome.WRONG_CODE
     if sent.attempts >= rules.CODE_TRIES_IN_ALL_MAX:
         return ProofOutcome.TOO_MANY_TRIES
     if address is not None:
         limits = by_address(rules.CODE_TRY_OF_ADDRESS, address, f"code|{sent.id}")
         if not await people.auth.may_try(conn, limits, now=now):
             return ProofOutcome.TOO_MANY_TRIES
-    if not is_code(people, user_id, purpose, contact, code, sent):
+    if not is_code(people, aim, code, sent):
         await proof_store.count_try(conn, sent.id)
         return ProofOutcome.WRONG_CODE
     return None
 
 
-def is_code(people: People, user_id: int, purpose: str, contact: Contact, code: str, sent: ProofCode) -> bool:
+async def used_code(
+    people: People, conn: Connection, aim: Aim, code: str, *, now: datetime
+) -> ProofCode | None:
+    """The code that was used last, where it is this very one and still in time: the answer to that was lost."""
+    kept = _kept(people, aim)
+    used = await proof_store.used_code(conn, aim, kept=kept, now=now)
+    if used is None or used.contact != kept or not is_code(people, aim, code, used):
+        return None
+    return used
+
+
+def is_code(people: People, aim: Aim, code: str, sent: ProofCode) -> bool:
     """Whether this is what was sent: the code, however it is grouped, or the token of the mail's link."""
     if len(code) >= rules.LINK_CHARS_MIN:
-        token = rules.link_token(people.proof_key, code_id=sent.id, contact=contact.text)
+        token = rules.link_token(people.proof_key, code_id=sent.id, contact=aim.contact.text)
         return rules.same_digest(token.encode(), code.encode(errors="replace"))
-    typed = rules.typed_code(code)
-    return rules.same_digest(_digest(people, user_id, purpose, contact, typed), sent.code_hash)
+    digest = rules.proof_digest(people.proof_key, aim, rules.typed_code(code))
+    return rules.same_digest(digest, sent.code_hash)
+
+
+async def count_tries(
+    people: People, purpose: str, contact: Contact, *, address: str, now: datetime
+) -> list[int]:
+    """Count a try of a code by somebody who names the contact, which may be nobody's; the ids to release if it is right.
+
+    Raises 429 after five tries of a contact from one address, or fifty of any.
+    """
+    tries = [
+        *by_address(rules.CODE_TRY_OF_ADDRESS, address, f"{purpose}|{contact.channel}|{contact.key}"),
+        *by_address(rules.NAMED_TRY_OF_ADDRESS, address),
+    ]
+    return await people.auth.count(tries, now=now)
 
 
 def refusal(outcome: ProofOutcome) -> ProblemError:
     """What is answered where a code did not prove anything."""
     if outcome is ProofOutcome.TOO_MANY_TRIES:
         return too_many_tries(rules.REQUEST_OF_CONTACT.span)
+    if outcome is ProofOutcome.ACCOUNT_EXISTS:
+        return ProblemError(
+            409,
+            "account_exists",
+            "The code is right, and another account has proved this contact: sign in to that one, or say what is to be"
+            " done with it by `resolve`.",
+        )
     return ProblemError(400, "wrong_code", "The code is wrong or out of time. Ask for a new one.")
 
 
-def _digest(people: People, user_id: int, purpose: str, contact: Contact, code: str) -> bytes:
-    return rules.proof_digest(
-        people.proof_key,
-        user_id=user_id,
-        purpose=purpose,
-        channel=contact.channel,
-        contact=contact.text,
-        code=code,
-    )
+def _kept(people: People, aim: Aim) -> str:
+    return rules.kept_contact(people.proof_key, aim)

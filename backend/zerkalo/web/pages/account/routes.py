@@ -3,41 +3,32 @@
 from starlette.responses import Response
 
 from zerkalo.kit.contact import canonical_email
-from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
-from zerkalo.outbox.model import Channel
 from zerkalo.users import service
-from zerkalo.users.proving.model import Contact
 from zerkalo.users.resetting import service as resetting
 from zerkalo.web.pages.account import takeover
+from zerkalo.web.pages.account.session import contact_of, end_session, next_of, open_session, sign_in_page
 from zerkalo.web.pages.page import SIGN_IN_PATH, Page, local_path
 from zerkalo.web.pages.routing import Pages, Who
 
 pages = Pages()
 
-ME = "/me"
 CODE_CHARS_MAX = 64
 """A mailed link carries a token in the code's stead."""
-
-
-async def _sign_in_page(page: Page, problem: ProblemError | None = None) -> Response:
-    return page.render(
-        "account/sign_in.html", email=page.form.text("email"), next=_next_of(page), problem=problem
-    )
 
 
 @pages.get(SIGN_IN_PATH, Who.ANYBODY)
 async def show_sign_in(page: Page) -> Response:
     """The form; who is signed in already goes on."""
-    return page.redirect(_next_of(page)) if page.user else await _sign_in_page(page)
+    return page.redirect(next_of(page)) if page.user else await sign_in_page(page)
 
 
-@pages.post(SIGN_IN_PATH, Who.ANYBODY, again=_sign_in_page)
+@pages.post(SIGN_IN_PATH, Who.ANYBODY, again=sign_in_page)
 async def sign_in(page: Page) -> Response:
     """Sign in and go on to where the person wanted to."""
     email, password = canonical_email(page.form.text("email")), page.fields().password()
     await _open_session(page, email, password)
-    return page.redirect(_next_of(page))
+    return page.redirect(next_of(page))
 
 
 async def _sign_up_page(
@@ -48,7 +39,7 @@ async def _sign_up_page(
         "account/sign_up.html",
         typed={name: page.form.text(name) for name in ("email", "phone", "name", "consent")} | taken_over,
         is_taken_over=bool(taken_over),
-        next=_next_of(page),
+        next=next_of(page),
         errors=errors,
         problem=problem,
     )
@@ -57,7 +48,7 @@ async def _sign_up_page(
 @pages.get("/me/sign-up", Who.ANYBODY)
 async def show_sign_up(page: Page) -> Response:
     """The form; who is signed in already goes on."""
-    return page.redirect(_next_of(page)) if page.user else await _sign_up_page(page)
+    return page.redirect(next_of(page)) if page.user else await _sign_up_page(page)
 
 
 @pages.post("/me/sign-up", Who.ANYBODY, again=_sign_up_page)
@@ -78,15 +69,15 @@ async def sign_up(page: Page) -> Response:
         now=page.now,
     )
     await _open_session(page, email, password)
-    return page.redirect(_next_of(page), flash="registered")
+    return page.redirect(next_of(page), flash="registered")
 
 
 @pages.post("/me/sign-out", Who.ANYBODY)
 async def sign_out(page: Page) -> Response:
     """End the session, here and in the database."""
-    await _end_session(page)
+    await end_session(page)
     page.sign_out()
-    return page.redirect("/", flash="signed_out")
+    return page.redirect(local_path(page.form.text("next"), "/"), flash="signed_out")
 
 
 async def _reset_page(page: Page, problem: ProblemError | None = None) -> Response:
@@ -107,7 +98,7 @@ async def show_reset(page: Page) -> Response:
 @pages.post("/me/reset", Who.ANYBODY, again=_reset_page)
 async def request_reset(page: Page) -> Response:
     """The second step is this answer, not an address of its own: a contact has no business in an address."""
-    contact = _contact_of(page.form.text("contact"))
+    contact = contact_of(page.form.text("contact"))
     if contact is None:
         raise ProblemError(422, "no_such_contact", "Neither an e-mail nor a phone.")
     await resetting.request_reset(
@@ -133,7 +124,7 @@ async def _reset_code_page(
 async def confirm_reset(page: Page) -> Response:
     """A new password for whoever has the code."""
     fields, code = page.fields(), page.form.text("code", CODE_CHARS_MAX)
-    contact, password = _contact_of(page.form.text("contact")), fields.new_password()
+    contact, password = contact_of(page.form.text("contact")), fields.new_password()
     if not code:
         fields.refuse("code", "Введите код.", "Enter the code.")
     if contact is None:
@@ -150,25 +141,7 @@ async def confirm_reset(page: Page) -> Response:
 
 
 async def _open_session(page: Page, email: str | None, password: str) -> None:
-    """Sign in, in place of whoever was signed in before. Raises what logging in raises."""
-    pair = await page.runtime.people.auth.log_in(email, password, address=page.address, now=page.now)
-    await _end_session(page)
-    page.sign_in(pair.refresh_token)
-    takeover.forget(page)
-
-
-async def _end_session(page: Page) -> None:
-    if page.session is not None:
-        await page.runtime.people.auth.log_out(family=page.session.family, refresh_token=None, now=page.now)
-
-
-def _next_of(page: Page) -> str:
-    return local_path(page.form.text("next"), ME)
-
-
-def _contact_of(text: str) -> Contact | None:
-    email = canonical_email(text)
-    if email is not None:
-        return Contact(Channel.EMAIL, email)
-    phone, tail = normalise_phone(text)
-    return Contact(Channel.PHONE, phone) if phone is not None and tail is not None else None
+    """Sign in by the password. Raises what logging in raises."""
+    await open_session(
+        page, await page.runtime.people.auth.log_in(email, password, address=page.address, now=page.now)
+    )

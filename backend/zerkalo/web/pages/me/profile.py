@@ -13,12 +13,13 @@ from zerkalo.users.exporting.service import export_user
 from zerkalo.users.model import User
 from zerkalo.users.proving import service as proof_service
 from zerkalo.web.pages.me.overview import channels_to_prove, read_account
+from zerkalo.web.pages.me.proof import CODE_CHARS_MAX
 from zerkalo.web.pages.page import NO_STORE, Page
 from zerkalo.web.pages.routing import Pages, Who
 
 pages = Pages()
 
-PROFILE = "/me/profile"
+PROFILE, ERASE = "/me/profile", "/me/erase"
 _FIELDS = ("email", "phone", "name")
 
 
@@ -33,13 +34,16 @@ async def _profile_page(
     return page.render(
         "me/profile.html",
         email=user.email or "",
+        has_password=user.has_password,
+        can_set_password=user.email_verified_at is not None,
         typed={name: page.form.text(name) for name in _FIELDS} if is_typed else kept,
         contacts=_contacts_of(user),
         calendar_at=calendar_at.astimezone(page.site.salon.zone) if calendar_at else None,
         to_prove=channels_to_prove(page, user),
         errors=errors,
         problem=problem,
-        at=dict.fromkeys(("wrong_password", "password_required"), "password" if is_typed else "old_password"),
+        at=dict.fromkeys(("wrong_password", "password_required"), "password" if is_typed else "old_password")
+        | {"wrong_code": "code", "code_required": "code"},
     )
 
 
@@ -58,18 +62,17 @@ async def show(page: Page) -> Response:
 @pages.post(PROFILE, Who.USER, again=_profile_page)
 async def change(page: Page) -> Response:
     """Change name and contacts; a changed contact has to be proved anew."""
-    fields = page.fields()
-    email, phone, name = fields.email(), fields.phone(), fields.name()
-    if fields.errors or email is None:
+    fields, people = page.fields(), page.runtime.people
+    async with page.runtime.pool.connection() as conn:
+        has_email = (await read_account(conn, page.me.id)).email is not None
+    email, phone, name = fields.email(required=has_email), fields.phone(), fields.name()
+    if fields.errors:
         return await _profile_page(page, errors=fields.errors)
 
     def as_typed(_: User) -> tuple[str | None, str | None, str]:
         return email, phone, name
 
-    people, password = page.runtime.people, page.form.raw("password")[:PASSWORD_CHARS_MAX]
-    is_confirmed = await proof_service.confirm_owner(
-        people, page.me.id, password=password or None, code=None, address=page.address, now=page.now
-    )
+    is_confirmed = await _is_confirmed(page)
     await service.change_profile(
         people,
         page.me.id,
@@ -79,6 +82,37 @@ async def change(page: Page) -> Response:
         now=page.now,
     )
     return page.redirect(PROFILE, flash="profile_saved")
+
+
+async def _is_confirmed(page: Page) -> bool:
+    """Whether the form carries the account's password or, where it has none, a fresh code."""
+    return await proof_service.confirm_owner(
+        page.runtime.people,
+        page.me.id,
+        password=page.form.raw("password")[:PASSWORD_CHARS_MAX] or None,
+        code=page.form.text("code", CODE_CHARS_MAX) or None,
+        address=page.address,
+        now=page.now,
+    )
+
+
+@pages.post(f"{PROFILE}/code", Who.USER, again=_profile_page)
+async def send_confirming_code(page: Page) -> Response:
+    """Send a code to a proved contact: it confirms what others confirm by their password."""
+    async with page.runtime.pool.connection() as conn:
+        user = await read_account(conn, page.me.id)
+    proved = [channel for channel in Channel if user.verified_at(channel) is not None]
+    open_ones = [channel for channel in proved if channel in page.runtime.people.ports.open_channels]
+    await proof_service.request_verification(
+        page.runtime.people,
+        user.id,
+        next(iter(open_ones or proved), Channel.EMAIL),
+        language=page.language,
+        address=page.address,
+        now=page.now,
+    )
+    path = ERASE if page.form.text("to") == "erase" else PROFILE
+    return page.redirect(path, flash="code_sent")
 
 
 @pages.post(f"{PROFILE}/password", Who.USER, again=_profile_page)
@@ -126,29 +160,35 @@ async def export(page: Page) -> Response:
 async def _erase_page(
     page: Page, problem: ProblemError | None = None, *, errors: dict[str, str] | None = None
 ) -> Response:
+    async with page.runtime.pool.connection() as conn:
+        user = await read_account(conn, page.me.id)
     return page.render(
         "me/erase.html",
+        has_password=user.has_password,
         sure=page.form.text("sure", 1),
         errors=errors,
         problem=problem,
-        at={"wrong_password": "password"},
+        at={"wrong_password": "password", "wrong_code": "code", "code_required": "code"}
+        | {"password_required": "password"},
     )
 
 
-@pages.get("/me/erase", Who.USER)
+@pages.get(ERASE, Who.USER)
 async def show_erase(page: Page) -> Response:
     """Ask whether everything is to be erased."""
     return await _erase_page(page)
 
 
-@pages.post("/me/erase", Who.USER, again=_erase_page)
+@pages.post(ERASE, Who.USER, again=_erase_page)
 async def erase(page: Page) -> Response:
-    """Erase the account, by its password."""
+    """Erase the account, by its password or a fresh code."""
     people, fields = page.runtime.people, page.fields()
     if not page.form.text("sure", 1):
         fields.refuse("sure", "Отметьте, если вы уверены.", "Tick this if you are sure.")
         return await _erase_page(page, errors=fields.errors)
-    await service.confirm_password(people, page.me.id, fields.password(), address=page.address, now=page.now)
+    if not await _is_confirmed(page):
+        async with page.runtime.pool.connection() as conn:
+            raise service.not_confirmed(await read_account(conn, page.me.id))
     await erase_service.erase_oneself(people, page.me.id, now=page.now)
     page.sign_out()
     return page.redirect("/", flash="erased")

@@ -1,10 +1,11 @@
-"""`/me/verify/{channel}`: proves an e-mail or a phone by a code."""
+"""`/me/verify/{channel}`: proves an e-mail or a phone by a code, and asks what is to be done with who has proved it before."""
 
 from starlette.responses import Response
 
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users.proving import service as proof_service
+from zerkalo.users.proving.model import Resolve
 from zerkalo.web.pages.me.overview import read_account
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
@@ -23,13 +24,14 @@ async def _proof_page(page: Page, problem: ProblemError | None = None) -> Respon
         user = await read_account(conn, page.me.id)
     if user.contact(channel) is None or user.verified_at(channel) is not None:
         return page.redirect("/me")
+    is_taken = problem is not None and problem.code == "account_exists"
     return page.render(
-        "me/verify.html",
+        "me/verify_taken.html" if is_taken or page.form.text("resolve") else "me/verify.html",
         channel=channel,
         contact=user.contact(channel),
         code=page.form.text("code", CODE_CHARS_MAX),
-        problem=problem,
-        at={"wrong_code": "code"},
+        problem=None if is_taken else problem,
+        at={"wrong_code": "code", "wrong_password": "other_password"},
     )
 
 
@@ -57,17 +59,19 @@ async def show_proof(page: Page) -> Response:
 @pages.post(_ONE, Who.USER, again=_proof_page)
 async def prove(page: Page) -> Response:
     """Prove the contact by the code."""
-    code = page.form.text("code", CODE_CHARS_MAX)
+    code, resolve = page.form.text("code", CODE_CHARS_MAX), page.form.text("resolve")
     await proof_service.confirm_verification(
         page.runtime.people,
         page.me.id,
         _channel(page),
         code,
+        resolve=Resolve(resolve) if resolve in list(Resolve) else None,
+        other_password=page.fields().password("other_password"),
         address=page.address,
         language=page.language,
         now=page.now,
     )
-    return page.redirect("/me", flash="proved")
+    return page.redirect("/me", flash="accounts_joined" if resolve == Resolve.JOIN else "proved")
 
 
 def _channel(page: Page) -> Channel:
