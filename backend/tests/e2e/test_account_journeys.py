@@ -12,7 +12,7 @@ from playwright.async_api import Browser
 from starlette.routing import Route
 
 from tests.support.application import COMPANY_ID, PASSWORD
-from tests.support.browser import Site, Visitor, visitor
+from tests.support.browser import PASSWORD_BUTTON, Site, Visitor, visitor
 from tests.support.rows import add_booking
 from zerkalo.web.pages.cookies import FORM, SESSION
 
@@ -104,10 +104,10 @@ async def test_signing_in_leads_back_to_where_she_wanted(browser: Browser, site:
         assert await anna.heading() == "Вход"
         await anna.page.fill("[name=email]", email.upper())
         await anna.page.fill("[name=password]", "a wrong password")
-        await anna.click("main form button")
+        await anna.click(PASSWORD_BUTTON)
         assert "не подходит" in await anna.text()
         await anna.page.fill("[name=password]", PASSWORD)
-        await anna.click("main form button")
+        await anna.click(PASSWORD_BUTTON)
         assert await anna.heading() == "Баллы"
 
 
@@ -120,7 +120,7 @@ async def test_signing_in_never_leads_to_another_site(browser: Browser, site: Si
         await anna.open(f"/me/sign-in?next={elsewhere}")
         await anna.page.fill("[name=email]", email)
         await anna.page.fill("[name=password]", PASSWORD)
-        await anna.click("main form button")
+        await anna.click(PASSWORD_BUTTON)
         assert anna.page.url == f"{site.url}/me"
 
 
@@ -275,11 +275,14 @@ async def test_contacts_that_are_changed_are_to_be_proved_again(browser: Browser
 
 FORMS = (
     "/me/sign-in",
+    "/me/code",
+    "/me/code/confirm",
     "/me/sign-up",
     "/me/sign-out",
     "/me/reset",
     "/me/reset/confirm",
     "/me/profile",
+    "/me/profile/code",
     "/me/profile/password",
     "/me/verify/email/send",
     "/me/verify/email",
@@ -296,6 +299,8 @@ FORMS = (
     "/book",
     "/book/choose",
     "/book/code",
+    "/book/visit/x/cancel",
+    "/book/visit/x/move",
     "/book/widget/claim",
 )
 
@@ -319,7 +324,7 @@ async def test_no_form_is_taken_from_another_site(site: Site, path: str) -> None
 async def test_every_form_of_the_site_was_tried(site: Site) -> None:
     routes = [one for one in site.application.app.router.routes if isinstance(one, Route)]
     posts = {
-        one.path.replace("{booking_id}", "1").replace("{channel}", "email")
+        one.path.replace("{booking_id}", "1").replace("{channel}", "email").replace("{token}", "x")
         for one in routes
         if "POST" in (one.methods or ()) and not one.path.startswith(("/api/", "/admin"))
     }
@@ -342,3 +347,162 @@ async def test_a_page_can_be_framed_by_nobody_and_its_cookies_read_by_no_script(
         assert "unsafe" not in policy
         assert answer.headers["cache-control"] == "no-store"
     assert user_id
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+async def test_a_phone_that_nobody_has_signs_in_by_its_code_and_becomes_an_account(
+    browser: Browser, site: Site, width: int, javascript: bool
+) -> None:
+    phone = f"+7999555{next(_numbers):04}"
+    async with site.application.runtime.pool.connection() as conn:
+        await add_booking(
+            conn,
+            company_id=COMPANY_ID,
+            yclients_record_id=60_000 + next(_numbers),
+            service_name="Маникюр",
+            appointment_datetime=site.application.runtime.clock() + timedelta(days=3),
+            status="CONFIRMED",
+            match_phone10=phone[-10:],
+            phone=phone,
+        )
+    async with visitor(browser, site, width=width, javascript=javascript) as anna:
+        await anna.open("/me/points")
+        if javascript:
+            await anna.must_be_fit()
+        await anna.page.fill("[name=contact]", "8 999")
+        await anna.click("text=Получить код")
+        assert "Введите e-mail или номер" in await anna.page.locator("#e-contact").inner_text()
+        await anna.page.fill("[name=contact]", phone.replace("+7", "8 "))
+        await anna.click("text=Получить код")
+        assert await anna.heading() == "Введите код"
+        assert phone not in anna.page.url
+        await anna.page.fill("[name=code]", "000000")
+        await anna.click("main .card button")
+        assert "Код не подошёл" in await anna.page.locator("#e-code").inner_text()
+        if javascript:
+            await anna.must_be_fit()
+        code = await site.code_for(phone)
+        await anna.page.fill("[name=code]", f"{code[:3]} {code[3:]}")
+        await anna.click("main .card button")
+        assert await anna.heading() == "Вы здесь впервые"
+        await anna.page.fill("[name=name]", "Анна")
+        await anna.click("main form button")
+        assert "согласия" in await anna.page.locator("#e-consent").inner_text()
+        if javascript:
+            await anna.must_be_fit()
+        await anna.page.check("[name=consent]")
+        await anna.click("main form button")
+
+        assert await anna.heading() == "Баллы", "where she wanted to go"
+        await anna.open("/me")
+        assert "Маникюр" in await anna.text()
+        assert "Подтвердите" not in await anna.text()
+
+
+async def test_an_sms_does_not_open_an_account_with_a_password_but_leads_on(
+    browser: Browser, site: Site, width: int
+) -> None:
+    phone = f"+7999556{next(_numbers):04}"
+    _, email = await new_user(
+        site,
+        phone=phone,
+        phone_verified_at=site.application.runtime.clock(),
+        email_verified_at=site.application.runtime.clock(),
+    )
+    async with visitor(browser, site, width=width) as anna:
+        await anna.open("/me/sign-in")
+        await anna.page.fill("[name=contact]", phone)
+        await anna.click("text=Получить код")
+        await anna.page.fill("[name=code]", await site.code_for(phone))
+        await anna.click("main .card button")
+        assert await anna.heading() == "Аккаунт уже есть"
+        assert email not in await anna.text()
+        await anna.must_be_fit()
+        await anna.click("text=Войти иначе")
+        await anna.page.fill("[name=contact]", email)
+        await anna.click("text=Получить код")
+        await anna.page.fill("[name=code]", await site.code_for(email))
+        await anna.click("main .card button")
+        assert await anna.heading() == "Мои визиты"
+
+
+async def test_who_has_no_password_changes_a_contact_and_goes_by_a_code(
+    browser: Browser, site: Site, width: int
+) -> None:
+    phone = f"+7999557{next(_numbers):04}"
+    user_id = await site.application.new_user(
+        email=None, phone=phone, phone_verified_at=site.application.runtime.clock(), password_hash=None
+    )
+    async with visitor(browser, site, width=width, user_id=user_id) as anna:
+        await anna.open("/me/profile")
+        await anna.must_be_fit()
+        await anna.page.fill("[name=name]", "Анна")
+        await anna.click("text=Сохранить")
+        assert await anna.page.input_value("[name=name]") == "Анна"
+        email = new_email()
+        await anna.page.fill("[name=email]", email)
+        await anna.click("text=Сохранить")
+        assert "свежий код" in await anna.page.locator("#e-code").inner_text()
+        await anna.must_be_fit()
+        await anna.click("form[action='/me/profile/code'] button")
+        assert "Код отправлен" in await anna.text()
+        code = await site.code_for(phone)
+        await anna.page.fill("[name=email]", email)
+        await anna.page.fill("[name=code]", code)
+        await anna.click("text=Сохранить")
+        assert await anna.page.input_value("[name=email]") == email
+
+        await anna.open("/me/erase")
+        await anna.must_be_fit()
+        await anna.page.check("[name=sure]")
+        await anna.page.fill("[name=code]", code)
+        await anna.click("text=Удалить навсегда")
+        assert anna.page.url == f"{site.url}/"
+
+
+@pytest.mark.parametrize("way", ["sign in", "join", "take"])
+async def test_who_registers_with_a_phone_that_another_account_proved_is_asked(
+    browser: Browser, site: Site, width: int, way: str
+) -> None:
+    phone, now = f"+7999558{next(_numbers):04}", site.application.runtime.clock()
+    old, old_email = await new_user(site, phone=phone, phone_verified_at=now, email_verified_at=now)
+    async with site.application.runtime.pool.connection() as conn:
+        await add_booking(
+            conn,
+            company_id=COMPANY_ID,
+            yclients_record_id=70_000 + next(_numbers),
+            service_name="Окрашивание",
+            appointment_datetime=now + timedelta(days=3),
+            status="CONFIRMED",
+            user_id=old,
+            matched_by="form",
+        )
+    email = new_email()
+    async with visitor(browser, site, width=width, javascript=width == 390) as anna:
+        await sign_up(anna, email, phone=phone)
+        await anna.click("form[action='/me/verify/phone/send'] button")
+        await anna.page.fill("[name=code]", await site.code_for(phone))
+        await anna.click("text=Подтвердить")
+        assert await anna.heading() == "Аккаунт уже есть"
+        assert old_email not in await anna.text()
+        if width == 390:
+            await anna.must_be_fit()
+        if way == "sign in":
+            await anna.click("text=Войти в тот аккаунт")
+            assert await anna.heading() == "Вход"
+            await anna.sign_in(old_email)
+            assert "Окрашивание" in await anna.text()
+        elif way == "join":
+            await anna.page.fill("[name=other_password]", "not this one")
+            await anna.click("text=Объединить >> nth=-1")
+            assert "Пароль не подходит" in await anna.page.locator("#e-other_password").inner_text()
+            if width == 390:
+                await anna.must_be_fit()
+            await anna.page.fill("[name=other_password]", PASSWORD)
+            await anna.click("text=Объединить >> nth=-1")
+            assert "Аккаунты объединены" in await anna.text()
+            assert "Окрашивание" in await anna.text()
+        else:
+            await anna.click("text=Теперь контакт мой")
+            assert "Контакт подтверждён" in await anna.text()
+            assert "Окрашивание" not in await anna.text()

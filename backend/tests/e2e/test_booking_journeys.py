@@ -210,6 +210,64 @@ async def test_a_user_finds_her_booking_moves_and_cancels_it(
 
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
+async def test_a_guest_moves_and_cancels_by_the_link_without_an_account(
+    browser: Browser, site: Site, width: int, javascript: bool
+) -> None:
+    phone = new_phone()
+    async with visitor(browser, site, width=width, javascript=javascript) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone)
+        await send(guest)
+        await on(guest, "Вы записаны")
+        link = await guest.page.locator("a:has-text('Перенести или отменить')").get_attribute("href")
+    async with visitor(browser, site, width=width, javascript=javascript) as later:
+        assert link is not None
+        await later.open(link)
+        assert await later.heading() == "Ваша запись"
+        assert "Гостева" not in await later.text()
+        if javascript:
+            await later.must_be_fit()
+        await later.click("main a.button:text-is('Перенести')")
+        if javascript:
+            await later.must_be_fit()
+        before = records_of(site, phone)[0]["date"]
+        await later.click(later.page.locator("button[name=time]").last)
+        assert await later.heading() == "Перенести запись?"
+        await later.click("text=Да, перенести")
+        assert "перенесена" in (await later.text()).lower()
+        assert records_of(site, phone)[0]["date"] != before
+        await later.click("main a.button:text-is('Отменить')")
+        if javascript:
+            await later.must_be_fit()
+        await later.click("text=Да, отменить")
+        assert "отменена" in (await later.text()).lower()
+        assert records_of(site, phone)[0]["deleted"]
+        await later.click("text=Записаться снова")
+        assert await later.heading() == "Что сделать?"
+
+
+async def test_a_guest_keeps_the_booking_by_a_code_alone(browser: Browser, site: Site, width: int) -> None:
+    phone = new_phone()
+    async with visitor(browser, site, width=width) as guest:
+        await choose_until_contacts(guest)
+        await fill_in(guest, phone)
+        await send(guest)
+        await on(guest, "Вы записаны")
+        await guest.must_be_fit()
+        await guest.click("text=Получить код")
+        assert phone in await guest.page.input_value("[name=contact]")
+        await guest.click("text=Получить код")
+        await guest.page.fill("[name=code]", await site.code_for(phone))
+        await guest.click("main .card button")
+        assert await guest.heading() == "Вы здесь впервые"
+        assert await guest.page.input_value("[name=name]") == "Мария Гостева"
+        await guest.page.check("[name=consent]")
+        await guest.click("main form button")
+        assert await guest.heading() == "Мои визиты"
+        assert SERVICE_NAME in await guest.text()
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["script", "no-script"])
 async def test_going_on_with_nothing_ticked_says_what_is_missing(
     browser: Browser, site: Site, javascript: bool
 ) -> None:

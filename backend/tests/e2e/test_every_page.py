@@ -21,6 +21,7 @@ FOR_GUESTS = (
     f"{CHOSEN}&staff=0&time=2030-01-15T12:00:00%2B03:00",
     "/book/widget",
     "/me/sign-in",
+    "/me/code?code=of-a-mailed-link-24-chars",
     "/me/sign-up",
     "/me/reset",
 )

@@ -148,4 +148,48 @@ WRONGS = (
         (Edit("zerkalo/inbox/store.py", "and b.erased_at is not null", "and false"),),
         ("tests/simulation/test_simulation.py",),
     ),
+    Wrong(
+        "an SMS opens an account with a password",
+        (
+            Edit(
+                "zerkalo/users/proving/rules.py",
+                "return not user.has_password and user.email_verified_at is None and user.role is None",
+                "return user.email_verified_at is None and user.role is None",
+            ),
+        ),
+        ("tests/unit/users/test_proving_rules.py", "tests/integration/users/test_entering.py"),
+    ),
+    Wrong(
+        "a code opens an account that only claims the contact",
+        (
+            Edit(
+                "zerkalo/users/entering/rules.py",
+                "if len(holders) != 1 or not is_opened_by(holders[0], contact.channel):",
+                "holders = [*holders, *claimants]\n    if not is_opened_by(holders[0], contact.channel):",
+            ),
+        ),
+        ("tests/integration/users/test_entering.py",),
+    ),
+    Wrong(
+        "the code alone joins two accounts",
+        (
+            Edit(
+                "zerkalo/users/proving/service.py",
+                "    await confirm_password(people, other.id, password, address=address, now=now)\n    return other.id",
+                "    return other.id",
+            ),
+        ),
+        ("tests/integration/users/test_joining.py",),
+    ),
+    Wrong(
+        "a guest's link outlives a hand-over",
+        (
+            Edit(
+                "zerkalo/bookings/reading/store.py",
+                "where f.api_id = %(form_id)s and f.user_id is null and not b.handed_over and b.erased_at is null",
+                "where f.api_id = %(form_id)s and f.user_id is null",
+            ),
+        ),
+        ("tests/integration/web/test_guest_link.py",),
+    ),
 )

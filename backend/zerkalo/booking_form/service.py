@@ -59,6 +59,8 @@ class Booked:
     """Whether the mirror has it as the signed-in user's: then all of it may be shown to them."""
     starts_at: datetime
     """As it was asked for."""
+    form_id: str
+    """The `api_id` of the form booking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +267,7 @@ class Booker:
         self._offers.forget_times(form.company_id)
         log.info("booking form: booked", company_id=form.company_id, record_id=record_id)
         await self._mirror_now(form.company_id, record_id)
-        return await self._shown(form.company_id, record_id, form.user_id, starts_at)
+        return await self._shown(form, record_id, starts_at)
 
     async def _answer(self, form: FormBooking, starts_at: datetime) -> Booked:
         """The answer that a settled booking had, once more."""
@@ -273,15 +275,13 @@ class Booker:
             raise problem_of(form.refusal or rules.SLOT_TAKEN)
         zone = await self._offers.zone_of(form.company_id)
         asked_for = rules.salon_time(starts_at, zone) or starts_at
-        return await self._shown(form.company_id, form.record_id, form.user_id, asked_for)
+        return await self._shown(form, form.record_id, asked_for)
 
-    async def _shown(
-        self, company_id: int, record_id: int, user_id: int | None, starts_at: datetime
-    ) -> Booked:
+    async def _shown(self, form: FormBooking, record_id: int, starts_at: datetime) -> Booked:
         async with self._pool.connection() as conn:
-            shown = await reading.read_of_record(conn, company_id, record_id)
-        is_own = shown is not None and user_id is not None and shown.user_id == user_id
-        return Booked(company_id, record_id, shown, is_own, starts_at)
+            shown = await reading.read_of_record(conn, form.company_id, record_id)
+        is_own = shown is not None and form.user_id is not None and shown.user_id == form.user_id
+        return Booked(form.company_id, record_id, shown, is_own, starts_at, form.api_id)
 
     async def _read(self, api_id: str) -> FormBooking:
         async with self._pool.connection() as conn:

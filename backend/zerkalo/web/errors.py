@@ -129,12 +129,18 @@ def _allowed_methods(request: Request) -> list[str]:
     return ["GET", "HEAD", *found[1:]] if "GET" in found else found
 
 
+def _route(request: Request) -> str:
+    """The pattern of the address, for the log: the address itself may hold a token."""
+    declared = getattr(request.state, "declared", None) or request.scope.get("route")
+    return getattr(declared, "path", "unknown")
+
+
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:
     """503 with Retry-After: the request did nothing, or we could not learn whether it did."""
     if isinstance(error, QueryCanceled | LockNotAvailable):
-        _log.warning("the database was too slow", path=request.url.path, kind=type(error).__name__)
+        _log.warning("the database was too slow", route=_route(request), kind=type(error).__name__)
     else:
-        _log.error("the database does not answer", path=request.url.path, kind=type(error).__name__)
+        _log.error("the database does not answer", route=_route(request), kind=type(error).__name__)
     problem = ProblemError(
         503,
         "database_unavailable",
@@ -146,7 +152,7 @@ async def _on_database_unavailable(request: Request, error: Exception) -> Respon
 
 async def _on_unknown_error(request: Request, error: Exception) -> Response:
     """500 without a word of the error: that goes to the log, with its trace, by Starlette's raising it again."""
-    _log.error("a request failed", path=request.url.path, kind=type(error).__name__)
+    _log.error("a request failed", route=_route(request), kind=type(error).__name__)
     problem = ProblemError(500, "internal_error", "Something went wrong on our side. It has been logged.")
     answer = await _answer(request, problem)
     # This handler stands outside every middleware, so the headers of all other answers are put here by hand.

@@ -101,6 +101,8 @@ ROWS = [
         400,
         json={"email": "{unique}@mail.test", "code": "000000", "password": "another password"},
     ),
+    row("POST /api/v1/auth/code/request", 202, json={"email": "{unique}@mail.test"}),
+    row("POST /api/v1/auth/code/confirm", 400, json={"email": "{unique}@mail.test", "code": "000000"}),
     row("POST /api/v1/auth/verify/request", 401, 202, 202, 202, json={"channel": "email"}),
     row("POST /api/v1/auth/verify/confirm", 401, 400, 400, 400, json={"channel": "email", "code": "000000"}),
     row(
@@ -179,9 +181,18 @@ ROWS = [
     page("POST /book/code", 422, phone="none"),
     page("GET /book/done/{token}", 404),  # signed; this one is not
     page("GET /book/done/{token}/visit.ics", 404),
+    page("GET /book/visit/{token}", 404),  # signed; this one is not
+    page("GET /book/visit/{token}/cancel", 404),
+    page("POST /book/visit/{token}/cancel", 404),
+    page("GET /book/visit/{token}/move", 404),
+    page("POST /book/visit/{token}/move", 404, time="2030-01-15T12:00:00+03:00", sure="1"),
     page("GET /book/widget", 200),
     page("GET /me/sign-in", 200, 303, 303, 303),
     page("POST /me/sign-in", 401, email="{unique}@mail.test", password="wrong"),
+    page("GET /me/code", 303),  # without a mailed link's code: to the beginning
+    page("POST /me/code", 200, contact="{unique}@mail.test"),
+    page("GET /me/code/confirm", 303),
+    page("POST /me/code/confirm", 400, contact="{unique}@mail.test", code="000000"),
     page("GET /me/sign-up", 200, 303, 303, 303),
     page("POST /me/sign-up", 422, email="no e-mail"),
     page("POST /me/sign-out", 303),
@@ -214,6 +225,7 @@ ROWS = [
         name="New",
         password=PASSWORD,
     ),
+    page("POST /me/profile/code", TO_SIGN_IN, 303, 303, 303),
     page("POST /me/profile/password", TO_SIGN_IN, 403, 403, 403, old_password="wrong", new_password=PASSWORD),
     page("POST /me/verify/{channel}/send", TO_SIGN_IN, 303, 303, 303),
     page("GET /me/verify/{channel}", TO_SIGN_IN, 200, 200, 200),

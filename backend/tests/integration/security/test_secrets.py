@@ -31,10 +31,12 @@ from tests.support.application import (
     running_application,
 )
 from tests.support.emulator import sample
+from zerkalo.auth.rules import derive_key
 from zerkalo.logs import configure_logging
 from zerkalo.settings import SECRET_FIELDS, Settings
 from zerkalo.telemetry.errors import start_sentry
 from zerkalo.telemetry.tracing import start_tracing
+from zerkalo.web.pages.book import guest
 
 pytestmark = pytest.mark.integration
 
@@ -42,6 +44,7 @@ BACKEND = Path(__file__).parents[3]
 CHANGED_AT, CHANGED_AGAIN_AT = "2025-12-01T12:00:00+0300", "2026-01-01T12:00:00+0300"
 """Both past by every clock: a change time ahead of now writes nothing, it is asked for."""
 PHONE, EMAIL, COMMENT, NAME = "+79991234567", "her.own@mail.test", "Ранимый комментарий", "Имярек"
+GUEST_TOKEN = guest.sign(derive_key(SECRET_KEY, "booking receipt"), "ab" * 16)
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +157,8 @@ async def test_no_log_line_holds_a_secret_or_a_person_whatever_happens(watched: 
             for channel in ("email", "phone"):
                 await client.post("/api/v1/auth/verify/request", json={"channel": channel}, headers=bearer)
             await client.get(url.removeprefix("https://salon.test"))
+            watched.must_not_appear["a guest's link"] = GUEST_TOKEN
+            await client.get(f"/book/visit/{GUEST_TOKEN}", headers={"Accept": "text/html"})
             await _call_the_webhook(client, event)
             await _break_things(application, client, event, bearer)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -190,6 +195,7 @@ async def _break_things(
             await client.post(f"{WEBHOOK}?token={SECRET}", json=event),
             await client.get("/api/v1/booking", headers=bearer),
             await client.get(f"/api/v1/booking/calendar.ics?token={SECRET}"),
+            await client.get(f"/book/visit/{GUEST_TOKEN}"),
             await client.post("/api/v1/auth/login", data={"username": EMAIL, "password": PASSWORD}),
             await client.post(
                 "/api/v1/auth/register", json={"email": EMAIL, "password": PASSWORD, "phone": PHONE}

@@ -26,7 +26,7 @@ GOOD = {
     "name": "Анна",
     "phone": "+7 999 123-{turn}-00",
     "email": "good{turn}@example.com",
-    "contact": "nobody@example.com",
+    "contact": "nobody{turn}@example.com",
     "password": PASSWORD,
     "old_password": PASSWORD,
     "new_password": PASSWORD,
@@ -41,7 +41,12 @@ GOOD = {
 }
 BAD = {"points": "9999", "reason": "подарок", "into": "999999", "name": "Анна"}
 """What is refused; other fields are left empty, boxes unticked."""
-STILL_REFUSED = {"/me/verify/email": 400, "/me/reset/confirm": 400, "/me/sign-in": 401}
+STILL_REFUSED = {
+    "/me/verify/email": 400,
+    "/me/reset/confirm": 400,
+    "/me/code/confirm": 400,
+    "/me/sign-in": 401,
+}
 """Forms that ask for what no test can guess: the answer to good fields."""
 LAST = ("/merge", "/me/sign-out", "/me/profile/password", "/me/erase")
 """Forms that end something, tried after all others."""

@@ -50,7 +50,7 @@ class Changes:
     limits: FormLimits
 
     async def move(self, asker: Asker, booking_id: int, to: datetime) -> ShownBooking:
-        """Move one of the user's own bookings (naive: the salon's wall clock); the booking as it stands then.
+        """Move one of the user's own bookings, or the one that a guest made (naive: the salon's wall clock); the booking as it stands then.
 
         Raises `ProblemError`: 404 for another's, 409 `already_cancelled`, `already_past`, `slot_taken`,
         `changed_meanwhile`, 403 `not_allowed_by_salon`, 422 for the time, 429, 503.
@@ -136,9 +136,13 @@ class Changes:
         return booking, company_id, record_id
 
     async def _own(self, asker: Asker, booking_id: int) -> ShownBooking:
-        assert asker.user_id is not None, "guests have no bookings of their own"
         async with self.pool.connection() as conn:
-            shown = await reading.read_own(conn, asker.user_id, booking_id)
+            if asker.user_id is not None:
+                shown = await reading.read_own(conn, asker.user_id, booking_id)
+            else:
+                assert asker.form_id is not None, "other guests have no bookings of their own"
+                guests = await reading.read_of_guest(conn, asker.form_id)
+                shown = guests if guests and guests.id == booking_id else None
         if shown is None:
             raise ProblemError(404, "not_found", "You have no such booking.")
         return shown
@@ -146,7 +150,7 @@ class Changes:
     async def _count(self, asker: Asker, company_id: int) -> None:
         """Count a change before YCLIENTS is asked anything for it: each costs up to six requests."""
         limits = (
-            (self.limits.changes_of_user, str(asker.user_id)),
+            (self.limits.changes_of_user, asker.form_id or str(asker.user_id)),
             (self.limits.changes_of_address, asker.address),
             (self.limits.changes_of_company, str(company_id)),
         )

@@ -132,6 +132,32 @@ async def read_of_receipt(conn: Connection, company_id: int, record_id: int) -> 
     return found[0] if found else None
 
 
+async def read_of_guest(conn: Connection, form_id: str) -> ShownBooking | None:
+    """The booking that a guest made in our form, by the form booking's `api_id`.
+
+    None where the mirror does not have it yet, and any more where the salon gave the record to another client or the
+    person was erased.
+    """
+    sql = f"""
+        select {_COLUMNS} from form_bookings f
+        join bookings b on b.company_id = f.company_id and b.yclients_record_id = f.record_id
+        where f.api_id = %(form_id)s and f.user_id is null and not b.handed_over and b.erased_at is null
+    """
+    found = await _shown(conn, sql, {"form_id": form_id})
+    return found[0] if found else None
+
+
+async def is_lost_to_guest(conn: Connection, form_id: str) -> bool:
+    """Whether the mirror has the booking that a guest made, and it is theirs no more (see `read_of_guest`)."""
+    sql = """
+        select true from form_bookings f
+        join bookings b on b.company_id = f.company_id and b.yclients_record_id = f.record_id
+        where f.api_id = %s and (b.handed_over or b.erased_at is not null)
+    """
+    cursor = await conn.execute(sql, [form_id])
+    return await cursor.fetchone() is not None
+
+
 async def read_several(conn: Connection, booking_ids: Iterable[int]) -> dict[int, ShownBooking]:
     """Bookings by id, whosesoever they are; ids of none are absent."""
     found = await _shown(

@@ -7,6 +7,7 @@ A folder a journey: `book/`, `account/`, `me/`, `admin/`. A module declares its 
 from fastapi import FastAPI
 
 from zerkalo.web.pages import home
+from zerkalo.web.pages.account import entering
 from zerkalo.web.pages.account import routes as account
 from zerkalo.web.pages.admin import bookings, events, overview, runs, setup, unmatched, users
 from zerkalo.web.pages.admin.clients import cards, merging
@@ -14,8 +15,8 @@ from zerkalo.web.pages.admin.clients import profile as client_profile
 from zerkalo.web.pages.admin.journal import export
 from zerkalo.web.pages.admin.journal import routes as journal
 from zerkalo.web.pages.admin.reports import routes as reports
+from zerkalo.web.pages.book import guest, widget
 from zerkalo.web.pages.book import routes as book
-from zerkalo.web.pages.book import widget
 from zerkalo.web.pages.me import notices, profile, proof, visits
 from zerkalo.web.pages.me import overview as me
 from zerkalo.web.pages.site import PagesRuntime, Site, new_site
@@ -27,8 +28,10 @@ __all__ = ["PagesRuntime", "Site", "mount", "new_site"]
 MODULES = (
     home,
     book,
+    guest,
     widget,
     account,
+    entering,
     me,
     visits,
     proof,

@@ -11,6 +11,8 @@ FORM = "zerkalo_form"
 LANGUAGE = "zerkalo_lang"
 FLASH = "zerkalo_flash"
 """What the next page is to tell: the name of one of our texts."""
+GUEST = "zerkalo_guest"
+"""The token by which a guest may change the booking just made: see `book/guest.py`."""
 TYPED = "zerkalo_typed"
 """What a guest typed to book: see `account/takeover.py`."""
 

@@ -14,11 +14,12 @@ from zerkalo.booking_form.rules import COMMENT_CHARS_MAX
 from zerkalo.bookings.calendar.rules import calendar_of
 from zerkalo.bookings.reading import store as reading
 from zerkalo.bookings.reading.store import ShownBooking
+from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
 from zerkalo.web.pages.account import takeover
-from zerkalo.web.pages.book import receipt
+from zerkalo.web.pages.book import guest, receipt
 from zerkalo.web.pages.book.choice import Choice, Typed, read_choice, read_typed
 from zerkalo.web.pages.book.days import TIME_TAKEN
 from zerkalo.web.pages.book.steps import Way, show_step
@@ -126,6 +127,8 @@ async def book(page: Page) -> Response:
         idempotency_key=way.typed.key or None,
     )
     takeover.keep(page, {"name": way.typed.name, "email": way.typed.email, "phone": way.typed.phone})
+    guest.keep(page, booked.form_id)
+    await guest.confirm(page, booked, canonical_email(way.typed.email))
     token = receipt.sign(page.site.receipt_key, booked.company_id, booked.record_id, booked.starts_at)
     return page.redirect(f"/book/done/{token}")
 
@@ -156,9 +159,11 @@ async def done(page: Page) -> Response:
         "book/done.html",
         headers={"HX-Push-Url": page.request.url.path},  # the form before it asked for no new address
         booking=booking,
+        public_url=page.runtime.settings.public_url.rstrip("/"),
         starts_at=starts_at,
         terms=terms_in_words(page.place(booking.company_id), page.language) if booking else (),
         promise=promise_in_words(page.runtime.policy, booking, page.language),
+        guest_path=await guest.path_to(page, booking.id) if booking else "",
         is_own=booking is not None and page.user is not None and booking.user_id == page.user.id,
         can_prove_phone=Channel.PHONE in page.runtime.people.ports.open_channels,
     )

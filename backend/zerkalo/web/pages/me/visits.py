@@ -1,6 +1,5 @@
 """`/me/visits…`: the visits that were, one visit, cancelling and moving it, through the services of the booking form."""
 
-from datetime import date
 from urllib.parse import urlencode
 
 from starlette.responses import Response
@@ -10,8 +9,9 @@ from zerkalo.bookings.model import ShownBooking
 from zerkalo.bookings.reading import store as reading
 from zerkalo.kit.cursor import ByMoment
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages.book.choice import Choice, read_moment
-from zerkalo.web.pages.book.days import TIME_TAKEN, TimeChoice, choice_of_times, read_day
+from zerkalo.web.pages.book.choice import Choice
+from zerkalo.web.pages.me import changing
+from zerkalo.web.pages.me.changing import Changeable
 from zerkalo.web.pages.me.terms import terms_in_words
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who
@@ -68,64 +68,30 @@ async def visit(page: Page) -> Response:
 @pages.get(f"{_ONE}/cancel", Who.USER)
 async def show_cancel(page: Page) -> Response:
     """Ask whether the visit is to be cancelled."""
-    return page.render("me/cancel.html", visit=await _own(page))
+    return changing.cancel_page(page, await _changeable(page))
 
 
 @pages.post(f"{_ONE}/cancel", Who.USER, again=_visit_page)
 async def cancel(page: Page) -> Response:
-    """Cancel the visit at YCLIENTS. Cancelled already is as good."""
-    booking = await _own(page)
-    try:
-        await page.runtime.booking_form.changes.cancel(page.asker, booking.id)
-    except ProblemError as problem:
-        if problem.code != "already_cancelled":
-            raise
-    return page.redirect(f"/me/visits/{booking.id}", flash="cancelled")
-
-
-async def _move_page(page: Page, day: date | None, problem: ProblemError | None = None) -> Response:
-    booking = await _own(page)
-    choice = await _free_times(page, booking, day, fresh=problem is not None)
-    return page.render("me/move.html", visit=booking, choice=choice, problem=problem)
-
-
-async def _free_times(page: Page, booking: ShownBooking, day: date | None, *, fresh: bool) -> TimeChoice:
-    """To what times this visit may be moved. Raises what YCLIENTS's refusal raises."""
-    form = page.runtime.booking_form
-    need = await form.changes.need_of(page.asker, booking.id)
-    return await choice_of_times(
-        form.offers,
-        page.asker,
-        need.company_id,
-        service_ids=need.service_ids,
-        staff_id=need.staff_id,
-        day=day,
-        near=booking.starts_at.date(),
-        fresh=fresh,
-    )
+    """Cancel the visit."""
+    return await changing.cancel_visit(page, await _changeable(page))
 
 
 @pages.get(f"{_ONE}/move", Who.USER, again=_visit_page)
 async def show_move(page: Page) -> Response:
     """The free days and times."""
-    return await _move_page(page, read_day(page.query.text("day")))
+    return await changing.move_page(page, await _changeable(page))
 
 
 @pages.post(f"{_ONE}/move", Who.USER, again=_visit_page)
 async def move(page: Page) -> Response:
-    """Move the visit at YCLIENTS, asked once more; where the time has just been taken, another one is to be chosen."""
-    booking, to = await _own(page), read_moment(page.form.text("time"))
-    if to is None:
-        return page.redirect(f"/me/visits/{booking.id}/move")
-    if not page.form.text("sure", 1):
-        return page.render("me/move_sure.html", visit=booking, to=to)
-    try:
-        await page.runtime.booking_form.changes.move(page.asker, booking.id, to)
-    except ProblemError as problem:
-        if problem.code in TIME_TAKEN:
-            return await _move_page(page, to.date(), problem)
-        raise
-    return page.redirect(f"/me/visits/{booking.id}", flash="moved")
+    """Move the visit, asked once more."""
+    return await changing.move_visit(page, await _changeable(page))
+
+
+async def _changeable(page: Page) -> Changeable:
+    own = await _own(page)
+    return Changeable(own, page.asker, f"/me/visits/{own.id}")
 
 
 async def _own(page: Page) -> ShownBooking:
