@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from zerkalo.kit.language import Language
-from zerkalo.notices.model import Kind, NoticePolicy, Visit
+from zerkalo.notices.model import Kind, Movement, NoticePolicy, Visit
 from zerkalo.notices.rules import (
     burning_message,
     connected_message,
@@ -120,7 +120,9 @@ def test_in_english_the_words_are_ours_and_the_names_the_salons(kind: Kind, text
 def test_every_message_is_in_that_language_alone(language: Language, letters: str) -> None:
     kinds = (Kind.CONFIRMATION, Kind.MOVED, Kind.CANCELLED, Kind.REMINDER)
     texts = [
-        *points_message(5, 10, language),
+        *points_message(Movement(1, 5, 0, 9, 10, None), language),
+        *points_message(Movement(1, 0, -5, 9, 10, None), language),
+        *points_message(Movement(1, 5, -3, 9, 10, None), language),
         *burning_message(5, 7, language),
         connected_message(language, was_anothers=True),
         *(visit_message(kind, TOLD, language)[0] for kind in kinds),
