@@ -38,6 +38,8 @@ class WorkerLimits:
     """By then a stopped worker has ended, its jobs' ends written down or not. The engine would wait for the database at
     every step of its end, some thirty seconds where that is away; with what is to be closed after it, the process is
     gone within 10 s."""
+    leave_seconds: float = 0.5
+    """So much longer is waited for what was broken off."""
     restart: Backoff = RESTART
     heartbeat_seconds: float = 10.0
     clock_step_seconds_max: float = 30.0
@@ -90,8 +92,10 @@ async def _end_in_time(work: Coroutine[Any, Any, None], stop: asyncio.Event, lim
     finally:
         stopped.cancel()
         working.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await working
+    # The engine's tasks end when they like, those that wait for the database once the pool is closed after this.
+    await asyncio.wait({working}, timeout=limits.leave_seconds)
+    if working.done() and not working.cancelled():
+        working.result()
 
 
 async def _keep_working(

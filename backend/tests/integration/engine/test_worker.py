@@ -1,6 +1,7 @@
 """The worker on a real database: the engine's own loops, bells and restarts; only YCLIENTS is in process."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -435,3 +436,20 @@ async def test_long_histories_do_not_hold_up_another_companys_period(
 async def _has_second_run(salon: Salon) -> bool:
     sql = "select 1 from sync_runs where company_id = %s and status = 'finished' offset 1"
     return bool(await salon.fetch(sql, COMPANY_ID))
+
+
+async def test_an_engine_that_does_not_end_is_left_when_its_time_is_over():
+    """With PostgreSQL away its tasks wait for a connection at every step of their end, whatever breaks them off."""
+
+    async def stubborn() -> None:
+        until = asyncio.get_running_loop().time() + 4
+        while asyncio.get_running_loop().time() < until:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(1)
+
+    stop = asyncio.Event()
+    stop.set()
+    began_at = asyncio.get_running_loop().time()
+    async with asyncio.timeout(10):
+        await worker_module._end_in_time(stubborn(), stop, WorkerLimits(end_seconds=0.1, leave_seconds=0.1))
+    assert asyncio.get_running_loop().time() - began_at < 3
