@@ -8,8 +8,11 @@ import pytest
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_user
 from zerkalo.db.pool import Pool
+from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
+from zerkalo.users.entering import service
 from zerkalo.users.erasing.service import erase_oneself
+from zerkalo.users.proving.model import Contact
 
 EARLIER = datetime(2025, 1, 1, tzinfo=UTC)
 PHONE, EMAIL = "+79991234567", "anna@example.com"
@@ -186,8 +189,31 @@ async def test_a_code_used_again_in_time_opens_the_same_account_once_more(people
     without = await whose(people, await enter(people, PHONE, code))
 
     assert first["id"] == again["id"] == without["id"]
-    people.pass_time(minutes=10)
-    assert (await enter(people, PHONE, code)).status_code == 400, "but not out of time"
+    people.pass_time(minutes=1, seconds=1)
+    assert (await enter(people, PHONE, code)).status_code == 400, "but not who sees it later"
+
+
+@pytest.mark.parametrize("how", ["used", "asked for anew"])
+async def test_a_code_that_is_over_is_not_guessed_at_without_end(people: PeopleApi, how: str) -> None:
+    """From many addresses: each has its five tries, and all together have thirty, as with a live code."""
+    code = await code_to(people, PHONE)
+    await whose(people, await enter(people, PHONE, code, new_account=True))
+    if how == "asked for anew":
+        code = await code_to(people, PHONE)
+        await code_to(people, PHONE)
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    for number in range(30):
+        with pytest.raises(ProblemError, match=r"400 wrong_code|429"):
+            await service.enter(
+                people.people,
+                Contact(Channel.PHONE, PHONE),
+                wrong,
+                language="ru",
+                address=f"203.0.113.{number}",
+                now=people.now,
+            )
+
+    assert (await enter(people, PHONE, code)).status_code in (400, 429)
 
 
 async def test_a_used_code_makes_no_second_account(people: PeopleApi) -> None:

@@ -17,7 +17,9 @@ from zerkalo.users.model import NewUser, ProofOutcome, User
 from zerkalo.users.proving import store as proof_store
 from zerkalo.users.proving.codes import service as codes
 from zerkalo.users.proving.model import Aim, Contact
+from zerkalo.users.proving.rules import SIGN_IN_AGAIN_SPAN
 from zerkalo.users.proving.service import write_proved
+from zerkalo.users.proving.store import ProofCode
 from zerkalo.users.service import People, add_user
 
 _DETAILS = {
@@ -65,7 +67,7 @@ async def enter(
     """A session for whoever got the code: in the account that it opens, or with `new_account`, where it opens none, in
     a new one that has nothing but this contact, proved, and `name`.
 
-    Used again within its time, the code opens the same account again: the first answer may have been lost. Raises 400
+    Used again within a minute, the code opens the same account again: the first answer may have been lost. Raises 400
     `wrong_code`, 409 `no_account` and `account_exists` (both only after the right code, which stays good), 429.
     """
     tries = await codes.count_tries(people, codes.ENTER, contact, address=address, now=now)
@@ -73,7 +75,8 @@ async def enter(
     async def write(conn: Connection) -> tuple[TokenPair, int | None] | ProblemError:
         aim = Aim(codes.ENTER, contact)
         await proof_store.lock_contact(conn, contact.channel, contact.key)
-        is_again = await codes.used_code(people, conn, aim, code, now=now) is not None
+        used = await codes.used_code(people, conn, aim, code, now=now)
+        is_again = used is not None and _is_fresh(used, now)
         if not is_again:
             refused = await codes.check_code(people, conn, aim, code, address=None, now=now)
             if refused is not None:
@@ -104,6 +107,10 @@ async def enter(
         await people.ports.on_outbox()
         await people.look_for_bookings(new_id)
     return pair
+
+
+def _is_fresh(used: ProofCode, now: datetime) -> bool:
+    return used.used_at is not None and now - used.used_at <= SIGN_IN_AGAIN_SPAN
 
 
 async def _claimants(conn: Connection, contact: Contact) -> list[User]:

@@ -19,6 +19,8 @@ CODE_SPAN = timedelta(minutes=10)
 CODE_TRIES_MAX = 5
 """From one address."""
 CODE_TRIES_IN_ALL_MAX = 30
+SIGN_IN_AGAIN_SPAN = timedelta(minutes=1)
+"""For so long a code that signed somebody in does so again, where the answer was lost, as a refresh token does it."""
 LINK_CHARS_MIN = 16
 """What is as long is no typed code but the token of a mailed link: 192 bits, whose tries need not be counted."""
 

@@ -144,12 +144,22 @@ async def check_code(
 async def used_code(
     people: People, conn: Connection, aim: Aim, code: str, *, now: datetime
 ) -> ProofCode | None:
-    """The code that was used last, where it is this very one and still in time: the answer to that was lost."""
+    """The code that was used or ended last, where it is this very one and still in time: the answer to that was lost.
+
+    A wrong try is counted as with a live one, or the last code could be guessed at without end.
+    """
     kept = _kept(people, aim)
     used = await proof_store.used_code(conn, aim, kept=kept, now=now)
-    if used is None or used.contact != kept or not is_code(people, aim, code, used):
+    if used is None or used.contact != kept:
         return None
-    return used
+    is_typed = len(code) < rules.LINK_CHARS_MIN
+    if is_typed and used.attempts >= rules.CODE_TRIES_IN_ALL_MAX:
+        return None
+    if is_code(people, aim, code, used):
+        return used
+    if is_typed:
+        await proof_store.count_try(conn, used.id)
+    return None
 
 
 def is_code(people: People, aim: Aim, code: str, sent: ProofCode) -> bool:
