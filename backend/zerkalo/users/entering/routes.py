@@ -1,6 +1,7 @@
 """`/auth/code/…`: signing in by a contact and a code that is sent there."""
 
 from fastapi import APIRouter, Depends, Response
+from pydantic import StrictBool
 
 from zerkalo.auth.routes import Tokens, tokens_of
 from zerkalo.kit.problem import problem_responses
@@ -12,7 +13,7 @@ class CodeLogIn(NamedContact):
     """The contact and the code that came there; `new_account` makes an account where the code opens none."""
 
     code: Code
-    new_account: bool = False
+    new_account: StrictBool = False
     name: Name = ""
     """Of the new account."""
 
