@@ -97,6 +97,7 @@ class ByHand:
 
     user_id: int
     name: str
+    """Their e-mail where they have no name."""
     given: int
     taken: int
     spent: int

@@ -88,14 +88,14 @@ POINTS = f"""
     ) as e
 """
 BY_HAND = f"""
-    select e.created_by as user_id, u.name,
+    select e.created_by as user_id, coalesce(nullif(u.name, ''), u.email, '') as name,
         coalesce(sum(e.amount) filter (where e.amount > 0), 0)::bigint as given,
         coalesce(-sum(e.amount) filter (where e.amount < 0 and e.kind = 'adjustment'), 0)::bigint as taken,
         coalesce(-sum(e.amount) filter (where e.kind = 'redemption'), 0)::bigint as spent,
         count(*) as count
     from bonus_entries e join users u on u.id = e.created_by
     where e.created_by is not null and e.effective_at >= %(since)s and e.effective_at < %(until)s and {_OWN}
-    group by e.created_by, u.name order by given desc, e.created_by
+    group by e.created_by, u.name, u.email order by given desc, e.created_by
 """
 
 Bounds = tuple[datetime, datetime]

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.integration
 
 DAY = datetime(2031, 3, 3, 9, 0, tzinfo=UTC)
 MARCH = "from=2031-03-01&to=2031-03-31"
+APRIL = "from=2031-04-01&to=2031-04-30"
 NBSP = "\N{NO-BREAK SPACE}"
 
 
@@ -79,6 +80,12 @@ async def test_the_page_shows_both_periods_and_the_change(owner: httpx2.AsyncCli
     assert shown(html, "no_shows") == ["1 33 %", "0", "–"]
     assert shown(html, "new") == ["2", "1", "+100 %"]
     assert "01.02.2031 – 28.02.2031" in html
+
+
+async def test_a_fall_is_shown_with_a_minus(owner: httpx2.AsyncClient) -> None:
+    html = (await owner.get(f"/admin/reports?{APRIL}")).text
+
+    assert shown(html, "visits") == ["0", "2", "−100 %"]
 
 
 @pytest.mark.parametrize("language", ["ru", "en"])
