@@ -135,7 +135,7 @@ async def test_a_balance_that_a_card_shows_otherwise_is_a_line_until_it_shows_it
             [user_id],
         )
         await conn.execute(
-            "insert into card_balances (company_id, client_id, user_id) values (%s, %s, %s)",
+            "insert into card_balances (company_id, client_id, user_id, balance) values (%s, %s, %s, 10)",
             [COMPANY_ID, client_id, user_id],
         )
     assert (await command.drift())[0] == 0, "without the setting no card is asked for"
