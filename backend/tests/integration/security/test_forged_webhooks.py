@@ -110,12 +110,10 @@ async def test_a_real_visit_can_be_neither_completed_nor_moved_nor_cancelled_by_
 
         await soon(answered)
         (after,) = await open_door.fetch("select * from bookings where yclients_record_id = %s", record.id)
-        assert {**after, "revision": 0, "updated_at": 0, "raw_digest": 0, "raw_record": 0} == {
-            **before,
-            "revision": 0,
-            "updated_at": 0,
-            "raw_digest": 0,
-            "raw_record": 0,
+        # A list tells `online`, a single read does not: a true answer may bring it, and is a write.
+        written = {"online", "observation", "revision", "updated_at", "raw_digest", "raw_record"}
+        assert {name: value for name, value in after.items() if name not in written} == {
+            name: value for name, value in before.items() if name not in written
         }
     assert await entries(open_door) == []
 
