@@ -387,13 +387,31 @@ async def test_who_waits_to_be_looked_at_again(asked):
 
 async def test_the_cards_whose_points_moved(asked):
     conn, plans = asked
-    last = "select max(id) from bonus_entries"
-    await conn.execute(f"insert into balance_looks (entry_id) select id - 50 from ({last}) as e (id)")
+    await conn.execute(
+        "insert into booking_events (booking_id, at, kind, cause)"
+        " select id, now(), 'created', 'sync' from bookings where id <= 100000"
+    )
+    await conn.execute(
+        "insert into card_balances (company_id, client_id, user_id, balance)"
+        " select company_id, client_id, min(user_id), 0 from bookings where user_id is not null and client_id is not null"
+        " group by 1, 2"
+    )
+    await conn.execute("analyze booking_events, card_balances")
+    await conn.execute(
+        "insert into balance_looks (entry_id, event_id)"
+        " select (select max(id) from bonus_entries) - 50, (select max(id) from booking_events) - 50"
+    )
 
+    plans.take()
     await balances.mark_moved(conn, companies=[1, 2, 3], now=NOW)
 
-    assert plans.scanned & {"bookings", "bonus_entries", "card_balances"} == set()
-    assert plans.indexes >= {"bookings_of_user", "bookings_of_client", "bonus_entries_pkey"}
+    assert plans.scanned & {"bookings", "bonus_entries", "booking_events", "card_balances"} == set()
+    assert plans.indexes >= {
+        "bookings_of_user",
+        "bookings_of_client",
+        "bonus_entries_pkey",
+        "booking_events_pkey",
+    }
 
 
 async def test_the_inbox(asked):

@@ -122,6 +122,52 @@ async def test_a_card_of_two_users_shows_nobodys_points(salon: Salon) -> None:
     assert await salon.look() == 0
 
 
+async def give_visits_to(salon: Salon, user_id: int | None) -> None:
+    """Give the card's visits to this user, or to nobody; no points move."""
+    async with salon.pool.connection() as conn:
+        await conn.execute("update bookings set user_id = %s where client_id = 9", [user_id])
+        await conn.execute(
+            "insert into booking_events (booking_id, at, kind, cause)"
+            " select id, now(), 'link', 'person' from bookings where client_id = 9"
+        )
+
+
+async def test_a_card_that_changes_hands_shows_the_new_users_points_without_a_movement(salon: Salon) -> None:
+    async with salon.pool.connection() as conn:
+        boris, vera = await add_user(conn), await add_user(conn)
+        await conn.execute(
+            "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+            " values (%s, 4, 'adjustment', 'boris', now(), now())",
+            [boris],
+        )
+    await salon.give(10, "a")
+    await salon.look()
+
+    for user_id, shown in ((boris, "4"), (vera, "0"), (salon.anna, "10")):
+        await give_visits_to(salon, user_id)
+        assert await salon.look() == 1
+        assert (salon.card["custom_fields"], await salon.drift()) == ({FIELD: shown}, [])
+
+
+async def test_a_card_that_was_nobodys_while_points_moved_shows_them_when_it_comes_back(salon: Salon) -> None:
+    await salon.give(10, "a")
+    await salon.look()
+    await give_visits_to(salon, None)
+    await salon.give(5, "b")
+    assert await salon.look() == 0
+
+    await give_visits_to(salon, salon.anna)
+
+    assert await salon.look() == 1
+    assert salon.card["custom_fields"] == {FIELD: "15"}
+
+
+async def test_a_card_of_a_user_who_never_had_points_is_left_alone(salon: Salon) -> None:
+    await give_visits_to(salon, salon.anna)
+
+    assert (await salon.look(), salon.writes) == (0, 0)
+
+
 async def test_drift_tells_a_card_that_somebody_changed(salon: Salon) -> None:
     await salon.give(10, "a")
     await salon.look()

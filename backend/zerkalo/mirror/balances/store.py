@@ -3,41 +3,55 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from psycopg.rows import args_row
+from psycopg.rows import args_row, dict_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.db.sql import scalar
 from zerkalo.mirror.balances.model import CardBalance
 
-# A card whose visits are of two users shows nobody's points.
+# A card whose visits are of two users shows nobody's points. One that comes to a user who never had any is left alone, unless
+# it shows those of another.
 _MARK = """
-    with moved as (select distinct user_id from bonus_entries where id > %(after)s and id <= %(until)s),
-    cards as (
-        select b.company_id, b.client_id, min(b.user_id) as user_id from bookings b
-        where (b.company_id, b.client_id) in (
-                select m.company_id, m.client_id from bookings m join moved on moved.user_id = m.user_id
-                where m.client_id is not null and m.company_id = any(%(companies)s))
-            and b.user_id is not null and b.erased_at is null
-        group by 1, 2 having min(b.user_id) = max(b.user_id)
+    with changed as (
+        select m.company_id, m.client_id from bookings m
+        join (select distinct user_id from bonus_entries where id > %(entry_after)s and id <= %(entry_until)s) as moved
+            on moved.user_id = m.user_id
+        union
+        select e.company_id, e.client_id from booking_events h join bookings e on e.id = h.booking_id
+        where h.id > %(event_after)s and h.id <= %(event_until)s and h.kind in ('created', 'link', 'client')
     ),
-    sums as (
-        select user_id, sum(amount)::bigint as balance from bonus_entries
-        where user_id in (select user_id from cards) group by 1
+    cards as (
+        select c.company_id, c.client_id, visits.user_id from changed c
+        cross join lateral (
+            select min(b.user_id) as user_id from bookings b
+            where b.company_id = c.company_id and b.client_id = c.client_id
+                and b.user_id is not null and b.erased_at is null
+            having min(b.user_id) = max(b.user_id)
+        ) as visits
+        where c.client_id is not null and c.company_id = any(%(companies)s)
     )
     insert into card_balances (company_id, client_id, user_id, balance, due_at)
-    select c.company_id, c.client_id, c.user_id, coalesce(s.balance, 0), %(now)s
-    from cards c left join sums s on s.user_id = c.user_id order by 1, 2
+    select c.company_id, c.client_id, c.user_id, coalesce(ledger.balance, 0), %(now)s
+    from cards c cross join lateral (
+        select sum(amount)::bigint as balance from bonus_entries where user_id = c.user_id
+    ) as ledger left join card_balances k using (company_id, client_id)
+    where ledger.balance is not null or k.client_id is not null order by 1, 2
     on conflict (company_id, client_id) do update set user_id = excluded.user_id, balance = excluded.balance,
         due_at = excluded.due_at, generation = card_balances.generation + 1, attempts = 0, error = null
     where (card_balances.user_id, card_balances.balance) <> (excluded.user_id, excluded.balance)
 """
-# Entries are numbered when they are written and seen when they are committed: a transaction that takes its time brings a
-# number that a look has gone past. So a look goes past what it saw only when every transaction that was under way then
+_UNTIL = """
+    select (select coalesce(max(id), 0) from bonus_entries) as entry_until,
+        (select coalesce(max(id), 0) from booking_events) as event_until
+"""
+# Entries and events are numbered when they are written and seen when they are committed: a transaction that takes its time
+# brings a number that a look has gone past. So a look goes past what it saw only when every transaction that was under way then
 # has ended. A restored backup brings a number of transactions that this server has not come to: it counts for nothing.
 _GO_ON = """
     update balance_looks set
         entry_id = case when next_xid <= pg_snapshot_xmin(pg_current_snapshot()) then next_id else entry_id end,
-        next_id = case when waits then next_id else %(until)s end,
+        next_id = case when waits then next_id else %(entry_until)s end,
+        event_id = case when next_xid <= pg_snapshot_xmin(pg_current_snapshot()) then next_event_id else event_id end,
+        next_event_id = case when waits then next_event_id else %(event_until)s end,
         next_xid = case when waits then next_xid else pg_snapshot_xmax(pg_current_snapshot()) end
     from (
         select coalesce(next_xid > pg_snapshot_xmin(pg_current_snapshot())
@@ -62,17 +76,25 @@ _ALL = """
 
 
 async def mark_moved(conn: Connection, *, companies: Sequence[int], now: datetime) -> None:
-    """Have the cards of everybody whose points moved since the last look written; however often they moved, once.
+    """Have the cards written that may show another balance since the last look: points moved, or a visit changed hands.
 
-    An entry that is committed late is seen by a later look: what several looks see is marked by the first.
+    However often they moved, once. What is committed late is seen by a later look: what several looks see is marked by the
+    first.
     """
     await conn.execute("insert into balance_looks (only_one) values (true) on conflict do nothing")
-    after = await scalar(conn, "select entry_id from balance_looks for update")
-    until = await scalar(conn, "select coalesce(max(id), 0) from bonus_entries")
-    if until > after:
-        values = {"after": after, "until": until, "companies": list(companies), "now": now}
-        await conn.execute(_MARK, values)
-    await conn.execute(_GO_ON, {"until": until})
+    async with conn.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            "select entry_id as entry_after, event_id as event_after from balance_looks for update"
+        )
+        after = await cursor.fetchone()
+        await cursor.execute(_UNTIL)
+        until = await cursor.fetchone()
+    assert after is not None, "inserted above"
+    assert until is not None, "counts give a row"
+    look = {**after, **until}
+    if look["entry_until"] > look["entry_after"] or look["event_until"] > look["event_after"]:
+        await conn.execute(_MARK, {**look, "companies": list(companies), "now": now})
+    await conn.execute(_GO_ON, look)
 
 
 async def claim_due(conn: Connection, *, now: datetime, until: datetime, limit: int) -> list[CardBalance]:

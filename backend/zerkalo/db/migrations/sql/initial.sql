@@ -562,11 +562,13 @@ create table card_balances (
 );
 create index card_balances_due on card_balances (due_at) where due_at is not null;
 
--- Up to which entry of the ledger the cards were marked, for good and for now: one row.
+-- Up to which entry of the ledger and event of a booking the cards were marked, for good and for now: one row.
 create table balance_looks (
     only_one  boolean primary key default true check (only_one),
     entry_id  bigint not null default 0,              -- no transaction can bring an entry up to this one any more
+    event_id  bigint not null default 0,              -- the same of `booking_events`: a visit that changes hands moves no points
     next_id   bigint not null default 0,              -- the last entry seen by the look that waits for its transactions
+    next_event_id  bigint not null default 0,
     next_xid  xid8                                    -- those before this one; null: none waits
 );
 
