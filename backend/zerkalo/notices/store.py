@@ -56,17 +56,26 @@ _REMEMBER = """
     on conflict (booking_id) do update set user_id = excluded.user_id, starts_at = excluded.starts_at,
         is_cancelled = excluded.is_cancelled, reminded_for = coalesce(excluded.reminded_for, told_visits.reminded_for)
 """
-# Of what visits earn only those of these days: points that a sweep gives for the past are no news.
+# Of what visits earn only those of these days: points that a sweep gives for the past are no news. What a visit gave counts
+# with what was taken back of it since its user was last told: given, reversed and given again is told once.
 _MOVEMENTS = """
     select m.user_id, coalesce(sum(m.amount) filter (where not m.by_hand), 0)::bigint,
         coalesce(sum(m.amount) filter (where m.by_hand), 0)::bigint, max(m.id),
         (select sum(amount)::bigint from bonus_entries a where a.user_id = m.user_id),
         case when min(m.booking_id) = max(m.booking_id) and count(m.booking_id) = count(*) then min(m.booking_id) end
     from (
-        select e.user_id, e.amount, e.id, e.created_at, false as by_hand, b.id as booking_id
-        from bonus_entries e join bookings b on b.id = e.booking_id
-        where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual'
-            and b.user_id = e.user_id and b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s
+        select b.user_id, net.amount, net.id, net.created_at, false as by_hand, b.id as booking_id
+        from (
+            select distinct e.user_id, e.booking_id from bonus_entries e
+            where e.effective_at >= %(since)s and e.amount > 0 and e.kind = 'accrual'
+        ) given
+        join bookings b on b.id = given.booking_id and b.user_id = given.user_id
+        left join told_points p on p.user_id = b.user_id
+        cross join lateral (
+            select sum(r.amount) as amount, max(r.id) as id, max(r.created_at) as created_at from bonus_entries r
+            where r.booking_id = b.id and r.user_id = b.user_id and r.id > coalesce(p.entry_id, 0)
+        ) net
+        where b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s and net.amount > 0
         union all
         select e.user_id, e.amount, e.id, e.created_at, true, e.visit_id
         from bonus_entries e where e.effective_at >= %(since)s and e.created_by is not null

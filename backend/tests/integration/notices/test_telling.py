@@ -243,6 +243,49 @@ async def test_points_come_together_once_and_only_for_visits_of_these_days(desk:
 @pytest.mark.parametrize(
     ("amounts", "told"),
     [
+        ([75, -75, 75], ["Вам начислено баллов: 75. Всего: 75."]),
+        ([75, None, -75, 75], ["Вам начислено баллов: 75. Всего: 75."]),
+        ([75, None, -75, None, 75], ["Вам начислено баллов: 75. Всего: 75."]),
+        ([75, None, 25], ["Вам начислено баллов: 75. Всего: 75.", "Вам начислено баллов: 25. Всего: 100."]),
+        ([75, -75], []),
+    ],
+    ids=["at once", "told before", "far apart", "more", "taken back"],
+)
+async def test_points_of_a_visit_that_were_reversed_and_given_again_are_told_once(
+    desk: Desk, amounts: list[int | None], told: list[str]
+) -> None:
+    async with desk.pool.connection() as conn:
+        visit = await add_booking(
+            conn, user_id=desk.anna, matched_by="code", status="COMPLETED", appointment_datetime=NOON
+        )
+    for number, amount in enumerate([*amounts, None]):
+        if amount is None:
+            desk.now += timedelta(minutes=15)
+            await desk.tell()
+            desk.now += timedelta(minutes=50)
+            continue
+        async with desk.pool.connection() as conn:
+            await conn.execute(
+                "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"
+                " values (%s, %s, %s, %s, %s, %s, %s)",
+                [
+                    desk.anna,
+                    visit,
+                    amount,
+                    "accrual" if amount > 0 else "reversal",
+                    f"{number}",
+                    desk.now,
+                    desk.now,
+                ],
+            )
+    async with desk.pool.connection() as conn:
+        bodies = await (await conn.execute("select body from outbox order by id")).fetchall()
+    assert [body for (body,) in bodies] == told
+
+
+@pytest.mark.parametrize(
+    ("amounts", "told"),
+    [
         ([-60], "Списано баллов: 60. Всего: 40."),
         ([25], "Вам начислено баллов: 25. Всего: 125."),
         ([-60, 60], None),
