@@ -1,6 +1,7 @@
 """The truth in a file, so that a stopped emulator goes on where it was: a mirror would take a new one for drift."""
 
 import asyncio
+import contextlib
 import os
 from pathlib import Path
 
@@ -46,8 +47,9 @@ async def keep(emulator: Emulator, path: Path) -> None:
     try:
         while True:
             if written != (now := _state(emulator)):
-                save(emulator, path)
-                written = now
+                with contextlib.suppress(OSError):  # a full disk: it is tried again in a second
+                    save(emulator, path)
+                    written = now
             await asyncio.sleep(KEEP_SECONDS)
     finally:
         save(emulator, path)

@@ -13,6 +13,7 @@ from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 
 from zerkalo.db import facts
+from zerkalo.db.failing import reason_of
 from zerkalo.engine.jobs import register_tasks
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
 from zerkalo.engine.service import BELL_QUEUE, HISTORY_QUEUE, SYNC_QUEUE
@@ -107,7 +108,7 @@ async def _keep_working(
         try:
             await _work_once(app, state, stop, limits)
         except (ConnectorException, psycopg.Error) as error:
-            log.warning("the worker lost the database", error=type(error).__name__)
+            log.warning("the worker lost the database", error=type(error).__name__, reason=reason_of(error))
         except Exception:
             log.exception("the worker failed")
         state.is_alive = False

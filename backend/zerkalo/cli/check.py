@@ -72,9 +72,12 @@ async def check(
     if is_made(settings):
         async with command_parts(needs_tables=False) as parts:
             log_warnings(parts.settings)
-            facts = await examine(parts.pool, parts.settings, now=parts.clock(), ask=parts.ask_yclients)
             async with parts.pool.connection() as conn:
-                facts = replace(facts, machine=await look(conn, parts.settings, now=parts.clock))
+                machine = await look(conn, parts.settings, now=parts.clock)
+            # A question to YCLIENTS takes a slot of the rate limit, which is written.
+            ask = parts.ask_yclients if machine.refusal is None else None
+            facts = await examine(parts.pool, parts.settings, now=parts.clock(), ask=ask)
+            facts = replace(facts, machine=machine)
     else:
         sys.stderr.write(f"zerkalo check: {none_here(settings)}\n")
         facts = examine_without_database(settings, now=utc_now())

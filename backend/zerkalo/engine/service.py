@@ -13,6 +13,7 @@ from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from psycopg import OperationalError
 
+from zerkalo.db.failing import reason_of
 from zerkalo.db.pool import Pool
 
 SYNC_QUEUE = "sync"
@@ -60,7 +61,7 @@ class Bells:
         except AlreadyEnqueued:
             return
         except (ConnectorException, OperationalError) as error:
-            log.warning("a bell did not ring", bell=name, error=type(error).__name__)
+            log.warning("a bell did not ring", bell=name, error=type(error).__name__, reason=reason_of(error))
 
 
 @asynccontextmanager

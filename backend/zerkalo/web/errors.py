@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 
+from zerkalo.db.failing import reason_of
 from zerkalo.kit.problem import ProblemError
 from zerkalo.kit.text import storable_text
 from zerkalo.web.headers import add_security_headers
@@ -140,7 +141,7 @@ async def _on_database_unavailable(request: Request, error: Exception) -> Respon
     if isinstance(error, QueryCanceled | LockNotAvailable):
         _log.warning("the database was too slow", route=_route(request), kind=type(error).__name__)
     else:
-        _log.error("the database does not answer", route=_route(request), kind=type(error).__name__)
+        _log.error(reason_of(error), route=_route(request), kind=type(error).__name__)
     problem = ProblemError(
         503,
         "database_unavailable",

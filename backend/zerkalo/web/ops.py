@@ -1,7 +1,9 @@
 """For those who run the service: /healthz (it lives), /readyz (it can serve), /metrics (Prometheus)."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +31,9 @@ GAUGES_SECONDS = 5.0
 """For so long what was read from the tables is told again: several scrapers cost one look."""
 GAUGES_SECONDS_MAX = 2.0
 """How long a scrape waits for the database; then it is told without."""
+
+EMBEDDED_BYTES_MIN = 16 * 1024**2
+"""The embedded database does not start with less: it makes a file of so much for what it writes first."""
 
 
 class Metrics:
@@ -119,8 +124,17 @@ async def _checks(runtime: OpsRuntime) -> dict[str, str]:
         async with runtime.pool.connection(timeout=2) as conn:
             schema = "ok" if await is_current(conn) else "run `zerkalo migrate`"
     except (psycopg.Error, PoolTimeout):
-        return {"database": "does not answer"}
+        return {"database": _silence(runtime.settings)}
     return {"database": "ok", "schema": schema}
+
+
+def _silence(settings: Settings) -> str:
+    """That the database does not answer; of the embedded one, whose disk this process sees, also where that is full."""
+    if settings.database_url is None:
+        with suppress(OSError):
+            if shutil.disk_usage(settings.data_dir).free < EMBEDDED_BYTES_MIN:
+                return "does not answer: its disk is full"
+    return "does not answer"
 
 
 async def of_tables(runtime: OpsRuntime) -> list[Metric]:

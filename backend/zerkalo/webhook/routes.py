@@ -46,6 +46,10 @@ class Counts(Protocol):
         """Count one call by its outcome, or the code of its error."""
         ...
 
+    def blame(self, error: BaseException) -> None:
+        """Remember why a call could not be stored."""
+        ...
+
 
 def is_webhook(path: str) -> bool:
     """Whether a request to this path is the webhook's to answer."""
@@ -156,7 +160,8 @@ class Webhook:
         """What the item did, once that is committed; an answer where that is not known."""
         try:
             return await self._committer.submit(item)
-        except DATABASE_SILENT:
+        except DATABASE_SILENT as error:
+            self._tally.blame(error)
             return rules.DATABASE_UNAVAILABLE
         except asyncio.CancelledError:
             # The server ends and has waited long enough for the database: uvicorn breaks off what is under way,

@@ -8,6 +8,7 @@ from collections import Counter
 
 import structlog
 
+from zerkalo.db.failing import SILENT, reason_of
 from zerkalo.metrics.counts import SECONDS
 from zerkalo.metrics.model import Histogram
 from zerkalo.mirror.model import OutcomeStatus
@@ -35,6 +36,7 @@ class Tally:
         self._delivery_ids: list[int] = []
         self._refused_ids: dict[str, list[int]] = {}
         """Of what was kept although it was answered with an error, by its code."""
+        self._reason = SILENT
         self._timer: asyncio.TimerHandle | None = None
 
     def count(
@@ -52,6 +54,10 @@ class Tally:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._log_seconds, self.log)
 
+    def blame(self, error: BaseException) -> None:
+        """Remember what keeps calls from being stored, for the next line of the log."""
+        self._reason = reason_of(error)
+
     def log(self) -> None:
         """Log what has been counted since the last time."""
         if self._timer is not None:
@@ -67,7 +73,8 @@ class Tally:
             log.info("webhook", **done, yclients_record_ids=record_ids, delivery_ids=delivery_ids)
         for code, count in new.items():
             if code == _NOT_STORED:
-                log.error("webhook not stored: the database does not answer", count=count)
+                event = f"webhook not stored: {self._reason}"
+                log.error(event, count=count)
             elif code not in _OUTCOMES:
                 # For example "webhook refused: wrong token": the runbook quotes it.
                 event = f"webhook refused: {code.replace('_', ' ')}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from psycopg.conninfo import conninfo_to_dict
 
 from tests.integration.processes.test_sync_processes import as_url
 from tests.support.application import COMPANY_ID, SECRET, WEBHOOK, Application, running_application
@@ -205,3 +206,19 @@ async def test_tables_that_are_out_of_date_are_the_only_thing_told(
     assert code == 1
     assert out.count("  ! ") == 1
     assert "zerkalo migrate" in out
+
+
+async def test_a_database_that_takes_nothing_new_is_told(
+    salon: Application, capsys: pytest.CaptureFixture[str], dsn: str
+) -> None:
+    """As a host leaves it whose disk is full, or as a standby is."""
+    await make_well(salon.runtime.pool)
+    name = str(conninfo_to_dict(dsn)["dbname"])
+    await salon.execute(f"alter database {name} set default_transaction_read_only = on")
+
+    code, out = await told(capsys, json=True)
+
+    assert code == 1
+    assert [one["code"] for one in json.loads(out)["problems"] if one["severity"] == "error"] == [
+        "database_read_only"
+    ]

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -121,6 +122,17 @@ async def test_without_its_database_it_lives_and_counts_but_is_not_ready(away: O
     figures = await away.get("/metrics")
     assert figures.status_code == 200
     assert 'zerkalo_webhooks_total{outcome="not_stored"} 1.0' in figures.text
+
+
+async def test_the_embedded_database_is_silent_for_want_of_room(
+    away: OpsRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away.settings = Settings(data_dir=tmp_path)
+    monkeypatch.setattr(ops, "EMBEDDED_BYTES_MIN", 10**30)
+
+    ready = await away.get("/readyz")
+
+    assert ready.json()["checks"]["database"] == "does not answer: its disk is full"
 
 
 async def test_the_figures_are_those_of_the_tables(runtime: OpsRuntime) -> None:

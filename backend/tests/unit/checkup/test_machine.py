@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from zerkalo.checkup.machine.model import Failure, LooseFile, Machine, Reach
+from zerkalo.checkup.machine.model import Failure, LooseFile, Machine, Reach, Refusal
 from zerkalo.checkup.machine.rules import FREE_BYTES_MIN, NEWEST_MINORS, other_url, problems_of_machine
 from zerkalo.checkup.machine.service import World, ask_date, look
 from zerkalo.checkup.model import Severity
@@ -50,6 +50,20 @@ def test_a_sound_machine_is_not_mentioned() -> None:
             Severity.ADVICE,
             "Встроенный PostgreSQL 18.1 устарел",
             "zerkalo backup",
+        ),
+        (
+            replace(WELL, refusal=Refusal.DISK_FULL),
+            "database_full",
+            Severity.ERROR,
+            "кончилось место",
+            "df -h",
+        ),
+        (
+            replace(WELL, refusal=Refusal.READ_ONLY),
+            "database_read_only",
+            Severity.ERROR,
+            "только для чтения",
+            "DATABASE_URL",
         ),
         (
             replace(WELL, free_bytes=300 * 1024**2),

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import httpx2
 import pytest
+from psycopg import OperationalError
+from psycopg.errors import DiskFull, ReadOnlySqlTransaction
 from structlog.testing import capture_logs
 
 from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event
@@ -144,6 +146,29 @@ async def test_a_fault_of_ours_is_answered_as_a_problem_and_logged_without_the_b
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "webhook failed" in [one["event"] for one in logged]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            DiskFull('could not extend file "base/1/2": No space left on device'),
+            "the disk of the database is full",
+        ),
+        (ReadOnlySqlTransaction("cannot execute INSERT"), "the database is read-only"),
+        (OperationalError("server closed the connection"), "the database does not answer"),
+    ],
+)
+async def test_the_line_about_calls_not_stored_says_why(error: Exception, reason: str) -> None:
+    door = Door("one")
+    door.error = error
+    with capture_logs() as logged:
+        async with door.open() as client:
+            answer = await client.post(f"{PATH}/one", content=BODY)
+        door.tally.log()
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+    assert [one["event"] for one in logged] == [f"webhook not stored: {reason}"]
 
 
 async def test_many_calls_are_one_line_of_the_log() -> None:

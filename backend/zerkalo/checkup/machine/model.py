@@ -4,6 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Refusal(StrEnum):
+    """Why a database that answers takes nothing new."""
+
+    DISK_FULL = "database_full"
+    READ_ONLY = "database_read_only"
+    """A standby, or a server whose host has set it so: some do when its disk fills up."""
+
+
 class Failure(StrEnum):
     """Where the way to a host ends."""
 
@@ -40,6 +48,7 @@ class Machine:
     postgres_version: int | None = None
     """As `server_version_num` has it: 150018 is 15.18."""
     is_embedded: bool = False
+    refusal: Refusal | None = None
     clock_ahead_seconds: float | None = None
     """Of ours, against the database's."""
     data_dir: str = ""

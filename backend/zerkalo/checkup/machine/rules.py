@@ -23,6 +23,8 @@ _FAILURES = {
 def problems_of_machine(machine: Machine) -> Iterator[Problem]:
     """What needs doing on the machine, or is advised."""
     yield from _postgres(machine)
+    if machine.refusal is not None:
+        yield Problem(machine.refusal, Severity.ERROR)
     if machine.free_bytes is not None and machine.free_bytes < FREE_BYTES_MIN:
         free = {"folder": machine.data_dir, "free": f"{machine.free_bytes / 1024**2:.0f}"}
         yield Problem("disk_full", Severity.ERROR, free)

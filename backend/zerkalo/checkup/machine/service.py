@@ -12,7 +12,9 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from zerkalo.checkup.machine.model import Failure, LooseFile, Machine, Reach
+from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransaction
+
+from zerkalo.checkup.machine.model import Failure, LooseFile, Machine, Reach, Refusal
 from zerkalo.checkup.machine.rules import other_url
 from zerkalo.db.pool import Connection
 from zerkalo.settings import Settings
@@ -67,6 +69,7 @@ async def look(
     found = await _reach(other, settings.yclients_ca_file, now, world) if other else None
     return Machine(
         postgres_version=version,
+        refusal=await _refusal(conn) if conn is not None else None,
         is_embedded=settings.database_url is None,
         clock_ahead_seconds=ahead,
         data_dir=str(settings.data_dir),
@@ -83,6 +86,20 @@ async def _database(conn: Connection, now: Callable[[], datetime]) -> tuple[int,
     assert row is not None, "a question without a table has a row"
     middle = before + (now() - before) / 2
     return conn.info.server_version, (middle - row[0]).total_seconds()
+
+
+async def _refusal(conn: Connection) -> Refusal | None:
+    """Whether the database takes a row: one is written to a table that is gone with the transaction."""
+    try:
+        async with conn.transaction(force_rollback=True):
+            await conn.execute("create temporary table zerkalo_check as select repeat('0', 1000) as filler")
+    except DiskFull:
+        return Refusal.DISK_FULL
+    except ReadOnlySqlTransaction:
+        return Refusal.READ_ONLY
+    except InsufficientPrivilege:
+        return None  # a role may write to its own tables and make no temporary ones
+    return None
 
 
 async def _reach(url: str, ca_file: Path | None, now: Callable[[], datetime], world: World) -> Reach:

@@ -201,6 +201,26 @@ TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
             "Update Zerkalo; first zerkalo backup salon.dump",
         ),
     },
+    "database_full": {
+        "ru": (
+            "На диске базы данных кончилось место: она ничего не записывает.",
+            "Освободите место на диске PostgreSQL (df -h); пропущенное подберёт zerkalo sync",
+        ),
+        "en": (
+            "The disk of the database is full: nothing is written.",
+            "Free some space on PostgreSQL's disk (df -h); zerkalo sync then catches up",
+        ),
+    },
+    "database_read_only": {
+        "ru": (
+            "База данных открыта только для чтения.",
+            "Укажите в DATABASE_URL главный сервер, а не реплику; бывает и так, что у хостинга кончилось место",
+        ),
+        "en": (
+            "The database is read-only.",
+            "Name the primary in DATABASE_URL, not a standby; some hosts do this when the disk is full",
+        ),
+    },
     "disk_full": {
         "ru": (
             "На диске с {folder} осталось {free} МиБ.",
