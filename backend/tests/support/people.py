@@ -22,9 +22,9 @@ from zerkalo.outbox.service import send_due
 from zerkalo.users import routes as user_routes
 from zerkalo.users.desk import routes as admin_routes
 from zerkalo.users.entering import routes as entering_routes
+from zerkalo.users.passwords import routes as password_routes
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving import routes as proving_routes
-from zerkalo.users.resetting import routes as password_routes
 from zerkalo.users.service import People, people_of
 
 PASSWORD = "correct horse battery"

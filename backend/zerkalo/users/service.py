@@ -1,4 +1,4 @@
-"""Accounts: registering, what an admin or an import enters, the profile, passwords."""
+"""Accounts: registering, the first admin, the profile, and what an account is told."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,13 +12,9 @@ from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit.service import audit
 from zerkalo.auth.model import (
     AUTH_LIMITS,
-    AccessClaims,
     AuthLimits,
     Credentials,
-    Limit,
     Role,
-    Session,
-    TokenPair,
 )
 from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.auth.rules import by_address, derive_key
@@ -28,7 +24,6 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.language import Language
 from zerkalo.kit.phone import country_of
 from zerkalo.kit.problem import ProblemError
-from zerkalo.notices import store as notices_store
 from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
 from zerkalo.settings import Settings
@@ -292,104 +287,6 @@ async def may_send(people: People, conn: Connection, channel: Channel, contact: 
     except ProblemError:
         return False
     return True
-
-
-async def change_password(
-    people: People, session: Session, *, old: str, new: str, address: str, now: datetime
-) -> TokenPair:
-    """Set a new password for who knows the old one; ends every other session and returns a new one for this.
-
-    Raises a 403 `ProblemError` where the old one is wrong, 429 after ten tries in 15 minutes.
-    """
-    user_id = session.user.id
-    tries, held = await _checked_password(people, user_id, old, address=address, now=now)
-    password_hash = await people.auth.passwords.hash(new, address=address)
-
-    async def write(conn: Connection) -> TokenPair | None:
-        current = await auth_store.credentials_of_user(conn, user_id, lock=True)
-        if current is None or current.password_hash != held.password_hash:
-            return None
-        await auth_store.release_attempts(conn, tries)
-        epoch = await set_password(people, conn, user_id, password_hash, now=now)
-        return await people.auth.new_session(conn, user_id, epoch, address=address, now=now)
-
-    pair = await in_transaction(people.pool, write)
-    if pair is None:
-        raise _wrong_password()
-    return pair
-
-
-async def change_password_again(
-    people: People, claims: AccessClaims, *, new: str, address: str, now: datetime
-) -> TokenPair | None:
-    """A session for who changed the password just now, by a token which that ended, and had no answer; else None.
-
-    They know the new password, by which they could sign in as well.
-    """
-    tries = await people.auth.count(_password_tries(people, claims.user_id, address), now=now)
-    async with people.pool.connection() as conn:
-        held = await auth_store.credentials_of_user(conn, claims.user_id)
-    held_hash = held.password_hash if held else None
-    is_known = await people.auth.passwords.verify(new, held_hash, address=address)
-    if held is None or not is_known or held.token_epoch <= claims.epoch:
-        return None
-
-    async def write(conn: Connection) -> TokenPair | None:
-        await auth_store.release_attempts(conn, tries)
-        current = await auth_store.credentials_of_user(conn, claims.user_id, lock=True)
-        if current != held:
-            return None
-        return await people.auth.new_session(conn, held.user_id, held.token_epoch, address=address, now=now)
-
-    return await in_transaction(people.pool, write)
-
-
-async def confirm_password(
-    people: People, user_id: int, password: str, *, address: str, now: datetime
-) -> None:
-    """Make sure that the account's owner asks, not whoever found their browser open.
-
-    Raises a 403 `ProblemError` where the password is wrong, 429 after ten tries in 15 minutes, counted together with
-    those of changing the password.
-    """
-    tries, _ = await _checked_password(people, user_id, password, address=address, now=now)
-    await people.auth.release(tries)
-
-
-async def _checked_password(
-    people: People, user_id: int, password: str, *, address: str, now: datetime
-) -> tuple[list[int], Credentials]:
-    """(the tries to release, the credentials that the password opens); raises 403 `wrong_password`, 429."""
-    tries = await people.auth.count(_password_tries(people, user_id, address), now=now)
-    async with people.pool.connection() as conn:
-        held = await auth_store.credentials_of_user(conn, user_id)
-    held_hash = held.password_hash if held else None
-    if not await people.auth.passwords.verify(password, held_hash, address=address) or held is None:
-        raise _wrong_password()
-    return tries, held
-
-
-def _password_tries(people: People, user_id: int, address: str) -> list[tuple[Limit, str]]:
-    return by_address(people.auth.limits.password_of_user, address, str(user_id))
-
-
-def _wrong_password() -> ProblemError:
-    return ProblemError(403, "wrong_password", "The password is wrong.")
-
-
-async def set_password(
-    people: People, conn: Connection, user_id: int, password_hash: str, *, now: datetime
-) -> int:
-    """Set a password; ends every session, the calendar's address, the chat and every code under way. Returns the new epoch.
-
-    What hears of the visits without signing in was perhaps connected by whoever the new password is to keep out.
-    """
-    epoch = await auth_store.write_password(conn, user_id, password_hash, now=now)
-    await auth_store.end_sessions(conn, user_id, now=now)
-    await people.ports.end_calendar(conn, user_id)
-    await notices_store.end_chat(conn, user_id)
-    await proof_store.end_codes(conn, user_id, now=now, purpose="reset")
-    return epoch
 
 
 async def _locked(conn: Connection, user_id: int) -> User:

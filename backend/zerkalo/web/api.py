@@ -15,8 +15,8 @@ from zerkalo.runs import routes as runs
 from zerkalo.users import routes as users
 from zerkalo.users.desk import routes as people
 from zerkalo.users.entering import routes as entering
+from zerkalo.users.passwords import routes as passwords
 from zerkalo.users.proving import routes as proving
-from zerkalo.users.resetting import routes as passwords
 from zerkalo.web import admin_api, clients_api, ops, pages
 from zerkalo.web.bodies import BoundedBodies
 from zerkalo.web.cors import ApiCors

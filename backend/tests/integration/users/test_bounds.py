@@ -15,9 +15,9 @@ from zerkalo.auth.rules import by_address
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
+from zerkalo.users.passwords import service as passwords
 from zerkalo.users.proving import service as proving
 from zerkalo.users.proving.model import Contact, SmsBounds
-from zerkalo.users.resetting import service as resetting
 from zerkalo.users.service import register
 
 EMAIL = Contact(Channel.EMAIL, "anna@example.com")
@@ -39,14 +39,14 @@ async def with_reset_code(people: PeopleApi) -> str:
     _, client = await people.registered(EMAIL.text)
     await people.prove(client, "email")
     people.pass_time(minutes=1)
-    await resetting.request_reset(people.people, EMAIL, language="ru", address=OWN, now=people.now)
+    await passwords.request_reset(people.people, EMAIL, language="ru", address=OWN, now=people.now)
     await people.send_messages()
     return people.senders[Channel.EMAIL].code_for(EMAIL.text)
 
 
 async def reset(people: PeopleApi, code: str, address: str) -> str:
     try:
-        await resetting.confirm_reset(
+        await passwords.confirm_reset(
             people.people, EMAIL, code, "a new password", address=address, now=people.now
         )
     except ProblemError as refused:

@@ -13,12 +13,13 @@ from zerkalo.users import store
 from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.merging import service as merge_service
 from zerkalo.users.model import ProofOutcome, User
+from zerkalo.users.passwords.service import confirm_password
 from zerkalo.users.proving import rules
 from zerkalo.users.proving import store as proof_store
 from zerkalo.users.proving.codes import service as codes
 from zerkalo.users.proving.model import Aim, Contact, Resolve
 from zerkalo.users.rules import Notice
-from zerkalo.users.service import People, confirm_password, not_confirmed, put_notices
+from zerkalo.users.service import People, not_confirmed, put_notices
 
 
 async def request_verification(

@@ -13,8 +13,9 @@ from zerkalo.outbox import store as outbox_store
 from zerkalo.outbox.model import Channel, Message
 from zerkalo.users import store
 from zerkalo.users.model import User
+from zerkalo.users.passwords.service import confirm_password, set_password
 from zerkalo.users.rules import Notice
-from zerkalo.users.service import People, confirm_password, may_send, put_notices, set_password
+from zerkalo.users.service import People, may_send, put_notices
 from zerkalo.users.staff import rules
 from zerkalo.users.staff import store as staff_store
 from zerkalo.users.staff.model import Invitation

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.problem import ProblemError
 from zerkalo.users import service
-from zerkalo.users.resetting import service as resetting
+from zerkalo.users.passwords import service as passwords
 from zerkalo.web.pages.account import takeover
 from zerkalo.web.pages.account.session import contact_of, end_session, next_of, open_session, sign_in_page
 from zerkalo.web.pages.page import SIGN_IN_PATH, Page, local_path
@@ -101,7 +101,7 @@ async def request_reset(page: Page) -> Response:
     contact = contact_of(page.form.text("contact"))
     if contact is None:
         raise ProblemError(422, "no_such_contact", "Neither an e-mail nor a phone.")
-    await resetting.request_reset(
+    await passwords.request_reset(
         page.runtime.people, contact, language=page.language, address=page.address, now=page.now
     )
     return await _reset_code_page(page)
@@ -133,7 +133,7 @@ async def confirm_reset(page: Page) -> Response:
         )
     if contact is None or fields.errors:
         return await _reset_code_page(page, errors=fields.errors)
-    await resetting.confirm_reset(
+    await passwords.confirm_reset(
         page.runtime.people, contact, code, password, address=page.address, now=page.now
     )
     page.sign_out()

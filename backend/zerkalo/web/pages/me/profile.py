@@ -11,6 +11,7 @@ from zerkalo.users import service
 from zerkalo.users.erasing import service as erase_service
 from zerkalo.users.exporting.service import export_user
 from zerkalo.users.model import User
+from zerkalo.users.passwords import service as passwords
 from zerkalo.users.proving import service as proof_service
 from zerkalo.web.pages.me.overview import channels_to_prove, read_account
 from zerkalo.web.pages.me.proof import CODE_CHARS_MAX
@@ -122,7 +123,7 @@ async def change_password(page: Page) -> Response:
     old, new = fields.password("old_password"), fields.new_password("new_password")
     if fields.errors:
         return await _profile_page(page, errors=fields.errors)
-    pair = await service.change_password(
+    pair = await passwords.change_password(
         page.runtime.people, page.signed_in, old=old, new=new, address=page.address, now=page.now
     )
     page.sign_in(pair.refresh_token)

@@ -6,7 +6,7 @@ from zerkalo.auth.model import Role
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users import store as users
-from zerkalo.users.service import confirm_password
+from zerkalo.users.passwords.service import confirm_password
 from zerkalo.users.staff import service, store
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page

@@ -8,8 +8,7 @@ from pydantic import BaseModel
 from zerkalo.auth.dependencies import bearer_token, client_address
 from zerkalo.auth.routes import Tokens, tokens_of
 from zerkalo.kit.problem import ProblemError, problem_responses
-from zerkalo.users import service
-from zerkalo.users.resetting import service as resetting
+from zerkalo.users.passwords import service
 from zerkalo.users.routes import (
     Call,
     Code,
@@ -71,7 +70,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
     @routes.post("/password/reset/request", status_code=202, responses=problem_responses(409, 429))
     async def request_reset(body: NamedContact, call: Call = call) -> Sent:
         """Send a code to a proved contact. The answer is the same where there is none."""
-        await resetting.request_reset(
+        await service.request_reset(
             people, body.contact, language=call.language, address=call.address, now=call.now
         )
         return Sent()
@@ -79,7 +78,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
     @routes.post("/password/reset/confirm", status_code=204, responses=problem_responses(400, 429))
     async def confirm_reset(body: ResetConfirmation, call: Call = call) -> None:
         """Set a new password by the code and end every session."""
-        await resetting.confirm_reset(
+        await service.confirm_reset(
             people, body.contact, body.code, body.password, address=call.address, now=call.now
         )
 

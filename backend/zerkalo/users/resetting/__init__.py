@@ -1,1 +1,0 @@
-"""A new password by a code that was sent to a proved contact."""
