@@ -13,6 +13,7 @@ from functools import partial
 import structlog
 from psycopg.errors import UndefinedTable
 
+from zerkalo.auth.service import Auth
 from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.bookings.calendar.store import revoke_calendar_token
 from zerkalo.checkup.model import Answer
@@ -39,7 +40,7 @@ from zerkalo.users.erasing.model import Erasure
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving.model import SmsBounds
 from zerkalo.users.service import People, people_of
-from zerkalo.users.store import finish_rematch, read_user
+from zerkalo.users.store import finish_rematches, read_user, renew_password_hash
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError
 from zerkalo.yclients.limiter import DatabaseLimiter
@@ -64,6 +65,7 @@ class Parts:
     clock: Clock
     policy: LoyaltyPolicy
     secret_key: str = field(repr=False)
+    auth: Auth
     people: People
     bells: Bells
     client: YclientsClient
@@ -136,8 +138,9 @@ async def assembled(
         )
         refetcher = Refetcher(sync)
         key = secret_key(settings)
+        auth = Auth(pool, key, renew_hash=renew_password_hash)
         people = people_of(
-            pool,
+            auth,
             key,
             _ports(settings, policy, applier, bells, pool, is_demo=is_demo),
             sms=SmsBounds(settings.sms_per_hour, settings.sms_per_day, settings.sms_countries),
@@ -151,6 +154,7 @@ async def assembled(
             clock=clock,
             policy=policy,
             secret_key=key,
+            auth=auth,
             people=people,
             bells=bells,
             client=client,
@@ -158,7 +162,7 @@ async def assembled(
             sync=sync,
             refetcher=refetcher,
             runs=Runs(sync, refetcher),
-            booking_form=booking_form(settings, sync, client, refetcher, bells, key),
+            booking_form=booking_form(settings, sync, client, refetcher, bells, auth, key),
             is_demo=is_demo,
         )
 
@@ -169,6 +173,7 @@ def booking_form(
     client: YclientsClient,
     refetcher: Refetcher,
     bells: Bells,
+    auth: Auth,
     key: str,
 ) -> BookingForm:
     """The form, whose bookings the mirror follows at once."""
@@ -182,6 +187,7 @@ def booking_form(
         sync.clock,
         client,
         settings,
+        auth=auth,
         secret_key=key,
         hook_url=webhook_url(settings),
         mirror_now=follow,
@@ -225,7 +231,7 @@ def _ports(
             await bells.rematch(user_id)
             return
         async with pool.connection() as conn:
-            await finish_rematch(conn, user_id, wanted_at=user.rematch_wanted_at)
+            await finish_rematches(conn, [(user_id, user.rematch_wanted_at)])
 
     return Ports(
         new_code=new_code,

@@ -20,6 +20,7 @@ from tests.simulation.database import SimulatedCrash
 from tests.simulation.engine import Job, SimulatedBells
 from yclients_emulator import build_app
 from zerkalo.absences.model import AbsenceLimits
+from zerkalo.auth.service import Auth
 from zerkalo.codes.rules import new_code
 from zerkalo.composition import _ports
 from zerkalo.engine.jobs import rematch_if_wanted, ring_for_what_waits
@@ -123,7 +124,9 @@ class Process:
         # The production's own wiring of people, but for chance and for the hashing, which takes real time.
         ports = _ports(settings, self.policy, self.applier, bells, pool, is_demo=False)
         self.people = people_of(
-            pool, SECRET_KEY, replace(ports, new_code=lambda: new_code(world.random_of_codes))
+            Auth(pool, SECRET_KEY),
+            SECRET_KEY,
+            replace(ports, new_code=lambda: new_code(world.random_of_codes)),
         )
         self.people.auth.passwords = cast("Any", QuickPasswords())
         self.replay = Replay(pool, world.clock, self.applier, settings.yclients_company_ids)

@@ -14,6 +14,7 @@ from tests.support.rows import add_user
 from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import EmulatorSettings
 from yclients_emulator.faults import Fault
+from zerkalo.auth.service import Auth
 from zerkalo.booking_form import routes
 from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.booking_form.model import Asker, FormLimits
@@ -123,6 +124,7 @@ async def open_form(
             salon.clock,
             salon.client,
             ours,
+            auth=Auth(pool, SECRET_KEY),
             secret_key=SECRET_KEY,
             hook_url=HOOK_URL,
             mirror_now=wrap_mirror(follow),

@@ -5,7 +5,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 import httpx2
 
@@ -13,6 +12,7 @@ from tests.support.api import Api, ApiRuntime
 from tests.support.salon import BONUSES
 from zerkalo.auth import routes as auth_routes
 from zerkalo.auth.model import AUTH_LIMITS, AuthLimits
+from zerkalo.auth.service import Auth
 from zerkalo.bookings.calendar.store import revoke_calendar_token
 from zerkalo.codes.rules import new_code
 from zerkalo.db.pool import Pool
@@ -26,6 +26,7 @@ from zerkalo.users.passwords import routes as password_routes
 from zerkalo.users.ports import Ports
 from zerkalo.users.proving import routes as proving_routes
 from zerkalo.users.service import People, people_of
+from zerkalo.users.store import renew_password_hash
 
 PASSWORD = "correct horse battery"
 ROUTES = (user_routes, password_routes, proving_routes, entering_routes, admin_routes)
@@ -65,11 +66,9 @@ class PeopleApi(ApiRuntime):
     api: Api = field(init=False)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        self.people = people_of(self.pool, self.secret_key, self._ports(), limits=self.limits)
-        self.auth = self.people.auth
-        signing_in = partial(auth_routes.router, limits=self.limits)
-        self.api = Api(self, signing_in, *(one.router for one in ROUTES))
+        self.auth = Auth(self.pool, self.secret_key, renew_hash=renew_password_hash, limits=self.limits)
+        self.people = people_of(self.auth, self.secret_key, self._ports())
+        self.api = Api(self, auth_routes.router, *(one.router for one in ROUTES))
 
     def _ports(self) -> Ports:
         rng = random.Random(1)

@@ -29,7 +29,7 @@ from zerkalo.main import Runtime
 from zerkalo.users.erasing.service import sweep_erased
 from zerkalo.users.importing.rules import ImportedPerson
 from zerkalo.users.importing.service import import_people
-from zerkalo.users.store import finish_rematch, users_to_rematch
+from zerkalo.users.store import finish_rematches, users_to_rematch
 from zerkalo.web.api import create_app
 from zerkalo.webhook.committer import Committer
 
@@ -377,7 +377,7 @@ class World:
         for user_id, wanted_at in waiting:
             assert await parts.applier.rematch(user_id)
             async with parts.pool.connection() as conn:
-                await finish_rematch(conn, user_id, wanted_at=wanted_at)
+                await finish_rematches(conn, [(user_id, wanted_at)])
 
 
 @asynccontextmanager

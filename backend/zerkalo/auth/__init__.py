@@ -1,4 +1,4 @@
 """Who is asking: passwords, sessions and their tokens, and how often somebody may try.
 
-Below the domains: reads the credentials in `users` with SQL of its own, and knows nothing of contacts and codes.
+Below the domains: reads the credentials in `users`, which `users` writes, and knows nothing of contacts and codes.
 """

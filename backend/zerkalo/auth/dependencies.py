@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from zerkalo.auth.audit.service import noting
-from zerkalo.auth.model import AUTH_LIMITS, AuthenticatedUser, AuthLimits, Role, Session
+from zerkalo.auth.model import AuthenticatedUser, Role, Session
 from zerkalo.auth.rules import address_subject
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import Pool
@@ -32,20 +32,14 @@ class AuthRuntime(Protocol):
     @property
     def clock(self) -> Clock: ...
     @property
-    def secret_key(self) -> str: ...
-
-
-def auth_of(runtime: AuthRuntime, limits: AuthLimits = AUTH_LIMITS) -> Auth:
-    """Signing in with this process's pool and keys."""
-    return Auth(runtime.pool, runtime.secret_key, limits=limits)
+    def auth(self) -> Auth: ...
 
 
 def current_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session]]:
     """A dependency that gives the caller's session, or raises 401."""
-    auth = auth_of(runtime)
 
     async def dependency(token: str | None = Depends(bearer_token)) -> Session:
-        session = await auth.session_of(token, now=runtime.clock()) if token else None
+        session = await runtime.auth.session_of(token, now=runtime.clock()) if token else None
         if session is None:
             raise ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
         return session
@@ -55,10 +49,9 @@ def current_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session]]:
 
 def optional_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session | None]]:
     """A dependency that gives the caller's session, None where there is none. A token that does not hold is none."""
-    auth = auth_of(runtime)
 
     async def dependency(token: str | None = Depends(bearer_token)) -> Session | None:
-        return await auth.session_of(token, now=runtime.clock()) if token else None
+        return await runtime.auth.session_of(token, now=runtime.clock()) if token else None
 
     return dependency
 

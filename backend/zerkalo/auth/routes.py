@@ -6,8 +6,8 @@ from fastapi import APIRouter, Body, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 
-from zerkalo.auth.dependencies import AuthRuntime, auth_of, client_address, optional_session
-from zerkalo.auth.model import AUTH_LIMITS, AuthLimits, Session, TokenPair
+from zerkalo.auth.dependencies import AuthRuntime, client_address, optional_session
+from zerkalo.auth.model import Session, TokenPair
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, TOKEN_CHARS_MAX
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.problem import problem_responses
@@ -90,10 +90,10 @@ def tokens_of(pair: TokenPair) -> Tokens:
     )
 
 
-def router(runtime: AuthRuntime, limits: AuthLimits = AUTH_LIMITS) -> APIRouter:
+def router(runtime: AuthRuntime) -> APIRouter:
     """The routes of a session, to be mounted under /api/v1."""
     routes = APIRouter(prefix="/auth", tags=["auth"])
-    auth = auth_of(runtime, limits)
+    auth = runtime.auth
 
     @routes.post("/login", responses=problem_responses(401, 429), openapi_extra=_LOG_IN_BODY)
     async def login(

@@ -1,7 +1,7 @@
 """Signing in, staying signed in, signing out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -26,20 +26,29 @@ _REFUSALS = {401: "wrong", 429: "limited"}
 """Status of a log-in that was refused -> as what it is counted."""
 
 
+RenewHash = Callable[[Connection, int, str], Awaitable[None]]
+"""`users.store.renew_password_hash(conn, user_id, password_hash)`."""
+
+
 class Auth:
-    """Signing in for one process: its pool, its keys and its bounded hashing."""
+    """Signing in: the pool, the keys and the bounded hashing of a process, which makes one of these.
+
+    `renew_hash`: called with our own hash of a password when a log-in has compared another program's; None keeps theirs.
+    """
 
     def __init__(
         self,
         pool: Pool,
         secret_key: str,
         *,
+        renew_hash: RenewHash | None = None,
         limits: AuthLimits = AUTH_LIMITS,
         passwords: Passwords | None = None,
     ) -> None:
         self.pool = pool
         self.limits = limits
         self.passwords = passwords or Passwords()
+        self._renew_hash = renew_hash
         self._access_key = rules.derive_key(secret_key, "access token")
         self._attempts_key = rules.derive_key(secret_key, "attempts")
         self._refresh_key = rules.derive_key(secret_key, "refresh token")
@@ -69,9 +78,9 @@ class Auth:
         if found is None:
             raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
 
-        renewed = (
-            None if is_our_hash(found.password_hash) else await self.passwords.hash(password, address=address)
-        )
+        renewed = None
+        if self._renew_hash is not None and not is_our_hash(found.password_hash):
+            renewed = await self.passwords.hash(password, address=address)
 
         async def open_session(conn: Connection) -> TokenPair | None:
             await store.release_attempts(conn, tries)
@@ -79,8 +88,8 @@ class Auth:
             current = await store.credentials_of_user(conn, found.user_id, lock=True)
             if current is None or current.password_hash != found.password_hash:
                 return None
-            if renewed is not None:
-                await store.renew_password_hash(conn, current.user_id, renewed)
+            if self._renew_hash is not None and renewed is not None:
+                await self._renew_hash(conn, current.user_id, renewed)
             return await self.new_session(
                 conn, current.user_id, current.token_epoch, address=address, now=now
             )

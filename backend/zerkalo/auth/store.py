@@ -89,24 +89,6 @@ async def user_of_claims(conn: Connection, claims: AccessClaims) -> Authenticate
         return await cursor.fetchone()
 
 
-async def renew_password_hash(conn: Connection, user_id: int, password_hash: str) -> None:
-    """Replace a hash by a better one of the same password: no session ends by it."""
-    await conn.execute("update users set password_hash = %s where id = %s", [password_hash, user_id])
-
-
-async def write_password(conn: Connection, user_id: int, password_hash: str, *, now: datetime) -> int:
-    """Set a password and return the new epoch: every access token given before is ended."""
-    sql = """
-        update users set password_hash = %s, token_epoch = token_epoch + 1, updated_at = %s where id = %s
-        returning token_epoch
-    """
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, [password_hash, now, user_id])
-        epoch = await cursor.fetchone()
-    assert isinstance(epoch, int)
-    return epoch
-
-
 async def has_signed_in(conn: Connection, email: str, address_digest: bytes) -> bool:
     """Whether this address has signed in to an account that this e-mail (lower case) names, in the last month or so."""
     sql = """

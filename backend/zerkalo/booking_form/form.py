@@ -44,6 +44,7 @@ def booking_form_of(
     client: YclientsClient,
     settings: Settings,
     *,
+    auth: Auth,
     secret_key: str,
     hook_url: str,
     mirror_now: MirrorNow,
@@ -55,7 +56,6 @@ def booking_form_of(
 
     `hook_url`: ours, with the secret; `mirror_now`, `rematch`: see `MirrorNow`, `Rematch`; `limits`: the usual ones.
     """
-    auth = Auth(pool, secret_key)
     limits = limits or limits_of(settings.yclients_requests_per_minute)
     offers = Offers(pool, clock, client, settings, auth, limits)
     return BookingForm(

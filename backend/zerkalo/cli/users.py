@@ -27,6 +27,7 @@ from zerkalo.users.desk.store import search_users
 from zerkalo.users.importing.rules import BadLine, other_columns, read_people
 from zerkalo.users.importing.service import import_people
 from zerkalo.users.model import NewUser, User
+from zerkalo.users.proving import store as proofs
 from zerkalo.users.service import CodeTaken, EmailTaken, add_user
 
 LIST_BATCH = 500
@@ -208,10 +209,10 @@ async def _named(conn: Connection, user: str) -> User:
             return found
         raise CommandFailed(f"there is no user {user}; `zerkalo user list` shows them")
     email = canonical_email(user)
-    holder = await store.holder_of_email(conn, email, lock=True) if email is not None else None
+    holder = await proofs.holder_of_email(conn, email, lock=True) if email is not None else None
     if holder is not None:
         return holder
-    claimants = await store.claimants_of_email(conn, email) if email is not None else []
+    claimants = await proofs.claimants_of_email(conn, email) if email is not None else []
     if claimants:
         ids = ", ".join(str(claimant.id) for claimant in claimants)
         raise CommandFailed(

@@ -81,7 +81,7 @@ async def rematch_if_wanted(work: Work, user_id: int) -> None:
         return
     if await work.rematch(user_id):
         async with work.pool.connection() as conn:
-            await users.finish_rematch(conn, user_id, wanted_at=user.rematch_wanted_at)
+            await users.finish_rematches(conn, [(user_id, user.rematch_wanted_at)])
 
 
 async def retry_stalled_jobs(app: App) -> None:

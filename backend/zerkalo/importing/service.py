@@ -172,7 +172,7 @@ async def _write(
     now: datetime,
     on_progress: Progress,
 ) -> None:
-    reserved = await users.reserve_ids(conn, len(plan.new))
+    reserved = await people_store.reserve_ids(conn, len(plan.new))
     made = dict(zip(plan.new, reserved, strict=True))
     user_of = {**plan.known, **made}
     new = {made[ref]: _new_user(one) for ref, one in plan.new.items()}

@@ -11,8 +11,6 @@ import structlog
 from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit.service import audit
 from zerkalo.auth.model import (
-    AUTH_LIMITS,
-    AuthLimits,
     Credentials,
     Role,
 )
@@ -83,19 +81,11 @@ class People:
 
 
 def people_of(
-    pool: Pool,
-    secret_key: str,
-    ports: Ports,
-    *,
-    sms: SmsBounds | None = None,
-    public_url: str = "",
-    limits: AuthLimits = AUTH_LIMITS,
+    auth: Auth, secret_key: str, ports: Ports, *, sms: SmsBounds | None = None, public_url: str = ""
 ) -> People:
-    """People with this process's pool, keys and ports."""
+    """People with this process's keys and ports."""
     proof_key = derive_key(secret_key, "verification code")
-    return People(
-        pool, Auth(pool, secret_key, limits=limits), ports, proof_key, sms or SmsBounds(), public_url
-    )
+    return People(auth.pool, auth, ports, proof_key, sms or SmsBounds(), public_url)
 
 
 async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: Callable[[], str]) -> User:
@@ -111,7 +101,7 @@ async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: C
             user = await store.read_user(conn, user_id)
             assert user is not None, "written above"
             return user
-        if new.email_proved and new.email and await store.holder_of_email(conn, new.email) is not None:
+        if new.email_proved and new.email and await proof_store.holder_of_email(conn, new.email) is not None:
             raise EmailTaken
         if new.unique_code is not None:
             raise CodeTaken
@@ -187,7 +177,7 @@ async def ensure_first_admin(
 
     async def ensure(conn: Connection) -> int:
         await proof_store.lock_contact(conn, Channel.EMAIL, email)
-        user = await store.holder_of_email(conn, email, lock=True)
+        user = await proof_store.holder_of_email(conn, email, lock=True)
         if user is None:
             new = NewUser(
                 email=email, password_hash=hash_password(password), role=Role.OWNER, email_proved=True
@@ -199,7 +189,7 @@ async def ensure_first_admin(
             await store.write_role(conn, user.id, Role.OWNER, now=now)
             await audit(conn, None, "user.first_admin", f"user {user.id}", {}, now)
         if not user.has_password:
-            await auth_store.write_password(conn, user.id, hash_password(password), now=now)
+            await store.write_password(conn, user.id, hash_password(password), now=now)
         return user.id
 
     return await in_transaction(pool, ensure)

@@ -1,4 +1,4 @@
-"""The rows of `users`, written here alone (but for the password, which is auth's)."""
+"""The rows of `users`, written here alone."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -9,9 +9,8 @@ from psycopg.rows import class_row, scalar_row
 
 from zerkalo.auth.model import Role
 from zerkalo.db.pool import Connection
-from zerkalo.db.sql import as_json
+from zerkalo.db.sql import as_json, scalar
 from zerkalo.kit.language import Language
-from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.users.model import NewUser, User
 
 _Values = Mapping[str, Any] | Sequence[Any]
@@ -34,7 +33,7 @@ async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, d
 
 
 async def finish_rematches(conn: Connection, done: Sequence[tuple[int, datetime]]) -> None:
-    """`finish_rematch` of several: (id, wanted at)."""
+    """Forget wants that were fulfilled, as (user, wanted at); a newer one, made while bookings were looked for, stays."""
     rows = [{"u": user_id, "at": wanted_at} for user_id, wanted_at in done]
     await conn.execute(
         """
@@ -54,17 +53,9 @@ async def want_rematch(conn: Connection, user_ids: Collection[int], *, now: date
     )
 
 
-async def finish_rematch(conn: Connection, user_id: int, *, wanted_at: datetime) -> None:
-    """Forget a want that was fulfilled; a newer one, made while the bookings were looked for, stays."""
-    await conn.execute(
-        "update users set rematch_wanted_at = null where id = %s and rematch_wanted_at = %s",
-        [user_id, wanted_at],
-    )
-
-
 async def read_user(conn: Connection, user_id: int, *, lock: bool = False) -> User | None:
     """The user with this id, a shell too; None where there is none. `lock`: held until the transaction ends."""
-    return await _one(conn, f"select {USER_COLUMNS} from users u where u.id = %s", [user_id], lock=lock)
+    return await one_user(conn, f"select {USER_COLUMNS} from users u where u.id = %s", [user_id], lock=lock)
 
 
 async def lock_users(
@@ -76,44 +67,6 @@ async def lock_users(
     async with conn.cursor(row_factory=class_row(User)) as cursor:
         await cursor.execute(sql, [list(user_ids)])
         return {user.id: user for user in await cursor.fetchall() if user.erased_at is None}
-
-
-async def user_by_code(conn: Connection, code: str) -> User | None:
-    """The user whom a canonical code names, also by an account merged into theirs; None where it names nobody."""
-    sql = f"""
-        select {USER_COLUMNS} from users u
-        where u.erased_at is null
-            and u.id = coalesce((select id from users where unique_code = %(code)s),
-                                (select user_id from retired_codes where code = %(code)s))
-    """
-    return await _one(conn, sql, {"code": code})
-
-
-async def holder_of_email(conn: Connection, email: str, *, lock: bool = False) -> User | None:
-    """Who has proved this e-mail (lower case); None where nobody has."""
-    sql = f"select {USER_COLUMNS} from users u where lower(u.email) = %s and u.email_verified_at is not null"
-    return await _one(conn, sql, [email], lock=lock)
-
-
-async def holders_of_phone(conn: Connection, phone: str, *, proved: bool = True) -> list[User]:
-    """Who has proved this phone (E.164), or else only claims it, by id; an import may have entered it for several.
-
-    The whole number counts: phones of two countries that end alike are two.
-    """
-    sql = (
-        f"select {USER_COLUMNS} from users u where u.phone10 = %s and u.phone = %s"
-        " and (u.phone_verified_at is not null) = %s order by u.id limit 10"
-    )
-    return await many_users(conn, sql, [phone[-TAIL_DIGITS:].removeprefix("+"), phone, proved])
-
-
-async def claimants_of_email(conn: Connection, email: str) -> list[User]:
-    """Who claims this e-mail (lower case) without having proved it, by id, at most ten."""
-    sql = (
-        f"select {USER_COLUMNS} from users u"
-        " where lower(u.email) = %s and u.email_verified_at is null and u.email is not null order by u.id limit 10"
-    )
-    return await many_users(conn, sql, [email])
 
 
 async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int | None:
@@ -142,14 +95,6 @@ async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int |
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(sql, values)
         return await cursor.fetchone()
-
-
-async def reserve_ids(conn: Connection, count: int) -> list[int]:
-    """Ids for users who are about to be written."""
-    cursor = await conn.execute(
-        "select nextval(pg_get_serial_sequence('users', 'id')) from generate_series(1, %s)", [count]
-    )
-    return [row[0] for row in await cursor.fetchall()]
 
 
 async def insert_people(
@@ -369,19 +314,29 @@ async def give_codes(conn: Connection, codes: Mapping[int, str], *, now: datetim
     return (await conn.execute(sql, {"given": as_json(given), "now": now})).rowcount
 
 
+async def write_password(conn: Connection, user_id: int, password_hash: str, *, now: datetime) -> int:
+    """Set a password and return the new epoch: every access token given before is ended."""
+    sql = """
+        update users set password_hash = %s, token_epoch = token_epoch + 1, updated_at = %s where id = %s
+        returning token_epoch
+    """
+    return await scalar(conn, sql, [password_hash, now, user_id])
+
+
+async def renew_password_hash(conn: Connection, user_id: int, password_hash: str) -> None:
+    """Replace a hash by a better one of the same password: no session ends by it."""
+    await conn.execute("update users set password_hash = %s where id = %s", [password_hash, user_id])
+
+
 async def write_role(conn: Connection, user_id: int, role: Role | None, *, now: datetime) -> None:
     """Give the user a role, or (None) take theirs away."""
     await conn.execute("update users set role = %s, updated_at = %s where id = %s", [role, now, user_id])
 
 
-async def read_staff(conn: Connection) -> list[User]:
-    """Everybody with a role, by id."""
-    return await many_users(
-        conn, f"select {USER_COLUMNS} from users u where u.role is not null order by u.id", []
-    )
-
-
-async def _one(conn: Connection, sql: LiteralString, values: _Values, *, lock: bool = False) -> User | None:
+async def one_user(
+    conn: Connection, sql: LiteralString, values: _Values, *, lock: bool = False
+) -> User | None:
+    """The user whom a query of `USER_COLUMNS` finds. `lock`: held until the transaction ends."""
     async with conn.cursor(row_factory=class_row(User)) as cursor:
         await cursor.execute(sql + (" for no key update of u" if lock else ""), values)
         return await cursor.fetchone()

@@ -3,12 +3,10 @@
 from datetime import timedelta
 
 import anyio
-import bcrypt
 import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from zerkalo.auth.model import TokenPair
-from zerkalo.auth.passwords.rules import is_our_hash
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 
@@ -169,21 +167,3 @@ async def test_passwords_are_kept_as_argon2id_and_tokens_as_digests(people: Peop
     assert hashed.startswith("$argon2id$")
     assert PASSWORD not in hashed
     assert tokens["refresh_token"].encode() not in stored
-
-
-async def test_the_hash_of_another_program_opens_once_and_is_renewed(people: PeopleApi, pool: Pool) -> None:
-    await people.register("anna@example.com")
-    theirs = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
-    async with pool.connection() as conn:
-        await conn.execute("update users set password_hash = %s", [theirs])
-
-    first = await people.log_in("anna@example.com")
-    wrong = await people.log_in("anna@example.com", "wrong password")
-    again = await people.log_in("anna@example.com")
-
-    assert (first.status_code, wrong.status_code, again.status_code) == (200, 401, 200)
-    async with pool.connection() as conn:
-        ((kept,),) = await (await conn.execute("select password_hash from users")).fetchall()
-    assert is_our_hash(kept)
-    me = await people.api.client(first.json()["access_token"]).get("/auth/me")
-    assert me.status_code == 200, "renewing a hash ends no session"

@@ -26,8 +26,9 @@ from zerkalo.reports.sums import store as sums
 from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.users import store as users
-from zerkalo.users.desk.store import search_users
+from zerkalo.users.desk import store as desk
 from zerkalo.users.matching.store import users_for_matching
+from zerkalo.users.proving import store as proofs
 from zerkalo.web import stats
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -128,7 +129,7 @@ async def test_a_name_and_a_piece_of_a_phone_are_looked_for_in_cards_and_account
 async def test_the_desk_looks_up_a_whole_phone(asked):
     conn, plans = asked
 
-    assert await search_users(conn, text="8 900 005-55-55", before_id=None, limit=31)
+    assert await desk.search_users(conn, text="8 900 005-55-55", before_id=None, limit=31)
 
     assert plans.indexes == {"users_by_phone10", "users_unique_code_key", "users_pkey"}
     assert plans.scanned == set()
@@ -225,11 +226,11 @@ async def test_a_report_counts_what_changed_and_reads_sums(asked):
 async def test_users_by_code_by_lower_email_by_phone(asked):
     conn, plans = asked
 
-    assert await users.user_by_code(conn, "A0000042")
+    assert await desk.user_by_code(conn, "A0000042")
     assert "users_unique_code_key" in plans.take().indexes
-    assert await users.holder_of_email(conn, "user42@example.com")
+    assert await proofs.holder_of_email(conn, "user42@example.com")
     assert plans.take().indexes == {"users_email_proved"}
-    assert await users.holders_of_phone(conn, "+79000000042")
+    assert await proofs.holders_of_phone(conn, "+79000000042")
     assert plans.take().indexes == {"users_by_phone10"}
 
     found = await users_for_matching(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import bcrypt
 import httpx2
 import jwt
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from tests.support.application import COMPANY_ID, PASSWORD, SECRET, WEBHOOK, Application
 from tests.support.emulator import sample
 from zerkalo.auth import rules
+from zerkalo.auth.passwords.rules import is_our_hash
 from zerkalo.auth.passwords.service import Passwords
 from zerkalo.auth.service import Auth
 from zerkalo.webhook import routes as webhook_routes
@@ -38,6 +40,24 @@ def claims_of(token: str) -> dict[str, Any]:
 async def status_of(application: Application, token: str) -> int:
     async with application.client(token) as client:
         return (await client.get("/api/v1/auth/me")).status_code
+
+
+async def test_the_hash_of_another_program_opens_once_and_is_renewed(application: Application) -> None:
+    theirs = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+    user_id = await application.new_user(email="moved@mail.test", password_hash=theirs)
+
+    async with application.client() as client:
+        first, wrong, again = [
+            await client.post("/api/v1/auth/login", json={"email": "moved@mail.test", "password": password})
+            for password in (PASSWORD, "wrong password", PASSWORD)
+        ]
+
+    assert (first.status_code, wrong.status_code, again.status_code) == (200, 401, 200)
+    (kept,) = await application.fetch("select password_hash from users where id = %s", user_id)
+    assert is_our_hash(kept["password_hash"])
+    assert await status_of(application, first.json()["access_token"]) == 200, (
+        "renewing a hash ends no session"
+    )
 
 
 async def test_only_our_own_live_token_opens_a_session(application: Application) -> None:

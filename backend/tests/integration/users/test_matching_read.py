@@ -10,7 +10,7 @@ from tests.support.rows import add_user
 from zerkalo.db.pool import Connection
 from zerkalo.users.matching.store import _MATCHING, users_for_matching
 from zerkalo.users.model import MatchUser
-from zerkalo.users.store import finish_rematch, users_to_rematch, want_rematch
+from zerkalo.users.store import finish_rematches, users_to_rematch, want_rematch
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
@@ -95,10 +95,10 @@ async def test_a_want_that_came_while_another_was_fulfilled_stays(conn: Connecti
     ((found, wanted_at),) = await users_to_rematch(conn, limit=10)
     await want_rematch(conn, [user], now=NOW.replace(hour=13))
 
-    await finish_rematch(conn, user, wanted_at=wanted_at)
+    await finish_rematches(conn, [(user, wanted_at)])
     assert [id_ for id_, _ in await users_to_rematch(conn, limit=10)] == [found] == [user]
 
-    await finish_rematch(conn, user, wanted_at=NOW.replace(hour=13))
+    await finish_rematches(conn, [(user, NOW.replace(hour=13))])
     assert await users_to_rematch(conn, limit=10) == []
 
 

@@ -191,12 +191,6 @@ def test_git_ignores_what_is_made(name: str):
     assert name in (ROOT / ".gitignore").read_text().splitlines()
 
 
-ALSO_WRITTEN_BY = {
-    "users": {"auth.store"},  # the password's hash and the epoch of its tokens, which auth alone reads
-}
-"""Tables that somebody beside their owner writes, and why."""
-
-
 def test_every_table_is_written_by_one_module():
     tables = re.findall(r"^create table (\w+)", (BACKEND / "zerkalo/db/schema.sql").read_text(), re.MULTILINE)
     writes = re.compile(rf"(?i)\b(?:insert into|update|delete from)\s+({'|'.join(tables)})\b")
@@ -207,11 +201,7 @@ def test_every_table_is_written_by_one_module():
         assert not re.search(
             r"(?i)\b(?:insert into|update|delete from)\s+\{", path.read_text(encoding="utf-8")
         ), name
-    several = {table: names for table, names in writers.items() if len(names) > 1}
-    assert {
-        table: len(names - ALSO_WRITTEN_BY.get(table, set())) for table, names in several.items()
-    } == dict.fromkeys(several, 1)
-    assert ALSO_WRITTEN_BY.keys() == several.keys(), "one owner now: take it off the list"
+    assert {table: names for table, names in writers.items() if len(names) > 1} == {}
 
 
 def test_every_statement_is_a_literal_or_composed_by_psycopg():

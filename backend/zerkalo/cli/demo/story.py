@@ -24,8 +24,8 @@ from zerkalo.db.transaction import transaction
 from zerkalo.loyalty.by_hand.service import adjust, redeem
 from zerkalo.runs import store as runs
 from zerkalo.users.model import NewUser
+from zerkalo.users.proving.store import holder_of_email
 from zerkalo.users.service import CodeTaken, EmailTaken, add_user
-from zerkalo.users.store import holder_of_email
 from zerkalo.yclients.errors import VendorUnavailable
 
 UNREADABLE = {

@@ -117,9 +117,9 @@ async def _check_is_free(
     conn: Connection, email: str | None, phone: str | None, *, but: int | None = None
 ) -> None:
     """Nobody else has proved the contact: theirs would end without their knowing."""
-    holder = await store.holder_of_email(conn, email) if email else None
+    holder = await proof_store.holder_of_email(conn, email) if email else None
     if holder is not None and holder.id != but:
         raise ProblemError(409, "email_taken", "Somebody has proved this e-mail already.")
-    holders = await store.holders_of_phone(conn, phone) if phone else []
+    holders = await proof_store.holders_of_phone(conn, phone) if phone else []
     if any(one.id != but for one in holders):
         raise ProblemError(409, "phone_taken", "Somebody has proved this phone already.")

@@ -13,7 +13,7 @@ from zerkalo.kit.look_alikes import as_latin
 from zerkalo.kit.phone import DIGITS_MAX, TAIL_DIGITS
 from zerkalo.kit.text import in_any_case
 from zerkalo.users.model import User
-from zerkalo.users.store import USER_COLUMNS, many_users, user_by_code
+from zerkalo.users.store import USER_COLUMNS, many_users, one_user
 
 SHOWN_MAX = 20
 
@@ -68,6 +68,17 @@ async def search_users(conn: Connection, *, text: str, before_id: int | None, li
         "name": in_any_case(text),
     }
     return await many_users(conn, sql, values | {"before": before_id, "limit": limit})
+
+
+async def user_by_code(conn: Connection, code: str) -> User | None:
+    """The user whom a canonical code names, also by an account merged into theirs; None where it names nobody."""
+    sql = f"""
+        select {USER_COLUMNS} from users u
+        where u.erased_at is null
+            and u.id = coalesce((select id from users where unique_code = %(code)s),
+                                (select user_id from retired_codes where code = %(code)s))
+    """
+    return await one_user(conn, sql, {"code": code})
 
 
 def _whole_code(text: str) -> str:

@@ -115,8 +115,8 @@ def _is_fresh(used: ProofCode, now: datetime) -> bool:
 
 async def _claimants(conn: Connection, contact: Contact) -> list[User]:
     if contact.channel is Channel.EMAIL:
-        return await store.claimants_of_email(conn, contact.text)
-    return await store.holders_of_phone(conn, contact.text, proved=False)
+        return await proof_store.claimants_of_email(conn, contact.text)
+    return await proof_store.holders_of_phone(conn, contact.text, proved=False)
 
 
 async def _new_account(

@@ -63,7 +63,7 @@ async def import_people(
             new, known, refused = _sorted_out(batch, await import_store.known_people(conn, batch))
             bad += [*refused, *await _erased(conn, new, contact_key)]
             if not bad:
-                ids = await store.reserve_ids(conn, len(new))
+                ids = await import_store.reserve_ids(conn, len(new))
                 people_of = {id_: _new_user(person) for id_, person in zip(ids, new, strict=True)}
                 await store.insert_people(conn, people_of, now=now)
                 added += len(new)

@@ -27,6 +27,14 @@ _KNOWN = """
 """
 
 
+async def reserve_ids(conn: Connection, count: int) -> list[int]:
+    """Ids for users who are about to be written."""
+    cursor = await conn.execute(
+        "select nextval(pg_get_serial_sequence('users', 'id')) from generate_series(1, %s)", [count]
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def lock_imports(conn: Connection) -> None:
     """One import at a time: two that bring the same people would each find them missing."""
     await lock(conn, "import")

@@ -203,7 +203,7 @@ async def set_password(
 
     What hears of the visits without signing in was perhaps connected by whoever the new password is to keep out.
     """
-    epoch = await auth_store.write_password(conn, user_id, password_hash, now=now)
+    epoch = await store.write_password(conn, user_id, password_hash, now=now)
     await auth_store.end_sessions(conn, user_id, now=now)
     await people.ports.end_calendar(conn, user_id)
     await notices_store.end_chat(conn, user_id)

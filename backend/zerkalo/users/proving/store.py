@@ -1,4 +1,4 @@
-"""The rows of `verification_codes`, and the lock on a contact that is being proved."""
+"""The rows of `verification_codes`, who has proved a contact or claims it, and the lock on one that is being proved."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,8 +8,11 @@ from psycopg.rows import class_row, scalar_row
 
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
+from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.outbox.model import Channel
+from zerkalo.users.model import User
 from zerkalo.users.proving.model import Aim
+from zerkalo.users.store import USER_COLUMNS, many_users, one_user
 
 CODES_KEPT = timedelta(days=7)
 """How long a code stays after its end."""
@@ -26,6 +29,33 @@ class ProofCode:
     created_at: datetime
     expires_at: datetime
     used_at: datetime | None
+
+
+async def holder_of_email(conn: Connection, email: str, *, lock: bool = False) -> User | None:
+    """Who has proved this e-mail (lower case); None where nobody has."""
+    sql = f"select {USER_COLUMNS} from users u where lower(u.email) = %s and u.email_verified_at is not null"
+    return await one_user(conn, sql, [email], lock=lock)
+
+
+async def holders_of_phone(conn: Connection, phone: str, *, proved: bool = True) -> list[User]:
+    """Who has proved this phone (E.164), or else only claims it, by id; an import may have entered it for several.
+
+    The whole number counts: phones of two countries that end alike are two.
+    """
+    sql = (
+        f"select {USER_COLUMNS} from users u where u.phone10 = %s and u.phone = %s"
+        " and (u.phone_verified_at is not null) = %s order by u.id limit 10"
+    )
+    return await many_users(conn, sql, [phone[-TAIL_DIGITS:].removeprefix("+"), phone, proved])
+
+
+async def claimants_of_email(conn: Connection, email: str) -> list[User]:
+    """Who claims this e-mail (lower case) without having proved it, by id, at most ten."""
+    sql = (
+        f"select {USER_COLUMNS} from users u"
+        " where lower(u.email) = %s and u.email_verified_at is null and u.email is not null order by u.id limit 10"
+    )
+    return await many_users(conn, sql, [email])
 
 
 async def insert_code(

@@ -7,7 +7,9 @@ from psycopg.rows import args_row, class_row, scalar_row
 
 from zerkalo.auth.model import Role
 from zerkalo.db.pool import Connection
+from zerkalo.users.model import User
 from zerkalo.users.staff.model import Action, Invitation, LogFilters
+from zerkalo.users.store import USER_COLUMNS, many_users
 
 KEPT = timedelta(days=30)
 """How long an invitation stays after its end, so that the owner sees what became of it."""
@@ -162,3 +164,10 @@ def _invitation(
 async def forget_user(conn: Connection, user_id: int) -> None:
     """Delete the invitations to a user who is erased or merged."""
     await conn.execute("delete from invitations where user_id = %s", [user_id])
+
+
+async def read_staff(conn: Connection) -> list[User]:
+    """Everybody with a role, by id."""
+    return await many_users(
+        conn, f"select {USER_COLUMNS} from users u where u.role is not null order by u.id", []
+    )

@@ -60,9 +60,9 @@ async def holders(conn: Connection, contact: Contact) -> list[User]:
     """Who has proved this contact, by id."""
     if contact.channel is Channel.PHONE:
         # Numbers of two countries may end alike: they are two people's.
-        found = await store.holders_of_phone(conn, contact.key)
+        found = await proof_store.holders_of_phone(conn, contact.key)
         return [holder for holder in found if holder.phone == contact.text]
-    holder = await store.holder_of_email(conn, contact.text)
+    holder = await proof_store.holder_of_email(conn, contact.text)
     return [] if holder is None else [holder]
 
 

@@ -18,6 +18,7 @@ from zerkalo.users.desk.store import cards_of, doubles_of, search_users
 from zerkalo.users.merging.service import UNDO_SPAN
 from zerkalo.users.merging.store import merges_into
 from zerkalo.users.model import User
+from zerkalo.users.proving import store as proofs
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.me.overview import told_entries
 from zerkalo.web.pages.page import Page
@@ -96,9 +97,9 @@ async def enter(page: Page) -> Response:
 async def _holder_of(page: Page, email: str | None, phone: str | None) -> User | None:
     """Who has proved one of these contacts already."""
     async with page.runtime.pool.connection() as conn:
-        holder = await users.holder_of_email(conn, email) if email else None
+        holder = await proofs.holder_of_email(conn, email) if email else None
         if holder is None and phone:
-            holder = next(iter(await users.holders_of_phone(conn, phone)), None)
+            holder = next(iter(await proofs.holders_of_phone(conn, phone)), None)
     return holder
 
 

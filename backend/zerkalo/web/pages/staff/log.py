@@ -5,7 +5,6 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from zerkalo.kit.cursor import ById
-from zerkalo.users import store as users
 from zerkalo.users.staff import store
 from zerkalo.users.staff.model import LogFilters
 from zerkalo.web.pages.admin.rendering import render
@@ -28,7 +27,7 @@ async def log(page: Page) -> Response:
         found = await store.read_actions(
             conn, _filters(page), before_id=_LOG.position(page.cursor), limit=LINES + 1
         )
-        names, staff = await store.action_names(conn), await users.read_staff(conn)
+        names, staff = await store.action_names(conn), await store.read_staff(conn)
     shown = _LOG.page(found, LINES, lambda one: one.id)
     chosen = {name: page.query.text(name) for name in _KEPT}
     more = {**chosen, "cursor": shown.next_cursor or ""}

@@ -5,7 +5,6 @@ from starlette.responses import Response
 from zerkalo.auth.model import Role
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
-from zerkalo.users import store as users
 from zerkalo.users.passwords.service import confirm_password
 from zerkalo.users.staff import service, store
 from zerkalo.web.pages.admin.rendering import render
@@ -25,7 +24,7 @@ async def _staff_page(
     link: str | None = None,
 ) -> Response:
     async with page.runtime.pool.connection() as conn:
-        staff = await users.read_staff(conn)
+        staff = await store.read_staff(conn)
         invitations = await store.open_invitations(conn, now=page.now)
     return render(
         page,
