@@ -1,12 +1,14 @@
 """`make reference`: the pages of the documentation that say what the code says, made from it.
 
-`docs/reference/settings.md` from the settings, `commands.md` from the commands' help, `api.md` from the description of the
-API, `docs/decisions/index.md` and `docs/llms.txt` from the pages themselves. A test holds them fresh.
+`docs/reference/settings.md` from the settings and `commands.md` from the commands' help, each in Russian too; `api.md`
+from the description of the API; `docs/decisions/index.md` and `docs/llms.txt` from the pages themselves. What the code
+does not say, its Russian and an example of each command, stands in `reference.toml`. Tests hold pages and texts fresh.
 """
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,9 +23,37 @@ DOCS = ROOT / "docs"
 HEAD = "<!-- Made by `make reference`; what is written here by hand is lost. -->\n"
 METHODS = ("get", "post", "put", "patch", "delete")
 ENTRY = re.compile(
-    r"(?:^# --- (?P<part>.+) ---$)|(?:^# (?P<sentence>.+)\n# Unit: (?P<unit>.+)\. Default: (?P<default>\S+)\.\n(?:# )?(?P<name>[A-Z_]+)=)",
+    r"(?:^# --- (?P<part>.+) ---$)"
+    r"|(?:(?P<sentence>(?:^# .+\n)+)# Unit: (?P<unit>.+)\. Default: (?P<default>\S+)\.\n(?:# )?(?P<name>[A-Z_]+)=)",
     re.MULTILINE,
 )
+TYPES = {"string": "text", "integer": "whole number", "boolean": "true or false", "null": "null"}
+TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+Say = Callable[[str], str]
+"""A text of the code in the language of the page."""
+
+
+def english(text: str) -> str:
+    """As the code says it."""
+    return text
+
+
+class Russian:
+    """The Russian of what the code says in English; knows what it was asked for and what of that it lacks."""
+
+    def __init__(self) -> None:
+        self.texts = {one["en"]: one["ru"] for one in TEXTS["text"]}
+        self.asked: set[str] = set()
+
+    def __call__(self, text: str) -> str:
+        self.asked.add(text)
+        return self.texts.get(text, text)
+
+    @property
+    def missing(self) -> list[str]:
+        """What has no Russian yet: a new text, or one whose English was changed."""
+        return sorted(self.asked - self.texts.keys())
 
 
 class Unasked:
@@ -39,17 +69,20 @@ class Unasked:
         return self
 
 
-def pages() -> dict[Path, str]:
+def pages(russian: Say | None = None) -> dict[Path, str]:
     """Every made page: where it stands, and its text."""
+    russian = russian or Russian()
     made = {
-        DOCS / "reference" / "settings.md": settings_page(),
-        DOCS / "reference" / "commands.md": commands_page(),
+        DOCS / "reference" / "settings.ru.md": settings_page(russian),
+        DOCS / "reference" / "commands.ru.md": commands_page(russian),
+    }
+    in_english = {
+        DOCS / "reference" / "settings.md": settings_page(english),
+        DOCS / "reference" / "commands.md": commands_page(english),
         DOCS / "reference" / "api.md": api_page(),
         DOCS / "decisions" / "index.md": decisions_page(),
     }
-    return made | {
-        DOCS / "llms.txt": llms({path: text for path, text in texts().items() if path not in made} | made)
-    }
+    return made | in_english | {DOCS / "llms.txt": llms(texts() | in_english)}
 
 
 def texts() -> dict[Path, str]:
@@ -58,63 +91,67 @@ def texts() -> dict[Path, str]:
     return {path: path.read_text(encoding="utf-8") for path in found}
 
 
-def settings_page() -> str:
-    """Each setting with its unit, default, an example and one sentence, in the parts of `.env.example`."""
+def settings_page(say: Say) -> str:
+    """Each setting with its unit, default, an example and what it means, in the parts of `.env.example`."""
     lines = [
-        "# Settings\n",
+        f"# {say('Settings')}\n",
         HEAD,
-        "They come from the environment or from one `.env`; the environment wins.\n",
+        say("Each comes from the environment or from one `.env`; the environment wins.") + "\n",
     ]
     for entry in ENTRY.finditer((ROOT / ".env.example").read_text(encoding="utf-8")):
         if entry["part"]:
-            lines += [
-                f"\n## {entry['part']}\n",
-                "| name | default | unit | example | meaning |",
-                "| --- | --- | --- | --- | --- |",
-            ]
+            head = map(say, ("name", "default", "unit", "example", "meaning"))
+            lines += [f"\n## {say(entry['part'])}\n", _row(tuple(head)), "| --- | --- | --- | --- | --- |"]
             continue
         (example,) = Settings.model_fields[SETTING_NAMES[entry["name"]]].examples or [""]
         cells = (
             f"`{entry['name']}`",
-            _code(entry["default"]),
-            entry["unit"],
+            say("none") if entry["default"] == "none" else f"`{entry['default']}`",
+            say(entry["unit"]),
             f"`{example}`",
-            entry["sentence"],
+            say(" ".join(entry["sentence"].replace("# ", "").split())),
         )
         lines.append(_row(cells))
     return "\n".join(lines) + "\n"
 
 
-def commands_page() -> str:
-    """Each command as its `--help` tells it."""
+def commands_page(say: Say) -> str:
+    """Each command as its `--help` tells it, with an example."""
     lines = [
-        "# Commands\n",
+        f"# {say('Commands')}\n",
         HEAD,
-        "Each exits with 0 on success, 2 on wrong usage, and 1 with one line that says what to do.\n",
+        say(
+            "Every command exits with 0 on success, 2 on wrong usage, and 1 with one line that says what to do."
+        )
+        + "\n",
     ]
     for command in COMMANDS:
-        lines += [f"## `zerkalo {command.words}`\n", *_command(command)]
+        lines += [f"## `zerkalo {command.words}`\n", *_command(command, say)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _command(command: Command) -> Iterator[str]:
+def _command(command: Command, say: Say) -> Iterator[str]:
     app = typer.Typer(add_completion=False)
     app.command()(blocking(load(command.function)))
     typed = typer.main.get_command(app)
-    yield re.sub(r"\s*\n\s*", " ", re.split(r"\n\s*\n", (typed.help or "").strip())[0]) + "\n"
-    told = [_parameter(one) for one in typed.params if not getattr(one, "hidden", False)]
+    yield say(_one_paragraph(typed.help or "")) + "\n"
+    yield f"```bash\n{TEXTS['examples'][command.words]}\n```\n"
+    told = [_parameter(one, say) for one in typed.params if not getattr(one, "hidden", False)]
     if told:
-        yield from ("| | default | |", "| --- | --- | --- |", *told, "")
+        yield from (_row(("", say("default"), "")), "| --- | --- | --- |", *told, "")
 
 
-def _parameter(parameter: Any) -> str:
+def _one_paragraph(text: str) -> str:
+    return re.sub(r"\s*\n\s*", " ", re.split(r"\n\s*\n", text.strip())[0])
+
+
+def _parameter(parameter: Any, say: Say) -> str:
     names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
     if parameter.param_type_name == "argument":
         names = f"`{parameter.name}`"
     default = parameter.default if isinstance(parameter.default, str | int) else None
-    return _row(
-        (names, "" if default in (None, False) else f"`{default}`", getattr(parameter, "help", None) or "")
-    )
+    told = getattr(parameter, "help", None)
+    return _row((names, "" if default in (None, False, "") else f"`{default}`", say(told) if told else ""))
 
 
 def api_page() -> str:
@@ -123,16 +160,18 @@ def api_page() -> str:
     lines = [
         "# API\n",
         HEAD,
-        "The same, to try out: `/docs` of your own server; for programs: `/openapi.json`.\n",
+        "Every call, its parameters and its body. To try out: `/docs` of your own server; for programs: `/openapi.json`.\n",
     ]
     for path, operations in sorted(described["paths"].items()):
         for method in METHODS:
             if method in operations:
-                lines += _operation(method, path, operations[method])
+                lines += _operation(method, path, operations[method], described["components"]["schemas"])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+def _operation(
+    method: str, path: str, operation: Mapping[str, Any], shapes: Mapping[str, Any]
+) -> Iterator[str]:
     yield f"## `{method.upper()} {path}`\n"
     sentence = operation.get("description") or operation.get("summary") or ""
     yield re.sub(r"\s+", " ", sentence).strip() + "\n"
@@ -151,11 +190,37 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator
             )
         yield ""
     if body := operation.get("requestBody"):
-        yield "Body: " + ", ".join(f"`{kind}`" for kind in body["content"]) + ".\n"
+        for kind, content in body["content"].items():
+            yield from _body(kind, content["schema"], shapes)
     answers = ", ".join(
         f"`{status}` {_one_line(answer['description'])}" for status, answer in operation["responses"].items()
     )
     yield f"Answers: {answers}.\n"
+
+
+def _body(kind: str, schema: Mapping[str, Any], shapes: Mapping[str, Any]) -> Iterator[str]:
+    shape = _shape(schema, shapes)
+    yield f"Body: `{kind}`. {_one_paragraph(shape.get('description', ''))}".strip() + "\n"
+    if fields := shape.get("properties"):
+        yield from ("| field | | |", "| --- | --- | --- |")
+        for name, field in fields.items():
+            told = ("needed" if name in shape.get("required", ()) else "", field.get("description", ""))
+            yield _row((f"`{name}`", _type(field, shapes), ". ".join(filter(None, told))))
+        yield ""
+
+
+def _shape(schema: Mapping[str, Any], shapes: Mapping[str, Any]) -> Mapping[str, Any]:
+    return shapes[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+
+
+def _type(schema: Mapping[str, Any], shapes: Mapping[str, Any]) -> str:
+    if either := schema.get("anyOf"):
+        return " or ".join(_type(one, shapes) for one in either)
+    if words := schema.get("enum"):
+        return " or ".join(f"`{word}`" for word in words)
+    if schema.get("type") == "array":
+        return f"list of: {_type(schema['items'], shapes)}"
+    return TYPES.get(schema.get("type", ""), "any JSON")
 
 
 def decisions_page() -> str:
@@ -176,16 +241,25 @@ def llms(found: Mapping[Path, str]) -> str:
     lines = [
         "# Zerkalo\n",
         "> Keeps a salon's YCLIENTS appointments in the salon's own PostgreSQL, live, and builds on them.\n",
+        "Each page stands in this folder under the path of its link.\n",
         "## Pages\n",
     ]
     for path, text in sorted(found.items()):
         title = re.search(r"^# (.+)$", text, re.MULTILINE)
-        first = re.search(r"\n\n(?![#|<>`!\-*\d])([^\n].+?[.:])(?=\s)", text, re.DOTALL)
         assert title, f"{path} has no title"
-        lines.append(
-            f"- [{title[1]}]({path.relative_to(DOCS)}): {_one_line(first[1]) if first else title[1]}"
-        )
+        first = _first_sentence(text)
+        lines.append(f"- [{title[1]}]({path.relative_to(DOCS)})" + (f": {first}" if first else ""))
     return "\n".join(lines) + "\n"
+
+
+def _first_sentence(text: str) -> str:
+    """Of the first paragraph that is prose; empty where a decision's status is all that comes before its parts."""
+    for paragraph in text.split("\n\n")[1:]:
+        if re.match(r"Status: |##", paragraph):
+            return ""
+        if not re.match(r"[#|<>!*-]|```|\d+\. ", paragraph.strip()):
+            return _one_line(re.split(r"(?<=[.?!])\s", paragraph.strip(), maxsplit=1)[0])
+    return ""
 
 
 def _one_line(text: str) -> str:
@@ -196,17 +270,16 @@ def _row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(re.sub(r"\s+", " ", cell).replace("|", "\\|") for cell in cells) + " |"
 
 
-def _code(text: str) -> str:
-    return "none" if text == "none" else f"`{text}`"
-
-
 def main() -> None:
-    """Write the pages that differ."""
-    for path, text in pages().items():
+    """Write the pages that differ; exit with 1 where `reference.toml` lacks the Russian of a text."""
+    russian = Russian()
+    for path, text in pages(russian).items():
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+    if russian.missing:
+        sys.exit("\n  ".join(["backend/reference.toml lacks the Russian of:", *russian.missing]))
 
 
 if __name__ == "__main__":
