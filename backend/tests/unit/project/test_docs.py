@@ -235,11 +235,3 @@ def test_the_locked_tools_of_the_site_are_those_that_are_named():
     named = (BACKEND / "requirements-docs.in").read_text().split()
     lock = (BACKEND / "requirements-docs.lock").read_text()
     assert all(re.search(rf"^{name}==\S+ ", lock, re.MULTILINE) for name in named)
-
-
-@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.ru.md")), ids=lambda page: page.name)
-def test_a_page_in_russian_shows_the_same_code(page: Path):
-    """What a test runs of the page in English is run of both."""
-    english = page.with_name(page.name.replace(".ru.", "."))
-    blocks = re.compile(r"```(?:sql|tsx?|python|json)\n.*?```", re.DOTALL)
-    assert blocks.findall(page.read_text("utf-8")) == blocks.findall(english.read_text("utf-8"))
