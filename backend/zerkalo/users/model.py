@@ -69,6 +69,13 @@ class User:
     rematch_wanted_at: datetime | None
     note: str = ""
     """What the salon's staff wrote about the person."""
+    signed_in_by_code_at: datetime | None = None
+    """When somebody first did; None: nobody has."""
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a person signs in to it, by a password or by codes: no other may make it theirs."""
+        return self.has_password or self.signed_in_by_code_at is not None
 
     @property
     def is_admin(self) -> bool:

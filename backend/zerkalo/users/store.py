@@ -18,7 +18,7 @@ _Values = Mapping[str, Any] | Sequence[Any]
 USER_COLUMNS = """
     u.id, u.email, u.phone, u.phone10, u.name, u.unique_code, u.password_hash is not null as has_password, u.role,
     u.email_verified_at, u.phone_verified_at, u.token_epoch, u.created_at, u.updated_at, u.erased_at, u.merged_into,
-    u.rematch_wanted_at, u.note
+    u.rematch_wanted_at, u.note, u.signed_in_by_code_at
 """
 
 
@@ -215,7 +215,8 @@ async def write_merged(conn: Connection, user: User, *, password_of: str | None,
     sql = """
         update users set email = %(email)s, phone = %(phone)s, name = %(name)s, unique_code = %(code)s, note = %(note)s,
             email_verified_at = %(email_at)s, phone_verified_at = %(phone_at)s,
-            password_hash = coalesce(%(password)s, password_hash), updated_at = %(now)s, rematch_wanted_at = %(now)s
+            password_hash = coalesce(%(password)s, password_hash), signed_in_by_code_at = %(signed_in_at)s,
+            updated_at = %(now)s, rematch_wanted_at = %(now)s
         where id = %(id)s
     """
     values = {
@@ -228,6 +229,7 @@ async def write_merged(conn: Connection, user: User, *, password_of: str | None,
         "email_at": user.email_verified_at,
         "phone_at": user.phone_verified_at,
         "password": password_of,
+        "signed_in_at": user.signed_in_by_code_at,
         "now": now,
     }
     await conn.execute(sql, values)
@@ -267,7 +269,8 @@ _RESTORE = """
             and lower(o.email) = lower(p.email) and o.email_verified_at is not null) then p.email_verified_at end,
         phone_verified_at = case when not exists (select from users o where o.id not in (%(from)s, %(into)s)
             and o.phone = p.phone and o.phone_verified_at > a.updated_at) then p.phone_verified_at end,
-        earns_from = p.earns_from, erased_at = null, merged_into = null, rematch_wanted_at = %(now)s, updated_at = %(now)s
+        signed_in_by_code_at = coalesce(p.signed_in_by_code_at, u.signed_in_by_code_at), earns_from = p.earns_from,
+        erased_at = null, merged_into = null, rematch_wanted_at = %(now)s, updated_at = %(now)s
     from jsonb_populate_record(null::users, %(before)s::jsonb) p,
         jsonb_populate_record(null::users, %(after)s::jsonb) a
     where u.id = p.id
@@ -292,7 +295,8 @@ async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now:
     """Make an account an empty shell: a row for the ledger and the audit to name. Its codes are the caller's matter."""
     sql = """
         update users set email = null, phone = null, name = '', note = '', language = null, unique_code = null, password_hash = null,
-            role = null, email_verified_at = null, phone_verified_at = null, token_epoch = token_epoch + 1,
+            signed_in_by_code_at = null, role = null, email_verified_at = null, phone_verified_at = null,
+            token_epoch = token_epoch + 1,
             rematch_wanted_at = null, merged_into = %(into)s, erased_at = %(now)s, updated_at = %(now)s
         where id = %(id)s
     """
@@ -321,6 +325,14 @@ async def write_password(conn: Connection, user_id: int, password_hash: str, *, 
         returning token_epoch
     """
     return await scalar(conn, sql, [password_hash, now, user_id])
+
+
+async def write_sign_in_by_code(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """Keep when somebody first signed in to the account by a code."""
+    await conn.execute(
+        "update users set signed_in_by_code_at = %s where id = %s and signed_in_by_code_at is null",
+        [now, user_id],
+    )
 
 
 async def renew_password_hash(conn: Connection, user_id: int, password_hash: str) -> None:

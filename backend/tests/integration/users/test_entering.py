@@ -1,5 +1,6 @@
 """Signing in by a code to a contact: who is let in, who is told what, and who never learns anything."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import httpx2
@@ -10,9 +11,12 @@ from tests.support.rows import add_user
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
+from zerkalo.users.desk.service import edit_user
 from zerkalo.users.entering import service
 from zerkalo.users.erasing.service import erase_oneself
-from zerkalo.users.proving.model import Contact
+from zerkalo.users.proving.model import Contact, SmsBounds
+from zerkalo.users.staff.service import invite_client, join_account
+from zerkalo.users.store import read_user
 
 EARLIER = datetime(2025, 1, 1, tzinfo=UTC)
 PHONE, EMAIL = "+79991234567", "anna@example.com"
@@ -76,6 +80,55 @@ async def test_the_code_opens_the_account_that_proved_the_contact(
     me = await whose(people, await enter(people, contact, await code_to(people, contact)))
 
     assert me["id"] == user_id
+
+
+async def test_who_signs_in_by_codes_alone_keeps_the_account_from_the_desk(people: PeopleApi) -> None:
+    """No password is there to be reset, but a phone that the desk enters would let the desk's own in."""
+    desk = await user(people, role="receptionist")
+    anna = await user(people, phone=PHONE, phone_verified_at=EARLIER, name="Анна")
+    await whose(people, await enter(people, PHONE, await code_to(people, PHONE)))
+
+    await edit_user(
+        people.people,
+        anna,
+        email=None,
+        phone="+79990000001",
+        name="Анна",
+        note="",
+        admin_id=desk,
+        language="ru",
+        now=people.now,
+    )
+
+    async with people.pool.connection() as conn:
+        edited = await read_user(conn, anna)
+    assert edited is not None
+    assert (edited.phone, edited.phone_verified_at) == ("+79990000001", None)
+    entered = await enter(people, "+79990000001", await code_to(people, "+79990000001"))
+    assert (entered.status_code, entered.json()["code"]) == (409, "account_exists")
+
+
+async def test_an_invitation_is_over_once_somebody_signs_in_by_a_code(people: PeopleApi) -> None:
+    """Its link, where no message could be sent, is known at the desk."""
+    desk = await user(people, role="receptionist")
+    anna = await user(people, phone=PHONE, phone_verified_at=EARLIER)
+    sms = SmsBounds(countries=())
+    link = await invite_client(replace(people.people, sms=sms), anna, by=desk, language="ru", now=people.now)
+    assert link is not None, "no SMS can be sent"
+
+    await whose(people, await enter(people, PHONE, await code_to(people, PHONE)))
+
+    with pytest.raises(ProblemError, match="409 account_in_use"):
+        await join_account(
+            people.people,
+            link.partition("code=")[2],
+            email="desk@example.com",
+            password=PASSWORD,
+            address="203.0.113.7",
+            now=people.now,
+        )
+    with pytest.raises(ProblemError, match="409 account_in_use"):
+        await invite_client(people.people, anna, by=desk, language="ru", now=people.now)
 
 
 @pytest.mark.parametrize(

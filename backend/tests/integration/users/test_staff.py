@@ -173,7 +173,7 @@ async def test_a_client_of_the_desk_gets_their_account_by_a_link(people: PeopleA
     guessed: dict[str, Any] = {**joining, "password": "a password of Eve's"}
     with pytest.raises(ProblemError, match="404 invitation_over"):
         await service.join_account(people.people, token, email="eve@example.com", **guessed)
-    with pytest.raises(ProblemError, match="409 has_password"):
+    with pytest.raises(ProblemError, match="409 account_in_use"):
         await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now)
 
 
@@ -240,5 +240,5 @@ async def test_no_invitation_opens_an_account_of_staff_or_one_that_somebody_sign
 ) -> None:
     owner = await staff(people)
     other = await staff(people, "read_only")
-    with pytest.raises(ProblemError, match="409 has_password"):
+    with pytest.raises(ProblemError, match="409 account_in_use"):
         await service.invite_client(people.people, other, by=owner, language="ru", now=people.now)

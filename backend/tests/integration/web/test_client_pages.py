@@ -77,13 +77,20 @@ async def test_two_accounts_are_compared_joined_and_parted_again(salon: Applicat
 async def test_a_contact_that_the_desk_enters_is_proved_only_while_nobody_can_sign_in(
     salon: Application, owner: Desk
 ) -> None:
-    """Else whoever sits at the desk could send themselves the code that resets the password."""
+    """Else whoever sits at the desk could send themselves the code that signs in or resets the password."""
     made = await salon.new_user(
         name="Без входа", phone="+79990002020", password_hash=None, unique_code="NCPW2345"
     )
     own = await salon.new_user(email="own@example.com", email_verified_at=PROVED, unique_code="CWNP2345")
+    by_code = await salon.new_user(
+        phone="+79990002121",
+        phone_verified_at=PROVED,
+        password_hash=None,
+        signed_in_by_code_at=PROVED,
+        unique_code="BYCD2345",
+    )
 
-    for user_id, number in ((made, 1), (own, 2)):
+    for user_id, number in ((made, 1), (own, 2), (by_code, 3)):
         answer = await owner.post(
             f"/admin/users/{user_id}/edit",
             name="Новое имя",
@@ -94,6 +101,7 @@ async def test_a_contact_that_the_desk_enters_is_proved_only_while_nobody_can_si
 
     assert (await the_user(salon, made))["email_verified_at"] is not None
     assert (await the_user(salon, made))["phone"] is None
+    assert (await the_user(salon, by_code))["email_verified_at"] is None
     edited = await the_user(salon, own)
     assert (edited["email"], edited["email_verified_at"]) == ("edited2@example.com", None)
     assert (edited["name"], edited["note"]) == ("Новое имя", "Любит тишину")

@@ -61,9 +61,10 @@ async def edit_user(
 ) -> User:
     """Write what the staff know of a person; contacts canonical. Whoever had proved a contact is told that one changed.
 
-    A contact that the staff enter counts as proved only while nobody can sign in to the account: in an account with a
-    password it is a claim, or whoever sits at the desk could reset the password and take the account. Staff change their
-    name and contacts themselves: by these an owner tells who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`, `phone_taken`, `staff_contacts`.
+    A contact that the staff enter counts as proved only in an account that nobody signs in to. In any other it is a
+    claim: whoever sits at the desk could else sign in by a code to their own phone. Staff change their name and contacts
+    themselves: by these an owner tells who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`,
+    `phone_taken`, `staff_contacts`.
     """
 
     async def write(conn: Connection) -> User:
@@ -84,7 +85,7 @@ async def edit_user(
         if is_email_new or is_phone_new:
             await store.want_rematch(conn, await rivals_of(conn, user_id), now=now)
             await put_notices(people, conn, user, Notice.CONTACT_CHANGED, language=language, now=now)
-        if not user.has_password:
+        if not user.is_in_use:
             for is_new, is_email, contact in ((is_email_new, True, email), (is_phone_new, False, phone)):
                 if is_new and contact is not None:
                     await store.write_proof(conn, user_id, email=is_email, now=now)

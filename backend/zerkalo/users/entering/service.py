@@ -96,6 +96,7 @@ async def enter(
         if user is None or not _holds(user, contact):
             return codes.refusal(ProofOutcome.WRONG_CODE)  # erased or changed at this very moment
         await codes.end_code(people, conn, aim, now=now)
+        await store.write_sign_in_by_code(conn, user.id, now=now)
         pair = await people.auth.new_session(conn, user.id, user.token_epoch, address=address, now=now)
         return pair, user.id if isinstance(found, Refused) else None
 

@@ -22,6 +22,7 @@ async def export_user(conn: Connection, user: User) -> Exported:
         "note_of_the_salon": user.note,
         "unique_code": user.unique_code,
         "is_admin": user.is_admin,
+        "signed_in_by_code_at": user.signed_in_by_code_at,
         "created_at": user.created_at,
         "updated_at": user.updated_at,
     }

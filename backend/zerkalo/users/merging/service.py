@@ -169,6 +169,7 @@ def merged_account(old: User, kept: User, *, keep_code_of_from: bool = False) ->
         name=kept.name or old.name,
         note="\n".join(notes),
         unique_code=first.unique_code or second.unique_code,
+        signed_in_by_code_at=kept.signed_in_by_code_at or old.signed_in_by_code_at,
     )
     if kept.email is None or (kept.email == old.email and kept.email_verified_at is None):
         merged = replace(merged, email=old.email, email_verified_at=old.email_verified_at)

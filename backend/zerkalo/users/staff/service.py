@@ -81,11 +81,11 @@ async def invite_staff(
 async def invite_client(
     people: People, user_id: int, *, by: int, language: Language, now: datetime
 ) -> str | None:
-    """Invite a client to the account that the desk made, to which nobody can sign in yet.
+    """Invite a client to the account that the desk made, to which nobody has signed in yet.
 
     The link goes to a contact of theirs that is proved and can be written to; None then: nobody at the desk sees it, so
     nobody there can take the account. Where there is no such contact, it is returned, to be handed over. Raises
-    `ProblemError`: 404 `user_not_found`, 409 `has_password`.
+    `ProblemError`: 404 `user_not_found`, 409 `account_in_use`.
     """
     token = rules.new_token()
     link = link_of(people, token)
@@ -165,7 +165,7 @@ async def join_account(
     """Give a client the account that the desk made: a password, an e-mail to sign in with where it has none.
 
     Their proved contacts are told. Asked again with the same password it signs in: the first answer may have been lost.
-    Raises `ProblemError`: 404 `invitation_over`, 409 `has_password`, 422 `no_email`.
+    Raises `ProblemError`: 404 `invitation_over`, 409 `account_in_use`, 422 `no_email`.
     """
     # Looked for before anything is hashed: a hash costs what a log-in does, and without a link nothing counts the tries.
     invitation = await look_at_invitation(people.pool, token, now=now)
@@ -271,8 +271,8 @@ async def _existing(conn: Connection, user_id: int) -> User:
 
 
 def _check_is_free(user: User) -> None:
-    if user.has_password or user.role is not None:
-        raise ProblemError(409, "has_password", "Somebody signs in to this account already.")
+    if user.is_in_use or user.role is not None:
+        raise ProblemError(409, "account_in_use", "Somebody signs in to this account already.")
 
 
 async def _reachable(people: People, conn: Connection, user: User, *, now: datetime) -> Channel | None:

@@ -302,9 +302,9 @@ PROBLEMS: Mapping[str, Words] = {
         "ru": "Приглашение уже использовано, отменено или устарело. Попросите салон о новом.",
         "en": "The invitation was used or withdrawn, or it is out of time. Ask the salon for a new one.",
     },
-    "has_password": {
-        "ru": "В этот кабинет уже входят с паролем.",
-        "en": "Somebody signs in to this account with a password already.",
+    "account_in_use": {
+        "ru": "В этот кабинет уже входят.",
+        "en": "Somebody signs in to this account already.",
     },
     "no_email": {"ru": "Введите e-mail, с ним вы будете входить.", "en": "Enter an e-mail to sign in with."},
     "telegram_unavailable": {
