@@ -16,6 +16,7 @@ from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.merging.service import undo_merge
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
+PHONE = "+79991234567"
 
 
 @pytest.fixture
@@ -277,6 +278,26 @@ async def test_a_merge_undone_within_the_day_leaves_everything_as_it_was(people:
     again = await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
     assert again.status_code == 200
     assert (await state(people))[0] == merged[0], "merged and undone, it can be merged once more"
+
+
+async def test_an_account_that_was_taken_over_by_its_phone_can_be_parted_again(people: PeopleApi) -> None:
+    """Whoever was talked into reading the code out, or lost the number, had all they had in it."""
+    async with people.pool.connection() as conn:
+        old = await add_user(
+            conn, phone=PHONE, phone_verified_at=PROVED, signed_in_by_code_at=PROVED, password_hash=None
+        )
+        await add_booking(conn, user_id=old, matched_by="phone", yclients_record_id=5)
+    taker, client = await people.registered("taker@example.com", phone=PHONE)
+    assert (await people.prove(client, "phone")).status_code == 200
+    assert await rows(people, "select user_id from bookings") == [(taker,)]
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=taker, now=people.now)
+
+    assert await rows(people, "select user_id from bookings") == [(old,)]
+    assert await rows(
+        people,
+        "select phone, phone_verified, signed_in_by_code_at from users where signed_in_by_code_at is not null and email is null",
+    ) == [(PHONE, True, PROVED)]
 
 
 async def test_what_came_since_stays_and_what_was_spent_is_a_debt_of_who_spent_it(people: PeopleApi) -> None:

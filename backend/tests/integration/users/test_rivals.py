@@ -70,7 +70,13 @@ async def test_who_is_left_of_two_with_one_phone_when_a_merge_drops_it_gets_the_
 
         async with transaction(pool) as merging:
             await merge_accounts(
-                merging, people.people.ports, from_id=merged, into_id=kept, keep_code_of_from=False, now=now
+                merging,
+                people.people.ports,
+                from_id=merged,
+                into_id=kept,
+                admin_id=None,
+                keep_code_of_from=False,
+                now=now,
             )
         assert left in [user_id for user_id, _ in await store.users_to_rematch(conn, limit=5)]
         await server.applier.rematch(left)

@@ -40,7 +40,7 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
             raise ProblemError(
                 409, "cannot_merge_admin", "An account of the staff can't be merged into another."
             )
-        await merge_to_undo(
+        await merge_accounts(
             conn,
             people.ports,
             from_id=from_id,
@@ -106,7 +106,10 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
     return user
 
 
-async def merge_to_undo(
+_TOLD_APART_BY = ("email", "phone", "unique_code")
+
+
+async def merge_accounts(
     conn: Connection,
     ports: Ports,
     *,
@@ -116,34 +119,19 @@ async def merge_to_undo(
     keep_code_of_from: bool,
     now: datetime,
 ) -> None:
-    """`merge_accounts`, remembered so that the desk can undo it for a day. `admin_id` None: the owner of both asked."""
-    await bookings.hold_of(conn, [from_id, into_id])
-    await store.lock_users(conn, [from_id, into_id])
-    before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
-    await merge_accounts(
-        conn, ports, from_id=from_id, into_id=into_id, keep_code_of_from=keep_code_of_from, now=now
-    )
-    await merge_store.insert_merge(conn, before, from_id=from_id, into_id=into_id, admin_id=admin_id, now=now)
-
-
-_TOLD_APART_BY = ("email", "phone", "unique_code")
-
-
-async def merge_accounts(
-    conn: Connection, ports: Ports, *, from_id: int, into_id: int, keep_code_of_from: bool, now: datetime
-) -> None:
     """Give everything of one account to another, in the caller's transaction; the one becomes an empty shell.
 
     Bookings, points, candidacies and form bookings move. Contacts, name and password move where the other has none;
-    what it has stays, but a proved phone
-    replaces one that is only claimed. Both codes name the user from now on: one as the `unique_code` (the imported one with
-    `keep_code_of_from`, for it is printed on a card), the other in `retired_codes`. Locks bookings, users, ledger.
-    Raises 404 `user_not_found`.
+    what it has stays, but a proved phone replaces one that is only claimed. Both codes name the user from now on: one as
+    the `unique_code` (the imported one with `keep_code_of_from`, for it is printed on a card), the other in
+    `retired_codes`. What stood before is kept for `UNDO_SPAN`. `admin_id` None: the owner of both asked. Locks bookings,
+    users, ledger. Raises 404 `user_not_found`.
     """
     await bookings.hold_of(conn, [from_id, into_id])
     users = await store.lock_users(conn, [from_id, into_id])
     if len(users) != 2:
         raise ProblemError(404, "user_not_found", "There is no such user.")
+    before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
     old, kept = users[from_id], users[into_id]
     credentials = None if kept.has_password else await auth_store.credentials_of_user(conn, from_id)
     # A contact of this account may be dropped.
@@ -158,6 +146,7 @@ async def merge_accounts(
     also = {code for code in (old.unique_code, kept.unique_code) if code} - {merged.unique_code}
     await codes.keep(conn, from_id=from_id, into_id=into_id, codes=sorted(also), now=now)
     await bookings.write_codes_of(conn, [into_id], now=now)
+    await merge_store.insert_merge(conn, before, from_id=from_id, into_id=into_id, admin_id=admin_id, now=now)
 
 
 def merged_account(old: User, kept: User, *, keep_code_of_from: bool = False) -> User:

@@ -170,7 +170,7 @@ async def _prove(
         return refused
     others = await _others(conn, user, claimed)
     if joined_id is not None and [other.id for other in others] == [joined_id]:
-        await merge_service.merge_to_undo(
+        await merge_service.merge_accounts(
             conn,
             people.ports,
             from_id=joined_id,
@@ -246,7 +246,13 @@ async def write_proved(
     held = [locked[id_] for id_ in concerned[1:] if id_ in locked]
     if taken_over is not None and rules.account_taken_over(locked[user_id], channel, held) is not None:
         await merge_service.merge_accounts(
-            conn, people.ports, from_id=taken_over.id, into_id=user_id, keep_code_of_from=True, now=now
+            conn,
+            people.ports,
+            from_id=taken_over.id,
+            into_id=user_id,
+            admin_id=None,
+            keep_code_of_from=True,
+            now=now,
         )
         held = []
     if channel is Channel.EMAIL:
