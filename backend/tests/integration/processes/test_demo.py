@@ -92,20 +92,21 @@ class Demo:
 
     def book(self) -> int:
         """Do what the printed `curl` does. Returns the record's number."""
-        _, _, _, url, _, header, _, body = shlex.split(
-            self.after("curl").replace("-X POST", "curl -X POST", 1)
-        )
-        name, _, value = header.partition(": ")
-        answer = httpx2.post(
-            url.replace("localhost", "127.0.0.1"), headers={name: value}, content=body.encode()
-        )
+        _, named, url = shlex.split(self.after("curl"))
+        body = (self.place.folder / named.removeprefix("@")).read_bytes()
+        answer = httpx2.post(url.replace("localhost", "127.0.0.1"), content=body)
         assert (answer.status_code, answer.json()["status"]) == (200, "applied"), answer.text
         return json.loads(body)["resource_id"]
 
+    def login(self, label: str) -> tuple[str, str]:
+        """E-mail and password behind a word of the banner."""
+        email, _, password = self.after(label).partition(": ")[2].partition(",")[0].partition(" / ")
+        return email, password
+
     def records_of_the_user(self) -> set[int]:
-        email, _, password = self.after("my visits").split("  (")[0].split(maxsplit=1)[1].partition(" / ")
+        email, password = self.login("As a client")
         with httpx2.Client(base_url=self.place.url, timeout=30) as client:
-            pair = client.post("/auth/login", data={"username": email, "password": password.strip()}).json()
+            pair = client.post("/auth/login", data={"username": email, "password": password}).json()
             found = client.get("/booking", headers={"Authorization": f"Bearer {pair['access_token']}"}).json()
         return {booking["yclients_record_id"] for booking in found["items"]}
 
@@ -155,8 +156,8 @@ def test_nothing_stays_however_it_ends_and_the_next_start_has_every_booking(plac
 
 def test_commands_beside_it_are_about_its_salon_and_a_second_one_is_refused(place: Place) -> None:
     with place.start(place.words()) as demo:
-        cd, folder, and_, _, command = shlex.split(demo.after("commands"))
-        assert (cd, and_, command) == ("cd", "&&", "check")
+        folder, and_, _, command = shlex.split(demo.after("(cd").removesuffix(")"))
+        assert (and_, command) == ("&&", "check")
         here = place.folder / folder
 
         checked = place.run([*COMMAND, command, "--json"], cwd=here)
@@ -193,15 +194,10 @@ async def test_its_next_sync_asks_for_the_booking_that_nobody_has_and_cancels_it
         return next(booking["status"] for booking in found if booking["yclients_record_id"] == record_id)
 
     with place.start(place.words()) as demo:
-        sign_in = {
-            name: demo.after(label).split(maxsplit=1)[1].split("  (")[0].split(" / ")
-            for name, label in (("user", "my visits"), ("admin", "the salon's desk"))
-        }
+        sign_in = {"user": demo.login("As a client"), "admin": demo.login("As the owner")}
         headers = {}
         for name, (email, password) in sign_in.items():
-            answer = httpx2.post(
-                f"{place.url}/auth/login", data={"username": email.strip(), "password": password.strip()}
-            )
+            answer = httpx2.post(f"{place.url}/auth/login", data={"username": email, "password": password})
             headers[name] = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         # The sync that the demo begins with must not be the one that asks.
         while (
@@ -225,15 +221,15 @@ async def test_its_next_sync_asks_for_the_booking_that_nobody_has_and_cancels_it
 
 @contextmanager
 def _signed_in(demo: Demo, label: str) -> Iterator[httpx2.Client]:
-    email, _, password = demo.after(label).split("  (")[0].split(maxsplit=1)[1].partition(" / ")
+    email, password = demo.login(label)
     with httpx2.Client(base_url=demo.place.url, timeout=30) as client:
-        answer = client.post("/auth/login", json={"email": email.strip(), "password": password.strip()})
+        answer = client.post("/auth/login", json={"email": email, "password": password})
         client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
         yield client
 
 
 def _has_all_that_its_banner_names(demo: Demo) -> bool:
-    with _signed_in(demo, "the salon's desk") as admin, _signed_in(demo, "my visits") as user:
+    with _signed_in(demo, "As the owner") as admin, _signed_in(demo, "As a client") as user:
 
         def seen() -> tuple[list[str], int, bool, set[str]]:
             runs = admin.get("/yclients/runs").json()["items"]

@@ -3,72 +3,86 @@
 import json
 import os
 import shlex
+import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from zerkalo.checkup.service import webhook_url
-from zerkalo.cli.demo.model import ADMIN, COMPANY_ID, RECEPTIONIST, USER
+from zerkalo.cli.demo.model import ADMIN, COMPANY_ID, RECEPTIONIST, USER, Login
 from zerkalo.settings import Settings
 
 SALON_ZONE = ZoneInfo("Europe/Moscow")
+FOR_THE_CLIENT = (
+    ("/book", "book a visit: it comes back through a webhook"),
+    ("/me", "two years of visits, points, a coming one"),
+)
+"""Pages to look at first, and what the made-up salon has there."""
 FOR_THE_DESK = (
     ("/admin/bookings", "today in the salon"),
-    (f"/admin/till?who={USER.code}", "the till: Анна by the code, and how many points there are"),
+    (f"/admin/till?who={USER.code}", "the till: Анна by her code, and how many points there are"),
     ("/admin/unmatched?choose=1", "visits that fit two people: choose"),
     ("/admin/unmatched", "visits without a user, and why"),
-    ("/admin/users", "who has an account; look for Анна: two years, points"),
+    ("/admin/users", "who has an account"),
 )
-"""Pages that a receptionist has too, and what the made-up salon has there."""
+"""Pages that a receptionist has too."""
 FOR_THE_OWNER = (
     ("/admin/reports", "the figures of a month beside the one before"),
     ("/admin/quarantine", "a call that could not be read"),
     ("/admin/runs", "the syncs; yesterday's one failed"),
     ("/admin/setup", "the webhook, as it is set up in YCLIENTS"),
 )
+BOOKING_FILE = "booking.json"
+"""The body of a webhook, in the demo's folder: as an argument it would fill the screen."""
 
 
 def banner(settings: Settings, emulator_port: int) -> Sequence[str]:
-    """The lines, in the order in which somebody new needs them."""
+    """The lines, in the order in which somebody new needs them. What `curl` is to send is written beside the data."""
     url, hook = settings.public_url, webhook_url(settings)
+    folder = settings.data_dir
     event = json.dumps(_event(datetime.now(SALON_ZONE)), ensure_ascii=False)
-    here = shlex.quote(os.path.relpath(settings.data_dir))
-    zerkalo = shlex.quote(os.path.relpath(Path(sys.executable).parent / "zerkalo", settings.data_dir))
+    (folder / BOOKING_FILE).write_text(event, encoding="utf-8")
+    booking = _shortest(folder / BOOKING_FILE, Path.cwd())
     return (
         "",
-        "Zerkalo is running on a made-up salon. Ctrl-C stops everything; the next start goes on with the same data,",
-        "and `zerkalo demo --reset` makes the salon anew. `--log` prints the log as well.",
+        f"Zerkalo is running on a made-up salon: {url}. Ctrl-C stops everything;",
+        "the next start goes on with the same data, and `zerkalo demo --reset` makes the salon anew.",
+        *_part("a client, Анна", USER, f", code {USER.code}", url, FOR_THE_CLIENT),
+        *_part("a receptionist", RECEPTIONIST, "", url, FOR_THE_DESK),
+        *_part("the owner", ADMIN, ", and all of the above", url, FOR_THE_OWNER),
         "",
-        f"  start page        {url}/",
-        f"  book a visit      {url}/book",
-        f"  my visits         {url}/me          {USER.email} / {USER.password}  (code {USER.code})",
-        f"  the salon's desk  {url}/admin       {ADMIN.email} / {ADMIN.password}  (the owner)",
-        f"  the till          {url}/admin/till  {RECEPTIONIST.email} / {RECEPTIONIST.password}  (a receptionist)",
-        f"  API               {url}/docs",
-        f"  YCLIENTS emulator http://localhost:{emulator_port}/api/v1",
-        f"  webhook           {hook}",
-        f"  commands          cd {here} && {zerkalo} check",
+        "For programs:",
+        f"  {url + '/docs':50}  the API",
+        f"  {f'http://localhost:{emulator_port}/api/v1':50}  YCLIENTS, here its emulator",
         "",
-        "Look at these first, signed in as the receptionist or the owner:",
-        "",
-        *(f"  {url + path:50}  {what}" for path, what in FOR_THE_DESK),
-        "",
-        "and at these as the owner:",
-        "",
-        *(f"  {url + path:50}  {what}" for path, what in FOR_THE_OWNER),
-        "",
-        "Make a booking through the webhook:",
-        "",
-        f"  curl -X POST '{hook}' -H 'Content-Type: application/json' -d '{event}'",
-        "",
-        f"It stands on {url}/me then. (The emulator has no such record: the next sync asks for it by its",
-        "number, hears that there is none, and cancels the booking.)",
+        f"  curl -d @{booking} '{hook}'",
+        "      a booking for Анна through the webhook; the next sync cancels it, since the emulator has no such record",
+        f"  (cd {_shortest(folder, Path.cwd())} && {_command(folder)} check)",
+        "      any command, about this salon",
         "",
     )
+
+
+def _part(who: str, account: Login, more: str, url: str, pages: Iterable[tuple[str, str]]) -> Iterator[str]:
+    yield ""
+    yield f"As {who}: {account.email} / {account.password}{more}"
+    yield from (f"  {url + path:50}  {what}" for path, what in pages)
+
+
+def _shortest(path: Path, seen_from: Path) -> str:
+    """The path as one would type it there."""
+    return shlex.quote(min(os.path.relpath(path, seen_from), str(path), key=len))
+
+
+def _command(folder: Path) -> str:
+    """This program's name in that folder: alone where the shell finds the same one by it."""
+    ours = Path(sys.executable).parent / "zerkalo"
+    found = shutil.which("zerkalo")
+    return "zerkalo" if found and Path(found).resolve() == ours.resolve() else _shortest(ours, folder)
 
 
 def _event(now: datetime) -> dict[str, Any]:
