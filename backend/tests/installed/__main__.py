@@ -43,14 +43,14 @@ def free_port() -> int:
         return server.getsockname()[1]
 
 
-def fetched(url: str) -> str:
+def fetched(url: str) -> bytes:
     """The body of an address; any status but 200 raises."""
     with urllib.request.urlopen(url, timeout=10) as answer:
-        return answer.read().decode()
+        return answer.read()
 
 
 def try_command(zerkalo: Path, folder: Path, words: list[str], port: int) -> None:
-    """Starts a server in an empty folder, asks it for its pages and their scripts, and ends it."""
+    """Starts a server in an empty folder, asks it for its pages and their scripts and icons, and ends it in order."""
     folder.mkdir()
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder)}
     with (folder / "log").open("wb") as log:
@@ -67,16 +67,15 @@ def try_command(zerkalo: Path, folder: Path, words: list[str], port: int) -> Non
                 time.sleep(0.2)
         for path in PAGES:
             fetched(base + path)
-        scripts = re.findall(r'(?:src|href)="(/static/[^"]+)"', fetched(base + "/") + fetched(base + "/docs"))
-        assert any("vendor" in script for script in scripts), scripts
-        for script in scripts:
-            assert fetched(base + script)
+        shown = (fetched(base + "/") + fetched(base + "/docs")).decode()
+        files = re.findall(r'(?:src|href)="(/static/[^"]+)"', shown)
+        assert any("vendor" in file for file in files), files
+        assert all(fetched(base + file) for file in files)
     finally:
         server.send_signal(signal.SIGINT)
         server.wait(timeout=90)
-    sys.stdout.write(
-        f"zerkalo {' '.join(words)}: answers in an empty folder, and ends with {server.returncode}\n"
-    )
+    assert server.returncode == 0, server.returncode
+    sys.stdout.write(f"zerkalo {' '.join(words)}: answers in an empty folder, and ends in order\n")
 
 
 def main() -> None:
