@@ -1,4 +1,4 @@
-"""YCLIENTS's other answers to our values, pure: companies, hooks, the online-booking calls, its errors."""
+"""YCLIENTS's other answers to our values, pure: companies, hooks, the online-booking calls."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from zerkalo.kit.text import storable_json, storable_text
+from zerkalo.kit.text import storable_text
 from zerkalo.yclients import fields
 from zerkalo.yclients.fields import FieldError
 from zerkalo.yclients.model import (
@@ -20,64 +20,18 @@ from zerkalo.yclients.model import (
     Company,
     HooksSettings,
     NotEnvelope,
-    NotJson,
     UserRecord,
 )
 from zerkalo.yclients.records import read_record
+from zerkalo.yclients.refusals import object_of, read_json
 
 T = TypeVar("T")
 
-MESSAGE_CHARACTERS_MAX = 500
-BOOKING_CODES = frozenset(range(431, 439))
 NEVER_SECONDS = 10**9
 SHOWN_CHARACTERS_MAX = 200
 DESCRIPTION_CHARACTERS_MAX = 300
 RATING_MAX = 5
 VOTES_MAX = 10**9
-
-_JSON = msgspec.json.Decoder(float_hook=fields.number_from_text)
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """What an error answer says, whichever of YCLIENTS's three shapes it has (yclients-api.md, section 1)."""
-
-    is_vendors: bool
-    """Whether this is YCLIENTS's own JSON, and not a page of whatever stands in between."""
-    message: str = ""
-    code: int | None = None
-    appointment_id: int | None = None
-    fields: dict[str, str] = {}
-
-
-def parse_error(body: bytes) -> ErrorBody:
-    """Return what an error answer says; never raises."""
-    try:
-        answer = _json(body)
-    except NotJson:
-        return ErrorBody(is_vendors=False)
-    if not isinstance(answer, dict):
-        return ErrorBody(is_vendors=False)
-    said = cast("dict[str, Any]", answer)
-    errors, meta = _object(said.get("errors")), _object(said.get("meta"))
-    inner = _object(meta.get("errors"))
-    code = next((c for c in map(_code, (errors.get("code"), meta.get("code"), inner.get("code"))) if c), None)
-    message = next((m for m in (errors.get("message"), meta.get("message")) if isinstance(m, str)), "")
-    return ErrorBody(
-        is_vendors=said.get("success") is False or "errors" in said,
-        message=message[:MESSAGE_CHARACTERS_MAX],
-        code=code,
-        appointment_id=fields.identifier_or_none(errors.get("id", inner.get("id"))),
-        fields=_field_messages(meta.get("errors")),
-    )
-
-
-def is_refused(body: bytes) -> bool:
-    """Return whether an answer with a good status says `success: false` all the same."""
-    try:
-        answer = _json(body)
-    except NotJson:
-        return False
-    return _object(answer).get("success") is False
 
 
 def parse_nothing(body: bytes) -> None:
@@ -88,12 +42,12 @@ def parse_nothing(body: bytes) -> None:
 
 def parse_object(body: bytes) -> dict[str, Any]:
     """Return an answer's object as it is, to be written back with a change."""
-    return dict(_object(_data(body)))
+    return dict(object_of(_data(body)))
 
 
 def parse_company(body: bytes) -> Company:
     """Return `GET /company/{id}`; a zone that this machine doesn't know is None."""
-    said = _object(_data(body))
+    said = object_of(_data(body))
     return _read(
         "company",
         lambda: Company(
@@ -112,9 +66,9 @@ def parse_company(body: bytes) -> Company:
 
 def parse_hooks_settings(body: bytes) -> HooksSettings:
     """Return `GET /hooks_settings/{id}`; an older shape has one `url` in place of `urls`, a newer one `url_settings` too."""
-    said = _object(_data(body))
+    said = object_of(_data(body))
     found = _list(said["urls"]) if "urls" in said else [said.get("url")]
-    each = [_object(one) for one in _list(said.get("url_settings") or [])]
+    each = [object_of(one) for one in _list(said.get("url_settings") or [])]
     return HooksSettings(
         urls=tuple(url for url in found if isinstance(url, str) and url),
         switches=_hook_switches(said),
@@ -129,9 +83,9 @@ def _hook_switches(said: dict[str, Any]) -> dict[str, int]:
 
 def parse_services(body: bytes) -> tuple[BookableService, ...]:
     """Return `GET /book_services`, in YCLIENTS's order."""
-    said = _object(_data(body))
-    categories = [_object(kind) for kind in _list(said.get("category", said.get("categories", [])))]
-    services = [_object(item) for item in _list(said.get("services"))]
+    said = object_of(_data(body))
+    categories = [object_of(kind) for kind in _list(said.get("category", said.get("categories", [])))]
+    services = [object_of(item) for item in _list(said.get("services"))]
 
     def read() -> tuple[BookableService, ...]:
         titles = {
@@ -153,18 +107,18 @@ def parse_usual_durations(body: bytes) -> dict[int, int]:
 
 def parse_staff(body: bytes) -> tuple[BookableStaff, ...]:
     """Return `GET /book_staff`; ids are numbers or strings, and the HTML in it is left out."""
-    return _read("staff", lambda: tuple(_staff(_object(item)) for item in _list(_data(body))))
+    return _read("staff", lambda: tuple(_staff(object_of(item)) for item in _list(_data(body))))
 
 
 def parse_dates(body: bytes) -> tuple[date, ...]:
     """Return the days of `GET /book_dates` that can be booked, sorted."""
-    days = _list(_object(_data(body)).get("booking_dates"))
+    days = _list(object_of(_data(body)).get("booking_dates"))
     return _read("booking_dates", lambda: tuple(sorted(date.fromisoformat(fields.text(day)) for day in days)))
 
 
 def parse_times(body: bytes) -> tuple[BookableTime, ...]:
     """Return `GET /book_times`; `datetime` comes as ISO text or as seconds since 1970 (then in UTC)."""
-    return _read("times", lambda: tuple(_time(_object(item)) for item in _list(_data(body))))
+    return _read("times", lambda: tuple(_time(object_of(item)) for item in _list(_data(body))))
 
 
 def parse_booked(body: bytes) -> tuple[BookedAppointment, ...]:
@@ -177,7 +131,7 @@ def parse_booked(body: bytes) -> tuple[BookedAppointment, ...]:
                 record_id=fields.identifier(item.get("record_id")),
                 record_hash=fields.text(item.get("record_hash")),
             )
-            for item in map(_object, _list(_data(body)))
+            for item in map(object_of, _list(_data(body)))
         ),
     )
 
@@ -185,10 +139,10 @@ def parse_booked(body: bytes) -> tuple[BookedAppointment, ...]:
 def parse_user_record(body: bytes, company_id: int, record_id: int) -> UserRecord:
     """Return `GET /user/records/{id}/{hash}`, whose data is a list of one, and bare in some samples."""
     data = _data(body)
-    said = _object(next(iter(_list(data)), None) if isinstance(data, list) else data)
+    said = object_of(next(iter(_list(data)), None) if isinstance(data, list) else data)
     if not said:
         raise NotEnvelope("no record in the answer")
-    company = _object(said.get("company"))
+    company = object_of(said.get("company"))
     raw = msgspec.json.encode(said)
     return UserRecord(
         record=read_record(raw, company_id, _zone_of(company), record_id),
@@ -198,18 +152,9 @@ def parse_user_record(body: bytes, company_id: int, record_id: int) -> UserRecor
     )
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return _JSON.decode(storable_json(body))
-    except RecursionError:
-        raise NotJson("nested too deeply") from None
-    except ValueError:
-        raise NotJson("malformed or cut off") from None
-
-
 def _data(body: bytes) -> Any:
     """Return what the envelope holds; an answer without one is the data itself, as some samples print it."""
-    answer = _json(body)
+    answer = read_json(body)
     if not isinstance(answer, dict):
         return answer
     said = cast("dict[str, Any]", answer)
@@ -218,11 +163,6 @@ def _data(body: bytes) -> Any:
     if "data" in said:
         return said["data"]
     return {} if "success" in said else said
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Return a JSON object; PHP writes [] for an empty one, and anything else is none."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _list(value: Any) -> list[Any]:
@@ -256,8 +196,8 @@ def _service(said: dict[str, Any], categories: dict[int | None, str]) -> Bookabl
 
 
 def _usual_durations(services: list[Any]) -> Iterator[tuple[int, int]]:
-    for service in map(_object, services):
-        masters = [_object(master).get("seance_length") for master in _list(service.get("staff", []))]
+    for service in map(object_of, services):
+        masters = [object_of(master).get("seance_length") for master in _list(service.get("staff", []))]
         told = {fields.duration(seance) for seance in masters if seance} or {
             fields.duration(service.get("duration") or 0)
         }
@@ -343,26 +283,3 @@ def _seconds(value: Any) -> int:
         return 0 if value is None else fields.whole(value, 0, NEVER_SECONDS)
     except FieldError:
         return NEVER_SECONDS
-
-
-def _code(value: Any) -> int | None:
-    try:
-        return fields.whole(value, 1, 999)
-    except FieldError:
-        return None
-
-
-def _field_messages(errors: Any) -> dict[str, str]:
-    """Return field -> message from `{field: [messages]}` or `[{field: message}]`."""
-    maps = (
-        [_object(part) for part in cast("list[Any]", errors)]
-        if isinstance(errors, list)
-        else [_object(errors)]
-    )
-    found: dict[str, str] = {}
-    for name, said in (pair for fields_said in maps for pair in fields_said.items()):
-        parts = cast("list[Any]", said) if isinstance(said, list) else [said]
-        text = "; ".join(part for part in parts if isinstance(part, str))
-        if text:
-            found[name[:100]] = text[:MESSAGE_CHARACTERS_MAX]
-    return found

@@ -18,7 +18,7 @@ from zerkalo.kit.backoff import Backoff
 from zerkalo.kit.clock import Clock, utc_now
 from zerkalo.metrics.counts import LIMITER_SECONDS, REQUESTS
 from zerkalo.telemetry.tracing import span
-from zerkalo.yclients import answers
+from zerkalo.yclients import refusals
 from zerkalo.yclients.errors import (
     AccessDenied,
     BookingRefused,
@@ -192,12 +192,12 @@ class Caller:
             return response, await _bounded_body(response)
 
     def _read(self, call: Call, body: bytes, read: Callable[[bytes], T]) -> T:
-        if call.is_booking and answers.is_refused(body):
-            raise _booking_refused(answers.parse_error(body), 200)
+        if call.is_booking and refusals.is_refused(body):
+            raise _booking_refused(refusals.parse_error(body), 200)
         try:
             return read(body)
         except (NotJson, NotEnvelope) as error:
-            said = answers.parse_error(body).message
+            said = refusals.parse_error(body).message
             reason = f"{error.reason}: {said}" if said else error.reason
             raise VendorUnavailable(reason, may_have_acted=True) from None
 
@@ -213,8 +213,8 @@ class Caller:
             )
         if status < 400:
             raise VendorUnavailable(f"status {status}: the address is not the API's", lasting=True)
-        said = answers.parse_error(body)
-        if call.is_booking and (status in (400, 422) or said.code in answers.BOOKING_CODES):
+        said = refusals.parse_error(body)
+        if call.is_booking and (status in (400, 422) or said.code in refusals.BOOKING_CODES):
             raise _booking_refused(said, status)
         if status in (401, 402, 403):
             raise AccessDenied(said.message or "YCLIENTS gave no reason", status)
@@ -245,8 +245,8 @@ async def _bounded_body(response: httpx2.Response) -> bytes:
     return bytes(body)
 
 
-def _booking_refused(said: answers.ErrorBody, status: int) -> BookingRefused:
-    code = said.code if said.code in answers.BOOKING_CODES else None
+def _booking_refused(said: refusals.ErrorBody, status: int) -> BookingRefused:
+    code = said.code if said.code in refusals.BOOKING_CODES else None
     return BookingRefused(
         code, said.message, appointment_id=said.appointment_id, fields=said.fields, status=status
     )
