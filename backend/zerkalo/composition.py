@@ -30,7 +30,8 @@ from zerkalo.loyalty.programme.service import policy_of, since_switched_on
 from zerkalo.loyalty.service import move_ledger, return_ledger, settler_of
 from zerkalo.mirror.context import Limits, SyncContext
 from zerkalo.mirror.refetching.service import Refetcher
-from zerkalo.mirror.service import REMATCH_BATCH, Applier
+from zerkalo.mirror.rematching.service import REMATCH_BATCH, Rematcher
+from zerkalo.mirror.service import Applier
 from zerkalo.outbox.gateways.service import senders_of
 from zerkalo.outbox.model import Channel
 from zerkalo.runs.service import Runs
@@ -162,7 +163,7 @@ async def assembled(
             sync=sync,
             refetcher=refetcher,
             runs=Runs(sync, refetcher),
-            booking_form=booking_form(settings, sync, client, refetcher, bells, auth, key),
+            booking_form=booking_form(settings, sync, client, refetcher, applier.rematcher, bells, auth, key),
             is_demo=is_demo,
         )
 
@@ -172,6 +173,7 @@ def booking_form(
     sync: SyncContext,
     client: YclientsClient,
     refetcher: Refetcher,
+    rematcher: Rematcher,
     bells: Bells,
     auth: Auth,
     key: str,
@@ -191,7 +193,7 @@ def booking_form(
         secret_key=key,
         hook_url=webhook_url(settings),
         mirror_now=follow,
-        rematch=sync.applier.rematch_bookings,
+        rematch=rematcher.rematch_bookings,
     )
 
 
@@ -227,7 +229,7 @@ def _ports(
             user = await read_user(conn, user_id)
         if user is None or user.rematch_wanted_at is None:
             return
-        if not await applier.rematch(user_id, limit=REMATCH_BATCH):
+        if not await applier.rematcher.rematch(user_id, limit=REMATCH_BATCH):
             await bells.rematch(user_id)
             return
         async with pool.connection() as conn:

@@ -104,7 +104,7 @@ async def running_app(
         worker, stop = WorkerState() if with_worker else None, asyncio.Event()
         metrics = Metrics(parts.pools, siblings)
         async with (
-            Committer(parts.applier.take) as committer,
+            Committer(parts.applier.apply_items) as committer,
             _beside(parts, worker, stop),
             watching_the_loop(),
             metrics.shared.writing(metrics.own),

@@ -160,7 +160,7 @@ async def _taken(parts: Parts, clock: Calendar, bodies: Sequence[bytes]) -> None
     items = [read_delivery(Delivery(body, clock()), [COMPANY_ID]) for body in bodies]
     for at in range(0, len(items), BATCH):
         batch = [item for item in items[at : at + BATCH] if isinstance(item, Item)]
-        outcomes = await parts.applier.take(batch)
+        outcomes = await parts.applier.apply_items(batch)
         assert not {one.status for one in outcomes} & {OutcomeStatus.QUARANTINED, OutcomeStatus.QUEUED}
 
 

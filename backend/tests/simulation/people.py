@@ -321,7 +321,7 @@ class PeopleLife:
         self.given_cards.add((key, user["id"]))
         await card_links.give_card(
             process.pool,
-            process.applier.rematch_card,
+            process.applier.rematcher.rematch_card,
             key,
             user["id"],
             admin_id=admin["id"],
@@ -337,7 +337,7 @@ class PeopleLife:
         )
         if admin is None or key is None:
             return ""
-        rematch = process.applier.rematch_card
+        rematch = process.applier.rematcher.rematch_card
         await card_links.take_card_back(process.pool, rematch, key, admin_id=admin["id"], now=self._clock())
         return f"{key[1]}"
 

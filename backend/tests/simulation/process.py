@@ -35,8 +35,7 @@ from zerkalo.runs.service import Runs
 from zerkalo.users.service import people_of
 from zerkalo.webhook.committer import Committer
 from zerkalo.webhook.replaying.service import Replay
-from zerkalo.webhook.routes import Webhook
-from zerkalo.webhook.tally import Tally
+from zerkalo.webhook.routes import Tally, Webhook
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.limiter import DatabaseLimiter
 
@@ -130,7 +129,7 @@ class Process:
         )
         self.people.auth.passwords = cast("Any", QuickPasswords())
         self.replay = Replay(pool, world.clock, self.applier, settings.yclients_company_ids)
-        self._committer = Committer(self.applier.take)
+        self._committer = Committer(self.applier.apply_items)
         self._webhook = Webhook(
             self._committer,
             settings.yclients_company_ids,
@@ -184,8 +183,8 @@ class Process:
     async def sweep(self) -> None:
         """The periodic look for what nobody rang for, users and cards to look at again among it."""
         await ring_for_what_waits(self._work, self.bells)
-        await self.applier.rematch_waiting_users()
-        await self.applier.rematch_waiting_cards()
+        await self.applier.rematcher.rematch_waiting_users()
+        await self.applier.rematcher.rematch_waiting_cards()
 
     async def tick(self) -> None:
         """Ring for the companies that are due."""

@@ -156,7 +156,7 @@ def _is_ambiguous(world: World, truth: dict[str, Any]) -> bool:
 
 
 def card_faults(world: World, rows: list[dict[str, Any]], cards: list[dict[str, Any]]) -> list[str]:
-    """After a whole read every card that a record shows says what YCLIENTS's says; what is empty there taught nothing."""
+    """After a whole read every card that a record shows says what YCLIENTS's says; what is empty there changes nothing."""
     shown = _shown_cards(world, rows)
     personal = ("name", "phone", "email", "first_email", "email_known_since", "user_id")
     faults = [

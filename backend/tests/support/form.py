@@ -11,7 +11,7 @@ from msgspec import structs
 
 from tests.support.api import SECRET_KEY, Api, ApiRuntime
 from tests.support.rows import add_user
-from tests.support.sync import COMPANY_ID, Salon, open_salon
+from tests.support.sync import COMPANY_ID, NO_BONUSES, Salon, open_salon
 from yclients_emulator import EmulatorSettings
 from yclients_emulator.faults import Fault
 from zerkalo.auth.service import Auth
@@ -20,6 +20,7 @@ from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.booking_form.model import Asker, FormLimits
 from zerkalo.bookings import routes as bookings
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.rematching.service import Rematcher
 from zerkalo.settings import Settings
 
 SERVICE = 3001
@@ -128,7 +129,7 @@ async def open_form(
             secret_key=SECRET_KEY,
             hook_url=HOOK_URL,
             mirror_now=wrap_mirror(follow),
-            rematch=salon.context.applier.rematch_bookings,
+            rematch=Rematcher(pool, clock=salon.clock, policy=NO_BONUSES).rematch_bookings,
             limits=limits,
             sleep=sleep,
         )

@@ -14,8 +14,7 @@ from zerkalo.bookings.reading.store import read_raw_record
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror import rules
-from zerkalo.mirror.cards import Cards
-from zerkalo.mirror.links import Linker
+from zerkalo.mirror.links import Cards, Linker
 from zerkalo.mirror.model import Observation
 from zerkalo.mirror.service import Applier
 from zerkalo.refetches import store as refetch_store

@@ -16,8 +16,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.service import Applier
 from zerkalo.webhook.committer import Committer
-from zerkalo.webhook.routes import Webhook
-from zerkalo.webhook.tally import Tally
+from zerkalo.webhook.routes import Tally, Webhook
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 SECRET = "a-long-random-word"
@@ -86,7 +85,7 @@ async def salon(
         rung.append(company_id)
 
     applier = Applier(pool, clock=lambda: NOW, order_clock=lambda: NOW, policy=policy, ring=ring)
-    async with Committer(applier.take) as committer:
+    async with Committer(applier.apply_items) as committer:
         tally = Tally()
         webhook = Webhook(
             committer, {COMPANY_ID}, (secret,) if secret else (), clock=lambda: NOW, tally=tally

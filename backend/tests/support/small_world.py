@@ -375,7 +375,7 @@ class World:
         async with parts.pool.connection() as conn:
             waiting = await users_to_rematch(conn, limit=50)
         for user_id, wanted_at in waiting:
-            assert await parts.applier.rematch(user_id)
+            assert await parts.applier.rematcher.rematch(user_id)
             async with parts.pool.connection() as conn:
                 await finish_rematches(conn, [(user_id, wanted_at)])
 
@@ -394,7 +394,7 @@ async def small_world(dsn: str, folder: Path, **environ: str | None) -> AsyncIte
                 "insert into companies (id, timezone_name) values (%s, 'Europe/Moscow')", [COMPANY_ID]
             )
             admin_id = await add_user(conn, is_admin=True)
-        async with Committer(parts.applier.take) as committer:
+        async with Committer(parts.applier.apply_items) as committer:
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
             runtime = Runtime(**known, committer=committer)
             yield World(create_app(runtime), parts, clock, admin_id)

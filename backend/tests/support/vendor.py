@@ -160,7 +160,7 @@ def webhook(
         company_id=COMPANY_ID,
         record_id=told.resource_id,
         record=told.record,
-        is_delete=told.is_delete,
+        is_delete=told.status == "delete",
     )
 
 

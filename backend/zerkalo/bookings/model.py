@@ -8,6 +8,7 @@ msgspec structs and not dataclasses, since several are made for every event; cop
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -161,6 +162,35 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     """The record that a snapshot brought: written, never read. None: what stands there stays, but for an erased row's."""
     raw_digest: str | None = None
     erased_at: datetime | None = None
+
+
+Cause = Literal["call", "sync", "read", "card", "person", "import", "form"]
+"""`card`: the client's card in YCLIENTS says something else than before, and another person fits."""
+
+
+class Change(Struct, frozen=True, omit_defaults=True):
+    """A change of one kind, with what stood there before and after.
+
+    Values that name a person are left out: of a comment only that it changed, of a link the user's number.
+    """
+
+    kind: str
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+class Event(Struct, frozen=True):
+    """A row of `booking_events` to be written.
+
+    `by_user_id`: the admin who did it; `run_id`: the run that read it; `delivery_id`: the call that told it.
+    """
+
+    booking_id: int
+    change: Change
+    cause: Cause
+    by_user_id: int | None = None
+    run_id: int | None = None
+    delivery_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

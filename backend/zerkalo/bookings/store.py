@@ -1,4 +1,4 @@
-"""The mirror's rows in PostgreSQL: read and written in sets."""
+"""The mirror's rows in PostgreSQL, read and written in sets, and `booking_events`, written by the same transactions."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -8,9 +8,7 @@ import msgspec
 from psycopg import AsyncCursor, sql
 from psycopg.rows import TupleRow
 
-from zerkalo.bookings.history.model import Change, Event
-from zerkalo.bookings.history.store import strip_events, write_events, write_imported_links
-from zerkalo.bookings.model import MatchedBy, Row
+from zerkalo.bookings.model import Change, Event, MatchedBy, Row
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json, scalar
 
@@ -187,7 +185,7 @@ async def link_imported(
     await conn.execute(
         f"select from bookings where id in (select x.id from {_LINKS}) order by id for no key update", values
     )
-    await write_imported_links(conn, wanted, values)
+    await _write_imported_links(conn, wanted, values)
     await conn.execute(
         f"""
         update bookings b set user_id = w.to_user_id, matched_by = 'import', user_code = w.unique_code,
@@ -245,60 +243,44 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
         where id = any(%(ids)s)
     """)
     await conn.execute(statement, {"ids": list(ids), "now": now})
-    await strip_events(conn, ids)
+    await _strip_events(conn, ids)
     events = [Event(booking_id, Change("erased"), "person") for booking_id in sorted(ids)]
     await write_events(conn, events, now=now)
 
 
-async def keys_of_user_evidence(
-    conn: Connection,
-    *,
-    user_id: int,
-    codes: Sequence[str],
-    email: str | None,
-    phone10: str | None,
-    cards: Collection[tuple[int, int]],
-    after_id: int,
-    limit: int,
-) -> list[tuple[int, Key]]:
-    """(id, key) of the bookings that may be a user's: by code, proved contact or card, or that are linked to them.
-
-    By id, from `after_id` on, at most `limit`. `phone10`: last ten digits; `email` in lower case; `cards`: (company,
-    client id) of the cards that carry their contacts or were given to them.
+async def write_events(conn: Connection, events: Sequence[Event], *, now: datetime) -> None:
+    """Write what happened, in one statement."""
+    if not events:
+        return
+    sql = """
+        insert into booking_events (booking_id, at, kind, cause, delivery_id, by_user_id, run_id, before, after)
+        select x.booking_id, %(now)s, x.change ->> 'kind', x.cause, x.delivery_id, x.by_user_id, x.run_id,
+            x.change -> 'before', x.change -> 'after'
+        from jsonb_to_recordset(%(events)s::jsonb) as x (booking_id bigint, change jsonb, cause text,
+            delivery_id bigint, by_user_id bigint, run_id bigint)
     """
-    statement = """
-        select id, company_id, yclients_record_id from (
-            select id, company_id, yclients_record_id from bookings where user_id = %(user_id)s
-            union select id, company_id, yclients_record_id from bookings
-                where match_codes && %(codes)s::text[] and match_codes <> '{}'
-            union select id, company_id, yclients_record_id from bookings where match_email = %(email)s
-            union select id, company_id, yclients_record_id from bookings where match_phone10 = %(phone10)s
-            union select b.id, b.company_id, b.yclients_record_id
-                from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, i bigint)
-                join bookings b on b.company_id = k.c and b.client_id = k.i
-        ) as theirs
-        where id > %(after_id)s
-        order by id limit %(limit)s
+    await conn.execute(sql, {"events": as_json(events), "now": now})
+
+
+async def _write_imported_links(
+    conn: Connection, wanted: LiteralString, values: Mapping[str, object]
+) -> None:
+    """Write that an import links these bookings: `wanted` gives their id, link and `to_user_id`, before they change."""
+    sql = f"""
+        insert into booking_events (booking_id, at, kind, cause, before, after)
+        select id, %(now)s, 'link', 'import', jsonb_build_object('user_id', user_id, 'matched_by', matched_by),
+            jsonb_build_object('user_id', to_user_id, 'matched_by', 'import')
+        from ({wanted}) w where (user_id, matched_by) is distinct from (to_user_id, 'import') order by id
     """
-    values = {"user_id": user_id, "codes": list(codes), "email": email, "phone10": phone10} | {
-        "cards": as_json([{"c": company_id, "i": client_id} for company_id, client_id in cards]),
-        "after_id": after_id,
-        "limit": limit,
-    }
-    cursor = await conn.execute(statement, values)
-    return [(id_, (company_id, record_id)) for id_, company_id, record_id in await cursor.fetchall()]
+    await conn.execute(sql, values)
 
 
-async def keys_of_card(
-    conn: Connection, card: tuple[int, int], *, after_id: int, limit: int
-) -> list[tuple[int, Key]]:
-    """(id, key) of the bookings of a card (company, client id), by id, from `after_id` on, at most `limit`."""
-    cursor = await conn.execute(
-        "select id, yclients_record_id from bookings where company_id = %s and client_id = %s and id > %s"
-        " order by id limit %s",
-        [*card, after_id, limit],
+async def _strip_events(conn: Connection, booking_ids: Collection[int]) -> None:
+    """Leave of what happened to these bookings that it happened, and when."""
+    await conn.execute(
+        "update booking_events set before = null, after = null where booking_id = any(%s)",
+        [list(booking_ids)],
     )
-    return [(id_, (card[0], record_id)) for id_, record_id in await cursor.fetchall()]
 
 
 async def next_observation(conn: Connection) -> int:

@@ -22,7 +22,7 @@ from zerkalo.users import store as users
 FINISHED_JOBS_KEPT_HOURS = 24
 
 Rematch = Callable[[int], Awaitable[bool]]
-"""Looks at a user's bookings again and returns whether all of them were looked at; see `Applier.rematch`."""
+"""Looks at a user's bookings again and returns whether all of them were looked at; see `Rematcher.rematch`."""
 
 log = structlog.get_logger(__name__)
 

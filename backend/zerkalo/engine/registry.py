@@ -96,7 +96,7 @@ class TaskParts(Protocol):
 
 def work_of(parts: TaskParts) -> Work:
     """What the jobs that bells announce do their work with."""
-    return Work(parts.pool, parts.runs, parts.refetcher, parts.applier.rematch)
+    return Work(parts.pool, parts.runs, parts.refetcher, parts.applier.rematcher.rematch)
 
 
 def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
@@ -135,8 +135,8 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
         PeriodicTask(
             SEND_OUTBOX, EVERY_TEN_SECONDS, 600, lambda: send_due(parts.pool, senders, clock=parts.clock)
         ),
-        PeriodicTask("rematch_users", EVERY_TEN_SECONDS, 3600, parts.applier.rematch_waiting_users),
-        PeriodicTask("rematch_cards", EVERY_MINUTE, 600, parts.applier.rematch_waiting_cards),
+        PeriodicTask("rematch_users", EVERY_TEN_SECONDS, 3600, parts.applier.rematcher.rematch_waiting_users),
+        PeriodicTask("rematch_cards", EVERY_MINUTE, 600, parts.applier.rematcher.rematch_waiting_cards),
         PeriodicTask("settle_sweep", EVERY_TEN_MINUTES, 3600, settle),
         PeriodicTask("sweep_erased", EVERY_TEN_MINUTES, 3600, strip_erased),
         PeriodicTask("count_reports", EVERY_TEN_MINUTES, 3600, lambda: sweep_reports(parts.pool)),

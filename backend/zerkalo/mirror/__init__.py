@@ -1,1 +1,1 @@
-"""The one write path: what was told and what was read becomes rows. Imports the subjects, never a door."""
+"""The one write path: calls, reads and replays become rows. Imports the subjects, never the doors above it."""

@@ -1,8 +1,8 @@
-"""One batch in one transaction: know the rows concerned, have the rules decide, write what they said.
+"""One batch in one transaction: read the rows concerned, have the rules decide, write what they decided.
 
-Reads come before, writes after, both in sets; between them nothing but pure functions. All that is asked goes out
-together, and so does all that is written: a batch is waited for twice, and once more where a card changes or points
-move. Lock order: bookings in the order of their lock numbers, cards, users, ledger.
+Reads come first and writes last, both in sets; between them stand pure functions only. All questions are sent together,
+and so are all writes: a batch waits for the database twice, and once more where a card changes or points move. Lock order:
+bookings in the order of their lock numbers, cards, users, ledger.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,9 +14,7 @@ import structlog
 from msgspec.structs import replace
 
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.history.model import Cause
-from zerkalo.bookings.history.store import write_events
-from zerkalo.bookings.model import Row
+from zerkalo.bookings.model import Cause, Row
 from zerkalo.clients.model import Key as CardKey
 from zerkalo.db.pool import Connection
 from zerkalo.form_bookings import store as form_bookings
@@ -26,8 +24,7 @@ from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import settle_bookings
 from zerkalo.mirror import store
-from zerkalo.mirror.cards import Cards
-from zerkalo.mirror.links import Linker
+from zerkalo.mirror.links import Cards, Linker
 from zerkalo.mirror.model import Item, Key, Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.rules import Booking, Work, earning_states, events, named_by, observe, want
 from zerkalo.mirror.snapshots import sights_of_clients
@@ -37,20 +34,20 @@ from zerkalo.refetches import store as refetches
 log = structlog.get_logger(__name__)
 
 MISSING_USERS_LOGGED_MAX = 50
-"""Record ids in one log line."""
+"""Records, and deliveries, named in one log line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What a batch did: an outcome an item, in the items' order, and the companies that YCLIENTS is to be asked about."""
+class Applied:
+    """What a batch did: an outcome for each item, in their order, and the companies that YCLIENTS is to be asked about."""
 
     outcomes: tuple[Outcome, ...]
     companies_to_ring: frozenset[int]
     cards_to_rematch: frozenset[CardKey] = frozenset()
-    """Cards that say something else than before: their other bookings are to be looked at again."""
+    """Cards that have changed: their other bookings are to be matched anew."""
 
 
-async def take_batch(
+async def apply_batch(
     conn: Connection,
     items: Sequence[Item],
     *,
@@ -58,14 +55,14 @@ async def take_batch(
     now: datetime,
     order_now: datetime | None = None,
     email_counts_alone: bool = True,
-) -> Taken:
-    """Take items in and keep their deliveries, in the caller's transaction.
+) -> Applied:
+    """Apply items and keep their deliveries, in the caller's transaction.
 
     `order_now` judges change times; None: the database's clock.
-    Writes bookings, cards, candidates, ledger entries, refetch requests and deliveries. Raises what PostgreSQL raises; then
-    nothing of the batch stands.
+    Writes bookings and their history, cards, candidates, ledger entries, refetch requests and deliveries. Raises what
+    PostgreSQL raises; then nothing of the batch is written.
     """
-    rows, known = await _know(conn, items)
+    rows, known = await _read(conn, items)
     work = Work(
         now=now,
         order_now=order_now or known.now or now,
@@ -85,8 +82,8 @@ async def take_batch(
     for item in items:
         if item.refetch is not None:
             want(work, item.refetch)
-    shown = [(one.delivery.company_id, one.client) for one in items if one.delivery and one.client]
-    work.sights += sights_of_clients(shown, observation=work.number, now=now)
+    clients = [(one.delivery.company_id, one.client) for one in items if one.delivery and one.client]
+    work.sights += sights_of_clients(clients, observation=work.number, now=now)
     changed = {key: booking for key, booking in work.bookings.items() if booking.is_changed}
     linker, cards = await _link(conn, work, changed, known, email_counts_alone=email_counts_alone)
     ids = await _write(conn, work, linker, known, policy)
@@ -95,14 +92,15 @@ async def take_batch(
         for item, outcome, delivery_id in zip(items, outcomes, delivery_ids, strict=True)
     )
     _log_missing_users(work, items, delivery_ids)
-    await refetches.ask(conn, list(work.refetches.values()), now=now)
+    if work.refetches:
+        await refetches.ask(conn, list(work.refetches.values()), now=now)
     await _keep(conn, items, done, now)
-    await write_events(conn, events(work.bookings, ids), now=now)
-    return Taken(done, frozenset(company_id for company_id, _ in work.refetches), cards.to_rematch)
+    await bookings.write_events(conn, events(work.bookings, ids), now=now)
+    return Applied(done, frozenset(company_id for company_id, _ in work.refetches), cards.to_rematch)
 
 
 async def keep_read(conn: Connection, observation: Observation, outcome: Outcome, now: datetime) -> None:
-    """Keep a record that the API showed and that we can't apply."""
+    """Keep a record that was read from the API and can't be applied."""
     await inbox.quarantine_record(
         conn,
         company_id=observation.company_id,
@@ -122,7 +120,7 @@ async def rematch_batch(
     email_counts_alone: bool = True,
     cause: Cause = "person",
 ) -> int:
-    """Look again whose these bookings are, from what was seen of them before. Returns how many rows changed."""
+    """Match these bookings anew, by what is stored of them. Returns how many rows changed."""
     await store.hold(conn, keys)
     rows = await bookings.rows_for_update(conn, keys)
     known = await store.answer(await store.ask(conn, list(rows)))
@@ -130,20 +128,20 @@ async def rematch_batch(
     work = Work(now=now, order_now=now, number=known.number, zones={}, bookings=found)
     linker, _ = await _link(conn, work, found, known, email_counts_alone=email_counts_alone)
     ids = await _write(conn, work, linker, known, policy)
-    await write_events(conn, events(found, ids), now=now)
+    await bookings.write_events(conn, events(found, ids), now=now)
     return sum(booking.is_changed for booking in found.values())
 
 
-async def _know(conn: Connection, items: Sequence[Item]) -> tuple[Mapping[Key, Row], Known]:
-    """Hold the bookings that items are about; read their rows, and what the decisions on them may need."""
+async def _read(conn: Connection, items: Sequence[Item]) -> tuple[Mapping[Key, Row], Known]:
+    """Lock the bookings that items are about; read their rows, and what else the decisions may need."""
     keys = sorted({item.observation.key for item in items if item.observation is not None})
     cards, names, api_ids = named_by(items)
     deliveries_count = sum(item.delivery is not None for item in items)
-    # What was not understood is looked for by its number; of what is ignored nobody asks, so nothing is waited for.
-    is_told = any(
+    # The log names quarantined deliveries by their ids, so ids are reserved. Nothing names ignored ones: no wait for them.
+    names_deliveries = any(
         item.verdict is not None and item.verdict.status is OutcomeStatus.QUARANTINED for item in items
     )
-    if not keys and not cards and not is_told:
+    if not keys and not cards and not names_deliveries:
         return {}, Known()
     if keys:
         await store.hold(conn, keys)
@@ -162,10 +160,10 @@ async def _know(conn: Connection, items: Sequence[Item]) -> tuple[Mapping[Key, R
 async def _link(
     conn: Connection, work: Work, changed: Mapping[Key, Booking], known: Known, *, email_counts_alone: bool
 ) -> tuple[Linker, Cards]:
-    """Teach the cards what was seen of them, and give these bookings their links."""
+    """Update the cards by what was seen of them, and give these bookings their links."""
     pairs = [(booking.before, booking.row) for booking in changed.values()]
     known_cards = {card.key: card for card in known.cards}
-    cards = await Cards.learn(conn, known_cards, work.sights, pairs, now=work.now)
+    cards = await Cards.updated(conn, known_cards, work.sights, pairs, now=work.now)
     rows = {key: booking.row for key, booking in changed.items() if booking.row is not None}
     linker = await Linker.look_up(conn, rows, cards, known, email_counts_alone=email_counts_alone)
     for key in rows:
@@ -176,7 +174,7 @@ async def _link(
 async def _write(
     conn: Connection, work: Work, linker: Linker, known: Known, policy: LoyaltyPolicy
 ) -> dict[Key, int]:
-    """Write the bookings that changed, who may be whose, and what they earn. Returns booking ids by key."""
+    """Write the bookings that changed, their candidates, and what they earn. Returns booking ids by key."""
     rows = {key: booking.row for key, booking in work.bookings.items() if booking.row is not None}
     ids = {(company_id, record_id): id_ for company_id, record_id, id_ in known.new_ids}
     ids |= {key: row.id for key, row in rows.items() if row.id is not None}
@@ -185,7 +183,8 @@ async def _write(
     await bookings.insert(conn, fresh, now=work.now)
     await bookings.update(conn, changed, now=work.now)
     await linker.remember_candidates(conn, ids, now=work.now)
-    await settle_bookings(conn, earning_states(work.bookings, ids), policy, work.now)
+    if states := earning_states(work.bookings, ids):
+        await settle_bookings(conn, states, policy, work.now)
     return {key: ids[key] for key in rows}
 
 
@@ -210,7 +209,7 @@ def _log_missing_users(work: Work, items: Sequence[Item], delivery_ids: Sequence
 
 
 async def _keep(conn: Connection, items: Sequence[Item], outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Put the deliveries into the inbox with what they did, and records of the API's that can't be applied."""
+    """Put the deliveries into the inbox with what they did; records read from the API that can't be applied too."""
     finished: list[Finished] = []
     for item, outcome in zip(items, outcomes, strict=True):
         if item.delivery is not None:
@@ -225,7 +224,7 @@ def _finished(delivery: Delivery, outcome: Outcome) -> Finished:
 
 
 def _delivery_ids(items: Sequence[Item], known: Known) -> list[int | None]:
-    """The id reserved for each item's delivery; None for what no call brought, or where none was asked for."""
+    """The id reserved for each item's delivery; None for an item without one, or where no ids were reserved."""
     reserved = iter(known.delivery_ids)
     return [next(reserved, None) if item.delivery is not None else None for item in items]
 

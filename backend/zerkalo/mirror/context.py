@@ -1,9 +1,9 @@
-"""What every part of the sync works with, and what it asks of YCLIENTS."""
+"""What single reads and runs work with, and what they ask of YCLIENTS."""
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Protocol
@@ -18,7 +18,7 @@ from zerkalo.yclients.model import Company, ListPage, Record
 
 @dataclass(frozen=True, slots=True)
 class RecordsQuery:
-    """Which records a list shows; deleted ones always too. What is None does not filter.
+    """Which records a list holds, deleted ones among them. A field that is None does not filter.
 
     `start_date`, `end_date`: visit dates in the salon's zone, both included. `changed_after`: created or changed
     since then, as the salon's naive wall clock.
@@ -30,7 +30,7 @@ class RecordsQuery:
 
 
 class Vendor(Protocol):
-    """What the sync asks; `yclients.client.YclientsClient` answers it, and so may a simulation.
+    """What the sync asks; `yclients.client.YclientsClient` answers it, in tests a simulation.
 
     Three questions, each of a `kind` that has its share of the rate limit. They raise a `VendorError`.
     """
@@ -59,22 +59,18 @@ class Applies(Protocol):
     """The one write path, see `service.Applier`."""
 
     async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
-        """Take observations in, in one transaction; outcomes in their order."""
-        ...
-
-    async def rematch_bookings(self, keys: Collection[tuple[int, int]]) -> None:
-        """Look again whose the bookings of these (company, record) are."""
+        """Apply observations in one transaction; outcomes in their order."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the sync; a test hands in smaller ones."""
+    """Bounds of the sync; tests pass smaller ones."""
 
     slice_records_max: int = 5_000
     """A slice of visit dates with more records is halved: its ids are held in memory while it is read."""
     asked_per_run_max: int = 500
-    """Records that a run asks for one by one itself; more are left to the refetches, so that a run comes to an end."""
+    """Records that a run itself asks for one by one; more are left to the refetches, so that a run ends."""
     wait_seconds_max: float = 25.0
     """How long `sync-bookings` waits for its runs before it answers 202."""
     drift_seconds_max: float = 20.0
@@ -91,17 +87,17 @@ class SyncContext:
     vendor: Vendor
     applier: Applies
     company_ids: tuple[int, ...]
-    """The companies of the settings: no other one is asked about."""
+    """The companies of the settings; YCLIENTS is asked about no other one."""
     interval: timedelta = timedelta(minutes=30)
     """The period of the sync."""
     window_days: int = 30
     limits: Limits = field(default_factory=Limits)
     seconds_per_request: float = 0.3
-    """What one question costs of the rate limit of one address."""
+    """How much of one address's rate limit one question takes."""
     lease_clock: Callable[[], datetime] | None = None
-    """None: leases and claims go by the database's clock, one for all machines. A simulation hands in its own."""
+    """None: leases and claims go by the database's clock, one for all machines. A simulation passes its own."""
     monotonic: Callable[[], float] = time.monotonic
-    """Seconds that never go back, by which a process knows that its own lease must have run out."""
+    """Seconds that never go back, by which a process notices that its own lease has run out."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
 

@@ -1,24 +1,73 @@
-"""Whose the bookings of a batch are: evidence looked up in sets, decided by `matching.rules`."""
+"""Whose the bookings of a batch are: the cards as the batch leaves them, evidence looked up in sets, then `matching.rules`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from zerkalo.bookings.merging.rules import masked
 from zerkalo.bookings.model import Row
-from zerkalo.clients.model import Person
-from zerkalo.clients.rules import is_email_late, is_other_person, person_of
+from zerkalo.clients import store as clients
+from zerkalo.clients.model import (
+    Card,
+    Person,
+    Sight,
+    card_after,
+    is_email_late,
+    is_other_person,
+    is_same_person,
+    joined,
+    person_of,
+)
+from zerkalo.clients.model import Key as CardKey
 from zerkalo.db.pool import Connection
 from zerkalo.kit.phone import TAIL_DIGITS, phone_key, same_phone
 from zerkalo.matching import store as matching
 from zerkalo.matching.model import Contacts, Evidence, Link, Match
 from zerkalo.matching.rules import codes_in, decide_match, longest
-from zerkalo.mirror.cards import Cards, card_key
 from zerkalo.mirror.model import Key
 from zerkalo.mirror.store import Known
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.model import MatchUser, Names
+
+Move = tuple[CardKey, CardKey]
+"""The card that a booking had, and the one that it has now."""
+
+
+class Cards:
+    """The cards of a batch's bookings, as they are after it. `to_rematch`: those whose other bookings may match another user now."""
+
+    def __init__(self, cards: Mapping[CardKey, Card], to_rematch: frozenset[CardKey] = frozenset()) -> None:
+        self._cards = cards
+        self.to_rematch = to_rematch
+
+    def of(self, row: Row | None) -> Card | None:
+        """The card of a booking; None where it has none, or one that we don't have."""
+        if row is None or row.client_id is None:
+            return None
+        return self._cards.get((row.company_id, row.client_id))
+
+    @classmethod
+    async def updated(
+        cls,
+        conn: Connection,
+        known: Mapping[CardKey, Card],
+        sights: Sequence[Sight],
+        bookings: Iterable[tuple[Row | None, Row | None]],
+        *,
+        now: datetime,
+    ) -> "Cards":
+        """Write what `sights` and `bookings` (before, after) change of the `known` cards. Locks only the cards that change."""
+        moves = [move for pair in bookings if (move := _move(*pair))]
+        changed = _changed(known, _after(known, sights, moves))
+        if not changed:
+            return cls(known)
+        await clients.make_missing(conn, changed - known.keys(), now=now)
+        known = {**known, **await clients.cards_for_update(conn, changed)}
+        after = _after(known, sights, moves)
+        to_rematch = frozenset(key for key in changed if _names_others(known[key], after[key]))
+        await clients.write(conn, [after[key] for key in sorted(changed)], rematch=to_rematch, now=now)
+        return cls(after, to_rematch)
 
 
 class Linker:
@@ -61,8 +110,8 @@ class Linker:
         for company_id, record_id, user_id in known.form_users:
             form[company_id, record_id] = form.get((company_id, record_id), frozenset()) | {user_id}
         users = known.users
-        if missing := _names(rows, cards) - known.names:
-            # A card was written by somebody else since, or its phone is none that an index finds.
+        if missing := _missing(_names(rows, cards), known.names):
+            # A card changed after `known` was read, or its phone has another key than the digits that were looked up.
             users += tuple(
                 await users_for_matching(
                     conn,
@@ -93,7 +142,7 @@ class Linker:
         )
 
     async def remember_candidates(self, conn: Connection, ids: Mapping[Key, int], *, now: datetime) -> None:
-        """Write between whom an admin must choose. A new booking with nobody to choose from costs nothing."""
+        """Write the candidates between whom an admin must choose. A new booking without any costs no statement."""
         found = {
             ids[key]: match.candidates
             for key, match in self._matches.items()
@@ -103,7 +152,7 @@ class Linker:
 
     def _evidence(self, key: Key, row: Row, before: Row | None) -> Evidence:
         known = [code for code in row.match_codes if code in self._by_code]
-        # What the comment names has been learned; most comments name nobody, and reading them costs.
+        # All codes of the comment are in `match_codes`: it is parsed only where one of them is a user's.
         now = set(codes_in(row.comment)) if known else set[str]()
         card = self._cards.of(row)
         return Evidence(
@@ -117,7 +166,7 @@ class Linker:
         )
 
     def _contacts(self, row: Row) -> Contacts:
-        """Who has proved the contacts of the card; of a booking without one, those that it came with."""
+        """Who has proved the contacts of the booking's card; without a card, the booking's own contacts."""
         client, card = _client(row, self._cards), self._cards.of(row)
         phone = client.phone_key
         alike = self._by_tail.get(_tail(phone) or "", frozenset[int]())
@@ -130,18 +179,18 @@ class Linker:
         )
 
     def _is_handing_over(self, before: Row | None, row: Row) -> bool:
-        """Whether the record has gone from one person to another. One card is one person, whatever its contacts."""
+        """Whether the record passes from one person to another. One card is one person, whatever its contacts."""
         if before is None or (row.client_id is not None and card_key(before) == card_key(row)):
             return False
         return is_other_person(_client(before, self._cards), _client(row, self._cards))
 
     def _named(self, codes: Iterable[str]) -> frozenset[int]:
-        """Whom codes that are somebody's name."""
+        """The users whose codes these are; of codes that begin alike the longest counts."""
         return frozenset(self._by_code[code] for code in longest(set(codes)))
 
 
 def _names(rows: Mapping[Key, Row], cards: Cards) -> Names:
-    """Whom the rows and their cards name."""
+    """Everything by which the users of these rows are looked up: what the rows and their cards name."""
     asked = [row for row in rows.values() if row.erased_at is None]
     people = [_client(row, cards) for row in asked]
     given = [card.user_id for row in asked if (card := cards.of(row))]
@@ -151,6 +200,17 @@ def _names(rows: Mapping[Key, Row], cards: Cards) -> Names:
         phone10s=frozenset(tail for one in people if (tail := _tail(one.phone_key))),
         ids=frozenset(id_ for id_ in (*given, *(row.user_id for row in asked)) if id_ is not None),
     )
+
+
+def _missing(names: Names, known: Names) -> Names | None:
+    """What of `names` has not been looked up yet; None: nothing."""
+    missing = Names(
+        names.codes - known.codes,
+        names.emails - known.emails,
+        names.phone10s - known.phone10s,
+        names.ids - known.ids,
+    )
+    return None if missing == Names() else missing
 
 
 def _codes_of(user: MatchUser) -> tuple[str, ...]:
@@ -166,7 +226,7 @@ def _grouped(pairs: Iterable[tuple[str | None, int]]) -> dict[str, frozenset[int
 
 
 def _client(row: Row, cards: Cards) -> Person:
-    """By which contacts the client of a booking is known."""
+    """The contacts that tell a booking's client from others: the card's, else the booking's own."""
     if row.client_id is not None:
         return person_of(cards.of(row))
     whole = phone_key(row.phone) if row.phone and row.match_phone10 else None
@@ -177,3 +237,42 @@ def _client(row: Row, cards: Cards) -> Person:
 def _tail(phone: str | None) -> str | None:
     """The last ten digits, by which a phone is looked up."""
     return phone[-TAIL_DIGITS:] if phone and len(phone) >= TAIL_DIGITS else None
+
+
+def card_key(row: Row | None) -> CardKey | None:
+    """(company, client id) of a booking's card; None where it has none."""
+    return None if row is None or row.client_id is None else (row.company_id, row.client_id)
+
+
+def _move(before: Row | None, row: Row | None) -> Move | None:
+    old, new = card_key(before), card_key(row)
+    return (old, new) if old is not None and new is not None and old != new else None
+
+
+def _after(
+    known: Mapping[CardKey, Card], sights: Sequence[Sight], moves: Sequence[Move]
+) -> dict[CardKey, Card]:
+    after = dict(known)
+    for sight in sights:
+        after[sight.key] = card_after(after.get(sight.key), sight)
+    for old, new in moves:
+        if is_same_person(person_of(after.get(old)), person_of(after.get(new))):
+            after[new] = joined(after[new], after[old])
+    return after
+
+
+def _changed(known: Mapping[CardKey, Card], after: Mapping[CardKey, Card]) -> set[CardKey]:
+    """The cards whose content changes; a newer sight of the same content is no change."""
+    return {
+        key
+        for key, card in after.items()
+        if key not in known or replace(card, observation=known[key].observation) != known[key]
+    }
+
+
+def _names_others(before: Card, after: Card) -> bool:
+    """Whether bookings that the card already had may match another user now."""
+    if before.observation == 0:
+        return False
+    was = (before.phone, before.email, before.user_id, is_email_late(before))
+    return was != (after.phone, after.email, after.user_id, is_email_late(after))

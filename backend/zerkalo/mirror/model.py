@@ -1,4 +1,4 @@
-"""What `apply` takes and gives: observations in, outcomes out."""
+"""Observations and items, which go into a batch, and outcomes, which come out of it."""
 
 from enum import StrEnum
 
@@ -12,7 +12,7 @@ from zerkalo.yclients.model import Record, SalonClient
 Key = tuple[int, int]
 """(company, record)."""
 HELD = "somebody else holds it"
-"""Why an observation is put off: its booking, card or user is locked for longer than a batch waits."""
+"""Why an observation is put off: its booking, card or user stays locked for longer than a batch waits."""
 
 
 class OutcomeStatus(StrEnum):
@@ -27,7 +27,7 @@ class OutcomeStatus(StrEnum):
 
 
 class Observation(Observed, frozen=True, gc=False, kw_only=True):
-    """One record, or its absence, on its way into the mirror.
+    """What was learned of one record: its content, or that it is gone.
 
     `record` is None for a bare event and where the API answered 404 (`gone`).
     """
@@ -36,7 +36,7 @@ class Observation(Observed, frozen=True, gc=False, kw_only=True):
     record_id: int
     record: Record | None = None
     run_id: int | None = None
-    """The run that read it, for the booking's history."""
+    """The sync run that read it, for the booking's history."""
 
     @property
     def key(self) -> Key:
@@ -47,7 +47,7 @@ class Observation(Observed, frozen=True, gc=False, kw_only=True):
 class Outcome(Struct, frozen=True, gc=False):
     """What an observation did. `created`, `cancelled` and `refused` are for the counts of a run.
 
-    `refused`: YCLIENTS shows everything but this record (403, 422); it stays among those to ask for.
+    `refused`: YCLIENTS answers 403 or 422 for this record only; it stays among those to ask for.
     """
 
     status: OutcomeStatus
@@ -57,13 +57,13 @@ class Outcome(Struct, frozen=True, gc=False):
     cancelled: bool = False
     refused: bool = False
     delivery_id: int | None = None
-    """Of the call that it came by, in the inbox: for the log."""
+    """The call that brought it, in the inbox: for the log."""
 
 
 class Item(Struct, frozen=True, gc=False):
-    """One thing to apply: an observation, or what needs no look at the rows and has its outcome (`verdict`).
+    """One thing to apply: an observation, or something whose outcome (`verdict`) is known without reading any row.
 
-    `delivery` is kept with what it did. `refetch`: a record to ask for, all that is left of an unsigned call.
+    `delivery` is kept with its outcome. `refetch`: a record to ask for; of an unsigned call nothing else is kept.
     """
 
     observation: Observation | None = None
@@ -71,4 +71,4 @@ class Item(Struct, frozen=True, gc=False):
     verdict: Outcome | None = None
     refetch: Refetch | None = None
     client: SalonClient | None = None
-    """The card that a `client` event shows, of the delivery's company."""
+    """The card in a `client` event, of the delivery's company."""

@@ -1,4 +1,4 @@
-"""What a batch does to bookings, cards and questions: decided one observation after the other, on values. Pure."""
+"""What a batch does to bookings, cards and refetches: one decision after another, on values. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,17 +10,15 @@ from msgspec import UnsetType
 from msgspec.structs import replace
 
 from zerkalo.bookings import rules
-from zerkalo.bookings.history.model import Cause, Event
-from zerkalo.bookings.history.rules import changes_between
-from zerkalo.bookings.merging.rules import ATTENDANCE_STATUS
-from zerkalo.bookings.model import Row, Snapshot, Source, Status
+from zerkalo.bookings.merging.rules import ATTENDANCE_STATUS, changes_between
+from zerkalo.bookings.model import Cause, Event, Row, Snapshot, Source, Status
 from zerkalo.clients.model import Key as CardKey
 from zerkalo.clients.model import Sight
 from zerkalo.kit.zones import rules_of
 from zerkalo.loyalty.model import EarningState
 from zerkalo.matching.rules import codes_in
 from zerkalo.mirror.model import Item, Key, Observation, Outcome, OutcomeStatus
-from zerkalo.mirror.snapshots import digest_of, sights_of, snapshot_of, teaches
+from zerkalo.mirror.snapshots import counts_for_card, digest_of, sights_of, snapshot_of
 from zerkalo.refetches.model import Refetch
 from zerkalo.users.model import Names
 from zerkalo.yclients.model import SalonClient
@@ -32,16 +30,16 @@ CAUSES: Mapping[Source, Cause] = {Source.WEBHOOK: "call", Source.PAGE: "sync", S
 
 @dataclass(slots=True)
 class Booking:
-    """A booking while the batch is decided."""
+    """A booking while its batch is being decided."""
 
     before: Row | None
     row: Row | None
     cause: Cause = "person"
-    """What the last change in this batch came by; a rematch follows somebody's proof or word, or a card."""
+    """What brought the last change in this batch; of a rematch: a person, or a card."""
     run_id: int | None = None
-    """The run that read it."""
+    """The sync run that brought it."""
     delivery_id: int | None = None
-    """The call that told it."""
+    """The call that brought it."""
 
     @property
     def is_changed(self) -> bool:
@@ -57,11 +55,11 @@ class Work:
     order_now: datetime
     """The database's time, against which change times are judged."""
     number: int
-    """Of the calls in this batch, in the sequence of observations."""
+    """The number of this batch's calls in the sequence of observations."""
     zones: Mapping[int, ZoneInfo | None]
     bookings: dict[Key, Booking]
     sights: list[Sight] = field(default_factory=list[Sight])
-    """What was seen of cards."""
+    """Cards as this batch's records and `client` events have them."""
     refetches: dict[Key, Refetch] = field(default_factory=dict[Key, Refetch])
 
 
@@ -91,7 +89,7 @@ def named_by(items: Iterable[Item]) -> tuple[frozenset[CardKey], Names, dict[str
 
 
 def observe(work: Work, observation: Observation, delivery_id: int | None = None) -> Outcome:
-    """Decide on one observation and bring the booking's state in the batch forward by it. `delivery_id`: of its call."""
+    """Decide on one observation and apply the decision to its booking in the batch. `delivery_id`: the call that brought it."""
     booking = work.bookings[observation.key]
     snapshot = _snapshot(work, observation)
     if observation.source is Source.WEBHOOK:
@@ -99,7 +97,7 @@ def observe(work: Work, observation: Observation, delivery_id: int | None = None
     decision = rules.decide(booking.row, snapshot, observation, now=work.order_now)
     _ask(work, observation, decision)
     _log_unknown_attendance(observation, snapshot, decision, delivery_id)
-    if snapshot is not None and teaches(booking.row, observation.source, decision):
+    if snapshot is not None and counts_for_card(booking.row, observation.source, decision):
         work.sights += sights_of(snapshot, observation=observation.number, now=work.now)
     if isinstance(decision, rules.Insert | rules.Update):
         booking.cause, booking.run_id = CAUSES[observation.source], observation.run_id
@@ -110,7 +108,7 @@ def observe(work: Work, observation: Observation, delivery_id: int | None = None
 def _log_unknown_attendance(
     observation: Observation, snapshot: Snapshot | None, decision: rules.Decision, delivery_id: int | None
 ) -> None:
-    """An attendance that we have no word for counts as waiting; a person should hear of it, once a change."""
+    """Warn of an attendance code that we don't know, once a change: the booking counts as PENDING meanwhile."""
     if (
         snapshot is None
         or not isinstance(decision, rules.Insert | rules.Update)
@@ -136,7 +134,7 @@ def _snapshot(work: Work, observation: Observation) -> Snapshot | None:
 def _ask(work: Work, observation: Observation, decision: rules.Decision) -> None:
     match decision:
         case rules.Refetch(reason) | rules.Insert(refetch=str(reason)) | rules.Update(refetch=str(reason)):
-            # Whoever asks for a single record reads a contradiction once more without being told to.
+            # `refetching` reads a contradiction once more by itself.
             if not (reason == rules.CONTRADICTION and observation.source is Source.REFETCH):
                 want(work, Refetch(*observation.key, reason=reason))
         case _:
@@ -144,6 +142,7 @@ def _ask(work: Work, observation: Observation, decision: rules.Decision) -> None
 
 
 def want(work: Work, refetch: Refetch) -> None:
+    """Note a record to ask for, once a batch; it counts as unsigned only if nothing but unsigned calls wants it."""
     key = (refetch.company_id, refetch.record_id)
     asked = work.refetches.get(key)
     work.refetches[key] = replace(refetch, unsigned=refetch.unsigned and (asked is None or asked.unsigned))
@@ -182,9 +181,9 @@ def _carry_out(work: Work, booking: Booking, observation: Observation, decision:
 
 
 def _digest(work: Work, row: Row, observation: Observation) -> str | None:
-    """Of the bytes that an API read showed; a webhook's have another shape and are no use for that."""
-    shown_by_api = observation.source in (Source.PAGE, Source.REFETCH) and row.erased_at is None
-    if not shown_by_api or observation.record is None:
+    """The digest of what an API read brought; None for a webhook, whose records have another shape."""
+    is_read = observation.source in (Source.PAGE, Source.REFETCH) and row.erased_at is None
+    if not is_read or observation.record is None:
         return None
     zone = work.zones.get(observation.company_id)
     zone_rules = rules_of(zone).fingerprint if zone else None
@@ -212,7 +211,7 @@ def earning_states(bookings: Mapping[Key, Booking], ids: Mapping[Key, int]) -> l
 
 
 def _earning(row: Row | None) -> tuple[object, ...] | None:
-    """What of a row decides on its points; None: it can't have any and can't have had any."""
+    """What of a row its points depend on; None: it earns none."""
     if row is None:
         return None
     on = row.appointment_local or row.appointment_datetime
@@ -221,7 +220,7 @@ def _earning(row: Row | None) -> tuple[object, ...] | None:
 
 
 def events(bookings: Mapping[Key, Booking], ids: Mapping[Key, int]) -> list[Event]:
-    """What happened to the bookings of this batch."""
+    """The history of this batch's bookings, one event a change."""
     return [
         Event(ids[key], change, booking.cause, run_id=booking.run_id, delivery_id=booking.delivery_id)
         for key, booking in bookings.items()

@@ -1,4 +1,4 @@
-"""YCLIENTS's record -> our snapshot: where their words end and ours begin. Pure."""
+"""YCLIENTS's record -> our snapshot: here their terms end and ours begin. Pure."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -18,15 +18,15 @@ Value = TypeVar("Value")
 
 SECONDS_PER_MINUTE = 60
 MAPPING_VERSION = b"2"
-"""To be raised with every change in what a record's bytes mean for its row, here or in `yclients.records`. Else the rows
-whose bytes YCLIENTS has shown before would keep the old meaning until somebody changes the record."""
+"""Raise it with every change in what a record's bytes mean for its row, here or in `yclients.records`. Otherwise rows that
+were read before keep the old meaning until somebody changes their records."""
 
 
 def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snapshot:
-    """The record as a snapshot, its wall clock read in `zone` (None: not known, then `datetime` with its offset counts).
+    """The record as a snapshot, its wall clock read in `zone` (None: not known; then `datetime` with its offset counts).
 
-    `complete`: the record was read from the API, which shows whole objects; there a missing key means "empty".
-    In a webhook it means "not told", and stays UNSET: the record's own keys, and those of its client, master and services.
+    `complete`: the record was read from the API, which sends whole objects; there a missing key means "empty". In a
+    webhook it means "not told" and stays UNSET: the record's own keys, and those of its client, master and services.
     """
     starts_at, starts_local = _start(record, zone)
     services = _or_empty(record.services, (), complete=complete)
@@ -65,19 +65,19 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
 
 
 def instant_of(local: datetime, zone: tzinfo, told: datetime | UnsetType) -> datetime:
-    """The instant of a wall clock; in the hour that an autumn night has twice, the vendor's own instant chooses."""
+    """The instant of a wall clock; in the hour that occurs twice in autumn, the vendor's own instant (`told`) decides."""
     first = local.replace(tzinfo=zone, fold=0)
     second = local.replace(tzinfo=zone, fold=1)
-    # Comparing offsets, not the datetimes: two of one zone are compared by their wall clocks.
+    # Offsets are compared, since Python compares two datetimes of one zone by their wall clocks.
     if first.utcoffset() != second.utcoffset() and told == second.astimezone(UTC):
         return second.astimezone(UTC)
     return first.astimezone(UTC)
 
 
 def digest_of(raw: bytes, zone_rules: str | None) -> str:
-    """A digest of a record's bytes and of how we read them: where an API read shows it again, nothing can have changed.
+    """A digest of a record's bytes and of how we read them: where an API read yields it again, nothing has changed.
 
-    `zone_rules`: the fingerprint of the rules by which its wall clock becomes an instant; None where no zone is known.
+    `zone_rules`: the fingerprint of the rules by which a wall clock becomes an instant; None where no zone is known.
     """
     return blake2b(raw, digest_size=16, key=(zone_rules or "").encode(), person=MAPPING_VERSION).hexdigest()
 
@@ -89,10 +89,8 @@ def _start(record: Record, zone: tzinfo | None) -> tuple[datetime | UnsetType, d
         return instant_of(local, zone, instant), local
     if isinstance(instant, datetime):
         if isinstance(local, datetime):
-            return (
-                instant,
-                local,
-            )  # whatever offset the instant was written with; a zone learned later works from it
+            # Whatever offset the instant was written with: once the zone is known, the wall clock counts.
+            return instant, local
         if zone is not None:
             return instant, instant.astimezone(zone).replace(tzinfo=None)
         offset = record.instant_offset_minutes
@@ -102,7 +100,7 @@ def _start(record: Record, zone: tzinfo | None) -> tuple[datetime | UnsetType, d
 
 
 def _service_name(services: tuple[ServiceLine, ...] | UnsetType, *, complete: bool) -> str | UnsetType:
-    """The titles joined; not told where that of any line is not."""
+    """The titles joined; UNSET where any line lacks its title."""
     if isinstance(services, UnsetType):
         return UNSET
     titles: list[str] = []
@@ -115,7 +113,7 @@ def _service_name(services: tuple[ServiceLine, ...] | UnsetType, *, complete: bo
 
 
 def _lines(services: tuple[ServiceLine, ...] | UnsetType) -> tuple[Line, ...] | UnsetType:
-    """The services one by one; not told where the title or the cost of any is not."""
+    """The services one by one; UNSET where any lacks its title or cost."""
     if isinstance(services, UnsetType):
         return UNSET
     lines: list[Line] = []
@@ -136,7 +134,7 @@ def _lines(services: tuple[ServiceLine, ...] | UnsetType) -> tuple[Line, ...] | 
 
 
 def _price(services: tuple[ServiceLine, ...] | UnsetType, *, complete: bool) -> int | UnsetType:
-    """The sum in kopecks; not told where what any line costs is not."""
+    """The sum in kopecks; UNSET where any line lacks its cost."""
     if isinstance(services, UnsetType):
         return UNSET
     costs: list[CostLine] = []
@@ -159,7 +157,7 @@ def _of_client(client: SalonClient | None | UnsetType, field: str) -> str | None
 
 
 def _client_id(client: SalonClient | None | UnsetType) -> int | None | UnsetType:
-    """The card's number. Of a client who is not told, or is nobody, there is nothing to learn."""
+    """The card's number; None where the record has no client, UNSET where none is told."""
     return client.client_id if isinstance(client, SalonClient) else client
 
 
@@ -171,8 +169,8 @@ def _or_empty(value: Value | UnsetType, empty: Value, *, complete: bool) -> Valu
     return empty if complete and isinstance(value, UnsetType) else value
 
 
-def teaches(row: Row | None, source: Source, decision: rules.Decision) -> bool:
-    """Whether a snapshot counts for its client's card: one that is applied, or that a read finds unchanged."""
+def counts_for_card(row: Row | None, source: Source, decision: rules.Decision) -> bool:
+    """Whether a snapshot updates its client's card: one that is applied, or that was read and is unchanged."""
     if row is not None and row.erased_at is not None:
         return False
     is_applied = isinstance(decision, rules.Insert | rules.Update)
@@ -180,7 +178,7 @@ def teaches(row: Row | None, source: Source, decision: rules.Decision) -> bool:
 
 
 def sights_of(snapshot: Snapshot, *, observation: int, now: datetime) -> list[Sight]:
-    """What a snapshot shows of its client's card; nothing where it names none."""
+    """The sight of its client's card that a snapshot gives; none where it has no card."""
     if not isinstance(snapshot.client_id, int):
         return []
     sight = Sight(
@@ -196,9 +194,9 @@ def sights_of(snapshot: Snapshot, *, observation: int, now: datetime) -> list[Si
 
 
 def sights_of_clients(
-    shown: Iterable[tuple[int | None, SalonClient]], *, observation: int, now: datetime
+    clients: Iterable[tuple[int | None, SalonClient]], *, observation: int, now: datetime
 ) -> list[Sight]:
-    """What `client` events (company, client) show of cards."""
+    """The sights of cards that `client` events (company, client) give."""
     return [
         Sight(
             company_id=company_id,
@@ -209,6 +207,6 @@ def sights_of_clients(
             phone=client.phone,
             email=client.email,
         )
-        for company_id, client in shown
+        for company_id, client in clients
         if company_id is not None and isinstance(client.client_id, int)
     ]

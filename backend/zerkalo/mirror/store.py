@@ -1,4 +1,4 @@
-"""What a batch must know before it decides, in two statements that are sent together and waited for once."""
+"""What a batch must know before it decides: one lock and one question, sent together and waited for once."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -19,33 +19,33 @@ from zerkalo.users.model import MatchUser, Names
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the database knows of some bookings but their rows, which are read apart, locked."""
+    """What the database knows of some bookings beside their rows, which are read and locked by `bookings.store`."""
 
     number: int = 0
-    """Of the calls in this batch, in the sequence of observations."""
+    """The number of this batch's calls in the sequence of observations."""
     now: datetime | None = None
     zones: tuple[tuple[int, str | None], ...] = ()
     """(company, name of its zone)."""
     new_ids: tuple[tuple[int, int, int], ...] = ()
-    """(company, record, id): reserved for the bookings that have no row yet, so that the insert is waited for only at the commit."""
+    """(company, record, id): ids reserved for the bookings without a row, so that nothing waits for the insert but the commit."""
     delivery_ids: tuple[int, ...] = ()
-    """Reserved for the deliveries, in their order, so that every line of the log can name the call that it is about."""
+    """Ids reserved for the deliveries, in their order, so that a log line can name the call that it is about."""
     form_users: tuple[tuple[int, int, int], ...] = ()
-    """(company, record, user) of what was booked through our form."""
+    """(company, record, user) of the bookings that were made by our form."""
     is_answer_lost: bool = False
-    """Whether one of `api_ids` is a form booking's that does not know its record yet."""
+    """Whether one of `api_ids` belongs to a form booking whose record id is still unknown."""
     cards: tuple[Card, ...] = ()
     users: tuple[MatchUser, ...] = ()
-    """Everybody whom one of `names` names."""
+    """Every user that one of `names` finds."""
     names: Names = Names()
-    """What was looked up: what the records and the bookings themselves name, their cards, and who gave those."""
+    """What users were looked up by: what the records, the stored bookings and their cards name, and whom cards were given to."""
 
 
 async def hold(conn: Connection, keys: Collection[Key]) -> None:
-    """Hold these bookings until the transaction ends, and have `matching.store.barrier` wait for it.
+    """Lock these bookings until the transaction ends, and have `matching.store.barrier` wait for that.
 
-    Whether they have a row yet or not: two processes that meet the same new record must not both believe that it is
-    new, and a row that does not exist yet can't be locked.
+    By advisory locks: two processes that get the same new record at once must not both insert it, and a row that does
+    not exist yet can't be locked.
     """
     await lock_beside(conn, "matching", "booking", keys)
 
@@ -59,14 +59,14 @@ async def ask(
     api_ids: Collection[str] = (),
     deliveries_count: int = 0,
 ) -> AsyncCursor[TupleRow]:
-    """Ask what is known of these bookings, and of the cards and names beside them; `answer` reads it. Hold the keys before.
+    """Ask what is known of these bookings, cards and names; `answer` reads it. `hold` the bookings first.
 
     `deliveries_count`: for how many deliveries ids are to be reserved.
     """
     asked = {
         "keys": [{"c": company_id, "r": record_id} for company_id, record_id in keys],
         "cards": [{"c": company_id, "i": client_id} for company_id, client_id in cards],
-        "names": names or Names(),
+        "names": Names() if names is None else names,
         "api_ids": list(api_ids),
         "deliveries": deliveries_count,
     }
@@ -74,13 +74,13 @@ async def ask(
 
 
 async def answer(asked: AsyncCursor[TupleRow]) -> Known:
-    """What `ask` asked for."""
+    """Wait for the answer to `ask`."""
     ((text,),) = await asked.fetchall()
     return msgspec.json.decode(text, type=Known)
 
 
-# `lateral (… offset 0)`: each key is looked up by itself, whatever the planner guesses of how many there are.
-# psycopg reads a statement anew each time where it is longer than 4,096 characters.
+# `lateral (… offset 0)`: each key is looked up by itself, however many the planner expects. The whitespace is squeezed,
+# since psycopg caches how it parsed a statement only up to 4,096 characters.
 _KNOW = " ".join(
     f"""
     with asked (q) as (values (%s::jsonb)),

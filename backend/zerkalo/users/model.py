@@ -18,17 +18,6 @@ class Names(Struct, frozen=True):
     phone10s: frozenset[str] = frozenset()
     ids: frozenset[int] = frozenset()
 
-    def __bool__(self) -> bool:
-        return bool(self.codes or self.emails or self.phone10s or self.ids)
-
-    def __sub__(self, other: "Names") -> "Names":
-        return Names(
-            self.codes - other.codes,
-            self.emails - other.emails,
-            self.phone10s - other.phone10s,
-            self.ids - other.ids,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class MatchUser:

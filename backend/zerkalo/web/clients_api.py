@@ -11,8 +11,7 @@ from zerkalo.auth.dependencies import AuthRuntime, staff
 from zerkalo.auth.model import AuthenticatedUser, Role
 from zerkalo.bookings.routes import LIMIT_DEFAULT, LIMIT_MAX
 from zerkalo.clients import store as clients
-from zerkalo.clients.model import Card, CardCandidate, Key, UnmatchedCard
-from zerkalo.clients.rules import is_email_late
+from zerkalo.clients.model import Card, CardCandidate, Key, UnmatchedCard, is_email_late
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.cursor import CURSOR_CHARS_MAX, ID_MAX, decode_cursor, encode_cursor
 from zerkalo.kit.problem import problem_responses
@@ -125,7 +124,7 @@ def router(runtime: ClientsRuntime) -> APIRouter:
         """Give a card to a user with all its visits, past and to come, that no code or form names another for."""
         card = await give_card(
             runtime.pool,
-            runtime.applier.rematch_card,
+            runtime.applier.rematcher.rematch_card,
             (company_id, client_id),
             body.user_id,
             admin_id=admin.id,
@@ -142,7 +141,7 @@ def router(runtime: ClientsRuntime) -> APIRouter:
         """Take the card back: the visits that the user had by it are matched anew."""
         key = (company_id, client_id)
         card = await take_card_back(
-            runtime.pool, runtime.applier.rematch_card, key, admin_id=admin.id, now=runtime.clock()
+            runtime.pool, runtime.applier.rematcher.rematch_card, key, admin_id=admin.id, now=runtime.clock()
         )
         async with runtime.pool.connection() as conn:
             return await _client(conn, card)

@@ -25,7 +25,7 @@ from zerkalo.kit.single_flight import SingleFlight
 from zerkalo.metrics.exposition import CONTENT_TYPE_LATEST, gauge, merged, of_process, text_of
 from zerkalo.metrics.sharing import Shared
 from zerkalo.settings import Settings
-from zerkalo.webhook.tally import Tally
+from zerkalo.webhook.routes import Tally
 
 GAUGES_SECONDS = 5.0
 """For so long what was read from the tables is told again: several scrapers cost one look."""

@@ -1,8 +1,8 @@
-"""The group commit: what waits is written in one transaction, then everybody is answered.
+"""The group commit: the calls that wait are written in one transaction, then all of them are answered.
 
 One durable commit costs the same for one event as for two hundred. While one batch is being written the next one
-gathers, so nobody waits for a timer and a lone event is written at once. There is one batch at a time: two would be
-half as large each, and most of an event's price is its share of the batch's.
+gathers, so no call waits for a timer, and a lone one is written at once. There is one batch at a time: two would be half
+as large each, and most of what an event costs is its share of its batch.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from zerkalo.mirror.model import Item, Outcome
 from zerkalo.telemetry.tracing import span
 from zerkalo.webhook.model import LIMITS, Limits
 
-Take = Callable[[Sequence[Item]], Awaitable[list[Outcome]]]
+Apply = Callable[[Sequence[Item]], Awaitable[list[Outcome]]]
 
 
 class Overloaded(Exception):
@@ -37,10 +37,10 @@ class _Waiting:
 
 
 class Committer:
-    """Gathers items of concurrent requests and hands them to `take` (see `Applier.take`) in batches."""
+    """Gathers items of concurrent requests and passes them to `apply` (see `Applier.apply_items`) in batches."""
 
-    def __init__(self, take: Take, *, limits: Limits = LIMITS) -> None:
-        self._take = take
+    def __init__(self, apply: Apply, *, limits: Limits = LIMITS) -> None:
+        self._apply = apply
         self._limits = limits
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
@@ -53,7 +53,7 @@ class Committer:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write what still waits, then stop. With a database that does not answer, nobody is told 200 for the rest."""
+        """Write what still waits, then stop. Calls that a silent database has left unwritten are cancelled, never answered 200."""
         if self._work is not None:
             await asyncio.wait([self._work], timeout=self._limits.end_seconds)
             self._work.cancel()
@@ -101,12 +101,12 @@ class Committer:
         self._watch(batch[0])
         try:
             with span("webhook batch", items=len(batch)):
-                outcomes = await self._take([one.item for one in batch])
+                outcomes = await self._apply([one.item for one in batch])
         except asyncio.CancelledError:
             for one in batch:
                 one.answer.cancel()
             raise
-        except Exception as error:  # noqa: BLE001  whatever it was, each caller must hear of it; none may be told 200
+        except Exception as error:  # noqa: BLE001  whatever it was, every caller must get an error and none a 200
             for one in batch:
                 if not one.answer.done():
                     one.answer.set_exception(error)
@@ -121,7 +121,7 @@ class Committer:
                 self._timer.cancel()
 
     def _watch(self, oldest: _Waiting) -> None:
-        """Have everybody answered in time: one timer a batch, for those under way and those behind them."""
+        """Have every call answered in time: one timer a batch, for those under way and those behind them."""
         until = oldest.since + self._limits.answer_seconds
         self._timer = asyncio.get_running_loop().call_at(until, self._give_up)
 

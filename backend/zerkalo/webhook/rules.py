@@ -85,7 +85,7 @@ def _item(event: WebhookEvent, delivery: Delivery) -> Item:
         resource_id=event.resource_id,
         event=event.status,
     )
-    if not event.is_record or event.resource_id is None:
+    if event.resource != "record" or event.resource_id is None:
         reason = f"no booking: an event of {event.resource}"
         verdict = Outcome(OutcomeStatus.IGNORED, reason=reason)
         return Item(delivery=told, verdict=verdict, client=event.client)
@@ -94,7 +94,7 @@ def _item(event: WebhookEvent, delivery: Delivery) -> Item:
         company_id=event.company_id,
         record_id=event.resource_id,
         record=event.record,
-        is_delete=event.is_delete,
+        is_delete=event.status == "delete",
     )
     return Item(observation=observation, delivery=told)
 

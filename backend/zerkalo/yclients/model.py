@@ -132,25 +132,14 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     resource_id: int | None = None
     """For a record event never None: taken from `data.id` where the envelope has none."""
     status: str
-    """`create`, `update`, `delete`, or `other` for everything else."""
+    """`create`, `update`, `delete`, or `other` for everything else.
+
+    With `delete`, `record.deleted` is True, unless the data says false itself: that contradiction is left to the caller.
+    """
     record: Record | None = None
     """For `record` with an object in `data`; None for a bare event ([], {}, null, missing) and the rest."""
     client: SalonClient | None = None
     """For `client` that was made or changed, with a card that can be read."""
-
-    @property
-    def is_record(self) -> bool:
-        """Whether the event speaks of a record, and so of a booking."""
-        return self.resource == "record"
-
-    @property
-    def is_delete(self) -> bool:
-        """Whether the event says that its resource is gone.
-
-        `record.deleted` is True then, unless the data says false itself: such a contradiction is left to the
-        caller.
-        """
-        return self.status == "delete"
 
 
 class ListedRecord(msgspec.Struct, frozen=True, gc=False):

@@ -3,18 +3,25 @@
 from typing import Any
 
 import pytest
+from psycopg.rows import namedtuple_row
 
 from tests.support.rows import add_user
 from tests.support.salon import NOW, salon
 from tests.support.vendor import State, answer, event, page, page_item
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.history.store import read_events
-from zerkalo.db.pool import Pool
+from zerkalo.db.pool import Connection, Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.by_hand.service import link_by_hand
 from zerkalo.mirror.model import Observation
 
 pytestmark = pytest.mark.integration
+
+
+async def history(conn: Connection, booking_id: int) -> list[Any]:
+    """What happened to a booking, oldest first."""
+    async with conn.cursor(row_factory=namedtuple_row) as cursor:
+        await cursor.execute("select * from booking_events where booking_id = %s order by id", [booking_id])
+        return await cursor.fetchall()
 
 
 async def test_each_change_stands_in_the_history_with_its_cause(pool: Pool) -> None:
@@ -28,7 +35,7 @@ async def test_each_change_stands_in_the_history_with_its_cause(pool: Pool) -> N
         await server.applier.apply([answer(State(7, purged=True), deleted_is_404=True)])
         booking = await server.booking()
         async with pool.connection() as conn:
-            events = (await read_events(conn, booking["id"], before_id=None, limit=20))[::-1]
+            events = await history(conn, booking["id"])
 
     assert [(one.kind, one.cause) for one in events] == [
         ("created", "call"), ("moved", "call"), ("price", "call"), ("comment", "call"), ("status", "sync"), ("status", "read"),
@@ -56,9 +63,9 @@ async def test_a_link_by_hand_and_an_erasure_stand_in_the_history(pool: Pool) ->
             now=NOW,
         )
         async with pool.connection() as conn, conn.transaction():
-            linked, _ = await read_events(conn, booking_id, before_id=None, limit=20)
+            _, linked = await history(conn, booking_id)
             await bookings.erase(conn, [booking_id], now=NOW)
-            erased, left, _ = await read_events(conn, booking_id, before_id=None, limit=20)
+            _, left, erased = await history(conn, booking_id)
 
     assert (linked.kind, linked.cause, linked.by_user_id) == ("link", "person", admin_id)
     assert linked.after == {"user_id": user_id, "matched_by": "manual"}
@@ -76,7 +83,7 @@ async def test_a_card_that_names_another_person_stands_in_the_history_of_its_vis
         await server.status(event(State(6), id=99, client=known | {"phone": "+79990000009"}))
         await server.status(event(State(7), client=known | {"id": 901, "phone": "+79990000009"}))
         async with pool.connection() as conn:
-            events = (await read_events(conn, booking_id, before_id=None, limit=20))[::-1]
+            events = await history(conn, booking_id)
 
     assert [(one.kind, one.cause) for one in events] == [
         ("created", "call"), ("link", "card"), ("client", "call"),
@@ -112,7 +119,7 @@ async def test_a_payment_is_a_change_and_what_was_not_told_is_none(pool: Pool) -
         await server.status(event(State(7), paid_full=1))
         booking = await server.booking()
         async with pool.connection() as conn:
-            events = (await read_events(conn, booking["id"], before_id=None, limit=20))[::-1]
+            events = await history(conn, booking["id"])
 
     assert [one.kind for one in events] == ["created", "paid"]
     assert (events[1].before, events[1].after) == (

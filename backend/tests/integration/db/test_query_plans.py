@@ -6,7 +6,6 @@ import pytest
 
 from tests.support.million import BOOKINGS, NOW, USERS
 from tests.support.plans import explaining
-from zerkalo.bookings import store as bookings
 from zerkalo.bookings.journal import store as journal
 from zerkalo.bookings.journal.model import Filters
 from zerkalo.bookings.journal.rules import read_search
@@ -18,6 +17,7 @@ from zerkalo.inbox.desk import store as inbox_desk
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EarningState
 from zerkalo.mirror.balances import store as balances
+from zerkalo.mirror.rematching import store as rematching
 from zerkalo.mirror.service import CARD_BOOKINGS_AT_ONCE
 from zerkalo.notices import store as notices
 from zerkalo.reports.model import Period
@@ -250,7 +250,7 @@ async def test_users_by_code_by_lower_email_by_phone(asked):
 async def test_bookings_that_a_users_evidence_speaks_for(asked):
     conn, plans = asked
 
-    found = await bookings.keys_of_user_evidence(
+    found = await rematching.keys_of_evidence(
         conn,
         user_id=42,
         codes=["A0000042"],
@@ -279,8 +279,8 @@ async def test_the_bookings_of_the_cards_that_a_batch_changed(asked, visits):
     key = await a_card_with(conn, visits)
     plans.take()
 
-    found = await bookings.keys_of_card(conn, key, after_id=0, limit=CARD_BOOKINGS_AT_ONCE)
-    rest = await bookings.keys_of_card(conn, key, after_id=found[4][0], limit=CARD_BOOKINGS_AT_ONCE)
+    found = await rematching.keys_of_card(conn, key, after_id=0, limit=CARD_BOOKINGS_AT_ONCE)
+    rest = await rematching.keys_of_card(conn, key, after_id=found[4][0], limit=CARD_BOOKINGS_AT_ONCE)
 
     assert len(found) == min(visits, CARD_BOOKINGS_AT_ONCE)
     assert rest[: len(found) - 5] == found[5:]

@@ -159,7 +159,7 @@ async def test_bell_that_can_not_ring_breaks_nothing(pool: Pool):
 
 async def test_sweep_rings_for_what_nobody_rang_for(pool: Pool):
     async with parts_of(pool) as parts:
-        work = Work(pool, parts.runs, parts.refetcher, parts.applier.rematch)
+        work = Work(pool, parts.runs, parts.refetcher, parts.applier.rematcher.rematch)
         await parts.runs.open_or_join(COMPANY_ID)
         async with pool.connection() as conn:
             await ask(conn, [Refetch(COMPANY_ID, 1, "a test")], now=parts.clock())

@@ -72,7 +72,7 @@ async def test_a_guest_who_books_with_a_strangers_phone_takes_nothing(pool: Pool
         assert await visit(server, 1, attendance=1) == (maria, "phone")
 
         theirs = await visit(server, 2, 6, of=client(email="guest@salon.test"))
-        await server.applier.rematch(guest)
+        await server.applier.rematcher.rematch(guest)
         await visit(server, 1, 8, of=client(email="guest@salon.test"), attendance=1)
 
         assert theirs == (None, None)
@@ -94,7 +94,7 @@ async def test_a_guest_gets_no_visit_of_a_known_card_whose_person_has_no_account
             )
         theirs = await visit(server, 2, 6, of=client(email="guest@salon.test"))
         later = await visit(server, 3, 7, of=client(email="guest@salon.test"))
-        await server.applier.rematch(guest)
+        await server.applier.rematcher.rematch(guest)
 
         assert theirs == (guest, "form")
         assert later == await link(server, 1) == await link(server, 3) == (None, None)
@@ -120,7 +120,7 @@ async def test_a_number_that_changes_hands_takes_no_past_along(pool: Pool) -> No
         assert await visit(server, 2, 6) == (None, None)
 
         second = await user(server, phone=MARIA, phone_verified_at=PROVED)
-        await server.applier.rematch(second)
+        await server.applier.rematcher.rematch(second)
         await visit(server, 1, 7, attendance=1, comment="перезвонить")
 
         assert await link(server, 1) == (first, "phone")
@@ -134,11 +134,11 @@ async def test_phones_of_two_countries_that_end_alike_have_nothing_in_common(poo
         indian = await user(server, phone="+919161234567", phone_verified_at=PROVED)
         await visit(server, 1)
         await visit(server, 2, of=client(None))
-        await server.applier.rematch(indian)
+        await server.applier.rematcher.rematch(indian)
         assert await link(server, 1) == await link(server, 2) == (None, None)
 
         maria = await user(server, phone=MARIA, phone_verified_at=PROVED)
-        await server.applier.rematch(maria)
+        await server.applier.rematcher.rematch(maria)
         assert await link(server, 1) == await link(server, 2) == (maria, "phone")
         assert await visit(server, 3, of=client(OTHER_CARD, phone="9161234567")) == (maria, "phone")
 
@@ -169,7 +169,7 @@ async def test_a_record_that_is_given_to_somebody_unknown_is_nobodys_for_good(po
         maria = await user(server, unique_code="ABC12345")
         await visit(server, 1, comment="Код клиента: ABC12345")
         await visit(server, 1, 6, of=client(OTHER_CARD, GUEST), comment="Код клиента: ABC12345")
-        await server.applier.rematch(maria)
+        await server.applier.rematcher.rematch(maria)
         await visit(server, 1, 7, of=client(OTHER_CARD, GUEST), comment="Код клиента: ABC12345!")
 
         assert await link(server, 1) == (None, None)
@@ -184,7 +184,7 @@ async def test_two_cards_merged_in_yclients_lose_nobody_anything(pool: Pool) -> 
         await visit(server, 1)
         async with server.pool.connection() as conn:
             await conn.execute("update clients set user_id = %s where client_id = %s", [maria, CARD])
-        await server.applier.rematch_card((COMPANY_ID, CARD))
+        await server.applier.rematcher.rematch_card((COMPANY_ID, CARD))
         assert await link(server, 1) == (maria, "card")
         await visit(server, 2, of=client(email="guest@salon.test"))
 
@@ -236,7 +236,7 @@ async def test_a_call_that_changes_a_card_waits_for_a_bounded_number_of_its_visi
 
         await server.post(event(State(6), id=many + 1, client=client()))
         (at_once,) = await server.rows(linked, maria)
-        await server.applier.rematch_waiting_cards()
+        await server.applier.rematcher.rematch_waiting_cards()
 
         assert at_once["n"] == CARD_BOOKINGS_AT_ONCE + 1, "and the visit that the call is about"
         assert await server.rows(linked, maria) == [{"n": many + 1}]
@@ -315,7 +315,7 @@ async def test_a_call_is_answered_while_somebody_holds_another_visit_of_its_card
             answer = await server.post(event(State(6), id=2, client=client(phone=GUEST)))
             waiting = await card(server)
 
-        await server.applier.rematch_waiting_cards()
+        await server.applier.rematcher.rematch_waiting_cards()
 
         assert answer.json()["status"] == "applied"
         assert waiting["rematch_wanted_at"] is not None
@@ -332,7 +332,7 @@ async def test_one_held_visit_keeps_no_other_card_waiting(pool: Pool) -> None:
             await conn.execute("update clients set rematch_wanted_at = '2026-01-01'::date + client_id::int")
         async with pool.connection() as holder, holder.transaction():
             await holder.execute("select from bookings where yclients_record_id = 1 for update")
-            await server.applier.rematch_waiting_cards()
+            await server.applier.rematcher.rematch_waiting_cards()
 
         assert await link(server, 1) == (None, None)
         assert await link(server, 2) == (maria, "phone")

@@ -55,7 +55,7 @@ async def test_a_rematch_meeting_batches_never_deadlocks(pool: Pool) -> None:
             observations = [webhook(State(second), id=RECORD_ID + n) for n in range(50)]
             await asyncio.gather(
                 server.applier.apply(observations),
-                server.applier.rematch(user_id),
+                server.applier.rematcher.rematch(user_id),
                 server.applier.apply(observations[::-1]),
             )
     assert await deadlocks(pool) == 0
@@ -83,7 +83,7 @@ async def test_a_claim_that_is_held_too_long_is_told_as_what_it_is(pool: Pool) -
         await store.hold(holder, [(COMPANY_ID, RECORD_ID)])
         with pytest.raises(LockNotAvailable):
             async with transaction(pool, lock_timeout_seconds=0.1) as conn:
-                await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
+                await batch.apply_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
 
 
 async def test_a_deadlock_with_somebody_else_is_tried_again(pool: Pool) -> None:
@@ -158,15 +158,15 @@ async def test_a_proof_beside_a_batch_never_misses_the_link(pool: Pool, proof_co
         async with transaction(pool) as conn:
             items = [batch.Item(webhook(State(5)))]
             if proof_comes == "after the users are read":
-                await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
+                await batch.apply_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
             else:
                 await store.hold(conn, [(COMPANY_ID, RECORD_ID)])
             await server.rows("update users set phone_verified_at = now() where id = %s", user_id)
-            rematch = asyncio.create_task(server.applier.rematch(user_id))
+            rematch = asyncio.create_task(server.applier.rematcher.rematch(user_id))
             await asyncio.sleep(0.2)
             assert not rematch.done(), "it waits for the batch"
             if proof_comes == "before the users are read":
-                await batch.take_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
+                await batch.apply_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
 
         assert await rematch is True
         assert (await server.booking())["user_id"] == user_id
@@ -182,7 +182,7 @@ async def test_proofs_and_batches_in_any_interleaving_never_miss_a_link(pool: Po
             async def prove(user_id: int = user_id, pause: float = n % 8 / 1000) -> None:
                 await asyncio.sleep(pause)
                 await server.rows("update users set phone_verified_at = now() where id = %s", user_id)
-                await server.applier.rematch(user_id)
+                await server.applier.rematcher.rematch(user_id)
 
             await asyncio.gather(prove(), server.applier.apply([webhook(State(5, phone=phone), id=n + 1)]))
         unlinked = await server.rows("select yclients_record_id from bookings where user_id is null")

@@ -90,7 +90,7 @@ async def test_what_was_unlinked_stays_unlinked(pool: Pool, admin) -> None:
         assert await balances(server) == {anna: 0}
 
         await server.status(event(State(2, attendance=1, comment=comment, roubles=2000)))
-        await server.applier.rematch(anna)
+        await server.applier.rematcher.rematch(anna)
         row = await server.booking()
         assert (row["user_id"], row["matched_by"]) == (None, "manual")
         assert await balances(server) == {anna: 0}
@@ -105,7 +105,7 @@ async def test_a_sync_finds_the_notes_as_a_hand_left_them(pool: Pool, admin) -> 
         for what, body in (("unlink", None), ("link", {"user_id": anna})):
             await admin.post(await path(server, what), json=body)
             before = await server.booking()
-            await server.applier.rematch(anna)
+            await server.applier.rematcher.rematch(anna)
             assert await server.booking() == before
 
 

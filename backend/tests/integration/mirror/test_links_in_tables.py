@@ -54,7 +54,7 @@ async def test_an_unproved_contact_never_links(pool: Pool, columns: dict[str, ob
     async with salon(pool) as server:
         user_id = await user(server, **columns)
         await server.status(event(State(5, email="maria@salon.test")))
-        await server.applier.rematch(user_id)
+        await server.applier.rematcher.rematch(user_id)
         assert await link(server) == (None, None)
         assert await server.rows("select * from match_candidates") == []
 
@@ -143,12 +143,12 @@ async def test_whoever_proves_later_gets_her_earlier_bookings(pool: Pool, proves
         ((column, value),) = proves.items()
         await server.rows(f"update users set {column} = %s where id = %s", value, user_id)
 
-        assert await server.applier.rematch(user_id, limit=3) is False
+        assert await server.applier.rematcher.rematch(user_id, limit=3) is False
         assert [row["user_id"] for row in await server.bookings()].count(user_id) == 3
-        assert await server.applier.rematch(user_id) is True
+        assert await server.applier.rematcher.rematch(user_id) is True
         assert {row["user_id"] for row in await server.bookings()} == {user_id}
         before = await server.bookings()
-        await server.applier.rematch(user_id)
+        await server.applier.rematcher.rematch(user_id)
         assert [row["revision"] for row in await server.bookings()] == [row["revision"] for row in before]
 
 

@@ -66,7 +66,7 @@ async def test_however_many_are_imported_all_batches_are_waited_for_once(dsn: st
         CountingConnection.barriers = 0
 
         applier = Applier(pool, clock=lambda: PROVED, policy=NO_BONUSES)
-        await applier.rematch_waiting_users()
+        await applier.rematcher.rematch_waiting_users()
 
         cursor = await conn.execute("select u.email, b.id from bookings b join users u on u.id = b.user_id")
         assert await cursor.fetchall() == [("p1200@example.com", booking)]

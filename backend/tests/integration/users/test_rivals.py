@@ -30,7 +30,7 @@ async def test_who_is_left_of_two_named_in_a_comment_gets_the_booking(pool: Pool
         await erase_user(pool, gone, settle_bookings=settle, now=now)
         wanted = await store.users_to_rematch(conn, limit=5)
         assert [user_id for user_id, _ in wanted] == [left]
-        await server.applier.rematch(left)
+        await server.applier.rematcher.rematch(left)
 
         booking = await server.booking()
     assert (booking["user_id"], booking["matched_by"]) == (left, "code")
@@ -51,7 +51,7 @@ async def test_when_both_who_were_named_are_gone_the_proved_phone_decides(pool: 
         await erase_user(pool, second, settle_bookings=settle, now=now)
         wanted = await store.users_to_rematch(conn, limit=5)
         assert [user_id for user_id, _ in wanted] == [hers]
-        await server.applier.rematch(hers)
+        await server.applier.rematcher.rematch(hers)
 
         booking = await server.booking()
     assert (booking["user_id"], booking["matched_by"]) == (hers, "phone")
@@ -65,7 +65,7 @@ async def test_who_is_left_of_two_with_one_phone_when_a_merge_drops_it_gets_the_
         now = (await server.booking())["created_at"]
         merged, left = [await add_user(conn, phone="+79990000001", phone_verified_at=now) for _ in range(2)]
         kept = await add_user(conn, phone="+79990000002", phone_verified_at=now)
-        await server.applier.rematch(left)
+        await server.applier.rematcher.rematch(left)
         assert (await server.booking())["user_id"] is None
 
         async with transaction(pool) as merging:
@@ -79,7 +79,7 @@ async def test_who_is_left_of_two_with_one_phone_when_a_merge_drops_it_gets_the_
                 now=now,
             )
         assert left in [user_id for user_id, _ in await store.users_to_rematch(conn, limit=5)]
-        await server.applier.rematch(left)
+        await server.applier.rematcher.rematch(left)
 
         booking = await server.booking()
     assert (booking["user_id"], booking["matched_by"]) == (left, "phone")

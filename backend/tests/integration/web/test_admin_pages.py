@@ -217,7 +217,7 @@ async def test_the_visits_of_a_card_are_given_by_one_click_and_taken_back_by_ano
         "update users set email = 'anna@cards.test', email_verified_at = now(), phone_verified_at = now() where id = %s",
         anna,
     )
-    await salon.runtime.applier.rematch(anna)
+    await salon.runtime.applier.rematcher.rematch(anna)
 
     page = html.unescape(await desk.get(f"/admin/unmatched?card={COMPANY_ID}-77"))
     for told in (

@@ -65,7 +65,7 @@ async def test_the_list_names_the_evidence_and_a_doubtful_link_can_be_asked_abou
     booking = await mirrored(application)
     guest = await application.new_user(email="guest@mail.test", email_verified_at="2026-01-01T00:00:00Z")
     await application.execute("update clients set email = 'guest@mail.test', email_known_since = now()")
-    await application.runtime.applier.rematch(guest)
+    await application.runtime.applier.rematcher.rematch(guest)
     admin = await application.new_user(email="admin@mail.test", is_admin=True)
     address = CLIENT.format(COMPANY_ID, booking["client_id"])
 

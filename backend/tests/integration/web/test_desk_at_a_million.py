@@ -86,7 +86,7 @@ async def salon(million: str) -> AsyncIterator[Salon]:
         )
         async with (
             assembled(settings, million, name="test", clock=lambda: NOW) as parts,
-            Committer(parts.applier.take) as committer,
+            Committer(parts.applier.apply_items) as committer,
         ):
             known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
             runtime = Runtime(**known, committer=committer)

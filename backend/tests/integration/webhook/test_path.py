@@ -17,7 +17,7 @@ from zerkalo.db.pool import Pool
 
 pytestmark = pytest.mark.integration
 
-FILES_MAX = 30
+FILES_MAX = 20
 """As many as there are: whoever adds one says here that it is worth it."""
 PHONE = "+79161234567"
 

@@ -14,8 +14,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.service import Applier
 from zerkalo.webhook.committer import Committer
-from zerkalo.webhook.routes import Webhook
-from zerkalo.webhook.tally import Tally
+from zerkalo.webhook.routes import Tally, Webhook
 
 pytestmark = pytest.mark.integration
 
@@ -38,7 +37,7 @@ async def webhook(pool: Pool, secret: str | None = SECRET) -> AsyncIterator[http
         order_clock=lambda: NOW,
         policy=LoyaltyPolicy(enabled=False, percent=Decimal(5)),
     )
-    async with Committer(applier.take) as committer:
+    async with Committer(applier.apply_items) as committer:
         secrets = (secret,) if secret else ()
         app = Webhook(committer, {COMPANY_ID}, secrets, clock=lambda: NOW, tally=Tally())
         transport = httpx2.ASGITransport(app)

@@ -13,8 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from zerkalo.bookings.model import MatchedBy
-from zerkalo.clients.model import Card, Sight
-from zerkalo.clients.rules import is_email_late, is_other_person, joined, person_of, taught
+from zerkalo.clients.model import Card, Sight, card_after, is_email_late, is_other_person, joined, person_of
 from zerkalo.kit.phone import same_phone
 from zerkalo.matching.model import STRENGTH, Contacts, Evidence, Link, Match
 from zerkalo.matching.rules import decide_match
@@ -206,7 +205,7 @@ class Salon(RuleBasedStateMachine):
             phone=phone,
             email=email,
         )
-        self.cards[client_id] = taught(self.cards.get(client_id), sight)
+        self.cards[client_id] = card_after(self.cards.get(client_id), sight)
 
     def _rematch(self) -> None:
         for visit in self.visits:

@@ -25,7 +25,6 @@ CALLED_BY_OTHERS = re.compile(
 ALLOWED: dict[str, str] = {
     "tell_schedule": "an event of the emulator that nothing in a salon's life causes",
     "count_up_to": "written ahead of its caller: whoever calls or deletes it takes this line out",
-    "read_events": "written ahead of its caller, as above",
     "ReadPeople": "written ahead of its caller, as above",
     "ReadVisits": "written ahead of its caller, as above",
 }

@@ -234,14 +234,12 @@ NAMED_AFTER_AN_IDEA = {
     "booking_form.form": "the form put together: what routes and pages call",
     "engine.registry": "every periodic task on one page",
     "mirror.batch": "one batch from snapshots to rows",
-    "mirror.cards": "what a batch changes of cards",
     "mirror.context": "what every part of the mirror is handed",
-    "mirror.links": "whose a batch's bookings are",
+    "mirror.links": "the cards of a batch, and whose its bookings are",
     "mirror.snapshots": "YCLIENTS's records as snapshots",
     "users.belongings": "what a user has in other subjects' tables",
     "users.ports": "what users ask of the rooms above them",
     "webhook.committer": "the group commit",
-    "webhook.tally": "counts of the door, logged once a second",
 }
 """Files in subjects' folders that are not called model, rules, store, service, routes or jobs, and why."""
 

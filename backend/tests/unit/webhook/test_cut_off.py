@@ -10,8 +10,7 @@ import httpx2
 from tests.support.vendor import COMPANY_ID, State, event
 from zerkalo.mirror.model import Item, Outcome
 from zerkalo.webhook.committer import Committer
-from zerkalo.webhook.routes import PATH, Webhook
-from zerkalo.webhook.tally import Tally
+from zerkalo.webhook.routes import PATH, Tally, Webhook
 
 
 async def test_a_call_broken_off_by_the_end_of_the_server_is_told_to_come_again() -> None:

@@ -16,8 +16,7 @@ from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event
 from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
 from zerkalo.webhook.committer import Committer
 from zerkalo.webhook.model import LIMITS, Limits
-from zerkalo.webhook.routes import PATH, Webhook, is_webhook
-from zerkalo.webhook.tally import Tally
+from zerkalo.webhook.routes import PATH, Tally, Webhook, is_webhook
 
 BODY = json.dumps(event(State(1))).encode()
 

@@ -51,8 +51,7 @@ def test_a_created_record_is_read_whole() -> None:
         1700001,
         "create",
     )
-    assert event.is_record
-    assert not event.is_delete
+    assert event.status == "create"
     record = event_record("01")
     assert msgspec.structs.replace(record, raw=b"") == Record(
         company_id=100200,
@@ -120,7 +119,7 @@ def test_missing_keys_are_unset() -> None:
 def test_a_reduced_delete_is_deleted() -> None:
     event, record = parse_webhook(body("07")), event_record("07")
 
-    assert event.is_delete
+    assert event.status == "delete"
     assert (record.record_id, record.deleted, record.services) == (1700002, True, UNSET)
 
 
@@ -141,7 +140,7 @@ def test_a_bare_event_names_its_record_and_nothing_else(data: Any) -> None:
     said = {"company_id": "1", "resource": "record", "resource_id": "7", "status": "delete"}
     event = parse_webhook(msgspec.json.encode(said if data is ... else {**said, "data": data}))
 
-    assert (event.company_id, event.resource_id, event.is_delete, event.record) == (1, 7, True, None)
+    assert (event.company_id, event.resource_id, event.status, event.record) == (1, 7, "delete", None)
 
 
 def test_nobody_and_unknown_are_told_apart() -> None:
@@ -197,7 +196,6 @@ def test_other_events_are_recognised_and_hold_no_record(
 
     assert (event.company_id, event.resource, event.resource_id) == (100200, resource, resource_id)
     assert event.record is None
-    assert not event.is_record
 
 
 def test_a_page_holds_its_records_and_its_count() -> None:

@@ -1,15 +1,16 @@
-"""What a snapshot that counts makes of a row: its fields, its contacts, its codes. Pure.
+"""What a snapshot that counts makes of a row, and what of it a booking's history tells. Pure.
 
-Whether it counts is for `rules.decide` to say.
+Whether a snapshot counts is for `rules.decide` to say.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from zerkalo.bookings.model import CancelReason, Row, Snapshot, Status
+from zerkalo.bookings.model import CancelReason, Change, Row, Snapshot, Status
 
 Value = TypeVar("Value")
 
@@ -91,6 +92,33 @@ def masked(row: Row) -> Row:
     )
 
 
+def changes_between(before: Row | None, after: Row) -> tuple[Change, ...]:
+    """Name what differs between two states of a booking, for a person to read."""
+    if before is None:
+        return (Change("created", after=_values(after, _CREATED)),)
+    changes = [
+        Change(kind, _values(before, names), _values(after, names))
+        for kind, names in _KINDS
+        if _values(before, names) != _values(after, names)
+    ]
+    if _is_paid(before) != _is_paid(after):  # what was not told counts as not paid
+        changes.append(Change("paid", _values(before, _PAID), _values(after, _PAID)))
+    if before.comment != after.comment:
+        changes.append(Change("comment"))
+    return tuple(changes)
+
+
+_KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("moved", ("appointment_datetime",)),
+    ("price", ("service_price",)),
+    ("status", ("status", "cancel_reason")),
+    ("services", ("service_name",)),
+    ("staff", ("staff_name",)),
+    ("client", ("client_id",)),
+    ("link", ("user_id", "matched_by")),
+)
+_PAID = ("paid", "prepaid")
+_CREATED = ("appointment_datetime", "service_price", "status", "service_name", "user_id")
 _CONTENT = (
     "service_name",
     "service_price",
@@ -183,3 +211,11 @@ def cancelled_at(
 def told(shown: Value | UnsetType, otherwise: Value) -> Value:
     """What was shown of a field; `otherwise` where it was not told."""
     return otherwise if isinstance(shown, UnsetType) else shown
+
+
+def _is_paid(row: Row) -> tuple[bool, bool]:
+    return bool(row.paid), bool(row.prepaid)
+
+
+def _values(row: Row, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}

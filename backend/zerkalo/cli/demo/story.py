@@ -118,7 +118,7 @@ async def move_points(parts: Parts) -> None:
     assert admin is not None, "the start makes the admin of the settings"
     # A visit that was read before the account stood earns once the worker has looked at it again. That is not
     # waited for but done here: a redemption that comes before would find too few points.
-    await parts.applier.rematch(user.id)
+    await parts.applier.rematcher.rematch(user.id)
     for move, points, reason in (
         (adjust, POINTS_GIVEN, "Подарок ко дню рождения"),
         (redeem, POINTS_SPENT, "Оплата части укладки"),

@@ -1,4 +1,4 @@
-"""A card and the balance that its field is to show."""
+"""A card of YCLIENTS and the balance that a field of it is to hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class CardBalance:
-    """A card of YCLIENTS and the points of the user who has its visits."""
+    """A card and the points of the user who has its visits."""
 
     company_id: int
     client_id: int
@@ -16,14 +16,14 @@ class CardBalance:
     generation: int
     attempts: int
     claimed_until: datetime | None = None
-    """Names the claim of whoever writes it; None: nobody does."""
+    """Identifies the claim under which it is being written; None: it is not claimed."""
 
 
 class Cards(Protocol):
-    """The two calls that the work needs; `yclients.client.YclientsClient` has them."""
+    """The two requests that this takes; `yclients.client.YclientsClient` has them."""
 
     async def client_card(self, company_id: int, client_id: int) -> Mapping[str, Any]:
-        """The card as YCLIENTS shows it."""
+        """Read the card, as YCLIENTS has it."""
         ...
 
     async def write_client_card(self, company_id: int, client_id: int, body: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from zerkalo.yclients.errors import NotFound, VendorError, is_of_one_record
 
 BATCH = 10
 ROUNDS_MAX = 6
-"""Batches of one look, so that a sweep over thousands of clients leaves the rate limit to the sync."""
+"""Batches of one call, so that a sweep over thousands of clients leaves the rate limit to the sync."""
 CLAIM_SPAN = timedelta(minutes=5)
 PAUSE = Backoff(60, 3600)
 _log = structlog.get_logger("zerkalo.balances")
@@ -25,10 +25,10 @@ _log = structlog.get_logger("zerkalo.balances")
 async def write_balances(
     pool: Pool, cards: Cards, field: str, *, companies: Sequence[int], clock: Clock
 ) -> int:
-    """Write the balances that have moved; how many cards. A card that already shows its balance is left alone.
+    """Write the balances that have changed; return how many cards were written. Correct cards are not written.
 
-    The balance is that of the moment in which the card is claimed, so that ten movements are one call. A card that
-    YCLIENTS refuses is given up until its points move again; while YCLIENTS does not answer, everything waits.
+    The balance is read when the card is claimed, so that ten movements are one request. A card that YCLIENTS refuses is
+    given up until its points move again; while YCLIENTS does not answer, all wait.
     """
     count = 0
     async with transaction(pool) as conn:
@@ -69,7 +69,7 @@ async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock:
 async def balance_differences(
     pool: Pool, cards: Cards, field: str, company_id: int
 ) -> AsyncIterator[tuple[int, str]]:
-    """(card, in what) of each card whose field shows another balance than the ledger has; asks for every card."""
+    """(card, difference) of each card whose field has another balance than the ledger; reads every card."""
     async with pool.connection() as conn:
         known = await store.all_written(conn, company_id)
     for card in known:

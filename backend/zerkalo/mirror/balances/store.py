@@ -8,8 +8,8 @@ from psycopg.rows import args_row, dict_row
 from zerkalo.db.pool import Connection
 from zerkalo.mirror.balances.model import CardBalance
 
-# A card whose visits are of two users shows nobody's points. One that comes to a user who never had any is left alone, unless
-# it shows those of another.
+# A card whose visits belong to two users gets no balance. The card of a user who never had points is left alone, unless it
+# has another user's balance.
 _MARK = """
     with changed as (
         select m.company_id, m.client_id from bookings m
@@ -43,9 +43,9 @@ _UNTIL = """
     select (select coalesce(max(id), 0) from bonus_entries) as entry_until,
         (select coalesce(max(id), 0) from booking_events) as event_until
 """
-# Entries and events are numbered when they are written and seen when they are committed: a transaction that takes its time
-# brings a number that a look has gone past. So a look goes past what it saw only when every transaction that was under way then
-# has ended. A restored backup brings a number of transactions that this server has not come to: it counts for nothing.
+# Entries and events get their numbers when they are written and become visible at the commit, so that a slow transaction
+# brings numbers below ones already seen. So a number counts as done only when every transaction that was open when it was
+# first seen has ended. After a restored backup the stored transaction id may lie ahead of this server's: it counts for nothing.
 _GO_ON = """
     update balance_looks set
         entry_id = case when next_xid <= pg_snapshot_xmin(pg_current_snapshot()) then next_id else entry_id end,
@@ -76,10 +76,10 @@ _ALL = """
 
 
 async def mark_moved(conn: Connection, *, companies: Sequence[int], now: datetime) -> None:
-    """Have the cards written that may show another balance since the last look: points moved, or a visit changed hands.
+    """Mark the cards whose balance may have changed since the last call: points moved, or a visit got another user.
 
-    However often they moved, once. What is committed late is seen by a later look: what several looks see is marked by the
-    first.
+    A card is marked once, however often its points moved. Entries that are committed late are found by a later call, and
+    those that several calls find are marked by the first.
     """
     await conn.execute("insert into balance_looks (only_one) values (true) on conflict do nothing")
     async with conn.cursor(row_factory=dict_row) as cursor:
@@ -98,17 +98,17 @@ async def mark_moved(conn: Connection, *, companies: Sequence[int], now: datetim
 
 
 async def claim_due(conn: Connection, *, now: datetime, until: datetime, limit: int) -> list[CardBalance]:
-    """Take cards that are due for this process alone until `until`, with the balances of this moment."""
+    """Claim cards that are due, for this process alone until `until`, with their present balances."""
     async with conn.cursor(row_factory=args_row(CardBalance)) as cursor:
         await cursor.execute(_CLAIM, {"now": now, "until": until, "limit": limit})
         return await cursor.fetchall()
 
 
 async def written(conn: Connection, card: CardBalance, *, error: str | None, now: datetime) -> None:
-    """Note that a card was written, or given up with a reason; not where points have moved meanwhile.
+    """Note that a card was written, or given up with a reason; where points have moved meanwhile, it stays due.
 
-    Where the writing took so long that another process has claimed the card since, it is due again: nobody knows which of
-    the two was the last to write.
+    Where the writing took so long that another process has claimed the card since, it is due again, for either of the two
+    may have been the last to write.
     """
     await conn.execute(
         """
@@ -129,7 +129,7 @@ async def written(conn: Connection, card: CardBalance, *, error: str | None, now
 
 
 async def put_off(conn: Connection, card: CardBalance, *, until: datetime) -> None:
-    """Leave a card for a later try."""
+    """Leave a card for a later attempt."""
     await conn.execute(
         "update card_balances set due_at = %s, claimed_until = null where company_id = %s and client_id = %s",
         [until, card.company_id, card.client_id],

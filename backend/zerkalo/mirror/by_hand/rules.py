@@ -2,20 +2,19 @@
 
 from dataclasses import dataclass
 
-from zerkalo.clients.model import Card
-from zerkalo.clients.rules import is_email_late
+from zerkalo.clients.model import Card, is_email_late
 from zerkalo.kit.phone import phone_key, same_phone
 from zerkalo.users.model import User
 
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What speaks against a card's being a user's. Nothing does where all are False."""
+    """What speaks against giving a card to a user; nothing where all are False."""
 
     phone_differs: bool
     email_differs: bool
     email_came_late: bool
-    """It names the user, but came to the card after we had seen the card with its phone: anybody could write it."""
+    """The e-mail is the user's, but came to the card after we had seen the card with its phone: anybody can write one there."""
 
     def __bool__(self) -> bool:
         return self.phone_differs or self.email_differs or self.email_came_late

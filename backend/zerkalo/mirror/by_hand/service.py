@@ -1,13 +1,11 @@
-"""Matching by hand: an admin says whose a booking is, or gives a card of YCLIENTS with all its visits to a user."""
+"""Matching by hand: an admin links a booking to a user, or gives them a card of YCLIENTS with all its visits."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from zerkalo.auth.audit.service import audit, note_nothing
 from zerkalo.bookings import store as bookings
-from zerkalo.bookings.history.model import Change, Event
-from zerkalo.bookings.history.store import write_events
-from zerkalo.bookings.model import MatchedBy, ShownBooking
+from zerkalo.bookings.model import Change, Event, MatchedBy, ShownBooking
 from zerkalo.bookings.reading import store as reading
 from zerkalo.clients import store as clients
 from zerkalo.clients.model import Card, Key
@@ -21,7 +19,7 @@ from zerkalo.mirror.by_hand.rules import doubts_about
 from zerkalo.users import store as users
 
 Rematch = Callable[[Key], Awaitable[bool]]
-"""`Applier.rematch_card`: look again whose the bookings of a card are."""
+"""`Rematcher.rematch_card`: match the bookings of a card anew."""
 
 
 async def link_by_hand(
@@ -29,9 +27,9 @@ async def link_by_hand(
 ) -> ShownBooking:
     """Give a booking to a user because an admin says so; return it as it then stands.
 
-    The link beats every other and stays. Notes, ledger (reversed at who had it, earned at who has it), candidates and
-    the audit entry follow in the same transaction. Doing it again changes nothing. It teaches nothing: the record's
-    contacts are not the user's by it. Raises `ProblemError`: 404 `not_found`, 404 `user_not_found` (a shell is none),
+    The link beats every other and stays. Notes, ledger (reversed for the user who had it, earned for the one who gets
+    it), candidates and the audit entry are written in the same transaction. Doing it again changes nothing. The record's
+    contacts do not become the user's by it. Raises `ProblemError`: 404 `not_found`, 404 `user_not_found` (a shell is none),
     409 `booking_erased`.
     """
     return await in_transaction(
@@ -42,9 +40,9 @@ async def link_by_hand(
 async def unlink_by_hand(
     pool: Pool, *, booking_id: int, admin_id: int, policy: LoyaltyPolicy, now: datetime
 ) -> ShownBooking:
-    """Take a booking from its user, for good: `matched_by` is `manual` with no user, and no matching looks for one again.
+    """Unlink a booking from its user for good: `matched_by` is `manual` without a user, and matching leaves it so.
 
-    Everything else as `link_by_hand`, which is also the way back.
+    Everything else is as in `link_by_hand`, which also undoes this.
     """
     return await in_transaction(
         pool, lambda conn: _link(conn, booking_id, None, admin_id=admin_id, policy=policy, now=now)
@@ -69,7 +67,7 @@ async def _link(
         was = {"user_id": before.user_id, "matched_by": before.matched_by}
         change = Change("link", was, {"user_id": user_id, "matched_by": MatchedBy.MANUAL})
         event = Event(booking_id, change, "person", by_user_id=admin_id)
-        await write_events(conn, [event], now=now)
+        await bookings.write_events(conn, [event], now=now)
         action = "booking.unlink" if user_id is None else "booking.link"
         details = {"user_id": user_id, "before": before.user_id, "before_by": before.matched_by}
         await audit(conn, admin_id, action, f"booking {booking_id}", details, now)
@@ -81,7 +79,7 @@ async def _link(
 
 
 async def _locked(conn: Connection, booking_id: int) -> ShownBooking:
-    """The booking, held: the first of the locks (bookings, users, ledger)."""
+    """Lock the booking, the first of the locks (bookings, users, ledger), and return it."""
     is_erased = await bookings.hold(conn, booking_id)
     shown = await reading.read_one(conn, booking_id)
     if is_erased is None or shown is None:
@@ -93,7 +91,7 @@ async def _locked(conn: Connection, booking_id: int) -> ShownBooking:
 
 
 async def _check_user(conn: Connection, user_id: int | None) -> None:
-    """Hold the user against being erased or merged away, as long as this takes."""
+    """Lock the user, so that nobody erases or merges them meanwhile."""
     if user_id is None:
         return
     user = await users.read_user(conn, user_id, lock=True)
@@ -111,16 +109,16 @@ async def give_card(
     is_sure: bool,
     now: datetime,
 ) -> Card:
-    """Give a card (company, client id) to a user because an admin says so, with every visit that nothing stronger names.
+    """Give a card (company, client id) to a user because an admin says so, with every visit that no stronger evidence links.
 
-    Committed first, then the visits follow (in steps; what a killed process leaves, a periodic task finishes). Doing
-    it again changes nothing. Raises `ProblemError`: 404 `not_found`, 404 `user_not_found`, 409 `card_erased`, 409
+    The card is committed first and its visits follow in steps; a periodic task finishes what a killed process leaves.
+    Doing it again changes nothing. Raises `ProblemError`: 404 `not_found`, 404 `user_not_found`, 409 `card_erased`, 409
     `card_given` (to somebody else: take it back first), 409 `doubtful` where the evidence speaks against it and the
     admin has not said that they are sure.
     """
 
     async def write(conn: Connection) -> Card:
-        card = await _held(conn, key)
+        card = await _locked_card(conn, key)
         user = await users.read_user(conn, user_id, lock=True)
         if user is None or user.erased_at is not None:
             raise ProblemError(404, "user_not_found", "There is no such user.")
@@ -142,10 +140,10 @@ async def give_card(
 
 
 async def take_card_back(pool: Pool, rematch: Rematch, key: Key, *, admin_id: int, now: datetime) -> Card:
-    """Take a card back from whom it was given to: the visits linked by it are matched anew. Else as `give_card`."""
+    """Take a card back from the user it was given to: the visits linked by it are matched anew. Otherwise as `give_card`."""
 
     async def write(conn: Connection) -> None:
-        card = await _held(conn, key)
+        card = await _locked_card(conn, key)
         if card.user_id is not None:
             await clients.give(conn, key, None, now=now)
             await audit(conn, admin_id, "client.unlink", _subject(key), {"before": card.user_id}, now)
@@ -156,8 +154,7 @@ async def take_card_back(pool: Pool, rematch: Rematch, key: Key, *, admin_id: in
     return await _followed(pool, rematch, key)
 
 
-async def _held(conn: Connection, key: Key) -> Card:
-    """The card, locked."""
+async def _locked_card(conn: Connection, key: Key) -> Card:
     card = (await clients.cards_for_update(conn, [key])).get(key)
     if card is None:
         raise ProblemError(404, "not_found", "There is no such client.")

@@ -1,4 +1,4 @@
-"""Single reads: ask YCLIENTS about one record after the other, for what waits in `refetches`, for a run, for who waits."""
+"""Single reads: ask YCLIENTS about one record after another, for `refetches`, for a run, or while somebody waits."""
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
@@ -37,16 +37,16 @@ CANCELLED_AT_ONCE = 200
 """Absent bookings cancelled in one transaction."""
 
 CONFIRM_SECONDS = 3.0
-"""How long a record waits that was read with an older change time than we have, until it is read once more."""
+"""After how long a record that was read with an older change time than ours is read once more."""
 WAIT_SECONDS_MAX = 8.0
-"""How long somebody waits for their page to be right; after it the record is left to the worker."""
+"""How long a person's request waits for the read; then the record is left to the worker."""
 ABSENT = "YCLIENTS does not know it"
 
 log = structlog.get_logger(__name__)
 
 
 class Refetcher:
-    """Asks what stands in `refetches`, a company at a time; any number of processes may do so at once."""
+    """Asks the questions in `refetches`, a company at a time; any number of processes may do so at once."""
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context
@@ -54,17 +54,17 @@ class Refetcher:
         self._clock = context.clock
 
     async def waiting(self, ids: Collection[int]) -> list[int]:
-        """Companies among `ids` with a question that is due and that nobody is asking."""
+        """Companies among `ids` with a question that is due and not being asked."""
         async with self._pool.connection() as conn:
             return await refetch_store.companies_with_due(
                 conn, ids, now=self._clock(), lease_now=self._context.lease_now()
             )
 
     async def drain(self, company_id: int, *, stop: asyncio.Event | None = None) -> int:
-        """Ask everything that is due for the company, until nothing is, or `stop` is set. Returns how many were answered.
+        """Ask all questions that are due for the company, or until `stop` is set. Returns how many were answered.
 
-        A question that YCLIENTS does not answer stays, due later, and ends this draining: the next ones would fare
-        no better. Writes bookings through the one write path, `refetches` and `absences`.
+        A question that YCLIENTS does not answer becomes due later and ends this call, for the next ones would not be
+        answered either. Writes bookings through the one write path, `refetches` and `absences`.
         """
         answered = 0
         while stop is None or not stop.is_set():
@@ -100,8 +100,8 @@ class Refetcher:
         """Ask about these records now, and apply the answers. Returns the outcomes of those that we asked.
 
         Records that another process is asking about are left to it; those that YCLIENTS does not know are left to
-        `judge_absent`. Raises `VendorError`, or what `check` raises (called before each question); then what was not
-        answered stays to be asked later.
+        `judge_absent`. Raises `VendorError`, or what `check` raises (called before each question); then the unanswered
+        questions stay, to be asked later.
         """
         outcomes: list[Outcome] = []
         ids = sorted(set(record_ids))
@@ -121,9 +121,9 @@ class Refetcher:
         return outcomes
 
     async def judge_absent(self, company_id: int) -> list[Outcome]:
-        """Cancel the company's bookings that YCLIENTS does not know, unless these are so many that a person is to say it.
+        """Cancel the company's bookings that YCLIENTS does not know, unless they are so many that a person must decide.
 
-        Returns what that did. To be called after a read, when all that is absent has been asked about.
+        Returns the outcomes. Call it after a read, when every absent record has been asked about.
         """
         async with self._pool.connection() as conn:
             found = await absences.waiting(conn, company_id)
@@ -142,9 +142,9 @@ class Refetcher:
         return outcomes
 
     async def accept_absent(self, company_id: int, *, admin_id: int | None = None) -> int:
-        """Cancel all that waits for a person's word, as that person says. Returns how many bookings waited.
+        """Cancel the bookings that wait for a person's decision, which this is. Returns how many there were.
 
-        `admin_id`: who of the staff says so, which is noted.
+        `admin_id`: the member of the staff who decides, for the audit log.
         """
         async with transaction(self._pool) as conn:
             accepted = await absences.accept(conn, company_id, now=self._clock())
@@ -172,9 +172,9 @@ class Refetcher:
         return outcomes
 
     async def read_now(self, company_id: int, record_id: int) -> bool:
-        """Read the record and apply it while somebody waits; whether that was done.
+        """Read the record and apply it while somebody waits; return whether that was done.
 
-        Where it was not, the record is noted to be asked for. Never raises for YCLIENTS's sake.
+        Where it was not, the record stays to be asked for. Never raises a `VendorError`.
         """
         async with transaction(self._pool) as conn:
             wish = Refetch(company_id, record_id, "changed through us")
@@ -197,7 +197,7 @@ class Refetcher:
     async def _ask_each(
         self, questions: Sequence[Refetch], check: Callable[[], None], kind: Kind | None = None
     ) -> list[Outcome]:
-        """Ask, apply and settle. What contradicts a newer change time of ours is read once more some seconds later."""
+        """Ask, apply and settle. A record older than the change time that we have is read once more some seconds later."""
         outcomes: list[Outcome] = []
         unsure: list[tuple[int, Refetch, Record]] = []
         left = list(questions)
@@ -214,7 +214,7 @@ class Refetcher:
                     await self._give_back([question], failed=True, refused=outcome.reason)
                     left.remove(question)
                 elif outcome.reason == HELD:
-                    await self._give_back([question], failed=True)  # whoever holds the row may do so for long
+                    await self._give_back([question], failed=True)  # the lock may be held for long
                     left.remove(question)
                 elif outcome.reason == CONTRADICTION and record is not None:
                     unsure.append((len(outcomes), question, record))
@@ -228,7 +228,7 @@ class Refetcher:
                 check()
                 _, outcomes[at] = await self._ask_one(question, kind, first=first)
                 if outcomes[at].reason == CONTRADICTION:
-                    await self._give_back([question], failed=True)  # it still moves: asked again later
+                    await self._give_back([question], failed=True)  # it still changes: asked again later
                 else:
                     await self._settle(question, is_absent=outcomes[at].reason == ABSENT)
                 left.remove(question)
@@ -237,7 +237,7 @@ class Refetcher:
             await self._give_back(left[1:])
             raise
         except BaseException:
-            # Cancelled, or the database is away: what is claimed would wait until the claim runs out.
+            # Cancelled, or the database does not answer: claimed questions would wait until their claim runs out.
             await asyncio.shield(self._give_back(left))
             raise
         return outcomes
@@ -245,18 +245,18 @@ class Refetcher:
     async def _ask_one(
         self, question: Refetch, kind: Kind | None = None, *, first: Record | None = None
     ) -> tuple[Record | None, Outcome]:
-        """Read one record and apply it. `first`: what it said some seconds ago."""
+        """Read one record and apply it. `first`: the record as it was read some seconds ago."""
         company_id, record_id = question.company_id, question.record_id
         kind = kind or ("unsigned" if question.unsigned else "background")
         zone = await self._zone(company_id, kind)
-        # Before the question is sent: what is written while it is on its way has a higher number.
+        # Taken before the request is sent, so that whatever is written meanwhile has a higher number.
         async with self._pool.connection() as conn:
             number = await bookings.next_observation(conn)
         try:
             record = await self._context.vendor.record(company_id, record_id, kind=kind, zone=zone)
         except UnreadableRecord as unreadable:
             return None, await self._quarantine(question, unreadable)
-        # Somebody who waits has just cancelled it; all other absent ones are judged together.
+        # Where a person waits, they have just cancelled it; all other absent records are judged together.
         if record is None and kind != "interactive" and await self._note_absent(question, number):
             return None, Outcome(OutcomeStatus.QUEUED, reason=ABSENT)
         observation = Observation(
@@ -272,7 +272,7 @@ class Refetcher:
         return record, outcome
 
     async def _zone(self, company_id: int, kind: Kind) -> tzinfo | None:
-        """The salon's zone; before the first sync YCLIENTS is asked, for a record's own offset may be wrong in summer."""
+        """The salon's zone; asked of YCLIENTS before the first sync, since a record's own offset may be wrong in summer."""
         async with self._pool.connection() as conn:
             company = await companies.company(conn, company_id)
         if company is not None and company.timezone_name is not None:
@@ -293,7 +293,7 @@ class Refetcher:
         await in_transaction(self._pool, settled)
 
     async def _note_absent(self, question: Refetch, number: int) -> bool:
-        """Leave a live booking that YCLIENTS does not know to be judged with the others; False: there is none."""
+        """Note a live booking as unknown to YCLIENTS, to be judged with others like it; False: we have no such booking."""
         async with transaction(self._pool) as conn:
             return await absences.note(
                 conn, question.company_id, question.record_id, observation=number, now=self._clock()
@@ -325,11 +325,11 @@ class Refetcher:
 
 
 def _go_on() -> None:
-    """Nothing ends this asking early."""
+    """The check of a caller who lets the asking run to its end."""
 
 
 class _Ended(Exception):
-    """This process was told to end."""
+    """The process is to stop."""
 
 
 def _end_if(stop: asyncio.Event | None) -> None:

@@ -85,7 +85,7 @@ async def link_card(page: Page) -> Response:
     key = _of_path(page)
     await give_card(
         page.runtime.pool,
-        page.runtime.applier.rematch_card,
+        page.runtime.applier.rematcher.rematch_card,
         key,
         page.form.number("user_id") or 0,
         admin_id=page.me.id,
@@ -100,7 +100,7 @@ async def unlink_card(page: Page) -> Response:
     """Takes the card back: its visits are matched anew."""
     key = _of_path(page)
     await take_card_back(
-        page.runtime.pool, page.runtime.applier.rematch_card, key, admin_id=page.me.id, now=page.now
+        page.runtime.pool, page.runtime.applier.rematcher.rematch_card, key, admin_id=page.me.id, now=page.now
     )
     return page.redirect(f"/admin/unmatched?card={key[0]}-{key[1]}", flash="card_unlinked")
 

@@ -7,8 +7,16 @@ import pytest
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from zerkalo.clients.model import Card, Person, Sight
-from zerkalo.clients.rules import is_email_late, is_other_person, is_same_person, joined, taught
+from zerkalo.clients.model import (
+    Card,
+    Person,
+    Sight,
+    card_after,
+    is_email_late,
+    is_other_person,
+    is_same_person,
+    joined,
+)
 
 DAY = datetime(2026, 11, 3, tzinfo=UTC)
 
@@ -26,7 +34,7 @@ def sight(observation: int, **told: Any) -> Sight:
 def after(*sights: Sight) -> Card:
     card: Card | None = None
     for one in sights:
-        card = taught(card, one)
+        card = card_after(card, one)
     assert card is not None
     return card
 
@@ -42,7 +50,7 @@ def test_a_card_is_learned_whole() -> None:
 @pytest.mark.parametrize("nothing", [UNSET, None, ""])
 def test_what_is_empty_or_not_told_teaches_nothing(nothing: Any) -> None:
     full = after(sight(1, email="maria@salon.test"))
-    hidden = taught(full, sight(2, name=nothing, phone=nothing, email=nothing))
+    hidden = card_after(full, sight(2, name=nothing, phone=nothing, email=nothing))
 
     assert (hidden.name, hidden.phone, hidden.email) == (full.name, full.phone, full.email)
 
@@ -73,15 +81,15 @@ def test_an_email_that_stood_there_first_or_came_with_the_phone_is_not_late() ->
 def test_a_page_asked_for_before_a_call_makes_no_email_the_first(stood_there: str) -> None:
     called = after(sight(2, email=stood_there))
 
-    attacked = taught(called, sight(1, email="guest@salon.test"))
+    attacked = card_after(called, sight(1, email="guest@salon.test"))
 
-    assert is_email_late(taught(attacked, sight(3, email="guest@salon.test")))
+    assert is_email_late(card_after(attacked, sight(3, email="guest@salon.test")))
 
 
 def test_an_erased_card_learns_nothing_more() -> None:
     erased = Card(company_id=7, client_id=900, erased_at=DAY)
 
-    assert taught(erased, sight(5, email="maria@salon.test")) == erased
+    assert card_after(erased, sight(5, email="maria@salon.test")) == erased
 
 
 def test_a_merged_card_keeps_what_an_admin_gave_and_that_its_email_came_late() -> None:

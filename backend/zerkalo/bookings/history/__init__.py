@@ -1,1 +1,0 @@
-"""What happened to a booking: its history, told by what changed."""
