@@ -100,17 +100,14 @@ def settings_page(say: Say) -> str:
     ]
     for entry in ENTRY.finditer((ROOT / ".env.example").read_text(encoding="utf-8")):
         if entry["part"]:
-            head = map(say, ("name", "default", "unit", "example", "meaning"))
-            lines += [f"\n## {say(entry['part'])}\n", _row(tuple(head)), "| --- | --- | --- | --- | --- |"]
+            head = map(say, ("name", "default", "meaning"))
+            lines += [f"\n## {say(entry['part'])}\n", _row(tuple(head)), "| --- | --- | --- |"]
             continue
         (example,) = Settings.model_fields[SETTING_NAMES[entry["name"]]].examples or [""]
-        cells = (
-            f"`{entry['name']}`",
-            say("none") if entry["default"] == "none" else f"`{entry['default']}`",
-            say(entry["unit"]),
-            f"`{example}`",
-            say(" ".join(entry["sentence"].replace("# ", "").split())),
-        )
+        value = f"{say(entry['unit'])}; {say('for example')} `{example}`"
+        meaning = say(" ".join(entry["sentence"].replace("# ", "").split()))
+        default = say("none") if entry["default"] == "none" else f"`{entry['default']}`"
+        cells = (f"`{entry['name']}`", default, f"{meaning}<br>*{value}*")
         lines.append(_row(cells))
     return "\n".join(lines) + "\n"
 
