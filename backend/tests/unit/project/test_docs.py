@@ -17,7 +17,8 @@ from zerkalo.settings import SETTING_NAMES
 
 DOCS = [path for path in tracked_files(".md") if "fixtures" not in path.parts]
 RUNBOOKS = {"en": ROOT / "docs" / "runbook.md", "ru": ROOT / "docs" / "runbook.ru.md"}
-DESK = {"en": ROOT / "docs" / "desk.md", "ru": ROOT / "docs" / "desk.ru.md"}
+QUOTING_PAGES = [("desk", 20), ("yclients-setup", 5)]
+"""Pages that quote what stands on ours, and how often at the least."""
 READMES = [ROOT / "README.md", ROOT / "README.ru.md"]
 DAYS = [ROOT / "docs" / "day-by-day.md", ROOT / "docs" / "day-by-day.ru.md"]
 SOURCE = "\n".join(
@@ -119,17 +120,17 @@ def test_the_runbook_begins_with_everything_that_check_may_say(language: Languag
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
-def test_what_the_page_for_the_desk_quotes_stands_on_the_pages(language: str):
-    quoted = re.findall(
-        r"«([^»]+)»" if language == "ru" else r'"([^"]+)"', DESK[language].read_text(encoding="utf-8")
-    )
+@pytest.mark.parametrize(("name", "least"), QUOTING_PAGES)
+def test_what_the_documentation_quotes_of_our_pages_stands_there(language: str, name: str, least: int):
+    doc = ROOT / "docs" / (f"{name}.ru.md" if language == "ru" else f"{name}.md")
+    quoted = re.findall(r"«([^»]+)»" if language == "ru" else r'"([^"]+)"', doc.read_text(encoding="utf-8"))
     pages = BACKEND / "zerkalo" / "web" / "pages"
     shown = "".join(
         path.read_text(encoding="utf-8")
         for path in tracked_files()
         if pages in path.parents and path.suffix in {".html", ".py"}
     )
-    assert len(quoted) >= 20
+    assert len(quoted) >= least
     missing = [
         text
         for text in map(" ".join, map(str.split, quoted))
