@@ -35,7 +35,8 @@ from zerkalo.mirror.service import Applier
 from zerkalo.outbox.gateways.service import senders_of
 from zerkalo.outbox.model import Channel
 from zerkalo.runs.service import Runs
-from zerkalo.settings import Settings, SettingsError, load_settings, secret_key
+from zerkalo.secret_key import secret_key
+from zerkalo.settings import Settings, SettingsError, load_settings
 from zerkalo.users.erasing.journal import store as journal
 from zerkalo.users.erasing.model import Erasure
 from zerkalo.users.ports import Ports

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from zerkalo.settings import Settings, SettingsError, secret_key
+from zerkalo.secret_key import secret_key
+from zerkalo.settings import Settings, SettingsError
 
 
 def _ask(data_dir: Path) -> str:
