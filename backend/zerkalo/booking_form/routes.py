@@ -156,7 +156,11 @@ class MadeBooking(BaseModel):
     updated_at: datetime | None = None
 
 
-_FOR_GUESTS = (
+_FOR_GUESTS = {
+    "id",
+    "company_id",
+    "yclients_record_id",
+    "appointment_datetime",
     "service_name",
     "service_price",
     "service_duration",
@@ -166,7 +170,7 @@ _FOR_GUESTS = (
     "staff_name",
     "created_at",
     "updated_at",
-)
+}
 """Of a guest's booking. Not the notes: they hold the code of whoever has proved the phone that was typed."""
 
 
@@ -179,18 +183,8 @@ def made_of(booked: Booked) -> MadeBooking:
             yclients_record_id=booked.record_id,
             appointment_datetime=booked.starts_at,
         )
-    whole = booking_of(booked.booking)
-    if booked.is_own:
-        return MadeBooking.model_validate(whole.model_dump())
-    return MadeBooking.model_validate(
-        {name: getattr(whole, name) for name in _FOR_GUESTS}
-        | {
-            "id": whole.id,
-            "company_id": booked.company_id,
-            "yclients_record_id": booked.record_id,
-            "appointment_datetime": whole.appointment_datetime,
-        }
-    )
+    shown = booking_of(booked.booking).model_dump(include=None if booked.is_own else _FOR_GUESTS)
+    return MadeBooking.model_validate(shown)
 
 
 def router(runtime: FormRuntime) -> APIRouter:

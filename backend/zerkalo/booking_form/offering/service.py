@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta, tzinfo
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from zerkalo.auth.service import Auth
 from zerkalo.booking_form.model import Asker, FormLimits, OfferedService, OfferedStaff, OfferedTime
-from zerkalo.booking_form.pictures.rules import picture_of
-from zerkalo.booking_form.rules import disabled_problem, offered_start, vendor_problem
+from zerkalo.booking_form.offering.rules import offered_service, offered_staff, offered_time
+from zerkalo.booking_form.rules import disabled_problem, vendor_problem
 from zerkalo.companies import store as companies
 from zerkalo.companies.model import Branch
 from zerkalo.db.pool import Pool
@@ -140,7 +139,7 @@ class Offers:
             self._kept(asker, self._services(company, staff_id, service_ids)),
             self._usual_durations(asker, company, is_wanted=staff_id is None),
         )
-        return tuple(_service(one, usual) for one in found)
+        return tuple(offered_service(one, usual) for one in found)
 
     async def staff(
         self, asker: Asker, company_id: int | None = None, *, service_ids: tuple[int, ...] = ()
@@ -148,7 +147,7 @@ class Offers:
         """The masters who can be booked for these services."""
         company = self.company_of(company_id)
         found = await self._kept(asker, self._masters(company, service_ids))
-        return tuple(_staff(one, self._api_url) for one in found if one.is_bookable)
+        return tuple(offered_staff(one, self._api_url) for one in found if one.is_bookable)
 
     async def dates(
         self,
@@ -181,7 +180,7 @@ class Offers:
             self.forget_times(company)
         zone = await self.zone_of(company)
         found = await self._kept(asker, self._times(company, staff_id, service_ids, day))
-        return tuple(_time(one, day, zone) for one in found)
+        return tuple(offered_time(one, day, zone) for one in found)
 
     async def ask_together(
         self,
@@ -352,41 +351,3 @@ def _busy() -> ProblemError:
         "Many people are looking for times just now. Try again in a few seconds.",
         {"Retry-After": str(BUSY_RETRY_SECONDS)},
     )
-
-
-def _staff(told: BookableStaff, api_url: str) -> OfferedStaff:
-    return OfferedStaff(
-        told.staff_id,
-        told.name,
-        told.specialization,
-        None if told.rating is None else float(told.rating),
-        told.votes,
-        told.description,
-        picture_of(told.avatar, api_url),
-    )
-
-
-def _service(told: BookableService, usual: Mapping[int, int]) -> OfferedService:
-    seconds = usual.get(told.service_id) if told.duration_seconds is None else told.duration_seconds
-    return OfferedService(
-        service_id=told.service_id,
-        title=told.title,
-        category=told.category,
-        price_min=_kopecks(told.price_min),
-        price_max=_kopecks(told.price_max),
-        duration=_minutes(seconds),
-        comment=told.comment,
-    )
-
-
-def _time(told: BookableTime, day: date, zone: tzinfo | None) -> OfferedTime:
-    starts_at = offered_start(f"{day.isoformat()} {told.wall_time}", told.starts_at, zone)
-    return OfferedTime(starts_at, f"{starts_at:%H:%M}", _minutes(told.duration_seconds))
-
-
-def _kopecks(roubles: Decimal) -> int:
-    return int((roubles * 100).to_integral_value(ROUND_HALF_UP))
-
-
-def _minutes(seconds: int | None) -> int | None:
-    return None if seconds is None else -(-seconds // 60)
