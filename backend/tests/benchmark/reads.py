@@ -22,7 +22,7 @@ from tests.benchmark.stage import (
     server_process,
 )
 from tests.benchmark.told import Told, milliseconds_of, percentile
-from zerkalo.auth.model import TokenPair
+from zerkalo.auth.model import Tokens
 from zerkalo.auth.service import Auth
 from zerkalo.db.pool import open_pool
 from zerkalo.reports.sums.service import bring_up_to_date
@@ -95,7 +95,7 @@ def _measure_one(
     told: Told,
     asked: _Asked,
     conn: HTTPConnection,
-    sessions: Sequence[TokenPair],
+    sessions: Sequence[Tokens],
     pids: Sequence[int],
     bare: psycopg.Connection,
 ) -> None:
@@ -131,7 +131,7 @@ def _timed(ask: Callable[[int], None], pids: Sequence[int]) -> tuple[list[float]
     return times, 10**6 * (sum(map(processor_seconds, pids)) - before) / CALLS
 
 
-def _get(conn: HTTPConnection, asked: _Asked, session: TokenPair) -> None:
+def _get(conn: HTTPConnection, asked: _Asked, session: Tokens) -> None:
     headers = (
         {"Cookie": f"{SESSION}={session.refresh_token}", "Accept": "text/html"}
         if asked.is_page
@@ -155,7 +155,7 @@ async def _counted(dsn: str) -> float:
     return seconds
 
 
-async def _sessions(dsn: str) -> list[TokenPair]:
+async def _sessions(dsn: str) -> list[Tokens]:
     """Of an owner, then of users all over the table."""
     async with open_pool(dsn, name="bench") as pool, pool.connection() as conn, conn.transaction():
         auth, now = Auth(pool, SECRET_KEY), datetime.now(UTC)

@@ -16,7 +16,7 @@ from tests.support.rows import add_user
 from yclients_emulator import Emulator, EmulatorSettings, new_demo_emulator
 from yclients_emulator.cli import new_server
 from yclients_emulator.hooks import HookModes
-from zerkalo.auth.model import TokenPair
+from zerkalo.auth.model import Tokens
 from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.auth.service import Auth
 from zerkalo.main import Runtime, running_app, server_of
@@ -84,7 +84,7 @@ class Application:
         async with self.runtime.pool.connection() as conn:
             return await add_user(conn, **{"password_hash": PASSWORD_HASH, **columns})
 
-    async def session_of(self, user_id: int) -> TokenPair:
+    async def session_of(self, user_id: int) -> Tokens:
         """A fresh log-in of an existing user."""
         auth: Auth = self.runtime.people.auth
         async with self.runtime.pool.connection() as conn, conn.transaction():

@@ -73,12 +73,13 @@ class AccessClaims:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenPair:
-    """What a log-in gives. `expires_in_seconds` is the access token's."""
+class Tokens:
+    """An open session. `expires_in`: seconds until the access token ends."""
 
     access_token: str
     refresh_token: str
-    expires_in_seconds: int
+    expires_in: int
+    token_type: str = "bearer"  # noqa: S105 - the kind of token, as OAuth2 names it
 
 
 @dataclass(frozen=True, slots=True)

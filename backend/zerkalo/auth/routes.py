@@ -7,19 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 
 from zerkalo.auth.dependencies import AuthRuntime, client_address, optional_session
-from zerkalo.auth.model import Session, TokenPair
+from zerkalo.auth.model import Session, Tokens
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, TOKEN_CHARS_MAX
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.problem import problem_responses
-
-
-class Tokens(BaseModel):
-    """An open session. `expires_in`: seconds until the access token ends."""
-
-    access_token: str
-    refresh_token: str
-    token_type: str = "bearer"  # noqa: S105 - the kind of token, as OAuth2 names it
-    expires_in: int
 
 
 class LogIn(BaseModel):
@@ -81,15 +72,6 @@ class LogoutRequest(BaseModel):
     refresh_token: Annotated[str, Field(min_length=1, max_length=TOKEN_CHARS_MAX)] | None = None
 
 
-def tokens_of(pair: TokenPair) -> Tokens:
-    """The pair as the API shows it."""
-    return Tokens(
-        access_token=pair.access_token,
-        refresh_token=pair.refresh_token,
-        expires_in=pair.expires_in_seconds,
-    )
-
-
 def router(runtime: AuthRuntime) -> APIRouter:
     """The routes of a session, to be mounted under /api/v1."""
     routes = APIRouter(prefix="/auth", tags=["auth"])
@@ -101,16 +83,15 @@ def router(runtime: AuthRuntime) -> APIRouter:
     ) -> Tokens:
         """Sign in by JSON, or by the OAuth2 password form, where `username` is the e-mail."""
         response.headers["Cache-Control"] = "no-store"
-        pair = await auth.log_in(
+        return await auth.log_in(
             canonical_email(body.email), body.password, address=client_address(request), now=runtime.clock()
         )
-        return tokens_of(pair)
 
     @routes.post("/refresh", responses=problem_responses(401))
     async def refresh(response: Response, body: RefreshRequest) -> Tokens:
         """Exchange the refresh token for a new pair. Used again within a minute it gives the same; later it ends the session."""
         response.headers["Cache-Control"] = "no-store"
-        return tokens_of(await auth.refresh(body.refresh_token, now=runtime.clock()))
+        return await auth.refresh(body.refresh_token, now=runtime.clock())
 
     @routes.post("/logout", status_code=204)
     async def logout(

@@ -13,7 +13,7 @@ from zerkalo.auth.model import (
     Credentials,
     Limit,
     Session,
-    TokenPair,
+    Tokens,
 )
 from zerkalo.auth.passwords.rules import is_our_hash
 from zerkalo.auth.passwords.service import Passwords
@@ -53,7 +53,7 @@ class Auth:
         self._attempts_key = rules.derive_key(secret_key, "attempts")
         self._refresh_key = rules.derive_key(secret_key, "refresh token")
 
-    async def log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> TokenPair:
+    async def log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> Tokens:
         """Open a session for whoever this e-mail (lower case) and password name.
 
         `email` None: what was typed is no e-mail, which takes as long as a wrong one. `address`: of the caller, as
@@ -68,7 +68,7 @@ class Auth:
         LOG_INS.add("opened")
         return pair
 
-    async def _log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> TokenPair:
+    async def _log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> Tokens:
         tries = await self.count_log_in(email, address=address, now=now)
         try:
             found = await self._whose_password(email, password, address)
@@ -82,7 +82,7 @@ class Auth:
         if self._renew_hash is not None and not is_our_hash(found.password_hash):
             renewed = await self.passwords.hash(password, address=address)
 
-        async def open_session(conn: Connection) -> TokenPair | None:
+        async def open_session(conn: Connection) -> Tokens | None:
             await store.release_attempts(conn, tries)
             # Read again under the lock: the password may have been changed while it was compared.
             current = await store.credentials_of_user(conn, found.user_id, lock=True)
@@ -127,7 +127,7 @@ class Auth:
         """How an address that signed in is remembered: keyed, so that none stands in the table."""
         return rules.keyed_digest(self._attempts_key, address)
 
-    async def refresh(self, refresh_token: str, *, now: datetime) -> TokenPair:
+    async def refresh(self, refresh_token: str, *, now: datetime) -> Tokens:
         """Exchange a refresh token for a new pair; the old one is used up.
 
         Used again within a minute by the database's clock, while its successor is unused, it gives the same successor:
@@ -136,7 +136,7 @@ class Auth:
         """
         successor = rules.successor_of(self._refresh_key, refresh_token)
 
-        async def rotate(conn: Connection) -> TokenPair | None:
+        async def rotate(conn: Connection) -> Tokens | None:
             used = await store.use_refresh_token(
                 conn,
                 rules.token_digest(refresh_token),
@@ -201,7 +201,7 @@ class Auth:
 
     async def new_session(
         self, conn: Connection, user_id: int, epoch: int, *, now: datetime, address: str = "unknown"
-    ) -> TokenPair:
+    ) -> Tokens:
         """A new log-in of a user whom the caller has made sure of, and holds locked. `address` is remembered with it."""
         family, refresh_token = uuid4(), rules.new_refresh_token()
         await store.insert_refresh_token(
@@ -266,12 +266,10 @@ class Auth:
                 found = candidate
         return found
 
-    def _pair(
-        self, user_id: int, epoch: int, family: UUID, refresh_token: str, *, now: datetime
-    ) -> TokenPair:
+    def _pair(self, user_id: int, epoch: int, family: UUID, refresh_token: str, *, now: datetime) -> Tokens:
         claims = AccessClaims(user_id, epoch, family)
         access_token = rules.encode_access_token(self._access_key, claims, now=now)
-        return TokenPair(access_token, refresh_token, int(rules.ACCESS_TOKEN_SPAN.total_seconds()))
+        return Tokens(access_token, refresh_token, int(rules.ACCESS_TOKEN_SPAN.total_seconds()))
 
 
 def too_many_tries(wait: timedelta) -> ProblemError:

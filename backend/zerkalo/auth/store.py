@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg.rows import args_row, class_row, scalar_row
@@ -23,28 +24,30 @@ TOKENS_KEPT = timedelta(days=7)
 """How long a refresh token stays after its end, so that a late reuse is still told from a made-up one."""
 
 
+_CLAIMANTS: LiteralString = """
+    (select id as user_id, password_hash, token_epoch from users
+     where lower(email) = %(email)s and email_verified_at is null and email is not null
+        and password_hash is not null order by id limit 1)
+    union
+    (select id, password_hash, token_epoch from users
+     where lower(email) = %(email)s and email_verified_at is null and email is not null
+        and password_hash is not null order by id desc limit 1)
+"""
+
+
 async def credentials_of_email(conn: Connection, email: str) -> list[Credentials]:
     """Whom a log-in with this e-mail (lower case) may mean: who proved it, then the oldest and the newest claimant.
 
     Zero to three. Anybody may claim an address until it is proved (docs/decisions/0007-claimed-addresses.md), so the
     password decides between them.
     """
-    sql = """
-        with named as (
-            select id, password_hash, token_epoch, email_verified_at is null as claimed from users
+    sql = f"""
+        select user_id, password_hash, token_epoch from (
+            select id as user_id, password_hash, token_epoch, false as is_claimed from users
             where lower(email) = %(email)s and email_verified_at is not null and password_hash is not null
             union all
-            (select id, password_hash, token_epoch, true from users
-             where lower(email) = %(email)s and email_verified_at is null and email is not null
-                and password_hash is not null
-             order by id limit 1)
-            union
-            (select id, password_hash, token_epoch, true from users
-             where lower(email) = %(email)s and email_verified_at is null and email is not null
-                and password_hash is not null
-             order by id desc limit 1)
-        )
-        select id as user_id, password_hash, token_epoch from named order by claimed, id
+            select *, true from ({_CLAIMANTS}) as claimants
+        ) as named order by is_claimed, user_id
     """
     async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
         await cursor.execute(sql, {"email": email})
@@ -53,17 +56,8 @@ async def credentials_of_email(conn: Connection, email: str) -> list[Credentials
 
 async def claimants_of_email(conn: Connection, email: str) -> list[Credentials]:
     """The oldest and the newest account that claims this e-mail (lower case) unproved and has a password."""
-    sql = """
-        (select id as user_id, password_hash, token_epoch from users
-         where lower(email) = %(email)s and email_verified_at is null and email is not null
-            and password_hash is not null order by id limit 1)
-        union
-        (select id, password_hash, token_epoch from users
-         where lower(email) = %(email)s and email_verified_at is null and email is not null
-            and password_hash is not null order by id desc limit 1)
-    """
     async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
-        await cursor.execute(sql, {"email": email})
+        await cursor.execute(_CLAIMANTS, {"email": email})
         return await cursor.fetchall()
 
 

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints, model_
 from zerkalo.auth.dependencies import AuthRuntime, bearer_token, client_address, current_user
 from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
-from zerkalo.db.pool import Connection
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.phone import normalise_phone
@@ -164,7 +163,7 @@ class Sent(BaseModel):
     expires_in: int = 600
 
 
-async def me_of(conn: Connection, user: User) -> Me:
+def me_of(user: User, balance: int) -> Me:
     """The account as its owner sees it."""
     return Me(
         id=user.id,
@@ -175,7 +174,7 @@ async def me_of(conn: Connection, user: User) -> Me:
         email_verified=user.email_verified_at is not None,
         phone_verified=user.phone_verified_at is not None,
         is_admin=user.is_admin,
-        balance=await ledger.read_balance(conn, user.id),
+        balance=balance,
     )
 
 
@@ -266,7 +265,7 @@ async def _shown(runtime: PeopleRuntime, user_id: int) -> Me:
         user = await store.read_user(conn, user_id)
         if user is None or user.erased_at is not None:
             raise _not_signed_in()
-        return await me_of(conn, user)
+        return me_of(user, await ledger.read_balance(conn, user_id))
 
 
 async def _is_confirmed(runtime: PeopleRuntime, request: Request, user_id: int, given: Confirmation) -> bool:

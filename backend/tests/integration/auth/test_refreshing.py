@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
-from zerkalo.auth.model import TokenPair
+from zerkalo.auth.model import Tokens
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 
@@ -57,7 +57,7 @@ async def test_a_token_used_again_later_or_after_its_successor_ends_the_log_in(
 async def test_one_token_used_by_many_at_once_gives_one_successor(people: PeopleApi) -> None:
     await people.register("anna@example.com")
     first = (await people.log_in("anna@example.com")).json()["refresh_token"]
-    given: list[TokenPair] = []
+    given: list[Tokens] = []
 
     async def refresh() -> None:
         given.append(await people.auth.refresh(first, now=people.now))

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
-from zerkalo.auth.model import TokenPair
+from zerkalo.auth.model import Tokens
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 
@@ -136,9 +136,9 @@ async def test_a_refresh_at_the_moment_of_a_password_change_survives_it_never(pe
         await people.register(email)
         tokens = (await people.log_in(email)).json()
         client = await people.signed_in(email)
-        refreshed: list[TokenPair] = []
+        refreshed: list[Tokens] = []
 
-        async def refresh(token: str = tokens["refresh_token"], into: list[TokenPair] = refreshed) -> None:
+        async def refresh(token: str = tokens["refresh_token"], into: list[Tokens] = refreshed) -> None:
             try:
                 into.append(await people.auth.refresh(token, now=people.now))
             except ProblemError:

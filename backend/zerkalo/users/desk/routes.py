@@ -23,20 +23,11 @@ SEARCH_CHARS_MAX = 200
 _USERS = ById("users")
 
 
-class Person(BaseModel):
+class Person(Me):
     """A user as admins see them. `balance`: points, below zero where points were spent that proved unearned."""
 
-    id: int
-    email: str | None
-    phone: str | None
-    name: str
-    unique_code: str | None
-    email_verified: bool
-    phone_verified: bool
     has_password: bool
-    is_admin: bool
     role: Role | None
-    balance: int
     created_at: datetime
 
 
@@ -56,17 +47,9 @@ class MergeRequest(BaseModel):
 def person_of(user: User, balance: int) -> Person:
     """The user as admins see them."""
     return Person(
-        id=user.id,
-        email=user.email,
-        phone=user.phone,
-        name=user.name,
-        unique_code=user.unique_code,
-        email_verified=user.email_verified_at is not None,
-        phone_verified=user.phone_verified_at is not None,
+        **me_of(user, balance).model_dump(),
         has_password=user.has_password,
-        is_admin=user.is_admin,
         role=Role(user.role) if user.role else None,
-        balance=balance,
         created_at=user.created_at,
     )
 
@@ -104,6 +87,6 @@ def router(runtime: PeopleRuntime) -> APIRouter:
             runtime.people, from_id=user_id, into_id=body.into, admin_id=admin.id, now=runtime.clock()
         )
         async with runtime.pool.connection() as conn:
-            return await me_of(conn, user)
+            return me_of(user, await ledger.read_balance(conn, user.id))
 
     return routes

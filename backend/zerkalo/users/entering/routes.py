@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Response
 from pydantic import StrictBool
 
-from zerkalo.auth.routes import Tokens, tokens_of
+from zerkalo.auth.model import Tokens
 from zerkalo.kit.problem import problem_responses
 from zerkalo.users.entering import service as entering
 from zerkalo.users.routes import Call, Code, Name, NamedContact, PeopleRuntime, Sent, calls
@@ -35,7 +35,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
     async def log_in_by_code(response: Response, body: CodeLogIn, call: Call = call) -> Tokens:
         """Sign in by the code. After the right one, 409 `no_account` or `account_exists` says that it opens no account."""
         response.headers["Cache-Control"] = "no-store"
-        pair = await entering.enter(
+        return await entering.enter(
             people,
             body.contact,
             body.code,
@@ -45,6 +45,5 @@ def router(runtime: PeopleRuntime) -> APIRouter:
             address=call.address,
             now=call.now,
         )
-        return tokens_of(pair)
 
     return routes

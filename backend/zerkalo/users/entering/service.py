@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from zerkalo.auth import store as auth_store
-from zerkalo.auth.model import TokenPair
+from zerkalo.auth.model import Tokens
 from zerkalo.auth.rules import by_address
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
@@ -63,7 +63,7 @@ async def enter(
     language: Language,
     address: str,
     now: datetime,
-) -> TokenPair:
+) -> Tokens:
     """A session for whoever got the code: in the account that it opens, or with `new_account`, where it opens none, in
     a new one that has nothing but this contact, proved, and `name`.
 
@@ -72,7 +72,7 @@ async def enter(
     """
     tries = await codes.count_tries(people, codes.ENTER, contact, address=address, now=now)
 
-    async def write(conn: Connection) -> tuple[TokenPair, int | None] | ProblemError:
+    async def write(conn: Connection) -> tuple[Tokens, int | None] | ProblemError:
         aim = Aim(codes.ENTER, contact)
         await proof_store.lock_contact(conn, contact.channel, contact.key)
         used = await codes.used_code(people, conn, aim, code, now=now)

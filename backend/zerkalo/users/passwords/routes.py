@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel
 
 from zerkalo.auth.dependencies import bearer_token, client_address
-from zerkalo.auth.routes import Tokens, tokens_of
+from zerkalo.auth.model import Tokens
 from zerkalo.kit.problem import ProblemError, problem_responses
 from zerkalo.users.passwords import service
 from zerkalo.users.routes import (
@@ -55,17 +55,16 @@ def router(runtime: PeopleRuntime) -> APIRouter:
         now, address = runtime.clock(), client_address(request)
         session = await people.auth.session_of(token, now=now) if token else None
         if session is not None:
-            pair = await service.change_password(
+            return await service.change_password(
                 people, session, old=body.old_password, new=body.new_password, address=address, now=now
             )
-            return tokens_of(pair)
         claims = people.auth.claims_of(token, now=now) if token else None
         again = claims and await service.change_password_again(
             people, claims, new=body.new_password, address=address, now=now
         )
         if not again:
             raise ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
-        return tokens_of(again)
+        return again
 
     @routes.post("/password/reset/request", status_code=202, responses=problem_responses(409, 429))
     async def request_reset(body: NamedContact, call: Call = call) -> Sent:

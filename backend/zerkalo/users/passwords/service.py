@@ -5,7 +5,7 @@ from datetime import datetime
 import anyio
 
 from zerkalo.auth import store as auth_store
-from zerkalo.auth.model import AccessClaims, Credentials, Limit, Session, TokenPair
+from zerkalo.auth.model import AccessClaims, Credentials, Limit, Session, Tokens
 from zerkalo.auth.rules import by_address
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
@@ -115,7 +115,7 @@ async def _holder(conn: Connection, contact: Contact) -> User | None:
 
 async def change_password(
     people: People, session: Session, *, old: str, new: str, address: str, now: datetime
-) -> TokenPair:
+) -> Tokens:
     """Set a new password for who knows the old one; ends every other session and returns a new one for this.
 
     Raises a 403 `ProblemError` where the old one is wrong, 429 after ten tries in 15 minutes.
@@ -124,7 +124,7 @@ async def change_password(
     tries, held = await _checked_password(people, user_id, old, address=address, now=now)
     password_hash = await people.auth.passwords.hash(new, address=address)
 
-    async def write(conn: Connection) -> TokenPair | None:
+    async def write(conn: Connection) -> Tokens | None:
         current = await auth_store.credentials_of_user(conn, user_id, lock=True)
         if current is None or current.password_hash != held.password_hash:
             return None
@@ -140,7 +140,7 @@ async def change_password(
 
 async def change_password_again(
     people: People, claims: AccessClaims, *, new: str, address: str, now: datetime
-) -> TokenPair | None:
+) -> Tokens | None:
     """A session for who changed the password just now, by a token which that ended, and had no answer; else None.
 
     They know the new password, by which they could sign in as well.
@@ -153,7 +153,7 @@ async def change_password_again(
     if held is None or not is_known or held.token_epoch <= claims.epoch:
         return None
 
-    async def write(conn: Connection) -> TokenPair | None:
+    async def write(conn: Connection) -> Tokens | None:
         await auth_store.release_attempts(conn, tries)
         current = await auth_store.credentials_of_user(conn, claims.user_id, lock=True)
         if current != held:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from zerkalo.auth.dependencies import current_user
 from zerkalo.auth.model import AuthenticatedUser
 from zerkalo.kit.problem import problem_responses
+from zerkalo.loyalty import store as ledger
 from zerkalo.outbox.model import Channel
 from zerkalo.users.proving import service as proof_service
 from zerkalo.users.proving.model import Resolve
@@ -71,6 +72,6 @@ def router(runtime: PeopleRuntime) -> APIRouter:
             now=call.now,
         )
         async with runtime.pool.connection() as conn:
-            return await me_of(conn, proved)
+            return me_of(proved, await ledger.read_balance(conn, proved.id))
 
     return routes

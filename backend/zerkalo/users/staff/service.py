@@ -4,7 +4,7 @@ from datetime import datetime
 
 from zerkalo.auth import store as auth_store
 from zerkalo.auth.audit.service import audit, note_nothing
-from zerkalo.auth.model import Role, TokenPair
+from zerkalo.auth.model import Role, Tokens
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.language import Language
@@ -161,7 +161,7 @@ async def join_staff(people: People, token: str, *, user_id: int, now: datetime)
 
 async def join_account(
     people: People, token: str, *, email: str | None, password: str, address: str, now: datetime
-) -> TokenPair:
+) -> Tokens:
     """Give a client the account that the desk made: a password, an e-mail to sign in with where it has none.
 
     Their proved contacts are told. Asked again with the same password it signs in: the first answer may have been lost.
@@ -175,7 +175,7 @@ async def join_account(
         return await _joined_again(people, invitation.user_id, password, address=address, now=now)
     password_hash = await people.auth.passwords.hash(password, address=address)
 
-    async def write(conn: Connection) -> TokenPair:
+    async def write(conn: Connection) -> Tokens:
         invitation = await _held(conn, token, now=now)
         if invitation.user_id is None or invitation.used_at is not None:
             raise _over()
@@ -197,14 +197,14 @@ async def join_account(
 
 async def _joined_again(
     people: People, user_id: int, password: str, *, address: str, now: datetime
-) -> TokenPair:
+) -> Tokens:
     """A session for who has set this very password; of everybody else the invitation is over."""
     try:
         await confirm_password(people, user_id, password, address=address, now=now)
     except ProblemError as problem:
         raise _over() if problem.code == "wrong_password" else problem from None
 
-    async def write(conn: Connection) -> TokenPair:
+    async def write(conn: Connection) -> Tokens:
         held = await auth_store.credentials_of_user(conn, user_id, lock=True)
         if held is None:
             raise _over()

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from zerkalo.auth.model import TokenPair
+from zerkalo.auth.model import Tokens
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
@@ -31,7 +31,7 @@ async def sign_in_page(page: Page, problem: ProblemError | None = None) -> Respo
     )
 
 
-async def open_session(page: Page, pair: TokenPair) -> None:
+async def open_session(page: Page, pair: Tokens) -> None:
     """Sign in, in place of whoever was signed in before."""
     await end_session(page)
     page.sign_in(pair.refresh_token)
