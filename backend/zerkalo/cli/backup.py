@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 from psycopg.errors import UndefinedTable
 
-from zerkalo.cli.database import database_in_use
-from zerkalo.cli.failure import CommandFailed
-from zerkalo.cli.loop import run
+from zerkalo.cli.shared.database import database_in_use
+from zerkalo.cli.shared.failure import CommandFailed
+from zerkalo.cli.shared.loop import run
 from zerkalo.composition import command_parts, journal_writer
 from zerkalo.db import backup as files
 from zerkalo.db.migrate import upgrade

@@ -12,8 +12,8 @@ from zerkalo.checkup.model import Facts, Problem, Severity
 from zerkalo.checkup.rules import problems_of, verdict_of
 from zerkalo.checkup.service import examine, examine_without_database, is_healthy, report_of
 from zerkalo.checkup.texts.rules import fix_of, programme_text, text_of
-from zerkalo.cli.companies import log_warnings
-from zerkalo.cli.language import language_option
+from zerkalo.cli.shared.companies import log_warnings
+from zerkalo.cli.shared.language import language_option
 from zerkalo.composition import command_parts
 from zerkalo.db.database import is_made, none_here
 from zerkalo.kit.clock import utc_now

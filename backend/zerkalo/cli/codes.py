@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.companies import log_warnings
-from zerkalo.cli.progress import progress
+from zerkalo.cli.shared.companies import log_warnings
+from zerkalo.cli.shared.progress import progress
 from zerkalo.codes.service import give_missing_codes
 from zerkalo.codes.store import count_without_code
 from zerkalo.composition import command_parts

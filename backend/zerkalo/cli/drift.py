@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.companies import chosen_companies, log_warnings
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.companies import chosen_companies, log_warnings
+from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.composition import command_parts
 from zerkalo.mirror.balances.service import balance_differences
 from zerkalo.runs.drift.service import Drift
@@ -36,7 +36,9 @@ async def drift(company: Annotated[int | None, typer.Option(help="Only this comp
     if differences:
         failed.append(f"{differences} of {compared} records differ; `zerkalo sync` should mend them")
     if balances:
-        failed.append(f"{balances} cards show another balance; the next movement of their points writes it")
+        failed.append(
+            f"{balances} cards show another balance; it is written again when the points move or a visit comes to another client"
+        )
     if failed:
         raise CommandFailed("; ".join(failed))
     print(f"{compared} records compared, no difference")

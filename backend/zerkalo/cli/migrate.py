@@ -1,6 +1,6 @@
 """`zerkalo migrate`: bring the database's tables up to date."""
 
-from zerkalo.cli.database import database_in_use
+from zerkalo.cli.shared.database import database_in_use
 from zerkalo.db.migrate import head_revision, upgrade
 
 

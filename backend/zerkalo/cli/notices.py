@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.companies import log_warnings
-from zerkalo.cli.language import language_option
+from zerkalo.cli.shared.companies import log_warnings
+from zerkalo.cli.shared.language import language_option
 from zerkalo.composition import command_parts
 from zerkalo.kit.language import Language
 from zerkalo.notices import store

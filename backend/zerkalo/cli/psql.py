@@ -10,7 +10,7 @@ import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from embedded_postgres import program
-from zerkalo.cli.database import database_in_use
+from zerkalo.cli.shared.database import database_in_use
 
 
 def psql(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.failure import CommandFailed
 
 TIMEOUT_SECONDS = 5.0
 

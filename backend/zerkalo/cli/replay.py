@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.companies import log_warnings
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.companies import log_warnings
+from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.composition import command_parts
 from zerkalo.mirror.model import OutcomeStatus
 from zerkalo.webhook.replaying.service import Replay, Replayed

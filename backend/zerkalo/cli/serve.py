@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.loop import loop_factory, run
-from zerkalo.cli.ports import see_that_it_is_free
+from zerkalo.cli.shared.loop import loop_factory, run
+from zerkalo.cli.shared.ports import see_that_it_is_free
 from zerkalo.composition import assembled, prepare_database
 from zerkalo.db.database import database
 from zerkalo.logs import configure_logging

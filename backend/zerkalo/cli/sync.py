@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from zerkalo.cli.companies import chosen_companies, log_warnings
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.companies import chosen_companies, log_warnings
+from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.composition import Parts, command_parts
 from zerkalo.runs.model import Run, RunStatus
 from zerkalo.runs.service import Runs

@@ -11,9 +11,9 @@ from zerkalo.auth.audit.service import audit
 from zerkalo.auth.model import Role
 from zerkalo.auth.passwords.rules import hash_password, is_usable_hash
 from zerkalo.auth.rules import PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN
-from zerkalo.cli.companies import log_warnings
-from zerkalo.cli.failure import CommandFailed
-from zerkalo.cli.progress import progress
+from zerkalo.cli.shared.companies import log_warnings
+from zerkalo.cli.shared.failure import CommandFailed
+from zerkalo.cli.shared.progress import progress
 from zerkalo.codes.rules import canonical_code, new_code
 from zerkalo.codes.store import count_without_code
 from zerkalo.composition import Parts, command_parts

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from fastapi import FastAPI
 
-from zerkalo.cli.ports import see_that_it_is_free
+from zerkalo.cli.shared.ports import see_that_it_is_free
 from zerkalo.composition import Parts, assembled, prepare_database
 from zerkalo.db.database import database
 from zerkalo.kit.clock import Clock

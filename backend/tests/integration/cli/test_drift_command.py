@@ -145,7 +145,7 @@ async def test_a_balance_that_a_card_shows_otherwise_is_a_line_until_it_shows_it
 
     line = f"company {COMPANY_ID} client {client_id}: the card shows no points, the ledger has 10\n"
     assert (code, out) == (1, line)
-    told = "zerkalo drift: 1 cards show another balance; the next movement of their points writes it"
+    told = "zerkalo drift: 1 cards show another balance; it is written again when the points move or a visit comes to another client"
     assert err.splitlines()[-1] == told
     vendor = command.salon.emulator.vendor
     vendor.clients[client_id] = replace(vendor.clients[client_id], custom_fields={FIELD: "10"})

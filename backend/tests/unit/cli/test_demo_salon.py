@@ -14,7 +14,7 @@ from yclients_emulator.model import Record
 from zerkalo.cli.demo import command
 from zerkalo.cli.demo.model import COMPANY_ID, USER, USERS_COUNT, Guest
 from zerkalo.cli.demo.visits import fill, visit_of_today
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.failure import CommandFailed
 
 
 def _filled(seed: int = 1) -> tuple[Emulator, list[Guest]]:

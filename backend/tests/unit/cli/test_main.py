@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from zerkalo.cli.failure import CommandFailed
 from zerkalo.cli.main import COMMANDS, load, main
+from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.settings import SettingsError
 
 

@@ -26,9 +26,9 @@ from zerkalo.cli.demo.banner import banner
 from zerkalo.cli.demo.model import ADMIN, COMPANY_ID, Guest
 from zerkalo.cli.demo.story import add_accounts, fail_yesterday, tell_the_rest
 from zerkalo.cli.demo.visits import fill, visit_of_today
-from zerkalo.cli.failure import CommandFailed
-from zerkalo.cli.loop import run
-from zerkalo.cli.ports import see_that_it_is_free
+from zerkalo.cli.shared.failure import CommandFailed
+from zerkalo.cli.shared.loop import run
+from zerkalo.cli.shared.ports import see_that_it_is_free
 from zerkalo.composition import assembled, prepare_database
 from zerkalo.db.database import database
 from zerkalo.logs import configure_logging

@@ -1,6 +1,6 @@
 """What the commands on the sync share: which companies they are about, and how little they log."""
 
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.logs import configure_logging
 from zerkalo.settings import Settings
 

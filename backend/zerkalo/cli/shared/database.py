@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.db.database import database, is_made, none_here
 from zerkalo.db.reach import see_that_it_answers
 from zerkalo.settings import load_settings

@@ -2,7 +2,7 @@
 
 import socket
 
-from zerkalo.cli.failure import CommandFailed
+from zerkalo.cli.shared.failure import CommandFailed
 
 
 def see_that_it_is_free(host: str, port: int, *, options: str) -> None:
