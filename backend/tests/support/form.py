@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -136,3 +137,7 @@ async def open_form(
         runtime = FormRuntime(pool, ours, salon.clock(), booking_form=form, salon=salon)
         api = Api(runtime, routes.router, bookings.router, bookings.booking_router)  # pyright: ignore[reportArgumentType]  the form's own runtime
         yield FormSalon(salon, form, api, rung)
+
+
+def wall_clock(offered: str) -> datetime:
+    return datetime.fromisoformat(offered[:19])

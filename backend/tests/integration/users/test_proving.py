@@ -1,6 +1,6 @@
-"""Proving contacts by a code, and a new password by a proved one."""
+"""Proving contacts by a code."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import anyio
 import httpx2
@@ -8,9 +8,7 @@ import pytest
 
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
-from zerkalo.bookings.calendar.store import make_calendar_token, user_of_calendar_token
 from zerkalo.db.pool import Pool
-from zerkalo.notices import store as notices
 from zerkalo.outbox.model import Channel
 from zerkalo.users.proving.model import Aim, Contact
 from zerkalo.users.proving.rules import CODE_SPAN, proof_digest
@@ -479,124 +477,3 @@ async def test_an_account_with_a_password_is_never_taken_over(people: PeopleApi)
     assert (await people.prove(client, "phone")).json()["code"] == "account_exists"
     assert (await people.prove(client, "phone", resolve="take")).status_code == 200
     assert len(await accounts(people)) == 2
-
-
-async def reset(
-    people: PeopleApi, contact: dict[str, str], password: str = "a new password"
-) -> httpx2.Response:
-    """Asks for a code, gets it sent if there is anybody to send it to, and confirms."""
-    people.pass_time(minutes=1)
-    client = people.api.client()
-    asked = await client.post("/auth/password/reset/request", json=contact)
-    assert asked.status_code == 202
-    await people.send_messages()
-    ((channel, text),) = contact.items()
-    try:
-        code = people.senders[Channel(channel)].code_for(text)
-    except StopIteration:
-        code = "123456"
-    return await client.post(
-        "/auth/password/reset/confirm", json={**contact, "code": code, "password": password}
-    )
-
-
-async def test_a_proved_email_sets_a_new_password_and_ends_every_session(people: PeopleApi) -> None:
-    user_id, client = await people.registered("anna@example.com", phone="+79991234567")
-    for channel in ("email", "phone"):
-        await people.prove(client, channel)
-    async with people.pool.connection() as conn:
-        calendar = await make_calendar_token(conn, user_id, now=people.now)
-        await notices.connect_chat(conn, user_id, 77)
-        await notices.insert_code(conn, user_id, b"digest", expires_at=people.now + timedelta(minutes=15))
-    people.senders[Channel.PHONE].sent.clear()
-
-    assert (await reset(people, {"email": "anna@example.com"})).status_code == 204
-
-    assert (await client.get("/auth/me")).status_code == 401
-    assert (await people.log_in("anna@example.com")).status_code == 401
-    assert (await people.log_in("anna@example.com", "a new password")).status_code == 200
-    async with people.pool.connection() as conn:
-        assert await user_of_calendar_token(conn, calendar) is None, "the calendar's address ends too"
-        assert (await notices.reach_of(conn, [user_id]))[user_id].chat_id is None, "and the chat"
-        assert not await notices.has_codes(conn, now=people.now)
-    await people.send_messages()
-    assert [to for to, _, _ in people.senders[Channel.PHONE].sent] == ["+79991234567"], (
-        "the other contact hears"
-    )
-
-
-async def test_an_sms_alone_resets_no_account_that_has_a_password(people: PeopleApi) -> None:
-    _, client = await people.registered("anna@example.com", phone="+79991234567")
-    await people.prove(client, "phone")
-    people.senders[Channel.PHONE].sent.clear()
-
-    assert (await reset(people, {"phone": "+79991234567"})).status_code == 400
-
-    assert people.senders[Channel.PHONE].sent == []
-    assert (await client.get("/auth/me")).status_code == 200
-
-
-async def test_a_phone_alone_sets_no_first_password_for_an_imported_account(people: PeopleApi) -> None:
-    await imported(people, email="mother@example.com", phone="+79991234567")
-
-    answer = await reset(people, {"phone": "+79991234567"})
-
-    assert answer.status_code == 400
-    assert people.senders[Channel.PHONE].sent == []
-    assert (await people.log_in("mother@example.com", "a new password")).status_code == 401
-    assert (await reset(people, {"email": "mother@example.com"})).status_code == 204, (
-        "her e-mail is hers alone"
-    )
-
-
-async def test_an_unproved_contact_resets_nothing_and_tells_nothing(people: PeopleApi) -> None:
-    await people.registered("anna@example.com")
-
-    claimed = await reset(people, {"email": "anna@example.com"})
-    unknown = await reset(people, {"email": "nobody@example.com"})
-
-    assert claimed.status_code == unknown.status_code == 400
-    assert claimed.json() == unknown.json()
-    assert people.senders[Channel.EMAIL].sent == []
-    assert (await people.log_in("anna@example.com")).status_code == 200
-
-
-async def test_a_reset_request_takes_as_long_for_unknown_as_for_known(people: PeopleApi) -> None:
-    _, client = await people.registered("anna@example.com")
-    await people.prove(client, "email")
-    people.pass_time(minutes=1)
-
-    async def seconds(email: str) -> float:
-        started = anyio.current_time()
-        await people.api.client().post("/auth/password/reset/request", json={"email": email})
-        return anyio.current_time() - started
-
-    known, unknown = await seconds("anna@example.com"), await seconds("nobody@example.com")
-
-    assert min(known, unknown) >= 0.29
-    assert await people.send_messages() == 1, "only the one was written to"
-
-
-async def test_guesses_at_a_reset_code_are_limited_for_known_and_unknown_alike(people: PeopleApi) -> None:
-    _, client = await people.registered("anna@example.com")
-    await people.prove(client, "email")
-    people.pass_time(minutes=1)
-    nobody = people.api.client()
-    await nobody.post("/auth/password/reset/request", json={"email": "anna@example.com"})
-    await people.send_messages()
-    code = people.senders[Channel.EMAIL].code_for("anna@example.com")
-
-    async def guess(email: str) -> int:
-        body = {"email": email, "code": other_than(code), "password": "a new password"}
-        return (await nobody.post("/auth/password/reset/confirm", json=body)).status_code
-
-    for email in ("anna@example.com", "nobody@example.com"):
-        assert [await guess(email) for _ in range(6)] == [400] * 5 + [429]
-    assert (await people.log_in("anna@example.com", PASSWORD)).status_code == 200
-
-
-@pytest.mark.parametrize("body", [{}, {"email": "a@example.com", "phone": "+79991234567"}, {"email": "x"}])
-async def test_a_reset_names_one_contact(people: PeopleApi, body: dict[str, str]) -> None:
-    answer = await people.api.client().post("/auth/password/reset/request", json=body)
-
-    assert answer.status_code == 422

@@ -1,0 +1,108 @@
+"""A user's right to see everything that is held about them."""
+
+import json
+
+import pytest
+
+from tests.support.anna import (
+    CODE,
+    EMAIL,
+    NAME,
+    PHONE,
+    THEN,
+    add_delivery,
+    anna_everywhere,
+    annas_visit,
+)
+from tests.support.people import PeopleApi, people_api
+from tests.support.rows import add_booking, add_user
+from zerkalo.db.pool import Pool
+
+
+@pytest.fixture
+async def people(pool: Pool) -> PeopleApi:
+    return people_api(pool)
+
+
+async def test_the_export_holds_everything_and_nobody_else(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+    client = await people.api.as_user(anna)
+
+    answer = await client.get("/auth/me/export")
+
+    assert answer.status_code == 200
+    assert "attachment" in answer.headers["content-disposition"]
+    told = answer.json()
+    assert told["account"]["email"] == EMAIL
+    assert {row["yclients_record_id"] for row in told["bookings"]} == {7}
+    (mirrored,) = [row for row in told["bookings"] if row["yclients_record_id"] == 7]
+    assert mirrored["phone"] == PHONE
+    assert [row["amount"] for row in told["bonus_entries"]] == [125, -25]
+    assert len(told["deliveries"]) == 1
+    assert told["codes_sent"][0]["contact"] == EMAIL
+    assert len(told["sessions"]) == 1
+    assert [row["code"] for row in told["codes_of_merged_accounts"]] == ["ANNA0000"]
+    assert "other@example.com" not in answer.text
+    assert "Другая" not in answer.text
+    assert "argon2" not in answer.text
+
+
+async def test_the_export_tells_of_a_visit_only_what_is_proved_to_be_the_users(people: PeopleApi) -> None:
+    """Booked with a stranger's phone: the card's surname, birthday and the salon's note are the stranger's."""
+    anna, client = await people.registered(EMAIL)
+    async with people.pool.connection() as conn:
+        await add_booking(
+            conn, user_id=anna, matched_by="code", yclients_record_id=7, comment="чужое", phone="+79990000002",
+            match_phone10="9990000002", raw_record=json.dumps({"client": {"name": "Борис", "phone": "79990000002"}}),
+        )  # fmt: skip
+        body = {
+            "company_id": 1,
+            "resource": "record",
+            "resource_id": 7,
+            "data": {"client": {"name": "Борис"}},
+        }
+        await add_delivery(conn, json.dumps(body).encode(), resource_id=7)
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone) values (1, 3, 'Борис', '+79990000002')"
+        )
+
+    told = (await client.get("/auth/me/export")).text
+
+    for secret in ("Борис", "9990000002", "чужое"):
+        assert secret not in told
+
+
+async def test_the_export_tells_of_cards_and_of_what_is_nobodys_no_more_than_is_hers(
+    people: PeopleApi,
+) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, unique_code=CODE, phone=PHONE, phone_verified_at=THEN, email=EMAIL)
+        visit = await annas_visit(conn, anna)
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone, email) values"
+            " (1, 9001, %s, %s, null), (1, 9002, 'Мать', null, %s), (1, 9003, 'Другая', null, null)",
+            [NAME, PHONE, EMAIL],
+        )
+        unlinked = await add_booking(
+            conn, yclients_record_id=8, matched_by="manual", match_phone10=PHONE[-10:], comment="секрет"
+        )
+        await add_booking(conn, yclients_record_id=9, match_email=EMAIL, comment="секрет")
+        await conn.execute(
+            "insert into audit_entries (at, action, subject, details) values (%s, 'booking.link', %s, '{\"before\": 99}')",
+            [THEN, f"booking {visit}"],
+        )
+    client = await people.api.as_user(anna)
+
+    answer = await client.get("/auth/me/export")
+
+    told = answer.json()
+    assert [one["name"] for one in told["client_cards"]] == [NAME]
+    # Her e-mail is only claimed: what carries it may be another's.
+    assert told["unmatched_bookings_with_own_contact"] == [
+        {"id": unlinked, "company_id": 1, "yclients_record_id": 8}
+    ]
+    assert told["what_admins_did_to_bookings"] == [
+        {"at": "2025-01-01T00:00:00Z", "action": "booking.link", "subject": f"booking {visit}"}
+    ]
+    for secret in ("секрет", "Другая", "Мать", "99}"):
+        assert secret not in answer.text
