@@ -1,4 +1,4 @@
-"""What nothing names any more is deleted: a name defined in the code must stand somewhere else in the code as well."""
+"""What nothing names any more is deleted: a name defined in the code, a template or a sheet stands elsewhere as well."""
 
 import ast
 import re
@@ -16,6 +16,10 @@ CODE = [
 ]
 BESIDE = [path for path in tracked_files() if path.suffix in {".html", ".toml", ".sql"}]
 """Names that templates and settings of tools use."""
+WEB = BACKEND / "zerkalo" / "web"
+TEMPLATES = [path for path in tracked_files() if path.suffix == ".html" and WEB in path.parents]
+SHEETS = [path for path in tracked_files() if path.suffix == ".css" and WEB in path.parents]
+SCRIPTS = [path for path in tracked_files() if path.suffix == ".js" and WEB in path.parents]
 
 CALLED_BY_OTHERS = re.compile(
     r"__\w+__|connection_(made|lost)|data_received|(pause|resume)_reading|get_extra_info|set_protocol|on_\w+|emit"
@@ -27,20 +31,28 @@ ALLOWED: dict[str, str] = {
     "count_up_to": "written ahead of its caller: whoever calls or deletes it takes this line out",
     "ReadPeople": "written ahead of its caller, as above",
     "ReadVisits": "written ahead of its caller, as above",
+    "token_type": "a client of OAuth2 reads it",
+    "FINISHED": "a run's status that SQL alone writes, and pages show",
 }
 """Name -> why it stays although our code does not name it."""
 
 
-def _defined(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
-    """Functions, classes, methods and names of modules and classes, with where they stand; not those under a decorator.
+CALLED_BY_NAME = {"property", "staticmethod", "classmethod", "contextmanager", "asynccontextmanager"}
+"""Decorators under which a name is called by us as ever."""
 
-    What is decorated is called by whoever made the decorator: a route, a command, a property, a job.
+
+def _defined(tree: ast.AST) -> Iterator[tuple[str, ast.AST]]:
+    """Functions, classes, methods, fields and constants, with where they stand; not what is under another's decorator.
+
+    What is decorated is called by whoever made the decorator: a route, a command, a job.
     """
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            if not node.decorator_list or isinstance(node, ast.ClassDef):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if {ast.unparse(one) for one in node.decorator_list} <= CALLED_BY_NAME:
                 yield node.name, node
-        elif isinstance(node, ast.Module):
+        elif isinstance(node, ast.Module | ast.ClassDef):
+            if isinstance(node, ast.ClassDef):
+                yield node.name, node
             for statement in node.body:
                 for target in statement.targets if isinstance(statement, ast.Assign) else []:
                     if isinstance(target, ast.Name):
@@ -82,12 +94,56 @@ def test_nothing_is_left_that_nothing_names() -> None:
     assert dead == []
 
 
+def dead_in_template(text: str, everything: str) -> list[str]:
+    """Macros that no template calls, and macros that this one imports and does not use."""
+    macros = re.findall(r"{%-?\s*macro\s+(\w+)", text)
+    imported = [
+        part.split()[-1]
+        for names in re.findall(r"{%-?\s*from\s+\S+\s+import\s+(.+?)(?:\s+with context)?\s*-?%}", text)
+        for part in names.split(",")
+    ]
+    return [name for name in macros if _words(everything)[name] < 2] + [
+        name for name in imported if _words(text)[name] < 2
+    ]
+
+
+def test_no_template_keeps_a_macro_that_is_not_called() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in TEMPLATES}
+    everything = "\n".join([*texts.values(), *(path.read_text(encoding="utf-8") for path in CODE)])
+
+    assert [
+        (path.name, dead) for path, text in texts.items() if (dead := dead_in_template(text, everything))
+    ] == []
+    assert dead_in_template('{% from "a.html" import used, kept as idle %}{{ used() }}', "") == ["idle"]
+    assert dead_in_template("{% macro lonely(a) %}{% endmacro %}", "macro lonely") == ["lonely"]
+
+
+OF_THE_VENDORS = re.compile(r"htmx-\w+|u-\w+|uplot")
+"""Classes that htmx and uPlot set."""
+
+
+def test_no_sheet_dresses_a_class_that_nothing_has() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (*TEMPLATES, *SCRIPTS, *CODE)]
+    used = set(re.findall(r"[A-Za-z][\w-]*", "\n".join(texts)))
+    sheets = re.sub(
+        r"/\*.*?\*/|{[^{}]*}", "{}", "\n".join(path.read_text("utf-8") for path in SHEETS), flags=re.DOTALL
+    )
+
+    classes = set(re.findall(r"\.([A-Za-z][\w-]*)", sheets))
+
+    assert len(classes) > 50
+    assert {name for name in classes - used if not OF_THE_VENDORS.fullmatch(name)} == set()
+
+
 def test_a_dead_name_is_found_and_a_living_one_is_not() -> None:
     text = """
 LIMIT = 3
 UNUSED = 4
 
 class Pages:
+    idle: int
+    @property
+    def lazy(self): ...
     def ping(self): return self.ping()
     def show(self): return LIMIT
     @route
@@ -96,5 +152,5 @@ class Pages:
 def main(): return Pages().show()
 main()
 """
-    assert dead_names({Path("a.py"): text}, []) == ["a.py: UNUSED", "a.py: ping"]
-    assert dead_names({Path("a.py"): text}, ["{{ ping }} UNUSED"]) == []
+    assert dead_names({Path("a.py"): text}, []) == ["a.py: UNUSED", "a.py: idle", "a.py: lazy", "a.py: ping"]
+    assert dead_names({Path("a.py"): text}, ["{{ ping }} UNUSED idle lazy"]) == []
