@@ -1,4 +1,4 @@
-"""Who is asking: passwords, sessions and their tokens, and how often somebody may try.
+"""Authentication: passwords, sessions and their tokens, roles, and limits on tries.
 
-Below the domains: reads the credentials in `users`, which `users` writes, and knows nothing of contacts and codes.
+Below the subjects: reads the credentials in `users`, which `users` writes, and knows nothing of contacts and codes.
 """

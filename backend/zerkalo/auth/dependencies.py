@@ -1,4 +1,4 @@
-"""Who is asking, as dependencies for routes: `user: AuthenticatedUser = Depends(current_user(runtime))`."""
+"""The caller, as dependencies for routes: `user: AuthenticatedUser = Depends(current_user(runtime))`."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
@@ -48,7 +48,7 @@ def current_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session]]:
 
 
 def optional_session(runtime: AuthRuntime) -> Callable[..., Awaitable[Session | None]]:
-    """A dependency that gives the caller's session, None where there is none. A token that does not hold is none."""
+    """A dependency that gives the caller's session; None without a token or with an invalid one."""
 
     async def dependency(token: str | None = Depends(bearer_token)) -> Session | None:
         return await runtime.auth.session_of(token, now=runtime.clock()) if token else None
@@ -66,9 +66,9 @@ def current_user(runtime: AuthRuntime) -> Callable[..., Awaitable[AuthenticatedU
 
 
 def staff(runtime: AuthRuntime, needed: Role) -> Any:
-    """A `Depends` that gives the caller, if their role covers `needed`; raises 401 for nobody, 403 for anybody else.
+    """A `Depends` that gives the caller, if their role covers `needed`; raises 401 without a session, 403 otherwise.
 
-    A request that changes something is noted when it has succeeded, unless the use case noted what it did.
+    A request that may change something gets an entry in the log when it has succeeded, unless it wrote one.
     """
 
     async def dependency(
@@ -87,7 +87,7 @@ def staff(runtime: AuthRuntime, needed: Role) -> Any:
 
 
 def check_role(user: AuthenticatedUser, needed: Role) -> None:
-    """Raise a 403 `ProblemError` where the user's role does not cover the one that is needed."""
+    """Raise a 403 `ProblemError` where the user's role does not cover `needed`."""
     if user.may(needed):
         return
     if user.role is None:
@@ -96,16 +96,15 @@ def check_role(user: AuthenticatedUser, needed: Role) -> None:
 
 
 def subject_of(request: Request) -> str:
-    """What the address of a request is about: "user 5", or the whole path where it names nothing."""
+    """The subject in a request's path, such as "user 5"; the whole path where it has no parameters."""
     ids = [f"{name.removesuffix('_id')} {value}" for name, value in request.path_params.items()]
     return ", ".join(ids)[:SUBJECT_CHARS_MAX] or request.url.path[:SUBJECT_CHARS_MAX]
 
 
 def client_address(request: Request) -> str:
-    """For whom this call counts: the socket's address, of IPv6 the /64.
+    """The address that a call counts for: the socket's, for IPv6 its /64.
 
-    `X-Forwarded-For` is believed only where uvicorn believes it: it rewrites the socket's address for proxies named in
-    its `--forwarded-allow-ips` (FORWARDED_ALLOW_IPS, by default this machine alone). The header itself is not read
-    here, since anybody may write one.
+    uvicorn evaluates `X-Forwarded-For` for the proxies named in `--forwarded-allow-ips` (FORWARDED_ALLOW_IPS, by default
+    this machine alone) and rewrites the socket's address. The header is not read here, since anybody may send one.
     """
     return address_subject(request.client.host if request.client else None)

@@ -1,4 +1,4 @@
-"""The values of signing in."""
+"""The values of authentication."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,23 +7,23 @@ from uuid import UUID
 
 
 class Role(StrEnum):
-    """What somebody of the salon's staff may do, least first: each may do whatever those before it may."""
+    """The roles of the salon's staff, least first: each includes the rights of those before it."""
 
     READ_ONLY = "read_only"
-    """Sees journal and clients, and changes nothing."""
+    """May read the journal and clients."""
     RECEPTIONIST = "receptionist"
-    """Journal, clients and till; no secrets, settings, erasing or adjusting."""
+    """May use the journal, clients and the till; no secrets, settings, erasing or adjusting."""
     OWNER = "owner"
 
     def covers(self, needed: "Role") -> bool:
-        """Whether who has this role may do what `needed` may."""
+        """Whether this role includes the rights of `needed`."""
         ranks = list(Role)
         return ranks.index(self) >= ranks.index(needed)
 
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedUser:
-    """Who is asking, as the database has them at this moment."""
+    """The caller, as the database has them at this moment."""
 
     id: int
     email: str
@@ -37,7 +37,7 @@ class AuthenticatedUser:
         return self.may(Role.OWNER)
 
     def may(self, needed: Role) -> bool:
-        """Whether their role covers the one that is needed."""
+        """Whether their role covers `needed`."""
         return self.role is not None and self.role.covers(needed)
 
 
@@ -48,7 +48,7 @@ def authenticated_user(id_: int, email: str, role: str | None) -> AuthenticatedU
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An access token that holds: whose it is, and which log-in it descends from."""
+    """A valid session: its user, and the log-in that it descends from."""
 
     user: AuthenticatedUser
     family: UUID
@@ -56,7 +56,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a log-in is checked against."""
+    """The data that a log-in is checked against."""
 
     user_id: int
     password_hash: str
@@ -65,7 +65,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What an access token says, once its signature and its time are seen to be right."""
+    """The claims of an access token whose signature and time have been verified."""
 
     user_id: int
     epoch: int
@@ -93,39 +93,39 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class TurnLimits:
-    """How much work that takes a processor a process does at once, and how much may wait; a test hands in smaller ones."""
+    """Limits on hashing in a process, which is bound by the processor; tests supply smaller ones."""
 
     at_once: int = 2
     """Hashes computed at the same time: two cores, and 92 MiB."""
     waiting_max: int = 8
-    """Waiting calls of one address, of a /56 four times and of a /48 sixteen times as many; more are told to come back."""
+    """Waiting calls of one address; four times as many of a /56, sixteen times of a /48. Further ones are answered 503."""
     all_waiting_max: int = 512
-    """Waiting calls in all, some half a minute of work: a crowd from everywhere must not pile up without end."""
+    """Waiting calls in all, about half a minute of work: a distributed flood must not pile up without bound."""
     retry_seconds: int = 5
-    """After how many seconds who is turned away is to come back."""
+    """Retry-After of the 503."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthLimits:
-    """How often somebody may try to sign in, register or say a password; a test hands in smaller ones."""
+    """Limits on signing in, registering and confirming by password; tests supply smaller ones."""
 
     login_of_account: Limit = Limit("login account", 10, timedelta(minutes=15))
     login_of_address: Limit = Limit("login address", 50, timedelta(minutes=15))
     login_from_everywhere: Limit = Limit("login everywhere", 100, timedelta(hours=1))
-    """For one account; then only addresses that have signed in to it before may go on trying."""
+    """For one account; beyond it only addresses that have signed in to it before may try."""
     registration_of_account: Limit = Limit("registration account", 10, timedelta(minutes=15))
-    """A registration may open an account that is there already, so it is counted like a try to sign in to it."""
+    """A registration may return an existing account, so it counts like a try to sign in to it."""
     registration_of_address: Limit = Limit("registration address", 20, timedelta(hours=1))
     password_of_user: Limit = Limit("password try", 10, timedelta(minutes=15))
-    """From one address, so that whoever holds a stolen session can't keep the owner from changing the password."""
+    """Per address, so that the holder of a stolen session can't keep the owner from changing the password."""
     verifications_per_login: int = 3
-    """A log-in compares as many hashes whether nobody or three people claim the address, and whichever of them it is.
+    """Hashes that every log-in compares, however many accounts have the address and whichever of them matches.
 
-    Were a right password answered as soon as it is found, somebody who registers a stranger's address could time their own
-    log-in, and learn by a hash more or less whether the stranger is there.
+    Otherwise somebody who registers a stranger's address could time their own log-in, and learn from the number of
+    hashes whether the stranger has an account.
     """
     refresh_grace: timedelta = timedelta(seconds=60)
-    """How long a refresh token that was used gives its successor again: the answer may have been lost."""
+    """How long a used refresh token returns its successor again, because the first answer may have been lost."""
 
 
 TURN_LIMITS = TurnLimits()

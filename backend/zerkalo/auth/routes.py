@@ -41,7 +41,7 @@ _LOG_IN_BODY: dict[str, Any] = {
 
 
 async def _log_in_of(request: Request) -> LogIn:
-    """What the body says, in either form; raises `RequestValidationError`."""
+    """Parse the body, JSON or form; raises `RequestValidationError`."""
     given: dict[str, Any]
     try:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
@@ -61,13 +61,13 @@ async def _log_in_of(request: Request) -> LogIn:
 
 
 class RefreshRequest(BaseModel):
-    """The refresh token that was given last."""
+    """The newest refresh token."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=TOKEN_CHARS_MAX)]
 
 
 class LogoutRequest(BaseModel):
-    """Which session to end, where the access token does not say it."""
+    """The session to end, where there is no access token."""
 
     refresh_token: Annotated[str, Field(min_length=1, max_length=TOKEN_CHARS_MAX)] | None = None
 
@@ -89,7 +89,7 @@ def router(runtime: AuthRuntime) -> APIRouter:
 
     @routes.post("/refresh", responses=problem_responses(401))
     async def refresh(response: Response, body: RefreshRequest) -> Tokens:
-        """Exchange the refresh token for a new pair. Used again within a minute it gives the same; later it ends the session."""
+        """Exchange the refresh token for a new pair. Within a minute a repetition returns the same pair; later it ends the session."""
         response.headers["Cache-Control"] = "no-store"
         return await auth.refresh(body.refresh_token, now=runtime.clock())
 

@@ -1,4 +1,4 @@
-"""Tokens and keys as values. Pure, but for the machine's source of chance in `new_refresh_token`."""
+"""Tokens and keys as values. Pure, but for the source of randomness in `new_refresh_token`."""
 
 import hashlib
 import hmac
@@ -28,12 +28,12 @@ IPV6_FACTORS = ((64, 1), (56, 4), (48, 16))
 
 
 def derive_key(secret_key: str, purpose: str) -> bytes:
-    """A 32-byte key for one purpose, so that what is made with it is worth nothing to another (HMAC-SHA-256)."""
+    """A 32-byte key for one purpose (HMAC-SHA-256), so that a value made for one purpose is invalid for another."""
     return hmac.digest(secret_key.encode(), f"zerkalo {purpose}".encode(), "sha256")
 
 
 def encode_access_token(key: bytes, claims: AccessClaims, *, now: datetime) -> str:
-    """A signed token that holds for `ACCESS_TOKEN_SPAN` from `now` (aware UTC)."""
+    """A signed token that is valid for `ACCESS_TOKEN_SPAN` from `now` (aware UTC)."""
     payload = {
         "iss": ISSUER,
         "aud": AUDIENCE,
@@ -48,9 +48,9 @@ def encode_access_token(key: bytes, claims: AccessClaims, *, now: datetime) -> s
 
 
 def decode_access_token(key: bytes, token: str, *, now: datetime) -> AccessClaims | None:
-    """What the token says, None where its signature, algorithm, issuer, audience, form or time is not right.
+    """The token's claims; None where its signature, algorithm, issuer, audience, form or time is wrong.
 
-    The library's own look at the clock is off: `now` decides, as everywhere, and a token from the future is refused.
+    The library's own check of the time is off: `now` decides, as everywhere, and a token from the future is refused.
     """
     if len(token) > TOKEN_CHARS_MAX:
         return None
@@ -79,34 +79,34 @@ def decode_access_token(key: bytes, token: str, *, now: datetime) -> AccessClaim
 
 
 def new_refresh_token() -> str:
-    """256 bits of chance. Worth nothing without the row that holds its digest."""
+    """256 random bits. Valid only with the row that holds its digest."""
     return secrets.token_urlsafe(32)
 
 
 def token_digest(token: str) -> bytes:
-    """How a random token is stored. Unsalted and fast, which is enough for 256 bits nobody can guess."""
+    """The digest that a random token is stored as. Unsalted and fast, which is enough for 256 random bits."""
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
 def keyed_digest(key: bytes, text: str) -> bytes:
-    """A digest that only who has the key can make."""
+    """A digest that needs the key."""
     return hmac.digest(key, text.encode(errors="replace"), "sha256")
 
 
 def bucket_of(key: bytes, limit: Limit, subject: str) -> str:
-    """Under which name tries of a subject are counted: a keyed digest, so that no address stands in the table."""
+    """The key that tries of a subject are counted under: a keyed digest, so that no address is stored."""
     return hmac.digest(key, f"{limit.name}|{subject}".encode(errors="replace"), "sha256").hex()[:32]
 
 
 def successor_of(key: bytes, refresh_token: str) -> str:
-    """The refresh token that follows this one: derived, so that it can be given again without having been kept."""
+    """The refresh token that follows this one: derived, so that it can be returned again without being stored."""
     return urlsafe_b64encode(keyed_digest(key, refresh_token)).rstrip(b"=").decode()
 
 
 def networks_of(address: str) -> tuple[tuple[str, int], ...]:
-    """(network, factor): what tries from an `address_subject` count for, and how many times as many it may make.
+    """(network, factor) pairs that tries from an `address_subject` count for; a limit is multiplied by the factor.
 
-    An IPv4 address is one caller. Of IPv6 a caller often owns a /56 or a /48 whole, so these are bounded too.
+    An IPv4 address is one caller. An IPv6 caller often owns a whole /56 or /48, so these are limited too.
     """
     try:
         network = ipaddress.ip_network(address)
@@ -118,7 +118,7 @@ def networks_of(address: str) -> tuple[tuple[str, int], ...]:
 
 
 def by_address(limit: Limit, address: str, subject: str = "") -> list[tuple[Limit, str]]:
-    """The limit for a subject tried from one address, once for each of the address's networks."""
+    """The limit on a subject for each network of the address."""
     return [
         (replace(limit, count_max=limit.count_max * factor), f"{subject}|{network}" if subject else network)
         for network, factor in networks_of(address)
@@ -126,7 +126,7 @@ def by_address(limit: Limit, address: str, subject: str = "") -> list[tuple[Limi
 
 
 def address_subject(host: str | None) -> str:
-    """Whom to count for an IP address: IPv4 as it is, of IPv6 the /64 that one household or server owns whole."""
+    """The caller that an IP address counts for: IPv4 as it is, for IPv6 the /64 of one household or server."""
     try:
         address = ipaddress.ip_address(host or "")
     except ValueError:
@@ -139,5 +139,5 @@ def address_subject(host: str | None) -> str:
 
 
 def canonical_password(password: str) -> str:
-    """The password in one Unicode form (NFKC): й typed on a phone and on a Mac are the same letter."""
+    """The password in one Unicode form (NFKC): й has two encodings, by keyboard."""
     return unicodedata.normalize("NFKC", password)

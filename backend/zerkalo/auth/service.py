@@ -23,7 +23,7 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.metrics.counts import LOG_INS
 
 _REFUSALS = {401: "wrong", 429: "limited"}
-"""Status of a log-in that was refused -> as what it is counted."""
+"""Status of a refused log-in -> the label that it is counted by."""
 
 
 RenewHash = Callable[[Connection, int, str], Awaitable[None]]
@@ -54,9 +54,9 @@ class Auth:
         self._refresh_key = rules.derive_key(secret_key, "refresh token")
 
     async def log_in(self, email: str | None, password: str, *, address: str, now: datetime) -> Tokens:
-        """Open a session for whoever this e-mail (lower case) and password name.
+        """Open a session by e-mail (lower case) and password.
 
-        `email` None: what was typed is no e-mail, which takes as long as a wrong one. `address`: of the caller, as
+        `email` None: the text is no e-mail; it takes as long as a wrong one. `address`: of the caller, as
         `rules.address_subject`. Raises a 401 `ProblemError` that does not say which of the two was wrong, 429 with
         Retry-After after too many failures of the account from this address, or of the address.
         """
@@ -73,7 +73,7 @@ class Auth:
         try:
             found = await self._whose_password(email, password, address)
         except ProblemError:
-            await self.release(tries)  # too many wait for a hash: nobody looked, so nobody failed
+            await self.release(tries)  # too many wait for a hash: nothing was compared, so nothing failed
             raise
         if found is None:
             raise ProblemError(401, "wrong_credentials", "The e-mail or the password is wrong.")
@@ -102,10 +102,11 @@ class Auth:
     async def count_log_in(
         self, email: str | None, *, address: str, now: datetime, limit: Limit | None = None
     ) -> list[int]:
-        """Count a try to sign in to the account that this e-mail names; returns the ids to release if it succeeds.
+        """Count a try to sign in to the account of this e-mail; return the ids to release if it succeeds.
 
-        `limit`: of the account from this address, else that of a log-in. After a hundred wrong ones within an hour, from wherever they came, only addresses that have signed in to the
-        account before are let through: nobody can guess for ever, and nobody can lock the owner out. Raises 429.
+        `limit`: for the account from this address; by default that of a log-in. Beyond the limit from everywhere only
+        addresses that have signed in to the account before may try: guessing is bounded, and nobody can lock the owner
+        out. Raises 429.
         """
         here = [
             *rules.by_address(limit or self.limits.login_of_account, address, email or ""),
@@ -124,15 +125,15 @@ class Auth:
         return await self.count(here, now=now)
 
     def address_digest(self, address: str) -> bytes:
-        """How an address that signed in is remembered: keyed, so that none stands in the table."""
+        """The keyed digest of an address that signed in, so that no address is stored."""
         return rules.keyed_digest(self._attempts_key, address)
 
     async def refresh(self, refresh_token: str, *, now: datetime) -> Tokens:
         """Exchange a refresh token for a new pair; the old one is used up.
 
-        Used again within a minute by the database's clock, while its successor is unused, it gives the same successor:
-        the answer may have been lost, or two calls came at once. Used again later, or after the successor was used, it
-        ends the whole log-in: somebody has a copy. Raises a 401 `ProblemError`.
+        Used again within a minute by the database's clock, while its successor is unused, it returns the same successor:
+        the answer may have been lost, or two calls came at once. Used later, or after the successor was used, it ends
+        the whole log-in, because somebody has a copy. Raises a 401 `ProblemError`.
         """
         successor = rules.successor_of(self._refresh_key, refresh_token)
 
@@ -158,7 +159,7 @@ class Auth:
         return pair
 
     async def log_out(self, *, family: UUID | None, refresh_token: str | None, now: datetime) -> None:
-        """End the log-in of this session, or the one that the refresh token descends from; unknown ones are fine."""
+        """End the log-in of this session, or the one that the refresh token descends from. Ignores unknown ones."""
 
         async def end(conn: Connection) -> None:
             ended = family
@@ -170,7 +171,7 @@ class Auth:
         await in_transaction(self.pool, end)
 
     async def session_of(self, access_token: str, *, now: datetime) -> Session | None:
-        """The session that an access token opens at this moment; None where it opens none (any more)."""
+        """The session of an access token; None where it is not valid (any more)."""
         claims = rules.decode_access_token(self._access_key, access_token, now=now)
         if claims is None:
             return None
@@ -179,14 +180,14 @@ class Auth:
         return None if user is None else Session(user, claims.family)
 
     def claims_of(self, access_token: str, *, now: datetime) -> AccessClaims | None:
-        """What a token says that we signed and that is in time, whether or not its log-in was ended since."""
+        """The claims of a signed token that has not expired, even if its log-in was ended since."""
         return rules.decode_access_token(self._access_key, access_token, now=now)
 
     async def browser_session(self, token: str, *, now: datetime) -> tuple[Session, bool] | None:
-        """The session of a browser whose cookie holds this refresh token, and whether it was just prolonged.
+        """The session of a browser whose cookie holds this refresh token, and whether it was just prolonged; None if invalid.
 
-        A browser does not exchange its token: it loads several things at once. The token stays in a cookie that no script can read, and everything that ends a log-in (signing out, a new
-        password, a token used twice) ends this one with it. None where it does not hold.
+        A browser does not exchange its token, because it sends several requests at once. The token stays in a cookie that
+        no script can read, and everything that ends a log-in (signing out, a new password, a reused token) ends it.
         """
         digest = rules.token_digest(token)
         async with self.pool.connection() as conn:
@@ -202,7 +203,7 @@ class Auth:
     async def new_session(
         self, conn: Connection, user_id: int, epoch: int, *, now: datetime, address: str = "unknown"
     ) -> Tokens:
-        """A new log-in of a user whom the caller has made sure of, and holds locked. `address` is remembered with it."""
+        """Create a log-in for a user whom the caller has authenticated and locked. A digest of `address` is stored."""
         family, refresh_token = uuid4(), rules.new_refresh_token()
         await store.insert_refresh_token(
             conn,
@@ -216,9 +217,9 @@ class Auth:
         return self._pair(user_id, epoch, family, refresh_token, now=now)
 
     async def count(self, limits: Sequence[tuple[Limit, str]], *, now: datetime) -> list[int]:
-        """Count a try of each subject and return the ids to release where it turns out to be none.
+        """Count a try of each subject and return the ids to release if it succeeds.
 
-        Raises a 429 `ProblemError` with Retry-After where one of them has no try left; then nothing is counted.
+        Raises a 429 `ProblemError` with Retry-After where one of them is exhausted; then nothing is counted.
         """
 
         async def reserve(conn: Connection) -> list[int]:
@@ -229,7 +230,7 @@ class Auth:
     async def count_within(
         self, conn: Connection, limits: Sequence[tuple[Limit, str]], *, now: datetime
     ) -> list[int]:
-        """As `count`, in the caller's transaction: what is rolled back is not counted."""
+        """As `count`, in the caller's transaction: a rollback takes the count back."""
         buckets = [(limit, rules.bucket_of(self._attempts_key, limit, subject)) for limit, subject in limits]
         ids, wait = await store.reserve_attempts(conn, buckets, now=now)
         if wait is not None:
@@ -237,12 +238,12 @@ class Auth:
         return ids
 
     async def may_try(self, conn: Connection, limits: Sequence[tuple[Limit, str]], *, now: datetime) -> bool:
-        """Count a try in the caller's transaction, or return False where one of the limits has no try left."""
+        """Count a try in the caller's transaction, or return False where one of the limits is exhausted."""
         buckets = [(limit, rules.bucket_of(self._attempts_key, limit, subject)) for limit, subject in limits]
         return (await store.reserve_attempts(conn, buckets, now=now))[1] is None
 
     async def release(self, ids: Sequence[int]) -> None:
-        """Take counted tries back."""
+        """Delete counted tries."""
         async with self.pool.connection() as conn:
             await store.release_attempts(conn, ids)
 
@@ -257,7 +258,7 @@ class Auth:
     async def find_password(
         self, candidates: Sequence[Credentials], password: str, count: int, *, address: str
     ) -> Credentials | None:
-        """The first of these whose password it is; compares `count` hashes however many candidates there are."""
+        """The first candidate with this password; compares `count` hashes however many candidates there are."""
         found: Credentials | None = None
         for number in range(count):
             candidate = candidates[number] if number < len(candidates) else None
@@ -273,7 +274,7 @@ class Auth:
 
 
 def too_many_tries(wait: timedelta) -> ProblemError:
-    """429 that says after how many whole seconds a try is free again."""
+    """A 429 with Retry-After in whole seconds."""
     seconds = max(1, math.ceil(wait.total_seconds()))
     return ProblemError(
         429, "too_many_requests", "Too many tries. Wait a little.", {"Retry-After": str(seconds)}

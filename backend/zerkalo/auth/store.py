@@ -1,4 +1,4 @@
-"""Credentials, refresh tokens and counted tries."""
+"""Credentials in `users`, `refresh_tokens`, and counted tries in `attempts`."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from zerkalo.db.pool import Connection
 ATTEMPTS_KEPT = timedelta(days=2)
 """Longer than the span of any limit."""
 TOKENS_KEPT = timedelta(days=7)
-"""How long a refresh token stays after its end, so that a late reuse is still told from a made-up one."""
+"""How long a refresh token stays after its end, so that a late reuse is distinguished from an unknown token."""
 
 
 _CLAIMANTS: LiteralString = """
@@ -36,7 +36,7 @@ _CLAIMANTS: LiteralString = """
 
 
 async def credentials_of_email(conn: Connection, email: str) -> list[Credentials]:
-    """Whom a log-in with this e-mail (lower case) may mean: who proved it, then the oldest and the newest claimant.
+    """Accounts that a log-in with this e-mail (lower case) may mean: the holder, then the oldest and the newest claimant.
 
     Zero to three. Anybody may claim an address until it is proved (docs/decisions/0007-claimed-addresses.md), so the
     password decides between them.
@@ -55,14 +55,14 @@ async def credentials_of_email(conn: Connection, email: str) -> list[Credentials
 
 
 async def claimants_of_email(conn: Connection, email: str) -> list[Credentials]:
-    """The oldest and the newest account that claims this e-mail (lower case) unproved and has a password."""
+    """The oldest and the newest account with a password that claims this e-mail (lower case) unproved."""
     async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
         await cursor.execute(_CLAIMANTS, {"email": email})
         return await cursor.fetchall()
 
 
 async def credentials_of_user(conn: Connection, user_id: int, *, lock: bool = False) -> Credentials | None:
-    """The credentials of one user; None where there is no password. `lock`: held until the transaction ends."""
+    """The credentials of one user; None where there is no password. `lock`: until the transaction ends."""
     sql = "select id as user_id, password_hash, token_epoch from users where id = %s and password_hash is not null"
     async with conn.cursor(row_factory=class_row(Credentials)) as cursor:
         await cursor.execute(sql + (" for no key update" if lock else ""), [user_id])
@@ -70,7 +70,7 @@ async def credentials_of_user(conn: Connection, user_id: int, *, lock: bool = Fa
 
 
 async def user_of_claims(conn: Connection, claims: AccessClaims) -> AuthenticatedUser | None:
-    """The user an access token speaks for; None where their tokens or this log-in were ended, or the user is gone."""
+    """The user of an access token; None where their tokens or this log-in were ended, or the user was erased."""
     sql = """
         select u.id, coalesce(u.email, ''), u.role from users u
         where u.id = %(user_id)s and u.token_epoch = %(epoch)s and u.erased_at is null
@@ -84,7 +84,7 @@ async def user_of_claims(conn: Connection, claims: AccessClaims) -> Authenticate
 
 
 async def has_signed_in(conn: Connection, email: str, address_digest: bytes) -> bool:
-    """Whether this address has signed in to an account that this e-mail (lower case) names, in the last month or so."""
+    """Whether this address has signed in to an account with this e-mail (lower case) in the last month or so."""
     sql = """
         select exists (select from users u join refresh_tokens r on r.user_id = u.id
                        where lower(u.email) = %s and u.email is not null and r.address_digest = %s)
@@ -104,7 +104,7 @@ async def insert_refresh_token(
     now: datetime,
     expires_at: datetime,
 ) -> None:
-    """Keep the digest of the first token of a log-in, and from where it was made."""
+    """Store the digest of the first token of a log-in, and of the address it came from."""
     await conn.execute(
         "insert into refresh_tokens (token_hash, family, user_id, address_digest, issued_at, expires_at)"
         " values (%s, %s, %s, %s, %s, %s)",
@@ -121,11 +121,11 @@ async def use_refresh_token(
     expires_at: datetime,
     grace: timedelta,
 ) -> tuple[UUID, int, int] | None:
-    """Put `successor` in a token's stead: (family, user, epoch); None where it is unknown, ended or out of time.
+    """Replace a token by `successor`: (family, user, epoch); None where it is unknown, ended or expired.
 
-    One that was used before is answered alike within `grace` while the successor is unused; else it ends its whole
-    family: somebody has a copy. That is written in the same transaction, so the caller commits in both cases. When a
-    token was used is told by the database's clock, which all processes share.
+    A token that was used before gets the same answer within `grace` while the successor is unused; otherwise it ends its
+    whole family, because somebody has a copy. That is written in the same transaction, so commit in both cases. The time
+    of use is by the database's clock, which all processes share.
     """
     cursor = await conn.execute("select family, user_id from refresh_tokens where token_hash = %s", [digest])
     found = await cursor.fetchone()
@@ -173,7 +173,7 @@ _ROTATE = """
 async def session_of_unused_token(
     conn: Connection, digest: bytes, *, now: datetime
 ) -> tuple[Session, datetime] | None:
-    """The log-in that an unused refresh token stands for, and when the token ends; None where it does not hold."""
+    """The session of an unused refresh token, and when the token expires; None where it is not valid."""
     sql = """
         select u.id, coalesce(u.email, ''), u.role, r.family, r.expires_at
         from refresh_tokens r join users u on u.id = r.user_id and u.erased_at is null
@@ -188,7 +188,7 @@ async def session_of_unused_token(
 
 
 async def extend_refresh_token(conn: Connection, digest: bytes, *, expires_at: datetime) -> None:
-    """Let a token that still holds live longer; one that was ended meanwhile stays ended."""
+    """Extend a valid token; one that was ended meanwhile stays ended."""
     await conn.execute(
         "update refresh_tokens set expires_at = greatest(expires_at, %s)"
         " where token_hash = %s and used_at is null and revoked_at is null",
@@ -228,8 +228,8 @@ async def reserve_attempts(
 ) -> tuple[list[int], timedelta | None]:
     """Count a try in every bucket, or in none: (ids of the tries, None), or ([], how long to wait).
 
-    The try is counted before its outcome is known, under a lock of the bucket, so that a hundred guesses at once are
-    a hundred tries on however many machines. Who succeeds gives it back by `release_attempts`.
+    A try is counted before its outcome is known, under a lock of the bucket, so that a hundred parallel guesses are a
+    hundred tries on however many machines. A success releases it by `release_attempts`.
     """
     await lock(conn, "attempt", [bucket for _, bucket in buckets])
     waits: list[timedelta] = []
@@ -254,22 +254,22 @@ async def reserve_attempts(
 
 
 async def release_attempts(conn: Connection, ids: Sequence[int]) -> None:
-    """Take back tries that were no failures."""
+    """Delete tries that did not fail."""
     if ids:
         await conn.execute("delete from attempts where id = any(%s)", [list(ids)])
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:
-    """Delete what no limit counts any more, and tokens long out of time."""
+    """Delete tries that no limit counts any more, and tokens that expired long ago."""
     await conn.execute("delete from attempts where at < %s", [now - ATTEMPTS_KEPT])
     await conn.execute("delete from refresh_tokens where expires_at < %s", [now - TOKENS_KEPT])
 
 
 async def _lock_user(conn: Connection, user_id: int) -> int | None:
-    """Hold the user and return the epoch of the tokens; None for a shell.
+    """Lock the user and return the epoch of their tokens; None for an erased one.
 
-    Giving a token and ending tokens both come through here: otherwise a token that is given at the moment in which
-    the others are ended would outlive them.
+    Both issuing and ending tokens take this lock: otherwise a token issued while the others are ended would outlive
+    them.
     """
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(

@@ -1,4 +1,4 @@
-"""`zerkalo backup FILE` and `zerkalo restore FILE`: our schema to a file and back, erasures kept apart."""
+"""`zerkalo backup FILE` and `zerkalo restore FILE`: our schema to a file and back, and erasures applied again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +23,9 @@ from zerkalo.users.erasing.model import Erasure
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="where to write; an older file is replaced")],
 ) -> None:
-    """Write the whole database to FILE, readable by you only. Others may go on working meanwhile.
+    """Write the whole database to FILE, readable by you only. Servers and workers may keep running.
 
-    The ids of everybody who was erased stand beside it, so that a later restore erases them again.
+    The ids of erased people are written beside it, so that a later restore erases them again.
     """
     with database_in_use(makes=False) as dsn:
         size_bytes = files.backup(dsn, file)
@@ -44,9 +44,9 @@ def restore(
         typer.Option(help="the journal of erasures to apply again; else those beside DATA_DIR and FILE"),
     ] = None,
 ) -> None:
-    """Fill an empty database from FILE, whole or not at all, and bring its tables up to this version.
+    """Fill an empty database from FILE, all or nothing, and migrate its tables to this version.
 
-    Whoever was erased after the backup was made is erased again.
+    People who were erased after the backup are erased again.
     """
     if erasures is not None and not erasures.is_file():
         raise CommandFailed(f"{erasures} is not there: name the journal of erasures, or leave --erasures out")
@@ -58,12 +58,12 @@ def restore(
     print(f"{file}: restored")
     if not any(path.is_file() for path in paths):
         print(
-            f"No journal of erasures was found ({', '.join(str(path) for path in paths)}): whoever was erased after"
-            " this backup was made is back. Name the journal with --erasures FILE."
+            f"No journal of erasures was found ({', '.join(str(path) for path in paths)}): people who were erased after"
+            " this backup are back. Name the journal with --erasures FILE."
         )
         return
     back = run(_erase_again(known))
-    print(f"Erasures applied again: {len(known)}; persons that the backup had brought back: {back}.")
+    print(f"Erasures applied again: {len(known)}; people whom the backup had brought back: {back}.")
 
 
 def _journals(file: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""`zerkalo check`: is all well, and what to do if not. Exits 1 when something needs doing."""
+"""`zerkalo check`: whether everything works, and what to do if not. Exits 1 when something needs doing."""
 
 import sys
 from dataclasses import replace
@@ -66,7 +66,7 @@ async def check(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")] = False,
     lang: Annotated[str, typer.Option(help="Language: ru or en.")] = "ru",
 ) -> None:
-    """Tell whether all is well with the sync, and what to do if not."""
+    """Check settings, sync and database, and say what to do where something is wrong."""
     language = language_option(lang)
     settings = load_settings()
     if is_made(settings):

@@ -1,4 +1,4 @@
-"""`zerkalo codes`: a code for every user who has none."""
+"""`zerkalo codes`: give a code to every user who has none."""
 
 from typing import Annotated
 
@@ -12,9 +12,9 @@ from zerkalo.composition import command_parts
 
 
 async def codes(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell how many would get one.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print how many would get one.")] = False,
 ) -> None:
-    """Give a unique code to every user who has none. May be run at any time and again."""
+    """Give a unique code to every user who has none. Safe to repeat at any time."""
     async with command_parts() as parts:
         log_warnings(parts.settings)
         async with parts.pool.connection() as conn:

@@ -1,4 +1,4 @@
-"""`zerkalo drift`: compare the database with YCLIENTS. Exits 1 if they differ."""
+"""`zerkalo drift`: compare the database with YCLIENTS. Exits 1 where they differ."""
 
 import sys
 from typing import Annotated

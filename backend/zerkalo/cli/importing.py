@@ -1,4 +1,4 @@
-"""`zerkalo import MAPPING.toml`: an existing app moves in (contract, section 10)."""
+"""`zerkalo import MAPPING.toml`: import an existing app's people, links and points."""
 
 import csv
 import json
@@ -28,11 +28,11 @@ from zerkalo.kit.language import Language
 
 async def import_app(
     mapping: Annotated[Path, typer.Argument(metavar="MAPPING.toml", help="what to read, and how")],
-    apply: Annotated[bool, typer.Option("--apply", help="write it; without it only tell")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="tell it for machines")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="write it; without it only report")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, for machines")] = False,
     lang: Annotated[str, typer.Option(help="Language: ru or en.")] = "ru",
 ) -> None:
-    """Bring an app's people, links, codes and points to the mirror. Sync first; without --apply it only tells."""
+    """Import an app's people, links, codes and points into the mirror. Sync first; without --apply it only reports."""
     language = language_option(lang)
     try:
         told = read_mapping(mapping)
@@ -108,7 +108,7 @@ def _keep_backup(parts: Parts, mapping: Path, language: Language) -> None:
 
 
 def _write_files(mapping: Path, report: Report, language: Language) -> list[Path]:
-    """Write the lines that need a person, a file a kind; a kind without lines has no file."""
+    """Write the lines that need a decision, one file a kind; a kind without lines has no file."""
     written: list[Path] = []
     for kind, lines in (
         ("refused", report.refused),
@@ -146,5 +146,5 @@ def _cells(line: Question, language: Language) -> list[str]:
 
 
 def _quoted(values: Sequence[str]) -> list[str]:
-    """A spreadsheet takes a cell that begins so for a formula."""
+    """Quote cells that a spreadsheet would read as a formula."""
     return [f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value for value in values]

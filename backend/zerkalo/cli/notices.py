@@ -1,4 +1,4 @@
-"""`zerkalo notices`: what the notices of the last days would have been. Sends nothing."""
+"""`zerkalo notices`: count the notices that the last days would have sent. Sends nothing."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,7 +14,7 @@ from zerkalo.notices import store
 from zerkalo.notices.model import WouldBe
 
 REMIND_HOURS_USUAL = 24
-"""Before a visit: reminders are counted so where none are sent yet."""
+"""Hours before a visit for which reminders are counted where none are switched on."""
 _KINDS: Mapping[str, Mapping[Language, str]] = {
     "confirmation": {"ru": "запись создана", "en": "a visit was booked"},
     "moved": {"ru": "перенос", "en": "a visit was moved"},
@@ -29,7 +29,7 @@ async def notices(
     days: Annotated[int, typer.Option(min=1, max=366, help="How many days to look back.")] = 30,
     lang: Annotated[str, typer.Option(help="Language: ru or en.")] = "ru",
 ) -> None:
-    """Tell what the notices of the last days would have been, of each kind and by each way. Sends nothing, changes nothing."""
+    """Count the notices that the last days would have sent, by kind and channel. Sends and changes nothing."""
     language = language_option(lang)
     async with command_parts() as parts:
         log_warnings(parts.settings)
@@ -50,7 +50,7 @@ async def notices(
 
 
 def line_of(one: WouldBe, language: Language) -> str:
-    """A kind with its counts; messages are counted by way, since one occasion may go by several."""
+    """One kind with its counts; messages are counted by channel, since one occasion may go by several."""
     words = _KINDS[one.kind][language]
     if language == "en":
         return (
@@ -64,7 +64,7 @@ def line_of(one: WouldBe, language: Language) -> str:
 
 
 def settings_line(kinds: tuple[str, ...], hours: int | None, language: Language) -> str:
-    """What is switched on now."""
+    """The notices that are switched on now."""
     if language == "en":
         reminder = f"{hours} h before" if hours else f"none (counted at {REMIND_HOURS_USUAL} h before)"
         return f"Switched on now: {', '.join(kinds) or 'none'}; reminder: {reminder}."

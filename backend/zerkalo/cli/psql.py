@@ -18,15 +18,15 @@ def psql(
         list[str] | None, typer.Argument(metavar="[-- OPTIONS]", help="for psql itself: -- -c 'select 1'")
     ] = None,
 ) -> None:
-    """Open PostgreSQL's own shell on the database in use; the embedded one is started for it if need be."""
+    """Open PostgreSQL's own shell on the database in use; starts the embedded one if it is not running."""
     with database_in_use(makes=False) as dsn:
         parts = conninfo_to_dict(dsn)
         password = parts.pop("password", None)
         environment = {**os.environ, "PGAPPNAME": "zerkalo psql"}
         if password:  # not on the command line, which everyone on the machine can read
             environment["PGPASSWORD"] = str(password)
-        # Ctrl-C cancels a query in psql; it must not end the database under it. A handler, since psql would
-        # inherit SIG_IGN.
+        # Ctrl-C cancels a query in psql and must not end the database under it. A handler, because psql would inherit
+        # SIG_IGN.
         before = signal.signal(signal.SIGINT, _go_on)
         try:
             done = subprocess.run(

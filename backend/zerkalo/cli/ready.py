@@ -1,4 +1,4 @@
-"""`zerkalo ready`: whether a running server can serve, for the health check of a container or a balancer's script."""
+"""`zerkalo ready`: whether a running server can serve, for health checks of containers and load balancers."""
 
 import urllib.error
 import urllib.request

@@ -1,4 +1,4 @@
-"""`zerkalo replay`: apply kept deliveries once more."""
+"""`zerkalo replay`: apply stored deliveries again."""
 
 from typing import Annotated
 
@@ -15,11 +15,9 @@ async def replay(
     event: Annotated[
         int | None, typer.Option(help="The number of one delivery, as the admin page shows it.")
     ] = None,
-    quarantined: Annotated[
-        bool, typer.Option("--quarantined", help="Every delivery that waits in quarantine.")
-    ] = False,
+    quarantined: Annotated[bool, typer.Option("--quarantined", help="Every delivery in quarantine.")] = False,
 ) -> None:
-    """Take kept deliveries in once more, as if they had just come. Exits 1 if one still can't be understood."""
+    """Apply stored deliveries again, as if they had just arrived. Exits 1 where one still can't be understood."""
     if (event is None) == (not quarantined):
         raise typer.BadParameter("give --event ID or --quarantined", param_hint="replay")
     refused = taken = 0
@@ -37,7 +35,7 @@ async def replay(
                 _tell(replayed)
                 taken, refused = taken + 1, refused + _is_refused(replayed)
     if refused:
-        raise CommandFailed(f"{refused} of {taken} could still not be understood; the reasons stand above")
+        raise CommandFailed(f"{refused} of {taken} could still not be understood; the reasons are above")
     print(f"{taken} replayed")
 
 

@@ -1,4 +1,4 @@
-"""`zerkalo serve`: the server; on the embedded database it migrates it and does the background work too."""
+"""`zerkalo serve`: run the server; with the embedded database also migrate it and do the background work."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Server processes.")] = 1,
 ) -> None:
-    """Run the server until Ctrl-C. With DATABASE_URL, `zerkalo migrate` comes first and `zerkalo worker` runs beside."""
+    """Run the server until Ctrl-C. With DATABASE_URL, run `zerkalo migrate` first and `zerkalo worker` beside it."""
     settings = load_settings()
     configure_logging(settings)
     see_that_it_is_free(host, port, options="--port and --host")
@@ -53,7 +53,7 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
 
 
 def _serve_with_children(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Several server processes. This one, their parent, alone owns the embedded database and its worker."""
+    """Run several server processes. Only this one, their parent, owns the embedded database and the worker."""
     import uvicorn
 
     with database(settings, serves=True) as dsn:
@@ -72,14 +72,14 @@ def _serve_with_children(settings: Settings, host: str, port: int, workers: int)
 
 @contextlib.contextmanager
 def _worker_thread(settings: Settings, dsn: str) -> Generator[None]:
-    """The worker on an event loop of its own, while the main thread watches over the server processes."""
+    """Run the worker on an event loop of its own, while the main thread supervises the server processes."""
     loop = loop_factory()()
     stop = asyncio.Event()
 
     async def work() -> None:
         async with assembled(settings, dsn, name="worker") as parts:
             shared = Shared(folder_of(os.getpid()))
-            # Not its event loop and its pools: those of the servers are meant.
+            # Without its event loop and pools: these figures are about the servers.
             async with shared.writing(lambda: of_counts(COUNTS, ())):
                 await run_worker(parts, stop)
 

@@ -17,7 +17,7 @@ from zerkalo.runs.service import Runs
 
 POLL_SECONDS = 0.5
 PLAIN_LINE_SECONDS = 5.0
-"""How often progress is told where there is no terminal."""
+"""How often progress is printed where there is no terminal."""
 
 Show = Callable[[Run], None]
 
@@ -31,7 +31,7 @@ async def sync(
         bool,
         typer.Option(
             "--accept-absent",
-            help="Cancel the bookings that YCLIENTS does not know any more, however many: they are gone.",
+            help="Cancel the bookings that YCLIENTS no longer knows, however many.",
         ),
     ] = False,
 ) -> None:
@@ -50,7 +50,7 @@ async def sync(
             run = await _sync_one(parts, company_id, full=full, stop=stop)
             if run is None:
                 raise CommandFailed(
-                    "stopped; a running worker, or the next `zerkalo sync`, carries the run on"
+                    "stopped; a running worker, or the next `zerkalo sync`, continues the run"
                 )
             failed += run.status is RunStatus.FAILED
             print(_ending(run))
@@ -59,7 +59,7 @@ async def sync(
 
 
 async def _sync_one(parts: Parts, company_id: int, *, full: bool, stop: asyncio.Event) -> Run | None:
-    """Carry or watch runs of the company until one that fits has ended; None: we were told to stop."""
+    """Carry out or watch runs of the company until one that fits has ended; None: we were told to stop."""
     while True:
         opened = await parts.runs.open_or_join(company_id, full=full)
         with _progress(company_id) as show:
@@ -68,13 +68,13 @@ async def _sync_one(parts: Parts, company_id: int, *, full: bool, stop: asyncio.
             await parts.bells.sync(company_id)
         if run is None or run.full_history or not full or run.status is RunStatus.FAILED:
             return run
-        # The run that we joined reads the window only: what was asked for comes after it.
+        # The run that we joined reads only the window: a full one follows it.
 
 
 async def _to_its_end(
     runs: Runs, run_id: int, company_id: int, stop: asyncio.Event, show: Show
 ) -> Run | None:
-    """Take the run up whenever nobody carries it, else look on; return it when it has ended."""
+    """Carry out the run whenever no other process does, else watch it; return it when it has ended."""
     while not stop.is_set():
         carrying = asyncio.create_task(runs.carry(company_id, stop=stop))
         await _watch(lambda: runs.get(run_id), show, carrying)
@@ -104,7 +104,7 @@ def _progress(company_id: int) -> Generator[Show]:
     if not sys.stderr.isatty():
         yield _plain_lines()
         return
-    from rich.console import Console  # only where somebody looks on
+    from rich.console import Console  # imported only for a terminal
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -39,7 +39,7 @@ async def add(
     email: Annotated[str, typer.Argument(help="The e-mail, which is the log-in.")],
     phone: Annotated[str, typer.Option(help="The phone, with country code.")] = "",
     name: Annotated[str, typer.Option(help="The name.")] = "",
-    code: Annotated[str, typer.Option(help="A code that the user has already; else one is made.")] = "",
+    code: Annotated[str, typer.Option(help="The code that the user already has; else one is made.")] = "",
     password: Annotated[
         str,
         typer.Option(
@@ -48,7 +48,7 @@ async def add(
     ] = "",
     admin: Annotated[bool, typer.Option("--admin", help="Make the user an admin.")] = False,
 ) -> None:
-    """Add a user. Contacts that are entered here count as proved."""
+    """Add a user. Contacts entered here count as proved."""
     new = _new_user(email, phone, name, code, _password(password), is_admin=admin)
     async with command_parts() as parts:
         log_warnings(parts.settings)
@@ -114,7 +114,7 @@ async def import_users(
         ),
     ],
 ) -> None:
-    """Add the users of a CSV file: all of them, or, where a line is bad, none. May be run again."""
+    """Add the users of a CSV file: all of them or, where a line is bad, none. Safe to repeat."""
     try:
         if file.stat().st_size > IMPORT_BYTES_MAX:
             raise CommandFailed(f"{file} is larger than {IMPORT_BYTES_MAX // 1_000_000} MB: split it")
@@ -149,7 +149,7 @@ async def _tell_codes(parts: Parts) -> None:
 
 
 def _refuse(bad: list[BadLine] | tuple[BadLine, ...]) -> None:
-    """End the command where lines are bad, after naming them."""
+    """Print the bad lines and end the command, where there are any."""
     if not bad:
         return
     for found in bad[:BAD_LINES_SHOWN]:
@@ -163,7 +163,7 @@ def _refuse(bad: list[BadLine] | tuple[BadLine, ...]) -> None:
 def _new_user(
     email: str, phone: str, name: str, code: str, password: str | None, *, is_admin: bool
 ) -> NewUser:
-    """The user that the arguments describe; wrong ones end the command with usage's exit code."""
+    """The user that the arguments describe; wrong ones end the command with the exit code of wrong usage."""
     canonical = canonical_email(email)
     if canonical is None:
         raise typer.BadParameter("this is no e-mail address", param_hint="EMAIL")
@@ -202,7 +202,7 @@ def _password(given: str) -> str | None:
 
 
 async def _named(conn: Connection, user: str) -> User:
-    """Whom an id or a proved e-mail names. A mere claim could be a stranger's, who would be made an admin."""
+    """The user with an id or a proved e-mail. Not with a claimed e-mail: a stranger could become an admin."""
     if user.isascii() and user.isdigit() and len(user) < 19:
         found = await store.read_user(conn, int(user), lock=True)
         if found is not None and found.erased_at is None:
@@ -230,7 +230,7 @@ def _line(user: User) -> str:
         user.unique_code or "-",
         "admin" if user.is_admin else user.role or "-",
     )
-    # A name may hold anything; no control character of it reaches the terminal.
+    # A name may contain anything: keep control characters from the terminal.
     return "\t".join(map(_printable, fields))
 
 

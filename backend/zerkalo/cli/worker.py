@@ -1,4 +1,4 @@
-"""`zerkalo worker`: the periodic sync and the other background work, in a process of its own."""
+"""`zerkalo worker`: run the periodic sync and the other background work in a process of its own."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ async def worker(
     ] = None,
     metrics_host: Annotated[str, typer.Option(help="The address for that port.")] = "127.0.0.1",
 ) -> None:
-    """Do the background work until Ctrl-C or SIGTERM. Any number may run on one database; `serve` without DATABASE_URL needs none."""
+    """Do the background work until Ctrl-C or SIGTERM. Any number may run on one database; `serve` without DATABASE_URL includes one."""
     settings = load_settings()
     configure_logging(settings)
     if metrics_port is not None:
@@ -55,7 +55,7 @@ async def _work(settings: Settings, metrics_host: str, metrics_port: int | None)
 
 @dataclass(frozen=True)
 class Told(Parts):
-    """The parts of a worker, and what it counts."""
+    """The parts of a worker, and its metrics."""
 
     clock: Clock  # stated again: the type checker takes an inherited callable for a method
     metrics: ops.Metrics = field(kw_only=True)

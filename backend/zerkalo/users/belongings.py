@@ -1,7 +1,7 @@
-"""What a user has in the tables of other subjects: handed on by a merge, deleted or stripped of the user by an erasure.
+"""What a user has in the tables of other subjects: moved by a merge; deleted, or unlinked from the user, by an erasure.
 
-Each table is changed by its owner. A new table that names a user is to be added here; a test dumps the whole database
-after an erasure and looks for the person in it.
+Each table is changed by its own store. Add a new table that references a user here; a test dumps the whole database
+after an erasure and searches it for the person.
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ from zerkalo.users.staff import store as staff
 
 
 async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime) -> None:
-    """Give what one account has to another one, and end the one's sessions and tokens."""
+    """Move what one account has to another, and end the first one's sessions and tokens."""
     await bookings.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
     await clients.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
     await matching.hand_on(conn, from_id=from_id, into_id=into_id)
@@ -33,7 +33,7 @@ async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime
 
 
 async def give_back(conn: Connection, merge: Merge, *, now: datetime) -> None:
-    """Give back to the account that ended what the other took from it and still has. Hold both and their bookings."""
+    """Move back what a merge moved and the other account still has. The caller holds both accounts and their bookings."""
     from_id, into_id, before = merge.from_id, merge.into_id, merge.before
     await bookings.hand_on(conn, from_id=into_id, into_id=from_id, only=list(merge.bookings), now=now)
     cards = [(company_id, client_id) for company_id, client_id in before["cards"]]
@@ -44,7 +44,7 @@ async def give_back(conn: Connection, merge: Merge, *, now: datetime) -> None:
 
 
 async def forget(conn: Connection, user_id: int) -> None:
-    """Delete what is only the user's, and take the user out of what must stay. Bookings and cards are erased apart."""
+    """Delete what belongs to the user alone, and unlink the user from rows that must stay. Leaves bookings and cards alone."""
     await _delete_owned(conn, user_id)
     await form_bookings.forget_user(conn, user_id)
     await importing.forget_user(conn, user_id)

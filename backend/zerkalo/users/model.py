@@ -1,4 +1,4 @@
-"""Who people are to us, as frozen values."""
+"""Users, as frozen values."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ from zerkalo.outbox.model import Channel
 
 
 class Names(Struct, frozen=True):
-    """By what users are looked up: codes as they stand in `users`, e-mails in lower case, last ten digits of phones, ids."""
+    """Keys that users are looked up by: codes as in `users`, e-mails in lower case, last ten digits of phones, ids."""
 
     codes: frozenset[str] = frozenset()
     emails: frozenset[str] = frozenset()
@@ -21,17 +21,17 @@ class Names(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class MatchUser:
-    """What matching needs of a user. Contacts that are only claimed are not here."""
+    """What matching needs of a user; without contacts that are only claimed."""
 
     id: int
     unique_code: str | None
-    """The code that goes into the notes."""
+    """The code that is written into notes."""
     email_proved: str | None
     """In lower case."""
     phone_proved: str | None
     """E.164."""
     also_codes: tuple[str, ...] = ()
-    """Codes of accounts that were merged into this one: they name the user still."""
+    """Codes of accounts merged into this one: they still name the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class User:
     unique_code: str | None
     has_password: bool
     role: str | None
-    """A value of `Role`, of staff."""
+    """A value of `Role`; None for a client."""
     email_verified_at: datetime | None
     phone_verified_at: datetime | None
     token_epoch: int
@@ -59,11 +59,11 @@ class User:
     note: str = ""
     """What the salon's staff wrote about the person."""
     signed_in_by_code_at: datetime | None = None
-    """When somebody first did; None: nobody has."""
+    """When the first sign-in by a code was; None: there was none."""
 
     @property
     def is_in_use(self) -> bool:
-        """Whether a person signs in to it, by a password or by codes: no other may make it theirs."""
+        """Whether somebody signs in to the account, by a password or by codes; then the staff can't hand it to anybody."""
         return self.has_password or self.signed_in_by_code_at is not None
 
     @property
@@ -96,14 +96,14 @@ class NewUser:
     email_proved: bool = False
     phone_proved: bool = False
     created_at: datetime | None = None
-    """Of an account that moves in from another program; None: now."""
+    """Of an account imported from another program; None: now."""
 
 
 class ProofOutcome(StrEnum):
-    """How an attempt to prove a contact ended. The words are the `code` of the answer."""
+    """How an attempt to prove a contact ended. The values are the `code` of the answer."""
 
     PROVED = "proved"
     ACCOUNT_EXISTS = "account_exists"
-    """The code is right, and another account has proved the contact: somebody must say what is to be done with it."""
+    """The code is right, and another account has proved the contact: the user must say what to do with it."""
     WRONG_CODE = "wrong_code"
     TOO_MANY_TRIES = "too_many_requests"

@@ -1,4 +1,4 @@
-"""What people need of the domains beside them: siblings never import each other, the composition root joins them."""
+"""What `users` needs of the subjects beside it, which it must not import; the composition root supplies it."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from zerkalo.outbox.model import Channel
 from zerkalo.users.erasing.model import Erasure
 
 Settle = Callable[[Connection, Iterable[int], datetime], Awaitable[object]]
-"""`loyalty.service.settler_of(policy)(conn, booking_ids, now)`: makes the ledger of bookings sum to what they earn, after
-they became somebody else's or unmatched, in the transaction that holds their rows."""
+"""`loyalty.service.settler_of(policy)(conn, booking_ids, now)`: corrects the ledger of bookings after they were given to
+another user or unmatched, in the transaction that holds their rows."""
 
 
 async def _look_later(_user_id: int) -> None:
-    """The default of a hook: the periodic job looks anyway."""
+    """The default of a hook: the periodic task does the work."""
 
 
 def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
@@ -22,12 +22,12 @@ def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
 
 
 async def _ring_nobody() -> None:
-    """The default of a bell: the periodic job looks anyway."""
+    """The default of a bell: the periodic task does the work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Given by the composition root to whatever works on accounts: routes, pages, commands, periodic tasks."""
+    """Supplied by the composition root to everything that works on accounts: routes, pages, commands, periodic tasks."""
 
     new_code: Callable[[], str]
     """`codes.rules.new_code`."""
@@ -45,6 +45,6 @@ class Ports:
     """Where a code can be sent: the keys of `outbox.gateways.service.senders_of(...)`."""
     on_contact_proved: Callable[[int], Awaitable[None]] = _look_later
     """Called after the commit in which this user proved a contact, registered, or took over another account:
-    earlier bookings may be theirs now. A lost call loses nothing: `users.rematch_wanted_at` stays until it was done."""
+    earlier bookings may match now. A lost call loses nothing: `users.rematch_wanted_at` stays until it is done."""
     on_outbox: Callable[[], Awaitable[None]] = _ring_nobody
-    """Called after the commit that wrote a message; a lost call only makes it wait for the periodic job."""
+    """Called after the commit that wrote a message; a lost call only delays the message until the periodic task."""

@@ -66,7 +66,7 @@ AcceptLanguage = Annotated[str | None, Header(alias="Accept-Language")]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """From where, in which language and when somebody calls."""
+    """The caller's address and language, and the time of the call."""
 
     address: str
     language: Language
@@ -74,7 +74,7 @@ class Call:
 
 
 def calls(runtime: PeopleRuntime) -> Callable[..., Awaitable[Call]]:
-    """A dependency that gives what the use cases want to know of a call."""
+    """A dependency that gives the `Call`."""
 
     async def dependency(request: Request, accept_language: AcceptLanguage = None) -> Call:
         return Call(client_address(request), language_of(accept_language), runtime.clock())
@@ -127,14 +127,14 @@ class Me(BaseModel):
 
 
 class Confirmation(BaseModel):
-    """That it is the account's owner who asks: the password or, where the account has none, a fresh code."""
+    """A confirmation by the account's owner: the password or, where the account has none, a fresh code."""
 
     password: Password | None = None
     code: Code | None = None
 
 
 class ProfileChange(Confirmation):
-    """What to change; a key that is missing stays, a phone of null is taken out. Contacts take a confirmation."""
+    """What to change; a missing key stays as it is, a phone of null is removed. Contacts need a confirmation."""
 
     email: Email | None = None
     phone: Phone | None = None
@@ -147,7 +147,7 @@ class ProfileChange(Confirmation):
         return self
 
     def applied_to(self, user: User) -> tuple[str | None, str | None, str]:
-        """E-mail, phone and name as they shall be."""
+        """E-mail, phone and name after the change."""
         given = self.model_fields_set
         return (
             self.email if "email" in given else user.email,
@@ -213,7 +213,7 @@ def _add_account(routes: APIRouter, runtime: PeopleRuntime) -> None:
     async def change_me(
         request: Request, body: ProfileChange, user: AuthenticatedUser = signed_in, call: Call = call
     ) -> Me:
-        """Change one's own account; a contact that changes takes the password and has to be proved again."""
+        """Change one's own account; a changed contact needs the password and has to be proved again."""
         await service.change_profile(
             people,
             user.id,
@@ -235,11 +235,11 @@ def _add_erasing(routes: APIRouter, runtime: PeopleRuntime) -> None:
         token: Annotated[str | None, Depends(bearer_token)] = None,
         body: Annotated[Confirmation | None, Body()] = None,
     ) -> None:
-        """Erase oneself, with one's password: the account goes, one's bookings lose what names one. For good."""
+        """Erase one's own account, by the password: it can't be undone, and bookings lose all personal data."""
         session = await people.auth.session_of(token, now=runtime.clock()) if token else None
         if session is None:
             if token is not None and await _was_erased(runtime, token):
-                return  # asked again: the first answer was lost
+                return  # a repetition: the first answer was lost
             raise _not_signed_in()
         user_id = session.user.id
         if not await _is_confirmed(runtime, request, user_id, body or Confirmation()):

@@ -1,4 +1,4 @@
-"""What an account is told. Pure."""
+"""Notices to the owner of an account. Pure."""
 
 from datetime import timedelta
 from enum import StrEnum
@@ -10,7 +10,7 @@ NOTICE_SPAN = timedelta(days=2)
 
 
 class Notice(StrEnum):
-    """What happened to an account that its owner must hear of, by the contacts proved before."""
+    """An event that the owner of an account is notified of, by the contacts proved before."""
 
     CONTACT_CHANGED = "contact_changed"
     CONTACT_PROVED = "contact_proved"

@@ -1,4 +1,4 @@
-"""Accounts: registering, the first admin, the profile, and what an account is told."""
+"""Accounts: registering, the first admin, the profile, and notices to the owner."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -34,12 +34,12 @@ from zerkalo.users.proving.model import SmsBounds
 from zerkalo.users.rules import NOTICE_SPAN, Notice, notice_message
 
 LOOK_SECONDS_MAX = 5.0
-"""How long an answer waits for earlier bookings to be looked for."""
+"""How long an answer waits for the search for earlier bookings."""
 CLAIMANTS_MAX = 2
-"""Whom `auth.store.claimants_of_email` returns: the oldest and the newest."""
+"""As many as `auth.store.claimants_of_email` returns: the oldest and the newest."""
 REGISTER_ROUNDS_MAX = 3
 CODE_DRAWS_MAX = 20
-"""Draws of a code that was taken each time. With 20^8 codes, a second draw is rare already."""
+"""Draws of a new code until one is free. With 20^8 codes even a second draw is rare."""
 
 _log = structlog.get_logger("zerkalo.users")
 
@@ -49,12 +49,12 @@ class EmailTaken(Exception):
 
 
 class CodeTaken(Exception):
-    """This code is somebody's, or was."""
+    """This code is, or was, a user's."""
 
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """What the use cases of people work with, one for a process."""
+    """What the use cases of users work with; one a process."""
 
     pool: Pool
     auth: Auth
@@ -65,9 +65,9 @@ class People:
     """Where our pages are reached, for the links in mails; "" leaves them out."""
 
     async def look_for_bookings(self, user_id: int) -> None:
-        """Give the user their earlier bookings at once, if that can be done in a moment; else a job does it.
+        """Match the user's earlier bookings, if it takes only a moment; otherwise a job does it.
 
-        What was committed before this is never answered with an error: `users.rematch_wanted_at` stays.
+        Never raises for it, since the caller has committed already: `users.rematch_wanted_at` stays.
         """
         try:
             with anyio.move_on_after(LOOK_SECONDS_MAX) as scope:
@@ -75,9 +75,9 @@ class People:
             if not scope.cancelled_caught:
                 return
         except (psycopg.Error, ProblemError) as error:
-            _log.warning("earlier bookings are looked for later", user_id=user_id, kind=type(error).__name__)
+            _log.warning("earlier bookings are matched later", user_id=user_id, kind=type(error).__name__)
             return
-        _log.warning("earlier bookings are looked for later", user_id=user_id, kind="too slow")
+        _log.warning("earlier bookings are matched later", user_id=user_id, kind="too slow")
 
 
 def people_of(
@@ -89,10 +89,10 @@ def people_of(
 
 
 async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: Callable[[], str]) -> User:
-    """Write a user and return it; makes a code where `new` brings none.
+    """Create a user and return it; draw a code where `new` has none.
 
     For registering, for admins and for the demo. Raises `EmailTaken` where `new.email_proved` and somebody has proved
-    that e-mail, `CodeTaken` where the code that `new` brings is or was somebody's; then nothing is written.
+    that e-mail, `CodeTaken` where the code of `new` is or was a user's; then nothing is written.
     """
     for _ in range(CODE_DRAWS_MAX):
         code = new.unique_code or new_code()
@@ -111,11 +111,11 @@ async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: C
 async def register(
     people: People, *, email: str, password: str, phone: str | None, name: str, address: str, now: datetime
 ) -> User:
-    """Open an account for somebody who says that this e-mail and phone (canonical) are theirs.
+    """Create an account that claims this e-mail and phone (canonical).
 
-    Does the same whoever else claims or has proved them: they count only once they are proved
-    (docs/decisions/0007-claimed-addresses.md). Asked again with the password of an account that claims the e-mail, it
-    returns that account: the first answer may have been lost. So a registration is counted as a try to sign in, too.
+    Behaves the same whoever else claims or has proved them: they count only once they are proved
+    (docs/decisions/0007-claimed-addresses.md). With the password of an account that claims the e-mail it returns that
+    account: the first answer may have been lost. So a registration also counts as a try to sign in.
     Raises a 429 `ProblemError` after 20 in an hour from `address`.
     """
     limits = people.auth.limits
@@ -154,7 +154,7 @@ async def _registered(
                 assert user is not None, "who has credentials is there"
                 return user, False
             if any(claimant not in seen for claimant in claimants):
-                return None  # the same call, come twice at this very moment
+                return None  # the same call came twice at the same moment
             return await add_user(conn, new, now=now, new_code=people.ports.new_code), True
 
         found = await in_transaction(people.pool, write)
@@ -166,10 +166,10 @@ async def _registered(
 async def ensure_first_admin(
     pool: Pool, settings: Settings, *, now: datetime, new_code: Callable[[], str]
 ) -> int | None:
-    """Make the admin whom ADMIN_EMAIL names, where there is none yet; returns the id, None where the setting is unset.
+    """Make sure that ADMIN_EMAIL names an owner; return the id, None where the setting is unset.
 
-    To be called at every start, by every process. Who proved that e-mail is made an admin, with ADMIN_PASSWORD if
-    they have none; a password that they have stays. An unproved claim on the address counts for nothing.
+    Called at every start, by every process. The user who has proved that e-mail becomes an owner, with ADMIN_PASSWORD if
+    they have no password. An unproved claim on the address does not count.
     """
     if not settings.admin_email or not settings.admin_password:
         return None
@@ -204,10 +204,10 @@ async def change_profile(
     language: Language,
     now: datetime,
 ) -> User:
-    """Write (e-mail, phone, name) as `change` makes them of the present ones; a changed contact is unproved.
+    """Write the (e-mail, phone, name) that `change` returns for the user; a changed contact is unproved.
 
-    A contact changes only where `is_confirmed`: the caller has seen the password, or a fresh code, just now. The
-    contacts proved before are told: whoever holds a stolen session would else take the account over in silence.
+    A contact changes only where `is_confirmed`: the caller has just checked the password or a fresh code. The contacts
+    proved before are notified: otherwise the holder of a stolen session could take over the account unseen.
     Contacts are canonical. Raises a `ProblemError`: 403 `password_required`, `code_required`, 422 `contact_missing`.
     """
 
@@ -233,7 +233,7 @@ async def change_profile(
 
 
 def not_confirmed(user: User) -> ProblemError:
-    """What is missing to change a contact or to delete the account."""
+    """The refusal to change a contact or delete the account without a confirmation."""
     if user.has_password:
         return ProblemError(403, "password_required", "This takes your password, as `password`.")
     return ProblemError(403, "code_required", "This takes a fresh code sent to your contact, as `code`.")
@@ -249,9 +249,9 @@ async def put_notices(
     language: Language = "ru",
     now: datetime,
 ) -> None:
-    """Write a message to every contact that `user`, as given, has proved, on channels that are open.
+    """Put a notice into the outbox for every contact that `user`, as given, has proved, on the open channels.
 
-    `but`: a channel to leave out. An SMS beyond the installation's bounds is left out too.
+    `but`: a channel to leave out. An SMS beyond the installation's limits is left out too.
     """
     subject, text = notice_message(language, notice)
     for channel in Channel:
@@ -265,7 +265,7 @@ async def put_notices(
 
 
 async def may_send(people: People, conn: Connection, channel: Channel, contact: str, now: datetime) -> bool:
-    """Whether a message to this contact can go; an SMS is counted in the installation's bounds, or refused by them."""
+    """Whether a message to this contact can be sent; counts an SMS in the installation's limits."""
     if channel not in people.ports.open_channels:
         return False
     if channel is Channel.EMAIL:

@@ -23,7 +23,7 @@ USER_COLUMNS = """
 
 
 async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, datetime]]:
-    """(id, rematch_wanted_at) of users whose earlier bookings are still to be looked for, longest waiting first."""
+    """(id, rematch_wanted_at) of users whose earlier bookings are still to be matched, longest waiting first."""
     cursor = await conn.execute(
         "select id, rematch_wanted_at from users where rematch_wanted_at is not null"
         " order by rematch_wanted_at, id limit %s",
@@ -33,7 +33,7 @@ async def users_to_rematch(conn: Connection, *, limit: int) -> list[tuple[int, d
 
 
 async def finish_rematches(conn: Connection, done: Sequence[tuple[int, datetime]]) -> None:
-    """Forget wants that were fulfilled, as (user, wanted at); a newer one, made while bookings were looked for, stays."""
+    """Clear fulfilled requests for a rematch, given as (user, wanted at); a newer request stays."""
     rows = [{"u": user_id, "at": wanted_at} for user_id, wanted_at in done]
     await conn.execute(
         """
@@ -46,7 +46,7 @@ async def finish_rematches(conn: Connection, done: Sequence[tuple[int, datetime]
 
 
 async def want_rematch(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
-    """Remember that the earlier bookings of these users, shells aside, are to be looked for."""
+    """Request a rematch of these users' earlier bookings; erased users are left out."""
     await conn.execute(
         "update users set rematch_wanted_at = %s where id = any(%s) and erased_at is null",
         [now, list(user_ids)],
@@ -54,14 +54,14 @@ async def want_rematch(conn: Connection, user_ids: Collection[int], *, now: date
 
 
 async def read_user(conn: Connection, user_id: int, *, lock: bool = False) -> User | None:
-    """The user with this id, a shell too; None where there is none. `lock`: held until the transaction ends."""
+    """The user with this id, even an erased one; None where there is none. `lock`: until the transaction ends."""
     return await one_user(conn, f"select {USER_COLUMNS} from users u where u.id = %s", [user_id], lock=lock)
 
 
 async def lock_users(
     conn: Connection, user_ids: Collection[int], *, links_too: bool = True
 ) -> dict[int, User]:
-    """Hold these users, by id, with `links_too` against a new booking's link as well; returns those that are no shells."""
+    """Lock these users, by id; `links_too`: also against new references to them. Return those that are not erased."""
     sql = f"select {USER_COLUMNS} from users u where u.id = any(%s) order by u.id"
     sql += " for update of u" if links_too else " for no key update of u"
     async with conn.cursor(row_factory=class_row(User)) as cursor:
@@ -70,7 +70,7 @@ async def lock_users(
 
 
 async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int | None:
-    """Write a user and return the id; None where the code was ever somebody's or the e-mail is proved by somebody."""
+    """Insert a user and return the id; None where the code was ever used or the e-mail is proved by somebody."""
     sql = """
         insert into users (email, phone, name, unique_code, password_hash, role, email_verified_at,
             phone_verified_at, created_at, updated_at, rematch_wanted_at)
@@ -100,9 +100,9 @@ async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int |
 async def insert_people(
     conn: Connection, people: Mapping[int, NewUser], *, earns_from: date | None = None, now: datetime
 ) -> None:
-    """Write new users under ids reserved for them. Raises `UniqueViolation` where a contact or a code came in meanwhile.
+    """Insert users under reserved ids. Raises `UniqueViolation` where a contact or a code was taken meanwhile.
 
-    `earns_from`: visits before this day earn nothing, for they did in the program that the users move in from.
+    `earns_from`: visits before this day earn nothing, because they earned in the program that the users come from.
     """
     sql = """
         insert into users (id, email, phone, name, unique_code, password_hash, email_verified_at, phone_verified_at,
@@ -121,9 +121,9 @@ async def insert_people(
 async def complete_people(
     conn: Connection, people: Mapping[int, NewUser], *, earns_from: date | None = None, now: datetime
 ) -> int:
-    """Give known users what they lack of name, code and password; never a contact, never over what is there.
+    """Add a missing name, code or password to existing users; never a contact, never in place of an existing value.
 
-    Returns how many got something; with `earns_from`, how many were written.
+    Returns how many users changed; with `earns_from`, how many were written.
     """
     sql = """
         update users u set name = case when u.name = '' then p.name else u.name end,
@@ -153,7 +153,7 @@ async def write_profile(
     name: str,
     now: datetime,
 ) -> None:
-    """Write what users say of themselves; a contact that changed is not proved any more."""
+    """Write name and contacts; a changed contact is no longer proved."""
     sql = """
         update users set name = %(name)s, email = %(email)s, phone = %(phone)s, updated_at = %(now)s,
             email_verified_at = case when %(same_email)s then email_verified_at end,
@@ -173,16 +173,16 @@ async def write_profile(
 
 
 async def write_note(conn: Connection, user_id: int, note: str, *, now: datetime) -> None:
-    """Write what the staff note about the person."""
+    """Write the staff's note about the person."""
     await conn.execute("update users set note = %s, updated_at = %s where id = %s", [note, now, user_id])
 
 
 async def write_proof(
     conn: Connection, user_id: int, *, email: bool, language: Language | None = None, now: datetime
 ) -> None:
-    """Mark the user's e-mail (else the phone) as proved, and their bookings as to be looked for.
+    """Mark the user's e-mail (else the phone) as proved, and request a rematch.
 
-    Who has chosen no language yet is written to in that in which they proved it.
+    `language` becomes the language of messages to the user, unless they have one.
     """
     column = "email_verified_at" if email else "phone_verified_at"
     await conn.execute(
@@ -193,7 +193,7 @@ async def write_proof(
 
 
 async def write_language(conn: Connection, user_id: int, language: Language, *, now: datetime) -> None:
-    """Keep in which language to write to the user."""
+    """Write the language of messages to the user."""
     await conn.execute(
         "update users set language = %(language)s, updated_at = %(now)s where id = %(id)s and erased_at is null"
         " and language is distinct from %(language)s",
@@ -202,7 +202,7 @@ async def write_language(conn: Connection, user_id: int, language: Language, *, 
 
 
 async def end_proof(conn: Connection, user_id: int, *, email: bool, now: datetime) -> None:
-    """Leave the user's e-mail (else their phone) as a claim: somebody else has proved it."""
+    """Turn the user's proved e-mail (else phone) into a claim: somebody else has proved it."""
     column = "email_verified_at" if email else "phone_verified_at"
     await conn.execute(
         f"update users set {column} = null, updated_at = %(now)s where id = %(id)s",
@@ -211,7 +211,7 @@ async def end_proof(conn: Connection, user_id: int, *, email: bool, now: datetim
 
 
 async def write_merged(conn: Connection, user: User, *, password_of: str | None, now: datetime) -> None:
-    """Write the account that stays, as `user` has it. `password_of` None: its password stays as it is."""
+    """Write `user` as the result of a merge. `password_of`: the hash to set; None keeps the password."""
     sql = """
         update users set email = %(email)s, phone = %(phone)s, name = %(name)s, unique_code = %(code)s, note = %(note)s,
             email_verified_at = %(email_at)s, phone_verified_at = %(phone_at)s,
@@ -244,10 +244,10 @@ async def restore(
     into_id: int,
     now: datetime,
 ) -> None:
-    """Write one of two accounts as its row was `before` a merge; `after` is what the merge made of `into_id`.
+    """Restore one of two merged accounts from its row `before` the merge; `after`: the row of `into_id` after it.
 
-    A contact that somebody else has proved since is a claim; a name, a note or a password written since stays. The code
-    of either must be free.
+    A contact that somebody else has proved since becomes a claim; a name, a note or a password written since stays. The
+    codes of both must be free.
     """
     values = {
         "from": from_id,
@@ -278,12 +278,12 @@ _RESTORE = """
 
 
 async def drop_codes(conn: Connection, user_ids: Collection[int]) -> None:
-    """Take these users' codes away, so that they can be given anew."""
+    """Remove these users' codes, so that they can be assigned again."""
     await conn.execute("update users set unique_code = null where id = any(%s)", [list(user_ids)])
 
 
 async def take_email_from_claimants(conn: Connection, email: str, *, but: int, now: datetime) -> None:
-    """Take a proved e-mail (lower case) away from everybody who only claimed it."""
+    """Remove a proved e-mail (lower case) from all accounts that only claim it."""
     sql = """
         update users set email = null, updated_at = %(now)s
         where lower(email) = %(email)s and email_verified_at is null and email is not null and id <> %(but)s
@@ -292,7 +292,7 @@ async def take_email_from_claimants(conn: Connection, email: str, *, but: int, n
 
 
 async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now: datetime) -> None:
-    """Make an account an empty shell: a row for the ledger and the audit to name. Its codes are the caller's matter."""
+    """Empty an account to a row that ledger and audit can refer to. The caller retires its codes."""
     sql = """
         update users set email = null, phone = null, name = '', note = '', language = null, unique_code = null, password_hash = null,
             signed_in_by_code_at = null, role = null, email_verified_at = null, phone_verified_at = null,
@@ -304,10 +304,9 @@ async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now:
 
 
 async def give_codes(conn: Connection, codes: Mapping[int, str], *, now: datetime) -> int:
-    """Give each of these users their code unless they have got one meanwhile; returns how many were given.
+    """Give each of these users their code, unless they have one by now, and request a rematch; return how many got one.
 
-    Their bookings are to be looked at again. Raises `UniqueViolation` where a code was taken meanwhile; then nothing is
-    written.
+    Raises `UniqueViolation` where a code was taken meanwhile; then nothing is written.
     """
     sql = """
         update users u set unique_code = g.code, updated_at = %(now)s, rematch_wanted_at = %(now)s
@@ -328,7 +327,7 @@ async def write_password(conn: Connection, user_id: int, password_hash: str, *, 
 
 
 async def write_sign_in_by_code(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Keep when somebody first signed in to the account by a code."""
+    """Write the time of a sign-in by a code, unless there was an earlier one."""
     await conn.execute(
         "update users set signed_in_by_code_at = %s where id = %s and signed_in_by_code_at is null",
         [now, user_id],
@@ -341,7 +340,7 @@ async def renew_password_hash(conn: Connection, user_id: int, password_hash: str
 
 
 async def write_role(conn: Connection, user_id: int, role: Role | None, *, now: datetime) -> None:
-    """Give the user a role, or (None) take theirs away."""
+    """Give the user a role, or (None) remove it."""
     await conn.execute("update users set role = %s, updated_at = %s where id = %s", [role, now, user_id])
 
 

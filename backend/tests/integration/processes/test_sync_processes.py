@@ -212,7 +212,7 @@ async def test_interrupted_sync_command_leaves_its_run_to_others(machine: Machin
     _, err = await asyncio.wait_for(command.communicate(), 10)
 
     assert command.returncode == 1
-    assert "carries the run on" in err.decode()
+    assert "continues the run" in err.decode()
     (left,) = await machine.fetch("select status, lease_until < now() as free from sync_runs")
     assert left == {"status": "running", "free": True}
 

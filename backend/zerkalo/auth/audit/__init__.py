@@ -1,1 +1,1 @@
-"""What staff did, to whom or what, kept for as long as the installation is."""
+"""The log of what staff did. It is never pruned."""

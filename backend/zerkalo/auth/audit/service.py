@@ -1,9 +1,9 @@
-"""What staff did, to whom or what.
+"""The log of what staff did, and to which subject.
 
-A use case notes what it did in its own transaction, by `audit`; one that does it in several, or elsewhere, before the
-first, by `audit_first`: a line too many tells what somebody was about to do, one too few hides what they did. Whatever of
-the staff's requests noted nothing is noted by the edge when it has succeeded (`noting`: the decorator of the pages, the
-dependencies of the API): a net for whoever forgets, under which no handler of ours falls.
+A use case writes its entry in its own transaction, by `audit`; one that needs several transactions, or changes something
+outside the database, writes it before the first, by `audit_first`: an entry for an attempt is better than none for a
+change. A request of the staff that wrote no entry gets one at the edge when it has succeeded (`noting`: the decorator of
+the pages, the dependencies of the API). That is a safety net: all our handlers write their own.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -19,7 +19,7 @@ from zerkalo.db.transaction import transaction
 
 @dataclass
 class Request:
-    """One request of the staff's that changes something, and whether what it did is noted."""
+    """A request of the staff that may change something, and whether it has an entry in the log."""
 
     admin_id: int
     action: str
@@ -38,10 +38,10 @@ async def audit(
     details: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Note that one of the staff did `action` ("user.merge") to `subject` ("user 5"). `admin_id` None: at the console.
+    """Write that `admin_id` did `action` ("user.merge") to `subject` ("user 5"). `admin_id` None: at the console.
 
-    `details` hold ids, numbers and words of ours, what was there `before` and what `after`; never a contact or a text
-    about a person: these lines outlive the person's account.
+    `details` hold ids, numbers and our own words, such as the values `before` and `after`; never a contact or a text
+    about a person: entries outlive the person's account.
     """
     await store.insert_entry(conn, admin_id, action, subject, details, now)
     request = _request.get()
@@ -57,13 +57,13 @@ async def audit_first(
     details: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Note what one of the staff is about to do, before the first that it changes."""
+    """Write an entry, in a transaction of its own, for something that is about to be done."""
     async with transaction(pool) as conn:
         await audit(conn, admin_id, action, subject, details, now)
 
 
 def note_nothing() -> None:
-    """Say that the request changed nothing: it asked for what is so already."""
+    """Mark the current request as needing no entry: it changed nothing."""
     request = _request.get()
     if request is not None:
         request.is_noted = True
@@ -73,7 +73,7 @@ def note_nothing() -> None:
 async def noting(
     pool: Pool, admin_id: int, action: str, subject: str, *, now: datetime
 ) -> AsyncGenerator[Request]:
-    """Note the request at its end unless something noted what it did, or it raised, or it says so (`is_noted`)."""
+    """Write an entry for the request at its end, unless it raised, wrote one itself, or needs none."""
     request = Request(admin_id, action, subject)
     token = _request.set(request)
     try:

@@ -1,1 +1,1 @@
-"""Hashes of passwords: how they are made and compared, and who waits while the processor is at it."""
+"""Hashing passwords, and queueing for the processor that it takes."""

@@ -1,4 +1,4 @@
-"""Hashes of passwords: Argon2id of our own, and what another program's hashes may be. Slow on purpose."""
+"""Hashes of passwords: our own Argon2id, and those accepted from another program. Slow on purpose."""
 
 import re
 
@@ -15,7 +15,7 @@ MEMORY_KIB = 47_104
 PASSES = 1
 LANES = 1
 
-# The first hashes; both compare. bcrypt is for people of another program, until they sign in for the first time.
+# New hashes are of the first kind; both are verified. bcrypt comes with imported users, until their first log-in.
 _hashes = PasswordHash(
     (Argon2Hasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES), BcryptHasher())
 )
@@ -29,7 +29,7 @@ FOREIGN_MEMORY_KIB_MAX = 262_144
 FOREIGN_PASSES_MAX = 10
 FOREIGN_LANES_MAX = 8
 FOREIGN_ROUNDS_LOG2_MAX = 14
-"""What another program's hash may cost at most: a second or so of one core and 256 MiB. Theirs is paid once a person."""
+"""The most that another program's hash may cost: about a second of one core and 256 MiB, once a user."""
 
 
 def hash_password(password: str) -> str:
@@ -41,7 +41,7 @@ def verify_password(password: str, password_hash: str) -> bool:
     """Whether the password is the one that was hashed, by us or by another program. As slow as `hash_password`."""
     text = canonical_password(password) if is_our_hash(password_hash) else password
     if password_hash.startswith("$2"):
-        # bcrypt reads no more than this; older ones cut silently, and hashes of longer passwords stem from those.
+        # bcrypt uses no more bytes; older versions truncated silently, so hashes of longer passwords are of these bytes.
         text = text.encode()[:BCRYPT_BYTES_MAX].decode(errors="ignore")
     try:
         return _hashes.verify(text, password_hash)
@@ -50,7 +50,7 @@ def verify_password(password: str, password_hash: str) -> bool:
 
 
 def is_usable_hash(password_hash: str) -> bool:
-    """Whether log-in can work with a hash that another program made: argon2 or bcrypt, of a bearable cost."""
+    """Whether log-in supports another program's hash: argon2 or bcrypt, of an acceptable cost."""
     if found := _ARGON2.fullmatch(password_hash):
         memory, passes, lanes = map(int, found.groups())
         return (
@@ -68,4 +68,4 @@ def is_our_hash(password_hash: str) -> bool:
 
 
 UNKNOWN_USERS_HASH = f"$argon2id$v=19$m={MEMORY_KIB},t={PASSES},p={LANES}${'A' * 22}${'A' * 43}"
-"""What the passwords of unknown users are compared with, so that asking for them takes as long. No password has it."""
+"""Compared with the passwords of unknown users, so that they take as long. It matches no password."""

@@ -1,4 +1,4 @@
-"""Hashing off the event loop, never more at once than the machine bears: a crowd from one address never stands before the others."""
+"""Hashing in threads, a bounded number at once and fairly: a flood from one address does not delay the others."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
@@ -14,7 +14,7 @@ from zerkalo.kit.problem import ProblemError
 
 
 class Turns:
-    """At most `limits.at_once` at work; those that wait are served in turn, one an address (of IPv6: a /48) each round."""
+    """Allows `limits.at_once` at work; serves those that wait round-robin by address (IPv6: by /48)."""
 
     def __init__(self, limits: TurnLimits = TURN_LIMITS) -> None:
         self._limits = limits
@@ -77,9 +77,9 @@ _turns = Turns()
 
 
 class Passwords:
-    """Hashes and compares in worker threads; all of a process share the turns.
+    """Hashes and compares in worker threads; all instances of a process share the turns.
 
-    `address`: for whom the work is done, as `rules.address_subject`. A crowd from one address waits for itself only.
+    `address`: the caller's, as `rules.address_subject`. A flood from one address delays only itself.
     """
 
     def __init__(self, turns: Turns = _turns) -> None:

@@ -1,1 +1,1 @@
-"""What several commands use and none is: how they end, what they wait for, in which language they speak."""
+"""Helpers of several commands: their failures, database, event loop, language and progress."""

@@ -1,4 +1,4 @@
-"""What the commands on the sync share: which companies they are about, and how little they log."""
+"""Options of commands about companies, and their logging."""
 
 from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.logs import configure_logging
@@ -6,7 +6,7 @@ from zerkalo.settings import Settings
 
 
 def chosen_companies(settings: Settings, company: int | None) -> tuple[int, ...]:
-    """The one that was named, else all of the settings. Raises `CommandFailed` where YCLIENTS can't be asked."""
+    """The named company, else all companies of the settings. Raises `CommandFailed` where YCLIENTS is off."""
     if not settings.yclients_enabled:
         raise CommandFailed("YCLIENTS_ENABLED is off: set YCLIENTS_ENABLED=True in .env")
     if company is None:
@@ -17,6 +17,6 @@ def chosen_companies(settings: Settings, company: int | None) -> tuple[int, ...]
 
 
 def log_warnings(settings: Settings) -> None:
-    """Log only what went wrong, for a command tells its progress itself; everything with LOG_LEVEL=DEBUG."""
+    """Log only warnings and errors, because a command prints its own progress; everything with LOG_LEVEL=DEBUG."""
     level = settings.log_level if settings.log_level in ("DEBUG", "ERROR") else "WARNING"
     configure_logging(settings.model_copy(update={"log_level": level}))

@@ -13,7 +13,8 @@ from zerkalo.settings import load_settings
 def database_in_use(*, makes: bool = True) -> Generator[str]:
     """Yield the address of the database that the settings name; the embedded one runs for as long as the block.
 
-    With `makes` off, an embedded one that was never made raises `CommandFailed`. One of one's own that does not answer raises `DatabaseUnreachable`. The tables are not migrated by this.
+    Does not migrate the tables. With `makes` off, raises `CommandFailed` where the embedded one was never created. Raises
+    `DatabaseUnreachable` where the server of DATABASE_URL does not answer.
     """
     settings = load_settings()
     if not makes and not is_made(settings):

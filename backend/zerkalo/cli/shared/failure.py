@@ -1,5 +1,5 @@
-"""How a command ends when it can't do its work."""
+"""The failure of a command."""
 
 
 class CommandFailed(Exception):
-    """The command can't do its work. Its text is one line that says what to do; the exit code is 1."""
+    """The command can't do its work. Its text is one line that says what to do. The exit code is 1."""

@@ -1,4 +1,4 @@
-"""In which language a command speaks."""
+"""The language of a command's output."""
 
 import typer
 
@@ -6,7 +6,7 @@ from zerkalo.kit.language import Language
 
 
 def language_option(lang: str) -> Language:
-    """What `--lang` says; anything but ru and en is wrong usage."""
+    """The language that `--lang` names; anything but ru and en is wrong usage."""
     if lang not in ("ru", "en"):
         raise typer.BadParameter("ru or en", param_hint="--lang")
     return "en" if lang == "en" else "ru"

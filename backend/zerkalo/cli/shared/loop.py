@@ -1,4 +1,4 @@
-"""The event loop that everything runs on: the fast one where it exists."""
+"""The event loop that everything runs on: uvloop where it exists."""
 
 import asyncio
 import sys
@@ -11,14 +11,14 @@ T = TypeVar("T")
 def run(work: Coroutine[Any, Any, T]) -> T:
     """As `asyncio.run`, on uvloop where that exists.
 
-    uvicorn's own option chooses a loop only where uvicorn starts it; ours serves on the one that runs already.
+    uvicorn's own option chooses a loop only where uvicorn starts it; our server uses the running one.
     """
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(work)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """What makes a loop for a thread of its own."""
+    """The factory of a loop for a thread of its own."""
     if sys.platform == "win32":
         return asyncio.new_event_loop
     import uvloop  # where it is used: a command that only prints its help needs none

@@ -1,4 +1,4 @@
-"""Whether a server could listen where it is told to, asked before anything is started for it."""
+"""Checking that a server can listen on its port, before anything else is started."""
 
 import socket
 
@@ -6,11 +6,11 @@ from zerkalo.cli.shared.failure import CommandFailed
 
 
 def see_that_it_is_free(host: str, port: int, *, options: str) -> None:
-    """Raise `CommandFailed` where nothing can listen on `host` and `port`; `options` are those that choose another place."""
+    """Raise `CommandFailed` where nothing can listen on `host` and `port`; `options` name how to choose another address."""
     try:
         for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             with socket.socket(family, kind, protocol) as probe:
-                # As the servers do: what a connection of the last server left behind is no hindrance.
+                # As the servers do: connections of the last server in TIME_WAIT don't matter.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(address)
     except (OSError, UnicodeError) as error:

@@ -1,18 +1,18 @@
-"""How long work shows: a bar on a terminal, plain lines elsewhere."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 PLAIN_STEPS = 10
-"""How many lines a work is told in where there is no terminal."""
+"""Lines of progress where there is no terminal."""
 
 
 @contextmanager
 def progress(what: str, total: int) -> Generator[Callable[[int], None]]:
-    """Yield a function to be told how much of `total` is done; show it on stderr, so that stdout stays for results."""
+    """Yield a function to call with how much of `total` is done; shown on stderr, so that stdout holds only results."""
     if sys.stderr.isatty():
-        from rich.console import Console  # takes long to import, and scripts never see it
+        from rich.console import Console  # slow to import, and not needed in scripts
         from rich.progress import Progress
 
         with Progress(console=Console(stderr=True), transient=True) as bar:

@@ -1,1 +1,1 @@
-"""What admins do with people: list, enter, merge."""
+"""What the staff do with accounts: list, create, correct, merge."""

@@ -1,4 +1,4 @@
-"""`/admin/users`: admins find people, and join two accounts of one person."""
+"""`/admin/users`: admins search for users, and merge two accounts of one person."""
 
 from datetime import datetime
 from typing import Annotated
@@ -24,7 +24,7 @@ _USERS = ById("users")
 
 
 class Person(Me):
-    """A user as admins see them. `balance`: points, below zero where points were spent that proved unearned."""
+    """A user as admins see them. `balance`: points; negative where spent points turned out to be unearned."""
 
     has_password: bool
     role: Role | None
@@ -82,7 +82,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
         body: MergeRequest,
         admin: AuthenticatedUser = an_admin,
     ) -> Me:
-        """Give everything of this account to another one of the same person; it ends. Returns the one that stays."""
+        """Merge this account into another one of the same person. Returns the account that stays."""
         user = await merge_service.merge_users(
             runtime.people, from_id=user_id, into_id=body.into, admin_id=admin.id, now=runtime.clock()
         )

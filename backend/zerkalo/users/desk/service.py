@@ -1,4 +1,4 @@
-"""A person whom the staff enter or correct at the desk."""
+"""Accounts that the staff create or correct at the desk."""
 
 from datetime import datetime
 
@@ -19,9 +19,9 @@ from zerkalo.users.service import EmailTaken, People, add_user, put_notices
 async def enter_user(
     people: People, *, email: str | None, phone: str | None, name: str, admin_id: int, now: datetime
 ) -> User:
-    """Write a user with a new code; the contacts (canonical) count as proved, since an admin entered them.
+    """Create a user with a new code; the contacts (canonical) count as proved, since the staff entered them.
 
-    Earlier bookings become the user's at once. Writes an audit entry. Raises `ProblemError`: 409 `email_taken`,
+    Earlier bookings made with them are linked at once. Writes an audit entry. Raises `ProblemError`: 409 `email_taken`,
     `phone_taken`.
     """
     new = NewUser(
@@ -59,11 +59,11 @@ async def edit_user(
     language: Language,
     now: datetime,
 ) -> User:
-    """Write what the staff know of a person; contacts canonical. Whoever had proved a contact is told that one changed.
+    """Write what the staff know of a person; contacts canonical. Contacts proved before are notified of a change.
 
     A contact that the staff enter counts as proved only in an account that nobody signs in to. In any other it is a
-    claim: whoever sits at the desk could else sign in by a code to their own phone. Staff change their name and contacts
-    themselves: by these an owner tells who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`,
+    claim: otherwise a receptionist could enter an own phone and sign in by a code sent to it. Members of the staff change
+    their own name and contacts: an owner recognises by them who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`,
     `phone_taken`, `staff_contacts`.
     """
 
@@ -108,7 +108,7 @@ async def edit_user(
 
 
 async def _hold(conn: Connection, email: str | None, phone: str | None) -> None:
-    """Of two who enter or prove a contact at once the second one sees the first one's account."""
+    """Serialise on the contacts: of two who enter or prove one at once, the second sees the first one's account."""
     for channel, contact in ((Channel.EMAIL, email), (Channel.PHONE, phone)):
         if contact is not None:
             await proof_store.lock_contact(conn, channel, contact)
@@ -117,7 +117,7 @@ async def _hold(conn: Connection, email: str | None, phone: str | None) -> None:
 async def _check_is_free(
     conn: Connection, email: str | None, phone: str | None, *, but: int | None = None
 ) -> None:
-    """Nobody else has proved the contact: theirs would end without their knowing."""
+    """Raise where another user has proved the contact: their proof would end without their knowledge."""
     holder = await proof_store.holder_of_email(conn, email) if email else None
     if holder is not None and holder.id != but:
         raise ProblemError(409, "email_taken", "Somebody has proved this e-mail already.")

@@ -1,4 +1,4 @@
-"""Users as the salon's desk looks for them, and what it reads about them beside their accounts. Never locks, never writes."""
+"""Users as the salon's desk searches for them, and what it shows beside their accounts. Never locks, never writes."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SHOWN_MAX = 20
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What hangs on an account."""
+    """How much an account has."""
 
     visits: int
     points: int
@@ -38,10 +38,9 @@ _OF_PHONE: LiteralString = f"""
 async def search_users(conn: Connection, *, text: str, before_id: int | None, limit: int) -> list[User]:
     """Users whose e-mail, phone, code or name holds `text` (any case; "" for all), newest first, below `before_id`.
 
-    A whole code that has a letter finds whose it is and nobody else, however it is typed: see `kit.look_alikes`.
-
-    Shells are left out. Of ten digits and more only whose phone ends in the last ten, or whose code they are, is looked up. A
-    piece of a phone, of four digits and more without a letter, is looked for like the rest, which reads all users in the worst case.
+    A whole code that has a letter finds its user alone, however it is typed: see `kit.look_alikes`. Ten digits or more find
+    phones that end in the last ten, and a code of these digits. Four to nine digits without a letter are searched for
+    inside phones too; like names and e-mails that reads all users in the worst case. Erased accounts are left out.
     """
     code = _whole_code(text)
     owner = await user_by_code(conn, code) if code else None
@@ -71,7 +70,7 @@ async def search_users(conn: Connection, *, text: str, before_id: int | None, li
 
 
 async def user_by_code(conn: Connection, code: str) -> User | None:
-    """The user whom a canonical code names, also by an account merged into theirs; None where it names nobody."""
+    """The user whom a canonical code names, also as the code of an account merged into theirs; None where nobody."""
     sql = f"""
         select {USER_COLUMNS} from users u
         where u.erased_at is null
@@ -88,7 +87,7 @@ def _whole_code(text: str) -> str:
 
 
 async def doubles_of(conn: Connection, user: User) -> list[User]:
-    """Other accounts with the same e-mail or phone, proved or only claimed: perhaps the same person's."""
+    """Other accounts with the same e-mail or phone, proved or claimed: perhaps of the same person."""
     sql = f"""
         select {USER_COLUMNS} from users u
         where u.erased_at is null and u.id <> %(id)s
@@ -102,7 +101,7 @@ async def doubles_of(conn: Connection, user: User) -> list[User]:
 
 
 async def cards_of(conn: Connection, user_id: int) -> list[Card]:
-    """YCLIENTS's cards that were given to the user, and those that their visits were booked on."""
+    """Cards of YCLIENTS that the staff linked to the user, and cards that the user's visits were booked on."""
     sql = f"""
         select {CARD_COLUMNS} from clients c where c.user_id = %(id)s
         union

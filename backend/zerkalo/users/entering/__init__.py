@@ -1,1 +1,1 @@
-"""Signing in by a contact and a code that is sent there, and an account for whoever has none yet."""
+"""Signing in by a code sent to a contact, and creating an account that way."""

@@ -1,4 +1,4 @@
-"""`/auth/code/…`: signing in by a contact and a code that is sent there."""
+"""`/auth/code/…`: signing in by a code sent to a contact."""
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import StrictBool
@@ -10,7 +10,7 @@ from zerkalo.users.routes import Call, Code, Name, NamedContact, PeopleRuntime, 
 
 
 class CodeLogIn(NamedContact):
-    """The contact and the code that came there; `new_account` makes an account where the code opens none."""
+    """The contact and the code sent to it; `new_account` creates an account where the code opens none."""
 
     code: Code
     new_account: StrictBool = False

@@ -1,4 +1,4 @@
-"""What the right code leads to. Pure."""
+"""Which account a correct code opens. Pure."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -9,18 +9,18 @@ from zerkalo.users.proving.rules import is_opened_by
 
 
 class Refused(StrEnum):
-    """Why the right code alone lets nobody in; the words are the `code` of the answer."""
+    """Why a correct code opens no account; the values are the `code` of the answer."""
 
     NO_ACCOUNT = "no_account"
-    """Nobody names this contact: an account can be made with it."""
+    """No account has this contact: one can be created with it."""
     ACCOUNT_EXISTS = "account_exists"
-    """An account names it that the code does not open. Its owner signs in otherwise; somebody else makes one of their own."""
+    """An account has the contact and the code does not open it: its owner signs in otherwise, anybody else creates a new one."""
 
 
 def whom_it_opens(contact: Contact, holders: Sequence[User], claimants: Sequence[User]) -> User | Refused:
-    """Who is let in by a code sent to this contact, of those who have proved it and those who only claim it.
+    """The account that a code sent to this contact opens, among `holders` (proved it) and `claimants` (only claim it).
 
-    One who only claims it never is: anybody may claim an address, keep its password, and wait for its owner to move in.
+    Never a claimant's: anybody may claim an address, keep the password, and wait for the owner of the address to use it.
     """
     if not holders and not claimants:
         return Refused.NO_ACCOUNT

@@ -1,4 +1,4 @@
-"""Signing in by a code; registering by one."""
+"""Signing in and registering by a code."""
 
 from datetime import datetime
 
@@ -34,7 +34,7 @@ _DETAILS = {
 async def request_code(
     people: People, contact: Contact, *, language: Language, address: str, now: datetime
 ) -> None:
-    """Send a code to this contact, whether or not anybody has it: the same is done, in the same time.
+    """Send a code to this contact, whether or not an account has it: the work and the time are the same.
 
     Raises 409 `channel_unavailable` where nothing can be sent there, 429.
     """
@@ -64,11 +64,11 @@ async def enter(
     address: str,
     now: datetime,
 ) -> Tokens:
-    """A session for whoever got the code: in the account that it opens, or with `new_account`, where it opens none, in
-    a new one that has nothing but this contact, proved, and `name`.
+    """Open a session by the code, in the account that it opens; where it opens none and `new_account` is set, in a new one
+    that has only this contact, proved, and `name`.
 
-    Used again within a minute, the code opens the same account again: the first answer may have been lost. Raises 400
-    `wrong_code`, 409 `no_account` and `account_exists` (both only after the right code, which stays good), 429.
+    Within a minute the code opens the same account again: the first answer may have been lost. Raises 400
+    `wrong_code`, 409 `no_account` and `account_exists` (both only for a correct code, which stays valid), 429.
     """
     tries = await codes.count_tries(people, codes.ENTER, contact, address=address, now=now)
 
@@ -94,7 +94,7 @@ async def enter(
             user_id = found.id
         user = await store.read_user(conn, user_id, lock=True)
         if user is None or not _holds(user, contact):
-            return codes.refusal(ProofOutcome.WRONG_CODE)  # erased or changed at this very moment
+            return codes.refusal(ProofOutcome.WRONG_CODE)  # erased or changed at the same moment
         await codes.end_code(people, conn, aim, now=now)
         await store.write_sign_in_by_code(conn, user.id, now=now)
         pair = await people.auth.new_session(conn, user.id, user.token_epoch, address=address, now=now)
@@ -123,7 +123,7 @@ async def _claimants(conn: Connection, contact: Contact) -> list[User]:
 async def _new_account(
     people: People, conn: Connection, contact: Contact, name: str, *, language: Language, now: datetime
 ) -> int:
-    """Make an account with this contact alone, which is nobody else's any more; return its id."""
+    """Create an account with this contact alone, ending any other proof of it; return its id."""
     is_email = contact.channel is Channel.EMAIL
     new = NewUser(
         email=contact.text if is_email else None, phone=None if is_email else contact.text, name=name

@@ -1,1 +1,1 @@
-"""A user's right to see what is held about them, and to have it erased."""
+"""Erasing everything that is held about a person."""

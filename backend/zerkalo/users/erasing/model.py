@@ -1,4 +1,4 @@
-"""What an erasure is written down as: ids, and nothing that names anybody."""
+"""The record of an erasure: ids, and nothing that identifies a person by itself."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ Key = tuple[int, int]
 
 
 class Erasure(Struct, frozen=True):
-    """One person's erasure. `user_id` None: bookings that came after it."""
+    """One person's erasure. `user_id` None: bookings that turned up after it."""
 
     at: datetime
     user_id: int | None
@@ -27,4 +27,4 @@ class Limits:
     bodies: int = 500
     """Deliveries emptied in one transaction."""
     persons: int = 100
-    """Persons looked at by one sweep."""
+    """Persons checked by one sweep."""

@@ -1,4 +1,4 @@
-"""How an erased person's contact is known again without being kept. Pure."""
+"""How the contact of an erased person is recognised without being stored. Pure."""
 
 import hmac
 
@@ -12,7 +12,7 @@ def contact_digest(key: bytes, channel: Channel, contact: str) -> bytes:
 
 
 def digests_of(key: bytes, user: User) -> list[bytes]:
-    """Those of the contacts that the user has proved."""
+    """The contacts that the user has proved."""
     proved = [
         (channel, user.contact(channel)) for channel in Channel if user.verified_at(channel) is not None
     ]

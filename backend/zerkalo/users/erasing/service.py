@@ -1,4 +1,4 @@
-"""A user's right to have what is held about them erased."""
+"""Erasing everything that is held about a person."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -22,11 +22,11 @@ from zerkalo.users.staff.service import check_may_leave
 
 
 def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
-    """The periodic task writes what is missing."""
+    """The default: the periodic task writes what is missing."""
 
 
 Write = Callable[[Sequence[Erasure]], None]
-"""Writes erasures down where a restored backup finds them; see `journal.append`."""
+"""Writes erasures where a restored backup finds them; see `journal.append`."""
 
 
 async def erase_oneself(people: People, user_id: int, *, now: datetime) -> None:
@@ -52,15 +52,15 @@ async def erase_user(
     contact_key: bytes | None = None,
     limits: Limits = Limits(),
 ) -> None:
-    """Take a person out of everything: the account becomes a shell, its bookings lose link and names.
+    """Erase a person: the account becomes an empty row, its bookings lose their link and everything personal.
 
-    Times, services, prices and the movements of points stay, so that the salon can count; what the bookings earned is
-    reversed. Bookings and cards are marked, and later syncs leave them so. The codes are never given again. Erasing
-    twice is erasing once. YCLIENTS is not touched: the salon's own journal is the salon's.
+    Times, services, prices and ledger entries stay, so that the salon's figures do not change; what the bookings earned is
+    reversed. Bookings and cards are marked, and later syncs respect the mark. The codes are never given again. Erasing
+    twice changes nothing more. YCLIENTS is not touched: its data belong to the salon.
 
-    What is to be erased is looked for before anything is held. One short transaction erases it and writes the ids into
-    `erasures`; the bodies of deliveries are emptied after it, in steps, here or by the periodic task. `write` gets the ids.
-    With `contact_key` proved contacts are remembered as digests, so that an import of the person says so.
+    What to erase is searched for before anything is locked. One short transaction erases it and writes the ids into
+    `erasures`; the bodies of deliveries are emptied afterwards, in steps, here or by the periodic task. `write` gets the
+    ids. With `contact_key` proved contacts are kept as digests, so that a later import of the person is refused.
     """
     async with pool.connection() as conn:
         user = await store.read_user(conn, user_id)
@@ -72,10 +72,10 @@ async def erase_user(
     async def erase(conn: Connection) -> Erasure | None:
         ids = await erasing.hold_bookings(conn, user_id, found)
         users = await store.lock_users(conn, [user_id])
-        # A batch that was linking a booking to the user held the user until it was committed; now it shows.
+        # A batch that was linking a booking to the user held the user until it committed; its booking is visible now.
         ids = sorted({*ids, *await erasing.hold_bookings(conn, user_id, ())})
         keys = await erasing.erase_bookings(conn, ids, now=now)
-        # While there still is an account: a shell's points do not expire, nor are expired ones given back to it.
+        # While the account still exists: points of an erased account do not expire, and expired ones are not returned to it.
         await settle_bookings(conn, ids, now)
         if user_id in users:
             if contact_key is not None:
@@ -106,11 +106,11 @@ async def sweep_erased(
     write: Write = _write_nowhere,
     limits: Limits = Limits(),
 ) -> int:
-    """Strip what came to an erased person after all, empty bodies that are left; how many persons had any bookings.
+    """Erase bookings that were linked to a person after their erasure, and empty remaining bodies; count the persons.
 
     A batch reads users before it writes bookings, without holding them: in between the person may be erased, or merged;
-    then the bookings are the other account's. Points follow. So does what was booked in our form and YCLIENTS showed
-    only afterwards. `write` gets every erasure that is kept.
+    a merged person's bookings go to the other account. Points follow. Bookings made in our form that YCLIENTS showed
+    only after the erasure are erased too. `write` gets every erasure that is kept.
     """
     async with pool.connection() as conn:
         shells = await erasing.erased_users_with_bookings(conn, limit=limits.persons)
@@ -128,7 +128,7 @@ async def sweep_erased(
             user = await store.read_user(conn, user_id)
             ids = await erasing.hold_bookings(conn, user_id, ())
             if user is not None and user.merged_into is not None:
-                # Merged, not erased: the bookings are the other account's.
+                # Merged, not erased: the bookings belong to the other account.
                 await belongings.hand_on(conn, from_id=user_id, into_id=user.merged_into, now=now)
                 await bookings.write_codes_of(conn, [user.merged_into], now=now)
                 await store.want_rematch(conn, [user.merged_into], now=now)
@@ -145,10 +145,10 @@ async def sweep_erased(
 
 
 async def finish_erasures(pool: Pool, *, limits: Limits, now: datetime) -> None:
-    """Empty the bodies of deliveries that erasures have left, a few at a time, each step a transaction of its own.
+    """Empty the bodies of erased persons' deliveries, a few at a time, each step a transaction of its own.
 
-    Killed, it goes on where it was: what is still to do is looked for anew. Nobody waits for it: a delivery that
-    somebody holds is passed over until the next time.
+    After a crash it continues: each step searches for what is left. It blocks nobody: a locked delivery is skipped
+    until the next time.
     """
     async with pool.connection() as conn:
         unfinished = await erasing.unfinished_erasures(conn)
@@ -175,10 +175,10 @@ async def finish_erasures(pool: Pool, *, limits: Limits, now: datetime) -> None:
 async def erase_again(
     pool: Pool, erasures: Sequence[Erasure], *, settle_bookings: Settle, now: datetime
 ) -> int:
-    """Apply erasures that a restored backup does not know of; returns how many persons it brought back.
+    """Apply erasures that a restored backup lacks; return how many erased persons the backup had brought back.
 
-    Bookings that the backup does not hold yet are erased once the mirror has them: by the periodic task, until which
-    the erasure counts as unfinished.
+    Bookings missing from the backup are erased by the periodic task once the mirror has them; until then the erasure
+    counts as unfinished.
     """
     back = 0
     for erasure in erasures:

@@ -1,7 +1,7 @@
-"""What is held about a person, found by ids and proved contacts, and stripped of them.
+"""What is held about a person, found by ids and proved contacts; and the record of each erasure.
 
-Reads and writes tables of several subjects, in one place on purpose: a test dumps the whole database after an erasure
-and looks for the person in it.
+Reads tables of several subjects, in one place on purpose: a test dumps the whole database after an erasure and searches
+it for the person.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,7 +17,7 @@ from zerkalo.matching import store as matching
 from zerkalo.users.erasing.model import Erasure, Key
 from zerkalo.users.model import User
 
-# What only this user has proved: a claim may be somebody else's contact, and so is a number that two have proved.
+# Only what this user alone has proved: a claimed contact, or a number that two have proved, may be somebody else's.
 _PROVED: LiteralString = """
     select u.id, lower(u.email) as email, null as phone, null as phone10 from users u
     where u.id = %(id)s and u.email_verified_at is not null
@@ -29,7 +29,7 @@ _PROVED: LiteralString = """
 
 
 async def cards_of(conn: Connection, user: User) -> list[Key]:
-    """The cards that an admin gave to the user, or whose contact only this user has proved: (company, client)."""
+    """Cards that the staff linked to the user, or whose contact this user alone has proved: (company, client)."""
     sql: LiteralString = (
         "with proved as ("
         + _PROVED
@@ -48,7 +48,7 @@ async def cards_of(conn: Connection, user: User) -> list[Key]:
 
 
 async def booking_ids_of(conn: Connection, user: User, cards: Sequence[Key]) -> list[int]:
-    """The user's bookings, and unmatched ones that carry what only this user has proved, or a card of the user's."""
+    """The user's bookings, and unmatched ones with a contact that this user alone has proved or with a card of the user."""
     sql: LiteralString = (
         "with proved as ("
         + _PROVED
@@ -73,7 +73,7 @@ async def booking_ids_of(conn: Connection, user: User, cards: Sequence[Key]) -> 
 
 
 async def hold_bookings(conn: Connection, user_id: int, ids: Collection[int]) -> list[int]:
-    """The user's bookings and those of `ids` that are still unmatched, by id and held: the first of the locks."""
+    """Lock the user's bookings and those of `ids` that are still unmatched, by id: the first lock to take."""
     sql = """
         select id from bookings
         where user_id = %(user_id)s or (id = any(%(ids)s) and user_id is null and erased_at is null)
@@ -85,7 +85,7 @@ async def hold_bookings(conn: Connection, user_id: int, ids: Collection[int]) ->
 
 
 async def hold_unmatched(conn: Connection, ids: Collection[int]) -> list[int]:
-    """Those of these bookings that are still unmatched, by id and held."""
+    """Lock those of these bookings that are still unmatched, by id."""
     sql = "select id from bookings where id = any(%s) and user_id is null and erased_at is null order by id for update"
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(sql, [list(ids)])
@@ -93,7 +93,7 @@ async def hold_unmatched(conn: Connection, ids: Collection[int]) -> list[int]:
 
 
 async def hold_returned(conn: Connection, erasure: Erasure) -> list[int]:
-    """Bookings of an erasure that are here unerased, by id and held: a restored backup or a later sync brought them."""
+    """Lock bookings of an erasure that are not erased, by id: a restored backup or a later sync brought them."""
     sql = """
         select b.id from jsonb_to_recordset(%s::jsonb) as k (c bigint, k bigint)
         join bookings b on b.company_id = k.c and b.yclients_record_id = k.k
@@ -105,7 +105,7 @@ async def hold_returned(conn: Connection, erasure: Erasure) -> list[int]:
 
 
 async def erase_bookings(conn: Connection, ids: Collection[int], *, now: datetime) -> list[Key]:
-    """Unlink bookings, which the caller holds, and take out what names a person; returns their (company, record)."""
+    """Unlink bookings, which the caller holds, and remove personal data from them; return their (company, record)."""
     if not ids:
         return []
     await bookings.erase(conn, ids, now=now)
@@ -120,7 +120,7 @@ async def erase_bookings(conn: Connection, ids: Collection[int], *, now: datetim
 async def insert_erasure(
     conn: Connection, user_id: int | None, keys: Sequence[Key], cards: Sequence[Key], *, now: datetime
 ) -> None:
-    """Write down who was erased and what of theirs, by ids. Unfinished until the bodies are empty."""
+    """Record who was erased, with which bookings and cards, by ids. Unfinished until the bodies are empty."""
     await conn.execute(
         "insert into erasures (at, user_id, bookings, cards) values (%s, %s, %s::jsonb, %s::jsonb)",
         [now, user_id, as_json(keys), as_json(cards)],
@@ -128,7 +128,7 @@ async def insert_erasure(
 
 
 async def remember_contacts(conn: Connection, digests: Collection[bytes], *, now: datetime) -> None:
-    """Keep digests of an erased person's contacts."""
+    """Store digests of an erased person's contacts."""
     for digest in digests:
         await conn.execute(
             "insert into erased_contacts (digest, erased_at) values (%s, %s)"
@@ -138,14 +138,14 @@ async def remember_contacts(conn: Connection, digests: Collection[bytes], *, now
 
 
 async def erased_among(conn: Connection, digests: Collection[bytes]) -> set[bytes]:
-    """Those of the digests that are of an erased person's contact."""
+    """Those of the digests that belong to a contact of an erased person."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute("select digest from erased_contacts where digest = any(%s)", [list(digests)])
         return set(await cursor.fetchall())
 
 
 async def keep_erasure(conn: Connection, erasure: Erasure) -> None:
-    """Write down an erasure that a journal tells of, once; it is to be finished anew."""
+    """Record an erasure from a journal, once, as unfinished."""
     await conn.execute(
         "insert into erasures (at, user_id, bookings, cards)"
         " select %(at)s, %(user_id)s, %(bookings)s::jsonb, %(cards)s::jsonb where not exists ("
@@ -172,7 +172,7 @@ async def unfinished_erasures(conn: Connection) -> list[Erasure]:
 
 
 async def finish_erasure(conn: Connection, erasure: Erasure, *, now: datetime) -> None:
-    """Nothing is left of it, unless a booking of it is still to come: a restored backup may be older than it."""
+    """Finish an erasure, unless a booking of it is still missing: a restored backup may be older than the booking."""
     sql = """
         update erasures set finished_at = %(now)s
         where id = %(id)s and not exists (
@@ -186,7 +186,7 @@ async def finish_erasure(conn: Connection, erasure: Erasure, *, now: datetime) -
 async def bookings_of_erased_forms(conn: Connection, *, limit: int) -> list[int]:
     """Unmatched bookings that were made in our form by somebody who was erased before their record showed up.
 
-    Such form bookings are told by their missing digest: every other one has one.
+    Their form bookings have no digest; all others have one.
     """
     sql = """
         select b.id from form_bookings f
@@ -200,7 +200,7 @@ async def bookings_of_erased_forms(conn: Connection, *, limit: int) -> list[int]
 
 
 async def erased_users_with_bookings(conn: Connection, *, limit: int) -> list[int]:
-    """Shells that bookings are linked to: a batch had read the user just before the erasure."""
+    """Erased users that bookings are linked to: a batch had read the user just before the erasure."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
             "select u.id from users u where u.erased_at is not null"

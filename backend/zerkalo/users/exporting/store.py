@@ -90,7 +90,7 @@ _EXPORTS: dict[str, LiteralString] = {
 async def export_rows(conn: Connection, user_id: int) -> dict[str, list[dict[str, Any]]]:
     """Everything held about a user outside the account's own row, by subject. Hashes, tokens and bodies are left out.
 
-    A record or a card may have been another client's, so of those only what is proved to be the user's is told.
+    A record or a card may have been another client's, so only what is proved to be the user's is included.
     """
     exported: dict[str, list[dict[str, Any]]] = {}
     async with conn.cursor(row_factory=dict_row) as cursor:

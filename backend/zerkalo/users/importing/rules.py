@@ -16,7 +16,7 @@ NAME_CHARS_MAX = 200
 FIELD_CHARS_MAX = 1000
 _SEPARATORS = ",;\t"
 _NAMED_SEPARATOR = re.compile(r'"?sep=([,;|\t]|\\t|)"?', re.IGNORECASE)
-"""The line by which Excel says what separates; a tab at its end is stripped away."""
+"""The line in which Excel names the separator; a tab at its end is stripped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ImportedPerson:
     name: str
     unique_code: str | None
     password_hash: str | None = None
-    """Of another program, made sure to be one that log-in can work with."""
+    """Of another program; checked to be one that log-in supports."""
 
     @property
     def phone10(self) -> str | None:
@@ -39,19 +39,19 @@ class ImportedPerson:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whom a line names among those who are there already."""
+    """The existing users whom a line names."""
 
     line: int
     by_code: list[int]
     by_email: list[int]
     by_phone: list[int]
     is_code_retired: bool
-    """The code was an erased person's."""
+    """Whether the code belonged to an erased person."""
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that can't be taken, and why. The text holds no contact: it may end up in a log."""
+    """A line that can't be imported, and why. The text holds no contact: it may end up in a log."""
 
     line: int
     problem: str
@@ -63,12 +63,12 @@ def read_people(
     canonical_code: Callable[[str], str | None],
     is_usable_hash: Callable[[str], bool] = lambda _hash: False,
 ) -> tuple[list[ImportedPerson], list[BadLine]]:
-    """The people of a CSV file and the lines that can't be taken, both by line number (the header is line 1).
+    """The people of a CSV file and the lines that can't be imported, both by line number (the header is line 1).
 
     UTF-8 or UTF-16 with a byte order mark, UTF-8 without, else Windows-1251 as Excel saves it in Russia. Separated by
-    comma, semicolon or tab, as a first line `sep=;` says, else whichever the header uses. Its columns in any order and
-    case, each at most once; other ones are passed over (`other_columns`), missing ones count as empty. Empty lines are
-    passed over; an exact repetition of a person is taken once.
+    comma, semicolon or tab, as a first line `sep=;` says, else by whichever the header uses. The columns may have any order
+    and case, each at most once; unknown ones are ignored (`other_columns`), missing ones count as empty. Empty lines are
+    ignored; an exact repetition of a person counts once.
     """
     text = _decoded(content)
     if text is None:
@@ -91,14 +91,14 @@ def read_people(
             elif found is not None:
                 people.append(found)
     except csv.Error as error:
-        # Not passed over: a quote that nothing closes would take all the lines behind it for one name.
+        # An error, not ignored: an unclosed quote would turn all following lines into one name.
         bad.append(BadLine(start, f"can't be read as CSV: {error}"))
     unique, doubled = _without_doubles(people)
     return unique, sorted([*bad, *doubled], key=lambda found: found.line)
 
 
 def other_columns(content: bytes) -> list[str]:
-    """The columns of the header that an import passes over, as they are written there."""
+    """The columns of the header that an import ignores, as they are written there."""
     text = _decoded(content)
     if text is None:
         return []
@@ -108,7 +108,7 @@ def other_columns(content: bytes) -> list[str]:
 
 
 def _decoded(content: bytes) -> str | None:
-    """The text; None where it is UTF-16 that does not say in which order its bytes stand."""
+    """The decoded text; None for UTF-16 without a byte order mark."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return storable_text(content.decode("utf-16", errors="replace"))
     if content[:200].count(0) > len(content[:200]) // 4:

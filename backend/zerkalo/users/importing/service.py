@@ -21,7 +21,7 @@ BATCH = 1000
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What an import did. With `bad` lines it did nothing."""
+    """What an import did; nothing where there are `bad` lines."""
 
     added: int = 0
     completed: int = 0
@@ -46,12 +46,12 @@ async def import_people(
     contact_key: bytes | None = None,
     on_progress: Callable[[int], None] = lambda _done: None,
 ) -> ImportReport:
-    """Write everybody who is not there yet, contacts proved; all of them or, where a line is bad, nobody.
+    """Create everybody who is not there yet, contacts proved; all of them or, where a line is bad, nobody.
 
-    Who is known by code, by a proved e-mail, or by a proved phone where the line has neither, is left as they are, but
-    for a name or a code that they lack: an import never gives a contact to an account that exists. Who has registered
-    and proved nothing is not known; they take over what is imported when they prove it. Importing the same
-    file again changes nothing. With `contact_key` a line that would bring an erased person back is bad.
+    A user known by code, by a proved e-mail, or by a proved phone where the line has neither, gets only a name, a code or
+    a password that they lack: an import never adds a contact to an existing account. A user who has registered and proved
+    nothing is not known; they take over the imported account by proving its contact. Importing the same file again changes
+    nothing. With `contact_key` a line that would bring an erased person back is bad.
     """
 
     async def write(conn: Connection) -> ImportReport:
@@ -87,7 +87,7 @@ async def import_people(
 async def _erased(
     conn: Connection, people: Sequence[ImportedPerson], contact_key: bytes | None
 ) -> list[BadLine]:
-    """The lines of people who had themselves erased and have not come back by themselves."""
+    """The lines of people who were erased and have not registered again."""
     if contact_key is None:
         return []
     digests = {

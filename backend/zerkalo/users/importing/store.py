@@ -1,4 +1,4 @@
-"""Imports in sets: who is known already, and `origins`: what an import brought."""
+"""Which imported people are known already, and `origins`: what an import brought."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -36,12 +36,12 @@ async def reserve_ids(conn: Connection, count: int) -> list[int]:
 
 
 async def lock_imports(conn: Connection) -> None:
-    """One import at a time: two that bring the same people would each find them missing."""
+    """Allow one import at a time: two with the same people would each find them missing."""
     await lock(conn, "import")
 
 
 async def known_people(conn: Connection, people: Sequence[ImportedPerson]) -> list[Known]:
-    """What each line names, by line."""
+    """The users whom each line names, by line."""
     async with conn.cursor(row_factory=class_row(Known)) as cursor:
         await cursor.execute(_KNOWN, [_encoded(people)])
         return sorted(await cursor.fetchall(), key=lambda known: known.line)
@@ -92,7 +92,7 @@ async def put_origins(
 async def hand_on(
     conn: Connection, *, from_id: int, into_id: int, only: Sequence[Sequence[str]] | None = None
 ) -> None:
-    """Let another account be what imports made this one, or `only` some: source, kind and reference each."""
+    """Move this account's origins to another account: all, or `only` some as (source, kind, reference)."""
     await conn.execute(
         "update origins o set user_id = %(into)s where o.user_id = %(from)s and (%(only)s::jsonb is null or exists ("
         " select from jsonb_array_elements(%(only)s::jsonb) as k"
@@ -102,7 +102,7 @@ async def hand_on(
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:
-    """Leave of where an erased user came from only the source's reference: no import brings the person back."""
+    """Keep only the source's reference of an erased user's origins, so that no import brings the person back."""
     await conn.execute("update origins set user_id = null where user_id = %s", [user_id])
 
 

@@ -1,4 +1,4 @@
-"""Users looked up for matching, by all that names them at once."""
+"""Users looked up for matching, by codes, contacts and ids at once."""
 
 from collections.abc import Collection
 from typing import LiteralString
@@ -9,9 +9,8 @@ from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 from zerkalo.users.model import MatchUser
 
-# To stand behind a `with named (codes, emails, phone10s, ids)`. Arrays, not joins with the asked values: PostgreSQL guesses
-# that a function returns a hundred rows and would rather read all users than look up what it takes for five hundred of
-# them; of an array it expects ten.
+# To follow a `with named (codes, emails, phone10s, ids)`. Arrays, not joins with the values: PostgreSQL estimates a hundred
+# rows for a function and would scan all users instead of looking up five hundred; for an array it estimates ten.
 FOUND_BY_NAME: LiteralString = """
     found (id) as (
         select id from users where unique_code = any ((select codes from named)::text[])
@@ -58,12 +57,11 @@ async def users_for_matching(
     phone10s: Collection[str] = (),
     ids: Collection[int] = (),
 ) -> list[MatchUser]:
-    """Everybody whom one of these names: by code, proved e-mail, proved phone or id; each once, by id, none erased.
+    """Users found by code, proved e-mail, proved phone or id; each once, by id, none erased.
 
-    `codes` canonical, `emails` in lower case, `phone10s` the last ten digits: whether whole numbers are equal is for the
-    caller to compare (`kit.phone.same_phone`). One query on four indexes. Two users may
-    share a proved phone (an import says so); nobody shares a code or a proved e-mail. A code of an account that was
-    merged into another names the other: it stands in `also_codes`.
+    `codes` canonical, `emails` in lower case, `phone10s` the last ten digits: the caller compares whole
+    numbers (`kit.phone.same_phone`). One query on four indexes. Two users may share a proved phone (imports allow it), but
+    no code and no proved e-mail. The code of a merged account names the account that stays: it is in `also_codes`.
     """
     asked = {"codes": list(codes), "emails": list(emails), "phone10s": list(phone10s), "ids": list(ids)}
     async with conn.cursor(row_factory=args_row(_match_user)) as cursor:
@@ -78,11 +76,10 @@ def _match_user(
 
 
 async def rivals_of(conn: Connection, user_id: int) -> list[int]:
-    """Who else may get the bookings that this user is a candidate for, and could not get alone.
+    """Users who may get the bookings that this user is a candidate for, once this user no longer competes.
 
-    Who stands beside the user, and whom the bookings name by a code or a proved contact: when the last of those who stood in
-    the way is gone, a weaker step decides. To be asked while the candidacies still stand, where the user ceases to
-    fit: no later change need ever come to the booking.
+    The other candidates, and everybody whom the bookings name by a code or a proved contact: with a competitor gone, a
+    weaker step may decide. Ask before the candidacies are deleted; no later change of the booking would trigger it.
     """
     sql = """
         with theirs as (

@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Two accounts that became one. `before`: what stood and what moved, see `store.what_stands`; `after`: what stayed."""
+    """Two accounts that became one. `before`: both accounts and what moved, see `store.what_stands`; `after`: what stayed."""
 
     id: int
     at: datetime
@@ -19,7 +19,7 @@ class Merge:
 
     @property
     def name(self) -> str:
-        """Of the account that ended."""
+        """The name of the account that ended."""
         return self.before["from"]["name"]
 
     @property

@@ -1,4 +1,4 @@
-"""Two accounts of one person become one: by an admin, or by proving a contact that an import entered."""
+"""Merging two accounts of one person: by an admin, or by proving the other account's contact."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,13 +19,13 @@ from zerkalo.users.ports import Ports
 from zerkalo.users.service import People
 
 UNDO_SPAN = timedelta(days=1)
-"""For so long a merge by an admin, or by the owner of both, can be undone."""
+"""How long a merge can be undone."""
 
 
 async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: int, now: datetime) -> User:
-    """Merge one account into another because an admin says that they are one person's; return what stays.
+    """Merge one account into another at an admin's request; return the account that stays.
 
-    Raises `ProblemError`: 404 `user_not_found` (a shell is none), 409 `same_user`, 409 `cannot_merge_admin`.
+    Raises `ProblemError`: 404 `user_not_found` (also for an erased one), 409 `same_user`, 409 `cannot_merge_admin`.
     """
     if from_id == into_id:
         raise ProblemError(409, "same_user", "An account can't be merged into itself.")
@@ -36,7 +36,7 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
             note_nothing()
             return  # asked again: the first answer was lost
         if taken is not None and taken.role is not None:
-            # Otherwise one of the staff could make another one's log-in their own.
+            # Otherwise one member of the staff could take over the log-in of another.
             raise ProblemError(
                 409, "cannot_merge_admin", "An account of the staff can't be merged into another."
             )
@@ -60,10 +60,10 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
 
 
 async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datetime) -> User:
-    """Part two accounts again that an admin, or their owner, merged within a day; returns the one that had ended.
+    """Undo a merge within a day; return the account that had ended.
 
-    Bookings, points, cards and contacts go back to whose they were. What came to the account since, and what it spent,
-    stays with it; whoever signed in to the other signs in anew. Raises `ProblemError`: 404 `not_found`, and 409
+    Bookings, points, cards and contacts go back to the account they came from. What the other account got and spent since
+    stays with it; the restored account has no sessions. Raises `ProblemError`: 404 `not_found`, and 409
     `merge_changed` where the account's contacts or code have changed since, or the account is gone.
     """
 
@@ -78,7 +78,7 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
             raise ProblemError(
                 409, "merge_changed", "The account has changed since: a person has to part the two."
             )
-        # First who gives up a proved contact.
+        # First the account that gives up a proved contact.
         accounts = (merge.before["into"], merge.before["from"])
         in_use = [code for one in accounts if (code := one["unique_code"])]
         await store.drop_codes(conn, both)
@@ -119,7 +119,7 @@ async def merge_accounts(
     keep_code_of_from: bool,
     now: datetime,
 ) -> None:
-    """Give everything of one account to another, in the caller's transaction; the one becomes an empty shell.
+    """Move everything of one account to another, in the caller's transaction; the first becomes an empty row.
 
     Bookings, points, candidacies and form bookings move. Contacts, name and password move where the other has none;
     what it has stays, but a proved phone replaces one that is only claimed. Both codes name the user from now on: one as
@@ -134,7 +134,7 @@ async def merge_accounts(
     before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
     old, kept = users[from_id], users[into_id]
     credentials = None if kept.has_password else await auth_store.credentials_of_user(conn, from_id)
-    # A contact of this account may be dropped.
+    # A contact of this account may be dropped: others may match its bookings now.
     await store.want_rematch(conn, await rivals_of(conn, from_id), now=now)
     await ports.move_ledger(conn, from_id, into_id, now)
     await belongings.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
@@ -150,7 +150,7 @@ async def merge_accounts(
 
 
 def merged_account(old: User, kept: User, *, keep_code_of_from: bool = False) -> User:
-    """What stays of the two."""
+    """The account that the two become."""
     first, second = (old, kept) if keep_code_of_from else (kept, old)
     notes = [note for note in (kept.note, old.note) if note]
     merged = replace(
@@ -162,7 +162,7 @@ def merged_account(old: User, kept: User, *, keep_code_of_from: bool = False) ->
     )
     if kept.email is None or (kept.email == old.email and kept.email_verified_at is None):
         merged = replace(merged, email=old.email, email_verified_at=old.email_verified_at)
-    # A proved phone is worth more than one that was only typed; an e-mail is what the user signs in with.
+    # A proved phone replaces a claimed one; a claimed e-mail stays, because the user signs in with it.
     if kept.phone is None or (kept.phone_verified_at is None and old.phone_verified_at is not None):
         merged = replace(
             merged, phone=old.phone, phone10=old.phone10, phone_verified_at=old.phone_verified_at

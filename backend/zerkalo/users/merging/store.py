@@ -1,4 +1,4 @@
-"""`merges`: what a merge by an admin, or by the owner of both accounts, found, kept for a day so that it can be undone."""
+"""`merges`: the state before each merge, kept for a day so that the merge can be undone."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ _MERGE: LiteralString = "select id, at, from_id, into_id, before, after from mer
 
 
 async def what_stands(conn: Connection, *, from_id: int, into_id: int) -> Mapping[str, Any]:
-    """Both accounts, and by ids what is the one's: what a merge must remember to be undone. Hold both users."""
+    """Both accounts, and by ids what the first one has: all that undoing a merge needs. The caller holds both users."""
     sql = """
         select jsonb_build_object(
             'from', (select to_jsonb(u) from users u where u.id = %(from)s),
@@ -41,7 +41,7 @@ async def insert_merge(
     admin_id: int | None,
     now: datetime,
 ) -> None:
-    """Remember a merge that has just been made."""
+    """Record a merge that has just been made."""
     await conn.execute(
         "insert into merges (at, from_id, into_id, admin_id, before, after)"
         " select %s, %s, u.id, %s, %s::jsonb, to_jsonb(u) from users u where u.id = %s",
@@ -57,7 +57,7 @@ async def merges_into(conn: Connection, user_id: int, *, since: datetime) -> lis
 
 
 async def merge_for_update(conn: Connection, merge_id: int) -> Merge | None:
-    """A merge that can be undone, held; None where there is none."""
+    """Lock a recorded merge; None where there is none."""
     async with conn.cursor(row_factory=class_row(Merge)) as cursor:
         await cursor.execute(f"{_MERGE} where id = %s for update", [merge_id])
         return await cursor.fetchone()
@@ -66,7 +66,7 @@ async def merge_for_update(conn: Connection, merge_id: int) -> Merge | None:
 async def forget_merges(
     conn: Connection, *, of_user: int | None = None, before: datetime | None = None
 ) -> None:
-    """Delete what is remembered of merges that a user has part in, or of those older than a moment."""
+    """Delete the records of merges that a user took part in, or of those older than a moment."""
     await conn.execute(
         "delete from merges where from_id = %(user)s or into_id = %(user)s or at < %(before)s",
         {"user": of_user, "before": before},

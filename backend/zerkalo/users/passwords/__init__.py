@@ -1,1 +1,1 @@
-"""A new password, by the old one or by a code that was sent to a proved contact."""
+"""Setting a new password, by the old one or by a code sent to a proved contact."""

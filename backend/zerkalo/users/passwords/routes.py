@@ -1,4 +1,4 @@
-"""`/auth/password` and `/auth/password/reset/…`: a new password, by the old one or by a code."""
+"""`/auth/password` and `/auth/password/reset/…`: setting a new password, by the old one or by a code."""
 
 from typing import Annotated
 
@@ -22,14 +22,14 @@ from zerkalo.users.routes import (
 
 
 class PasswordChange(BaseModel):
-    """The password that holds, and the one that shall."""
+    """The current password and the new one."""
 
     old_password: Password
     new_password: NewPassword
 
 
 class ResetConfirmation(NamedContact):
-    """The proved contact, the code that came there, and the new password."""
+    """The proved contact, the code sent to it, and the new password."""
 
     code: Code
     password: NewPassword
@@ -49,7 +49,7 @@ def router(runtime: PeopleRuntime) -> APIRouter:
     ) -> Tokens:
         """Change the password and end every session; the answer opens a new one.
 
-        Asked again with the token that this ended, because the answer was lost, it opens one once more.
+        A repetition with the token that this ended, because the answer was lost, opens another session.
         """
         response.headers["Cache-Control"] = "no-store"
         now, address = runtime.clock(), client_address(request)

@@ -1,4 +1,4 @@
-"""A new password, by the old one or by a code; seeing that somebody knows the one there is."""
+"""Setting a new password, by the old one or by a code; checking the current one."""
 
 from datetime import datetime
 
@@ -23,17 +23,17 @@ from zerkalo.users.rules import Notice
 from zerkalo.users.service import People, put_notices
 
 RESET_ANSWER_SECONDS = 0.3
-"""A reset request is answered after this long whether there is an account or not; what the known one costs more, two
-small writes, is hidden in it."""
+"""A reset request is answered after this long whether there is an account or not: it hides the two small writes that an
+existing account costs more."""
 
 
 async def request_reset(
     people: People, contact: Contact, *, language: Language, address: str, now: datetime
 ) -> None:
-    """Send a code to who has *proved* this contact; does the same to the eye, after the same time, for any other.
+    """Send a code to the user who has *proved* this contact; for any other contact look the same and take as long.
 
-    An unproved contact resets nothing: its true owner would else get at what a stranger keeps under it, or the reverse.
-    They register anew instead. Raises 409 `channel_unavailable` and 429 before anybody is looked for.
+    An unproved contact resets nothing: its owner would get into an account that a stranger claims it in, or the reverse.
+    Who has only claimed it registers again. Raises 409 `channel_unavailable` and 429 before searching for anybody.
     """
     codes.require_channel(people, contact.channel)
     codes.require_country(people, contact)
@@ -48,7 +48,7 @@ async def request_reset(
             aim = Aim(codes.RESET, contact, user.id)
             await codes.put_code(people, conn, aim, language=language, now=now)
         elif contact.channel is Channel.PHONE:
-            # No SMS leaves: it must not use up the installation's, which stand last.
+            # No SMS is sent: give back the tries of the installation's limits, which come last.
             await auth_store.release_attempts(conn, counted[-len(people.sms.limits) :])
 
     await in_transaction(people.pool, write)
@@ -59,13 +59,13 @@ async def request_reset(
 async def confirm_reset(
     people: People, contact: Contact, code: str, password: str, *, address: str, now: datetime
 ) -> None:
-    """Set a new password for who has proved this contact and got this code; ends all their sessions.
+    """Set a new password by a code sent to a proved contact; end all the user's sessions.
 
-    Asked again with the same code and password it succeeds again. Raises 400 `wrong_code` for a wrong code and for a
-    contact that is no user's alike, 429 after five tries of a contact from one address.
+    A repetition with the same code and password succeeds. Raises 400 `wrong_code` alike for a wrong code and for a
+    contact that no user has, 429 after five tries of a contact from one address.
     """
     await codes.count_tries(people, codes.RESET, contact, address=address, now=now)
-    # Hashed before anybody is looked for: the right and the wrong code take the same time.
+    # Hashed before searching for anybody: a right and a wrong code take the same time.
     password_hash = await people.auth.passwords.hash(password, address=address)
 
     async def write(conn: Connection) -> bool:
@@ -92,7 +92,7 @@ async def confirm_reset(
 async def _was_reset(
     people: People, contact: Contact, code: str, password: str, *, address: str, now: datetime
 ) -> bool:
-    """Whether this very code has set this very password."""
+    """Whether this code has already set this password."""
     async with people.pool.connection() as conn:
         holders = await codes.holders(conn, contact)
         user = holders[0] if len(holders) == 1 else None
@@ -106,7 +106,7 @@ async def _was_reset(
 
 
 async def _holder(conn: Connection, contact: Contact) -> User | None:
-    """Who may set a password by this contact: its only holder, where the contact may do that at all."""
+    """The user who may set a password by this contact: its only holder, where the contact allows it."""
     holders = await codes.holders(conn, contact)
     if len(holders) != 1 or holders[0].contact(contact.channel) != contact.text:
         return None
@@ -116,7 +116,7 @@ async def _holder(conn: Connection, contact: Contact) -> User | None:
 async def change_password(
     people: People, session: Session, *, old: str, new: str, address: str, now: datetime
 ) -> Tokens:
-    """Set a new password for who knows the old one; ends every other session and returns a new one for this.
+    """Set a new password by the old one; end every session and return a new one.
 
     Raises a 403 `ProblemError` where the old one is wrong, 429 after ten tries in 15 minutes.
     """
@@ -141,9 +141,9 @@ async def change_password(
 async def change_password_again(
     people: People, claims: AccessClaims, *, new: str, address: str, now: datetime
 ) -> Tokens | None:
-    """A session for who changed the password just now, by a token which that ended, and had no answer; else None.
+    """Open a session for a repeated password change whose first answer was lost; None where it is no repetition.
 
-    They know the new password, by which they could sign in as well.
+    `claims`: of a token that the change ended. The caller knows the new password, so could sign in as well.
     """
     tries = await people.auth.count(_password_tries(people, claims.user_id, address), now=now)
     async with people.pool.connection() as conn:
@@ -166,7 +166,7 @@ async def change_password_again(
 async def confirm_password(
     people: People, user_id: int, password: str, *, address: str, now: datetime
 ) -> None:
-    """Make sure that the account's owner asks, not whoever found their browser open.
+    """Check the password, so that an open browser alone is not enough.
 
     Raises a 403 `ProblemError` where the password is wrong, 429 after ten tries in 15 minutes, counted together with
     those of changing the password.
@@ -199,9 +199,9 @@ def _wrong_password() -> ProblemError:
 async def set_password(
     people: People, conn: Connection, user_id: int, password_hash: str, *, now: datetime
 ) -> int:
-    """Set a password; ends every session, the calendar's address, the chat and every code under way. Returns the new epoch.
+    """Set a password; end every session, the calendar's address, the chat and every open reset code. Return the new epoch.
 
-    What hears of the visits without signing in was perhaps connected by whoever the new password is to keep out.
+    The calendar and the chat show visits without a log-in; an intruder may have connected them.
     """
     epoch = await store.write_password(conn, user_id, password_hash, now=now)
     await auth_store.end_sessions(conn, user_id, now=now)

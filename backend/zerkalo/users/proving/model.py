@@ -1,4 +1,4 @@
-"""What proving works with, as frozen values."""
+"""The values of proving, frozen."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,34 +10,34 @@ from zerkalo.outbox.model import Channel
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A contact that somebody names: an e-mail in lower case, or a phone as E.164."""
+    """A contact: an e-mail in lower case, or a phone as E.164."""
 
     channel: Channel
     text: str
 
     @property
     def key(self) -> str:
-        """The form in which it is compared: the e-mail itself, a phone's whole number."""
+        """The form that is compared: the e-mail itself, the whole number of a phone."""
         return self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """What a code is for: to what end, sent where, to whom."""
+    """What a code is for: its purpose, the contact it is sent to, and the user."""
 
     purpose: str
     contact: Contact
     user_id: int | None = None
-    """None: whoever turns out to have the contact."""
+    """None: the user, if any, who turns out to have the contact."""
 
 
 class Resolve(StrEnum):
-    """What is to be done with a contact that another account has proved, by who has seen its code."""
+    """What to do with a contact that another account has proved; chosen by the user who knows its code."""
 
     TAKE = "take"
-    """It is mine now: the other account keeps all it has, and only claims the contact."""
+    """Take the contact: the other account keeps everything, and only claims the contact from now on."""
     JOIN = "join"
-    """The other account is mine too, as its password shows: it is merged into this one."""
+    """Merge the other account into this one, by the other account's password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class SmsBounds:
 
     @property
     def limits(self) -> list[tuple[Limit, str]]:
-        """What one SMS is counted in."""
+        """The limits that one SMS counts in."""
         return [
             (Limit("sms hour", self.per_hour, timedelta(hours=1)), "installation"),
             (Limit("sms day", self.per_day, timedelta(days=1)), "installation"),

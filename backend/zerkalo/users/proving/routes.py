@@ -25,8 +25,8 @@ class VerificationRequest(BaseModel):
 
 
 class VerificationConfirmation(VerificationRequest):
-    """The code that came. After 409 `account_exists`, `resolve` says what is to be done with the other account that has
-    proved the contact: `take` it from that one, or `join` that one to this by its password.
+    """The code that was sent. After 409 `account_exists`, `resolve` says what to do about the other account that has
+    proved the contact: `take` the contact from it, or `join` it to this account by its password.
     """
 
     code: Code

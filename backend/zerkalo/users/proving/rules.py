@@ -1,4 +1,4 @@
-"""What a proof is made of, who takes over whom, and what people are told. Pure, but for the source of chance."""
+"""Codes and their limits, which account takes over which, and the messages. Pure, but for the source of randomness."""
 
 import hmac
 import random
@@ -20,9 +20,9 @@ CODE_TRIES_MAX = 5
 """From one address."""
 CODE_TRIES_IN_ALL_MAX = 30
 SIGN_IN_AGAIN_SPAN = timedelta(minutes=1)
-"""For so long a code that signed somebody in does so again, where the answer was lost, as a refresh token does it."""
+"""How long a code that signed somebody in does so again, because the first answer may have been lost."""
 LINK_CHARS_MIN = 16
-"""What is as long is no typed code but the token of a mailed link: 192 bits, whose tries need not be counted."""
+"""From this length on a code is the token of a mailed link: 192 bits, so that its tries need not be counted."""
 
 # Five guesses a code and ten codes a day leave a stranger who claims somebody's address one chance in 20,000 a day.
 REQUEST_OF_USER = Limit("code user", 1, timedelta(minutes=1))
@@ -31,7 +31,7 @@ REQUEST_OF_USER_A_DAY = Limit("code user day", 10, timedelta(days=1))
 REQUEST_OF_CONTACT_A_DAY = Limit("code contact day", 10, timedelta(days=1))
 REQUEST_OF_ADDRESS = Limit("code address", 30, timedelta(hours=1))
 CODE_TRY_OF_ADDRESS = Limit("code try", CODE_TRIES_MAX, CODE_SPAN)
-"""Of one code, or of one contact that is named with it, which may be no user's."""
+"""For one code, or for one contact that is named with it and that no user may have."""
 NAMED_TRY_OF_ADDRESS = Limit("named try address", 50, timedelta(minutes=15))
 
 _secure = random.SystemRandom()
@@ -39,25 +39,25 @@ _BETWEEN_DIGITS = re.compile(rf"[\s{HYPHENS}]+")
 
 
 def new_proof_code(rng: random.Random = _secure) -> str:
-    """Six digits, leading zeros too, from the machine's secure source unless a test hands in its own."""
+    """Six digits, leading zeros too, from the machine's secure source unless a test supplies its own."""
     return "".join(rng.choices("0123456789", k=CODE_DIGITS))
 
 
 def proof_digest(key: bytes, aim: Aim, code: str) -> bytes:
-    """How a code is stored: keyed, since a million codes are tried in a second, and bound to what it proves."""
+    """The digest that a code is stored as: keyed, because a million codes are tried in a second, and bound to its aim."""
     text = "|".join((aim.purpose, aim.contact.channel, str(aim.user_id), aim.contact.text, code))
     return hmac.digest(key, text.encode(errors="replace"), "sha256")
 
 
 def kept_contact(key: bytes, aim: Aim) -> str:
-    """How the contact of a code is stored: of a user in clear, so that they see it; of whoever asks, as a keyed digest."""
+    """The contact of a code as it is stored: in clear for a user, whose export shows it; else as a keyed digest."""
     if aim.user_id is not None:
         return aim.contact.text
     return hmac.digest(key, f"contact|{aim.contact.text}".encode(errors="replace"), "sha256").hex()
 
 
 def link_token(key: bytes, *, code_id: int, contact: str) -> str:
-    """What a mailed link carries in a code's stead: derived, so that it need not be kept; ends with the code."""
+    """The token of a mailed link: derived, so that it need not be stored; it expires with the code."""
     digest = hmac.digest(key, f"link|{code_id}|{contact}".encode(errors="replace"), "sha256")
     return urlsafe_b64encode(digest[:24]).decode()
 
@@ -68,7 +68,7 @@ def typed_code(text: str) -> str:
 
 
 def is_opened_by(user: User, channel: Channel) -> bool:
-    """Whether a code sent to this contact, which the user has proved, is enough to be let in.
+    """Whether a code sent to this contact, which the user has proved, is enough to sign in.
 
     A phone number is given to somebody else when it lapses, so an SMS alone opens no account that has a password or
     a proved e-mail, and none of the staff's.
@@ -79,7 +79,7 @@ def is_opened_by(user: User, channel: Channel) -> bool:
 
 
 def may_reset_by(user: User, channel: Channel) -> bool:
-    """Whether a new password may be set by a proof of this contact; who has no e-mail has nothing to sign in with."""
+    """Whether a code sent to this contact may set a new password; a password is of no use without an e-mail."""
     return user.email is not None and is_opened_by(user, channel)
 
 
@@ -89,12 +89,11 @@ def same_digest(one: bytes, other: bytes) -> bool:
 
 
 def account_taken_over(user: User, channel: Channel, holders: Sequence[User]) -> User | None:
-    """The imported account that `user` takes over by proving a contact which these others have proved.
+    """The account without a password that `user` takes over by proving a contact which `holders` have proved.
 
-    None where there is nobody, or nobody who may be taken over: an account that somebody signs in to or one of the
-    staff's is never; of several holders nobody knows which; and one that was imported with an e-mail is not taken by a phone,
-    for a phone is shared in a family and given to the next when it lapses. That `user` says the e-mail is theirs too
-    counts for nothing: anybody may say so. Phones that only end alike, in two countries, are two people's.
+    The same code would sign in to that account. None where there is no holder, several, one with a password or a role;
+    and, by a phone, none with an e-mail: phones are shared in families and given to others when they lapse. That `user`
+    claims the same e-mail does not matter, since anybody may. Phones of two countries that end alike are different.
     """
     if len(holders) != 1:
         return None
@@ -107,10 +106,10 @@ def account_taken_over(user: User, channel: Channel, holders: Sequence[User]) ->
 
 
 def account_to_join(holders: Sequence[User]) -> User | None:
-    """The account that may be merged into another by its own password, of those who have proved the contact.
+    """The account among `holders` that may be merged into another by its own password.
 
-    None where nobody knows which, and for one of the staff's: that would make one log-in of two persons' rights. A code
-    is never enough: whoever is talked into reading one out would lose the account with it.
+    None where there are several, and for the staff: one log-in would get the rights of two persons. A code is not enough:
+    whoever is tricked into reading one out would lose the account.
     """
     if len(holders) != 1 or not holders[0].has_password or holders[0].role is not None:
         return None
@@ -127,7 +126,7 @@ _WHAT = {
     ),
     "enter": ("для входа", "to sign in", "Код для входа", "Your code to sign in"),
 }
-"""Purpose -> what the code is for, and the subject of the mail: in Russian, in English."""
+"""Purpose -> what the code is for in Russian and in English, and the subject of the mail in both."""
 
 
 def code_message(

@@ -25,11 +25,11 @@ from zerkalo.users.service import People, not_confirmed, put_notices
 async def request_verification(
     people: People, user_id: int, channel: Channel, *, language: Language, address: str, now: datetime
 ) -> None:
-    """Send a code to the contact that the user claims; one a minute, for the user and for the contact.
+    """Send a code to the contact that the user claims; one a minute for the user and for the contact.
 
-    Who has no password gets one for a proved contact too: it confirms what others confirm by their password. Raises
+    A user without a password gets one for a proved contact too: it replaces the password as a confirmation. Raises
     `ProblemError`: 409 `no_contact`, 409 `already_verified`, 409 `channel_unavailable` where nothing can be sent there,
-    429. Whether somebody else holds the contact shows only to who reads its messages.
+    429. Whether somebody else has proved the contact is shown only to the reader of its messages.
     """
     codes.require_channel(people, channel)
 
@@ -48,7 +48,7 @@ async def request_verification(
         await people.auth.count_within(conn, limits, now=now)
         await codes.put_code(people, conn, Aim(codes.VERIFY, contact, user_id), language=language, now=now)
 
-    # Counted and written together: whoever is told that nothing came of it can ask again at once.
+    # Counted and written in one transaction: after a failure the user can ask again at once.
     await in_transaction(people.pool, write)
     await people.ports.on_outbox()
 
@@ -65,13 +65,13 @@ async def confirm_verification(
     language: Language,
     now: datetime,
 ) -> User:
-    """Prove the contact to which this code was sent; takes over the account that an import made for it.
+    """Prove the contact that this code was sent to; take over the imported account that has it.
 
-    Where another account has proved the contact, `resolve` must say what is to be done. Taken, the other has not proved
-    it any more, and is told by its other contacts; what is linked stays. Joined, by `other_password`, the other is merged
-    into this one, which keeps its log-in. The code that proved this very contact may be used again. Raises
+    Where another account has proved the contact, `resolve` must say what to do. Taken, the other account only claims it
+    and is notified by its other contacts; its bookings stay. Joined, by `other_password`, the other account is merged into
+    this one, which keeps its log-in. A repetition with the code that proved the contact succeeds. Raises
     `ProblemError`: 400 `wrong_code` (wrong, ended, out of time, or the contact was changed since), 409 `account_exists`
-    (the code stays good), 409 `cannot_join`, 403 `wrong_password`, 429 after five tries from one address or thirty in all.
+    (the code stays valid), 409 `cannot_join`, 403 `wrong_password`, 429 after five tries from one address or thirty in all.
     """
     joined_id = None
     if resolve is Resolve.JOIN:
@@ -107,9 +107,9 @@ async def confirm_verification(
 async def confirm_owner(
     people: People, user_id: int, *, password: str | None, code: str | None, address: str, now: datetime
 ) -> bool:
-    """Whether the account's owner has just given its password, or, where it has none, a fresh code.
+    """Whether the caller has given the account's password or, where it has none, a fresh code.
 
-    False where neither was given. The code is not used up: what it confirms may have to be asked again. Raises 403
+    False where neither was given. The code is not used up: the confirmed request may have to be repeated. Raises 403
     `wrong_password`, 400 `wrong_code`, 429.
     """
     async with people.pool.connection() as conn:
@@ -164,7 +164,7 @@ async def _prove(
     aim = Aim(codes.VERIFY, claimed, user_id)
     used = await codes.used_code(people, conn, aim, code, now=now)
     if used is not None and used.used_at == user.verified_at(channel):
-        return ProofOutcome.PROVED  # the answer to that was lost
+        return ProofOutcome.PROVED  # a repetition: the first answer was lost
     refused = await codes.check_code(people, conn, aim, code, address=address, now=now)
     if refused is not None:
         return refused
@@ -179,7 +179,7 @@ async def _prove(
             keep_code_of_from=True,
             now=now,
         )
-        # As a message of the account that stays: those of the one that ended went with it.
+        # As a message of the account that stays: a merge deletes those of the account that ends.
         told = replace(others[0], id=user_id)
         await put_notices(people, conn, told, Notice.JOINED, language=language, now=now)
     elif others and not take and rules.account_taken_over(user, channel, others) is None:
@@ -192,7 +192,7 @@ async def _prove(
 async def _joined_account(
     people: People, user_id: int, channel: Channel, code: str, password: str, *, address: str, now: datetime
 ) -> int | None:
-    """The account that whoever has this code and its password may join; None where there is none (any more)."""
+    """The id of the account that this code and its password may merge; None where there is none (any more)."""
 
     async def look(conn: Connection) -> list[User] | ProofOutcome:
         user = await store.read_user(conn, user_id)
@@ -225,10 +225,10 @@ async def _others(conn: Connection, user: User, contact: Contact) -> list[User]:
 async def write_proved(
     people: People, conn: Connection, user_id: int, claimed: Contact, *, language: Language, now: datetime
 ) -> bool:
-    """Make a contact that the user claims a proved one, and nobody else's; takes over who was imported with it.
+    """Mark a claimed contact as proved by this user alone; take over the imported account that has it.
 
-    For whoever has seen the right code and holds the contact (`lock_contact`). False where the user changed the contact
-    at this very moment.
+    The caller has checked the code and holds the contact (`lock_contact`). False where the user changed the contact at
+    the same moment.
     """
     channel = claimed.channel
     user = await store.read_user(conn, user_id)
@@ -239,7 +239,7 @@ async def write_proved(
     concerned = [user_id, *(other.id for other in others)]
     if taken_over is not None:
         await bookings.hold_of(conn, concerned)
-    # All as they are now, held: a merge can't be taken back.
+    # Locked and read again: what was decided above may have changed meanwhile.
     locked = await store.lock_users(conn, concerned, links_too=taken_over is not None)
     if user_id not in locked or locked[user_id].contact(channel) != claimed.text:
         return False
@@ -269,7 +269,7 @@ async def write_proved(
 async def _end_proof(
     people: People, conn: Connection, other: User, contact: Contact, *, now: datetime
 ) -> None:
-    """The contact has been proved by somebody else: `other` only claims it now, and hears of it. Links stay."""
+    """End the proof that `other` had of a contact which somebody else has proved, and notify `other`. Links stay."""
     if other.contact(contact.channel) != contact.text or other.verified_at(contact.channel) is None:
         return
     await store.end_proof(conn, other.id, email=contact.channel is Channel.EMAIL, now=now)

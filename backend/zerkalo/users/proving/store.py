@@ -1,4 +1,4 @@
-"""The rows of `verification_codes`, who has proved a contact or claims it, and the lock on one that is being proved."""
+"""`verification_codes`; who has proved or claims a contact; the lock on a contact that is being proved."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,15 +32,15 @@ class ProofCode:
 
 
 async def holder_of_email(conn: Connection, email: str, *, lock: bool = False) -> User | None:
-    """Who has proved this e-mail (lower case); None where nobody has."""
+    """The user who has proved this e-mail (lower case); None where nobody has."""
     sql = f"select {USER_COLUMNS} from users u where lower(u.email) = %s and u.email_verified_at is not null"
     return await one_user(conn, sql, [email], lock=lock)
 
 
 async def holders_of_phone(conn: Connection, phone: str, *, proved: bool = True) -> list[User]:
-    """Who has proved this phone (E.164), or else only claims it, by id; an import may have entered it for several.
+    """Users who have proved this phone (E.164), or with `proved` off only claim it, by id; imports may give it to several.
 
-    The whole number counts: phones of two countries that end alike are two.
+    Compares the whole number: phones of two countries may end alike.
     """
     sql = (
         f"select {USER_COLUMNS} from users u where u.phone10 = %s and u.phone = %s"
@@ -50,7 +50,7 @@ async def holders_of_phone(conn: Connection, phone: str, *, proved: bool = True)
 
 
 async def claimants_of_email(conn: Connection, email: str) -> list[User]:
-    """Who claims this e-mail (lower case) without having proved it, by id, at most ten."""
+    """Users who claim this e-mail (lower case) unproved, by id, at most ten."""
     sql = (
         f"select {USER_COLUMNS} from users u"
         " where lower(u.email) = %s and u.email_verified_at is null and u.email is not null order by u.id limit 10"
@@ -61,7 +61,7 @@ async def claimants_of_email(conn: Connection, email: str) -> list[User]:
 async def insert_code(
     conn: Connection, aim: Aim, *, kept: str, code_hash: bytes, now: datetime, expires_at: datetime
 ) -> int:
-    """Keep the digest of a code and return its id; the one before it, if any, is worth nothing any more.
+    """Store the digest of a code and return its id; end the code before it, if any.
 
     `kept`: the contact as it is stored, here and below.
     """
@@ -77,13 +77,13 @@ async def insert_code(
 
 
 async def live_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> ProofCode | None:
-    """The newest code that was neither used nor ended and is in time, locked; None where there is none."""
+    """Lock the newest code that is neither used, ended nor expired; None where there is none."""
     sql = f"{_CODES} {_whose(aim)} and used_at is null and expires_at > %(now)s order by id desc limit 1 for update"
     return await _one(conn, sql, aim, kept, now)
 
 
 async def used_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> ProofCode | None:
-    """The code that was used or ended last and would still be in time; None where there is none."""
+    """The code that was used or ended last and has not expired; None where there is none."""
     sql = f"""
         {_CODES} {_whose(aim)} and used_at is not null and expires_at > %(now)s order by used_at desc, id desc limit 1
     """
@@ -96,7 +96,7 @@ _CODES: LiteralString = (
 
 
 def _whose(aim: Aim) -> LiteralString:
-    """Of a user, whatever the contact was then; of nobody, by the contact."""
+    """The condition for the codes of an aim: by user, whatever the contact was; without a user by contact."""
     if aim.user_id is None:
         return "user_id is null and contact = %(kept)s and purpose = %(purpose)s and channel = %(channel)s"
     return "user_id = %(user_id)s and purpose = %(purpose)s and channel = %(channel)s"
@@ -124,7 +124,7 @@ async def count_try(conn: Connection, code_id: int) -> None:
 
 
 async def end_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> None:
-    """End the code for this, if there is a good one."""
+    """End the live code of this aim, if there is one."""
     await conn.execute(
         f"update verification_codes set used_at = %(now)s where {_whose(aim)} and used_at is null",
         _values(aim, kept, now),
@@ -139,7 +139,7 @@ async def end_codes(
     purpose: str | None = None,
     channel: Channel | None = None,
 ) -> None:
-    """End the user's codes that are still good, of one purpose and channel or of all."""
+    """End the user's live codes, of one purpose and channel or all."""
     await conn.execute(
         "update verification_codes set used_at = %(now)s where user_id = %(user_id)s and used_at is null"
         " and (%(purpose)s::text is null or purpose = %(purpose)s)"
@@ -149,7 +149,7 @@ async def end_codes(
 
 
 async def lock_contact(conn: Connection, channel: Channel, contact: str) -> None:
-    """Hold a contact until the transaction ends: two users who prove it at once do so one after the other.
+    """Lock a contact until the transaction ends: two users who prove it at once do so one after the other.
 
     `contact`: an e-mail in lower case, or a phone as E.164, the form in which contacts are compared.
     """
@@ -162,5 +162,5 @@ async def forget_user(conn: Connection, user_id: int) -> None:
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:
-    """Delete codes long out of time."""
+    """Delete codes that expired long ago."""
     await conn.execute("delete from verification_codes where expires_at < %s", [now - CODES_KEPT])

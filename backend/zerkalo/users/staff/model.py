@@ -1,4 +1,4 @@
-"""Invitations and the lines of the staff's log."""
+"""Invitations and entries of the staff's log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from zerkalo.auth.model import Role
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """A one-time link. With a role it makes whoever opens it staff; else it gives a client the account `user_id`."""
+    """A one-time link. With a role it adds its user to the staff; else it gives a client the account `user_id`."""
 
     id: int
     role: Role | None
@@ -24,7 +24,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A line of the log: what was done to whom or what. `admin_id` None: at the console."""
+    """An entry of the log: what was done to which subject. `admin_id` None: at the console."""
 
     id: int
     at: datetime
@@ -37,7 +37,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class LogFilters:
-    """What of the log is asked for; None: all. Days are the salon's, both included; `zone` names whose they are."""
+    """Filters of the log; None: all. Days are dates in `zone`, both ends included."""
 
     zone: str
     admin_id: int | None = None

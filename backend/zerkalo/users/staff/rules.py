@@ -1,4 +1,4 @@
-"""Tokens of invitations, how long they hold, and what is written to people about them. Pure."""
+"""Tokens of invitations, how long they are valid, and their messages. Pure."""
 
 import hashlib
 import secrets
@@ -23,7 +23,7 @@ def new_token() -> str:
 
 
 def token_hash(token: str) -> bytes:
-    """What is kept of a token. It has 256 bits of its own, so that it needs no salt."""
+    """The digest that is stored of a token, which has 256 random bits and needs no salt."""
     return hashlib.sha256(token.encode(errors="replace")).digest()
 
 
@@ -42,7 +42,7 @@ def staff_invitation(language: Language, role: Role, link: str) -> tuple[str, st
 
 
 def client_invitation(language: Language, link: str) -> tuple[str, str]:
-    """(subject, text) of the message that gives a client the account which the salon made; short enough for an SMS."""
+    """(subject, text) of the message that invites a client to their account; short enough for an SMS."""
     if language == "en":
         return "Your account at the salon", f"Your visits and points: {link} (works once, for seven days)"
     return "Ваш кабинет в салоне", f"Ваши визиты и баллы: {link} (ссылка на один раз, семь дней)"

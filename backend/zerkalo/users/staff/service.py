@@ -1,4 +1,4 @@
-"""Giving and taking roles, inviting, joining. An owner's doings are told to all owners, and the last owner stays."""
+"""Roles and invitations. Every change of a role is notified to all owners, and the last owner can't be removed."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ from zerkalo.users.staff.model import Invitation
 
 
 async def give_role(people: People, user_id: int, role: Role | None, *, by: int, now: datetime) -> User:
-    """Give a user a role, or (None) take theirs. Raises `ProblemError`: 404 `user_not_found`, 409 `last_owner`."""
+    """Give a user a role, or (None) remove it. Raises `ProblemError`: 404 `user_not_found`, 409 `last_owner`."""
 
     async def write(conn: Connection) -> User:
         owners = await staff_store.lock_owners(conn)
@@ -43,7 +43,7 @@ async def give_role(people: People, user_id: int, role: Role | None, *, by: int,
 
 
 async def check_may_leave(pool: Pool, user_id: int) -> None:
-    """Raise 409 `last_owner` where nobody could run the salon's desk any more without this account."""
+    """Raise 409 `last_owner` where this is the account of the last owner."""
     async with pool.connection() as conn:
         owners = await staff_store.lock_owners(conn)
     if owners == [user_id]:
@@ -53,7 +53,7 @@ async def check_may_leave(pool: Pool, user_id: int) -> None:
 async def invite_staff(
     people: People, role: Role, *, email: str | None, by: int, language: Language, now: datetime
 ) -> str:
-    """Make an invitation to the staff, mail it where an e-mail is given, and return its link, which is kept nowhere.
+    """Create an invitation to the staff, mail it where an e-mail is given, and return its link, which is not stored.
 
     Raises 409 `channel_unavailable` where an e-mail is given and none can be sent.
     """
@@ -83,8 +83,8 @@ async def invite_client(
 ) -> str | None:
     """Invite a client to the account that the desk made, to which nobody has signed in yet.
 
-    The link goes to a contact of theirs that is proved and can be written to; None then: nobody at the desk sees it, so
-    nobody there can take the account. Where there is no such contact, it is returned, to be handed over. Raises
+    The link is sent to a proved contact of theirs that can be reached; then None, so that nobody at the desk sees it and
+    can take the account. Where there is no such contact the link is returned, to be handed over. Raises
     `ProblemError`: 404 `user_not_found`, 409 `account_in_use`.
     """
     token = rules.new_token()
@@ -123,7 +123,7 @@ async def revoke_invitation(people: People, invitation_id: int, *, by: int, now:
 
 
 async def look_at_invitation(pool: Pool, token: str, *, now: datetime) -> Invitation:
-    """The invitation of a link. Raises 404 `invitation_over` for one that is unknown, ended or out of time."""
+    """The invitation of a link. Raises 404 `invitation_over` for one that is unknown, ended or expired."""
     async with pool.connection() as conn:
         found = await staff_store.invitation_of(conn, rules.token_hash(token), now=now)
     if found is None:
@@ -132,9 +132,9 @@ async def look_at_invitation(pool: Pool, token: str, *, now: datetime) -> Invita
 
 
 async def join_staff(people: People, token: str, *, user_id: int, now: datetime) -> Role:
-    """Give a signed-in user the role of an invitation; never less than they have. Repeated by them it changes nothing.
+    """Give a signed-in user the role of an invitation, unless they have a higher one. A repetition changes nothing.
 
-    Whoever invited must be an owner still. Raises `ProblemError`: 404 `invitation_over`.
+    The inviter must still be an owner. Raises `ProblemError`: 404 `invitation_over`.
     """
 
     async def write(conn: Connection) -> Role:
@@ -145,7 +145,7 @@ async def join_staff(people: People, token: str, *, user_id: int, now: datetime)
         if invitation.used_at is not None:
             if invitation.used_by != user_id:
                 raise _over()
-            return invitation.role  # asked again: the first answer was lost
+            return invitation.role  # a repetition: the first answer was lost
         user = await _existing(conn, user_id)
         await staff_store.use_invitation(conn, invitation.id, by=user_id, now=now)
         if user.role is None or not Role(user.role).covers(invitation.role):
@@ -162,12 +162,12 @@ async def join_staff(people: People, token: str, *, user_id: int, now: datetime)
 async def join_account(
     people: People, token: str, *, email: str | None, password: str, address: str, now: datetime
 ) -> Tokens:
-    """Give a client the account that the desk made: a password, an e-mail to sign in with where it has none.
+    """Give a client the account that the desk made: set a password, and an e-mail where it has none.
 
-    Their proved contacts are told. Asked again with the same password it signs in: the first answer may have been lost.
+    Its proved contacts are notified. A repetition with the same password signs in: the first answer may have been lost.
     Raises `ProblemError`: 404 `invitation_over`, 409 `account_in_use`, 422 `no_email`.
     """
-    # Looked for before anything is hashed: a hash costs what a log-in does, and without a link nothing counts the tries.
+    # Checked before hashing: a hash costs as much as a log-in, and no limit counts tries without a valid link.
     invitation = await look_at_invitation(people.pool, token, now=now)
     if invitation.user_id is None:
         raise _over()
@@ -198,7 +198,7 @@ async def join_account(
 async def _joined_again(
     people: People, user_id: int, password: str, *, address: str, now: datetime
 ) -> Tokens:
-    """A session for who has set this very password; of everybody else the invitation is over."""
+    """Open a session where this is the password that was set; otherwise the invitation is over."""
     try:
         await confirm_password(people, user_id, password, address=address, now=now)
     except ProblemError as problem:
@@ -219,7 +219,7 @@ def link_of(people: People, token: str) -> str:
 
 
 def last_owner() -> ProblemError:
-    """Why the last owner can't go."""
+    """The refusal to remove the last owner."""
     return ProblemError(409, "last_owner", "This is the last owner: make somebody else an owner first.")
 
 
@@ -276,7 +276,7 @@ def _check_is_free(user: User) -> None:
 
 
 async def _reachable(people: People, conn: Connection, user: User, *, now: datetime) -> Channel | None:
-    """The channel by which a proved contact of the user's can be written to, e-mail first; an SMS is counted."""
+    """The channel by which a proved contact of the user can be reached, e-mail first; counts an SMS."""
     for channel in Channel:
         contact = user.contact(channel)
         is_proved = contact is not None and user.verified_at(channel) is not None

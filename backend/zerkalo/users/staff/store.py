@@ -1,4 +1,4 @@
-"""Roles in `users`, the rows of `invitations`, and the log as it is read."""
+"""The staff in `users`, the rows of `invitations`, and reading the log."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -12,12 +12,12 @@ from zerkalo.users.staff.model import Action, Invitation, LogFilters
 from zerkalo.users.store import USER_COLUMNS, many_users
 
 KEPT = timedelta(days=30)
-"""How long an invitation stays after its end, so that the owner sees what became of it."""
+"""How long an invitation stays after its end, so that the owner sees whether it was used."""
 _INVITATION = "id, role, user_id, created_by, created_at, expires_at, used_at, used_by"
 
 
 async def lock_owners(conn: Connection) -> list[int]:
-    """Hold every owner until the transaction ends, so that two can't take the role from each other; their ids."""
+    """Lock every owner until the transaction ends, so that two can't remove each other's role; return their ids."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute("select id from users where role = 'owner' order by id for no key update")
         return await cursor.fetchall()
@@ -33,7 +33,7 @@ async def insert_invitation(
     now: datetime,
     expires_at: datetime,
 ) -> int:
-    """Keep an invitation by the digest of its token; returns its id."""
+    """Store an invitation by the digest of its token; return its id."""
     sql = """
         insert into invitations (token_hash, role, user_id, created_by, created_at, expires_at)
         values (%s, %s, %s, %s, %s, %s) returning id
@@ -46,9 +46,9 @@ async def insert_invitation(
 async def invitation_of(
     conn: Connection, digest: bytes, *, now: datetime, lock: bool = False
 ) -> Invitation | None:
-    """The invitation with this token that holds, or was used.
+    """The invitation with this token that is valid or was used.
 
-    None for one that is unknown, revoked, out of time, or whose inviter could not make it any more.
+    None for one that is unknown, revoked, expired, or whose inviter has lost the right to make it.
     """
     sql = f"""
         select {_INVITATION} from invitations i
@@ -62,7 +62,7 @@ async def invitation_of(
 
 
 async def use_invitation(conn: Connection, invitation_id: int, *, by: int, now: datetime) -> None:
-    """Mark an invitation, held by `invitation_of`, as used."""
+    """Mark an invitation, locked by `invitation_of`, as used."""
     await conn.execute(
         "update invitations set used_at = %s, used_by = %s where id = %s", [now, by, invitation_id]
     )
@@ -78,7 +78,7 @@ async def revoke_invitation(conn: Connection, invitation_id: int, *, now: dateti
 
 
 async def revoke_invitations_of(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """End the invitations to this client's account: a new one takes their stead."""
+    """End the invitations to this client's account: a new one replaces them."""
     await conn.execute(
         "update invitations set revoked_at = %s where user_id = %s and used_at is null and revoked_at is null",
         [now, user_id],
@@ -86,7 +86,7 @@ async def revoke_invitations_of(conn: Connection, user_id: int, *, now: datetime
 
 
 async def open_invitations(conn: Connection, *, now: datetime) -> list[Invitation]:
-    """Invitations to the staff that can be used still, newest first."""
+    """Invitations to the staff that can still be used, newest first."""
     sql = f"""
         select {_INVITATION} from invitations
         where role is not null and used_at is null and revoked_at is null and expires_at > %s order by id desc
@@ -131,7 +131,7 @@ async def read_actions(
 
 
 async def action_names(conn: Connection) -> Sequence[str]:
-    """What was ever done, each once, by name: a jump from one to the next in the index, not a look at every line."""
+    """Every action of the log once, by name; jumps from one to the next in the index instead of reading all entries."""
     sql = """
         with recursive names (action) as (
             select min(action) from audit_entries

@@ -1,4 +1,4 @@
-"""The journal of erasures: a file of ids beside the data, by which a restored backup erases again who was erased since."""
+"""The journal of erasures: a file of ids beside the data. After a restore it says who must be erased again."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def journal_beside(path: Path) -> Path:
 
 
 def append(path: Path, erasures: Sequence[Erasure]) -> int:
-    """Write down those that are not in the file yet; returns how many. Makes the file readable by its owner only."""
+    """Append the erasures that the file lacks; return how many. The file is readable by its owner only."""
     known = {_identity(one) for one in read(path)}
     new = [one for one in erasures if _identity(one) not in known]
     if new:
@@ -27,7 +27,7 @@ def append(path: Path, erasures: Sequence[Erasure]) -> int:
 
 
 def read(path: Path) -> list[Erasure]:
-    """Everything in the file, oldest first; nothing where there is none. A line that was cut off is passed over."""
+    """Every erasure in the file, oldest first; none where the file is missing. Skips a truncated line."""
     if not path.is_file():
         return []
     found: list[Erasure] = []
@@ -40,7 +40,7 @@ def read(path: Path) -> list[Erasure]:
 
 
 def merged(journals: Iterable[Sequence[Erasure]]) -> list[Erasure]:
-    """Several journals as one, each erasure once."""
+    """Several journals as one, without duplicates."""
     return sorted(
         {_identity(one): one for journal in journals for one in journal}.values(), key=lambda one: one.at
     )

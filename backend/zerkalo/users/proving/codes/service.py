@@ -1,4 +1,4 @@
-"""Codes that are sent: made, written, compared and used up; what one may be asked for."""
+"""Codes that are sent: created, stored, compared and used up; and the limits on asking for one."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ VERIFY = "verify"
 RESET = "reset"
 ENTER = "enter"
 LINK_PATHS = {VERIFY: "/me/verify/email", RESET: "/me/reset", ENTER: "/me/code"}
-"""The pages that a mailed link opens; its token stands in for the code."""
+"""The pages that a mailed link opens; its token replaces the code."""
 
 
 def require_channel(people: People, channel: Channel) -> None:
@@ -46,7 +46,7 @@ def require_country(people: People, contact: Contact) -> None:
 
 
 def request_limits(people: People, contact: Contact, address: str) -> list[tuple[Limit, str]]:
-    """What a code that is asked for is counted in; the installation's SMS stand last."""
+    """The limits that a request for a code counts in; those of the installation's SMS come last."""
     named = f"{contact.channel}|{contact.key}"
     return [
         (rules.REQUEST_OF_CONTACT, named),
@@ -59,7 +59,7 @@ def request_limits(people: People, contact: Contact, address: str) -> list[tuple
 async def holders(conn: Connection, contact: Contact) -> list[User]:
     """Who has proved this contact, by id."""
     if contact.channel is Channel.PHONE:
-        # Numbers of two countries may end alike: they are two people's.
+        # Numbers of two countries may end alike and belong to two people.
         found = await proof_store.holders_of_phone(conn, contact.key)
         return [holder for holder in found if holder.phone == contact.text]
     holder = await proof_store.holder_of_email(conn, contact.text)
@@ -75,10 +75,10 @@ async def put_code(
     now: datetime,
     told_id: int | None = None,
 ) -> None:
-    """Write a code and the message that carries it; nothing where the contact is the user's no more.
+    """Store a code and the message that carries it; do nothing where the contact is no longer the user's.
 
-    The user is held: in an account that is erased, or loses the contact, at this moment, the contact would stand again.
-    `told_id`: who has the contact, of a code that is sent to whoever asks; with their account the message goes.
+    Locks the user: otherwise an account that is erased, or loses the contact, at this moment would keep the contact in a
+    message. `told_id`: the user who has the contact, for a code of no user; an erasure of theirs deletes the message.
     """
     contact = aim.contact
     if aim.user_id is not None:
@@ -107,7 +107,7 @@ async def put_code(
 async def take_code(
     people: People, conn: Connection, aim: Aim, code: str, *, address: str | None, now: datetime
 ) -> ProofOutcome | None:
-    """Use the code up, or count a wrong try and return why it is refused. Either is to be committed."""
+    """Use up the code, or count a wrong try and return why it is refused. Commit in both cases."""
     refused = await check_code(people, conn, aim, code, address=address, now=now)
     if refused is None:
         await end_code(people, conn, aim, now=now)
@@ -122,7 +122,7 @@ async def end_code(people: People, conn: Connection, aim: Aim, *, now: datetime)
 async def check_code(
     people: People, conn: Connection, aim: Aim, code: str, *, address: str | None, now: datetime
 ) -> ProofOutcome | None:
-    """None where this is the live code or its link's token; else why not, counted. `address` None: counted already."""
+    """None for the live code or its link's token; else the refusal, counted as a try. `address` None: counted already."""
     kept = _kept(people, aim)
     sent = await proof_store.live_code(conn, aim, kept=kept, now=now)
     if sent is None or sent.contact != kept:
@@ -144,9 +144,9 @@ async def check_code(
 async def used_code(
     people: People, conn: Connection, aim: Aim, code: str, *, now: datetime
 ) -> ProofCode | None:
-    """The code that was used or ended last, where it is this very one and still in time: the answer to that was lost.
+    """The last used or ended code, where it is this one and not expired: the first answer was lost.
 
-    A wrong try is counted as with a live one, or the last code could be guessed at without end.
+    A wrong try is counted as with a live code; otherwise the last code could be guessed without limit.
     """
     kept = _kept(people, aim)
     used = await proof_store.used_code(conn, aim, kept=kept, now=now)
@@ -163,7 +163,7 @@ async def used_code(
 
 
 def is_code(people: People, aim: Aim, code: str, sent: ProofCode) -> bool:
-    """Whether this is what was sent: the code, however it is grouped, or the token of the mail's link."""
+    """Whether this is the code that was sent, however it is grouped, or the token of the mail's link."""
     if len(code) >= rules.LINK_CHARS_MIN:
         token = rules.link_token(people.proof_key, code_id=sent.id, contact=aim.contact.text)
         return rules.same_digest(token.encode(), code.encode(errors="replace"))
@@ -174,7 +174,7 @@ def is_code(people: People, aim: Aim, code: str, sent: ProofCode) -> bool:
 async def count_tries(
     people: People, purpose: str, contact: Contact, *, address: str, now: datetime
 ) -> list[int]:
-    """Count a try of a code by somebody who names the contact, which may be nobody's; the ids to release if it is right.
+    """Count a try of a code for a contact, which no user may have; return the ids to release if it succeeds.
 
     Raises 429 after five tries of a contact from one address, or fifty of any.
     """
@@ -186,7 +186,7 @@ async def count_tries(
 
 
 def refusal(outcome: ProofOutcome) -> ProblemError:
-    """What is answered where a code did not prove anything."""
+    """The answer to a code that proved nothing."""
     if outcome is ProofOutcome.TOO_MANY_TRIES:
         return too_many_tries(rules.REQUEST_OF_CONTACT.span)
     if outcome is ProofOutcome.ACCOUNT_EXISTS:
