@@ -1,4 +1,4 @@
-"""What YCLIENTS's online booking offers, and booking, moving and cancelling through it; also its webhook settings.
+"""Booking, moving and cancelling through YCLIENTS's online booking, what it offers, and its webhook settings.
 
-The API's routes and the pages use the same functions. Of the mirror, its sibling, it knows only the port `mirror_now`.
+The API's routes and the pages use the same functions. The mirror beside it is called only by the port `mirror_now`.
 """

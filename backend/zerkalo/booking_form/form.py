@@ -1,4 +1,4 @@
-"""The booking form, put together: what composition makes and what routes and pages call."""
+"""The parts of the booking form, assembled for routes and pages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ TEST_SECONDS_MAX = 15.0
 
 @dataclass(frozen=True, slots=True)
 class BookingForm:
-    """One for a process."""
+    """One a process."""
 
     offers: Offers
     """What can be booked."""
@@ -52,7 +52,7 @@ def booking_form_of(
     limits: FormLimits | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> BookingForm:
-    """The form on this process's parts.
+    """Assemble the form.
 
     `hook_url`: ours, with the secret; `mirror_now`, `rematch`: see `MirrorNow`, `Rematch`; `limits`: the usual ones.
     """

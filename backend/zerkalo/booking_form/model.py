@@ -10,16 +10,16 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """How often the form may be used, counted by all processes on one database together.
+    """Limits on the use of the form, counted by all processes on one database together.
 
-    Questions cost YCLIENTS's rate limit, bookings the salon's time, SMS its money and people's peace.
+    Questions use up YCLIENTS's rate limit, bookings the salon's time, SMS its money.
     """
 
     questions_of_address: Limit = Limit("form question address", 40, _MINUTE)
-    """Questions that YCLIENTS was really asked: what is kept costs nothing."""
+    """Questions that were sent to YCLIENTS: cached answers don't count."""
     questions_of_user: Limit = Limit("form question user", 40, _MINUTE)
     questions_of_guests: Limit = Limit("form question guests", 60, _MINUTE)
-    """Of a company, by all who have not signed in: those who have keep a share of their own."""
+    """Of a company, by all guests together: signed-in users keep a share of their own."""
     questions_of_company: Limit = Limit("form question company", 100, _MINUTE)
     changes_of_user: Limit = Limit("form change user", 10, timedelta(minutes=10))
     """Moves and cancels; one costs up to six requests."""
@@ -37,7 +37,7 @@ class FormLimits:
 
 
 def limits_of(requests_per_minute: int) -> FormLimits:
-    """The usual limits, with questions bounded by what YCLIENTS allows us in all."""
+    """The default limits, with questions bounded by YCLIENTS's rate limit."""
     company = max(requests_per_minute // 2, 1)
     return FormLimits(
         questions_of_company=Limit("form question company", company, _MINUTE),
@@ -47,14 +47,14 @@ def limits_of(requests_per_minute: int) -> FormLimits:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Whom a request counts for."""
+    """The caller that a request counts for."""
 
     address: str
     """Of the network, as `auth.dependencies.client_address` gives it."""
     user_id: int | None = None
     """None: a guest."""
     form_id: str | None = None
-    """Of a guest who proves to have made one booking of our form: its `api_id`."""
+    """The `api_id` of a booking that a guest has proved to have made in our form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class OfferedService:
     price_min: int
     price_max: int
     duration: int | None
-    """None where it is told only for a chosen master, and masters differ."""
+    """None where masters differ and none is chosen."""
     comment: str
 
 
@@ -98,7 +98,7 @@ class OfferedTime:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody asks for, as it was typed. None: the account's own contact, where there is one."""
+    """A request to book, as it was typed. A contact of None: the account's own, where there is one."""
 
     service_ids: tuple[int, ...]
     staff_id: int
@@ -106,7 +106,7 @@ class Wish:
     starts_at: datetime
     """Naive: the salon's wall clock."""
     consent: bool
-    """To the processing of personal data; without it nothing is booked."""
+    """Consent to the processing of personal data; without it nothing is booked."""
     company_id: int | None = None
     """None: the only company there is."""
     comment: str = field(default="", repr=False)
@@ -119,7 +119,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The signed-in user, as far as the form needs to know."""
+    """What the form needs of the signed-in user."""
 
     id: int
     name: str
@@ -130,7 +130,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A wish found in order: what is sent to YCLIENTS."""
+    """A valid wish: what is sent to YCLIENTS."""
 
     company_id: int
     service_ids: tuple[int, ...]
@@ -157,10 +157,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class ClientRules:
-    """What a salon lets its clients do with their bookings, and until how long before the visit, in seconds."""
+    """What a salon lets its clients change, and until how many seconds before the visit."""
 
     may_move: bool | None
-    """None: YCLIENTS does not say, so it is tried, and YCLIENTS decides."""
+    """None: YCLIENTS does not say; try, and let it decide."""
     may_cancel: bool | None
     move_seconds_before: int
     cancel_seconds_before: int
@@ -168,21 +168,21 @@ class ClientRules:
 
 @dataclass(frozen=True, slots=True)
 class HookPlan:
-    """What adding our address to a branch's webhook settings would change; to be shown before it is done."""
+    """The changes of adding our address to a branch's webhook settings; shown before they are made."""
 
     company_id: int
     adds_url: bool
-    """False: it is there, only events are to be turned on."""
+    """False: it is listed, only events are turned on."""
     other_urls: int
     turned_on: tuple[str, ...]
-    """Events by YCLIENTS's names that others in the list are not told now, and are told afterwards."""
+    """Events, by YCLIENTS's names, that the other addresses don't get now and will get."""
     seen: str
-    """Names the settings that this was made from: it holds as long as they stay so."""
+    """A digest of the settings that the plan was made from; it is valid as long as they stay the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class HookState:
-    """How a branch's webhook settings stand to us. Other integrations' addresses are counted, never shown."""
+    """A branch's webhook settings, as far as they concern us. Other integrations' addresses are counted, never shown."""
 
     company_id: int
     url: str
@@ -195,5 +195,5 @@ class HookState:
 
     @property
     def is_set_up(self) -> bool:
-        """Whether YCLIENTS tells us of changes."""
+        """Whether YCLIENTS sends us changes."""
         return self.is_listed and self.is_active

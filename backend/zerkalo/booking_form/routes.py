@@ -41,7 +41,7 @@ def _moment(value: object) -> object:
 
 Id = Annotated[int, Field(ge=1, le=ID_MAX)]
 Number = Annotated[int, Field(strict=True, ge=1, le=ID_MAX)]
-"""In a body, where a truth value or a text is none; a query has texts only."""
+"""For bodies: strict, so that true or "1" is no number. Queries have only texts."""
 Moment = Annotated[
     datetime,
     BeforeValidator(_moment, json_schema_input_type=str),
@@ -109,7 +109,7 @@ class BookingRequest(BaseModel):
 
 
 class ClaimRequest(BaseModel):
-    """What the success page of YCLIENTS's own form shows: its path is `/success-order/{record_id}/{record_hash}`."""
+    """Data of the success page of YCLIENTS's own form, whose path is `/success-order/{record_id}/{record_hash}`."""
 
     company_id: Number | None = None
     record_id: Number
@@ -117,7 +117,7 @@ class ClaimRequest(BaseModel):
 
 
 class CodeRequest(BaseModel):
-    """Whose phone the salon's SMS code goes to."""
+    """Where to send the salon's SMS code."""
 
     company_id: Number | None = None
     phone: Annotated[str, Field(max_length=PHONE_CHARS_MAX)]
@@ -125,15 +125,15 @@ class CodeRequest(BaseModel):
 
 
 class Move(BaseModel):
-    """When to come instead."""
+    """The new time."""
 
     datetime: Moment
 
 
 class MadeBooking(BaseModel):
-    """A booking that was made: as `Booking` where the mirror has it already, which is usual.
+    """A new booking: as `Booking` where the mirror has it already, which is usual.
 
-    What is not known yet is null; so is, for a guest, what only an account may see.
+    Unknown fields are null, and so are, for a guest, those that only an account may see.
     """
 
     id: int | None
@@ -171,11 +171,11 @@ _FOR_GUESTS = {
     "created_at",
     "updated_at",
 }
-"""Of a guest's booking. Not the notes: they hold the code of whoever has proved the phone that was typed."""
+"""Fields of a guest's booking. Without the notes: they may hold the code of a user who has proved the typed phone."""
 
 
 def made_of(booked: Booked) -> MadeBooking:
-    """What was booked, as far as whoever booked it may see."""
+    """The new booking with the fields that the caller may see."""
     if booked.booking is None:
         return MadeBooking(
             id=None,
@@ -198,7 +198,7 @@ def router(runtime: FormRuntime) -> APIRouter:
 
 
 def asker_of(runtime: FormRuntime) -> Callable[..., Awaitable[Asker]]:
-    """A dependency that gives whom a request counts for: a guest too."""
+    """A dependency that gives the asker, who may be a guest."""
     perhaps_signed_in = optional_session(runtime)
 
     async def dependency(request: Request, session: Session | None = Depends(perhaps_signed_in)) -> Asker:
@@ -208,7 +208,7 @@ def asker_of(runtime: FormRuntime) -> Callable[..., Awaitable[Asker]]:
 
 
 def signed_in_asker(runtime: FormRuntime) -> Callable[..., Awaitable[Asker]]:
-    """A dependency that gives whom a request counts for, or raises 401."""
+    """A dependency that gives the signed-in asker, or raises 401."""
     signed_in = current_user(runtime)
 
     async def dependency(request: Request, user: AuthenticatedUser = Depends(signed_in)) -> Asker:
@@ -227,7 +227,7 @@ def _add_bookings(routes: APIRouter, form: BookingForm, perhaps_signed_in: Sessi
     ) -> MadeBooking:
         """Book in YCLIENTS itself, for anybody; a signed-in user's code goes into the comment."""
         if session is None and "authorization" in request.headers:
-            # Taken for a guest, a user would lose the booking from their account without a word.
+            # Treated as a guest, a user would not find the booking in their account.
             raise ProblemError(401, "not_signed_in", "Sign in anew.", {"WWW-Authenticate": "Bearer"})
         booked = await form.booker.book(
             wish_of(body),
@@ -239,7 +239,7 @@ def _add_bookings(routes: APIRouter, form: BookingForm, perhaps_signed_in: Sessi
 
     @routes.post("/code", status_code=204, responses=problem_responses(403, 404, 429))
     async def send_booking_code(body: CodeRequest, request: Request) -> None:
-        """Has the salon send an SMS code to a phone, where it wants phones confirmed."""
+        """Have the salon send an SMS code to a phone, where it requires confirmed phones."""
         await form.booker.send_code(
             body.company_id, phone=body.phone, name=body.name, address=client_address(request)
         )
@@ -248,9 +248,9 @@ def _add_bookings(routes: APIRouter, form: BookingForm, perhaps_signed_in: Sessi
 def _add_changes(routes: APIRouter, form: BookingForm, signed_in: Asker) -> None:
     @routes.post("/claim", responses=problem_responses(401, 404, 409, 429))
     async def claim_booking(body: ClaimRequest, asker: Asker = signed_in) -> Booking:
-        """Make a booking of YCLIENTS's own form one's own, by the hash that its success page shows.
+        """Link a booking of YCLIENTS's own form to one's account, by the hash that its success page shows.
 
-        The same claim again gives the same answer. 404: YCLIENTS does not know the pair of number and hash.
+        A repeated claim has the same answer. 404: YCLIENTS does not know the pair of number and hash.
         """
         return booking_of(await form.claims.claim(asker, body.company_id, body.record_id, body.record_hash))
 
@@ -323,7 +323,7 @@ def _add_offers(routes: APIRouter, form: BookingForm, anybody: Asker) -> None:
 
 
 def wish_of(body: BookingRequest) -> Wish:
-    """The request as the form takes it."""
+    """The request as a `Wish`."""
     return Wish(
         service_ids=tuple(body.service_ids),
         staff_id=body.staff_id,

@@ -1,4 +1,4 @@
-"""What may be asked for, what a refusal or an error of YCLIENTS means, when a booking may still be changed. Pure."""
+"""Validation of a wish, the meaning of YCLIENTS's refusals and errors, and until when a booking may change. Pure."""
 
 import hashlib
 import hmac
@@ -28,9 +28,9 @@ NAME_CHARS_MAX = 200
 CODE_CHARS_MAX = 20
 AHEAD_MAX = timedelta(days=730)
 SETTLE_SECONDS = 30
-"""How long a request whose answer was lost may still be at work inside YCLIENTS: PHP's usual limit, so a guess.
+"""How long YCLIENTS may still work on a request whose answer was lost: PHP's usual limit, so a guess.
 
-Before it is over, a look that finds nothing proves nothing, and asking again could book twice.
+Until then finding no record proves nothing, and asking again could book twice.
 """
 
 RETRY_SECONDS = 10
@@ -72,11 +72,11 @@ _BY_WORD = (
     ("пересека", 437),
     ("услуга", 438),
 )
-"""For a refusal without a code: where it stands in the body is not documented. These are guesses at its sentence."""
+"""For a refusal without a code, whose place in the body is not documented: guesses by its sentence."""
 
 
 def refusal_of(code: int | None, message: str) -> Refusal:
-    """What a refused booking or move means; without a code its sentence decides, and else the slot was taken."""
+    """The meaning of a refused booking or move: by its code, else by its sentence, else the slot was taken."""
     if code is None:
         said = message.lower()
         code = next((found for word, found in _BY_WORD if word in said), 433)
@@ -84,16 +84,16 @@ def refusal_of(code: int | None, message: str) -> Refusal:
 
 
 def problem_of(refusal: Refusal) -> ProblemError:
-    """A refusal as the answer it is."""
+    """The `ProblemError` of a refusal."""
     return ProblemError(refusal.status, refusal.code, refusal.detail)
 
 
 def vendor_problem(error: VendorError) -> ProblemError:
-    """What an error of YCLIENTS means to somebody who wanted to know or to book something."""
+    """The `ProblemError` of an error of YCLIENTS."""
     if isinstance(error, BookingRefused):
         return problem_of(refusal_of(error.code, error.message))
     if isinstance(error, NotFound | RequestRefused):
-        return problem_of(SERVICE_GONE)  # one of the ids in the question is not theirs any more
+        return problem_of(SERVICE_GONE)  # one of the ids in the question is no longer known
     if isinstance(error, AccessDenied):
         return _later(
             "yclients_refuses", "The salon's online booking is not available now.", DENIED_RETRY_SECONDS
@@ -105,7 +105,7 @@ def vendor_problem(error: VendorError) -> ProblemError:
 
 
 def unclear_problem(wait_seconds: float) -> ProblemError:
-    """YCLIENTS was asked and did not answer: whether it did it is not known. The same request later tells."""
+    """The 503 where YCLIENTS did not answer and may have booked. Repeating the request later finds out."""
     return _later(
         "booking_unclear",
         "YCLIENTS did not answer, so it is not clear yet whether this was done. Send the same request again: it looks"
@@ -115,7 +115,7 @@ def unclear_problem(wait_seconds: float) -> ProblemError:
 
 
 def disabled_problem() -> ProblemError:
-    """The form is turned off."""
+    """The 503 while the form is turned off."""
     return ProblemError(
         503, "yclients_disabled", "Online booking is turned off here.", {"Retry-After": "3600"}
     )
@@ -131,9 +131,9 @@ def _later(code: str, detail: str, wait_seconds: float | None) -> ProblemError:
 def order_of(
     wish: Wish, person: Person | None, *, company_id: int, zone: tzinfo | None, now: datetime
 ) -> Order | Refusal:
-    """The wish as YCLIENTS wants it, with the account's own contacts where none are given; or why it can't be.
+    """The order of a wish, with the account's own contacts where none are given; or its refusal.
 
-    `zone` is the salon's; None: not known, then a time needs its offset.
+    `zone` is the salon's; None: unknown, and a time needs an offset.
     """
     if not wish.consent:
         return Refusal(422, "consent_missing", "The salon needs your consent to process your personal data.")
@@ -169,7 +169,7 @@ def order_of(
 
 
 def comment_of(unique_code: str | None, typed: str) -> str:
-    """The record's comment: a signed-in user's code ahead of what they typed."""
+    """The record's comment: a signed-in user's code before the typed text."""
     text = storable_text(typed).strip()[:COMMENT_CHARS_MAX]
     if not unique_code:
         return text
@@ -189,7 +189,7 @@ def time_to_book(moment: datetime, zone: tzinfo | None, now: datetime) -> dateti
 
 
 def salon_time(moment: datetime, zone: tzinfo | None) -> datetime | None:
-    """The moment in the salon's zone, whole seconds; None: a naive one where the zone is not known, or none at all."""
+    """The instant in the salon's zone, whole seconds; None for an impossible time, or a naive one without a zone."""
     try:
         if moment.tzinfo is None:
             return None if zone is None else moment.replace(tzinfo=zone, microsecond=0)
@@ -202,8 +202,8 @@ def salon_time(moment: datetime, zone: tzinfo | None) -> datetime | None:
 def offered_start(day_wall_time: str, told: datetime, zone: tzinfo | None) -> datetime:
     """When an offered time starts: its wall clock in the salon's zone, since offsets were seen wrong in summer.
 
-    `day_wall_time`: "2025-06-01 9:30". The told instant stands in where the wall clock can't be read, and chooses in the
-    hour that an autumn night has twice.
+    `day_wall_time`: "2025-06-01 9:30". `told`: the instant by YCLIENTS's offset, used where the wall clock can't be read,
+    and to choose in the hour that occurs twice in autumn.
     """
     if zone is None:
         return told
@@ -217,24 +217,24 @@ def offered_start(day_wall_time: str, told: datetime, zone: tzinfo | None) -> da
 
 
 def closed(status: str, starts_at: datetime, now: datetime) -> Refusal | None:
-    """Why a booking can't be changed any more; None: it can."""
+    """Why a booking can't be changed any more; None where it can."""
     if status == "CANCELLED":
         return CANCELLED
     return PAST if status == "COMPLETED" or starts_at <= now else None
 
 
 def is_in_time(starts_at: datetime, seconds_before: int, now: datetime) -> bool:
-    """Whether it is early enough for what a salon allows until so long before the visit."""
+    """Whether there are at least so many seconds before the visit as the salon requires."""
     return now < starts_at - timedelta(seconds=seconds_before)
 
 
 def settle_seconds_left(asked_at: datetime, now: datetime) -> int:
-    """For how many whole seconds a lost request may still be at work; 0: it is over."""
+    """For how many more whole seconds YCLIENTS may work on a lost request; 0: it can't."""
     return max(0, math.ceil((asked_at + timedelta(seconds=SETTLE_SECONDS) - now).total_seconds()))
 
 
 def request_digest(key: bytes, wish: Wish, user_id: int | None) -> bytes:
-    """What tells one request from another: keyed, since a phone could be guessed from a plain digest."""
+    """A digest that identifies a request: keyed, since a phone could be guessed from a plain one."""
     return hmac.digest(key, msgspec.json.encode([user_id, wish]), "sha256")
 
 

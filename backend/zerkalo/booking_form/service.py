@@ -1,4 +1,4 @@
-"""Booking through our own form: written down before YCLIENTS is asked, looked for before it is asked again."""
+"""Booking through our own form: recorded before YCLIENTS is asked, searched for before it is asked again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -38,11 +38,11 @@ from zerkalo.yclients.model import Record
 
 LOOK_SECONDS_MAX = 20.0
 LOOK_PAGES_MAX = 20
-"""Of the visit's day; a salon has some hundred visits on it, 200 a page."""
+"""Pages of the visit's day: a salon has some hundred visits a day, 200 a page."""
 
 MirrorNow = Callable[[int, int], Awaitable[None]]
-"""Reads a record (company, record) from YCLIENTS and applies it to the mirror at once; never raises for YCLIENTS's sake:
-what could not be read now is noted to be read soon."""
+"""Reads a record (company, record) from YCLIENTS into the mirror at once. Never raises for an error of YCLIENTS: a record
+that could not be read is queued for a refetch."""
 
 log = structlog.get_logger(__name__)
 
@@ -54,9 +54,9 @@ class Booked:
     company_id: int
     record_id: int
     booking: ShownBooking | None
-    """As the mirror has it; None while YCLIENTS would not show it yet."""
+    """As the mirror has it; None while YCLIENTS does not show it yet."""
     is_own: bool
-    """Whether the mirror has it as the signed-in user's: then all of it may be shown to them."""
+    """Whether the mirror has linked it to the signed-in user, who may then see all of it."""
     starts_at: datetime
     """As it was asked for."""
     form_id: str
@@ -73,7 +73,7 @@ class _VisitDay:
 
 
 class Booker:
-    """Makes bookings. One for a process; safe for concurrent use, also by other processes."""
+    """Makes bookings. One a process; safe for concurrent use, also by other processes."""
 
     def __init__(
         self,
@@ -101,12 +101,11 @@ class Booker:
     async def book(
         self, wish: Wish, *, user_id: int | None, address: str, idempotency_key: str | None = None
     ) -> Booked:
-        """Book in YCLIENTS and have the mirror follow; the same key and wish never book twice.
+        """Book in YCLIENTS and update the mirror; the same key and wish never book twice.
 
-        `address` is whom to count it for. Without a key, a request that is still under way or unclear is joined by the
-        same one. Raises `ProblemError`: what is wrong with the wish (422), what the salon declines (403, 409, 422, kept
-        for a repetition), 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429, and 503 with Retry-After:
-        `yclients_unavailable` where surely nothing was booked, `booking_unclear` where that is not known.
+        `address`: the caller's, for limits. Without a key, the same request joins one that is under way or unclear. Raises `ProblemError`: what is wrong with the wish (422), what the salon declines (403, 409, 422,
+        repeated for a repetition), 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429, and 503 with Retry-After:
+        `yclients_unavailable` where certainly nothing was booked, `booking_unclear` where that is unknown.
         """
         company_id = self._offers.company_of(wish.company_id)
         digest = rules.request_digest(self._digest_key, wish, user_id)
@@ -146,7 +145,7 @@ class Booker:
             raise vendor_problem(error) from None
 
     async def _make(self, form: FormBooking, wish: Wish) -> Booked:
-        """Bring a claimed booking to its end."""
+        """Carry a claimed form booking to its end."""
         zone = await self._offers.zone_of(form.company_id)
         if form.asked_at is not None:
             starts_at = rules.salon_time(wish.starts_at, zone) or wish.starts_at
@@ -215,7 +214,7 @@ class Booker:
         zone: tzinfo | None,
         error: BookingRefused | NotFound | RequestRefused,
     ) -> Booked:
-        """The salon declined; or an earlier asking, whose answer was lost, has taken the time for us."""
+        """Settle a declined booking, unless an earlier request, whose answer was lost, has booked the time."""
         self._offers.forget_times(form.company_id)
         if form.asked_at is not None and (record_id := await self._look(form, order.starts_at, zone)):
             return await self._finish(form, record_id, None, order.starts_at)
@@ -229,7 +228,7 @@ class Booker:
         raise problem
 
     async def _look(self, form: FormBooking, starts_at: datetime, zone: tzinfo | None) -> int | None:
-        """The record that carries our id, from the mirror or from a whole list of that day; None: there is none.
+        """The record with our id, from the mirror or from a complete list of that day; None where there is none.
 
         Raises `booking_unclear` where the list can't be read.
         """
@@ -270,7 +269,7 @@ class Booker:
         return await self._shown(form, record_id, starts_at)
 
     async def _answer(self, form: FormBooking, starts_at: datetime) -> Booked:
-        """The answer that a settled booking had, once more."""
+        """The answer of a settled booking again."""
         if form.refusal is not None or form.record_id is None:
             raise problem_of(form.refusal or rules.SLOT_TAKEN)
         zone = await self._offers.zone_of(form.company_id)
@@ -290,7 +289,7 @@ class Booker:
         return form
 
     async def _undo(self, form: FormBooking) -> None:
-        """YCLIENTS has surely heard nothing of this asking; an earlier one may still have booked it."""
+        """Release a booking whose request certainly did not reach YCLIENTS; an earlier one may still have booked."""
         if form.asked_at is None:
             async with transaction(self._pool) as conn:
                 await store.mark_not_asked(conn, form.api_id)

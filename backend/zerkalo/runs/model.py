@@ -1,4 +1,4 @@
-"""What a sync run is: the values that `rules` decides on and `store` keeps."""
+"""The values of a sync run."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,7 +8,7 @@ import msgspec
 
 
 class RunStatus(StrEnum):
-    """Where a run stands. A run that nobody carries any more is `running` too, with its lease run out."""
+    """The status of a run. One that no process carries out any more is `running` too, with an expired lease."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -16,16 +16,16 @@ class RunStatus(StrEnum):
 
 
 class Phase(StrEnum):
-    """The parts of a run, in their order."""
+    """The parts of a run, in order."""
 
     RECENT = "recent"
-    """What changed since the watermark, first, so that a lost webhook waits no longer than one interval."""
+    """Changes since the watermark; first, so that a lost webhook waits no longer than one interval."""
     VISITS = "visits"
-    """Every visit from the window's start onward (the whole history while it is owed), slice by slice."""
+    """Every visit from the window's start on (all visits until the history is complete), slice by slice."""
     CHANGED = "changed"
-    """What changed in the window's days, whenever the visit is."""
+    """Changes within the window's days, whenever the visit is."""
     LAST = "last"
-    """What changed while the run was reading, for a record can move from an unread slice into a read one."""
+    """Changes while the run was reading, because a record can move from an unread slice into a read one."""
 
 
 class Slice(msgspec.Struct, frozen=True):
@@ -36,22 +36,22 @@ class Slice(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a run has come, kept after each finished part: whoever takes a killed run up begins here."""
+    """The progress of a run, stored after each finished part: a process that resumes the run begins here."""
 
     phase: Phase = Phase.RECENT
     pending: tuple[Slice, ...] | None = None
-    """Slices still to be read, the first one next; None: not planned yet. An unfinished one starts again."""
+    """Slices still to be read, in order; None: not planned yet. An unfinished one starts again."""
     full_window: bool = True
-    """False: the window is too large for the period, so this run carries only the changes."""
+    """False: the window is too large for the period, so this run reads only the changes."""
     covered_until: datetime | None = None
-    """Every change before this instant (UTC) has been read, or will be shown by a slice read after it."""
+    """Every change before this instant (UTC) has been read, or will be in a slice read after it."""
     resumed: int = 0
-    """How often another process has taken the run up."""
+    """How often another process has resumed the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the records of a run did. `fetched` counts a record once for each state of it that was shown."""
+    """The outcomes of a run's records. `fetched` counts each distinct state of a record once."""
 
     fetched: int = 0
     created: int = 0
@@ -85,7 +85,7 @@ class Run:
     """First visit date of the window in the salon's zone; None until the run has planned its reading."""
     progress: Progress
     expected: int | None
-    """How many records the visits are expected to be; None while YCLIENTS has not said."""
+    """The expected number of records; None while YCLIENTS has not given it."""
     counts: Counts
     error: str | None
     started_at: datetime
@@ -93,5 +93,5 @@ class Run:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is still to be carried to its end, by whomever."""
+        """Whether it has not ended."""
         return self.status is RunStatus.RUNNING

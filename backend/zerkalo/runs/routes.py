@@ -1,4 +1,4 @@
-"""The admins' side of the sync: start it and wait, look at its runs, compare."""
+"""Routes of the sync for admins: start it and wait, list its runs, compare."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -28,7 +28,7 @@ _RUNS = ById("runs")
 
 
 class RunBells(Protocol):
-    """What of the engine's bells these routes ring."""
+    """The bells of the engine that these routes ring."""
 
     async def sync(self, company_id: int, *, history: bool = False) -> None: ...
 
@@ -109,7 +109,7 @@ def router(runtime: RunRuntime) -> APIRouter:
             await runtime.runs.open_or_join(company_id, admin_id=admin.id)
             for company_id in runtime.runs.company_ids
         ]
-        note_nothing()  # beyond the runs that were opened
+        note_nothing()  # apart from the runs that were opened
         for run in opened:
             await runtime.bells.sync(run.company_id)
         runs = await runtime.runs.wait(
@@ -143,7 +143,7 @@ def router(runtime: RunRuntime) -> APIRouter:
     async def drift(
         cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
     ) -> DriftPage:
-        """Compare the database with YCLIENTS itself, some visit dates a page, company after company."""
+        """Compare the database with YCLIENTS, some visit dates a page, company after company."""
         _check_enabled(runtime.settings)
         return await drift_page(runtime.sync, cursor)
 
@@ -153,9 +153,9 @@ def router(runtime: RunRuntime) -> APIRouter:
 async def drift_page(
     context: SyncContext, cursor: str | None, *, seconds_max: float | None = None
 ) -> DriftPage:
-    """Compare some visit dates: slices until time is up; the cursor names where to go on.
+    """Compare slices of visit dates until the time is up; the cursor says where to continue.
 
-    Raises a 503 `ProblemError` where YCLIENTS does not answer: then nothing is known of the dates of this page.
+    Raises a 503 `ProblemError` where YCLIENTS does not answer: then no date of this page was compared.
     """
     try:
         return await _drift_page(

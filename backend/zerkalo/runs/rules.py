@@ -1,4 +1,4 @@
-"""What a sync reads, when, and when it has read enough. Pure: `now` is an argument, and nothing here asks anybody.
+"""What a sync reads, and when. Pure: `now` is an argument.
 
 Visit dates are dates in the salon's zone; instants are aware UTC.
 """
@@ -17,26 +17,26 @@ from zerkalo.runs.model import Counts, Progress, Slice
 HISTORY_FIRST_DAY = date(2000, 1, 1)
 """Where a full history begins. YCLIENTS is younger; it documents no default for a missing `start_date`, so we send one."""
 CHANGES_OVERLAP = timedelta(minutes=10)
-"""How far a read of changes reaches back over the one before: the vendor's clock and ours differ."""
+"""The overlap of a read of changes with the one before: the vendor's clock and ours differ."""
 UNKNOWN_ZONE_MARGIN = timedelta(hours=12)
 """A wall clock in a zone that we don't know is at most this far behind UTC."""
 COMPANIES_AT_ONCE_MAX = 10
-"""So few companies may all have their first run at once; more are spread over the first period."""
+"""Up to so many companies have their first run at once; more are spread over the first period."""
 FULL_WINDOW_AT_LEAST_EVERY = timedelta(hours=24)
 OTHER_REQUESTS_OF_FULL_RUN = 5
-"""Of a run that reads the window, beside it: the branch, what changed before (two pages), what changed since (two)."""
+"""Requests of a run besides its window: the branch, the changes before (two pages) and after (two)."""
 RESUMES_MAX = 20
-"""A run that so many processes could not finish is ended: perhaps it is what kills them."""
+"""A run that so many processes could not finish fails: it may be what kills them."""
 
 
 CLOCKS_APART_MAX = timedelta(minutes=1)
-"""A time of our own that lies farther ahead was written by a clock that was wrong."""
+"""A stored time farther ahead was written by a wrong clock."""
 
 
 def believed(company: Company, now: datetime) -> Company:
-    """The company without what a clock wrote that was ahead: of such a time nothing follows but that it is not known.
+    """The company without times that a fast clock wrote: they count as unknown.
 
-    So a clock that was hours ahead once keeps no run from being due and hides no change behind its watermark.
+    So a clock that was once hours ahead delays no run and hides no change behind its watermark.
     """
 
     def unless_ahead(moment: datetime | None) -> datetime | None:
@@ -52,15 +52,15 @@ def believed(company: Company, now: datetime) -> Company:
 
 
 def lies_ahead(moment: datetime, now: datetime) -> bool:
-    """Whether a time of our own can't be true: it lies ahead by more than machines' clocks differ."""
+    """Whether a stored time is impossible: ahead by more than machines' clocks differ."""
     return moment - now > CLOCKS_APART_MAX
 
 
 def due_at(company: Company, *, companies_count: int, interval: timedelta) -> datetime:
     """When the company's next run is due: one interval after its last start, however that ended.
 
-    One that never had a run is due at once, or at a place of its own in the first period if `companies_count` is
-    large: their periods stay spread from then on.
+    One that never had a run is due at once; with a large `companies_count` at its own offset in the first period, so
+    that the periods stay spread.
     """
     if company.last_run_started_at is not None:
         return company.last_run_started_at + interval
@@ -79,7 +79,7 @@ def is_due(company: Company, *, now: datetime, companies_count: int, interval: t
 def due_companies(
     companies: Sequence[Company], *, now: datetime, companies_count: int, interval: timedelta, limit: int
 ) -> tuple[int, ...]:
-    """Ids of those whose next run is due, longest due first, at most `limit`."""
+    """Ids of companies whose next run is due, longest due first, at most `limit`."""
     due = [(due_at(one, companies_count=companies_count, interval=interval), one.id) for one in companies]
     return tuple(company_id for at, company_id in sorted(due)[:limit] if at <= now)
 
@@ -106,7 +106,7 @@ def changed_after(moment: datetime, zone: tzinfo | None) -> datetime:
     if zone is None:
         return (earlier - UNKNOWN_ZONE_MARGIN).astimezone(UTC).replace(tzinfo=None)
     local = earlier.astimezone(zone)
-    # The clock is set back, and its hour comes twice: read as the second one, this time would hide the changes between.
+    # An hour that occurs twice: read as the second one, this time would hide the changes between.
     set_back = _offset(local) - _offset(local.replace(fold=1))
     return (local - set_back).replace(tzinfo=None)
 
@@ -118,7 +118,7 @@ def _offset(local: datetime) -> timedelta:
 
 
 def first_slices(start: date, *, history: bool) -> tuple[Slice, ...]:
-    """What to read at first: the window with its open future, then, where it is owed, all that was before."""
+    """The first slices: the window with its open future, then, until the history is complete, everything before."""
     window = Slice(start)
     if not history or start <= HISTORY_FIRST_DAY:
         return (window,)
@@ -126,10 +126,10 @@ def first_slices(start: date, *, history: bool) -> tuple[Slice, ...]:
 
 
 def halves(part: Slice, today: date) -> tuple[Slice, ...]:
-    """The slice in two, earlier first; alone where it can't be divided.
+    """The two halves of a slice, earlier first; the slice itself where it can't be divided.
 
-    The open future is cut after today, then after a span as long as the one up to there: how far ahead a salon
-    books is unknown, and doubling finds it in a few steps.
+    The open future is cut after today, then after spans that double: how far ahead a salon books is unknown, and
+    doubling finds it in a few steps.
     """
     if part.first == part.last:
         return (part,)
@@ -145,9 +145,9 @@ def halves(part: Slice, today: date) -> tuple[Slice, ...]:
 
 
 def window_requests(records: int, companies_count: int) -> int:
-    """Requests of one run of each of these companies that reads the whole window; `records`: in all the windows together.
+    """Requests of one run over the whole window for each of these companies; `records`: in all the windows together.
 
-    A window is read by visit and again by change, each time to an empty page.
+    A window is read by visit and again by change, each time up to an empty page.
     """
     pages = records // PAGE_RECORDS + companies_count  # a page that is not full, at most one a company
     return 2 * (pages + companies_count) + companies_count * OTHER_REQUESTS_OF_FULL_RUN
@@ -163,11 +163,11 @@ def reads_full_window(
     windows_read: int,
     seconds_per_request: float,
 ) -> bool:
-    """Whether this run reads the whole window, or only the changes because the windows would not fit the period.
+    """Whether this run reads the whole window, or only the changes because all windows would not fit the period.
 
-    `expected_records`: in the windows of all the `companies_count` companies that share the rate limit, for they share
-    the period too. Windows are read at every run where all of them together take at most half a period; else once in 24
-    hours, so many a period (`windows_read`: in the last one) that the changes of everybody keep the other half.
+    `expected_records`: in the windows of all `companies_count` companies, which share the rate limit and the period.
+    Windows are read in every run where all of them take at most half a period; otherwise once in 24 hours, and at most
+    so many a period (`windows_read`: in the last one) that half of it is left for changes.
     """
     if None in (company.history_read_at, company.last_complete_read_at, company.changes_read_until):
         return True

@@ -1,6 +1,6 @@
-"""Runs: opened once a company, joined by everybody else, carried by whoever holds the lease.
+"""Runs: opened once a company, joined by further requests, carried out by the process with the lease.
 
-That a run is wanted is a row of `sync_runs` that nobody carries yet; whoever finds it may take it up.
+A requested run is a row of `sync_runs` without an owner; any process may take it.
 """
 
 import asyncio
@@ -34,21 +34,21 @@ from zerkalo.telemetry.tracing import span
 from zerkalo.yclients.errors import AccessDenied, VendorError
 
 POLL_SECONDS = 0.25
-"""How often somebody who waits for a run looks at it."""
+"""How often a request that waits for a run reads it."""
 TICK_COMPANIES_MAX = 1000
-"""Companies that one tick, a minute, finds due: as many as five addresses can ask one question each; the next one finds the others."""
+"""Companies that one tick, a minute, finds due: as many as five addresses can send one request each; the next finds more."""
 
 log = structlog.get_logger(__name__)
 
 
 class Runs:
-    """The runs of this installation's companies. One for a process; safe for concurrent use."""
+    """The runs of this installation's companies. One a process; safe for concurrent use."""
 
     def __init__(self, context: SyncContext, refetcher: Refetcher) -> None:
         self._context = context
         self._refetcher = refetcher
         self._capacity = Capacity(context)
-        # A random part: a process that begins anew under the same number must not take itself for the old one.
+        # With a random part: a new process with the same number must not be taken for the old one.
         self._process = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
     @property
@@ -57,10 +57,10 @@ class Runs:
         return self._context.company_ids
 
     async def open_or_join(self, company_id: int, *, full: bool = False, admin_id: int | None = None) -> Run:
-        """Return the company's running run; where there is none, open one that nobody carries yet.
+        """Return the company's running run; where there is none, open one without an owner.
 
-        `full`: the one that is opened reads the whole history; a running one is joined as it is. `admin_id`: who of the
-        staff asks for it; opening it is noted. Rings no bell.
+        `full`: a new run reads the whole history; a running one is joined as it is. `admin_id`: the member of the staff
+        who asks for it; opening is written to their log. Rings no bell.
         """
         assert company_id in self.company_ids, "callers choose among the companies of the settings"
         while True:
@@ -71,7 +71,7 @@ class Runs:
                     subject = f"company {company_id}"
                     await audit(conn, admin_id, "sync.begin", subject, {}, self._context.clock())
                 run = opened or await runs.running_run(conn, company_id)
-            if run is not None:  # None: the one that ran ended between the two questions
+            if run is not None:  # None: the run ended between the two queries
                 return run
 
     async def due(self) -> tuple[int, ...]:
@@ -82,41 +82,41 @@ class Runs:
         return self._due_among([self._believed(company) for company in known])
 
     async def owing_history(self, company_ids: Sequence[int]) -> frozenset[int]:
-        """Those of the companies whose next run takes the whole history, for none has succeeded yet."""
+        """Those of the companies whose next run reads the whole history, because none has succeeded yet."""
         async with self._context.pool.connection() as conn:
             return await companies.owing_history(conn, company_ids)
 
     async def uncarried(self) -> list[int]:
-        """Companies with a run that nobody carries: just opened, released, or its process was killed."""
+        """Companies with a run without an owner: just opened, released, or its process was killed."""
         async with self._context.pool.connection() as conn:
             return await runs.uncarried_companies(
                 conn, self.company_ids, limit=TICK_COMPANIES_MAX, lease_now=self._context.lease_now()
             )
 
     async def carry_if_wanted(self, company_id: int, *, stop: asyncio.Event | None = None) -> Run | None:
-        """Carry the company's run if one is wanted: it is due, or one was opened or left by others. Else None.
+        """Carry out the company's run where one is due, was opened, or was left by another process; else None.
 
-        What a job does that was rung for, perhaps late, perhaps twice.
+        The work of a job, which may come late or twice.
         """
         if company_id not in self.company_ids:
-            return None  # a bell from before the settings changed
+            return None  # a job from before the settings changed
         async with self._context.pool.connection() as conn:
             company = await companies.company(conn, company_id)
-        # The companies are counted as `due` does it: their number decides about the place in the first period.
+        # Counted as in `due`: the number of companies decides the offset in the first period.
         if company is not None and self._is_due(self._believed(company)):
             await self.open_or_join(company_id)
         return await self.carry(company_id, stop=stop)
 
     async def read_changes_if_wanted(self, company_id: int) -> bool:
-        """Read what has changed at the company, if unsigned calls want so many records that this takes their place."""
+        """Read the company's changes where unsigned calls have asked for so many records that this replaces them."""
         return await read_changes_if_wanted(self._context, self._refetcher, company_id)
 
     async def carry(self, company_id: int, *, stop: asyncio.Event | None = None) -> Run | None:
-        """Take up the company's run and carry it to its end; None: there is none that nobody carries.
+        """Take the company's run and carry it out; None where there is none without an owner.
 
-        Returns the run as it stands then: finished, failed with its reason, or running still where it had to be
-        given up (the lease lost, `stop` set). A cancelled or crashed carrying leaves it to others. Raises what the
-        database raises when it is away.
+        Returns the run afterwards: finished, failed with its reason, or still running where it was given up (lease lost,
+        `stop` set). After a cancellation or crash another process continues it. Raises what the database raises when it
+        is away.
         """
         owner = f"{self._process}:{uuid.uuid4().hex[:8]}"
         async with transaction(self._context.pool) as conn:
@@ -172,7 +172,7 @@ class Runs:
             await asyncio.shield(lease.release())
             raise
         except Exception as error:
-            # A fault of ours: the run ends, or every process in turn would take it up and trip over it.
+            # A fault of ours: fail the run, or every process in turn would take it and crash.
             log.exception("Синхронизация не удалась", **facts)
             await self._fail(run, lease, f"internal error: {type(error).__name__}")
         else:

@@ -1,7 +1,7 @@
-"""The runs in PostgreSQL.
+"""The rows of `sync_runs`.
 
-Leases are measured by one clock for all machines: the database's, unless a simulation hands in its own instant.
-Every write of a run carries its owner, so that one whose lease was taken over changes nothing any more.
+Leases are measured by one clock for all machines: the database's, unless a simulation supplies its own instant. Every
+write of a run names its owner, so that a process that lost the lease changes nothing.
 """
 
 from collections.abc import Collection
@@ -17,11 +17,11 @@ from zerkalo.runs.model import Counts, Progress, Run, RunStatus, Slice
 from zerkalo.runs.rules import CLOCKS_APART_MAX
 
 LEASE_SECONDS = 30.0
-"""How long a run stays its owner's without a sign of life."""
+"""How long a lease lasts without an extension."""
 
 KEPT = timedelta(days=90)
 KEPT_OF_COMPANY = 100
-"""So many runs of a company stay however old they are: a branch that was switched off still shows its last ones."""
+"""Runs of a company that are never deleted: a branch that was switched off still shows its last ones."""
 
 _COUNTS: tuple[LiteralString, ...] = (
     "fetched",
@@ -39,12 +39,12 @@ _RUN_COLUMNS = (
 )
 _LEASE_CLOCK = "coalesce(%(lease_now)s::timestamptz, clock_timestamp())"
 _UNCARRIED = f"(lease_until is null or lease_until < {_LEASE_CLOCK} or lease_until > {_LEASE_CLOCK} + 2 * %(lease)s::interval)"
-"""A lease that lies farther ahead than one can was given by a clock that was wrong: it holds nothing."""
+"""A lease farther ahead than possible was given by a wrong clock, and does not count."""
 _HELD = "id = %(run_id)s and status = 'running' and lease_owner = %(owner)s"
 
 
 class LeaseLost(Exception):
-    """Another process has taken the run up: this one must not write for it any more."""
+    """Another process has taken the run: this one must not write for it any more."""
 
 
 async def expected_records(conn: Connection, ids: Collection[int]) -> int:
@@ -62,7 +62,7 @@ async def expected_records(conn: Connection, ids: Collection[int]) -> int:
 
 
 async def open_run(conn: Connection, company_id: int, *, full_history: bool, now: datetime) -> Run | None:
-    """Start a run that nobody carries yet; None where one is running already. The company's period begins anew.
+    """Insert a run without an owner; None where one is running. The company's period begins again.
 
     Atomic over all machines: one running run a company is a unique index.
     """
@@ -81,9 +81,9 @@ async def open_run(conn: Connection, company_id: int, *, full_history: bool, now
 async def claim_run(
     conn: Connection, company_id: int, owner: str, *, lease_now: datetime | None = None
 ) -> Run | None:
-    """Take up the company's running run if nobody carries it (any more); None where there is none to take up.
+    """Take the lease of the company's running run if it has none (any more); None where there is none to take.
 
-    `lease_now` None: by the database's clock. A run that had an owner before counts as resumed once more.
+    `lease_now` None: by the database's clock. A run that had an owner before counts as resumed.
     """
     sql = f"""
         update sync_runs set
@@ -97,7 +97,7 @@ async def claim_run(
 
 
 async def take_history(conn: Connection, run_id: int, owner: str) -> Run:
-    """Let a run that is not planned yet read the whole history. Returns it. Raises `LeaseLost`."""
+    """Make a run that is not planned yet read the whole history; return it. Raises `LeaseLost`."""
     sql = f"update sync_runs set full_history = true where {_HELD} returning {_RUN_COLUMNS}"
     run = await _one_run(conn, sql, {"run_id": run_id, "owner": owner})
     if run is None:
@@ -106,14 +106,14 @@ async def take_history(conn: Connection, run_id: int, owner: str) -> Run:
 
 
 async def keep_lease(conn: Connection, run_id: int, owner: str, *, lease_now: datetime | None = None) -> bool:
-    """Prolong the lease; False: it is another's, or the run has ended."""
+    """Extend the lease; False: another process has it, or the run has ended."""
     sql = f"update sync_runs set lease_until = {_LEASE_CLOCK} + %(lease)s where {_HELD}"
     return await _wrote(conn, sql, {"run_id": run_id, "owner": owner, **_lease(lease_now)})
 
 
 async def release_lease(conn: Connection, run_id: int, owner: str) -> bool:
-    """Let go of a run so that another process may carry it on at once; False: it was not ours."""
-    # A date long past and not null: whoever takes it up counts it as resumed, so a run can't be passed on for ever.
+    """Release a run so that another process may continue it at once; False: it was not ours."""
+    # A past date and not null: taking it counts as resuming, so that a run can't be passed on for ever.
     sql = f"update sync_runs set lease_until = '-infinity' where {_HELD}"
     return await _wrote(conn, sql, {"run_id": run_id, "owner": owner})
 
@@ -128,7 +128,7 @@ async def save_progress(
     expected: int | None = None,
     window_start: date | None = None,
 ) -> Run:
-    """Add to the counts of a run and keep how far it is; what is None stays. Returns it. Raises `LeaseLost`."""
+    """Add to the counts of a run and write its progress; None changes nothing. Return it. Raises `LeaseLost`."""
     sql = f"""
         update sync_runs set
             progress = coalesce(%(progress)s::jsonb, progress),
@@ -154,9 +154,9 @@ async def save_progress(
 
 
 async def finish_run(conn: Connection, run: Run, owner: str, *, read_until: datetime, now: datetime) -> None:
-    """End a run that read all it had to, and move the company's watermark. Raises `LeaseLost`.
+    """Finish a run that has read everything, and move the company's watermark. Raises `LeaseLost`.
 
-    `read_until`: every change before it is applied. The watermark moves back only from a time that a wrong clock wrote.
+    `read_until`: every change before it is applied. The watermark moves back only from a time written by a wrong clock.
     """
     sql = f"""
         update sync_runs set status = 'finished', finished_at = %(now)s, error = null,
@@ -179,7 +179,7 @@ async def finish_run(conn: Connection, run: Run, owner: str, *, read_until: date
 async def fail_run(
     conn: Connection, run: Run, owner: str, *, error: str, refused: bool, now: datetime
 ) -> None:
-    """End a run that could not read to its end. `refused`: YCLIENTS won't let us in, which the company remembers.
+    """Fail a run that could not read everything. `refused`: YCLIENTS denies us access, which is stored with the company.
 
     Raises `LeaseLost`. Neither the watermark nor any booking is touched.
     """
@@ -200,7 +200,7 @@ async def run_by_id(conn: Connection, run_id: int) -> Run | None:
 
 
 async def running_run(conn: Connection, company_id: int) -> Run | None:
-    """The company's run that has not ended, carried by somebody or not."""
+    """The company's run that has not ended, with or without an owner."""
     sql = f"select {_RUN_COLUMNS} from sync_runs where company_id = %(id)s and status = 'running'"
     return await _one_run(conn, sql, {"id": company_id})
 
@@ -217,7 +217,7 @@ async def latest_runs(conn: Connection, *, before_id: int | None, limit: int) ->
 async def uncarried_companies(
     conn: Connection, ids: Collection[int], *, limit: int, lease_now: datetime | None = None
 ) -> list[int]:
-    """Companies among `ids` whose run nobody carries (any more), oldest run first."""
+    """Companies among `ids` with a run without an owner, oldest run first."""
     sql = f"""
         select company_id from sync_runs
         where status = 'running' and company_id = any(%(ids)s)
@@ -239,9 +239,9 @@ async def not_shown(
 ) -> list[int]:
     """Record ids of the company's believed bookings with a visit in `part` that are not among `shown`.
 
-    Left out are rows that are deleted already, and those made after `up_to_id`, which the read could not have shown.
+    Without rows that are deleted already, and those made after `up_to_id`, which the read could not have shown.
     """
-    # The wall clock decides, as it does for YCLIENTS; the instants only let the index find the rows near it.
+    # The wall clock decides, as at YCLIENTS; the instants only let the index find rows near it.
     sql = """
         select yclients_record_id from bookings
         where company_id = %(company_id)s

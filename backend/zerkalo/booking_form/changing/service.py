@@ -1,4 +1,4 @@
-"""Moving and cancelling one's own booking, through YCLIENTS, under the salon's rules; then the mirror follows."""
+"""Moving and cancelling one's own booking in YCLIENTS, under the salon's rules, and updating the mirror."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,8 +37,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Changes bookings. A booking made in our form goes the client's way, by its hash, where YCLIENTS itself holds to the
-    salon's rules; any other one the salon's way, with both tokens, where we hold to them.
+    """Changes bookings. One made in our form is changed as the client, by its hash: YCLIENTS enforces the salon's rules.
+    Any other one is changed as the salon, with both tokens: there we enforce the rules.
     """
 
     pool: Pool
@@ -50,7 +50,7 @@ class Changes:
     limits: FormLimits
 
     async def move(self, asker: Asker, booking_id: int, to: datetime) -> ShownBooking:
-        """Move one of the user's own bookings, or the one that a guest made (naive: the salon's wall clock); the booking as it stands then.
+        """Move one of the user's own bookings, or a guest's one, and return it as it is then. A naive time is the salon's.
 
         Raises `ProblemError`: 404 for another's, 409 `already_cancelled`, `already_past`, `slot_taken`,
         `changed_meanwhile`, 403 `not_allowed_by_salon`, 422 for the time, 429, 503.
@@ -79,7 +79,7 @@ class Changes:
         log.info("booking form: moved", company_id=company_id, record_id=record_id)
         await self.mirror_now(company_id, record_id)
         shown = await self._own(asker, booking_id)
-        # Where YCLIENTS does not show it yet, the time is still the one that it has taken.
+        # Where YCLIENTS does not show it yet, the new time is still right: it has accepted it.
         return replace(
             shown,
             appointment_datetime=starts_at.astimezone(UTC),
@@ -87,9 +87,9 @@ class Changes:
         )
 
     async def need_of(self, asker: Asker, booking_id: int) -> Need:
-        """What must be free at the time to which the user's booking is moved: the days and times to offer are of this.
+        """What must be free to move the user's booking: offer the days and times of this.
 
-        From the record as it was seen last; YCLIENTS is asked only where that does not tell. Raises as `move` does.
+        From the record as it was seen last; asks YCLIENTS only where that is not enough. Raises as `move` does.
         """
         booking, company_id, record_id = await self._changeable(asker, booking_id)
         async with self.pool.connection() as conn:
@@ -124,12 +124,12 @@ class Changes:
         await self.mirror_now(company_id, record_id)
 
     async def _changeable(self, asker: Asker, booking_id: int) -> tuple[ShownBooking, int, int]:
-        """The user's booking with its keys, if it may still be changed at all."""
+        """The user's booking with its keys, where it may still be changed."""
         booking = await self._own(asker, booking_id)
         company_id, record_id = booking.company_id, booking.yclients_record_id
         if company_id not in self.offers.company_ids:
             raise problem_of(rules.NOT_ALLOWED)
-        self.offers.company_of(company_id)  # refuses while the form is off
+        self.offers.company_of(company_id)  # raises while the form is off
         refusal = rules.closed(booking.status, booking.appointment_datetime, self.clock())
         if refusal is not None:
             raise problem_of(refusal)
@@ -148,7 +148,7 @@ class Changes:
         return shown
 
     async def _count(self, asker: Asker, company_id: int) -> None:
-        """Count a change before YCLIENTS is asked anything for it: each costs up to six requests."""
+        """Count a change before sending any request for it: each costs up to six."""
         limits = (
             (self.limits.changes_of_user, asker.form_id or str(asker.user_id)),
             (self.limits.changes_of_address, asker.address),
@@ -181,7 +181,7 @@ class Changes:
         in_time = rules.is_in_time(visit_at, allowed.move_seconds_before, self.clock())
         if allowed.may_move is False or not in_time:
             raise problem_of(rules.NOT_ALLOWED)
-        # The salon's way would take any hour of the night: only what is offered may be taken.
+        # As the salon any hour of the night would be accepted: allow only times that are offered.
         offered = await self.offers.times(
             asker,
             company_id,
@@ -190,13 +190,15 @@ class Changes:
             staff_id=moved.staff_id,
             fresh=True,
         )
-        # The record is written back whole, so it is read once more directly before: what the salon has noted in it
-        # meanwhile goes along, and a visit that it has meanwhile made another one is left to it.
+        # The record is written back whole, so read it again just before: what the salon has noted in it
+        # meanwhile is kept, and a visit that it has changed into another one is left alone.
         latest, latest_at = await self._moved(company_id, record_id, starts_at)
         if latest_at == starts_at:
-            return  # the same request, sent twice, has been faster
+            return  # the same request, sent twice, was faster
         if (latest.service_ids, latest.staff_id, latest_at) != (moved.service_ids, moved.staff_id, visit_at):
-            log.info("booking form: the salon was faster", company_id=company_id, record_id=record_id)
+            log.info(
+                "booking form: the salon changed the visit first", company_id=company_id, record_id=record_id
+            )
             await self.mirror_now(company_id, record_id)
             raise problem_of(rules.CHANGED_MEANWHILE)
         if starts_at not in {time.starts_at for time in offered}:
@@ -206,7 +208,7 @@ class Changes:
     async def _moved(
         self, company_id: int, record_id: int, starts_at: datetime
     ) -> tuple[MovedRecord, datetime]:
-        """The record as it is to be written, and when the visit is until then."""
+        """The record to write, and the visit's present time."""
         zone = await self.offers.zone_of(company_id)
         record = await self.client.record(company_id, record_id, kind="interactive", zone=zone)
         if record is None or record.deleted is True:
@@ -257,7 +259,7 @@ class Changes:
 
 
 def _change_problem(error: VendorError | UnreadableRecord) -> ProblemError:
-    """What a move that was declined means."""
+    """The refusal of a declined move."""
     if isinstance(error, NotFound):
         return problem_of(rules.CANCELLED)
     if isinstance(error, BookingRefused):
@@ -266,7 +268,7 @@ def _change_problem(error: VendorError | UnreadableRecord) -> ProblemError:
 
 
 def _cancel_problem(error: VendorError | UnreadableRecord) -> ProblemError:
-    """What a cancelling that was declined means: 403 and 422 are the salon's rules, others a fault."""
+    """The refusal of a declined cancellation: 403 and 422 are the salon's rules, others a fault."""
     if isinstance(error, NotFound):
         return problem_of(rules.CANCELLED)
     is_rule = isinstance(error, BookingRefused | RequestRefused) or (

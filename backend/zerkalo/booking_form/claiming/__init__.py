@@ -1,1 +1,1 @@
-"""A booking made in YCLIENTS's own form becomes the user's."""
+"""Linking a booking made in YCLIENTS's own form to a user."""

@@ -1,4 +1,4 @@
-"""A booking made in YCLIENTS's own form becomes the user's, by the hash that only its success page shows."""
+"""Linking a booking made in YCLIENTS's own form to a user, by the hash that only its success page shows."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -33,14 +33,14 @@ LOOKS_MAX = 5
 LOOK_STEP_SECONDS = 0.2
 
 Rematch = Callable[[Collection[tuple[int, int]]], Awaitable[None]]
-"""Looks again whose the bookings of these (company, record) are, from all evidence there is."""
+"""Matches the bookings of these (company, record) again, from all evidence."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Links bookings of the vendor's own form to users, as those of ours are linked: by a row of `form_bookings`."""
+    """Links bookings of the vendor's own form to users as our form does: by a row of `form_bookings`."""
 
     pool: Pool
     clock: Clock
@@ -54,9 +54,9 @@ class Claims:
     async def claim(
         self, asker: Asker, company_id: int | None, record_id: int, record_hash: str
     ) -> ShownBooking:
-        """Make the record of this hash the signed-in user's, and give it as the mirror has it then.
+        """Link the record with this hash to the signed-in user; return it as the mirror has it then.
 
-        A claim that was granted is granted again without asking YCLIENTS. Raises `ProblemError`: 404 where YCLIENTS
+        A repeated claim succeeds without asking YCLIENTS. Raises `ProblemError`: 404 where YCLIENTS
         does not know the pair, 409 `not_claimable` where somebody with better evidence holds it, 429 after ten tries an hour, 503 with Retry-After.
         """
         user_id = asker.user_id
@@ -78,11 +78,11 @@ class Claims:
         await self.auth.count(limits, now=self.clock())
 
     async def _prove(self, company_id: int, record_id: int, record_hash: str) -> None:
-        """Return where YCLIENTS shows the record of this branch to whoever knows the hash."""
+        """Raise 404 unless YCLIENTS shows the record of this branch by the hash."""
         try:
             own = await self.client.user_record(company_id, record_id, record_hash)
         except (NotFound, RequestRefused, AccessDenied) as error:
-            # What a wrong hash is answered is not documented: 404, and 401 or 403 as to somebody not authorised.
+            # The answer to a wrong hash is not documented: accept 404, and 401 or 403 for "not authorised".
             log.info("booking form: a claim was not proved", company_id=company_id, kind=type(error).__name__)
             raise problem_of(CLAIM_UNPROVED) from None
         except VendorError as error:
@@ -117,12 +117,10 @@ class Claims:
         for _ in range(LOOKS_MAX):
             if booking is not None:
                 break
-            await asyncio.sleep(
-                LOOK_STEP_SECONDS
-            )  # the same record, sent twice, is being written by the other one
+            await asyncio.sleep(LOOK_STEP_SECONDS)  # the same request, sent twice, is writing it
             booking = await self._read(company_id, record_id)
         if booking is None:
-            raise unclear_problem(RETRY_SECONDS)  # YCLIENTS shows it to us in a moment; the link is written
+            raise unclear_problem(RETRY_SECONDS)  # YCLIENTS will show it in a moment; the link is written
         if booking.user_id != user_id:
             raise problem_of(NOT_CLAIMABLE)
         return booking

@@ -1,1 +1,1 @@
-"""The webhook's address, kept at YCLIENTS."""
+"""Our webhook's address in YCLIENTS's settings."""

@@ -1,4 +1,4 @@
-"""The branch's webhook settings for the admin desk: looked at, added to, tried; never overwritten."""
+"""A branch's webhook settings for the admin: read, extended by our address, tested; never overwritten."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ Post = Callable[[str, bytes], Awaitable[int | None]]
 
 
 class Hooks:
-    """Reads and mends whom a branch tells of its changes. For admins."""
+    """Reads and extends the webhook settings of a branch. For admins."""
 
     def __init__(self, client: YclientsClient, offers: Offers, url: str, post: Post) -> None:
         self._client = client
@@ -29,12 +29,12 @@ class Hooks:
         self._post = post
 
     async def hook_state(self, company_id: int) -> HookState:
-        """How the branch's settings stand to our address. Raises 403 `hooks_not_allowed` where the token may not, 503."""
+        """Whether the branch's settings include our address. Raises 403 `hooks_not_allowed` for the token's rights, 503."""
         company = self._offers.company_of(company_id)
         return self._state_of(company, await self._read(company))
 
     async def plan_hook(self, company_id: int) -> HookPlan | None:
-        """What `install_hook` would change; None where all is set already. Raises as `hook_state` does, 409 `hooks_full`."""
+        """What `install_hook` would change; None where nothing is missing. Raises as `hook_state` does, 409 `hooks_full`."""
         company = self._offers.company_of(company_id)
         found = await self._read(company)
         change = self._change_of(found)
@@ -44,10 +44,10 @@ class Hooks:
         return HookPlan(company, change.adds_url, others, change.turned_on, _name_of(found))
 
     async def install_hook(self, company_id: int, *, seen: str) -> HookState:
-        """Have the branch tell us as well, as `plan_hook` said: its settings are read, our address added, and written back.
+        """Add our address to the branch's settings, as planned by `plan_hook`: read them, add to them, write them back.
 
-        Other integrations' addresses stay. Nothing is written where all is set already. Raises as `plan_hook` does, and
-        409 `hooks_changed` where the settings are not those any more that the plan was made from (its `seen`).
+        Other integrations' addresses stay. Writes nothing where nothing is missing. Raises as `plan_hook` does, and 409
+        `hooks_changed` where the settings have changed since the plan (its `seen`).
         """
         company = self._offers.company_of(company_id)
         found = await self._read(company)
@@ -67,9 +67,9 @@ class Hooks:
         return await self.hook_state(company)
 
     async def test_hook(self, company_id: int) -> bool:
-        """Send a harmless event to our address as it stands in the branch's settings; whether it arrived.
+        """Send a harmless event to our address in the branch's settings; return whether it arrived.
 
-        So the way from the outside is proved: the address, the proxy before us, the secret. Raises 409
+        That tests the way from outside: the address, the proxy, the secret. Raises 409
         `hook_not_set_up` where YCLIENTS would not call us at all, else as `hook_state` does.
         """
         state = await self.hook_state(company_id)
@@ -110,7 +110,7 @@ class Hooks:
 
 
 def _name_of(found: HooksSettings) -> str:
-    """A name of these settings that tells nothing of them."""
+    """A digest that identifies these settings without revealing them."""
     return hashlib.sha256(msgspec.json.encode(found, order="sorted")).hexdigest()[:32]
 
 

@@ -1,1 +1,1 @@
-"""One request, one booking, whoever else has sent it too."""
+"""Idempotency keys: one booking a request, however often it is sent."""

@@ -1,4 +1,4 @@
-"""One request, one booking: the row of an idempotency key, written, found or waited for, whoever else has sent it too."""
+"""Idempotency: write, find or wait for the row of a request's key, so that it books once however often it is sent."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -17,13 +17,13 @@ from zerkalo.kit.clock import Clock
 from zerkalo.kit.problem import ProblemError
 
 WAIT_SECONDS_MAX = 25.0
-"""How long a request waits for another one with the same key, which is at work."""
+"""How long a request waits for another one with the same key."""
 WAIT_STEP_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request to book, as far as it tells one from another, and whom it counts for."""
+    """What identifies a request to book, and whom it counts for."""
 
     key: str
     digest: bytes
@@ -33,7 +33,7 @@ class Request:
 
 
 class _AlreadyThereError(Exception):
-    """The same request has written its booking in the meantime."""
+    """The same request has inserted its row meanwhile."""
 
     def __init__(self, found: FormBooking | None) -> None:
         super().__init__()
@@ -58,9 +58,9 @@ class Requests:
         self._sleep = sleep
 
     async def take(self, asked: Request, order: Callable[[], Awaitable[Order]]) -> FormBooking:
-        """The request's booking: claimed by this process if it is pending, else settled. Waits while another works on it.
+        """The form booking of a request: pending and claimed by this process, or settled. Waits while another works on it.
 
-        `order` is called where it is to be written, and raises where it can't be booked. Raises `ProblemError`: what
+        `order` is called before a new one is written, and raises where it can't be booked. Raises `ProblemError`: what
         `order` raises, 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429.
         """
         waited = 0.0
@@ -71,7 +71,7 @@ class Requests:
                 found, is_ready = await self._open(asked, await order())
             if found is not None and is_ready:
                 return found
-            # What was seen once is waited for by its own id: a settled booking gives a key of ours back at once.
+            # Wait for the row that was seen, by its id: once settled, a key of our own is free again.
             api_id = found.api_id if found else None
             if waited >= WAIT_SECONDS_MAX:
                 raise ProblemError(
@@ -86,7 +86,7 @@ class Requests:
     async def _found(
         self, asked: Request, api_id: str | None, *, has_waited: bool
     ) -> tuple[FormBooking | None, bool]:
-        """The booking that is there already, and whether this request may go on with it."""
+        """The existing form booking, and whether this request may continue with it."""
         async with self._claiming() as claimed, transaction(self._pool) as conn:
             found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, asked.key)
             if found is None:
@@ -103,9 +103,9 @@ class Requests:
             return mine or found, mine is not None
 
     async def _open(self, asked: Request, order: Order) -> tuple[FormBooking | None, bool]:
-        """Write a booking about to be made, claimed by this request, or find that of the same request, if it was faster.
+        """Write a form booking claimed by this request, or find that of the same request, if it was faster.
 
-        It is counted in the same transaction: over a limit nothing is written.
+        Counted in the same transaction: over a limit nothing is written.
         """
         now, limits = self._clock(), self._limits
         counted = (
@@ -126,7 +126,7 @@ class Requests:
                 comment=order.comment,
                 now=now,
             )
-            if form is None:  # what was counted for it is rolled back
+            if form is None:  # rolls back what was counted
                 raise _AlreadyThereError(await store.by_key(conn, asked.key))
             claimed.append(form)
             return form
@@ -139,8 +139,8 @@ class Requests:
 
     @asynccontextmanager
     async def _claiming(self) -> AsyncGenerator[list[FormBooking]]:
-        """Take what was `claimed` back where the answer to its commit is lost: nobody would be at work on it, and whoever
-        repeats would be told for as long as the claim holds that somebody is.
+        """Release what was `claimed` where the answer to its commit was lost: nobody works on it, but repetitions would be
+        answered 409 for as long as the claim lasts.
         """
         claimed: list[FormBooking] = []
         try:

@@ -38,7 +38,7 @@ def offered_service(told: BookableService, usual: Mapping[int, int]) -> OfferedS
 
 
 def offered_time(told: BookableTime, day: date, zone: tzinfo | None) -> OfferedTime:
-    """A free time of `day`; without a zone the offset that YCLIENTS gave it counts."""
+    """A free time of `day`; without a zone it has the offset that YCLIENTS gave."""
     starts_at = offered_start(f"{day.isoformat()} {told.wall_time}", told.starts_at, zone)
     return OfferedTime(starts_at, f"{starts_at:%H:%M}", _minutes(told.duration_seconds))
 

@@ -1,4 +1,4 @@
-"""What a salon offers for booking, from YCLIENTS: services, masters, days, times. Kept for some seconds."""
+"""What a salon offers for booking, from YCLIENTS: services, masters, days, times. Cached for some seconds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
@@ -26,21 +26,21 @@ CATALOGUE_SECONDS = 60
 """Services and masters."""
 DURATIONS_SECONDS = 600
 DURATIONS_WAIT_SECONDS = 2.0
-"""The services are not held up for longer by what they can do without."""
+"""How long the services wait for their usual durations, which are optional."""
 DATES_SECONDS = 20
 TIMES_SECONDS = 5
 SLOW_SECONDS = 0.7
-"""A YCLIENTS that took longer is asked ahead, and what it said of services and masters is shown once more while it is asked."""
+"""A YCLIENTS that took longer is asked ahead, and a stale list of services and masters is shown while it is asked again."""
 SLOW_TIMES_KEPT = 5
 SLOW_TIMES_SECONDS_MAX = 20.0
-"""Free times that took long are kept so many times as long as they took."""
+"""Slow answers about free times are cached for this many times as long as they took."""
 STALE_SECONDS_MAX = 600.0
 COMPANY_SECONDS = 3600
 DAYS_BACK_MAX = 2
 DAYS_AHEAD_MAX = 732
 ANYBODY = 0
 ASKING_MAX = 50
-"""Questions of a process under way at once; who comes then is told to come again."""
+"""Questions of a process under way at once; further ones are answered 503."""
 BUSY_RETRY_SECONDS = 5
 
 _FREE = frozenset({"dates", "times"})
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class _Question(Generic[T]):
-    """One of YCLIENTS: what its answer is kept by, for how long, how it is asked."""
+    """A question to YCLIENTS: the key and the time that its answer is cached by, and how to ask it."""
 
     key: tuple[Hashable, ...]
     keep: Keep
@@ -65,7 +65,7 @@ def _keep_times(took_seconds: float) -> float:
 class Offers:
     """Reads what can be booked. Every method raises `ProblemError`: 404 or 422 for the company, 503 with Retry-After
     where YCLIENTS does not answer or the form is off, 409 `service_gone` where an id is not on offer any more, 429 where
-    the asker, and 503 `busy` where everybody together asks too much.
+    the asker, and 503 `busy` where all askers together send too many questions.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Offers:
         self._ahead: set[asyncio.Task[None]] = set()
 
     def company_of(self, company_id: int | None) -> int:
-        """The company that is meant: the only one where None. Raises for one that is not ours, and while it is off."""
+        """The company; the only one where None. Raises for an unknown one, and while the form is off."""
         if not self._enabled:
             raise disabled_problem()
         if company_id is None:
@@ -101,9 +101,9 @@ class Offers:
         return company_id
 
     async def branches(self) -> tuple[Branch, ...]:
-        """The salon's branches, in the order of the settings; a title or zone not synced yet is asked of YCLIENTS.
+        """The salon's branches, in the order of the settings; YCLIENTS is asked for a title or zone that is not synced yet.
 
-        One that YCLIENTS does not tell stays empty: a branch can be chosen without its title.
+        One that YCLIENTS does not give stays empty: a branch can be chosen without its title.
         """
         if not self._enabled:
             raise disabled_problem()
@@ -112,7 +112,7 @@ class Offers:
         return tuple([branch if branch.title else await self._told(branch) for branch in known])
 
     async def zone_of(self, company_id: int) -> tzinfo | None:
-        """The branch's zone; None where neither we nor YCLIENTS can tell."""
+        """The branch's zone; None where neither we nor YCLIENTS know it."""
         async with self._pool.connection() as conn:
             (branch,) = await companies.branches(conn, [company_id])
         if branch.timezone_name is None:
@@ -130,9 +130,9 @@ class Offers:
         staff_id: int | None = None,
         service_ids: tuple[int, ...] = (),
     ) -> tuple[OfferedService, ...]:
-        """The services that can be booked: with that master, beside those services.
+        """The services that can be booked with this master and in addition to these services.
 
-        YCLIENTS tells with them how long they take for a chosen master only; else the branch's catalogue may.
+        YCLIENTS gives their durations only for a chosen master; otherwise the branch's catalogue may have them.
         """
         company = self.company_of(company_id)
         found, usual = await asyncio.gather(
@@ -171,7 +171,7 @@ class Offers:
         staff_id: int = ANYBODY,
         fresh: bool = False,
     ) -> tuple[OfferedTime, ...]:
-        """The free times of a day in the salon's zone; `fresh`: not what was kept. None on a day far from now."""
+        """The free times of a day in the salon's zone; `fresh`: bypass the cache. Empty for a day far from now."""
         company = self.company_of(company_id)
         today = self._clock().date()
         if not today - timedelta(days=DAYS_BACK_MAX) <= day <= today + timedelta(days=DAYS_AHEAD_MAX):
@@ -191,8 +191,8 @@ class Offers:
         staff_id: int | None = None,
         day: date | None = None,
     ) -> None:
-        """Begin to ask, all at once, what is asked one after the other next: services, masters, and with one the days, with
-        a day its times. Waits for no answer.
+        """Send at once the questions that follow one after another: services, masters, with a master the days, with a day
+        its times. Does not wait for the answers.
         """
         company = self.company_of(company_id)
         questions: list[_Question[Any]] = [
@@ -217,7 +217,7 @@ class Offers:
         staff_id: int = ANYBODY,
         day: date | None = None,
     ) -> None:
-        """Where YCLIENTS is slow: ask for the times of a day that may be wanted next, of the first free one without `day`."""
+        """Where YCLIENTS is slow, ask ahead for the times of `day`, by default the first free one."""
         asked = (
             self._masters(company_id, service_ids)
             if day is None
@@ -239,14 +239,14 @@ class Offers:
             if day is not None:
                 await self.times(asker, company_id, day=day, service_ids=service_ids, staff_id=staff_id)
         except ProblemError:
-            pass  # whoever comes to need it is told
+            pass  # the request that needs it reports it
 
     def forget_times(self, company_id: int) -> None:
-        """What is free has changed: the next look asks YCLIENTS."""
+        """Drop cached free times: they have changed."""
         self._cache.forget(lambda key: key[0] == company_id and key[1] in _FREE)
 
     async def _usual_durations(self, asker: Asker, company: int, *, is_wanted: bool) -> Mapping[int, int]:
-        """Seconds by service; empty where the catalogue is not told in time, for whatever reason: it can be done without."""
+        """Seconds by service; empty where the catalogue does not come in time, for whatever reason: they are optional."""
 
         async def ask() -> Mapping[int, int]:
             try:
@@ -278,7 +278,7 @@ class Offers:
     def _services(
         self, company: int, staff_id: int | None, service_ids: tuple[int, ...]
     ) -> _Question[tuple[BookableService, ...]]:
-        service_ids = tuple(sorted(service_ids))  # one answer, in whichever order they were chosen
+        service_ids = tuple(sorted(service_ids))  # one cached answer for any order of choosing
         return _Question(
             (company, "services", staff_id, service_ids),
             CATALOGUE_SECONDS,
@@ -316,7 +316,7 @@ class Offers:
         )
 
     async def _kept(self, asker: Asker, question: _Question[T]) -> T:
-        """The answer to a question, kept or asked for now; only what is really asked counts for the asker."""
+        """The answer to a question, cached or asked for now; only a question that is sent counts for the asker."""
         key, keep = question.key, question.keep
         if not self._cache.has(key, keep):
             await self._count(asker, str(key[0]))

@@ -1,7 +1,7 @@
-"""Which pictures of specialists a browser may be sent to: those at YCLIENTS itself. Pure.
+"""Which pictures of specialists may be shown: those on YCLIENTS's own hosts. Pure.
 
-We never fetch them: whoever looks gets them from where the salon keeps them, and the policy of the form's pages allows
-images from nowhere else (docs/decisions/0011-pictures-from-the-vendor.md).
+We never fetch them: the browser gets them from YCLIENTS, and the content policy of the form's pages allows images from
+nowhere else (docs/decisions/0011-pictures-from-the-vendor.md).
 """
 
 from urllib.parse import urlsplit
@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 DOMAINS = ("yclients.com", "yclients.ru", "alteg.io")
 URL_CHARS_MAX = 500
 _NOBODY = "no-master"
-"""In the names of the vendor's own stand-ins for a picture."""
+"""Parts of the names of the vendor's placeholder pictures."""
 
 
 def picture_of(url: str, api_url: str) -> str:
-    """The address as it may be shown; "" where it leads anywhere but to the vendor, or to no portrait."""
+    """The address, if it may be shown; "" for a foreign host or a placeholder."""
     if len(url) > URL_CHARS_MAX or not url.isascii() or not url.isprintable() or " " in url or _NOBODY in url:
         return ""
     try:
@@ -29,7 +29,7 @@ def picture_of(url: str, api_url: str) -> str:
 
 
 def sources(api_url: str) -> tuple[str, ...]:
-    """From where the pages' policy allows images: the vendor's hosts, and the API's own, which may be another one."""
+    """The sources of images that the pages' content policy allows: the vendor's hosts and the API's own."""
     return (*(f"https://*.{domain}" for domain in DOMAINS), origin_of(api_url))
 
 

@@ -1,4 +1,4 @@
-"""Whether a run may read its whole window: what all the companies' windows take of the period that they share."""
+"""Whether a run may read its whole window, given that all companies share the rate limit."""
 
 from zerkalo.companies import store as companies
 from zerkalo.companies.model import Company
@@ -9,11 +9,11 @@ from zerkalo.runs import store as runs
 from zerkalo.yclients.limiter import addresses_in_use
 
 REMEMBERED_SECONDS = 60.0
-"""So old the count of all records may be: it looks at every company, and with thousands of them several runs a second ask."""
+"""How long the count of all records is cached: it reads every company, and with thousands of them it is needed often."""
 
 
 class Capacity:
-    """One for a process."""
+    """One a process."""
 
     def __init__(self, context: SyncContext) -> None:
         self._context = context

@@ -1,1 +1,1 @@
-"""What has changed at a company, read because many unsigned calls want it."""
+"""Reading a company's changes at the request of many unsigned calls."""

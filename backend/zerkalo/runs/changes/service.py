@@ -1,4 +1,4 @@
-"""What has changed at a company, read because many unsigned calls want it: once, in place of a question a call."""
+"""Reading a company's changes once, instead of a request for each of many unsigned calls."""
 
 from datetime import timedelta
 
@@ -23,10 +23,10 @@ log = structlog.get_logger(__name__)
 
 
 async def read_changes_if_wanted(context: SyncContext, refetcher: Refetcher, company_id: int) -> bool:
-    """Read what changed since the company's watermark and apply it, if that is wanted; whether it was done.
+    """Read and apply what changed since the company's watermark, if that was requested; return whether it was done.
 
-    It moves no watermark: the run does, which reads the same again. A company whose history is still owed is about to be
-    read anyway.
+    The watermark stays: the next run reads the same again and moves it. A company without its full history is about to
+    be read anyway.
     """
     async with transaction(context.pool) as conn:
         wanted = await refetches.claim_changes(
@@ -63,7 +63,7 @@ async def _put_off(context: SyncContext, wanted: Refetch) -> None:
 
 
 def _go_on() -> None:
-    """Nothing ends this reading early."""
+    """Never end this reading early."""
 
 
 async def _count_nothing(counts: Counts, total: int | None) -> None:

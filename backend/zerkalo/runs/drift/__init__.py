@@ -1,1 +1,1 @@
-"""A comparison with YCLIENTS that writes nothing."""
+"""Comparing the database with YCLIENTS without writing."""

@@ -1,4 +1,4 @@
-"""What a comparison with YCLIENTS finds."""
+"""The results of a comparison with YCLIENTS."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +10,20 @@ from zerkalo.runs.model import Slice
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One booking that the database shows otherwise than YCLIENTS. `what` names fields or says why, never a value."""
+    """A booking that differs from YCLIENTS. `what` names fields or a reason, never a value."""
 
     company_id: int
     record_id: int | None
     what: str
     is_owed: bool = True
-    """False: a card's or a phone's change that only visits before the window show; `sync --full` alone reads those."""
+    """False: a change of a card or a phone that only visits before the window show; only `sync --full` reads those."""
 
     def __str__(self) -> str:
         return f"company {self.company_id} record {self.record_id}: {self.what}"
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """A comparison with YCLIENTS as far as it has come. `next_cursor`: where it goes on; None: all is compared."""
+    """The progress of a comparison. `next_cursor`: where it continues; None: it is complete."""
 
     at: datetime
     differences: tuple[Difference, ...] = ()
@@ -32,7 +32,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class SliceDrift:
-    """What one slice of visit dates showed, and how many records were compared."""
+    """The differences in one slice of visit dates, and how many records were compared."""
 
     part: Slice
     differences: tuple[Difference, ...]

@@ -1,4 +1,4 @@
-"""In what our rows and cards differ from what YCLIENTS shows, and which of that a sync owes. Pure."""
+"""How our rows and cards differ from YCLIENTS, and which differences a sync should have fixed. Pure."""
 
 from collections.abc import Mapping
 from datetime import date, tzinfo
@@ -15,13 +15,13 @@ UNKNOWN_THERE = "YCLIENTS does not know it"
 WAITING = "YCLIENTS does not know it, nor many others: it waits for a person's word (`zerkalo sync --accept-absent`)"
 BEFORE_THE_WINDOW = "before the window: `zerkalo sync --full` reads it"
 OF_CLIENTS = frozenset({"phone", "client_name", "card", "card's name", "card's phone", "card's email"})
-"""What changes without a record's change time; a sync sees it only on the visits that it reads."""
+"""Fields that change without the record's change time; a sync notices them only on visits that it reads."""
 
 
 def difference_of(
     company_id: int, record_id: int, what: str, row: Row | None, *, window_start: date
 ) -> Difference:
-    """A difference, marked where no sync but a full one could see it."""
+    """A difference, marked where only a full sync could have noticed it."""
     visit = row.appointment_local if row is not None else None
     is_owed = visit is None or visit.date() >= window_start or not OF_CLIENTS.issuperset(what.split(", "))
     named = what if is_owed else f"{what} ({BEFORE_THE_WINDOW})"
@@ -31,7 +31,7 @@ def difference_of(
 def what_differs(
     record: Record | None, row: Row | None, cards: Mapping[int, Card], zone: tzinfo | None
 ) -> str:
-    """In what the row differs from the record; "" where they say the same."""
+    """The fields in which the row differs from the record; "" for none."""
     if record is None:
         is_gone = row is None or row.cancel_reason is CancelReason.DELETED
         return "" if is_gone else UNKNOWN_THERE
@@ -43,7 +43,7 @@ def what_differs(
 
 
 def _card_differences(record: Record, row: Row, cards: Mapping[int, Card]) -> list[str]:
-    """In what our card of the record's client says something else; what is shown empty says nothing."""
+    """The fields in which our card of the record's client differs; empty values of YCLIENTS don't count."""
     client = record.client
     if (
         not isinstance(client, SalonClient)

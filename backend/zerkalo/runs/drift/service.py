@@ -1,7 +1,7 @@
 """Drift: a full read of YCLIENTS compared with the database, through the same mapping that writes it. Writes nothing.
 
-What looks different is asked about once more by its id before it is called a difference: it may have changed, there
-or here, while the list was read.
+A record that looks different is read again by its id before it counts: it may have changed, there or here, while the
+list was read.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
@@ -28,7 +28,7 @@ from zerkalo.yclients.payloads import read_listed
 
 
 class Drift:
-    """Compares one company. Reads through the rate limit, as a sync does, and in memory that does not grow."""
+    """Compares one company. Reads within the rate limit, as a sync does, and in constant memory."""
 
     def __init__(self, context: SyncContext, company_id: int) -> None:
         self._context = context
@@ -40,7 +40,7 @@ class Drift:
     async def slices(self, first_day: date = date.min) -> AsyncIterator[SliceDrift]:
         """Yield slice after slice of visit dates, ascending and without gaps, from `first_day` to the open future.
 
-        Raises a `VendorError` or `IncompleteRead`: then nothing is known of the slice.
+        Raises a `VendorError` or `IncompleteRead`: then the slice was not compared.
         """
         self._zone = zone_of((await self._context.vendor.company(self._company_id)).timezone_name)
         self._window_start = rules.window_start(self._context.clock(), self._zone, self._context.window_days)
@@ -49,7 +49,7 @@ class Drift:
         self._waiting = frozenset(one.record_id for one in waiting)
         pending: list[Slice] = [Slice(max(first_day, HISTORY_FIRST_DAY))]
         if first_day < HISTORY_FIRST_DAY:
-            # Nothing is listed from so early; what stands there came by other ways, and is asked about by its id.
+            # YCLIENTS lists nothing from so early; our bookings there came by other ways and are read by their ids.
             before = Slice(first_day, HISTORY_FIRST_DAY - timedelta(days=1))
             yield SliceDrift(before, tuple(await self._compare_absent(before, set())), 0)
         while pending:

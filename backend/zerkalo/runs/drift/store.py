@@ -1,4 +1,4 @@
-"""The one row of `comparisons`. Each write is one statement, so that two owners at once lose nothing of each other's."""
+"""The one row of `comparisons`. Each write is one statement, so that two admins at once don't lose each other's pages."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _BEGIN = """
     on conflict (only_one) do update
         set at = excluded.at, differences = excluded.differences, next_cursor = excluded.next_cursor
 """
-# Who comes second finds another cursor, also where the two waited for each other: the row is read again after the wait.
+# The second of two finds another cursor, even after waiting for the first: the row is read again after the wait.
 _GO_ON = """
     update comparisons set next_cursor = %(next)s, differences = (
         select coalesce(jsonb_agg(one order by n), '[]')
@@ -23,14 +23,14 @@ _GO_ON = """
 
 
 async def last_comparison(conn: Connection) -> Comparison | None:
-    """The comparison that was asked for last on the desk of any process."""
+    """The last comparison, of any process."""
     cursor = await conn.execute("select at, differences::text, next_cursor from comparisons")
     row = await cursor.fetchone()
     return None if row is None else Comparison(row[0], msgspec.json.decode(row[1], type=_DIFFERENCES), row[2])
 
 
 async def begin_comparison(conn: Connection, begun: Comparison) -> None:
-    """Keep the first page of a comparison in place of the comparison before."""
+    """Write the first page of a comparison, replacing the one before."""
     values = {"at": begun.at, "differences": _json(begun.differences), "next": begun.next_cursor}
     await conn.execute(_BEGIN, values)
 
@@ -40,7 +40,7 @@ async def go_on_comparison(
 ) -> bool:
     """Add a page, read from `cursor` on; keeps `most` differences in all.
 
-    False: the comparison does not wait there any more, since somebody else has gone on with it or begun anew.
+    False: somebody else has continued the comparison or begun a new one.
     """
     values = {"cursor": cursor, "differences": _json(found), "next": next_cursor, "most": most}
     return (await conn.execute(_GO_ON, values)).rowcount == 1

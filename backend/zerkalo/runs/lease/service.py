@@ -1,4 +1,4 @@
-"""The lease of a run, kept alive while it is carried."""
+"""The lease of a run, extended while the run is carried out."""
 
 import asyncio
 from contextlib import suppress
@@ -14,17 +14,17 @@ from zerkalo.runs import store as runs
 from zerkalo.runs.store import LEASE_SECONDS, LeaseLost
 
 RELEASE_SECONDS_MAX = 2.0
-"""How long letting go waits for the database: a process that was told to end has little time."""
+"""How long a release waits for the database: a process that is ending has little time."""
 HEARTBEAT_SECONDS = 10.0
-"""How often a carried run shows that it lives: two may be missed before the lease runs out."""
+"""How often the lease is extended: two extensions may fail before it expires."""
 
 log = structlog.get_logger(__name__)
 
 
 class Lease:
-    """Our hold on one run, for `async with`: prolonged in the background, each time in a transaction of its own.
+    """The lease of one run, for `async with`: extended in the background, each time in a transaction of its own.
 
-    The end of the block stops the prolonging and lets go of nothing: a run ends, or is released, in its own words.
+    The end of the block stops extending and does not release: a run is finished, failed or released explicitly.
     """
 
     def __init__(self, context: SyncContext, run_id: int, owner: str) -> None:
@@ -36,12 +36,12 @@ class Lease:
         self._heartbeat: asyncio.Task[None] | None = None
 
     def check(self) -> None:
-        """Raise `LeaseLost` unless the run is certainly still ours. To be called before anything is written for it."""
+        """Raise `LeaseLost` unless the run is certainly still ours. Call it before each write for the run."""
         if self._is_lost or self._context.monotonic() - self._held_since >= LEASE_SECONDS:
             raise LeaseLost(f"run {self.run_id}")
 
     async def release(self) -> None:
-        """Let another process carry the run on at once. Says nothing where that fails: the lease runs out anyway."""
+        """Let another process continue the run at once. Ignores failures: the lease expires anyway."""
         with suppress(psycopg.Error, psycopg_pool.PoolTimeout):
             async with self._context.pool.connection(timeout=RELEASE_SECONDS_MAX) as conn:
                 await runs.release_lease(conn, self.run_id, self.owner)
@@ -63,7 +63,7 @@ class Lease:
             await self._context.sleep(HEARTBEAT_SECONDS)
             asked_at = (
                 self._context.monotonic()
-            )  # before the question: the database counts from later than this
+            )  # taken before the query: the database counts from a later time
             try:
                 if await self._prolong():
                     self._held_since = asked_at

@@ -1,4 +1,4 @@
-"""When a list that shifts while it is read has ended, and whether it held still. Pure."""
+"""When a list that shifts while it is read has ended, and whether it stayed the same. Pure."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 PAGE_RECORDS = 200
 """Records a page, the most that YCLIENTS is known to give (fact sheet, section 1)."""
 BARREN_PAGES_MAX = 2
-"""So many pages on end without a new id end a list, for a server that repeats its last page for ever."""
+"""Consecutive pages without a new id that end a list, for a server that repeats its last page for ever."""
 PAGES_PER_LIST_MAX = 20_000
-"""A list that goes on longer is not to be believed."""
+"""The most pages of a list; a longer one is an error."""
 PASSES_MAX = 3
-"""How often a list that moved while it was read is read over."""
+"""How often a list that shifted while it was read is read again."""
 RECENT_IDS_MAX = 4 * PAGE_RECORDS
-"""Ids remembered of a list of changes, to notice repetition; of a slice, all are."""
+"""Ids remembered of a list of changes, to notice repetition; of a slice all are remembered."""
 
 
 class IncompleteRead(Exception):
-    """A list ended without showing all that it counted, or did not end at all: nothing may count as absent."""
+    """A list ended before showing as many records as it counted, or did not end: nothing may count as absent."""
 
 
 @dataclass(slots=True)
 class ListWatch:
-    """One pass over one list: what it has shown, whether it has ended, and whether it held still.
+    """One pass over one list: its ids, whether it has ended, and whether it stayed the same.
 
     `keep_ids`: all ids stay in `ids` (a slice: they are compared with ours); else only the latest do.
     """
@@ -30,18 +30,18 @@ class ListWatch:
     keep_ids: bool
     ids: set[int] = field(default_factory=set[int])
     shown: int = 0
-    """Different records shown in this pass; those without a readable id count each time."""
+    """Distinct records in this pass; those without a readable id count each time."""
     pages: int = 0
     ended: bool = False
     ended_empty: bool = False
-    """An empty page ended it: nothing lies behind."""
+    """Whether an empty page ended the list: there is nothing behind it."""
     first_total: int | None = None
     last_total: int | None = None
     _latest: deque[int] = field(default_factory=deque[int])
     _barren: int = 0
 
     def take(self, ids: Sequence[int | None], *, total: int | None) -> None:
-        """Note one page: the ids it showed (None: unreadable), and what it said of the whole list.
+        """Add one page: its ids (None: unreadable), and the length that it gives for the whole list.
 
         Raises `IncompleteRead` when the list does not end, or ends in repetition before all was shown.
         """
@@ -63,13 +63,13 @@ class ListWatch:
             raise IncompleteRead(f"the list did not end within {PAGES_PER_LIST_MAX} pages")
 
     def held_still(self) -> bool:
-        """Whether nothing can have slipped between two pages: the list kept its length and showed all of it."""
+        """Whether no record can have slipped between two pages: the list kept its length and showed all of it."""
         if self.first_total is None or self.last_total is None:
             return True
         return self.first_total == self.last_total and self.shown >= self.last_total
 
     def is_large(self, records_max: int) -> bool:
-        """Whether this slice holds more than one slice should, as far as is known by now."""
+        """Whether this slice is known to be too large."""
         return max(self.last_total or 0, self.shown) > records_max
 
     def _is_new(self, record_id: int) -> bool:

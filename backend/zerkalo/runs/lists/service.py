@@ -27,21 +27,21 @@ from zerkalo.yclients.model import ListedRecord, ListPage, Record, UnreadableRec
 from zerkalo.yclients.payloads import read_listed
 
 SEEN_MAX = 20_000
-"""Records remembered by a digest of their bytes, so that one that two lists of a run show is applied and counted once."""
+"""Records remembered by a digest of their bytes, so that one in two lists of a run is applied and counted once."""
 UNSURE_MAX = 500
-"""Records remembered to be asked about in the run itself; the refetches have the others too."""
+"""Records remembered to be read by id in the run itself; further ones are left to the refetches."""
 LOGGED_MAX = 50
 
 NumberedPage = tuple[int, ListPage]
-"""A page, and the number of the observation that it is."""
+"""A page, and the number of its observation."""
 
 log = structlog.get_logger(__name__)
 
 
 class ListReader:
-    """Reads the lists of one run. `check` is called before each question and each write, and ends the run by raising.
+    """Reads the lists of one run. `check` is called before each request and each write, and ends the run by raising.
 
-    `kind` is of what share of the rate limit its questions are; `run_id` is noted with what the lists change.
+    `kind`: the share of the rate limit that its requests count in; `run_id`: written with what the lists change.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class ListReader:
         run_id: int | None = None,
     ) -> None:
         self.unsure: set[int] = set()
-        """Records that a page could not settle: the same change time with other content. Emptied by the caller."""
+        """Records that a page could not decide: the same change time with other content. Emptied by the caller."""
         self.waiting: set[int] = set()
-        """Records that wait for a person's word as absent: one that a list shows again waits no more."""
+        """Absent records that wait for a decision by a person; one that a list shows again is no longer absent."""
         self._context = context
         self._company_id = company_id
         self._check = check
@@ -67,7 +67,7 @@ class ListReader:
         self._zone_rules: str | None = None
 
     def read_by(self, company: Company) -> None:
-        """Read wall clocks in the company's zone, and take for unchanged what was read by the same rules of it."""
+        """Read wall clocks in the company's zone; skip records that were read before by the same rules of the zone."""
         self._zone, self._zone_rules = zone_of(company.timezone_name), company.zone_rules
 
     async def read(
@@ -78,12 +78,11 @@ class ListReader:
         give_up_large: bool = False,
         on_page: Callable[[Counts, int | None], Awaitable[None]],
     ) -> ListWatch | None:
-        """Read a list to its end, applying each page as it comes; over again where the list moved meanwhile.
+        """Read a list to its end, applying each page as it comes; read it again where it shifted meanwhile.
 
-        `on_page` is awaited after each page with what that did and, for the very first one, how many records the list
-        says that it has. `keep_ids`: the answer has the ids of all passes.
-        None: the list is larger than a slice should be (only with `give_up_large`). Raises what the vendor raises,
-        and `IncompleteRead` where the list has no end.
+        `on_page` is awaited after each page with its outcomes and, for the first page, the length that the list gives.
+        `keep_ids`: the result has the ids of all passes. None: the list is larger than a slice should be (only with
+        `give_up_large`). Raises what the vendor's client raises, and `IncompleteRead` where the list has no end.
         """
         ids: set[int] = set()
         watch = ListWatch(keep_ids=keep_ids)
@@ -110,14 +109,14 @@ class ListReader:
     async def _ask_page(self, query: RecordsQuery, page: int) -> NumberedPage:
         self._check()
         async with self._context.pool.connection() as conn:
-            number = await bookings.next_observation(conn)  # before the question is sent
+            number = await bookings.next_observation(conn)  # before the request is sent
         shown = await self._context.vendor.list_page(
             self._company_id, query, page=page, count=PAGE_RECORDS, kind=self._kind
         )
         return number, shown
 
     async def _take(self, page: ListPage, number: int) -> Counts:
-        """Apply what a page shows and this run has not applied yet."""
+        """Apply the records of a page that this run has not applied yet."""
         await self._forget_waiting(page)
         shown = [(item, digest_of(item.raw, self._zone_rules)) for item in page.items]
         news = [(item, digest) for item, digest in shown if self._is_news(item.record_id, digest)]
@@ -145,7 +144,7 @@ class ListReader:
             self.waiting -= shown
 
     async def _changed(self, news: Sequence[tuple[ListedRecord, str]]) -> list[ListedRecord]:
-        """Those that an API read has not shown before in the very same bytes; the others are not even parsed."""
+        """Records whose bytes differ from the last read by the API; the others are not even parsed."""
         ids = [item.record_id for item, _ in news if item.record_id is not None]
         if not ids:
             return [item for item, _ in news]
@@ -204,7 +203,7 @@ class ListReader:
 
 
 class _Pages:
-    """Asks for the next page while the one before it is written; what was asked for in vain is broken off at the end."""
+    """Requests the next page while the one before it is written; cancels an unneeded request at the end."""
 
     def __init__(self, ask: Callable[[int], Awaitable[NumberedPage]]) -> None:
         self._ask = ask
@@ -220,11 +219,11 @@ class _Pages:
             await asyncio.gather(self._asked, return_exceptions=True)
 
     def ask(self, number: int) -> None:
-        """Ask for a page, from 1, without waiting for it."""
+        """Request a page, from 1, without waiting for it."""
         self._asked = asyncio.ensure_future(self._ask(number))
 
     async def next(self) -> NumberedPage:
-        """The page that was asked for. Raises what asking for it raised."""
+        """The requested page. Raises what the request raised."""
         assert self._asked is not None, "a page is asked for before it is awaited"
         page = await self._asked
         self._asked = None

@@ -1,7 +1,7 @@
-"""Reconcile: carry one run of one company from where it stands to its end.
+"""Reconcile: carry out one run of one company, from its stored progress to its end.
 
-Memory does not grow with the count of records: a page is applied as it comes, and only the ids of one slice are held.
-Nothing but a list that was read to its end says that a record is absent, and even then YCLIENTS is asked by its id.
+Memory does not grow with the number of records: a page is applied as it comes, and only the ids of one slice are held.
+A record counts as absent only after a list was read to its end and YCLIENTS was asked for the record by its id.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ log = structlog.get_logger(__name__)
 
 
 class Stopped(Exception):
-    """This process was told to end: the run is to be carried on by another."""
+    """This process is ending: another one continues the run."""
 
 
 class Reconciliation:
-    """One run while we carry it. Made for it, used once."""
+    """One run while this process carries it out. Used once."""
 
     def __init__(
         self,
@@ -64,8 +64,8 @@ class Reconciliation:
     async def carry(self) -> None:
         """Read all that the run still has to read, apply it and finish the run.
 
-        Raises `VendorUnavailable` or `IncompleteRead` (the run is to fail), `AccessDenied` (YCLIENTS refuses us),
-        `LeaseLost` (it is another's) or `Stopped`. What was applied stays then, and nothing counts as absent.
+        Raises `VendorUnavailable` or `IncompleteRead` (the run fails), `AccessDenied` (YCLIENTS refuses us),
+        `LeaseLost` (another process has the run) or `Stopped`. What was applied stays, and nothing counts as absent.
         """
         is_planned = self._run.progress.pending is not None
         full_window = self._run.progress.full_window if is_planned else await self._may_read_window()
@@ -86,7 +86,7 @@ class Reconciliation:
         if self._run.progress.phase is Phase.CHANGED:
             await self._read_changed_in_window()
         read_until = self._covered_until()
-        if full_window:  # else the changes were all, and have just been read
+        if full_window:  # otherwise the run consists of the changes, which have just been read
             read_until = await self._read_changes_since(read_until)
         self._check()
         await self._save(counts=rules.count_outcomes(await self._refetcher.judge_absent(self._company.id)))
@@ -96,7 +96,7 @@ class Reconciliation:
             )
 
     async def _learn_company(self) -> None:
-        """Take the branch's title and zone; where they change what its visits mean, this run reads the whole history."""
+        """Store the branch's title and zone; where a new zone changes the times of visits, this run reads the whole history."""
         told = await self._context.vendor.company(self._company.id)
         zone = zone_of(told.timezone_name)
         if told.timezone_name and zone is None:
@@ -123,7 +123,7 @@ class Reconciliation:
         return self._run.full_history or await self._capacity.reads_full_window(self._company)
 
     async def _plan(self, *, full_window: bool) -> None:
-        """Keep what is to be read before anything is, so that whoever takes the run up reads the same."""
+        """Store the plan before reading anything, so that a process that resumes the run reads the same."""
         start = rules.window_start(self._context.clock(), self._zone, self._context.window_days)
         pending = rules.first_slices(start, history=self._run.full_history) if full_window else ()
         progress = replace(
@@ -134,7 +134,7 @@ class Reconciliation:
     # The parts of a run
 
     async def _read_recent(self) -> None:
-        """What changed since the watermark; without one, since the window's first day, if it is not read anyway."""
+        """Read changes since the watermark; without one, since the window's first day, unless it is read anyway."""
         covered_until, since = self._covered_until(), self._company.changes_read_until
         if since is None and not self._run.progress.full_window:
             since = self._window_back()
@@ -150,13 +150,13 @@ class Reconciliation:
         await self._save(replace(self._run.progress, phase=phase))
 
     async def _catch_up(self) -> None:
-        """In a run longer than a period, what changed comes before the next slice once a period."""
+        """In a run longer than a period, read the changes once a period, before the next slice."""
         if self._context.clock() - self._covered_until() >= self._context.interval:
             covered_until = await self._read_changes_since(self._covered_until())
             await self._save(replace(self._run.progress, covered_until=covered_until))
 
     async def _read_slice(self, part: Slice) -> None:
-        """Read a slice to its end and ask about what we have in it and it did not show; or halve it, if it is large."""
+        """Read a slice to its end and ask for our bookings in it that it did not show; or halve it, if it is large."""
         async with self._context.pool.connection() as conn:
             up_to_id = await runs.newest_booking_id(conn)
         parts = rules.halves(part, rules.local_today(self._context.clock(), self._zone))
@@ -202,7 +202,7 @@ class Reconciliation:
             await self._ask(absent, reason="absent from a complete read")
 
     async def _ask_unsure(self) -> None:
-        """Ask about records that a page could not settle: the same change time with other content."""
+        """Read by id the records that a page could not decide: the same change time with other content."""
         unsure, self._lists.unsure = self._lists.unsure, set()
         if unsure:
             await self._ask(sorted(unsure), reason="a list left it open")
@@ -223,13 +223,13 @@ class Reconciliation:
     # Keeping
 
     def _check(self) -> None:
-        """Called before each question and write: ends a run that is not ours any more, or whose process ends."""
+        """End a run that is not ours any more, or whose process ends. Called before each request and write."""
         self._lease.check()
         if self._stop is not None and self._stop.is_set():
             raise Stopped
 
     def _covered_until(self) -> datetime:
-        """Until when every change is read; as far back as the window where a clock wrote it that was ahead."""
+        """The instant until which every change is read; the window's start where a wrong clock wrote it."""
         moment, now = self._run.progress.covered_until or self._run.started_at, self._context.clock()
         return self._window_back() if rules.lies_ahead(moment, now) else moment
 
@@ -242,7 +242,7 @@ class Reconciliation:
         return part in rules.first_slices(self._run.window_start, history=self._run.full_history)
 
     async def _count(self, counts: Counts, total: int | None, *, tells_length: bool = False) -> None:
-        """Keep what a page did. `tells_length`: of a planned slice, whose first page says how long the reading will be."""
+        """Store the outcomes of a page. `tells_length`: of a planned slice, whose first page gives the number of records."""
         expected = None
         if tells_length and total is not None:
             expected = total if self._run.expected is None else self._run.counts.fetched + total
