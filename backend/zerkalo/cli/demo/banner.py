@@ -24,7 +24,7 @@ FOR_THE_CLIENT = (
 """Pages to look at first, and what the made-up salon has there."""
 FOR_THE_DESK = (
     ("/admin/bookings", "today in the salon"),
-    (f"/admin/till?who={USER.code}", "the till: Анна by her code, and how many points there are"),
+    (f"/admin/till?who={USER.code}", "the till: Анна by the code, and how many points there are"),
     ("/admin/unmatched?choose=1", "visits that fit two people: choose"),
     ("/admin/unmatched", "visits without a user, and why"),
     ("/admin/users", "who has an account"),
