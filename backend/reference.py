@@ -1,8 +1,8 @@
 """`make reference`: the pages of the documentation that say what the code says, made from it.
 
-`docs/reference/settings.md` from the settings and `commands.md` from the commands' help, each in Russian too; `api.md`
-from the description of the API; `docs/decisions/index.md` and `docs/llms.txt` from the pages themselves. What the code
-does not say, its Russian and an example of each command, stands in `reference.toml`. Tests hold pages and texts fresh.
+`docs/reference/settings.md` from the settings, `commands.md` from the commands' help and `api.md` from the description of
+the API, each in Russian too; `docs/decisions/index.md` and `docs/llms.txt` from the pages themselves. What the code does not
+say, its Russian and an example of each command, stands in `reference.toml`. Tests hold pages and texts fresh.
 """
 
 import re
@@ -75,11 +75,12 @@ def pages(russian: Say | None = None) -> dict[Path, str]:
     made = {
         DOCS / "reference" / "settings.ru.md": settings_page(russian),
         DOCS / "reference" / "commands.ru.md": commands_page(russian),
+        DOCS / "reference" / "api.ru.md": str(ApiPage(russian)),
     }
     in_english = {
         DOCS / "reference" / "settings.md": settings_page(english),
         DOCS / "reference" / "commands.md": commands_page(english),
-        DOCS / "reference" / "api.md": api_page(),
+        DOCS / "reference" / "api.md": str(ApiPage(english)),
         DOCS / "decisions" / "index.md": decisions_page(),
     }
     return made | in_english | {DOCS / "llms.txt": llms(texts() | in_english)}
@@ -151,73 +152,67 @@ def _parameter(parameter: Any, say: Say) -> str:
     return _row((names, "" if default in (None, False, "") else f"`{default}`", say(told) if told else ""))
 
 
-def api_page() -> str:
-    """Each endpoint with its parameters, by what it is about."""
-    described = create_app(cast("Any", Unasked())).openapi()
-    lines = [
-        "# API\n",
-        HEAD,
-        "Every call, its parameters and its body. To try out: `/docs` of your own server; for programs: `/openapi.json`.\n",
-    ]
-    for path, operations in sorted(described["paths"].items()):
-        for method in METHODS:
-            if method in operations:
-                lines += _operation(method, path, operations[method], described["components"]["schemas"])
-    return "\n".join(lines).rstrip() + "\n"
+class ApiPage:
+    """Each endpoint with its parameters, its body and its answers, in the order of their addresses."""
 
+    def __init__(self, say: Say) -> None:
+        described = create_app(cast("Any", Unasked())).openapi()
+        self._say = say
+        self._paths: Mapping[str, Mapping[str, Any]] = described["paths"]
+        self._shapes: Mapping[str, Any] = described["components"]["schemas"]
 
-def _operation(
-    method: str, path: str, operation: Mapping[str, Any], shapes: Mapping[str, Any]
-) -> Iterator[str]:
-    yield f"## `{method.upper()} {path}`\n"
-    sentence = operation.get("description") or operation.get("summary") or ""
-    yield re.sub(r"\s+", " ", sentence).strip() + "\n"
-    yield (
-        f"Operation `{operation.get('operationId')}`; "
-        + ("takes an access token." if operation.get("security") else "takes no token.")
-        + "\n"
-    )
-    parameters = operation.get("parameters") or ()
-    if parameters:
-        yield from ("| parameter | in | |", "| --- | --- | --- |")
-        for one in parameters:
-            needed = "needed" if one.get("required") else ""
-            yield _row(
-                (f"`{one['name']}`", one["in"], ". ".join(filter(None, (needed, one.get("description")))))
-            )
-        yield ""
-    if body := operation.get("requestBody"):
-        for kind, content in body["content"].items():
-            yield from _body(kind, content["schema"], shapes)
-    answers = ", ".join(
-        f"`{status}` {_one_line(answer['description'])}" for status, answer in operation["responses"].items()
-    )
-    yield f"Answers: {answers}.\n"
+    def __str__(self) -> str:
+        told = "Every call, its parameters and its body. To try out: `/docs` of your own server; for programs: `/openapi.json`."
+        lines = ["# API\n", HEAD, self._say(told) + "\n"]
+        for path, operations in sorted(self._paths.items()):
+            for method in METHODS:
+                if method in operations:
+                    lines += [f"## `{method.upper()} {path}`\n", *self._operation(operations[method])]
+        return "\n".join(lines).rstrip() + "\n"
 
+    def _operation(self, operation: Mapping[str, Any]) -> Iterator[str]:
+        say = self._say
+        yield say(_one_line(operation.get("description") or operation["summary"])) + ".\n"
+        token = "takes an access token" if operation.get("security") else "takes no token"
+        yield f"{say('Operation')} `{operation['operationId']}`; {say(token)}.\n"
+        if parameters := operation.get("parameters"):
+            yield from (_row((say("parameter"), say("in"), "")), "| --- | --- | --- |")
+            for one in parameters:
+                yield _row((f"`{one['name']}`", say(one["in"]), self._needed(one, one.get("required"))))
+            yield ""
+        for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+            yield from self._body(kind, self._shape(content["schema"]))
+        answers = [
+            f"`{status}` {say(_one_line(answer['description']))}"
+            for status, answer in operation["responses"].items()
+        ]
+        yield f"{say('Answers')}: {' · '.join(answers)}.\n"
 
-def _body(kind: str, schema: Mapping[str, Any], shapes: Mapping[str, Any]) -> Iterator[str]:
-    shape = _shape(schema, shapes)
-    yield f"Body: `{kind}`. {_one_paragraph(shape.get('description', ''))}".strip() + "\n"
-    if fields := shape.get("properties"):
-        yield from ("| field | | |", "| --- | --- | --- |")
-        for name, field in fields.items():
-            told = ("needed" if name in shape.get("required", ()) else "", field.get("description", ""))
-            yield _row((f"`{name}`", _type(field, shapes), ". ".join(filter(None, told))))
-        yield ""
+    def _body(self, kind: str, shape: Mapping[str, Any]) -> Iterator[str]:
+        told = _one_paragraph(shape.get("description", ""))
+        yield f"{self._say('Body')}: `{kind}`. {self._say(told) if told else ''}".strip() + "\n"
+        if fields := shape.get("properties"):
+            yield from (_row((self._say("field"), "", "")), "| --- | --- | --- |")
+            for name, field in fields.items():
+                needed = self._needed(field, name in shape.get("required", ()))
+                yield _row((f"`{name}`", self._type(field), needed))
+            yield ""
 
+    def _needed(self, one: Mapping[str, Any], is_needed: object) -> str:
+        told = ("needed" if is_needed else "", one.get("description", ""))
+        return ". ".join(self._say(text) for text in told if text)
 
-def _shape(schema: Mapping[str, Any], shapes: Mapping[str, Any]) -> Mapping[str, Any]:
-    return shapes[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    def _shape(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        return self._shapes[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
-
-def _type(schema: Mapping[str, Any], shapes: Mapping[str, Any]) -> str:
-    if either := schema.get("anyOf"):
-        return " or ".join(_type(one, shapes) for one in either)
-    if words := schema.get("enum"):
-        return " or ".join(f"`{word}`" for word in words)
-    if schema.get("type") == "array":
-        return f"list of: {_type(schema['items'], shapes)}"
-    return TYPES.get(schema.get("type", ""), "any JSON")
+    def _type(self, schema: Mapping[str, Any]) -> str:
+        either = [self._type(one) for one in schema.get("anyOf", ())]
+        either += [f"`{word}`" for word in schema.get("enum", ())]
+        if either:
+            return f" {self._say('or')} ".join(either)
+        if schema.get("type") == "array":
+            return f"{self._say('list of')}: {self._type(schema['items'])}"
+        return self._say(TYPES.get(schema.get("type", ""), "any JSON"))
 
 
 def decisions_page() -> str:

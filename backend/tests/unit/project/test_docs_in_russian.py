@@ -13,7 +13,6 @@ FOR_ENGINEERS = {
     "decisions/index.md",
     "glossary.md",
     "performance.md",
-    "reference/api.md",
     "scale.md",
 }
 """Pages in English only, beside the decisions themselves."""
