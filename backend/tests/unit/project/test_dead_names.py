@@ -94,7 +94,7 @@ def test_nothing_is_left_that_nothing_names() -> None:
     assert dead == []
 
 
-def dead_in_template(text: str, everything: str) -> list[str]:
+def dead_in_template(text: str, words: Counter[str]) -> list[str]:
     """Macros that no template calls, and macros that this one imports and does not use."""
     macros = re.findall(r"{%-?\s*macro\s+(\w+)", text)
     imported = [
@@ -102,20 +102,21 @@ def dead_in_template(text: str, everything: str) -> list[str]:
         for names in re.findall(r"{%-?\s*from\s+\S+\s+import\s+(.+?)(?:\s+with context)?\s*-?%}", text)
         for part in names.split(",")
     ]
-    return [name for name in macros if _words(everything)[name] < 2] + [
-        name for name in imported if _words(text)[name] < 2
-    ]
+    own = _words(text)
+    return [name for name in macros if words[name] < 2] + [name for name in imported if own[name] < 2]
 
 
 def test_no_template_keeps_a_macro_that_is_not_called() -> None:
     texts = {path: path.read_text(encoding="utf-8") for path in TEMPLATES}
-    everything = "\n".join([*texts.values(), *(path.read_text(encoding="utf-8") for path in CODE)])
+    words = sum((_words(text) for text in texts.values()), Counter[str]())
 
     assert [
-        (path.name, dead) for path, text in texts.items() if (dead := dead_in_template(text, everything))
+        (path.name, dead) for path, text in texts.items() if (dead := dead_in_template(text, words))
     ] == []
-    assert dead_in_template('{% from "a.html" import used, kept as idle %}{{ used() }}', "") == ["idle"]
-    assert dead_in_template("{% macro lonely(a) %}{% endmacro %}", "macro lonely") == ["lonely"]
+    assert dead_in_template('{% from "a.html" import used, kept as idle %}{{ used() }}', Counter()) == [
+        "idle"
+    ]
+    assert dead_in_template("{% macro lonely(a) %}{% endmacro %}", Counter(["lonely"])) == ["lonely"]
 
 
 OF_THE_VENDORS = re.compile(r"htmx-\w+|u-\w+|uplot")
@@ -133,6 +134,21 @@ def test_no_sheet_dresses_a_class_that_nothing_has() -> None:
 
     assert len(classes) > 50
     assert {name for name in classes - used if not OF_THE_VENDORS.fullmatch(name)} == set()
+
+
+def test_no_page_has_words_for_a_code_that_nothing_answers() -> None:
+    code = {path: path.read_text(encoding="utf-8") for path in CODE}
+    texts = "\n".join([*code.values(), *(path.read_text(encoding="utf-8") for path in TEMPLATES)])
+    keys = [
+        key.value
+        for node in ast.walk(ast.parse(code[WEB / "pages" / "messages.py"]))
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    ]
+
+    assert len(keys) > 50
+    assert [key for key in keys if texts.count(f'"{key}"') < 2] == []
 
 
 def test_a_dead_name_is_found_and_a_living_one_is_not() -> None:
