@@ -7,6 +7,7 @@ from psycopg.rows import class_row
 
 from zerkalo.absences.model import Absence
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 
 COUNTED = timedelta(days=1)
 """How long a cancelled one counts with those that come after it."""
@@ -46,8 +47,7 @@ async def count_of_day(conn: Connection, company_id: int, *, now: datetime) -> i
         select count(*) from absences
         where company_id = %s and accepted_at is null and (applied_at is null or applied_at > %s)
     """
-    row = await (await conn.execute(sql, [company_id, now - COUNTED])).fetchone()
-    return row[0] if row else 0
+    return await scalar(conn, sql, [company_id, now - COUNTED])
 
 
 async def bookings_since(conn: Connection, company_id: int, since: datetime) -> int:
@@ -56,8 +56,7 @@ async def bookings_since(conn: Connection, company_id: int, since: datetime) -> 
         select count(*) from bookings
         where company_id = %s and appointment_datetime >= %s and cancel_reason is distinct from 'deleted'
     """
-    row = await (await conn.execute(sql, [company_id, since])).fetchone()
-    return row[0] if row else 0
+    return await scalar(conn, sql, [company_id, since])
 
 
 async def accept(conn: Connection, company_id: int, *, now: datetime) -> int:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
-from psycopg.rows import args_row, class_row, scalar_row
+from psycopg.rows import args_row, class_row
 
 from zerkalo.auth.model import (
     AccessClaims,
@@ -17,6 +17,7 @@ from zerkalo.auth.model import (
 )
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 
 ATTEMPTS_KEPT = timedelta(days=2)
 """Longer than the span of any limit."""
@@ -89,9 +90,7 @@ async def has_signed_in(conn: Connection, email: str, address_digest: bytes) -> 
         select exists (select from users u join refresh_tokens r on r.user_id = u.id
                        where lower(u.email) = %s and u.email is not null and r.address_digest = %s)
     """
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, [email, address_digest])
-        return bool(await cursor.fetchone())
+    return await scalar(conn, sql, [email, address_digest])
 
 
 async def insert_refresh_token(
@@ -198,18 +197,15 @@ async def extend_refresh_token(conn: Connection, digest: bytes, *, expires_at: d
 
 async def family_of_token(conn: Connection, digest: bytes) -> UUID | None:
     """The log-in that a refresh token descends from; None where the token is unknown."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("select family from refresh_tokens where token_hash = %s", [digest])
-        return await cursor.fetchone()
+    return await scalar(conn, "select family from refresh_tokens where token_hash = %s", [digest])
 
 
 async def end_family(conn: Connection, family: UUID, *, now: datetime) -> None:
     """End one log-in: its refresh tokens and, with them, its access tokens."""
-    cursor = await conn.execute("select user_id from refresh_tokens where family = %s limit 1", [family])
-    found = await cursor.fetchone()
-    if found is None:
+    user_id = await scalar(conn, "select user_id from refresh_tokens where family = %s limit 1", [family])
+    if user_id is None:
         return
-    await _lock_user(conn, found[0])
+    await _lock_user(conn, user_id)
     await conn.execute(
         "update refresh_tokens set revoked_at = %s where family = %s and revoked_at is null", [now, family]
     )
@@ -234,22 +230,17 @@ async def reserve_attempts(
     await lock(conn, "attempt", [bucket for _, bucket in buckets])
     waits: list[timedelta] = []
     for limit, bucket in buckets:
-        cursor = await conn.execute(
+        oldest = await scalar(
+            conn,
             "select at from attempts where bucket = %s and at > %s order by at desc offset %s limit 1",
             [bucket, now - limit.span, limit.count_max - 1],
         )
-        row = await cursor.fetchone()
-        if row is not None:
-            waits.append(row[0] + limit.span - now)
+        if oldest is not None:
+            waits.append(oldest + limit.span - now)
     if waits:
         return [], max(waits)
-    ids: list[int] = []
-    for _, bucket in buckets:
-        async with conn.cursor(row_factory=scalar_row) as scalar:
-            await scalar.execute(
-                "insert into attempts (bucket, at) values (%s, %s) returning id", [bucket, now]
-            )
-            ids.append(int(await scalar.fetchone() or 0))
+    insert = "insert into attempts (bucket, at) values (%s, %s) returning id"
+    ids = [await scalar(conn, insert, [bucket, now]) for _, bucket in buckets]
     return ids, None
 
 
@@ -271,11 +262,9 @@ async def _lock_user(conn: Connection, user_id: int) -> int | None:
     Both issuing and ending tokens take this lock: otherwise a token issued while the others are ended would outlive
     them.
     """
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(
-            "select token_epoch from users where id = %s and erased_at is null for no key update", [user_id]
-        )
-        return await cursor.fetchone()
+    return await scalar(
+        conn, "select token_epoch from users where id = %s and erased_at is null for no key update", [user_id]
+    )
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:

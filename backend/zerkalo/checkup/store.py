@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from zerkalo.checkup.model import CompanyFacts, Counts, Facts, FailingTask, SyncedBooking
 from zerkalo.db.migrate import current_revision, is_current
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 from zerkalo.inbox.desk.store import last_received_at
 from zerkalo.kit.problem import OWN_FAULT
 from zerkalo.loyalty.programme.service import policy_of, programme_of
@@ -84,18 +85,20 @@ async def read_facts(
         last_bookings=await _last_bookings(conn),
         companies=await companies(conn, settings.yclients_company_ids),
         last_webhook_at=await last_received_at(conn),
-        quarantine=await _one(
+        quarantine=await scalar(
             conn, "select count(*) from deliveries where outcome = 'quarantined' and handled_at is null"
         ),
-        own_faults=await _one(
+        own_faults=await scalar(
             conn,
             "select count(*) from deliveries where outcome = 'quarantined' and handled_at is null and reason like %s",
-            f"{OWN_FAULT}%",
+            [f"{OWN_FAULT}%"],
         ),
-        waiting_refetches=await _one(conn, "select count(*) from refetches"),
-        worker_seen_at=await _one(conn, "select max(updated_at) from facts where name = 'worker'"),
-        outbox_failing=await _one(
-            conn, "select count(*) from outbox where finished_at is null and attempts >= %s", OUTBOX_ATTEMPTS
+        waiting_refetches=await scalar(conn, "select count(*) from refetches"),
+        worker_seen_at=await scalar(conn, "select max(updated_at) from facts where name = 'worker'"),
+        outbox_failing=await scalar(
+            conn,
+            "select count(*) from outbox where finished_at is null and attempts >= %s",
+            [OUTBOX_ATTEMPTS],
         ),
         failing_tasks=await _failing_tasks(conn),
     )
@@ -134,10 +137,10 @@ async def read_counts(conn: Connection) -> Counts:
         by_status=by_status,
         matched=matched,
         unmatched=unmatched,
-        ambiguous=await _one(conn, "select count(distinct booking_id) from match_candidates"),
+        ambiguous=await scalar(conn, "select count(distinct booking_id) from match_candidates"),
         users_with_code=with_code,
         users_without_code=without_code,
-        users_with_short_code=await _one(conn, short, SHORT_CODE),
+        users_with_short_code=await scalar(conn, short, [SHORT_CODE]),
     )
 
 
@@ -175,11 +178,6 @@ async def _failing_tasks(conn: Connection) -> tuple[FailingTask, ...]:
     async with conn.cursor(row_factory=class_row(FailingTask)) as cursor:
         await cursor.execute(_FAILING_TASKS, [TASK_FAILURES])
         return tuple(await cursor.fetchall())
-
-
-async def _one(conn: Connection, sql: LiteralString, *values: Any) -> Any:
-    row = await (await conn.execute(sql, values)).fetchone()
-    return row[0] if row else None
 
 
 async def _pair(conn: Connection, sql: LiteralString) -> tuple[int, int]:

@@ -5,14 +5,12 @@ from collections.abc import Collection
 from psycopg.rows import scalar_row
 
 from zerkalo.db.pool import Connection
-from zerkalo.db.sql import as_json
+from zerkalo.db.sql import as_json, scalar
 
 
 async def count_without_code(conn: Connection) -> int:
     """How many users have no code; shells need none."""
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute("select count(*) from users where unique_code is null and erased_at is null")
-        return int(await cursor.fetchone() or 0)
+    return await scalar(conn, "select count(*) from users where unique_code is null and erased_at is null")
 
 
 async def users_without_code(conn: Connection, *, after_id: int, limit: int) -> list[int]:

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from zerkalo.companies.model import Branch, Company, Told
 from zerkalo.companies.rules import reads_by_other_rules
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 from zerkalo.kit.zones import rules_of
 
 _COMPANY: LiteralString = """
@@ -93,8 +94,7 @@ async def branches(conn: Connection, ids: Sequence[int]) -> tuple[Branch, ...]:
 async def windows_read(conn: Connection, ids: Collection[int], *, since: datetime) -> int:
     """How many of these companies had a run that began after `since` and read their whole window."""
     sql = "select count(*) from companies where id = any(%s) and last_complete_read_at > %s"
-    row = await (await conn.execute(sql, [list(ids), since])).fetchone()
-    return row[0] if row else 0
+    return await scalar(conn, sql, [list(ids), since])
 
 
 async def owing_history(conn: Connection, ids: Collection[int]) -> frozenset[int]:

@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from psycopg.rows import args_row, scalar_row
+from psycopg.rows import args_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 from zerkalo.outbox.model import DueMessage, Message
 
 KEPT = timedelta(days=7)
@@ -31,9 +32,7 @@ async def put(conn: Connection, message: Message, *, now: datetime) -> int:
         message.kind,
         message.booking_id,
     ]
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, values)
-        return int(await cursor.fetchone() or 0)
+    return await scalar(conn, sql, values)
 
 
 async def put_unsent(

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 from zerkalo.runs.model import Counts, Progress, Run, RunStatus, Slice
 from zerkalo.runs.rules import CLOCKS_APART_MAX
 
@@ -230,8 +231,7 @@ async def uncarried_companies(
 
 async def newest_booking_id(conn: Connection) -> int:
     """The highest id of any booking; 0 where there is none. Rows made later have a higher one."""
-    row = await (await conn.execute("select coalesce(max(id), 0) from bookings")).fetchone()
-    return row[0] if row else 0
+    return await scalar(conn, "select coalesce(max(id), 0) from bookings")
 
 
 async def not_shown(

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any, LiteralString
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from zerkalo.auth.model import Role
 from zerkalo.db.pool import Connection
@@ -64,9 +64,8 @@ async def lock_users(
     """Lock these users, by id; `links_too`: also against new references to them. Return those that are not erased."""
     sql = f"select {USER_COLUMNS} from users u where u.id = any(%s) order by u.id"
     sql += " for update of u" if links_too else " for no key update of u"
-    async with conn.cursor(row_factory=class_row(User)) as cursor:
-        await cursor.execute(sql, [list(user_ids)])
-        return {user.id: user for user in await cursor.fetchall() if user.erased_at is None}
+    found = await many_users(conn, sql, [list(user_ids)])
+    return {user.id: user for user in found if user.erased_at is None}
 
 
 async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int | None:
@@ -92,9 +91,7 @@ async def insert_user(conn: Connection, new: NewUser, *, now: datetime) -> int |
         "phone_proved": new.phone_proved and new.phone is not None,
         "now": now,
     }
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, values)
-        return await cursor.fetchone()
+    return await scalar(conn, sql, values)
 
 
 async def insert_people(
@@ -348,9 +345,8 @@ async def one_user(
     conn: Connection, sql: LiteralString, values: _Values, *, lock: bool = False
 ) -> User | None:
     """The user whom a query of `USER_COLUMNS` finds. `lock`: held until the transaction ends."""
-    async with conn.cursor(row_factory=class_row(User)) as cursor:
-        await cursor.execute(sql + (" for no key update of u" if lock else ""), values)
-        return await cursor.fetchone()
+    found = await many_users(conn, sql + (" for no key update of u" if lock else ""), values)
+    return found[0] if found else None
 
 
 async def many_users(conn: Connection, sql: LiteralString, values: _Values) -> list[User]:

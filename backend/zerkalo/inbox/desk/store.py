@@ -7,6 +7,7 @@ from typing import LiteralString
 from psycopg.rows import class_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 from zerkalo.inbox.desk.model import Event
 from zerkalo.inbox.model import READ, TEST_RESOURCE
 
@@ -62,13 +63,12 @@ async def read_quarantined(conn: Connection, *, before_id: int | None, limit: in
 
 async def last_received_at(conn: Connection) -> datetime | None:
     """When YCLIENTS's last call came, the admin's own tests left out; None: never, or it has been pruned."""
-    cursor = await conn.execute(
+    return await scalar(
+        conn,
         "select received_at from deliveries where resource is distinct from %s and event is distinct from %s"
         " order by received_at desc, id desc limit 1",
         [TEST_RESOURCE, READ],
     )
-    row = await cursor.fetchone()
-    return row[0] if row else None
 
 
 async def _summaries(

@@ -95,9 +95,7 @@ async def doubles_of(conn: Connection, user: User) -> list[User]:
         order by u.id limit %(limit)s
     """
     values = {"id": user.id, "email": user.email, "phone10": user.phone10, "limit": SHOWN_MAX}
-    async with conn.cursor(row_factory=class_row(User)) as cursor:
-        await cursor.execute(sql, values)
-        return await cursor.fetchall()
+    return await many_users(conn, sql, values)
 
 
 async def cards_of(conn: Connection, user_id: int) -> list[Card]:

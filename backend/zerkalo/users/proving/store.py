@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
+from zerkalo.db.sql import scalar
 from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.outbox.model import Channel
 from zerkalo.users.model import User
@@ -71,9 +72,7 @@ async def insert_code(
         values (%s, %s, %s, %s, %s, %s, %s) returning id
     """
     values = [aim.user_id, aim.purpose, aim.contact.channel, kept, code_hash, now, expires_at]
-    async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, values)
-        return int(await cursor.fetchone() or 0)
+    return await scalar(conn, sql, values)
 
 
 async def live_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> ProofCode | None:
