@@ -1,6 +1,6 @@
-"""What every process of Zerkalo is made of, put together once: settings in, working parts out.
+"""The composition root: assembles the parts of a process from the settings.
 
-`main` (the server), `worker` and the commands take from here; nothing below knows of it.
+Used by `main` (the server), `worker` and the commands; nothing below imports it.
 """
 
 import asyncio
@@ -51,14 +51,14 @@ log = structlog.get_logger(__name__)
 
 POOL_SIZE = 10
 BATCHES_AT_ONCE = 4
-"""Of the webhook's committer, syncs and refetches: each has a connection that nobody else takes."""
+"""Batches of the webhook's committer, syncs and refetches, which have a pool of their own."""
 OWN_DATABASE_SECONDS_MAX = 10.0
-"""How long the start of a server or a worker waits for a database of one's own that does not answer yet."""
+"""How long the start of a server or a worker waits for the server of DATABASE_URL to answer."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one process, wired. `is_demo`: codes are shown in the log instead of being sent."""
+    """The parts of one process. `is_demo`: codes are logged instead of sent."""
 
     settings: Settings
     dsn: str
@@ -81,7 +81,7 @@ class Parts:
 
     @property
     def pools(self) -> dict[str, Pool]:
-        """The pools by the names that figures call them."""
+        """The pools by their names in metrics."""
         return {"main": self.pool, "batches": self.batch_pool}
 
     async def ask_yclients(self, company_id: int) -> Answer:
@@ -107,7 +107,7 @@ async def assembled(
     clock: Clock = utc_now,
     limits: Limits | None = None,
 ) -> AsyncGenerator[Parts]:
-    """Yield the parts on a migrated database; close them at the end. `name` shows in the database's list of sessions."""
+    """Yield the parts on a migrated database; close them at the end. `name`: the application name of its sessions."""
     async with (
         open_pool(dsn, max_size=POOL_SIZE, name=name) as pool,
         open_pool(dsn, max_size=BATCHES_AT_ONCE, name=f"{name} batches", is_tried=False) as batch_pool,
@@ -129,7 +129,7 @@ async def assembled(
             clock=clock,
             vendor=client,
             applier=applier,
-            # Off, nothing is due and nobody is asked, whatever else is set.
+            # With YCLIENTS off nothing is due and nothing is asked, whatever else is set.
             company_ids=settings.yclients_company_ids if settings.yclients_enabled else (),
             interval=timedelta(minutes=settings.yclients_sync_interval_minutes),
             window_days=settings.yclients_sync_window_days,
@@ -179,7 +179,7 @@ def booking_form(
     auth: Auth,
     key: str,
 ) -> BookingForm:
-    """The form, whose bookings the mirror follows at once."""
+    """The booking form; a booking is read into the mirror at once."""
 
     async def follow(company_id: int, record_id: int) -> None:
         if not await refetcher.read_now(company_id, record_id):
@@ -199,7 +199,7 @@ def booking_form(
 
 
 async def _policy(settings: Settings, pool: Pool, clock: Clock) -> LoyaltyPolicy:
-    """The loyalty programme with its start date; without one where the tables are missing, which `check` can tell."""
+    """The loyalty programme with its start date; without one where the tables are missing, which `check` reports."""
     policy = policy_of(settings)
     try:
         async with pool.connection() as conn:
@@ -209,7 +209,7 @@ async def _policy(settings: Settings, pool: Pool, clock: Clock) -> LoyaltyPolicy
 
 
 def journal_writer(settings: Settings) -> Callable[[Sequence[Erasure]], None]:
-    """Write erasures into the journal beside DATA_DIR; where that can't be done, `erasures` keeps them for later."""
+    """Write erasures into the journal beside DATA_DIR; after a failure a periodic task writes them from `erasures`."""
     path = journal.journal_beside(settings.data_dir)
 
     def write(erasures: Sequence[Erasure]) -> None:
@@ -225,7 +225,7 @@ def _ports(
     settings: Settings, policy: LoyaltyPolicy, applier: Applier, bells: Bells, pool: Pool, *, is_demo: bool
 ) -> Ports:
     async def give_bookings(user_id: int) -> None:
-        """Look for earlier bookings, at once as far as a request may take; the rest by a job."""
+        """Match earlier bookings: at once as many as fit into a request, the rest by a job."""
         async with pool.connection() as conn:
             user = await read_user(conn, user_id)
         if user is None or user.rematch_wanted_at is None:
@@ -268,7 +268,7 @@ def _client(settings: Settings, pool: Pool) -> YclientsClient:
 async def prepare_database(
     settings: Settings, dsn: str, *, wait_seconds: float = OWN_DATABASE_SECONDS_MAX, needs_tables: bool = True
 ) -> None:
-    """Migrate an embedded database; of one's own only see that it answers within `wait_seconds` and is up to date.
+    """Migrate the embedded database; for DATABASE_URL only check that it answers in `wait_seconds` and is up to date.
 
     Raises `DatabaseUnreachable`, `MigrationError` for tables that are not ours, or, where `needs_tables`, `SettingsError`.
     """
@@ -283,9 +283,9 @@ async def prepare_database(
 
 @asynccontextmanager
 async def command_parts(*, needs_tables: bool = True) -> AsyncGenerator[Parts]:
-    """Yield the parts for one command: on the database in use, the embedded one started if need be and migrated.
+    """Yield the parts for one command, on the database in use; starts and migrates the embedded one if needed.
 
-    `needs_tables`: whether the command can do nothing on tables that are missing or out of date; `check` can tell of them.
+    `needs_tables`: raise where tables are missing or out of date; `check` works without them.
     """
     settings = load_settings()
     async with database(settings) as dsn:

@@ -1,4 +1,4 @@
-"""The key that signs tokens and links: the setting's, or one that is made once and kept beside the data."""
+"""The key that signs tokens and links: SECRET_KEY, or one that is generated once and stored with the data."""
 
 import os
 import secrets
@@ -10,9 +10,9 @@ from zerkalo.settings import Settings, SettingsError
 
 
 def secret_key(settings: Settings) -> str:
-    """Return SECRET_KEY, else the one kept in DATA_DIR/secret_key, which is made (64 hex digits) at the first call.
+    """Return SECRET_KEY, else the key in DATA_DIR/secret_key, which the first call generates (64 hex digits).
 
-    All processes on one DATA_DIR get the same key, also when they ask at once for the first time. Creates DATA_DIR
+    All processes on one DATA_DIR get the same key, even when the first calls come at once. Creates DATA_DIR
     and the file (mode 0600). Raises `SettingsError` where that can't be done or the file holds no key.
     """
     if settings.secret_key is not None:
@@ -35,7 +35,7 @@ def secret_key(settings: Settings) -> str:
 
 
 def _make_secret_key(path: Path) -> None:
-    """Write a new key beside `path`, then link it there: whole or not at all, and the first of two wins."""
+    """Write a new key beside `path`, then link it there: atomic, and the first of two wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(prefix=".secret_key.", dir=path.parent)  # mkstemp makes it 0600
     try:
@@ -43,7 +43,7 @@ def _make_secret_key(path: Path) -> None:
             file.write(secrets.token_hex(32))
             file.flush()
             os.fsync(file.fileno())
-            if os.geteuid() == 0:  # root's `check` before the first start must not lock the server's user out
+            if os.geteuid() == 0:  # a key made by root's `check` must be readable for the server's user
                 owner = path.parent.stat()
                 os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         os.link(draft, path)

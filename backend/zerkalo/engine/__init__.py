@@ -1,1 +1,1 @@
-"""The engine of background work: bells, the jobs they announce, and one registry of every periodic task. Imports the use cases."""
+"""Background work on procrastinate: bells, the jobs that they trigger, and one registry of all periodic tasks."""

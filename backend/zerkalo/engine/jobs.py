@@ -1,4 +1,4 @@
-"""The engine's tasks. Each one looks into our tables for what is to be done; called twice or late, it does no harm."""
+"""The engine's tasks. Each one reads from our tables what to do, so it may run twice or late."""
 
 import asyncio
 import contextlib
@@ -22,14 +22,14 @@ from zerkalo.users import store as users
 FINISHED_JOBS_KEPT_HOURS = 24
 
 Rematch = Callable[[int], Awaitable[bool]]
-"""Looks at a user's bookings again and returns whether all of them were looked at; see `Rematcher.rematch`."""
+"""Matches a user's bookings again; returns whether all were done. See `Rematcher.rematch`."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the tasks do their work with."""
+    """The parts that the tasks work with."""
 
     pool: Pool
     runs: Runs
@@ -38,7 +38,7 @@ class Work:
 
 
 def register_tasks(bells: Bells, work: Work, tasks: Sequence[PeriodicTask], stop: asyncio.Event) -> None:
-    """Give the engine its jobs and periodic tasks. `stop` set: what is long ends and leaves the rest to others."""
+    """Register jobs and periodic tasks with the engine. Once `stop` is set, long work ends and leaves the rest to others."""
     app = bells.app
 
     @app.task(name=SYNC_COMPANY, queue=SYNC_QUEUE)
@@ -59,7 +59,7 @@ def register_tasks(bells: Bells, work: Work, tasks: Sequence[PeriodicTask], stop
 
 
 async def ring_for_what_waits(work: Work, bells: Bells) -> None:
-    """Ring for whatever stands in our tables and was perhaps never rung for: runs and refetches."""
+    """Ring for runs and refetches in our tables whose bell may have been lost."""
     to_refetch = await work.refetcher.waiting(work.runs.company_ids)
     await ring_for_runs(work.runs, bells, await work.runs.uncarried())
     for company_id in to_refetch:
@@ -67,14 +67,14 @@ async def ring_for_what_waits(work: Work, bells: Bells) -> None:
 
 
 async def ring_for_runs(runs: Runs, bells: Bells, company_ids: Sequence[int]) -> None:
-    """Ring for a run of each company, apart for those whose whole history is still to be read."""
+    """Ring for a run of each company; on a queue of their own for those without their full history."""
     owing = await runs.owing_history(company_ids)
     for company_id in company_ids:
         await bells.sync(company_id, history=company_id in owing)
 
 
 async def rematch_if_wanted(work: Work, user_id: int) -> None:
-    """Look at a user's bookings again if that is still wanted; a want made meanwhile stays."""
+    """Match a user's bookings again if that is still requested; a request made meanwhile stays."""
     async with work.pool.connection() as conn:
         user = await users.read_user(conn, user_id)
     if user is None or user.rematch_wanted_at is None:
@@ -85,12 +85,12 @@ async def rematch_if_wanted(work: Work, user_id: int) -> None:
 
 
 async def retry_stalled_jobs(app: App) -> None:
-    """Give the jobs of killed workers to the living; the engine finds them by their workers' missing heartbeats."""
+    """Retry the jobs of killed workers; the engine finds them by missing heartbeats."""
     for job in await app.job_manager.get_stalled_jobs():
         try:
             await app.job_manager.retry_job(job)
         except ConnectorException:
-            # The same bell was rung again meanwhile: that one will do.
+            # The same job was deferred again meanwhile: one is enough.
             assert job.id is not None, "it came from the database"
             await app.job_manager.finish_job_by_id_async(job.id, status=Status.FAILED, delete_job=True)
         log.warning("a killed worker's job is given to another", job=job.task_name)
@@ -107,7 +107,7 @@ async def forget_finished_jobs(app: App) -> None:
 
 
 async def run_periodic(task: PeriodicTask) -> None:
-    """Do the work of a periodic task, for as long as it may take. Raises what it raises, logged."""
+    """Run a periodic task within its time limit. Logs and raises what it raises."""
     try:
         async with asyncio.timeout(task.seconds_max):
             await task.work()
@@ -117,7 +117,7 @@ async def run_periodic(task: PeriodicTask) -> None:
 
 
 async def run_and_note(task: PeriodicTask, pool: Pool) -> None:
-    """As `run_periodic`, with the outcome noted for the check-up; a database that is away keeps nothing of it."""
+    """As `run_periodic`, and record the outcome for the check-up, where the database is reachable."""
     try:
         await run_periodic(task)
     except Exception as error:
@@ -134,6 +134,6 @@ def _register_periodic(app: App, task: PeriodicTask, pool: Pool) -> None:
     @app.periodic(cron=task.cron)
     @app.task(name=task.name, queue=BELL_QUEUE, queueing_lock=task.name)
     async def run(timestamp: int = 0) -> None:
-        # The engine's, where the task's time has come; 0, where a bell rang for it.
+        # The engine's for a periodic run; 0 for a bell.
         del timestamp
         await run_and_note(task, pool)

@@ -1,4 +1,4 @@
-"""A periodic task as a value: what is done, how often, how long at most, and when its failing is told."""
+"""A periodic task as a value."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ EVERY_TEN_SECONDS = "* * * * * */10"
 EVERY_MINUTE = "* * * * *"
 EVERY_TEN_MINUTES = "*/10 * * * *"
 EVERY_HOUR = "17 * * * *"
-"""Six fields of cron: the sixth is the second."""
+"""Cron with six fields: the sixth is the second."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodicTask:
-    """Work that one worker of all does at every `cron`; see `registry` for the table.
+    """Work that one of all workers does at every `cron`; see `registry` for the table.
 
-    A task that fails, or lasts longer than `seconds_max` and is broken off, is logged as an error and tried again at
-    its next time: each one looks into our tables for what is left to do, so nothing is lost but the time.
+    A task that fails, or is cancelled after `seconds_max`, is logged as an error and runs again at its next time: it
+    reads from our tables what is left to do, so only time is lost.
     """
 
     name: str

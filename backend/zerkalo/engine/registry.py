@@ -1,4 +1,4 @@
-"""Every periodic task of Zerkalo in one table. Whoever adds background work adds a line here."""
+"""Every periodic task of Zerkalo in one table. Add background work here."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -59,14 +59,14 @@ ALARMING = frozenset(
         "quarantine",
     }
 )
-"""Problems of the check-up of which the salon's group in Telegram hears."""
+"""Problems of the check-up that are sent to the salon's group in Telegram."""
 
 
 WEBHOOK_SILENT = timedelta(days=1)
 
 
 class TaskParts(Protocol):
-    """What the background work needs of the composition."""
+    """The parts that background work needs of the composition."""
 
     @property
     def settings(self) -> Settings: ...
@@ -95,12 +95,12 @@ class TaskParts(Protocol):
 
 
 def work_of(parts: TaskParts) -> Work:
-    """What the jobs that bells announce do their work with."""
+    """The parts that jobs work with."""
     return Work(parts.pool, parts.runs, parts.refetcher, parts.applier.rematcher.rematch)
 
 
 def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
-    """The table: name, how often, how many seconds at most, what."""
+    """The table: name, schedule, time limit in seconds, work."""
     senders = senders_of(parts.settings, is_demo=parts.is_demo)
     work, bells = work_of(parts), parts.bells
 
@@ -146,7 +146,7 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
 
 
 def notices_of(parts: TaskParts) -> Notices:
-    """The notices to clients, as the settings have them."""
+    """The tasks of notices to clients, by the settings."""
     settings = parts.settings
     remind = settings.remind_hours_before
 
@@ -172,7 +172,7 @@ def notices_of(parts: TaskParts) -> Notices:
 
 
 def balance_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
-    """Writing balances to cards of YCLIENTS; none without a field for them."""
+    """The task that writes balances to YCLIENTS's cards; none without a field for them."""
     field = parts.settings.yclients_balance_field
     if field is None:
         return ()
@@ -185,7 +185,7 @@ def balance_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
 
 
 def telegram_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
-    """Reading what clients write to the bot, and alerts to the salon's group; none without a bot."""
+    """The tasks of the bot: reading messages of clients, and alerts to the salon's group; none without a bot."""
     bot, chat = bot_of(parts.settings), parts.settings.telegram_alert_chat
     if bot is None:
         return ()
@@ -210,7 +210,7 @@ def telegram_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
 
 
 async def prune(parts: TaskParts) -> None:
-    """Delete what is not needed any more: old deliveries, attempts, tokens, codes, sent messages, runs long ended."""
+    """Delete old deliveries, attempts, tokens, codes, sent messages and runs."""
     now = parts.clock()
     before = now - timedelta(days=parts.settings.inbox_days)
     while True:

@@ -1,7 +1,7 @@
-"""Bells: jobs of the engine that only say "look". What is to be done stands in our own tables.
+"""Bells: jobs that only say "look". What to do is in our own tables.
 
-A bell is rung after the commit, never inside the transaction: an `AlreadyEnqueued` raised there would abort the batch.
-Losing one costs a sweep's period; ringing twice costs a look.
+Ring a bell after the commit, never inside the transaction: an `AlreadyEnqueued` raised there would abort the batch. A
+lost bell costs the period of a sweep, a second one costs a query.
 """
 
 import logging
@@ -17,11 +17,11 @@ from zerkalo.db.failing import reason_of
 from zerkalo.db.pool import Pool
 
 SYNC_QUEUE = "sync"
-"""Runs: each may last for minutes, so they have a worker of their own and hold up nothing else."""
+"""For runs: each may last for minutes, so they have a worker of their own and delay nothing else."""
 HISTORY_QUEUE = "history"
-"""First runs: each may last for hours, and the other companies' periods go on meanwhile."""
+"""For first runs: each may last for hours, and must not delay the other companies."""
 BELL_QUEUE = "bell"
-"""Everything short."""
+"""For everything short."""
 SYNC_COMPANY = "sync_company"
 REFETCH_COMPANY = "refetch_company"
 REMATCH_USER = "rematch_user"
@@ -31,25 +31,25 @@ log = structlog.get_logger(__name__)
 
 
 class Bells:
-    """Rings for what was just written down. Swallows every failure: a periodic sweep looks anyway."""
+    """Rings for what was just committed. Ignores every failure: a periodic sweep does the work anyway."""
 
     def __init__(self, app: App) -> None:
         self.app = app
 
     async def sync(self, company_id: int, *, history: bool = False) -> None:
-        """A run of the company is due, or waits to be taken up. `history`: its first one, for the queue of these."""
+        """Ring for a due or open run of the company. `history`: a first run, for the queue of those."""
         await self._ring(SYNC_COMPANY, HISTORY_QUEUE if history else SYNC_QUEUE, company_id=company_id)
 
     async def refetch(self, company_id: int) -> None:
-        """There is something in `refetches` for the company."""
+        """Ring for `refetches` of the company."""
         await self._ring(REFETCH_COMPANY, BELL_QUEUE, company_id=company_id)
 
     async def rematch(self, user_id: int) -> None:
-        """`users.rematch_wanted_at` is set for the user."""
+        """Ring for a user whose `rematch_wanted_at` is set."""
         await self._ring(REMATCH_USER, BELL_QUEUE, user_id=user_id)
 
     async def outbox(self) -> None:
-        """There is a message to send. The periodic look at the outbox is the same task."""
+        """Ring for a message to send; by the periodic task of the outbox."""
         await self._ring(SEND_OUTBOX, BELL_QUEUE)
 
     async def _ring(self, task_name: str, queue: str, **subject: int) -> None:
@@ -67,7 +67,7 @@ class Bells:
 @asynccontextmanager
 async def open_bells(pool: Pool) -> AsyncGenerator[Bells]:
     """Yield bells that ring through `pool`; the worker adds its tasks to their `app`."""
-    # Each job in and out at INFO, every few seconds, would bury what a person looks for.
+    # Two lines a job at INFO, every few seconds, would bury everything else.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
     app = App(connector=PsycopgConnector())
     async with app.open_async(pool):

@@ -1,10 +1,10 @@
-"""Which periodic tasks fail, for the check-up: a row while a task's last run failed, none otherwise."""
+"""`task_failures`, for the check-up: a row while a task's last run failed, none otherwise."""
 
 from zerkalo.db.pool import Connection
 
 
 async def note_failure(conn: Connection, name: str, error: str) -> None:
-    """Count one more failure in a row. `error`: the class, which holds nothing of a person."""
+    """Count one more consecutive failure. `error`: the class, which holds nothing personal."""
     await conn.execute(
         """
         insert into task_failures as t (name, failures, error, failed_at)
@@ -17,5 +17,5 @@ async def note_failure(conn: Connection, name: str, error: str) -> None:
 
 
 async def note_success(conn: Connection, name: str) -> None:
-    """End the row of failures; writes nothing where there is none."""
+    """Delete the task's failures; writes nothing where there are none."""
     await conn.execute("delete from task_failures where name = %s", [name])
