@@ -14,6 +14,9 @@ HEAD_BYTES_MAX = 64 * 1024
 """Of the request line and the headers, and of trailers or chunk sizes between two parts of a body."""
 HEAD_SECONDS_MAX = 10.0
 """From the opening of a connection, or the first byte of a further request on it, to the end of its headers."""
+LAST_HEAD_SECONDS = 0.3
+"""How long a server that is stopped waits for a request that is on its way: on a connection that has just been opened, or
+a head of which a part is there. A proxy does not send it again where it is a POST."""
 PIPELINE_MAX = 8
 """Requests that wait for the one before on the same connection. Browsers and proxies send none."""
 FILES_KEPT = 100
@@ -84,6 +87,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._head_timer: asyncio.TimerHandle | None = None
         self._bytes_without_progress = 0
+        self._is_last = False
+        """The next request is the last one here."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(WholeAnswers(transport, self.loop))
@@ -112,6 +117,8 @@ class BoundedProtocol(HttpToolsProtocol):
             raise TooMuch
         self._stop_waiting()
         super().on_headers_complete()
+        if self._is_last:
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._bytes_without_progress = 0
@@ -125,6 +132,15 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if not self.transport.is_closing() and not self._is_busy():
             self._idle[self] = None
+
+    def shutdown(self) -> None:
+        """End when what is under way is answered, a request that is on its way among it."""
+        if self._head_timer is None:
+            super().shutdown()
+            return
+        self._is_last = True
+        self._head_timer.cancel()
+        self._head_timer = self.loop.call_later(LAST_HEAD_SECONDS, self._close)
 
     def _is_busy(self) -> bool:
         # None until the first request, which its type does not say.
