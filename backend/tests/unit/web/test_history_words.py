@@ -42,6 +42,14 @@ def test_a_payment_is_told_in_words(paid: bool | None, prepaid: bool | None, tex
     assert payment(paid, prepaid, "ru") == text
 
 
+def test_a_linked_client_is_told_by_name_and_one_who_was_erased_by_number() -> None:
+    people = {5: "Анна Примерова ABC12345"}
+
+    found = changes({"user_id": 4}, {"user_id": 5}, UTC, "ru", people)
+
+    assert found == [("клиент", "№ 4", "Анна Примерова ABC12345")]
+
+
 def test_a_change_of_a_payment_is_a_yes_or_a_no() -> None:
     before, after = {"paid": False, "prepaid": False}, {"paid": True, "prepaid": False}
 

@@ -80,6 +80,12 @@ async def user_by_code(conn: Connection, code: str) -> User | None:
     return await one_user(conn, sql, {"code": code})
 
 
+async def users_by_id(conn: Connection, user_ids: Collection[int]) -> dict[int, User]:
+    """The users with these numbers, but for those who were erased."""
+    sql = f"select {USER_COLUMNS} from users u where u.id = any(%(ids)s) and u.erased_at is null"
+    return {user.id: user for user in await many_users(conn, sql, {"ids": list(user_ids)})}
+
+
 def _whole_code(text: str) -> str:
     """The text read as a code, with or without our label before it; "" where it is none, or digits alone."""
     code = "".join(c for c in as_latin(text.rpartition(":")[2]) if c.isalnum())

@@ -1,15 +1,18 @@
 """`/admin/bookings/{id}`: one booking, its client, why, its history; linking it."""
 
+from collections.abc import Sequence
+
 from starlette.responses import Response
 
 from zerkalo.bookings.journal import store as journal
+from zerkalo.bookings.journal.model import BookingEvent
 from zerkalo.bookings.journal.routes import existing
 from zerkalo.db.pool import Connection
 from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.by_hand.service import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
-from zerkalo.users.desk.store import search_users
+from zerkalo.users.desk.store import search_users, users_by_id
 from zerkalo.users.model import User
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page, local_path
@@ -31,6 +34,7 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
         evidence = await journal.read_evidence(conn, shown)
         history = await journal.read_history(conn, booking_id, after=None, limit=HISTORY_SHOWN)
         owner = await users.read_user(conn, shown.user_id) if shown.user_id is not None else None
+        linked = await users_by_id(conn, _linked_in(history))
         found = await _people_found(conn, search)
     return render(
         page,
@@ -42,6 +46,10 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
         evidence=evidence,
         candidates=evidence.candidates,
         history=history,
+        people={
+            number: " ".join(filter(None, (one.name, one.unique_code))) or f"№ {number}"
+            for number, one in linked.items()
+        },
         search=search,
         found=found,
         problem=problem,
@@ -53,6 +61,12 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
 async def booking(page: Page) -> Response:
     """One booking and whose it is or may be."""
     return await _booking_page(page)
+
+
+def _linked_in(history: Sequence[BookingEvent]) -> set[int]:
+    """Whom the booking was linked to, by its history."""
+    states = (state for event in history for state in (event.before, event.after) if state)
+    return {user_id for state in states if isinstance(user_id := state.get("user_id"), int)}
 
 
 async def _people_found(conn: Connection, search: str) -> list[User]:

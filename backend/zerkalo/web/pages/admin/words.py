@@ -150,7 +150,7 @@ CHANGED: Mapping[str, Words] = {
     "status": {"ru": "состояние", "en": "state"},
     "staff_name": {"ru": "специалист", "en": "specialist"},
     "comment": {"ru": "комментарий", "en": "comment"},
-    "user_id": {"ru": "клиент №", "en": "client"},
+    "user_id": {"ru": "клиент", "en": "client"},
     "matched_by": {"ru": "как найден", "en": "found by"},
     "client_id": {"ru": "карточка", "en": "card"},
     "client_name": {"ru": "имя", "en": "name"},
@@ -171,18 +171,22 @@ def changes(
     after: Mapping[str, object] | None,
     zone: tzinfo,
     language: Language,
+    people: Mapping[int, str] | None = None,
 ) -> list[tuple[str, str, str]]:
     """What differs, as (name, before, after), "" where there was or is nothing; of columns that have words here.
 
-    Times are those of the salon's clock.
+    Times are those of the salon's clock. `people`: users by number as they are called here; one who is not among them is
+    told by the number.
     """
     old, new = before or {}, after or {}
+
+    def told(name: str, value: object) -> str:
+        if name == "user_id" and isinstance(value, int):
+            return (people or {}).get(value, f"№ {value}")
+        return _value(name, value, zone, language)
+
     return [
-        (
-            word(CHANGED, name, language),
-            _value(name, old.get(name), zone, language),
-            _value(name, new.get(name), zone, language),
-        )
+        (word(CHANGED, name, language), told(name, old.get(name)), told(name, new.get(name)))
         for name in CHANGED
         if old.get(name) != new.get(name)
     ]
