@@ -26,6 +26,7 @@ COPY backend/yclients_emulator yclients_emulator
 COPY --from=scripts /src/node_modules/htmx.org/dist/htmx.min.js /src/node_modules/uplot/dist/uPlot.iife.min.js \
     /src/node_modules/uplot/dist/uPlot.min.css /src/node_modules/swagger-ui-dist/swagger-ui-bundle.js \
     /src/node_modules/swagger-ui-dist/swagger-ui.css zerkalo/web/static/vendor/
+# The import at the end leaves the bytecode of what a start and the health check need: compiled anew each time it took seconds.
 # What is not needed to run: pip, the older PostgreSQL of the wheel, C headers, the places and carriers of phone numbers.
 RUN /opt/builder/bin/python -c "from setuptools import build_meta as b; b.build_wheel('/src/dist')" \
     && /opt/zerkalo/bin/pip install -q --no-cache-dir --no-deps --no-index dist/*.whl \
@@ -35,7 +36,8 @@ RUN /opt/builder/bin/python -c "from setuptools import build_meta as b; b.build_
        /site-packages/phonenumbers/geodata /site-packages/phonenumbers/carrierdata /site-packages/phonenumbers/tzdata \
     && find /site-packages/ -name __pycache__ -prune -exec rm -rf {} + \
     && find /site-packages/ -type d -name tests -prune -exec rm -rf {} + \
-    && python3 -m compileall -q /site-packages/zerkalo /site-packages/embedded_postgres /site-packages/yclients_emulator
+    && python3 -m compileall -q /site-packages/zerkalo /site-packages/embedded_postgres /site-packages/yclients_emulator \
+    && /opt/zerkalo/bin/python -c 'import zerkalo.cli.main, zerkalo.cli.ready, zerkalo.main'
 
 # --- what runs
 FROM debian:bookworm-slim
@@ -45,7 +47,8 @@ RUN apt-get update -q && apt-get install -y -q --no-install-recommends python3 t
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* && useradd --uid 10001 --home-dir /data --shell /usr/sbin/nologin zerkalo \
     && install -d -o zerkalo -g zerkalo -m 700 /data
 COPY --from=build /opt/zerkalo /opt/zerkalo
-ENV PATH=/opt/zerkalo/bin:$PATH DATA_DIR=/data PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# The journal of erasures stands beside DATA_DIR, so that is a folder inside the volume.
+ENV PATH=/opt/zerkalo/bin:$PATH DATA_DIR=/data/state PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001
 WORKDIR /data
 VOLUME /data

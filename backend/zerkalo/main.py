@@ -124,18 +124,25 @@ def spare_what_stays() -> None:
     gc.freeze()
 
 
-async def serve_until_stopped(server: Server, told: asyncio.Event) -> None:
-    """Serve until SIGINT or SIGTERM; a second one ends the waiting for requests under way.
+async def serve_until_stopped(server: Server, told: asyncio.Event, *, delay_seconds: float = 0) -> None:
+    """Serve until SIGINT or SIGTERM and `delay_seconds` more; a second signal ends the delay, one more the requests under way.
 
-    `told` is set at the signal, so that the worker ends beside the requests and not after them.
+    `told` is set at the signal, so that the worker ends beside the requests and not after them, and a balancer that asks
+    hears that this server is not ready any more.
     """
     allow_many_connections()
     spare_what_stays()
     loop = asyncio.get_running_loop()
 
     def stop(number: int) -> None:
+        if told.is_set():
+            server.handle_exit(number, None)
         told.set()
-        server.handle_exit(number, None)
+        loop.call_later(delay_seconds, end, number)
+
+    def end(number: int) -> None:
+        if not server.should_exit:
+            server.handle_exit(number, None)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)

@@ -168,6 +168,8 @@ class Settings(BaseModel):
     """Origins whose pages may call the API; exact ones."""
     forwarded_allow_ips: Annotated[str, BeforeValidator(values.proxies)] = _setting("127.0.0.1", "10.0.0.5")
     """Proxies whose word on a caller's address is taken, for the limits by address."""
+    stop_delay_seconds: int = _setting(0, "5", ge=0, le=60)
+    """How long a server that is stopped goes on answering, not ready any more, before it ends."""
 
     @property
     def yclients_webhook_secrets(self) -> tuple[str, ...]:

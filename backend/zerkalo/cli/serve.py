@@ -49,7 +49,7 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
         await prepare_database(settings, dsn)
         async with running_app(settings, dsn, with_worker=settings.database_url is None) as (app, parts):
             server = server_of(app, host, port, **server_options(settings))
-            await serve_until_stopped(server, parts.stop)
+            await serve_until_stopped(server, parts.stop, delay_seconds=settings.stop_delay_seconds)
 
 
 def _serve_with_children(settings: Settings, host: str, port: int, workers: int) -> None:

@@ -47,7 +47,7 @@ async def _work(settings: Settings, metrics_host: str, metrics_port: int | None)
         await prepare_database(settings, dsn)
         async with (
             assembled(settings, dsn, name="worker") as parts,
-            _telling(parts, metrics_host, metrics_port),
+            _telling(parts, stop, metrics_host, metrics_port),
             watching_the_loop(),
         ):
             await run_worker(parts, stop)
@@ -59,17 +59,18 @@ class Told(Parts):
 
     clock: Clock  # stated again: the type checker takes an inherited callable for a method
     metrics: ops.Metrics = field(kw_only=True)
+    stop: asyncio.Event = field(kw_only=True)
 
 
 @asynccontextmanager
-async def _telling(parts: Parts, host: str, port: int | None) -> AsyncGenerator[None]:
+async def _telling(parts: Parts, stop: asyncio.Event, host: str, port: int | None) -> AsyncGenerator[None]:
     """Answer /metrics, /healthz and /readyz at the port while the block lasts; no port: nothing."""
     if port is None:
         yield
         return
     known = {one.name: getattr(parts, one.name) for one in fields(Parts)}
     app = FastAPI(title="Zerkalo worker", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(ops.router(Told(**known, metrics=ops.Metrics(parts.pools))))
+    app.include_router(ops.router(Told(**known, metrics=ops.Metrics(parts.pools), stop=stop)))
     server = server_of(app, host, port)
     serving = asyncio.create_task(server.serve(), name="metrics")
     try:

@@ -89,6 +89,8 @@ class OpsRuntime(Protocol):
     def started_at(self) -> datetime: ...
     @property
     def metrics(self) -> Metrics: ...
+    @property
+    def stop(self) -> asyncio.Event: ...
 
 
 def router(runtime: OpsRuntime) -> APIRouter:
@@ -125,7 +127,11 @@ async def _checks(runtime: OpsRuntime) -> dict[str, str]:
             schema = "ok" if await is_current(conn) else "run `zerkalo migrate`"
     except (psycopg.Error, PoolTimeout):
         return {"database": _silence(runtime.settings)}
-    return {"database": "ok", "schema": schema}
+    return {
+        "database": "ok",
+        "schema": schema,
+        **({"server": "is being stopped"} if runtime.stop.is_set() else {}),
+    }
 
 
 def _silence(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """What `/metrics` tells: each figure, names by Prometheus's rules, and every name that the dashboard and the alerts use."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable
@@ -40,6 +41,7 @@ class OpsRuntime:
     )
     started_at: datetime = NOW - timedelta(days=2)
     metrics: Metrics = field(init=False)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.metrics = Metrics({"main": self.pool})

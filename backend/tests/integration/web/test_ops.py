@@ -1,5 +1,6 @@
 """/healthz, /readyz and /metrics: what a load balancer and a Prometheus see of each state."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ class OpsRuntime:
     )
     started_at: datetime = STARTED_AT
     metrics: Metrics = field(default_factory=Metrics)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     now: datetime = NOW
 
     def clock(self) -> datetime:
@@ -111,6 +113,14 @@ async def test_tables_are_at_least_as_new_as_the_code(
 
     assert answer.status_code == status
     assert (answer.json()["checks"]["schema"] == "ok") is (status == 200)
+
+
+async def test_a_server_that_is_being_stopped_is_not_ready(runtime: OpsRuntime) -> None:
+    runtime.stop.set()
+
+    answer = await runtime.get("/readyz")
+
+    assert (answer.status_code, answer.json()["checks"]["server"]) == (503, "is being stopped")
 
 
 async def test_without_its_database_it_lives_and_counts_but_is_not_ready(away: OpsRuntime) -> None:

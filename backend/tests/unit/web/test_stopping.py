@@ -1,6 +1,8 @@
 """A server that is stopped answers the request that is on its way: real sockets to a real server."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +10,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.support.application import free_port
-from zerkalo.main import Server, server_of
+from zerkalo.main import Server, serve_until_stopped, server_of
 
 REQUEST = b"POST / HTTP/1.1\r\nHost: salon\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -57,3 +59,22 @@ async def test_a_connection_on_which_nothing_comes_holds_nobody_up() -> None:
             await task
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_a_stopped_server_answers_until_the_delay_is_over_or_a_second_signal_comes() -> None:
+    port, told = free_port(), asyncio.Event()
+    server = server_of(app, "127.0.0.1", port, lifespan="off")
+    task = asyncio.create_task(serve_until_stopped(server, told, delay_seconds=60))
+    while not server.started:
+        await asyncio.sleep(0.01)
+
+    os.kill(os.getpid(), signal.SIGTERM)
+    await told.wait()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(REQUEST)
+
+    assert (await reader.readuntil(b"done")).startswith(b"HTTP/1.1 200")
+    writer.close()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(10):
+        await task
