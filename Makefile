@@ -3,7 +3,7 @@ SHELL := bash
 BIN := backend/.venv/bin
 PYTEST := .venv/bin/python -m pytest
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo check lint unit audit test sim chaos rolling mutations bench dist installed shape migrate format lock screenshots reference docs units proxied containers alerts
+.PHONY: help setup run demo check lint unit audit test sim chaos rolling mutations bench dist installed shape migrate format lock screenshots reference docs units proxied containers composed alerts dashboard
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -93,5 +93,11 @@ proxied: setup ## restart two servers behind nginx, then Caddy, under load; need
 containers: setup ## build the image and run it as compose.yaml does; needs docker or podman
 	cd backend && .venv/bin/python -m tests.packaged.containers
 
+composed: setup ## bring compose.yaml and the demo's up whole; needs docker with compose
+	cd backend && .venv/bin/python -m tests.packaged.composed
+
 alerts: setup ## let every alert of packaging/prometheus fire on made-up figures; needs promtool
 	cd backend && .venv/bin/python -m tests.packaged.alerts
+
+dashboard: setup ## ask a Prometheus that watches a demo everything that packaging/grafana asks; needs prometheus
+	cd backend && .venv/bin/python -m tests.packaged.dashboard

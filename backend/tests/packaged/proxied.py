@@ -9,22 +9,20 @@ import ssl
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
 from tests.integration.processes.test_sync_processes import as_url
 from tests.packaged import PACKAGING, program, written
+from tests.packaged.load import SECRET, event, failed, restart_under_load
 from tests.support.application import free_port
 from tests.support.database import open_folder, test_server
 from tests.support.project import BACKEND
 
-SECRET = "secret-that-no-log-may-hold"
-CALLERS = 8
 REGISTRATIONS_MAX = 20
 """In an hour, from one address."""
 READY_SECONDS_MAX = 60.0
@@ -76,6 +74,11 @@ class Servers:
         """End one in order, as systemd does."""
         self._running[port].terminate()
         await asyncio.to_thread(self._running[port].wait, 60)
+
+    async def restart(self, port: int) -> None:
+        """As a new version is brought out."""
+        await self.stop(port)
+        await self.start(port)
 
     def kill(self) -> None:
         """End what is left."""
@@ -195,64 +198,6 @@ async def caller(folder: Path, https: int, address: str = "127.0.0.2") -> AsyncI
         yield client
 
 
-def _event(record_id: int) -> dict[str, Any]:
-    data = {
-        "id": record_id,
-        "company_id": 100200,
-        "date": "2027-01-10 12:00:00",
-        "datetime": "2027-01-10T12:00:00+03:00",
-        "seance_length": 3600,
-        "services": [{"id": 1, "title": "Стрижка", "cost": 1800, "amount": 1}],
-        "attendance": 0,
-        "deleted": False,
-        "comment": "",
-        "client": {"id": record_id, "name": "Клиент", "phone": f"+7000{record_id:07d}", "email": ""},
-        "staff": {"name": "Мастер"},
-        "last_change_date": "2026-01-01T12:00:00+0300",
-    }
-    return {
-        "company_id": 100200,
-        "resource": "record",
-        "resource_id": record_id,
-        "status": "create",
-        "data": data,
-    }
-
-
-async def load(folder: Path, https: int, number: int, stop: asyncio.Event, answers: Counter[str]) -> None:
-    """One caller, webhooks and pages by turns until `stop`; every answer is counted."""
-    record_id = number * 100_000
-    async with caller(folder, https) as client:
-        while not stop.is_set():
-            record_id += 1
-            try:
-                told = await client.post(f"/api/v1/yclients/webhook?token={SECRET}", json=_event(record_id))
-                page = await client.get("/me/sign-in")
-            except httpx2.TransportError as error:
-                answers[type(error).__name__] += 1
-                continue
-            status = told.json()["status"] if told.status_code == httpx2.codes.OK else ""
-            answers[f"webhook {told.status_code} {status}"] += 1
-            answers[f"page {page.status_code}"] += 1
-
-
-async def rolling_restart(folder: Path, https: int, servers: Servers) -> Counter[str]:
-    """Restart both servers, one after the other, with callers all the while; what those were answered."""
-    stop, answers = asyncio.Event(), Counter[str]()
-    calling = [
-        asyncio.create_task(load(folder, https, number + 1, stop, answers)) for number in range(CALLERS)
-    ]
-    for port in servers.ports:
-        before = answers.total()
-        while answers.total() < before + 20 * CALLERS:  # all of them are at work
-            await asyncio.sleep(0.05)
-        await servers.stop(port)
-        await servers.start(port)
-    stop.set()
-    await asyncio.gather(*calling)
-    return answers
-
-
 async def see_what_it_forwards(folder: Path, https: int) -> None:
     """HTTP/2, the scheme and the caller's address reach the server; nobody can choose whom the limits count for."""
     curl = program("curl", "curl")
@@ -281,7 +226,7 @@ async def see_an_outage(client: httpx2.AsyncClient, servers: Servers) -> None:
     for port in servers.ports:
         await servers.stop(port)
     for address in (f"/api/v1/yclients/webhook/{SECRET}", f"/api/v1/yclients/webhook?token={SECRET}"):
-        answer = await client.post(address, json=_event(1))
+        answer = await client.post(address, json=event(1))
         assert answer.status_code in (502, 503), answer.status_code
 
 
@@ -303,18 +248,18 @@ async def try_behind(name: str) -> None:
                 await servers.start(port)
             with proxy(folder, servers, https) as logs:
                 await see_what_it_forwards(folder, https)
-                answers = await rolling_restart(folder, https, servers)
+                restarts = [partial(servers.restart, port) for port in servers.ports]
+                answers = await restart_under_load(partial(caller, folder, https), restarts)
                 async with caller(folder, https) as client:
-                    await client.post(f"/api/v1/yclients/webhook/{SECRET}", json=_event(1))
+                    await client.post(f"/api/v1/yclients/webhook/{SECRET}", json=event(1))
                     await see_an_outage(client, servers)
                 said = "".join(path.read_text("utf-8") for path in sorted(logs.iterdir()))
         finally:
             servers.kill()
         told = said + "".join(path.read_text("utf-8") for path in folder.glob("server-*.log"))
     sys.stdout.write(json.dumps(answers, indent=1, sort_keys=True) + "\n")
-    failed = {answer: count for answer, count in answers.items() if " 200" not in answer}
     complaints = [line for line in said.splitlines() if "http.log.error" in line or "[error]" in line]
-    assert not failed, "\n".join([str(failed), *complaints[:5]])
+    assert not failed(answers), "\n".join([str(failed(answers)), *complaints[:5]])
     assert all(address in said for address in shown), f"the calls stand in the log of {name}"
     assert SECRET not in told, "the secret stands in a log"
     sys.stdout.write(
