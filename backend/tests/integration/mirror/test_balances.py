@@ -162,6 +162,26 @@ async def test_a_card_that_was_nobodys_while_points_moved_shows_them_when_it_com
     assert salon.card["custom_fields"] == {FIELD: "15"}
 
 
+async def test_a_card_that_anothers_visit_has_left_shows_its_users_points(salon: Salon) -> None:
+    await salon.give(10, "a")
+    await salon.look()
+    async with salon.pool.connection() as conn:
+        anothers = await add_booking(conn, user_id=await add_user(conn), matched_by="code", client_id=9)
+    await salon.give(5, "b")
+    assert await salon.look() == 0, "the card is two users'"
+
+    async with salon.pool.connection() as conn:
+        await conn.execute("update bookings set client_id = 11 where id = %s", [anothers])
+        await conn.execute(
+            "insert into booking_events (booking_id, at, kind, cause, before, after)"
+            """ values (%s, now(), 'client', 'call', '{"client_id": 9}', '{"client_id": 11}')""",
+            [anothers],
+        )
+
+    assert await salon.look() == 1
+    assert (salon.card["custom_fields"], await salon.drift()) == ({FIELD: "15"}, [])
+
+
 async def test_a_card_of_a_user_who_never_had_points_is_left_alone(salon: Salon) -> None:
     await give_visits_to(salon, salon.anna)
 

@@ -16,7 +16,8 @@ _MARK = """
         join (select distinct user_id from bonus_entries where id > %(entry_after)s and id <= %(entry_until)s) as moved
             on moved.user_id = m.user_id
         union
-        select e.company_id, e.client_id from booking_events h join bookings e on e.id = h.booking_id
+        select e.company_id, card.client_id from booking_events h join bookings e on e.id = h.booking_id
+        cross join lateral (values (e.client_id), ((h.before ->> 'client_id')::bigint)) as card (client_id)
         where h.id > %(event_after)s and h.id <= %(event_until)s and h.kind in ('created', 'link', 'client')
     ),
     cards as (
