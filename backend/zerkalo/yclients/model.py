@@ -143,10 +143,11 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class ListedRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record of a list whose bytes nobody has read yet but for its id; None: it has no readable one."""
+    """A record of a list of which only the id has been read; None: it has no readable one."""
 
     record_id: int | None
     raw: bytes
+    """As YCLIENTS sent it: not cleaned as `Record.raw` is."""
 
 
 class ListPage(msgspec.Struct, frozen=True):

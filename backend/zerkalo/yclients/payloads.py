@@ -133,7 +133,11 @@ def parse_records_page(body: bytes, company_id: int | None = None, zone: tzinfo 
 
 def parse_list_page(body: bytes) -> ListPage:
     """Return one page of the records list, its records unread but for their ids. Raises as `parse_records_page` does."""
-    answer = _decoded(_PAGE, storable_json(body))
+    try:
+        # Each record is cleaned when it is read: a sync reads few of those that a page has.
+        answer = _PAGE.decode(body)
+    except (ValueError, RecursionError):
+        answer = _decoded(_PAGE, storable_json(body))
     if answer.success is False:
         raise NotEnvelope("success is false")
     # A PHP array with holes in its numbering is written as an object; `{}` is none that PHP would write.
@@ -148,7 +152,7 @@ def parse_list_page(body: bytes) -> ListPage:
 def read_listed(item: ListedRecord, company_id: int | None, zone: tzinfo | None) -> Record | UnreadableRecord:
     """Read a record of a list; one that can't be read is its UnreadableRecord. `zone` is as in `parse_record`."""
     try:
-        return read_record(item.raw, company_id, zone)
+        return read_record(storable_json(item.raw), company_id, zone)
     except UnreadableRecord as error:
         # Kept as a value: its traceback would hold on to the frames, and so to the whole page.
         error.__context__ = None

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import astuple
 
 from zerkalo.kit.phone import normalise_phone
+from zerkalo.kit.text import storable_json
 from zerkalo.yclients import fields
 from zerkalo.yclients.fields import FieldError
 from zerkalo.yclients.model import ListedRecord, Record, SalonClient, ServiceLine, UnreadableRecord
@@ -39,12 +40,15 @@ def read_record(
 
 
 def listed_record(raw: bytes) -> ListedRecord:
-    """Return the record with its id as `read_record` will find it, everything else unread."""
+    """Return the record with its id as `read_record` will find it, everything else unread. `raw` need not be cleaned."""
+    return ListedRecord(_id_of(raw) or _id_of(storable_json(raw)), raw)
+
+
+def _id_of(raw: bytes) -> int | None:
     try:
-        record_id = fields.identifier_or_none(_IDS.decode(raw).id)
+        return fields.identifier_or_none(_IDS.decode(raw).id)
     except (ValueError, RecursionError):
-        record_id = None
-    return ListedRecord(record_id, raw)
+        return None
 
 
 def read_client(raw: bytes) -> SalonClient | None:

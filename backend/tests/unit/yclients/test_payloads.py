@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
+from zerkalo.kit.text import storable_json
 from zerkalo.mirror.snapshots import snapshot_of
 from zerkalo.yclients import fields
 from zerkalo.yclients.payloads import (
@@ -19,10 +20,12 @@ from zerkalo.yclients.payloads import (
     SalonClient,
     ServiceLine,
     UnreadableRecord,
+    parse_list_page,
     parse_record,
     parse_record_answer,
     parse_records_page,
     parse_webhook,
+    read_listed,
 )
 
 BODIES = Path(__file__).parents[2] / "fixtures" / "yclients"
@@ -226,6 +229,27 @@ def test_one_unreadable_record_spoils_no_other() -> None:
     assert second.raw == '{"id":2,"date":"завтра"}'.encode()
     assert isinstance(third, UnreadableRecord)
     assert third.record_id is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"caf\xe9", b"\\u0000", b"\\ud800", b"\xff\\\\", b"\xd0"],
+    ids=("latin-1", "zero", "surrogate", "backslashes", "cut off"),
+)
+def test_a_record_that_no_store_takes_is_cleaned_when_it_is_read_and_spoils_no_page(text: bytes) -> None:
+    told = b'{"id":1,"comment":"' + text + b'"}'
+    answer = b'\xef\xbb\xbf{"success":true,"data":[%s,{"id":2}],"meta":{"total_count":2,"note":"%s"}}'
+
+    listed = parse_list_page(answer % (told, text))
+    cleaned = parse_records_page(storable_json(answer % (told, text)))
+    plain = parse_list_page(b'{"data":[%s]}' % told)
+
+    assert ([item.record_id for item in listed.items], listed.total_count) == ([1, 2], 2)
+    assert [read_listed(item, 9, None) for item in (*listed.items, *plain.items)] == [
+        *(read_listed(item, 9, None) for item in parse_list_page(storable_json(answer % (told, text))).items),
+        parse_record(told, 9),
+    ]
+    assert [item.record_id for item in cleaned.items] == [1, 2]
 
 
 @pytest.mark.parametrize("number", ["40", "41", "44", "45", "52"])

@@ -31,6 +31,8 @@ SEEN_MAX = 20_000
 UNSURE_MAX = 500
 """Records remembered to be read by id in the run itself; further ones are left to the refetches."""
 LOGGED_MAX = 50
+HALVED_FROM = 50
+"""Records to write on a page from which on two transactions at once are quicker than one."""
 
 NumberedPage = tuple[int, ListPage]
 """A page, and the number of its observation."""
@@ -155,8 +157,21 @@ class ListReader:
         ]
 
     async def _apply(self, records: Sequence[Record], number: int) -> Sequence[Outcome]:
-        if not records:
-            return []
+        """Apply a page in two transactions at once: the one is decided here while PostgreSQL writes the other."""
+        half = -(-len(records) // 2) if len(records) >= HALVED_FROM else len(records)
+        parts = [part for part in (records[:half], records[half:]) if part]
+        # Both are waited for, also where one of them fails: a write that nobody waits for would outlive the run.
+        done = await asyncio.gather(
+            *(self._apply_part(part, number) for part in parts), return_exceptions=True
+        )
+        outcomes: list[Outcome] = []
+        for one in done:
+            if isinstance(one, BaseException):
+                raise one
+            outcomes += one
+        return outcomes
+
+    async def _apply_part(self, records: Sequence[Record], number: int) -> Sequence[Outcome]:
         return await self._context.applier.apply(
             [
                 Observation(
