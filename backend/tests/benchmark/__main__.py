@@ -26,7 +26,7 @@ from tests.benchmark import (
     reads,
     webhooks,
 )
-from tests.benchmark.picture import write_statements_svg, write_svg
+from tests.benchmark.picture import write_server_svg, write_statements_svg, write_svg
 from tests.benchmark.stage import Stage, open_stage
 from tests.benchmark.told import Told
 
@@ -65,6 +65,8 @@ def main() -> None:
         write_svg(told, given.svg)
     if given.statements_svg:
         write_statements_svg(told, given.statements_svg)
+    if given.server_svg:
+        write_server_svg(told, given.server_svg)
     if failed:
         sys.exit(f"broke off: {', '.join(failed)}")
 
@@ -124,6 +126,9 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--svg", type=Path, help="draw the webhook's processor time there")
     parser.add_argument(
         "--statements-svg", type=Path, help="draw PostgreSQL's time by statement there (`growth`)"
+    )
+    parser.add_argument(
+        "--server-svg", type=Path, help="draw where the server's processor time goes there (`webhooks`)"
     )
     parser.add_argument(
         "--bookings-max",

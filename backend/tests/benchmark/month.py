@@ -3,15 +3,18 @@
 Every part is the production code's own: calls are taken in as the webhook does, pages as the sync, people sign in, messages
 leave, and the periodic tasks run at the end of the day, on a clock that is put forward. What autovacuum would have done by
 itself in a day is done once a day, where PostgreSQL's own thresholds say so: the minutes of this run are too few for it. The
-engine's own tables are left out: a worker deletes each job that has succeeded.
+engine's own worker does the jobs, a part of those that a day has.
 """
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import uvloop
+from procrastinate import App
+from procrastinate.tasks import Task
 
 from tests.benchmark.bodies import COMPANY_ID, USERS, changed_event, event
 from tests.benchmark.pages import apply_page, bodies_from
@@ -42,10 +45,20 @@ TOLD_AGAIN_OF_TEN = 3
 ASKED_AGAIN_A_DAY = 30
 LOG_INS_A_DAY = 40
 MESSAGES_A_DAY = 60
+JOBS_A_DAY = 1_000
+"""Ticks of periodic tasks, which leave most jobs. A worker does some forty thousand a day, one after another as here."""
+JOBS_AT_ONCE = 20
 BEGINS_AT = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
+QUEUE = "month"
 FIRST_RECORD_ID = 5 * 10**11
 NIGHTLY = ("settle_sweep", "sweep_erased", "count_reports", "prune")
-STEADY = ("deliveries", "refetches", "attempts", "outbox")
+ENGINE = (
+    "procrastinate_jobs",
+    "procrastinate_events",
+    "procrastinate_periodic_defers",
+    "procrastinate_workers",
+)
+STEADY = ("deliveries", "refetches", "attempts", "outbox", *ENGINE)
 """What is deleted again."""
 GROWING = (
     "refresh_tokens",
@@ -99,8 +112,10 @@ async def _play(dsn: str, folder: Path, told: Told) -> None:
     weeks: list[dict[str, tuple[float, int, int]]] = []
     async with assembled(load_settings(environ=environ, cwd=folder), dsn, name="bench", clock=clock) as parts:
         tasks = {task.name: task for task in periodic_tasks(parts)}
+        ticks = [parts.bells.app.task(name=f"month {name}", queue=QUEUE)(_look) for name in tasks]
         for day in range(DAYS):
             await _day(parts, clock, day)
+            await _do_jobs(parts.bells.app, ticks, day)
             for name in NIGHTLY:
                 await tasks[name].work()
             _vacuum(dsn)
@@ -154,6 +169,27 @@ async def _day(parts: Parts, clock: Calendar, day: int) -> None:
             await auth.count([(Limit("log_in", 10, timedelta(hours=1)), f"somebody {number}")], now=now)
             await auth.refresh(pair.refresh_token, now=now)
     await send_due(parts.pool, {"email": Nowhere()}, clock=clock)
+
+
+async def _look(timestamp: int) -> None:
+    """The work of a job that finds nothing to do."""
+    del timestamp
+
+
+async def _do_jobs(app: App, ticks: Sequence[Task[..., Any, Any]], day: int) -> None:
+    """A day's jobs as the worker has them: each is deferred by its tick, fetched, done and deleted."""
+    for at in range(0, JOBS_A_DAY, JOBS_AT_ONCE):
+        for number in range(at, at + JOBS_AT_ONCE):
+            timestamp = day * JOBS_A_DAY + number
+            job = ticks[number % len(ticks)].configure(task_kwargs={"timestamp": timestamp}).job
+            await app.job_manager.defer_periodic_job(job, "", timestamp)
+        await app.run_worker_async(
+            queues=[QUEUE],
+            wait=False,
+            listen_notify=False,
+            install_signal_handlers=False,
+            delete_jobs="successful",
+        )
 
 
 async def _taken(parts: Parts, clock: Calendar, bodies: Sequence[bytes]) -> None:

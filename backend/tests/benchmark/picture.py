@@ -1,6 +1,6 @@
-"""The figures of a run as pictures: a webhook's processor time beside the rivals', and where PostgreSQL's time goes.
+"""The figures of a run as pictures: a webhook's processor time beside the rivals', where the server's goes, and PostgreSQL's.
 
-`python -m tests.benchmark.picture FIGURES.json STATEMENTS.svg` draws the second from figures that were written earlier.
+`python -m tests.benchmark.picture FIGURES.json STATEMENTS.svg SERVER.svg` draws the last two from figures written earlier.
 """
 
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from tests.benchmark.told import Line, Told
-from tests.benchmark.webhooks import ALONE
+from tests.benchmark.webhooks import ALONE, WHERE
 
 WIDTH, BAR, GAP, LEFT = 760, 22, 12, 330
 THIN, NAME_LETTERS_MAX = 7, 46
@@ -84,6 +84,28 @@ def write_statements_svg(told: Told, path: Path) -> None:
     path.write_text("\n".join([*drawn, "</svg>"]) + "\n")
 
 
+def write_server_svg(told: Told, path: Path) -> None:
+    """Draw a bar for each part of the server's own processor time; nothing without such figures."""
+    lines = [line for line in told.lines if line.section == WHERE]
+    if not lines:
+        return
+    scale = (WIDTH - LEFT - 90) / max(line.value for line in lines)
+    height = len(lines) * (BAR + GAP) + 50
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="13">',
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        f'<text x="8" y="18" font-weight="bold">{escape(WHERE)}, %</text>',
+    ]
+    for index, line in enumerate(lines):
+        y, width = 34 + index * (BAR + GAP), line.value * scale
+        drawn.append(f'<text x="8" y="{y + 15}">{escape(line.what)}</text>')
+        drawn.append(
+            f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="{BAR}" fill="{COLOURS["the server"]}"/>'
+        )
+        drawn.append(f'<text x="{LEFT + width + 6:.1f}" y="{y + 15}">{line.value:.0f}</text>')
+    path.write_text("\n".join([*drawn, "</svg>"]) + "\n")
+
+
 def _statements(told: Told) -> Mapping[str, Mapping[str, float]]:
     """Name -> size -> milliseconds, the dearest first; the commit is the disk's, and beside it the others would be lines."""
     bars: dict[str, dict[str, float]] = {}
@@ -119,3 +141,4 @@ if __name__ == "__main__":
     read = Told()
     read.lines = [Line(**one) for one in json.loads(Path(sys.argv[1]).read_text())]
     write_statements_svg(read, Path(sys.argv[2]))
+    write_server_svg(read, Path(sys.argv[3]))

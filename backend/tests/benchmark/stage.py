@@ -102,12 +102,21 @@ def server(dsn: str) -> Iterator[int]:
 
 @contextmanager
 def server_process(
-    dsn: str, *, workers: int = 1, companies: Sequence[int] = (COMPANY_ID,), yclients_url: str = NOWHERE
+    dsn: str,
+    *,
+    workers: int = 1,
+    companies: Sequence[int] = (COMPANY_ID,),
+    yclients_url: str = NOWHERE,
+    stacks: Path | None = None,
 ) -> Iterator[tuple[int, int]]:
-    """Yields the port and the process id of a running `zerkalo serve`, without a worker; of its parent, with several."""
+    """Yields the port and the process id of a running `zerkalo serve`, without a worker; of its parent, with several.
+
+    `stacks`: where it writes what its processor time went to (`tests.benchmark.sampled`).
+    """
     port = free_port()
+    words = ("serve", "--port", str(port), "--workers", str(workers))
     with _process(
-        zerkalo("serve", "--port", str(port), "--workers", str(workers)),
+        [sys.executable, "-m", "tests.benchmark.sampled", stacks, *words] if stacks else zerkalo(*words),
         settings_of(dsn, companies=companies, yclients_url=yclients_url),
     ) as pid:
         wait_for(f"http://127.0.0.1:{port}/healthz")

@@ -10,10 +10,12 @@ from statistics import median
 import psycopg
 
 from tests.benchmark import rivals
+from tests.benchmark.sampled import shares
 from tests.benchmark.stage import Stage, load, pause, postgres_pid, processor_seconds, server_process
 from tests.benchmark.told import Told, ratio_of
 
 ALONE = "ours, one caller at a time"
+WHERE = "Where the server's own processor time goes, 64 connections"
 CONNECTIONS = 64
 MANY_CONNECTIONS = 256
 WORKERS = 2
@@ -62,6 +64,7 @@ def measure(stage: Stage, dsn: str, told: Told) -> None:
         load(port, CONNECTIONS, WARM_SECONDS, ids.take())
         several = [_ours(dsn, port, pid, ids, told, CONNECTIONS) for _ in range(told.rounds)]
     _figures(told, f"{WORKERS} server processes, {CONNECTIONS} connections", several, "aim: 4,500 at least")
+    _where_it_goes(stage, dsn, ids, told)
 
 
 def _beside_pgbench(stage: Stage, dsn: str, port: int, pid: int, ids: _Ids, told: Told) -> float:
@@ -120,6 +123,19 @@ def _ours(
         10**6 * (processor_seconds(pid) - server_before) / calls["answered"],
         10**6 * (processor_seconds(postgres) - postgres_before) / calls["answered"],
     )
+
+
+def _where_it_goes(stage: Stage, dsn: str, ids: _Ids, told: Told) -> None:
+    """The server's own time by what it does, sampled: which costs it something, so the shares count and not the sum."""
+    told.title(WHERE)
+    stacks = stage.folder / "stacks.json"
+    with server_process(dsn, stacks=stacks) as (port, pid):
+        load(port, CONNECTIONS, WARM_SECONDS, ids.take())
+        before = processor_seconds(pid)
+        calls = load(port, CONNECTIONS, told.rounds * told.seconds, ids.take())
+        us = 10**6 * (processor_seconds(pid) - before) / calls["answered"]
+    for part, share in shares(stacks).items():
+        told.figure(part, 100 * share, "%", f"{share * us:.0f} µs of {us:.0f}")
 
 
 def _figures(told: Told, name: str, rounds: list[Round], aim: str = "", aim_us: str = "") -> None:
