@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerkalo.yclients import answers, fields
+from zerkalo.yclients import answers, fields, refusals
 from zerkalo.yclients.payloads import (
     NotEnvelope,
     NotJson,
@@ -85,7 +85,7 @@ def check(body: bytes) -> None:
     for parse in OTHER_ANSWERS:
         with suppress(NotJson, NotEnvelope, UnreadableRecord):
             parse(body)
-    assert answers.parse_error(body) is not None
+    assert refusals.parse_error(body) is not None
 
 
 def check_answer(parse: Callable[[bytes], Any], body: bytes) -> None:
@@ -192,5 +192,5 @@ def test_every_odd_value_in_every_place_of_an_answer_is_survived(number: str) ->
             for parse in OTHER_ANSWERS:
                 with suppress(NotJson, NotEnvelope, UnreadableRecord):
                     parse(body)
-            answers.parse_error(body)
+            refusals.parse_error(body)
         container[key] = kept
