@@ -237,12 +237,14 @@ def see_the_demo(demo: Compose, port: int) -> None:
     demo.say("up", "-d")
     demo.become_healthy("demo")
     assert f"http://localhost:{port}/book" in demo.say("logs", "demo")
-    assert ANNA not in demo.inside("demo", "sh", "-c", "cd state/demo && zerkalo user list")
-    demo.inside("demo", "sh", "-c", f"cd state/demo && zerkalo user add {ANNA} --password '{PASSWORD}'")
+    assert ANNA not in demo.inside("demo", "sh", "-c", "cd state/demo && DATA_DIR=. zerkalo user list")
+    demo.inside(
+        "demo", "sh", "-c", f"cd state/demo && DATA_DIR=. zerkalo user add {ANNA} --password '{PASSWORD}'"
+    )
     demo.say("down")
     demo.say("up", "-d")
     demo.become_healthy("demo")
-    assert ANNA in demo.inside("demo", "sh", "-c", "cd state/demo && zerkalo user list")
+    assert ANNA in demo.inside("demo", "sh", "-c", "cd state/demo && DATA_DIR=. zerkalo user list")
     tell("the demo is healthy, and goes on with its data after down and up")
 
 

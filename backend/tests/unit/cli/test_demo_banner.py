@@ -20,6 +20,7 @@ def test_what_it_prints_to_copy_is_no_longer_than_it_need_be(
     program = elsewhere / "zerkalo"
     program.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(elsewhere) if is_on_path else "/nowhere")
+    monkeypatch.delenv("DATA_DIR", raising=False)
     monkeypatch.chdir(tmp_path / "salon")
 
     lines = [line.strip() for line in banner(Settings(data_dir=data), 8100)]
@@ -28,3 +29,13 @@ def test_what_it_prints_to_copy_is_no_longer_than_it_need_be(
     assert command == f"(cd data/demo && {'zerkalo' if is_on_path else os.path.relpath(program, data)} check)"
     assert any(line.startswith("curl -d @data/demo/booking.json '") for line in lines)
     assert max(map(len, lines)) < 140
+
+
+def test_a_data_dir_of_the_environment_does_not_lead_the_printed_command_astray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+
+    lines = [line.strip() for line in banner(Settings(data_dir=tmp_path), 8100)]
+
+    assert any(line.startswith("(cd ") and "&& DATA_DIR=. " in line for line in lines)

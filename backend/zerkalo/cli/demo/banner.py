@@ -79,10 +79,14 @@ def _shortest(path: Path, seen_from: Path) -> str:
 
 
 def _command(folder: Path) -> str:
-    """This program's name in that folder: alone where the shell finds the same one by it."""
+    """This program's name in that folder: alone where the shell finds the same one by it.
+
+    A DATA_DIR of the environment, as in our image, counts for more than the `.env` there and would name another salon.
+    """
     ours = Path(sys.executable).parent / "zerkalo"
     found = shutil.which("zerkalo")
-    return "zerkalo" if found and Path(found).resolve() == ours.resolve() else _shortest(ours, folder)
+    name = "zerkalo" if found and Path(found).resolve() == ours.resolve() else _shortest(ours, folder)
+    return f"DATA_DIR=. {name}" if "DATA_DIR" in os.environ else name
 
 
 def _event(now: datetime) -> dict[str, Any]:
