@@ -7,6 +7,7 @@ from typing import Any
 from tests.simulation.database import fetch
 from tests.simulation.world import World
 from zerkalo.mirror.balances.service import CLAIM_SPAN
+from zerkalo.mirror.balances.store import COMPARE_SPAN
 
 LOOKS_MAX = 20
 _SHOWN = """
@@ -40,6 +41,7 @@ async def balance_faults(world: World) -> list[str]:
     """Every card whose visits are one user's shows the balance of their ledger, once the looks have come to their end."""
     task = next(one for one in world.processes[0].periodic_tasks() if one.name == "balances")
     due: list[dict[str, Any]] = []
+    await asyncio.sleep(COMPARE_SPAN.total_seconds())
     for _ in range(LOOKS_MAX):
         await task.work()
         await asyncio.sleep(CLAIM_SPAN.total_seconds())  # of a process that was killed

@@ -570,7 +570,8 @@ create table balance_looks (
     event_id  bigint not null default 0,              -- the same of `booking_events`: a visit that changes hands moves no points
     next_id   bigint not null default 0,              -- the last entry seen by the look that waits for its transactions
     next_event_id  bigint not null default 0,
-    next_xid  xid8                                    -- those before this one; null: none waits
+    next_xid  xid8,                                   -- those before this one; null: none waits
+    compared_at  timestamptz                          -- when all cards were last compared with the ledger
 );
 
 -- Where the work of the notices stands: the last look, the bot's messages, the problems the salon's group knows of.

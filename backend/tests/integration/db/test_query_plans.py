@@ -399,8 +399,9 @@ async def test_the_cards_whose_points_moved(asked):
     )
     await conn.execute("analyze booking_events, card_balances")
     await conn.execute(
-        "insert into balance_looks (entry_id, event_id)"
-        " select (select max(id) from bonus_entries) - 50, (select max(id) from booking_events) - 50"
+        "insert into balance_looks (entry_id, event_id, compared_at)"
+        " select (select max(id) from bonus_entries) - 50, (select max(id) from booking_events) - 50, %s",
+        [NOW],
     )
 
     plans.take()
@@ -413,6 +414,9 @@ async def test_the_cards_whose_points_moved(asked):
         "bonus_entries_pkey",
         "booking_events_pkey",
     }
+
+    await balances.mark_moved(conn, companies=[1, 2, 3], now=NOW + balances.COMPARE_SPAN * 2)
+    assert plans.take().scanned & {"bookings", "booking_events"} == set(), "the cards alone are read whole"
 
 
 async def test_the_inbox(asked):

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from tests.support.rows import add_booking, add_user
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.balances.rules import card_with_balance, shown_balance
 from zerkalo.mirror.balances.service import balance_differences, write_balances
+from zerkalo.mirror.balances.store import COMPARE_SPAN
 from zerkalo.yclients.errors import NotFound, VendorError, VendorUnavailable
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -179,6 +181,25 @@ async def test_a_card_that_anothers_visit_has_left_shows_its_users_points(salon:
         )
 
     assert await salon.look() == 1
+    assert (salon.card["custom_fields"], await salon.drift()) == ({FIELD: "15"}, [])
+
+
+async def test_a_card_of_which_a_visit_was_erased_shows_its_users_points_within_the_hour(
+    salon: Salon,
+) -> None:
+    await salon.give(10, "a")
+    await salon.look()
+    async with salon.pool.connection() as conn:
+        erased = await add_booking(conn, user_id=await add_user(conn), matched_by="code", client_id=9)
+    await salon.give(5, "b")
+    assert [await salon.look() for _ in range(3)] == [0, 0, 0], "the card is two users'"
+    async with salon.pool.connection() as conn:
+        await bookings.erase(conn, [erased], now=salon.now)
+    assert await salon.look() == 0
+
+    salon.now += COMPARE_SPAN
+
+    assert [await salon.look(), await salon.look()] == [1, 0]
     assert (salon.card["custom_fields"], await salon.drift()) == ({FIELD: "15"}, [])
 
 

@@ -1,12 +1,14 @@
 """The rows of `card_balances`: which cards are due, and what was written to each."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import args_row, dict_row
 
 from zerkalo.db.pool import Connection
 from zerkalo.mirror.balances.model import CardBalance
+
+COMPARE_SPAN = timedelta(hours=1)
 
 # A card whose visits belong to two users gets no balance. The card of a user who never had points is left alone, unless it
 # has another user's balance.
@@ -19,6 +21,8 @@ _MARK = """
         select e.company_id, card.client_id from booking_events h join bookings e on e.id = h.booking_id
         cross join lateral (values (e.client_id), ((h.before ->> 'client_id')::bigint)) as card (client_id)
         where h.id > %(event_after)s and h.id <= %(event_until)s and h.kind in ('created', 'link', 'client')
+        union
+        select company_id, client_id from card_balances where %(all)s
     ),
     cards as (
         select c.company_id, c.client_id, visits.user_id from changed c
@@ -53,7 +57,8 @@ _GO_ON = """
         next_id = case when waits then next_id else %(entry_until)s end,
         event_id = case when next_xid <= pg_snapshot_xmin(pg_current_snapshot()) then next_event_id else event_id end,
         next_event_id = case when waits then next_event_id else %(event_until)s end,
-        next_xid = case when waits then next_xid else pg_snapshot_xmax(pg_current_snapshot()) end
+        next_xid = case when waits then next_xid else pg_snapshot_xmax(pg_current_snapshot()) end,
+        compared_at = case when %(all)s then %(now)s else compared_at end
     from (
         select coalesce(next_xid > pg_snapshot_xmin(pg_current_snapshot())
             and next_xid <= pg_snapshot_xmax(pg_current_snapshot()), false) as waits from balance_looks
@@ -79,22 +84,27 @@ _ALL = """
 async def mark_moved(conn: Connection, *, companies: Sequence[int], now: datetime) -> None:
     """Mark the cards whose balance may have changed since the last call: points moved, or a visit got another user.
 
+    Once in `COMPARE_SPAN` every card that was ever written is compared with the ledger: a visit that was erased, say, leaves
+    no trace of the card it was on.
+
     A card is marked once, however often its points moved. Entries that are committed late are found by a later call, and
     those that several calls find are marked by the first.
     """
     await conn.execute("insert into balance_looks (only_one) values (true) on conflict do nothing")
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(
-            "select entry_id as entry_after, event_id as event_after from balance_looks for update"
+            "select entry_id as entry_after, event_id as event_after,"
+            " compared_at is null or compared_at not between %s and %s as all from balance_looks for update",
+            [now - COMPARE_SPAN, now],
         )
         after = await cursor.fetchone()
         await cursor.execute(_UNTIL)
         until = await cursor.fetchone()
     assert after is not None, "inserted above"
     assert until is not None, "counts give a row"
-    look = {**after, **until}
-    if look["entry_until"] > look["entry_after"] or look["event_until"] > look["event_after"]:
-        await conn.execute(_MARK, {**look, "companies": list(companies), "now": now})
+    look = {**after, **until, "now": now}
+    if look["all"] or look["entry_until"] > look["entry_after"] or look["event_until"] > look["event_after"]:
+        await conn.execute(_MARK, {**look, "companies": list(companies)})
     await conn.execute(_GO_ON, look)
 
 
