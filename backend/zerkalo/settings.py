@@ -255,6 +255,11 @@ def load_settings(
     return settings.model_copy(update={**found, "warnings": tuple(warnings)})
 
 
+def is_in_environment(name: str) -> bool:
+    """Whether a setting stands in the environment, which counts for more than any `.env`."""
+    return name in os.environ
+
+
 def _see_that_yclients_can_be_asked(settings: Settings) -> None:
     for name in ("YCLIENTS_PARTNER_TOKEN", "YCLIENTS_USER_TOKEN"):
         if settings.yclients_enabled and getattr(settings, SETTING_NAMES[name]) is None:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from zerkalo.checkup.service import webhook_url
 from zerkalo.cli.demo.model import ADMIN, COMPANY_ID, RECEPTIONIST, USER, Login
-from zerkalo.settings import Settings
+from zerkalo.settings import Settings, is_in_environment
 
 SALON_ZONE = ZoneInfo("Europe/Moscow")
 FOR_THE_CLIENT = (
@@ -86,7 +86,7 @@ def _command(folder: Path) -> str:
     ours = Path(sys.executable).parent / "zerkalo"
     found = shutil.which("zerkalo")
     name = "zerkalo" if found and Path(found).resolve() == ours.resolve() else _shortest(ours, folder)
-    return f"DATA_DIR=. {name}" if "DATA_DIR" in os.environ else name
+    return f"DATA_DIR=. {name}" if is_in_environment("DATA_DIR") else name
 
 
 def _event(now: datetime) -> dict[str, Any]:
