@@ -11,6 +11,10 @@ import httpx2
 SECRET = "secret-that-no-log-may-hold"
 COMPANY_ID = 100200
 CALLERS = 8
+PAUSE_SECONDS = 0.1
+"""Between a caller's calls: what is asked is what a restart loses, not how many calls a machine bears."""
+PATIENCE_SECONDS = 120.0
+"""How long a caller waits for an answer: a machine with other work is slow, and that is no failure."""
 
 Open = Callable[[], AbstractAsyncContextManager[httpx2.AsyncClient]]
 """Opens a caller's way through the proxy."""
@@ -76,6 +80,7 @@ async def _call(open_caller: Open, number: int, stop: asyncio.Event, answers: Co
             except httpx2.TransportError as error:
                 answers[type(error).__name__] += 1
                 continue
+            await asyncio.sleep(PAUSE_SECONDS)
             status = told.json()["status"] if told.status_code == httpx2.codes.OK else ""
             answers[f"webhook {told.status_code} {status}"] += 1
             answers[f"page {page.status_code}"] += 1

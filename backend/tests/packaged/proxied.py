@@ -18,14 +18,14 @@ import httpx2
 
 from tests.integration.processes.test_sync_processes import as_url
 from tests.packaged import PACKAGING, program, written
-from tests.packaged.load import SECRET, event, failed, restart_under_load
+from tests.packaged.load import PATIENCE_SECONDS, SECRET, event, failed, restart_under_load
 from tests.support.application import free_port
 from tests.support.database import open_folder, test_server
 from tests.support.project import BACKEND
 
 REGISTRATIONS_MAX = 20
 """In an hour, from one address."""
-READY_SECONDS_MAX = 60.0
+READY_SECONDS_MAX = 300.0
 COMMAND = (sys.executable, "-c", "from zerkalo.cli.main import main; main()")
 
 
@@ -48,6 +48,7 @@ class Servers:
             "YCLIENTS_USER_TOKEN": "user",
             "YCLIENTS_WEBHOOK_SECRET": SECRET,
             "PUBLIC_URL": "https://salon.example",
+            "STOP_DELAY_SECONDS": "5",
         }
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -73,7 +74,7 @@ class Servers:
     async def stop(self, port: int) -> None:
         """End one in order, as systemd does."""
         self._running[port].terminate()
-        await asyncio.to_thread(self._running[port].wait, 60)
+        await asyncio.to_thread(self._running[port].wait, READY_SECONDS_MAX)
 
     async def restart(self, port: int) -> None:
         """As a new version is brought out."""
@@ -193,7 +194,7 @@ async def caller(folder: Path, https: int, address: str = "127.0.0.2") -> AsyncI
     trusted.check_hostname = False  # it is asked by its number
     transport = httpx2.AsyncHTTPTransport(verify=trusted, local_address=address)
     async with httpx2.AsyncClient(
-        transport=transport, base_url=f"https://127.0.0.1:{https}", timeout=30
+        transport=transport, base_url=f"https://127.0.0.1:{https}", timeout=PATIENCE_SECONDS
     ) as client:
         yield client
 
