@@ -141,7 +141,8 @@ def test_no_page_has_words_for_a_code_that_nothing_answers() -> None:
     texts = "\n".join([*code.values(), *(path.read_text(encoding="utf-8") for path in TEMPLATES)])
     keys = [
         key.value
-        for node in ast.walk(ast.parse(code[WEB / "pages" / "messages.py"]))
+        for name in ("flashes.py", "problems.py")
+        for node in ast.walk(ast.parse(code[WEB / "pages" / name]))
         if isinstance(node, ast.Dict)
         for key in node.keys
         if isinstance(key, ast.Constant) and isinstance(key.value, str)

@@ -6,7 +6,7 @@ import pytest
 
 from zerkalo.booking_form.model import OfferedTime
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages import messages, wording
+from zerkalo.web.pages import flashes, problems, wording
 from zerkalo.web.pages.admin import words as admin_words
 from zerkalo.web.pages.book import receipt
 from zerkalo.web.pages.book.choice import Choice, read_choice, read_typed
@@ -78,12 +78,12 @@ def test_nobody_is_awaited_for_a_visit_that_is_over(
 
 
 def test_what_did_not_go_well_is_no_good_news() -> None:
-    assert set(messages.FLASHES) >= messages.WARNINGS
-    assert {"replayed_in_vain", "hook_test_failed"} <= messages.WARNINGS
+    assert set(flashes.FLASHES) >= flashes.WARNINGS
+    assert {"replayed_in_vain", "hook_test_failed"} <= flashes.WARNINGS
 
 
 def test_every_text_is_there_in_both_languages() -> None:
-    for words in (*messages.FLASHES.values(), *messages.PROBLEMS.values(), *wording.STATUSES.values()):
+    for words in (*flashes.FLASHES.values(), *problems.PROBLEMS.values(), *wording.STATUSES.values()):
         assert set(words) == {"ru", "en"}
         assert all(words.values())
 

@@ -23,8 +23,9 @@ from zerkalo.users import store as users
 from zerkalo.web.pages import cookies, forms
 from zerkalo.web.pages.cookies import Cookies
 from zerkalo.web.pages.fields import Fields
+from zerkalo.web.pages.flashes import FLASHES, WARNINGS
 from zerkalo.web.pages.forms import Form
-from zerkalo.web.pages.messages import FLASHES, WARNINGS, problem_text
+from zerkalo.web.pages.problems import problem_text
 from zerkalo.web.pages.site import PagesRuntime, Site
 from zerkalo.web.pages.wording import NBSP
 

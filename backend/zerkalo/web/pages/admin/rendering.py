@@ -6,8 +6,8 @@ from typing import Any
 from starlette.responses import Response
 
 from zerkalo.web.pages.admin import words
-from zerkalo.web.pages.messages import problem_text
 from zerkalo.web.pages.page import Page
+from zerkalo.web.pages.problems import problem_text
 
 
 def render(page: Page, template: str, **values: Any) -> Response:
