@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import get_args
 from urllib.parse import urlencode
 
 from zerkalo.bookings.journal.model import Filters
@@ -52,7 +51,7 @@ def read_asked(page: Page) -> Asked:
     filters = Filters(
         first_day=days[0] if days else first,
         last_day=days[-1] if days else last,
-        status=fields["status"] if fields["status"] in get_args(Status) else None,
+        status=fields["status"] if fields["status"] in list(Status) else None,
         staff_id=query.number("staff"),
         company_id=query.number("company"),
         matched={"1": True, "0": False}.get(fields["matched"]),

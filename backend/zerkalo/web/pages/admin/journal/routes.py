@@ -1,7 +1,5 @@
 """`/admin/bookings`: the salon's day or week by specialist; with a search or a span of days, the list of what it finds."""
 
-from typing import get_args
-
 from starlette.responses import Response
 
 from zerkalo.bookings.journal import store
@@ -60,7 +58,7 @@ async def _render(page: Page, asked: Asked, **values: object) -> Response:
         asked=asked,
         is_filtered=any(asked.fields[name] for name in (*FILTERS, "from", "to")),
         staff=await page.site.desk.staff.get(),
-        statuses=get_args(Status),
+        statuses=list(Status),
         people_max=store.PEOPLE_MAX,
         here=page.path,
         **{"columns": [], "found": [], "next_url": None, "is_cut": False, **values},
