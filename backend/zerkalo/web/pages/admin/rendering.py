@@ -11,10 +11,7 @@ from zerkalo.web.pages.problems import problem_text
 
 
 def render(page: Page, template: str, **values: Any) -> Response:
-    """A page whose template also sees `ago(at, now)`, `moment(at)`, `span(seconds)`, `word(words.X, name)`, `reason(text)`,
-    `about(resource, id, event)`, `changes(before, after)`, `payment(paid, prepaid)`,
-    `problem_text(code, language)`,    `short_phone(phone)`, `count_visits(number)`.
-    """
+    """A page of the desk. Its template also has `words` and the functions named below, set to the page's language and zone."""
     language = page.language
     return page.render(
         template,
