@@ -33,14 +33,6 @@ class ClientsRuntime(AuthRuntime, Protocol):
     def applier(self) -> Applier: ...
 
 
-class ClientDoubts(BaseModel):
-    """What speaks against the card's being the user's."""
-
-    phone_differs: bool
-    email_differs: bool
-    email_came_late: bool
-
-
 class Client(BaseModel):
     """A card of YCLIENTS. `visits`: all that we have of it; `linked`: those that a user has.
 
@@ -69,7 +61,7 @@ class ClientCandidate(BaseModel):
     step: Literal["form", "code", "import", "card", "email", "phone"]
     reason: Literal["rivals", "late_email", "email_alone", "handed_over"]
     visits: int
-    doubts: ClientDoubts
+    doubts: Doubts
 
 
 class UnmatchedClient(Client):
@@ -222,10 +214,6 @@ def _candidate(one: CardCandidate, user: User, doubts: Doubts) -> ClientCandidat
             "step": one.step,
             "reason": one.reason,
             "visits": one.visits,
-            "doubts": ClientDoubts(
-                phone_differs=doubts.phone_differs,
-                email_differs=doubts.email_differs,
-                email_came_late=doubts.email_came_late,
-            ),
+            "doubts": doubts,
         }
     )

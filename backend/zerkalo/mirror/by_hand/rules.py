@@ -9,7 +9,7 @@ from zerkalo.users.model import User
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """What speaks against giving a card to a user; nothing where all are False."""
+    """What speaks against the card's being the user's; nothing where all are false."""
 
     phone_differs: bool
     email_differs: bool
