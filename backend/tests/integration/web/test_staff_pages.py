@@ -97,6 +97,7 @@ async def test_an_invited_receptionist_comes_in_and_the_owner_reads_what_they_di
             "Роль изменена",
             "стало: администратор",
             "Клиент приглашён в кабинет",
+            ">Анна ANNA2345</a>",
         ):
             assert words in log
         only = (await owner.get("/admin/log", params={"who": vera_row["id"], "what": "user.invite"})).text

@@ -12,8 +12,9 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.by_hand.service import link_by_hand, unlink_by_hand
 from zerkalo.users import store as users
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
-from zerkalo.users.desk.store import search_users, users_by_id
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.model import User
+from zerkalo.web.pages.admin.people import called
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.page import Page, local_path
 from zerkalo.web.pages.routing import Pages, Who
@@ -34,7 +35,7 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
         evidence = await journal.read_evidence(conn, shown)
         history = await journal.read_history(conn, booking_id, after=None, limit=HISTORY_SHOWN)
         owner = await users.read_user(conn, shown.user_id) if shown.user_id is not None else None
-        linked = await users_by_id(conn, _linked_in(history))
+        people = await called(conn, _linked_in(history))
         found = await _people_found(conn, search)
     return render(
         page,
@@ -46,10 +47,7 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
         evidence=evidence,
         candidates=evidence.candidates,
         history=history,
-        people={
-            number: " ".join(filter(None, (one.name, one.unique_code))) or f"№ {number}"
-            for number, one in linked.items()
-        },
+        people=people,
         search=search,
         found=found,
         problem=problem,

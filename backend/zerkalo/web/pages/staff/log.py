@@ -7,6 +7,7 @@ from starlette.responses import Response
 from zerkalo.kit.cursor import ById
 from zerkalo.users.staff import store
 from zerkalo.users.staff.model import LogFilters
+from zerkalo.web.pages.admin.people import called
 from zerkalo.web.pages.admin.rendering import render
 from zerkalo.web.pages.book.days import read_day
 from zerkalo.web.pages.page import Page
@@ -28,7 +29,9 @@ async def log(page: Page) -> Response:
             conn, _filters(page), before_id=_LOG.position(page.cursor), limit=LINES + 1
         )
         names, staff = await store.action_names(conn), await store.read_staff(conn)
-    shown = _LOG.page(found, LINES, lambda one: one.id)
+        shown = _LOG.page(found, LINES, lambda one: one.id)
+        spoken_of = (words.users_in(one.action, one.subject, one.details) for one in shown.items)
+        people = await called(conn, {number for numbers in spoken_of for number in numbers})
     chosen = {name: page.query.text(name) for name in _KEPT}
     more = {**chosen, "cursor": shown.next_cursor or ""}
     return render(
@@ -36,6 +39,7 @@ async def log(page: Page) -> Response:
         "staff/log.html",
         actions=shown.items,
         log_words=words,
+        people=people,
         names=names,
         staff=staff,
         chosen=chosen,

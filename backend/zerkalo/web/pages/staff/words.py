@@ -59,23 +59,45 @@ _DETAILS: Mapping[str, Words] = {
     "before": {"ru": "было", "en": "before"},
     "before_by": {"ru": "как найден", "en": "found by"},
     "after": {"ru": "стало", "en": "after"},
-    "user_id": {"ru": "клиент №", "en": "client"},
-    "booking_id": {"ru": "запись №", "en": "booking"},
+    "user_id": {"ru": "клиент", "en": "client"},
+    "booking_id": {"ru": "запись", "en": "booking"},
     "changed": {"ru": "изменено", "en": "changed"},
     "form": {"ru": "вид", "en": "kind"},
-    "from": {"ru": "из аккаунта №", "en": "from account"},
-    "into": {"ru": "в аккаунт №", "en": "into account"},
+    "from": {"ru": "из аккаунта", "en": "from account"},
+    "into": {"ru": "в аккаунт", "en": "into account"},
     "count": {"ru": "сколько", "en": "how many"},
     "role": {"ru": "роль", "en": "role"},
     "by_mail": {"ru": "письмом", "en": "by mail"},
 }
+_CHANGED: Mapping[str, Words] = {
+    "email": {"ru": "e-mail", "en": "e-mail"},
+    "phone": {"ru": "телефон", "en": "phone"},
+    "name": {"ru": "имя", "en": "name"},
+    "note": {"ru": "заметка", "en": "note"},
+}
+_USERS = ("user_id", "from", "into")
+"""Details that are a user's number."""
+_LINKS = ("booking.link", "booking.unlink", "client.unlink")
+"""Actions whose `before` is a user's number too."""
 _NONE: Words = {"ru": "никто", "en": "nobody"}
 _YES: Words = {"ru": "да", "en": "yes"}
 _NO: Words = {"ru": "нет", "en": "no"}
 
 
-def subject(text: str, language: Language) -> tuple[str, str | None]:
-    """What a line is about, and the page of it; a subject that has none as it stands."""
+def users_in(action: str, subject_text: str, values: Mapping[str, Any]) -> set[int]:
+    """The numbers of the users whom a line speaks of."""
+    told = [value for name, value in values.items() if _is_user(action, name)]
+    kind, _, number = subject_text.partition(" ")
+    if kind == "user" and number.isdigit():
+        told.append(int(number))
+    return {value for value in told if isinstance(value, int)}
+
+
+def subject(text: str, language: Language, people: Mapping[int, str]) -> tuple[str, str | None]:
+    """What a line is about, and the page of it; a subject that has none as it stands.
+
+    `people`: users by number as they are called here; one who is not among them is told by the number.
+    """
     if card := _CARD.fullmatch(text):
         client_id, company_id = card.groups()
         return f"{_CARD_WORDS[language]} {client_id}", f"/admin/clients/{company_id}/{client_id}"
@@ -83,23 +105,36 @@ def subject(text: str, language: Language) -> tuple[str, str | None]:
     if kind not in _SUBJECTS or not number.isdigit():
         return text, None
     href = _HREFS.get(kind)
-    return f"{_SUBJECTS[kind][language]} {number}", href.format(number) if href else None
+    named = people.get(int(number)) if kind == "user" else None
+    return named or f"{_SUBJECTS[kind][language]} {number}", href.format(number) if href else None
 
 
-def details(action: str, values: Mapping[str, Any], language: Language) -> Sequence[tuple[str, str]]:
+def details(
+    action: str, values: Mapping[str, Any], language: Language, people: Mapping[int, str]
+) -> Sequence[tuple[str, str]]:
     """What else the line says, as (name, value) in words; names without words here are left out."""
     return [
-        (known[language], _value(action, name, values[name], language))
+        (known[language], _value(action, name, values[name], language, people))
         for name, known in _DETAILS.items()
         if name in values
     ]
 
 
-def _value(action: str, name: str, value: object, language: Language) -> str:
+def _is_user(action: str, name: str) -> bool:
+    return name in _USERS or (name == "before" and action in _LINKS)
+
+
+def _value(action: str, name: str, value: Any, language: Language, people: Mapping[int, str]) -> str:
+    if name == "changed":
+        return ", ".join(word(_CHANGED, one, language) for one in value)
     if value is None:
         return _NONE[language]
     if isinstance(value, bool):
         return (_YES if value else _NO)[language]
+    if isinstance(value, int) and _is_user(action, name):
+        return people.get(value, f"№ {value}")
+    if name == "booking_id":
+        return f"№ {value}"
     if action == "staff.role" or name == "role":
         return word(ROLES, str(value), language)
     if name == "before_by":
