@@ -14,7 +14,7 @@ from zerkalo.web.pages import cookies
 from zerkalo.web.pages.cookies import Cookies
 
 FORM_BYTES_MAX = 256 * 1024
-"""Twenty thousand emoji, percent-encoded."""
+"""Room for a comment of twenty thousand emoji: each takes twelve bytes, percent-encoded."""
 FIELDS_MAX = 200
 TEXT_CHARS_MAX = 1000
 CSRF_FIELD = "csrf"

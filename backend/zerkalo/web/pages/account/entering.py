@@ -14,7 +14,7 @@ pages = Pages()
 
 CODE = "/me/code"
 _NO_SESSION = frozenset({"no_account", "account_exists"})
-"""What the right code may be answered without opening an account."""
+"""Problems that answer a right code without signing anybody in."""
 
 
 async def _code_page(
@@ -72,7 +72,7 @@ async def send_sign_in_code(page: Page) -> Response:
 
 @pages.get(f"{CODE}/confirm", Who.ANYBODY)
 async def from_the_start(page: Page) -> Response:
-    """Somebody opens the address of a form that was sent."""
+    """The address of a form, opened without sending it: begin anew."""
     return page.redirect(SIGN_IN_PATH)
 
 

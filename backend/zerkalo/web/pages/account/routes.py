@@ -14,7 +14,7 @@ from zerkalo.web.pages.routing import Pages, Who
 pages = Pages()
 
 CODE_CHARS_MAX = 64
-"""A mailed link carries a token in the code's stead."""
+"""Longer than a code: a mailed link carries a token in its place."""
 
 
 @pages.get(SIGN_IN_PATH, Who.ANYBODY)

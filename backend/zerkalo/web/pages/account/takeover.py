@@ -33,6 +33,6 @@ def kept(page: Page) -> dict[str, str]:
 
 
 def forget(page: Page) -> None:
-    """Somebody else may sit before the screen from here on."""
+    """Drop what a guest typed: somebody else may use this browser from here on."""
     if page.cookies.get(cookies.TYPED) is not None:
         page.cookies.delete(cookies.TYPED)

@@ -26,7 +26,7 @@ from zerkalo.web.stats import Day, LedgerTotals
 T = TypeVar("T")
 
 STAFF_SINCE = timedelta(days=90)
-"""Whom the journal's filter offers: specialists with bookings from so long ago on."""
+"""The journal's filter offers the specialists who had a booking in this time."""
 
 ASK_SECONDS = 60.0
 """YCLIENTS is asked for the desk's sake at most this often, and only while somebody looks."""

@@ -28,7 +28,7 @@ _WHERE: Mapping[str, tuple[str, Words]] = {
 }
 """Problem -> the page that mends it."""
 _OPERATORS_WORDS = ("zerkalo ", ".env", "YCLIENTS_", "SMTP_", "SMS_")
-"""A fix with one of these is no receptionist's."""
+"""A fix with one of these words is for whoever runs the server, not for the desk."""
 _SYNC_MENDS = frozenset(
     {"sync_failed", "sync_late", "yclients_refuses", "yclients_silent", "records_refused"}
 )

@@ -140,7 +140,7 @@ async def _bookings_page(page: Page) -> Response:
 
 
 async def _found_by_record(page: Page, record_id: int) -> Response:
-    """Straight to the one booking that has this number at YCLIENTS; several branches may have none in common."""
+    """Go straight to the booking with this record number, in whichever branch it is; a message where there is none."""
     async with page.runtime.pool.connection() as conn:
         for company_id in page.runtime.settings.yclients_company_ids:
             booking = await reading.read_of_record(conn, company_id, record_id)

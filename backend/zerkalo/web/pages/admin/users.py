@@ -136,7 +136,7 @@ async def _user_page(
 
 
 def _key_of(page: Page, problem: ProblemError | None) -> str:
-    """What was refused moved nothing, so the same key may be tried again; "": a new one is needed."""
+    """The key for the form that is shown again: what was refused moved no points, so its key still serves. "": make a new one."""
     is_used = problem is not None and problem.code == "idempotency_key_reused"
     return "" if is_used else page.form.text("key", KEY_CHARS_MAX)
 
@@ -148,7 +148,7 @@ async def user(page: Page) -> Response:
 
 
 async def existing_user(page: Page) -> User:
-    """The account of the path. Raises a 404 `ProblemError` for a shell, or none."""
+    """The account that the address names. Raises a 404 `ProblemError` where there is none, or it was erased."""
     async with page.runtime.pool.connection() as conn:
         found = await users.read_user(conn, page.id("user_id"))
     if found is None or found.erased_at is not None:

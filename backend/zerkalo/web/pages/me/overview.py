@@ -90,7 +90,7 @@ async def _visits_around_now(
 
 @pages.get("/me/code.svg", Who.USER)
 async def code_picture(page: Page) -> Response:
-    """A picture of its own, since the policy allows no drawing inside the page's text to style itself."""
+    """The client code as a QR code: a file of its own, since our content security policy forbids styles inside a page."""
     async with page.runtime.pool.connection() as conn:
         user = await read_account(conn, page.me.id)
     if user.unique_code is None:

@@ -5,7 +5,7 @@ from zerkalo.kit.language import Language
 from zerkalo.web.pages.wording import duration
 
 NEVER_SECONDS = 365 * 24 * 3600
-"""What ends so long before a visit is never possible."""
+"""A deadline this long before the visit means that the salon never allows it."""
 
 
 def terms_in_words(branch: Branch | None, language: Language) -> tuple[str, ...]:

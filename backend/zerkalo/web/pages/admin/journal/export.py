@@ -19,7 +19,7 @@ from zerkalo.web.pages.routing import Pages, Who
 pages = Pages()
 
 ROWS_MAX = 1_000_000
-"""As many as an XLSX holds; more are asked for by parts."""
+"""About as many as one sheet of an XLSX holds; the file of a longer journal ends there."""
 ROWS_AT_ONCE = 1000
 PIECE_BYTES = 64 * 1024
 CSV = "text/csv; charset=utf-8"
@@ -86,7 +86,7 @@ def _file(
 
 
 async def _note(page: Page, form: str) -> None:
-    """Whoever takes the salon's clients along in a file is written down."""
+    """Note in the staff's log who took the journal as a file: it holds the salon's clients."""
     admin_id, now = page.me.id, page.now
     await in_transaction(
         page.runtime.pool,
