@@ -178,8 +178,7 @@ async def test_the_load_by_hour_and_weekday_is_drawn_from_its_tables(
 async def test_a_problem_is_seen_and_mended(browser: Browser, site: Site, admin_id: int, width: int) -> None:
     await site.application.new_user(name="Без кода")
     async with desk(browser, site, admin_id, width) as maria:
-        await maria.open("/admin")
-        assert await maria.page.locator("#health").inner_text() == "Нужно внимание"
+        await look_until_ill(maria)
         assert "Пользователи без кода" in await maria.text()
 
         await maria.click("text=Выдать коды")
@@ -196,7 +195,7 @@ async def test_what_changes_by_itself_takes_nothing_from_who_reads(
     await site.application.new_user(name="Тоже без кода")
     read_again = "htmx.ajax('GET', '/admin/state', {target: '#state', swap: 'outerHTML'})"
     async with desk(browser, site, admin_id, 1280) as maria:
-        await maria.open("/admin")
+        await look_until_ill(maria)
         summary = maria.page.locator("#state summary")
         await summary.click()
         await maria.page.evaluate("document.getElementById('health').dataset.old = '1'")
@@ -402,6 +401,16 @@ async def test_points_are_spent_and_a_double_click_spends_once(
         "select amount from bonus_entries where user_id = %s order by id", user
     )
     assert [entry["amount"] for entry in entries] == [500, -120]
+
+
+async def look_until_ill(maria: Visitor) -> None:
+    """Open the overview until it tells of a problem: counts that a busy machine read slowly are shown again for a while."""
+    for _ in range(LOOKS_MAX):
+        await maria.open("/admin")
+        if await maria.page.locator("#health").inner_text() == "Нужно внимание":
+            return
+        await maria.page.wait_for_timeout(500)
+    raise AssertionError("no problem is told")
 
 
 async def look_until(maria: Visitor, *buttons: str) -> None:
