@@ -111,9 +111,13 @@ async def transferred(maria: Visitor, path: str) -> int:
         told = await request.sizes()
         return told["responseBodySize"] + told["responseHeadersSize"]
 
-    maria.page.on("requestfinished", lambda request: sizes.append(asyncio.ensure_future(size(request))))
+    def finished(request) -> None:
+        sizes.append(asyncio.ensure_future(size(request)))
+
+    maria.page.on("requestfinished", finished)
     await maria.open(path)
     await maria.page.wait_for_load_state("networkidle")
+    maria.page.remove_listener("requestfinished", finished)  # a page that asks on may be closed meanwhile
     return sum(await asyncio.gather(*sizes))
 
 
