@@ -1,1 +1,1 @@
-"""Records of bookings that YCLIENTS says it does not know (404): cancelled at once where few, left to a person where many."""
+"""Bookings whose record YCLIENTS does not know (404): few are cancelled at once, many wait for a person's confirmation."""

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """One that is not cancelled yet. `observation`: the number of the asking."""
+    """An absent record that is not cancelled yet. `observation`: the number of the request that answered 404."""
 
     record_id: int
     observation: int
     is_accepted: bool
-    """A person said that these are gone."""
+    """Whether a person confirmed that it is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class AbsenceLimits:
-    """So many 404s a company and day are more than a salon deletes: the token may have lost its rights."""
+    """More 404s than this, per company and day, suggest that the token lost its rights."""
 
     records: int = 20
     share_of_window: float = 0.05

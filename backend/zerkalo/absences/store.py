@@ -1,4 +1,4 @@
-"""The rows of `absences`: what answered 404, until it is cancelled or shown again, and for a day after."""
+"""The rows of `absences`: records that answered 404, until a day after they are cancelled, or until they are found again."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -10,11 +10,11 @@ from zerkalo.db.pool import Connection
 from zerkalo.db.sql import scalar
 
 COUNTED = timedelta(days=1)
-"""How long a cancelled one counts with those that come after it."""
+"""How long a cancelled record counts towards the limits."""
 
 
 async def note(conn: Connection, company_id: int, record_id: int, *, observation: int, now: datetime) -> bool:
-    """Note that YCLIENTS does not know the record; returns False where no booking of ours could be cancelled for it."""
+    """Record that YCLIENTS does not know the record; return False where we have no booking to cancel for it."""
     sql = """
         insert into absences as a (company_id, record_id, observation, noted_at)
         select company_id, yclients_record_id, %(observation)s, %(now)s from bookings
@@ -31,7 +31,7 @@ async def note(conn: Connection, company_id: int, record_id: int, *, observation
 
 
 async def waiting(conn: Connection, company_id: int) -> list[Absence]:
-    """The company's absent records that are not cancelled yet, by id."""
+    """Return the company's absent records that are not cancelled yet, by id."""
     sql = """
         select record_id, observation, accepted_at is not null as is_accepted from absences
         where company_id = %s and applied_at is null order by record_id
@@ -42,7 +42,7 @@ async def waiting(conn: Connection, company_id: int) -> list[Absence]:
 
 
 async def count_of_day(conn: Connection, company_id: int, *, now: datetime) -> int:
-    """How many of the company's records wait, or were cancelled within a day, but for those that a person accepted."""
+    """Count the company's records that wait or were cancelled within a day, except those accepted by a person."""
     sql = """
         select count(*) from absences
         where company_id = %s and accepted_at is null and (applied_at is null or applied_at > %s)
@@ -51,7 +51,7 @@ async def count_of_day(conn: Connection, company_id: int, *, now: datetime) -> i
 
 
 async def bookings_since(conn: Connection, company_id: int, since: datetime) -> int:
-    """How many of the company's bookings are not deleted and have a visit at `since` or later."""
+    """Count the company's bookings that are not deleted and have a visit at `since` or later."""
     sql = """
         select count(*) from bookings
         where company_id = %s and appointment_datetime >= %s and cancel_reason is distinct from 'deleted'
@@ -60,7 +60,7 @@ async def bookings_since(conn: Connection, company_id: int, since: datetime) -> 
 
 
 async def accept(conn: Connection, company_id: int, *, now: datetime) -> int:
-    """Note that a person says that the company's waiting records are gone. Returns how many."""
+    """Record that a person confirmed that the company's waiting records are deleted. Return how many."""
     sql = """
         update absences set accepted_at = %s where company_id = %s and applied_at is null and accepted_at is null
     """
@@ -68,7 +68,7 @@ async def accept(conn: Connection, company_id: int, *, now: datetime) -> int:
 
 
 async def applied(conn: Connection, company_id: int, record_ids: Collection[int], *, now: datetime) -> None:
-    """Note that these are cancelled, and forget those that were a day ago."""
+    """Mark these as cancelled, and delete those cancelled a day ago or earlier."""
     sql = "update absences set applied_at = %s where company_id = %s and record_id = any(%s)"
     await conn.execute(sql, [now, company_id, list(record_ids)])
     sql = "delete from absences where company_id = %s and applied_at <= %s"
@@ -76,6 +76,6 @@ async def applied(conn: Connection, company_id: int, record_ids: Collection[int]
 
 
 async def forget(conn: Connection, company_id: int, record_ids: Collection[int]) -> None:
-    """YCLIENTS knows these records again: nobody waits for a word about them."""
+    """Delete the waiting absences of records that YCLIENTS knows again."""
     sql = "delete from absences where company_id = %s and record_id = any(%s) and applied_at is null"
     await conn.execute(sql, [company_id, list(record_ids)])

@@ -1,4 +1,4 @@
-"""Is all well, and what to do if not: one judgement for `zerkalo check` and the admin page.
+"""The health check and its remedies, shared by `zerkalo check` and the admin page.
 
-`store` reads the facts, `rules` judges them (pure), `texts` and `reasons` say it in Russian or English.
+`store` reads the facts, `rules` finds the problems (pure), `texts` and `reasons` have the texts in Russian and English.
 """

@@ -1,4 +1,4 @@
-"""What a check-up knows and what it finds, frozen."""
+"""Facts and findings of a check-up, frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,24 +11,24 @@ from zerkalo.loyalty.model import OFF, Programme
 
 
 class Severity(StrEnum):
-    """Whether something needs doing (and `zerkalo check` exits with 1) or is only advised."""
+    """Whether a problem must be fixed (`zerkalo check` exits with 1) or is only advice."""
 
     ERROR = "error"
     ADVICE = "advice"
 
 
 class Verdict(StrEnum):
-    """The check-up in a word."""
+    """The overall result of a check-up."""
 
     WELL = "well"
     UNFINISHED = "unfinished"
-    """Nothing is wrong, but what makes it useful is not there yet: a webhook, or bookings that are linked to users."""
+    """Nothing fails, but the setup is incomplete: no webhook yet, or no bookings linked to users."""
     ILL = "ill"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of asking YCLIENTS about a company. `problem`: code of what is wrong, "" where it answered; `reason`: why."""
+    """The result of asking YCLIENTS about a company. `problem`: a code, "" where it answered; `reason`: why."""
 
     problem: str = ""
     reason: str = ""
@@ -50,17 +50,17 @@ class CompanyFacts:
     zone_rules: str | None = None
     zone_data_version: str | None = None
     absent_waiting: int = 0
-    """Bookings that YCLIENTS does not know, too many to be cancelled without a person's word."""
+    """Bookings that YCLIENTS does not know, too many to cancel without a person's confirmation."""
     refused_records: int = 0
-    """Records that YCLIENTS answers 403 or 422 for, while it shows the others."""
+    """Records for which YCLIENTS answers 403 or 422, though it returns the others."""
     is_running: bool = False
-    """A worker carries a run of it: one that was opened and lies there, or whose worker is gone, is not carried."""
+    """Whether a worker holds the lease of a run; a run not taken up yet, or whose worker is gone, does not count."""
     answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SyncedBooking:
-    """One of the last written bookings; nothing in it names a person."""
+    """One of the last written bookings, without personal data."""
 
     id: int
     company_id: int | None
@@ -75,7 +75,7 @@ class SyncedBooking:
 
 @dataclass(frozen=True, slots=True)
 class FailingTask:
-    """A periodic task whose last runs failed one after another. `error`: the class of the last failure."""
+    """A periodic task whose last runs all failed. `error`: the class of the last failure."""
 
     name: str
     failures: int
@@ -84,7 +84,7 @@ class FailingTask:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What takes a look at every booking and every user: with a million of them a tenth of a second and more."""
+    """Counts over all bookings and users: with a million of them, reading takes a tenth of a second or more."""
 
     by_status: Mapping[str, int]
     matched: int
@@ -97,7 +97,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Zone:
-    """What a time zone's name means to this machine, and to the package that we bring; None: that does not know it."""
+    """The rules of a zone by this machine's data and by the bundled package's; None: the package does not know it."""
 
     machine: ZoneRules
     package: ZoneRules | None
@@ -105,16 +105,16 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that a check-up looks at, read at `now` (aware UTC)."""
+    """Everything that a check-up examines, read at `now` (aware UTC)."""
 
     now: datetime
     settings: Mapping[str, str]
-    """Name -> value as it may be shown; secrets masked."""
+    """Name -> printable value; secrets masked."""
     enabled: bool
     has_tokens: bool
     has_secret: bool
     webhook_url: str
-    """As it is to be pasted into YCLIENTS, with the secret."""
+    """The address to paste into YCLIENTS, with the secret."""
     interval_minutes: int
     can_send_email: bool
     can_send_sms: bool
@@ -128,7 +128,7 @@ class Facts:
     users_with_code: int = 0
     users_without_code: int = 0
     users_with_short_code: int = 0
-    """Of fewer than `SHORT_CODE` characters: an import or an admin brought them."""
+    """Users whose code, from an import or an admin, has fewer than `SHORT_CODE` characters."""
     programme: Programme = OFF
     has_tables: bool = True
     """Whether our schema was ever made in this database."""
@@ -137,7 +137,7 @@ class Facts:
     last_webhook_at: datetime | None = None
     quarantine: int = 0
     own_faults: int = 0
-    """Of those in quarantine: what failed by a fault of Zerkalo's own."""
+    """Quarantined deliveries that failed by an error in Zerkalo itself."""
     waiting_refetches: int = 0
     worker_seen_at: datetime | None = None
     zones: Mapping[str, Zone] = field(default_factory=dict[str, Zone])
@@ -145,12 +145,12 @@ class Facts:
     outbox_failing: int = 0
     failing_tasks: tuple[FailingTask, ...] = ()
     machine: Machine = field(default_factory=Machine)
-    """As `zerkalo check` sees it; the pages and the API do not look."""
+    """Examined by `zerkalo check` only, not by the pages and the API."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something to do. `code` is stable; `values` fill the texts."""
+    """A problem or an advice. `code` is stable; `values` fill the texts."""
 
     code: str
     severity: Severity

@@ -1,4 +1,4 @@
-"""What the facts mean. Pure."""
+"""Find the problems in the facts. Pure."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -8,15 +8,15 @@ from zerkalo.checkup.model import CompanyFacts, Facts, Problem, Severity, Verdic
 from zerkalo.kit.zones import is_outdated
 
 WORKER_SILENT = timedelta(minutes=2)
-"""The worker shows itself as soon as it is at work, and every ten seconds from then on."""
+"""The worker reports itself when it starts, and every ten seconds from then on."""
 UNFINISHED = frozenset({"webhook_never", "linked_none"})
-"""Advice without which all is not well, though nothing fails."""
+"""Advice that makes the verdict UNFINISHED, though nothing fails."""
 LATE_INTERVALS = 2
-"""A sync is late when none has succeeded for so many periods."""
+"""A sync is late when none has succeeded for so many intervals."""
 
 
 def problems_of(facts: Facts) -> tuple[Problem, ...]:
-    """What needs doing, most urgent first, then what is only advised. Empty: all is well."""
+    """Return the errors, most urgent first, then the advice. Empty: all is well."""
     of_machine = problems_of_machine(facts.machine)
     if not facts.schema_is_current:
         return (
@@ -35,14 +35,14 @@ def problems_of(facts: Facts) -> tuple[Problem, ...]:
 
 
 def verdict_of(problems: Sequence[Problem]) -> Verdict:
-    """The problems in a word: whether something needs doing, or the installation is not set up to its end."""
+    """Return the overall result: errors, an incomplete setup, or all well."""
     if any(problem.severity is Severity.ERROR for problem in problems):
         return Verdict.ILL
     return Verdict.UNFINISHED if any(problem.code in UNFINISHED for problem in problems) else Verdict.WELL
 
 
 def sync_lag(facts: Facts) -> timedelta | None:
-    """How long ago the slowest company's last successful read began; None where one has none, or there is no company."""
+    """Return how long ago the slowest company's last successful read began; None if a company has none, or there is none."""
     successes = [company.last_success_at for company in facts.companies]
     if not successes or any(success is None for success in successes):
         return None
@@ -62,7 +62,7 @@ def _setup(facts: Facts) -> Iterator[Problem]:
 
 
 def _companies(facts: Facts) -> Iterator[Problem]:
-    # Without tokens nothing is asked, and what happened before is no news.
+    # Without tokens nothing is read, and earlier failures don't matter.
     for company in facts.companies if facts.enabled and facts.has_tokens else ():
         values = {"company": company.id}
         if company.problem:
@@ -80,7 +80,7 @@ def _companies(facts: Facts) -> Iterator[Problem]:
 
 
 def _zones(facts: Facts) -> Iterator[Problem]:
-    """What this machine knows of the salon's time zones: `zones` has them as the machine and as the package have them."""
+    """Compare this machine's rules of the salon's zones with those in use and with the package's."""
     for company in facts.companies:
         zone = facts.zones.get(company.timezone_name or "")
         if zone is None:
@@ -98,7 +98,7 @@ def _zones(facts: Facts) -> Iterator[Problem]:
 
 
 def _is_late(company: CompanyFacts, facts: Facts) -> bool:
-    """A first full history may take its time: while a run is under way, nothing is late."""
+    """Return whether a sync is late; never during a run, as the first full history may take long."""
     if company.is_running:
         return False
     allowed = LATE_INTERVALS * timedelta(minutes=facts.interval_minutes)

@@ -1,4 +1,4 @@
-"""A check-up, whole: the facts, and whether YCLIENTS answers."""
+"""The whole check-up: the facts, and whether YCLIENTS answers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ Ask = Callable[[int], Awaitable[Answer]]
 
 
 def webhook_url(settings: Settings) -> str:
-    """The address to paste into YCLIENTS, with the secret if there is one."""
+    """Return the address to paste into YCLIENTS, with the secret if there is one."""
     url = f"{settings.public_url.rstrip('/')}/api/v1/yclients/webhook"
     secrets = settings.yclients_webhook_secrets
     return f"{url}?token={quote(secrets[0], safe='')}" if secrets else url
@@ -38,7 +38,7 @@ async def examine(
     since: datetime | None = None,
     counts: Counts | None = None,
 ) -> Facts:
-    """The facts of this installation; with `ask`, also whether YCLIENTS answers for each company, all asked at once.
+    """Read the facts of this installation; with `ask`, also whether YCLIENTS answers for each company, asked in parallel.
 
     `since`, `counts`: as in `store.read_facts`.
     """
@@ -54,7 +54,7 @@ async def examine(
 
 
 def examine_without_database(settings: Settings, *, now: datetime) -> Facts:
-    """The facts where no database was ever made."""
+    """Return the facts where no database was ever created."""
     return facts_without_database(settings, webhook_url=webhook_url(settings), now=now)
 
 
@@ -68,24 +68,24 @@ def _zones_of(facts: Facts) -> dict[str, Zone]:
 
 
 async def ask_companies(ask: Ask, company_ids: Sequence[int]) -> dict[int, Answer]:
-    """What YCLIENTS answers for each of these companies, all asked at once; takes `ASK_SECONDS_MAX` at most."""
+    """Ask YCLIENTS about these companies in parallel; takes `ASK_SECONDS_MAX` at most."""
     answers = await asyncio.gather(*(_answer(ask, company_id) for company_id in company_ids))
     return dict(zip(company_ids, answers, strict=True))
 
 
 def with_answers(facts: Facts, answers: Mapping[int, Answer]) -> Facts:
-    """The facts with what YCLIENTS answered; a company that is not among the answers was not asked."""
+    """Add YCLIENTS's answers to the facts; a company without one was not asked."""
     companies = (replace(company, answer=answers.get(company.id)) for company in facts.companies)
     return replace(facts, companies=tuple(companies))
 
 
 def is_healthy(problems: tuple[Problem, ...]) -> bool:
-    """Whether nothing needs doing; advice alone is no illness."""
+    """Return whether there are no errors; advice is allowed."""
     return all(problem.severity is Severity.ADVICE for problem in problems)
 
 
 def report_of(facts: Facts, language: Language) -> dict[str, Any]:
-    """The check-up for machines: the names of the contract, section 9."""
+    """Return the check-up as JSON, with the names of the contract, section 9."""
     problems = problems_of(facts)
     return {
         "healthy": is_healthy(problems),

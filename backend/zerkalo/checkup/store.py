@@ -18,10 +18,10 @@ from zerkalo.settings import SECRET_FIELDS, SETTING_NAMES, Settings
 
 LAST_BOOKINGS = 5
 OUTBOX_ATTEMPTS = 3
-"""A message that failed so often is told of."""
+"""A message that failed so often is reported."""
 
 TASK_FAILURES = 3
-"""A periodic task that failed so often in a row is told of: once or twice may be a restart or a network's pause."""
+"""A periodic task that failed so often in a row is reported: fewer failures may be a restart or a network outage."""
 
 SHORT_CODE = 6
 """A code of fewer characters is easily written by mistake."""
@@ -41,7 +41,7 @@ _COMPANIES = """
     where c.id = any(%s) order by c.id
 """
 
-# A task that has not run for a day was switched off since; that nothing runs at all, the worker's silence says.
+# A task that last failed over a day ago was switched off since; if no task runs at all, `worker_silent` reports it.
 _FAILING_TASKS = """
     select name, failures, error from task_failures
     where failures >= %s and failed_at > clock_timestamp() - interval '1 day' order by name
@@ -55,7 +55,7 @@ _LAST_BOOKINGS = """
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:
-    """Setting -> its value as it may be shown: secrets masked, what is unset as an empty text."""
+    """Return settings as printable text by name: secrets masked, unset ones empty."""
     return {name: _shown(name, field, settings) for name, field in SETTING_NAMES.items()}
 
 
@@ -68,9 +68,9 @@ async def read_facts(
     since: datetime | None = None,
     counts: Counts | None = None,
 ) -> Facts:
-    """Everything but YCLIENTS's own answer. `since`: when the asking server started.
+    """Read everything but YCLIENTS's own answer. `since`: when this server started.
 
-    `counts`: as somebody read them a moment ago; None: they are read now, which scans the indexes of `bookings`.
+    `counts`: counts read a moment ago; None: read them now, which scans the indexes of `bookings`.
     """
     known = _known(settings, webhook_url, now, since)
     if not await is_current(conn):
@@ -105,7 +105,7 @@ async def read_facts(
 
 
 def facts_without_database(settings: Settings, *, webhook_url: str, now: datetime) -> Facts:
-    """What can be told where there is no database yet: as of one without our tables."""
+    """Return the facts where there is no database yet, as for one without our tables."""
     return Facts(**_known(settings, webhook_url, now, None), schema_is_current=False, has_tables=False)
 
 
@@ -125,7 +125,7 @@ def _known(settings: Settings, webhook_url: str, now: datetime, since: datetime 
 
 
 async def read_counts(conn: Connection) -> Counts:
-    """How many bookings and users there are, by what a check-up tells of them."""
+    """Count bookings and users by what a check-up reports of them."""
     matched, unmatched, by_status = await _bookings(conn)
     with_code, without_code = await _pair(
         conn,
@@ -145,7 +145,7 @@ async def read_counts(conn: Connection) -> Counts:
 
 
 async def companies(conn: Connection, company_ids: Sequence[int]) -> tuple[CompanyFacts, ...]:
-    """Our branches in the order of their ids; one that no run has seen yet is there too."""
+    """Return our branches by id, including those that no run has read yet."""
     async with conn.cursor(row_factory=class_row(CompanyFacts)) as cursor:
         await cursor.execute(_COMPANIES, [list(company_ids)])
         known = {company.id: company for company in await cursor.fetchall()}
@@ -157,7 +157,7 @@ def _unseen(company_id: int) -> CompanyFacts:
 
 
 async def _bookings(conn: Connection) -> tuple[int, int, dict[str, int]]:
-    """Matched, unmatched, and the count by status; every status is there."""
+    """Count matched and unmatched bookings, and those of every status."""
     by_status: dict[str, int] = dict.fromkeys(("PENDING", "CONFIRMED", "COMPLETED", "CANCELLED"), 0)
     matched = unmatched = 0
     cursor = await conn.execute("select status, user_id is not null, count(*) from bookings group by 1, 2")

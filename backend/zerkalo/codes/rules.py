@@ -1,4 +1,4 @@
-"""What a code is and how a new one is made. Pure, but for the source of chance that is handed in."""
+"""Parse codes and make new ones. Pure, except for the random source passed in."""
 
 import random
 import re
@@ -6,11 +6,11 @@ import re
 from zerkalo.kit.look_alikes import CODE_LENGTH_MAX, CODE_LENGTH_MIN, HYPHENS, QUOTES, as_latin
 
 CODE_LENGTH = 8
-"""Of the codes that we make."""
+"""Length of the codes that we make."""
 
 ALPHABET = "CDFGHJKMNPRTVWX34679"
-"""What we make codes of. Without look-alikes (0 O Q, 1 I L, 2 Z, 5 S, 8 B, U) and without vowels, so that no code
-spells a word. 20^8 are 25,600,000,000 codes: among a million users a guess hits one in 25,600."""
+"""The characters of our codes: no look-alikes (0 O Q, 1 I L, 2 Z, 5 S, 8 B, U), and no vowels, so that no code spells
+a word. There are 20^8 = 25,600,000,000 codes: with a million users one guess in 25,600 hits."""
 
 _CANONICAL = re.compile(rf"[A-Z0-9]{{{CODE_LENGTH_MIN},{CODE_LENGTH_MAX}}}")
 _SEPARATORS = re.compile(rf"[\s{HYPHENS}{QUOTES}]+")
@@ -19,18 +19,18 @@ _secure = random.SystemRandom()
 
 
 def new_code(rng: random.Random = _secure) -> str:
-    """A code made by chance, from the machine's secure source unless a test hands in its own.
+    """Return a random code, from the machine's secure source unless a test passes its own.
 
-    Whether it is free is for the caller to see: `users` and `retired_codes` know.
+    The caller checks that it is free, in `users` and `retired_codes`.
     """
     return "".join(rng.choices(ALPHABET, k=CODE_LENGTH))
 
 
 def canonical_code(text: str) -> str | None:
-    """The code that a person typed, as it is stored: 4 to 20 of A-Z0-9; None where the text is no code.
+    """Return a typed code in its stored form, 4 to 20 of A-Z0-9; None where the text is not a code.
 
     Case, spaces, hyphens, quotes and Markdown marks don't matter; Cyrillic letters that look like Latin ones are read
-    as those. Codes that an import or an admin brings may hold characters which we would not choose ourselves.
+    as those. Codes from an import or an admin may contain characters outside `ALPHABET`.
     """
     code = _SEPARATORS.sub("", as_latin(text))
     return code if _CANONICAL.fullmatch(code) else None

@@ -1,4 +1,4 @@
-"""Giving a code to everybody who has none."""
+"""Give a code to every user who has none."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -26,9 +26,8 @@ async def give_missing_codes(
 ) -> int:
     """Give a new code to every user without one and return how many got one; each batch is its own transaction.
 
-    May be stopped at any moment and run again, in several processes at once too: who has a code keeps it.
-    `on_progress` is told after each batch how many there were in all. `admin_id`: who of the staff has it done, which each
-    batch notes.
+    Safe to stop and run again, and to run in several processes at once: existing codes are kept. `on_progress` gets the
+    total after each batch. `admin_id`: the admin who started it, written to the audit log with each batch.
     """
     given = after_id = 0
     while True:
@@ -48,13 +47,14 @@ async def give_missing_codes(
         try:
             given += await in_transaction(pool, give)
         except UniqueViolation:
-            continue  # another process drew one of these at this moment: draw again
+            # Another process took one of these codes just now: draw again.
+            continue
         after_id = ids[-1]
         on_progress(given)
 
 
 async def _free_codes(conn: Connection, count: int, make_code: Callable[[], str]) -> list[str]:
-    """So many different codes that were never anybody's."""
+    """Return so many distinct codes that never belonged to a user."""
     free: set[str] = set()
     while len(free) < count:
         drawn = {make_code() for _ in range(count - len(free))} - free

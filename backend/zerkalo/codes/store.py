@@ -1,4 +1,4 @@
-"""Who has no code, and which codes are free."""
+"""Users without a code, and codes in use."""
 
 from collections.abc import Collection
 
@@ -9,12 +9,12 @@ from zerkalo.db.sql import as_json, scalar
 
 
 async def count_without_code(conn: Connection) -> int:
-    """How many users have no code; shells need none."""
+    """Count the users without a code; erased users need none."""
     return await scalar(conn, "select count(*) from users where unique_code is null and erased_at is null")
 
 
 async def users_without_code(conn: Connection, *, after_id: int, limit: int) -> list[int]:
-    """Users who have no code, by id, behind `after_id`."""
+    """Return users without a code by id, those above `after_id`."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
         await cursor.execute(
             "select id from users where unique_code is null and erased_at is null and id > %s order by id limit %s",
@@ -24,7 +24,7 @@ async def users_without_code(conn: Connection, *, after_id: int, limit: int) -> 
 
 
 async def taken_codes(conn: Connection, codes: Collection[str]) -> set[str]:
-    """Those of the codes that belong, or once belonged, to a user."""
+    """Return the codes among these that belong, or once belonged, to a user."""
     sql = """
         select code from jsonb_array_elements_text(%s::jsonb) as asked (code)
         where exists (select from users u where u.unique_code = asked.code)

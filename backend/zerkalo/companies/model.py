@@ -1,4 +1,4 @@
-"""What is known of a branch."""
+"""Branches: their state of reading, and what YCLIENTS says of them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,23 +7,23 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """What we know of a branch between its runs. Instants are aware UTC."""
+    """The stored state of a branch. Instants are aware UTC."""
 
     id: int
     title: str
     timezone_name: str | None
-    """IANA name; None until YCLIENTS told it."""
+    """IANA name; None until YCLIENTS gives it."""
     zone_rules: str | None
-    """Fingerprint of the zone's rules that the visits are read by (`kit.zones`); None until they are known."""
+    """Fingerprint of the zone rules used to read the visits (`kit.zones`); None until they are known."""
     zone_data_version: str | None
-    """Version of the zone data that the fingerprint was taken from; "" where those did not say."""
+    """Version of the zone data behind the fingerprint; "" where they name none."""
     known_since: datetime
-    """When it first stood in our settings."""
+    """When it was first in our settings."""
     last_run_started_at: datetime | None
     last_complete_read_at: datetime | None
     """Start of the last run that read its whole window."""
     history_read_at: datetime | None
-    """None: the first full history is still owed."""
+    """When the full history was read; None: it still has to be."""
     changes_read_until: datetime | None
     """The watermark: every change before it is applied."""
     problem: str | None
@@ -31,7 +31,7 @@ class Company:
 
 
 class Told(Protocol):
-    """What YCLIENTS says of a branch, for people."""
+    """What YCLIENTS says of a branch, for display."""
 
     @property
     def title(self) -> str: ...

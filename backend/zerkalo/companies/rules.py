@@ -1,14 +1,14 @@
-"""Which rules of its time zone a company's visits are read by. Pure."""
+"""Decide by which time zone rules a company's visits are read. Pure."""
 
 from zerkalo.companies.model import Company
 from zerkalo.kit.zones import ZoneRules, is_outdated
 
 
 def reads_by_other_rules(company: Company, timezone_name: str, ours: ZoneRules) -> bool:
-    """Whether the company's visits are to be brought in line with what the zone means on this machine.
+    """Return whether the company's visits must be read again by this machine's rules of the zone.
 
-    So where YCLIENTS names another zone, and where data that are no older than those in use mean something else by
-    the same name. A machine with older data changes nothing: see `has_older_rules`.
+    True where YCLIENTS names another zone, or where this machine's data differ and are not older than those in use.
+    Older data change nothing: see `has_older_rules`.
     """
     if company.timezone_name != timezone_name:
         return True
@@ -16,5 +16,5 @@ def reads_by_other_rules(company: Company, timezone_name: str, ours: ZoneRules) 
 
 
 def has_older_rules(company: Company, ours: ZoneRules) -> bool:
-    """Whether this machine's zone data are older than those that the company's visits are read by, and say otherwise."""
+    """Return whether this machine's zone rules differ from those in use and come from older data."""
     return is_outdated(company.zone_rules, company.zone_data_version, ours)

@@ -34,7 +34,7 @@ _TOLD: LiteralString = """
 
 
 async def know_companies(conn: Connection, ids: Collection[int], *, now: datetime) -> None:
-    """Make a row for each company of the settings that has none yet."""
+    """Insert a row for each company of the settings that has none yet."""
     sql = """
         insert into companies (id, known_since) select unnest(%s::bigint[]), %s
         on conflict (id) do nothing
@@ -46,23 +46,22 @@ async def know_companies(conn: Connection, ids: Collection[int], *, now: datetim
 
 
 async def companies(conn: Connection, ids: Collection[int]) -> list[Company]:
-    """What is known of these companies, by id; one that has no row is not in the answer."""
+    """Return these companies by id; those without a row are left out."""
     async with conn.cursor(row_factory=class_row(Company)) as cursor:
         await cursor.execute(_COMPANY + " where id = any(%s) order by id", [list(ids)])
         return await cursor.fetchall()
 
 
 async def company(conn: Connection, company_id: int) -> Company | None:
-    """What is known of one company; None: nothing yet."""
+    """Return one company; None: it has no row yet."""
     return await _one(conn, _COMPANY + " where id = %s", [company_id])
 
 
 async def put_company(conn: Connection, company_id: int, *, told: Told, zone: ZoneInfo | None) -> bool:
-    """Keep what YCLIENTS says of a branch (`zone` None: nothing that we know); returns whether its visits are read anew.
+    """Write what YCLIENTS says of a branch (`zone` None: unknown); return whether its visits must be read again.
 
-    Where its zone, or the zone's rules, are others than before, the whole history is owed: what an API read showed
-    before counts for nothing under other rules (see `mirror.snapshots.digest_of`), so the one write path brings every
-    row in line.
+    If its zone or the zone's rules have changed, the whole history must be read again: the rules are part of a
+    snapshot's digest (see `mirror.snapshots.digest_of`), so the normal write path corrects every row.
     """
     known = await _one(conn, _COMPANY + " where id = %s for update", [company_id])
     if known is None:
@@ -80,7 +79,7 @@ async def put_company(conn: Connection, company_id: int, *, told: Told, zone: Zo
 
 
 async def branches(conn: Connection, ids: Sequence[int]) -> tuple[Branch, ...]:
-    """Titles and zones of companies, in the order given; empty ones where nothing is known yet."""
+    """Return the branches in the order given; those not known yet are empty."""
     async with conn.cursor(row_factory=class_row(Branch)) as cursor:
         await cursor.execute(
             "select id as company_id, title, timezone_name, address, phone, may_move, may_cancel, move_seconds_before,"
@@ -92,20 +91,20 @@ async def branches(conn: Connection, ids: Sequence[int]) -> tuple[Branch, ...]:
 
 
 async def windows_read(conn: Connection, ids: Collection[int], *, since: datetime) -> int:
-    """How many of these companies had a run that began after `since` and read their whole window."""
+    """Count these companies that had a run that began after `since` and read their whole window."""
     sql = "select count(*) from companies where id = any(%s) and last_complete_read_at > %s"
     return await scalar(conn, sql, [list(ids), since])
 
 
 async def owing_history(conn: Connection, ids: Collection[int]) -> frozenset[int]:
-    """Those of these companies whose whole history is still to be read."""
+    """Return the ids among these whose whole history is still to be read."""
     sql = "select id from companies where id = any(%s) and history_read_at is null"
     cursor = await conn.execute(sql, [list(ids)])
     return frozenset(row[0] for row in await cursor.fetchall())
 
 
 async def note_run(conn: Connection, company_id: int, *, now: datetime) -> None:
-    """Begin the company's period anew: a run was started."""
+    """Record that a run was started, which restarts the company's interval."""
     await conn.execute("update companies set last_run_started_at = %s where id = %s", [now, company_id])
 
 
@@ -119,10 +118,10 @@ async def note_read(
     latest: datetime,
     now: datetime,
 ) -> None:
-    """Move the watermark to `read_until`, before which every change is applied, and note what was read whole.
+    """Move the watermark to `read_until`, before which every change is applied, and record what was read completely.
 
-    `whole_window_at`: when the read of the whole window began; None: it was not read. Times move back only from one
-    behind `latest`, which a wrong clock wrote.
+    `whole_window_at`: when the read of the whole window began; None: it was not read. Times never move back, except
+    those later than `latest`, which a wrong clock wrote.
     """
     sql = """
         update companies set
@@ -147,7 +146,7 @@ async def note_read(
 
 
 async def note_problem(conn: Connection, company_id: int, problem: str, *, now: datetime) -> None:
-    """Remember why YCLIENTS refuses us at this company, and since when."""
+    """Record why YCLIENTS refuses us at this company, and since when."""
     sql = "update companies set problem = %s, problem_since = coalesce(problem_since, %s) where id = %s"
     await conn.execute(sql, [problem, now, company_id])
 

@@ -1,1 +1,1 @@
-"""Bookings made through our form, one row each: who wanted which record of YCLIENTS, and what became of it."""
+"""Bookings made through our form, one row each: the user, YCLIENTS's record, and the outcome."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something was not done: an HTTP status, a stable code, one sentence for people without anybody's data."""
+    """Why something was not done: an HTTP status, a stable code, and one sentence without personal data."""
 
     status: int
     code: str
@@ -15,10 +15,10 @@ class Refusal:
 
 
 class FormStatus(StrEnum):
-    """Where a booking of the form stands."""
+    """The state of a form booking."""
 
     PENDING = "pending"
-    """Nobody has heard yet what became of it."""
+    """The outcome is not known yet."""
     BOOKED = "booked"
     REFUSED = "refused"
 
@@ -34,11 +34,11 @@ class FormBooking:
     status: FormStatus
     request_digest: bytes | None
     refusal: Refusal | None
-    """What the salon said, where `status` is REFUSED."""
+    """The salon's answer, where `status` is REFUSED."""
     asked_at: datetime | None
-    """When YCLIENTS was last asked to book it, with an end that is not known; None: it surely has not booked it."""
+    """When YCLIENTS was last asked to book it, with an unknown outcome; None: it has certainly not booked it."""
     claimed_until: datetime | None
-    """Until when one request works on it; also the token by which that request proves that it still does."""
+    """Until when one request holds the claim; also the token by which that request proves that it still does."""
     is_claimed: bool
-    """Whether a request works on it now, by the database's clock."""
+    """Whether the claim is valid now, by the database's clock."""
     created_at: datetime

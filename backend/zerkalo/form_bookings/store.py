@@ -15,7 +15,7 @@ from zerkalo.form_bookings.model import FormBooking, FormStatus, Refusal
 Key = tuple[int, int]
 """(company, record)."""
 CLAIM_SECONDS = 180.0
-"""How long one request may work on a booking; longer than asking and looking take, all waiting included."""
+"""How long one request may hold a booking; longer than booking and checking it take, waits included."""
 
 _COLUMNS = """
     api_id, user_id, company_id, record_id, status, request_digest, answer::text as answer, asked_at, claimed_until,
@@ -23,7 +23,7 @@ _COLUMNS = """
 """
 _CLAIM = timedelta(seconds=CLAIM_SECONDS)
 AUTO = "auto:"
-"""In front of keys that we made ourselves: they hold only until the booking is booked or refused."""
+"""Prefix of keys that we generate: they are dropped once the booking is booked or refused."""
 _DROP_AUTO = "case when idempotency_key not like 'auto:%%' then idempotency_key end"
 
 
@@ -38,9 +38,9 @@ async def insert_claimed(
     comment: str,
     now: datetime,
 ) -> FormBooking | None:
-    """Write a booking about to be made, claimed by the caller; None where the key has one already.
+    """Write a booking about to be made, claimed by the caller; None where the key is in use.
 
-    Of `comment`, as YCLIENTS is sent it, only a digest is kept.
+    Only a digest of `comment`, as sent to YCLIENTS, is kept.
     """
     sql = f"""
         insert into form_bookings
@@ -65,21 +65,21 @@ async def insert_claimed(
 
 
 async def by_key(conn: Connection, key: str) -> FormBooking | None:
-    """The booking of an idempotency key."""
+    """Return the booking of an idempotency key."""
     return await _one(
         conn, f"select {_COLUMNS} from form_bookings where idempotency_key = %(key)s", {"key": key}
     )
 
 
 async def by_api_id(conn: Connection, api_id: str) -> FormBooking | None:
-    """The booking with this id of ours."""
+    """Return the booking with this `api_id`."""
     return await _one(
         conn, f"select {_COLUMNS} from form_bookings where api_id = %(api_id)s", {"api_id": api_id}
     )
 
 
 async def claim(conn: Connection, api_id: str) -> FormBooking | None:
-    """Take up a booking that is still pending and that nobody works on; None where there is none such."""
+    """Claim a pending booking that is not claimed; None where there is no such booking."""
     sql = f"""
         update form_bookings set claimed_until = clock_timestamp() + %(claim)s
         where api_id = %(api_id)s and status = 'pending'
@@ -90,7 +90,7 @@ async def claim(conn: Connection, api_id: str) -> FormBooking | None:
 
 
 async def mark_asked(conn: Connection, form: FormBooking, *, now: datetime) -> bool:
-    """Write that YCLIENTS is about to be asked; False where the claim is lost, or the record has shown up meanwhile."""
+    """Record that YCLIENTS is about to be asked; False where the claim is lost or the record was found meanwhile."""
     sql = """
         update form_bookings set asked_at = %(now)s
         where api_id = %(api_id)s and claimed_until = %(claimed_until)s and status = 'pending'
@@ -100,14 +100,14 @@ async def mark_asked(conn: Connection, form: FormBooking, *, now: datetime) -> b
 
 
 async def mark_not_asked(conn: Connection, api_id: str) -> None:
-    """Write that YCLIENTS has surely booked nothing: the key and its request are free for another try."""
+    """Delete a booking that YCLIENTS has certainly not made, so that its key can be used again."""
     await conn.execute(
         "delete from form_bookings where api_id = %s and status = 'pending' and record_id is null", [api_id]
     )
 
 
 async def release(conn: Connection, form: FormBooking) -> None:
-    """Let another request work on the booking."""
+    """Release the claim on the booking."""
     await conn.execute(
         "update form_bookings set claimed_until = null where api_id = %s and claimed_until = %s",
         [form.api_id, form.claimed_until],
@@ -115,7 +115,7 @@ async def release(conn: Connection, form: FormBooking) -> None:
 
 
 async def write_booked(conn: Connection, api_id: str, *, record_id: int, record_hash: str | None) -> None:
-    """Write which record it became; a hash that is known stays, and so does the claim: the mirror is still to follow."""
+    """Write the record that was made. A known hash is kept, and the claim too, until the mirror has the record."""
     sql = f"""
         update form_bookings set status = 'booked', record_id = %(record_id)s, answer = null,
             record_hash = coalesce(%(record_hash)s, record_hash), idempotency_key = {_DROP_AUTO}
@@ -125,7 +125,7 @@ async def write_booked(conn: Connection, api_id: str, *, record_id: int, record_
 
 
 async def write_refused(conn: Connection, api_id: str, refusal: Refusal) -> bool:
-    """Write that the salon declined; False where the record has shown up all the same."""
+    """Record that the salon declined; False where the record was found after all."""
     sql = f"""
         update form_bookings set status = 'refused', answer = %(answer)s::jsonb, claimed_until = null,
             idempotency_key = {_DROP_AUTO}
@@ -138,7 +138,7 @@ async def write_refused(conn: Connection, api_id: str, refusal: Refusal) -> bool
 async def has_claimed(
     conn: Connection, user_id: int, company_id: int, record_id: int, record_hash: str
 ) -> bool:
-    """Whether this user is known to have booked or claimed the record, with this very hash."""
+    """Return whether this user has booked or claimed the record with this hash."""
     sql = """
         select from form_bookings
         where company_id = %s and record_id = %s and user_id = %s and record_hash = %s and status = 'booked' limit 1
@@ -157,9 +157,9 @@ async def insert_claim(
     record_hash: str,
     now: datetime,
 ) -> bool:
-    """Write that the user has proved to have made the record elsewhere; False where somebody else has booked or claimed it.
+    """Record that the user proved to have made the record elsewhere; False where another user has booked or claimed it.
 
-    Of two users at once the first one gets it: the key names the record.
+    Of two concurrent users the first one wins: the key is unique per record.
     """
     values = {
         "api_id": api_id,
@@ -187,7 +187,7 @@ async def insert_claim(
 
 
 async def record_hash(conn: Connection, company_id: int, record_id: int) -> str | None:
-    """The hash that lets a client change this record; None where it was not booked here, or the answer was lost."""
+    """Return the hash that lets a client change this record; None where it was not booked here or the answer was lost."""
     sql = """
         select record_hash from form_bookings
         where company_id = %s and record_id = %s and record_hash is not null and record_hash <> '' limit 1
@@ -198,14 +198,14 @@ async def record_hash(conn: Connection, company_id: int, record_id: int) -> str 
 
 
 async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
-    """Let form bookings whose answer was lost learn their record, by the `api_id` that it carries.
+    """Set the record of form bookings whose answer was lost, by the `api_id` in the record.
 
-    One that is known to be another record's changes nothing: a copied record carries its original's `api_id`.
+    A booking that has a record keeps it: a copied record carries its original's `api_id`.
     """
     wanted = [
         {"a": api_id, "c": company_id, "r": record_id} for api_id, (company_id, record_id) in api_ids.items()
     ]
-    # The ids are said twice, or a plan that is kept for any number of them reads some ten thousand rows whole.
+    # The ids are given twice: otherwise a generic plan may read some ten thousand rows.
     await conn.execute(
         """
         with x as materialized (select * from jsonb_to_recordset(%s::jsonb) as x (a text, c bigint, r bigint))
@@ -219,7 +219,7 @@ async def learn_records(conn: Connection, api_ids: Mapping[str, Key]) -> None:
 async def hand_on(
     conn: Connection, *, from_id: int, into_id: int, only: Collection[str] | None = None
 ) -> None:
-    """Give the form bookings of one account, or `only` some by their `api_id`, to another one."""
+    """Move the form bookings of one account, or `only` those with these `api_id`s, to another one."""
     await conn.execute(
         "update form_bookings set user_id = %(into)s"
         " where user_id = %(from)s and (%(only)s::text[] is null or api_id = any(%(only)s))",
@@ -228,7 +228,7 @@ async def hand_on(
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:
-    """Leave of a user's form bookings nothing that names the user: no answer, no key, no digest."""
+    """Remove from a user's form bookings all that identifies the user: answer, key and digests."""
     await conn.execute(
         "update form_bookings set user_id = null, answer = null, request_digest = null, comment_digest = null,"
         " idempotency_key = null where user_id = %s",

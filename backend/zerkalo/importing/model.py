@@ -1,4 +1,4 @@
-"""What an import reads and what it decides, as frozen values."""
+"""Input and decisions of an import, as frozen values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,10 +36,10 @@ VISIT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """Where an import reads from. Of each list either the query (`…_sql`) or the file (`…_csv`) is given."""
+    """Where an import reads from: for each list either a query (`…_sql`) or a file (`…_csv`)."""
 
     name: str
-    """Stands in `origins.source`: the same name is the same app, whenever it is imported again."""
+    """Stored in `origins.source`: a later import with the same name is of the same app."""
     url: str | None = None
     people_sql: str | None = None
     people_csv: Path | None = None
@@ -50,7 +50,7 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person of the source. Contacts and code are canonical; None: the source leaves it empty."""
+    """A person of the source. Contacts and code are canonical; None: empty in the source."""
 
     ref: str
     email: str | None = None
@@ -98,9 +98,9 @@ class MirrorVisit:
     user_id: int | None = None
     matched_by: str | None = None
     has_entries: bool = False
-    """Points of our own programme stand in the ledger for it already."""
+    """Whether our ledger already has entries for it."""
     handed_over: bool = False
-    """The salon gave the record to another person's card, so that its time alone says nothing of whose it was."""
+    """The salon gave the record to another person's card, so a matching time alone does not prove whose it was."""
 
 
 class By(StrEnum):
@@ -111,7 +111,7 @@ class By(StrEnum):
 
 
 class Why(StrEnum):
-    """Why a line needs a person. `texts.reason` has the words."""
+    """Why a line needs a person's decision. `report.rules.reason` has the texts."""
 
     REF_EMPTY = "ref_empty"
     REF_TWICE = "ref_twice"
@@ -157,20 +157,20 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A line of the source that needs a person."""
+    """A line of the source that needs a person's decision."""
 
     ref: str
     person: str
     why: Why
     detail: str = ""
-    """The column that can't be read, or the references of the others; empty where the reason says all."""
+    """The unreadable column, or the references of the other people; empty where `why` is enough."""
     visit: Visit | None = None
-    """None: the line is a person's, or could not be read."""
+    """None: the line describes a person, or could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoursOff:
-    """The clock of the source differs from the salon's: so many of the visits that could be compared, by these hours."""
+    """The source's clock differs from the salon's by `hours`, in `visits` of the `compared` visits."""
 
     hours: int
     visits: int
@@ -180,13 +180,13 @@ class HoursOff:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What became of every visit."""
+    """The outcome for every visit."""
 
     pairs: tuple[Pair, ...]
     ask: tuple[Question, ...]
     not_in_mirror: tuple[Question, ...]
     hours_off: HoursOff | None = None
-    """None: the times of the source are those of the mirror, or too few can be compared."""
+    """None: the source's times agree with the mirror's, or too few can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ class Accrual:
 
 @dataclass(frozen=True, slots=True)
 class PointsPlan:
-    """What a person's ledger gets. The opening is whatever of the balance no accrual explains; it may be negative."""
+    """Entries planned for a person's ledger. `opening`: the rest of the balance, without accruals; may be negative."""
 
     ref: str
     before: int
@@ -216,12 +216,12 @@ class Report:
     people_new: int = 0
     people_known: int = 0
     people_fresh: int = 0
-    """New, or known and not brought by an import before."""
+    """New, or known but not imported earlier."""
     visits_read: int = 0
     visits_by_record: int = 0
     visits_by_contact: int = 0
     visits_known: int = 0
-    """Brought by an import before."""
+    """Imported earlier."""
     points_before: int = 0
     points_after: int = 0
     points_by_visit: int = 0
@@ -230,28 +230,28 @@ class Report:
     ask: Sequence[Question] = ()
     not_in_mirror: Sequence[Question] = ()
     never_awarded: Sequence[Question] = ()
-    """Points that go to the opening balance, so that a later no-show does not take them back."""
+    """Visits whose points go to the opening balance: a later no-show does not reverse them."""
     hours_off: HoursOff | None = None
     unknown_columns: Sequence[str] = field(default=())
     applied: bool = False
 
     @property
     def may_apply(self) -> bool:
-        """Whether there is nothing that forbids applying: no refused person, and no point that came or went."""
+        """Whether the import can be applied: nobody is refused, and the sum of points stays the same."""
         return not self.refused and self.points_before == self.points_after
 
     @property
     def visits_linked(self) -> int:
-        """Visits that are a booking of the mirror by now, or will be."""
+        """Count the visits that are, or will be, linked to a booking."""
         return self.visits_by_record + self.visits_by_contact + self.visits_known
 
     @property
     def writes(self) -> bool:
-        """Whether there is anything that was not brought before."""
+        """Whether there is anything that was not imported earlier."""
         return bool(self.people_fresh or self.visits_by_record or self.visits_by_contact)
 
     def as_json(self) -> dict[str, object]:
-        """The shape that the contract promises."""
+        """Return the JSON shape that the contract promises."""
         return {
             "people": {
                 "read": self.people_read,

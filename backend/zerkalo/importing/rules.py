@@ -1,4 +1,4 @@
-"""Which booking of the mirror a visit of the source is, and what its points become. Pure."""
+"""Pair visits of the source with bookings of the mirror, and plan their points. Pure."""
 
 import re
 from collections import Counter, defaultdict
@@ -32,20 +32,20 @@ STRONGER = frozenset({"manual", "form", "code"})
 """Links that an import does not replace."""
 OFFSETS_COMPARED_MIN = 5
 OFFSETS_SHARE_MIN = 0.9
-"""So many times, and so large a share of them, must be off by the same hours before it is no chance."""
+"""At least so many times must be comparable, and this share of them be off by the same hours, to be no coincidence."""
 
 
 def record_ids_in(note: str) -> tuple[int, ...]:
-    """Every record id that a note names, without repeats: `YClients. ID: 12345`, whatever the case and spaces."""
+    """Return the distinct record ids that a note names, as in `YClients. ID: 12345`; case and spaces are ignored."""
     return tuple(dict.fromkeys(int(found) for found in _RECORD_ID.findall(note)))
 
 
 def pair(visits: Sequence[Visit], people: Mapping[str, Person], mirror: Sequence[MirrorVisit]) -> Pairing:
     """Pair the visits of the source with the bookings of the mirror (contract, section 10).
 
-    By the record's id where the record fits by contact or by time; else by the person's contact, the time and the
-    service where exactly one booking fits. Two ids in a note, a record that two visits claim, an id whose record fits
-    neither way: a question, never a guess.
+    A visit with a record id is paired by it where the record fits by contact or by time; a visit without one by the
+    person's contact, the time and the service, where exactly one booking fits. Two ids in a note, a record that two
+    visits claim, or an id whose record fits neither way become questions.
     """
     by_record: dict[int, list[MirrorVisit]] = defaultdict(list)
     by_start: dict[object, list[MirrorVisit]] = defaultdict(list)
@@ -76,10 +76,10 @@ def pair(visits: Sequence[Visit], people: Mapping[str, Person], mirror: Sequence
 
 
 def hours_off(pairs: Iterable[Pair]) -> HoursOff | None:
-    """The hours by which the clock of the source is off, by the visits that were paired by their record's id.
+    """Return by how many hours the source's clock is off, judged by the visits paired by record id.
 
-    Some visits were moved since, so that not quite all need to differ by the same. None where fewer than
-    `OFFSETS_COMPARED_MIN` can be compared, or where no single difference of whole hours stands out.
+    Some visits may have been moved since, so a share of them may differ. None where fewer than
+    `OFFSETS_COMPARED_MIN` can be compared, or where no single difference of whole hours prevails.
     """
     by_wall, by_instant = Counter[timedelta](), Counter[timedelta]()
     for one in pairs:
@@ -105,7 +105,7 @@ def _stands_out(offsets: Counter[timedelta], column: Literal["wall_time", "start
 def sort_out(
     people: Sequence[Person], met: Sequence[Known]
 ) -> tuple[dict[str, Person], dict[str, int], list[Question]]:
-    """(new people, users whom the others are, who can't be taken)."""
+    """Return (new people, user ids of people who are users already, refused people)."""
     new: dict[str, Person] = {}
     known: dict[str, int] = {}
     refused: list[Question] = []
@@ -148,13 +148,13 @@ def without_stronger_links(
 
 
 def others_of(refs: Sequence[str], ref: str) -> str:
-    """The first few of the references that are not this one."""
+    """Join the first `OTHERS_TOLD_MAX` of the other references."""
     return ", ".join([one for one in refs if one != ref][:OTHERS_TOLD_MAX])
 
 
 @lru_cache(maxsize=4096)
 def percent_for_points(points: int, price_kopecks: int) -> Decimal | None:
-    """The smallest percent of up to four places at which the price earns exactly these points; None: there is none."""
+    """Return the smallest percent (up to four places) at which the price earns exactly these points; None if none does."""
     if points <= 0 or price_kopecks <= 0:
         return None
     scale = 100 * 100 * PERCENT_PLACES
@@ -167,10 +167,10 @@ def percent_for_points(points: int, price_kopecks: int) -> Decimal | None:
 def plan_points(
     person: Person, pairs: Sequence[Pair], all_points: int, *, has_already: int
 ) -> tuple[PointsPlan, list[Question]]:
-    """What the person's ledger gets so that it ends at the balance of the source, and the points no visit carries.
+    """Plan the entries that bring the person's ledger to the source's balance; return also the points no visit can carry.
 
-    `pairs`: the person's; `all_points`: of all their visits, for a source that tells no balance; `has_already`: what our
-    ledger has for them before the import.
+    `pairs`: the person's; `all_points`: of all their visits, used where the source has no balance; `has_already`: their
+    balance in our ledger before the import.
     """
     before = all_points if person.balance is None else person.balance
     accruals: list[Accrual] = []

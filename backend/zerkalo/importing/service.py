@@ -1,4 +1,4 @@
-"""One import: read the source, find the users and bookings it speaks of, and write all of it in one transaction or nothing."""
+"""One import: read the source, find its users and bookings in the mirror, and write everything in one transaction."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -39,12 +39,12 @@ Progress = Callable[[int], None]
 
 
 class ImportRefused(Exception):
-    """The import can't be applied as it is; one line that says why. Nothing was written."""
+    """The import can't be applied; the message is one line that says why. Nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """All that an import decided. `user_ids`: reference -> the user known before or reserved now."""
+    """Everything that an import decided. `known`: reference -> id of a user that exists already."""
 
     read: Read
     new: Mapping[str, Person]
@@ -56,7 +56,7 @@ class _Plan:
     never_awarded: tuple[Question, ...]
     ask: tuple[Question, ...]
     visits_known: int
-    """Brought by an import before."""
+    """Imported earlier."""
 
 
 async def move_in(
@@ -70,10 +70,10 @@ async def move_in(
     apply: bool,
     on_progress: Progress = lambda _done: None,
 ) -> Report:
-    """Tell what the import does, and with `apply` do it, in one transaction; repeated, it writes nothing.
+    """Report what the import would do; with `apply`, also do it, in one transaction. A repeated import writes nothing.
 
-    Writes users, links, ledger entries and `origins`. Raises `ImportRefused` where `apply` is asked for and a line
-    forbids it, or where the ledger would not end at the source's balances.
+    Writes users, links, ledger entries and `origins`. Raises `ImportRefused` where `apply` is set and people are
+    refused, or where the ledger would not end at the source's balances.
     """
 
     async def work(conn: Connection) -> Report:
@@ -136,7 +136,7 @@ async def _plan_points(
     new: Mapping[str, Person],
     known: Mapping[str, int],
 ) -> tuple[tuple[PointsPlan, ...], tuple[Question, ...]]:
-    """Points come with a person's first import only: what was earned or spent since is our own ledger's."""
+    """Plan points for people imported for the first time only: later movements are in our own ledger."""
     has_already = await ledger.read_balances(conn, list(known.values()))
     of_person: dict[str, list[Pair]] = defaultdict(list)
     for one in pairs:
@@ -190,7 +190,8 @@ async def _write(
         links = {
             one.booking.booking_id: user_of[one.visit.person]
             for one in some
-            if one.booking.matched_by not in STRONGER  # else it is theirs already, by better evidence
+            # A stronger link is kept: here it already names this user.
+            if one.booking.matched_by not in STRONGER
         }
         paid = [accruals[one.booking.booking_id] for one in some if one.booking.booking_id in accruals]
         await ledger.append(conn, [_accrual(user_of[ref], one) for ref, one in paid], now)
@@ -207,7 +208,7 @@ async def _write(
 
 
 async def _points_after(conn: Connection, plan: _Plan, source: str) -> int:
-    """The balances as the ledger has them, which must be those of the source. Raises `ImportRefused`."""
+    """Return the sum of the ledger's balances. Raises `ImportRefused` where one differs from the source."""
     people = await people_store.people_brought(conn, source)
     balances = await ledger.read_balances(conn, list(people.values()))
     wrong = [one.ref for one in plan.points if balances.get(people[one.ref], 0) != one.before]
@@ -234,7 +235,7 @@ def _accrual(user_id: int, accrual: Accrual) -> EntryDraft:
 def _openings(
     plan: _Plan, user_of: Mapping[str, int], balances: Mapping[int, int], source: str
 ) -> list[EntryDraft]:
-    """What the ledger still lacks of each balance, `balances` being what it has once the visits are settled."""
+    """Return the entries that bring each ledger balance to the source's. `balances`: once the visits are settled."""
     lacking = {one.ref: one.before - balances.get(user_of[one.ref], 0) for one in plan.points}
     return [
         EntryDraft(user_of[ref], points, Kind.ADJUSTMENT, Reason.OPENING, f"import:{source}:{ref}:opening")
@@ -260,7 +261,8 @@ def _report(plan: _Plan) -> Report:
         visits_by_contact=by[By.CONTACT],
         visits_known=plan.visits_known,
         points_before=planned + left_behind,
-        points_after=planned,  # by the plan; what the ledger says is read after writing
+        # As planned; after writing it is replaced by the sum read from the ledger.
+        points_after=planned,
         points_by_visit=by_visit,
         points_opening=opening,
         refused=plan.refused,

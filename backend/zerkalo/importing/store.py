@@ -1,4 +1,4 @@
-"""What an import reads of the mirror."""
+"""Bookings of the mirror that an import reads."""
 
 from collections.abc import Collection
 from typing import Any
@@ -17,9 +17,9 @@ async def mirror_visits(
     emails: Collection[str],
     phones: Collection[str],
 ) -> list[MirrorVisit]:
-    """The bookings of these companies that a visit could be: by a record's id, or by a contact of their card.
+    """Return the bookings of these companies that may match a visit: by record id, or by a contact of their card.
 
-    Erased ones are left out. A booking without a card has its own contacts.
+    Erased bookings are left out. A booking without a card is found by its own contacts.
     """
     query = """
         with wanted as (
@@ -51,7 +51,7 @@ async def mirror_visits(
         }
         await cursor.execute(query, values)
         held: dict[object, Any] = {}
-        # The same service, e-mail and phone stand in many rows: each text is held once.
+        # The same service, e-mail and phone repeat in many rows: keep one copy of each text.
         return [
             MirrorVisit(*(held.setdefault(x, x) if type(x) is str else x for x in row))
             async for row in cursor

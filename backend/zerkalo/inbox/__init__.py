@@ -1,1 +1,1 @@
-"""Every call to our webhook, byte for byte, with what it did: put, quarantine, read back, prune."""
+"""Every call to our webhook, byte for byte, with its outcome: write, quarantine, read back, prune."""

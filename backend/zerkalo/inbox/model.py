@@ -1,4 +1,4 @@
-"""A delivery: one call to our webhook. It may repeat, be late, come out of order."""
+"""A delivery: one call to our webhook. It may repeat, be late or come out of order."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,17 +10,17 @@ from msgspec import Struct
 OutcomeName = Literal["applied", "unchanged", "stale", "ignored", "quarantined", "queued"]
 """What a delivery did; the words of the contract."""
 READ = "read"
-"""The event of what no call brought: a record that an API read showed and that could not be applied."""
+"""The event of a delivery made from an API read: a record that could not be applied."""
 IGNORED = "ignored"
-"""The outcome of an event that is no booking's."""
+"""The outcome of an event that is not about a booking."""
 TEST_RESOURCE = "zerkalo_test"
-"""An event that no rule knows, by which an admin tries the door: it is kept as ignored, and nothing else happens."""
+"""The resource of an admin's test call to the webhook: it is kept as ignored and has no other effect."""
 
 
 class Delivery(Struct, frozen=True, gc=False):
-    """A call that carried the secret, as it came. `received_at` is aware UTC by our clock.
+    """A call that carried the secret, unchanged. `received_at` is aware UTC by our clock.
 
-    `company_id`, `resource`, `resource_id` and `event` are None where the body did not tell them readably.
+    `company_id`, `resource`, `resource_id` and `event` are None where they can't be read from the body.
     """
 
     body: bytes
@@ -32,7 +32,7 @@ class Delivery(Struct, frozen=True, gc=False):
 
 
 def envelope_of(delivery: Delivery) -> bytes:
-    """The call without its data: what is kept of an event that we ignore. Replayed, it makes us ask YCLIENTS."""
+    """Return the call without its data, as kept for ignored events. Replaying it makes us ask YCLIENTS."""
     return msgspec.json.encode(
         {
             "company_id": delivery.company_id,
@@ -44,7 +44,7 @@ def envelope_of(delivery: Delivery) -> bytes:
 
 
 class Finished(Struct, frozen=True, gc=False):
-    """A delivery and what it did: an outcome of the contract, why, and to which booking. `id`: reserved for it; None: any."""
+    """A delivery with its outcome (a word of the contract), reason and booking. `id`: reserved for it; None: any."""
 
     delivery: Delivery
     outcome: str

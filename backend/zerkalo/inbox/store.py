@@ -16,8 +16,8 @@ PRUNE_BATCH = 5000
 Key = tuple[int, int]
 """(company, YCLIENTS's id of a record or a client)."""
 
-# An erased person must not come back with the next webhook: only the envelope is kept, which makes a replay ask YCLIENTS.
-# No `exists`: PostgreSQL would rather read all bookings than look up one for each body.
+# The next webhook must not bring an erased person's data back: only the envelope is kept, and a replay asks YCLIENTS.
+# Not `exists`: with it PostgreSQL reads all bookings instead of looking up one for each body.
 _BODY = """
     case when x.resource = 'record' and (
         select true from bookings b
@@ -28,7 +28,7 @@ _BODY = """
     else x.body end
 """
 
-# The bodies travel as they are beside the small JSON, in its order.
+# The bodies are a separate binary parameter, in the order of the JSON rows.
 _PUT = f"""
     insert into deliveries (id, received_at, company_id, resource, resource_id, event, body, outcome, reason,
         booking_id, finished_at) overriding system value
@@ -57,7 +57,7 @@ _QUARANTINE = f"""
     )
 """
 
-# An envelope without content: replayed, it makes us ask YCLIENTS, and the booking's mask stands.
+# An envelope without content: replaying it makes us ask YCLIENTS, and the booking stays masked.
 _ENVELOPE: LiteralString = """
     convert_to(json_build_object('company_id', d.company_id, 'resource', d.resource, 'resource_id', d.resource_id,
         'status', d.event, 'erased', true)::text, 'UTF8')
@@ -71,7 +71,7 @@ _KEPT = """
 
 
 async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) -> None:
-    """Keep deliveries with what they did; part of the transaction that did it. Of what was ignored only the envelope."""
+    """Write deliveries with their outcomes, in the transaction that applied them; of ignored ones only the envelope."""
     if not finished:
         return
     rows = [
@@ -95,11 +95,11 @@ async def put(conn: Connection, finished: Sequence[Finished], *, now: datetime) 
 async def quarantine_record(
     conn: Connection, *, company_id: int, record_id: int | None, raw: bytes, reason: str, now: datetime
 ) -> None:
-    """Keep a record that an API read showed and that could not be applied, in the form of a webhook, to be replayed.
+    """Quarantine a record from an API read that could not be applied, in the form of a webhook, so it can be replayed.
 
-    The same bytes are kept once while they wait: a sync shows them every half hour.
+    The same bytes are kept once while they wait: every sync, each half hour, reads them again.
     """
-    # null: the data's own id counts, once it can be read
+    # null: a replay takes the id from the data, once they can be read.
     named = b"null" if record_id is None else b"%d" % record_id
     body = b'{"company_id":%d,"resource":"record","resource_id":%s,"status":"update","data":%s}' % (
         company_id,
@@ -111,13 +111,13 @@ async def quarantine_record(
 
 
 async def get(conn: Connection, delivery_id: int) -> Kept | None:
-    """One delivery, or None."""
+    """Return one delivery, or None."""
     kept = await _kept(conn, _KEPT + " where id = %(id)s", {"id": delivery_id})
     return kept[0] if kept else None
 
 
 async def waiting_in_quarantine(conn: Connection, *, after_id: int, limit: int) -> list[Kept]:
-    """Quarantined deliveries that nobody has handled, oldest first, from `after_id` on."""
+    """Return unhandled quarantined deliveries with an id above `after_id`, oldest first."""
     sql = (
         _KEPT
         + " where outcome = 'quarantined' and handled_at is null and id > %(after_id)s order by id limit %(limit)s"
@@ -134,9 +134,9 @@ async def finish_again(
     booking_id: int | None,
     now: datetime,
 ) -> None:
-    """Mark a delivery with what a replay of it did; one that stays in quarantine is not handled.
+    """Write the outcome of a replay; a delivery that stays quarantined is not marked as handled.
 
-    `booking_id` None keeps what it was found to be about before: a second replay only asks YCLIENTS.
+    `booking_id` None keeps the booking found earlier: a second replay only asks YCLIENTS.
     """
     sql = """
         update deliveries set outcome = %(outcome)s, reason = %(reason)s,
@@ -151,7 +151,7 @@ async def finish_again(
 
 
 async def set_aside(conn: Connection, delivery_id: int, *, now: datetime) -> bool:
-    """Mark a quarantined delivery as handled because an admin says so; whether there was one that waited."""
+    """Mark a waiting quarantined delivery as handled by an admin's decision; return whether there was one."""
     sql = "update deliveries set handled_at = %s where id = %s and outcome = 'quarantined' and handled_at is null"
     return (await conn.execute(sql, [now, delivery_id])).rowcount == 1
 
@@ -159,9 +159,9 @@ async def set_aside(conn: Connection, delivery_id: int, *, now: datetime) -> boo
 async def about(
     conn: Connection, *, records: Sequence[Key], clients: Sequence[Key], until: datetime
 ) -> list[int]:
-    """Deliveries with a body about these records and clients (company, YCLIENTS's id), found by id, and quarantined ones.
+    """Return ids of deliveries that still have a body: about these records and clients by id, and quarantined ones.
 
-    Those are of these companies or of none that could be read, received `until` then: nobody knows whom they name.
+    The quarantined ones, received up to `until`, are of these companies or of an unreadable one: they may name anybody.
     """
     sql: LiteralString = (
         """
@@ -195,7 +195,7 @@ async def about(
 
 
 async def empty_bodies(conn: Connection, ids: Collection[int]) -> int:
-    """Leave of these deliveries the envelope only; row, outcome and reason stay. Passes over those that are held."""
+    """Reduce these deliveries to the envelope; outcome and reason stay. Skip locked rows. Return how many."""
     sql: LiteralString = (
         "update deliveries d set body = "
         + _ENVELOPE
@@ -207,7 +207,7 @@ async def empty_bodies(conn: Connection, ids: Collection[int]) -> int:
 
 
 async def prune(conn: Connection, *, before: datetime) -> int:
-    """Drop up to `PRUNE_BATCH` deliveries received before; those in quarantine stay until handled. Returns how many."""
+    """Delete up to `PRUNE_BATCH` deliveries received before; quarantined ones stay until handled. Return how many."""
     sql = """
         delete from deliveries where id = any (array(
             select id from deliveries

@@ -1,1 +1,1 @@
-"""Whose booking is it: `rules` decides from values, `store` remembers candidates. Imports none of its siblings."""
+"""Decide whose a booking is: `rules` decides from values, `store` keeps candidates. Imports none of its siblings."""

@@ -1,4 +1,4 @@
-"""The words of matching: steps, links, evidence, candidates, and what a decision says."""
+"""The values of matching: steps, links, evidence, candidates and decisions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -20,27 +20,27 @@ STRENGTH: Mapping[MatchedBy | None, int] = {
 
 
 class Link(Struct, frozen=True, gc=False):
-    """Whose the booking is. No user with `MANUAL`: an admin said that it belongs to no user."""
+    """The user of a booking. No user with `MANUAL`: an admin decided that it belongs to no user."""
 
     user_id: int | None = None
     step: MatchedBy | None = None
 
 
 class Reason(StrEnum):
-    """Why a user is only a candidate; the names of `match_candidates.reason`."""
+    """Why a user is only a candidate; the values of `match_candidates.reason`."""
 
     RIVALS = "rivals"
-    """Somebody else fits as well."""
+    """Another user fits as well."""
     LATE_EMAIL = "late_email"
-    """The e-mail came to the card after we had seen it with its phone: whoever books online can write it there."""
+    """The e-mail was added after we had seen the card with its phone: anybody who books online can write it there."""
     EMAIL_ALONE = "email_alone"
-    """The salon lets an e-mail count only together with the phone (`MATCH_EMAIL_ALONE`)."""
+    """The salon accepts an e-mail only together with the phone (`MATCH_EMAIL_ALONE`)."""
     HANDED_OVER = "handed_over"
     """The booking was the user's, or named them, before the salon gave it to another client."""
 
 
 class Candidate(Struct, frozen=True, gc=False):
-    """Somebody whom the evidence names without settling it: an admin decides."""
+    """A user whom the evidence suggests but does not prove: an admin decides."""
 
     user_id: int
     step: MatchedBy
@@ -48,9 +48,9 @@ class Candidate(Struct, frozen=True, gc=False):
 
 
 class Contacts(Struct, frozen=True, gc=False):
-    """Who has *proved* the contacts of the booking's client.
+    """Users who have *proved* the contacts of the booking's client.
 
-    `email_is_late`: the e-mail came to the client's card after we had seen the card with its phone and without it.
+    `email_is_late`: the e-mail was added after we had seen the client's card with its phone and without the e-mail.
     """
 
     email_user_ids: frozenset[int] = frozenset()
@@ -62,12 +62,12 @@ NO_CONTACTS = Contacts()
 
 
 class Evidence(Struct, frozen=True, gc=False):
-    """What is known of one booking's people, already looked up.
+    """The evidence about one booking's user, already looked up.
 
-    `form_user_ids`: who booked this record through our form, or claimed it. `code_user_ids`: whom the comment names as
-    it stands; `earlier_code_user_ids`: whom it named before, as far as it was seen. `card_user_id`: whom an admin gave
-    the client's card to. `is_handed_over`: the salon once gave the record from one client to another; then forms and
-    codes count no more. `is_handing_over`: this very change does so.
+    `form_user_ids`: users who booked this record through our form, or claimed it. `code_user_ids`: users whom the current
+    comment names; `earlier_code_user_ids`: users whom earlier comments that we saw named. `card_user_id`: the user to
+    whom an admin gave the client's card. `is_handed_over`: the salon once moved the record from one client to another;
+    forms and codes don't count since. `is_handing_over`: the current change does so.
     """
 
     form_user_ids: frozenset[int] = frozenset()
@@ -80,7 +80,7 @@ class Evidence(Struct, frozen=True, gc=False):
 
 
 class Match(Struct, frozen=True, gc=False):
-    """The link as it now is, and whom an admin may choose from (empty: nothing to choose)."""
+    """The resulting link, and the candidates that an admin may choose from."""
 
     link: Link
     candidates: frozenset[Candidate] = frozenset()

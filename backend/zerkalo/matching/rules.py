@@ -1,10 +1,9 @@
-"""Which user a booking belongs to. Pure.
+"""Decide which user a booking belongs to. Pure.
 
 Steps, strongest first: a link an admin made, a record booked through our form, the code in the comment, an import, a
-client's card that an admin gave to a user, the proved e-mail, the proved phone. The first step at which anybody fits
-decides; if several fit there, the search stops and nobody is linked. A link that stands gives way to a stronger one
-only, and to another code in the comment as it stands; nothing else takes a booking from somebody, and evidence that
-settles nothing undoes nothing (docs/decisions/0005).
+client's card that an admin gave to a user, the proved e-mail, the proved phone. The first step at which any user fits
+decides; if several fit there, the search stops and nobody is linked. An existing link is replaced only by a stronger
+one or by another code in the current comment; ambiguous evidence removes no link (docs/decisions/0005).
 """
 
 import re
@@ -17,7 +16,7 @@ from zerkalo.kit.look_alikes import CODE_LENGTH_MAX, CODE_LENGTH_MIN, HYPHENS, Q
 from zerkalo.matching.model import STRENGTH, Candidate, Contacts, Evidence, Link, Match, Reason
 
 LABELS_PER_COMMENT_MAX = 8
-"""A comment that names more clients than this is not a client's: the rest is passed over."""
+"""A comment that names more clients than this is not from a client: further labels are ignored."""
 
 _LABEL = as_latin("код клиента").replace(" ", r"\s*")
 _WORD = r"[A-Z0-9]+(?![^\W_])"
@@ -30,12 +29,12 @@ _WORDS = re.compile(r"[A-Z0-9]+")
 
 @lru_cache(maxsize=512)
 def codes_in(comment: str) -> tuple[str, ...]:
-    """The client codes that a comment may name after «Код клиента», canonical (4 to 20 of A-Z0-9), without repeats.
+    """Return the distinct client codes that a comment may name after «Код клиента», canonical (4 to 20 of A-Z0-9).
 
-    Nobody marks where a code ends: the word after the label is a reading, and so is that word joined with the next
-    ones while it is no longer than 20. Of each label the longest reading comes first, and the
-    longest one that belongs to a user counts (`longest`). Case, spaces, the colon, quotes and Markdown marks don't matter; Cyrillic letters that look
-    like Latin ones are read as those. Kept for a moment: a batch asks three times about each of its comments.
+    The end of a code is not marked: a reading is the word after the label, alone or joined with the next words, up to
+    20 characters. The longest reading of each label comes first, and the longest one that belongs to a user counts
+    (`longest`). Case, spaces, the colon, quotes and Markdown marks don't matter; Cyrillic letters that look like Latin
+    ones are read as those. Cached, because a batch reads each of its comments three times.
     """
     if not any(letter in comment for letter in "КкKk"):
         return ()
@@ -44,16 +43,16 @@ def codes_in(comment: str) -> tuple[str, ...]:
 
 
 def longest(codes: Collection[str]) -> frozenset[str]:
-    """Of codes that belong to users, those that no other one begins with: the longest reading of a label counts."""
+    """Drop codes that another one begins with, of codes that belong to users: the longest reading of a label counts."""
     return frozenset(
         code for code in codes if not any(other != code and other.startswith(code) for other in codes)
     )
 
 
 def decide_match(held: Link, evidence: Evidence, *, email_counts_alone: bool = True) -> Match:
-    """The link that `evidence` leaves, and the candidates beside it.
+    """Return the link that follows from `held` and `evidence`, and the other candidates.
 
-    What an admin decided about the booking stays. `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`.
+    An admin's decision about the booking is kept. `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`.
     """
     if held.step is MatchedBy.MANUAL:
         return Match(held)
@@ -73,7 +72,7 @@ def decide_match(held: Link, evidence: Evidence, *, email_counts_alone: bool = T
 
 
 def _first_hit(evidence: Evidence, *, email_counts_alone: bool) -> tuple[Link, frozenset[Candidate]]:
-    """The link that the strongest step gives by itself, and whom it leaves to an admin."""
+    """Return the link that the strongest step gives, and the candidates for an admin."""
     passed_over = frozenset[Candidate]()
     for step, user_ids in (
         (MatchedBy.FORM, evidence.form_user_ids),
@@ -90,10 +89,10 @@ def _first_hit(evidence: Evidence, *, email_counts_alone: bool) -> tuple[Link, f
 
 
 def _weigh(contacts: Contacts, *, email_counts_alone: bool) -> tuple[Link, frozenset[Candidate]]:
-    """Weigh e-mail and phone together: they link where they name one person."""
+    """Combine e-mail and phone: they link where they name one user."""
     by_email, by_phone = contacts.email_user_ids, contacts.phone_user_ids
     if by_email & by_phone:
-        # Of a family that shares a phone, the e-mail names one.
+        # In a family that shares a phone, the e-mail identifies one person.
         return _one_of(by_email & by_phone, MatchedBy.EMAIL)
     if by_email and by_phone:
         rivals = _as_candidates(by_email, MatchedBy.EMAIL, Reason.RIVALS)
@@ -119,15 +118,15 @@ def _as_candidates(user_ids: frozenset[int], step: MatchedBy, reason: Reason) ->
 
 
 def _is_taken_back(held: Link, evidence: Evidence) -> bool:
-    """Whether the link rests on a card that the admin has taken back since."""
+    """Return whether the link rests on a card that an admin has taken back since."""
     return held.step is MatchedBy.CARD and evidence.card_user_id is None
 
 
 def _wins(found: Link, held: Link, evidence: Evidence) -> bool:
-    """Whether a link that was found replaces the one that stands.
+    """Return whether the found link replaces the existing one.
 
-    Of equal strength only a code does that stands in the comment now: it is newer evidence about this very visit. A
-    contact that changes hands is none.
+    With equal strength only a code in the current comment does: it is newer evidence about this visit. A contact that
+    now belongs to another user is not.
     """
     if STRENGTH[found.step] != STRENGTH[held.step]:
         return STRENGTH[found.step] > STRENGTH[held.step]
@@ -135,7 +134,7 @@ def _wins(found: Link, held: Link, evidence: Evidence) -> bool:
 
 
 def _readings(words: str) -> list[str]:
-    """The word and its joinings with the next ones, longest first."""
+    """Return the first word, alone and joined with the next ones, longest first."""
     readings: list[str] = []
     joined = ""
     for word in _WORDS.findall(words):

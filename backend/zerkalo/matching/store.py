@@ -1,4 +1,4 @@
-"""What matching remembers: the candidates between whom an admin chooses."""
+"""The stored candidates among whom an admin chooses."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -13,9 +13,9 @@ from zerkalo.matching.model import Candidate
 async def replace_candidates(
     conn: Connection, candidates: Mapping[int, frozenset[Candidate]], *, now: datetime
 ) -> None:
-    """Write who might be whose, by booking id; what stood there goes.
+    """Replace the candidates of these bookings, by booking id.
 
-    Who was left behind when the salon handed a booking over stays, for no later look at it finds them again.
+    Candidates left by a handed-over booking are kept, because later matching can't find them again.
     """
     if not candidates:
         return
@@ -40,17 +40,17 @@ async def replace_candidates(
 
 
 async def forget_bookings(conn: Connection, booking_ids: Collection[int]) -> None:
-    """Delete whose these bookings might be."""
+    """Delete the candidates of these bookings."""
     await conn.execute("delete from match_candidates where booking_id = any(%s)", [list(booking_ids)])
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:
-    """Delete what might be a user's who is erased or merged."""
+    """Delete the candidacies of a user who is erased or merged."""
     await conn.execute("delete from match_candidates where user_id = %s", [user_id])
 
 
 async def hand_on(conn: Connection, *, from_id: int, into_id: int) -> None:
-    """Let another account stand wherever this one may be whose a booking is."""
+    """Copy a user's candidacies to another account."""
     await conn.execute(
         "insert into match_candidates (booking_id, user_id, step, reason, created_at)"
         " select booking_id, %(into)s, step, reason, created_at from match_candidates where user_id = %(from)s"
@@ -60,9 +60,9 @@ async def hand_on(conn: Connection, *, from_id: int, into_id: int) -> None:
 
 
 async def restore(conn: Connection, rows: Sequence[Mapping[str, Any]], *, but_of: int) -> None:
-    """Let these rows stand in place of the candidacies of the user `but_of`, where their booking is still unmatched.
+    """Replace the candidacies of the user `but_of` by these rows, where their booking is still unmatched.
 
-    What has changed since is found by matching anew.
+    A rematch finds what has changed since.
     """
     await conn.execute("delete from match_candidates where user_id = %s", [but_of])
     await conn.execute(
@@ -77,7 +77,7 @@ async def restore(conn: Connection, rows: Sequence[Mapping[str, Any]], *, but_of
 async def barrier(conn: Connection) -> None:
     """Wait until every batch that read the users before now has committed.
 
-    A user's new proof and a batch that read the users just before it would otherwise miss each other: the batch links
-    nobody, and the rematch does not see its row yet. Call it in a transaction of its own, after the proof's commit.
+    Without it, a batch that read the users just before a new proof would link nobody, and the rematch after the proof
+    would not see the batch's rows yet. Call it in a transaction of its own, after the proof's commit.
     """
     await lock(conn, "matching")

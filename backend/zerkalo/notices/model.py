@@ -1,4 +1,4 @@
-"""What a notice is about, and which are sent."""
+"""Notices: their kinds, the policy for sending them, and their subjects."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from enum import StrEnum
 from zerkalo.kit.language import Language
 
 NO_WAY, OVER_BOUNDS = "no_way", "over_bounds"
-"""Why a message about a visit went nowhere: no contact that the user lets us write to; the bounds of SMS."""
+"""Why a message about a visit was not sent: the user has no usable channel; the SMS limit is reached."""
 TELEGRAM = "telegram"
-"""The way of a message beside the channels of `outbox.model.Channel`: its recipient is a chat's number."""
+"""A channel besides those of `outbox.model.Channel`: its recipient is a chat's id."""
 
 
 class Kind(StrEnum):
-    """Of what a notice tells; the words of NOTICES, and the reminder of REMIND_HOURS_BEFORE."""
+    """The kind of a notice: the values of NOTICES, and the reminder of REMIND_HOURS_BEFORE."""
 
     CONFIRMATION = "confirmation"
     MOVED = "moved"
@@ -26,7 +26,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NoticePolicy:
-    """Which notices are sent, and when not. `quiet`: from which to which hour of the salon's clock; None: never."""
+    """Which notices are sent, and when. `quiet`: first and last hour, salon-local, without messages; None: no such hours."""
 
     kinds: Collection[Kind] = ()
     remind_before: timedelta | None = None
@@ -34,13 +34,13 @@ class NoticePolicy:
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is sent at all."""
+        """Return whether any notices are sent."""
         return bool(self.kinds) or self.remind_before is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A booking with a user as it stands, and what its user was told of it last."""
+    """The current state of a user's booking, and what the user was last told about it."""
 
     booking_id: int
     user_id: int
@@ -51,7 +51,7 @@ class Visit:
     staff_name: str | None
     salon: str
     changed_at: datetime
-    """When YCLIENTS changed it last."""
+    """When it last changed in YCLIENTS."""
     created_at: datetime
     told_user_id: int | None = None
     told_starts_at: datetime | None = None
@@ -59,13 +59,13 @@ class Visit:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it does not take place."""
+        """Return whether it is cancelled."""
         return self.status == "CANCELLED"
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How a user can be written to and wants to be: the contacts are proved ones, None where there is none."""
+    """A user's proved contacts (None where there is none) and chosen channels."""
 
     user_id: int
     email: str | None
@@ -79,32 +79,32 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """How a user's points moved, up to an entry."""
+    """The change of a user's points up to a ledger entry."""
 
     user_id: int
     earned: int
     """By visits."""
     by_hand: int
-    """Given by somebody, or, below zero, spent; what was undone meanwhile is none."""
+    """Given by the staff or, below zero, spent; entries undone meanwhile cancel out."""
     entry_id: int
     balance: int
     booking_id: int | None
-    """The visit of all this; None where there were several, or none."""
+    """The visit, if all of it is about one; else None."""
 
     @property
     def came(self) -> int:
-        """All that came."""
+        """Return the points gained."""
         return self.earned + max(self.by_hand, 0)
 
     @property
     def went(self) -> int:
-        """What was spent or taken."""
+        """Return the points spent or taken."""
         return max(-self.by_hand, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class WouldBe:
-    """What a kind of notice would have been in a span of time, by how people can be written to now."""
+    """How many notices of a kind would have been sent in a span of time, by the channels that people have now."""
 
     kind: str
     occasions: int
@@ -113,4 +113,4 @@ class WouldBe:
     by_phone: int
     by_telegram: int
     unreachable: int
-    """Occasions of which nobody could have been told: no contact that the user lets us write to."""
+    """Occasions whose user has no usable channel."""

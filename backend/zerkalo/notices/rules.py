@@ -1,4 +1,4 @@
-"""Whether a visit's user is to be told something, when it is quiet, and the words. Pure."""
+"""Whether to notify a visit's user, when the quiet hours are, and the texts. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
@@ -7,13 +7,13 @@ from zerkalo.kit.language import Language
 from zerkalo.notices.model import Kind, Movement, NoticePolicy, Visit
 
 SETTLE_SPAN = timedelta(seconds=20)
-"""A booking is looked at once it has stood still for so long: several updates of one change make one message."""
+"""A booking is considered once it is unchanged for so long: several updates of one change make one message."""
 FRESH_SPAN = timedelta(hours=1)
-"""What is older is not told any more; the hours of the night do not count."""
+"""An older change is not reported any more; the quiet hours do not count."""
 
 
 def is_quiet(local: datetime, policy: NoticePolicy) -> bool:
-    """Whether nothing is sent at this time of the salon's clock."""
+    """Return whether this salon-local time is in the quiet hours."""
     if policy.quiet is None:
         return False
     begins, ends = policy.quiet
@@ -21,7 +21,7 @@ def is_quiet(local: datetime, policy: NoticePolicy) -> bool:
 
 
 def fresh_since(local: datetime, policy: NoticePolicy) -> datetime:
-    """From when on a change is still worth telling: an hour back, and where that is in the night, its evening."""
+    """Return from when a change is still reported: an hour ago or, if that is in quiet hours, from their beginning."""
     since = local - FRESH_SPAN
     if not is_quiet(since, policy):
         return since
@@ -31,8 +31,8 @@ def fresh_since(local: datetime, policy: NoticePolicy) -> datetime:
 
 
 def decide(visit: Visit, policy: NoticePolicy, *, now: datetime, since: datetime) -> Kind | None:
-    """What the visit's user is to be told; None: nothing. Compares with what they were told last, so that a change that
-    was taken back is none, and "came" never is one.
+    """Return the notice for the visit's user, or None. Compares with what they were told last, so a change that was
+    undone is not reported, and neither is a completed visit.
     """
     kind = _change_of(visit, since)
     is_wanted = kind is not None and kind in policy.kinds
@@ -77,7 +77,7 @@ _MONTHS: Mapping[Language, Sequence[str]] = {
 
 
 def visit_message(kind: Kind, visit: Visit, language: Language) -> tuple[str, str]:
-    """(subject, text) about a visit; short enough for an SMS."""
+    """Return (subject, text) about a visit, short enough for an SMS."""
     at, subject = visit.starts_at, _SUBJECTS[language][kind]
     day = f"{at.day} {_MONTHS[language][at.month - 1]}"
     what = ", ".join(part for part in (visit.service_name, visit.staff_name) if part)
@@ -92,7 +92,7 @@ def visit_message(kind: Kind, visit: Visit, language: Language) -> tuple[str, st
 
 
 def points_message(movement: Movement, language: Language) -> tuple[str, str]:
-    """(subject, text) about points that came or went."""
+    """Return (subject, text) about points gained or spent."""
     came, went, balance = movement.came, movement.went, movement.balance
     if language == "en":
         subject = (
@@ -114,7 +114,7 @@ def points_message(movement: Movement, language: Language) -> tuple[str, str]:
 
 
 def burning_message(points: int, days: int, language: Language) -> tuple[str, str]:
-    """(subject, text) about points that will expire."""
+    """Return (subject, text) about points that will expire."""
     if language == "en":
         return (
             "Your points will expire",
@@ -127,9 +127,9 @@ def burning_message(points: int, days: int, language: Language) -> tuple[str, st
 
 
 def connected_message(language: Language, *, was_anothers: bool) -> str:
-    """What the bot says to a chat that was connected just now; `was_anothers`: that was another account's till then.
+    """Return the bot's answer to a newly connected chat; `was_anothers`: it was connected to another account before.
 
-    Whoever reads the chat may have opened a link that somebody slipped to them.
+    That case is mentioned because the link may have come from somebody else.
     """
     done, moved = _CONNECTED[language]
     return done + moved if was_anothers else done

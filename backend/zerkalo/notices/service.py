@@ -1,4 +1,4 @@
-"""Looking at what has changed and writing the messages, in one transaction a batch; the outbox sends them."""
+"""Find what users should be notified of and write the messages, one transaction a batch; the outbox sends them."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from zerkalo.outbox.model import Channel, Message
 
 BATCH = 200
 MESSAGE_SPAN = timedelta(hours=1)
-"""How long a message is worth trying to send."""
+"""How long to keep trying to send a message."""
 POINTS_SETTLE_SPAN = timedelta(minutes=10)
 RECENT_SPAN = timedelta(days=2)
 BURNING_AHEAD = timedelta(days=7)
 BURNING_AGAIN = timedelta(days=30)
 
 MaySend = Callable[[Connection, Channel, str, datetime], Awaitable[bool]]
-"""Whether a message to this contact can go now; an SMS is counted in the installation's bounds."""
+"""Returns whether a message to this contact may be sent now; an SMS counts towards the installation's limit."""
 Zone = Callable[[Connection], Awaitable[tzinfo]]
-"""The salon's zone, by which it is night."""
+"""Returns the salon's zone, in which the quiet hours are."""
 Burning = Callable[[Connection, datetime, timedelta], Awaitable[Mapping[int, int]]]
-"""Points that will expire within a span, by user."""
+"""Returns the points that will expire within a span, by user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What the work needs."""
+    """The dependencies of `tell`."""
 
     pool: Pool
     policy: NoticePolicy
@@ -43,7 +43,7 @@ class Notices:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What is to be told, and until when it is of use."""
+    """A notice to write, and when it expires."""
 
     kind: Kind
     words: Callable[[Language], tuple[str, str]]
@@ -53,9 +53,9 @@ class Note:
 
 
 async def tell(notices: Notices, *, now: datetime) -> int:
-    """Write the messages that are due; how many. Nothing in the quiet hours: what is still so in the morning is told then.
+    """Write the messages that are due and return how many. In the quiet hours nothing is written until they end.
 
-    Run by several workers at once it writes nothing twice; killed, what was not committed is done again.
+    Safe to run in several workers at once. After a kill, the next run repeats what was not committed.
     """
     policy = notices.policy
     if not policy.is_on:
@@ -81,7 +81,8 @@ async def _tell_changes(
     notices: Notices, conn: Connection, since: datetime, now: datetime
 ) -> tuple[int, int]:
     last = await store.hold(conn, now=now)
-    if last is None or last < since - rules.FRESH_SPAN:  # switched on just now
+    # Notices were switched on just now.
+    if last is None or last < since - rules.FRESH_SPAN:
         await store.remember_all(conn, now=now, since=since)
     visits = await store.changed_visits(
         conn, since=since, until=now - rules.SETTLE_SPAN, now=now, limit=BATCH
@@ -154,7 +155,7 @@ async def _put(
 
 
 async def _write(notices: Notices, conn: Connection, reach: Reach | None, note: Note, now: datetime) -> int:
-    """One message a way that the user chose and can be reached by; how many. Of none a booking's history tells why."""
+    """Write one message per usable channel and return how many. If none, the booking's history records why."""
     if reach is None:
         return 0
     subject, body = note.words(reach.language)
@@ -177,7 +178,7 @@ async def _write(notices: Notices, conn: Connection, reach: Reach | None, note: 
 
 
 def _ways(notices: Notices, reach: Reach) -> Collection[tuple[str, str]]:
-    """(way, recipient) of each that the user chose and has."""
+    """Return (channel, recipient) for each channel that the user chose and has."""
     found: list[tuple[str, str]] = []
     if reach.by_telegram and reach.chat_id is not None and notices.has_telegram:
         found.append((TELEGRAM, str(reach.chat_id)))

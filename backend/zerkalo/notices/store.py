@@ -1,4 +1,4 @@
-"""What users were told (`told_visits`, `told_points`), how they want to be written to (`notice_choices`), and what changed."""
+"""What users were notified of (`told_visits`, `told_points`), their channels (`notice_choices`), and what changed since."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -56,8 +56,8 @@ _REMEMBER = """
     on conflict (booking_id) do update set user_id = excluded.user_id, starts_at = excluded.starts_at,
         is_cancelled = excluded.is_cancelled, reminded_for = coalesce(excluded.reminded_for, told_visits.reminded_for)
 """
-# Of what visits earn only those of these days: points that a sweep gives for the past are no news. What a visit gave counts
-# with what was taken back of it since its user was last told: given, reversed and given again is told once.
+# Of points earned by visits only recent visits count: points that a sweep awards for the past are no news. A visit's
+# entries since its user's last notice are summed: points given, reversed and given again are reported once.
 _MOVEMENTS = """
     select m.user_id, coalesce(sum(m.amount) filter (where not m.by_hand), 0)::bigint,
         coalesce(sum(m.amount) filter (where m.by_hand), 0)::bigint, max(m.id),
@@ -133,9 +133,9 @@ _REACH = """
 
 
 async def hold(conn: Connection, *, now: datetime) -> datetime | None:
-    """Hold the work for this transaction, and note that it is done now; when it was done last, None for never.
+    """Lock the notices for this transaction and record the run; return when the last run was, None for never.
 
-    The row is the lock: of several workers one looks at a time, and what it told is seen by the next.
+    The row is the lock: one worker runs at a time, and the next one sees what it wrote.
     """
     _, last = await hold_state(conn, LOOK)
     await write_state(conn, LOOK, None, now=now)
@@ -143,7 +143,7 @@ async def hold(conn: Connection, *, now: datetime) -> datetime | None:
 
 
 async def hold_state(conn: Connection, name: str) -> tuple[Any, datetime | None]:
-    """Where a work of ours stands and since when, held until the transaction ends; (None, None) at its first time."""
+    """Lock a named state until the transaction ends; return its value and when it was written, (None, None) if never."""
     await conn.execute("insert into notice_state (name) values (%s) on conflict do nothing", [name])
     cursor = await conn.execute(
         "select value, updated_at from notice_state where name = %s for update", [name]
@@ -154,7 +154,7 @@ async def hold_state(conn: Connection, name: str) -> tuple[Any, datetime | None]
 
 
 async def write_state(conn: Connection, name: str, value: object, *, now: datetime) -> None:
-    """Keep where a work of ours, held by `hold_state`, stands now."""
+    """Write the value of a state that `hold_state` locked."""
     await conn.execute(
         "update notice_state set value = %s::jsonb, updated_at = %s where name = %s",
         [as_json(value), now, name],
@@ -162,26 +162,26 @@ async def write_state(conn: Connection, name: str, value: object, *, now: dateti
 
 
 async def remember_all(conn: Connection, *, now: datetime, since: datetime) -> None:
-    """Take every visit to come as told: nobody hears of what was so before notices were switched on."""
+    """Mark every future visit as notified, so that nobody is notified of changes made before notices were switched on."""
     await conn.execute(_REMEMBER_ALL, {"now": now, "since": since})
 
 
 async def changed_visits(
     conn: Connection, *, since: datetime, until: datetime, now: datetime, limit: int
 ) -> list[Visit]:
-    """Visits to come that are not as their users were told, and have stood still since `until`."""
+    """Return future visits that differ from what their users were last told and have not changed since `until`."""
     return await _visits(conn, _CHANGED, {"since": since, "until": until, "now": now, "limit": limit})
 
 
 async def visits_to_remind_of(
     conn: Connection, *, before: timedelta, since: datetime, now: datetime, limit: int
 ) -> list[Visit]:
-    """Visits whose hour of reminding has come since `since`, and that were booked before it."""
+    """Return visits whose reminder became due after `since`, and that were booked before it was due."""
     return await _visits(conn, _TO_REMIND, {"before": before, "since": since, "now": now, "limit": limit})
 
 
 async def remember(conn: Connection, visits: Sequence[Visit], *, is_reminder: bool = False) -> None:
-    """Keep what the users of these visits know of them now."""
+    """Record what the users of these visits have now been told."""
     rows = [
         {
             "b": one.booking_id,
@@ -198,7 +198,7 @@ async def remember(conn: Connection, visits: Sequence[Visit], *, is_reminder: bo
 async def movements(
     conn: Connection, *, since: datetime, recent: datetime, until: datetime, limit: int
 ) -> list[Movement]:
-    """Points moved since `since`, for visits after `recent` or by hand, of which their users were not told."""
+    """Return points moved since `since`, for visits after `recent` or by hand, that users were not notified of yet."""
     values = {"since": since, "recent": recent, "until": until, "limit": limit}
     async with conn.cursor(row_factory=args_row(Movement)) as cursor:
         await cursor.execute(_MOVEMENTS, values)
@@ -206,7 +206,7 @@ async def movements(
 
 
 async def remember_points(conn: Connection, told: Sequence[Movement]) -> None:
-    """Keep up to which entry users were told of their points."""
+    """Record up to which entry users were notified of their points."""
     await conn.execute(
         "insert into told_points (user_id, entry_id)"
         " select v.u, v.e from jsonb_to_recordset(%s::jsonb) as v (u bigint, e bigint)"
@@ -216,7 +216,7 @@ async def remember_points(conn: Connection, told: Sequence[Movement]) -> None:
 
 
 async def not_told_of_burning(conn: Connection, user_ids: Sequence[int], *, since: datetime) -> list[int]:
-    """Those of these users whom nobody has told of burning points since `since`."""
+    """Return the users among these who were not notified of expiring points since `since`."""
     cursor = await conn.execute(
         "select u.id from users u left join told_points p on p.user_id = u.id"
         " where u.id = any(%s) and coalesce(p.burning_at, '-infinity') < %s order by u.id",
@@ -226,7 +226,7 @@ async def not_told_of_burning(conn: Connection, user_ids: Sequence[int], *, sinc
 
 
 async def remember_burning(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """Keep that a user was told of burning points."""
+    """Record that a user was notified of expiring points."""
     await conn.execute(
         "insert into told_points (user_id, burning_at) values (%s, %s)"
         " on conflict (user_id) do update set burning_at = excluded.burning_at",
@@ -235,7 +235,7 @@ async def remember_burning(conn: Connection, user_id: int, *, now: datetime) -> 
 
 
 async def reach_of(conn: Connection, user_ids: Sequence[int]) -> dict[int, Reach]:
-    """How these users can be written to and want to be, by id; who never chose gets mail and Telegram, no SMS."""
+    """Return the contacts and chosen channels of these users, by id. The default is mail and Telegram, no SMS."""
     async with conn.cursor(row_factory=args_row(Reach)) as cursor:
         await cursor.execute(_REACH, [list(user_ids)])
         return {one.user_id: one for one in await cursor.fetchall()}
@@ -244,7 +244,7 @@ async def reach_of(conn: Connection, user_ids: Sequence[int]) -> dict[int, Reach
 async def write_choices(
     conn: Connection, user_id: int, *, by_email: bool, by_phone: bool, by_telegram: bool
 ) -> None:
-    """Keep how a user wants to be written to."""
+    """Write the channels that a user chose."""
     await conn.execute(
         "insert into notice_choices (user_id, by_email, by_phone, by_telegram) values (%s, %s, %s, %s)"
         " on conflict (user_id) do update set by_email = excluded.by_email, by_phone = excluded.by_phone,"
@@ -256,10 +256,10 @@ async def write_choices(
 async def would_have_been(
     conn: Connection, *, since: datetime, now: datetime, before: timedelta, has_telegram: bool
 ) -> list[WouldBe]:
-    """What the notices since `since` would have been, by what happened. Reminders are those so long `before` a visit.
+    """Estimate the notices since `since` from what happened. Reminders are counted so long `before` a visit.
 
-    A first history that was read is no news, a change is told while the visit is ahead, and points of an hour are one
-    message. Reads all that happened in that time.
+    The first read of the history is no news, a change counts while the visit is ahead, and points within an hour are
+    one message. Reads all events of that time.
     """
     values = {"since": since, "now": now, "before": before, "has_telegram": has_telegram}
     async with conn.cursor(row_factory=args_row(WouldBe)) as cursor:
@@ -268,7 +268,7 @@ async def would_have_been(
 
 
 async def insert_code(conn: Connection, user_id: int, digest: bytes, *, expires_at: datetime) -> None:
-    """Keep the digest of a user's code for Telegram, in place of the one before."""
+    """Write the digest of a user's code for Telegram, replacing the previous one."""
     await conn.execute(
         "insert into telegram_codes (user_id, code_hash, expires_at) values (%s, %s, %s)"
         " on conflict (user_id) do update set code_hash = excluded.code_hash, expires_at = excluded.expires_at",
@@ -277,12 +277,12 @@ async def insert_code(conn: Connection, user_id: int, digest: bytes, *, expires_
 
 
 async def has_codes(conn: Connection, *, now: datetime) -> bool:
-    """Whether anybody's code may still come."""
+    """Return whether there is a code that has not expired."""
     return bool(await scalar(conn, "select exists (select from telegram_codes where expires_at > %s)", [now]))
 
 
 async def take_code(conn: Connection, digest: bytes, *, now: datetime) -> int | None:
-    """Use a code up; whose it was, None where it is unknown or out of time."""
+    """Use a code up and return its user's id; None where it is unknown or expired."""
     return await scalar(
         conn,
         "delete from telegram_codes where code_hash = %s and expires_at > %s returning user_id",
@@ -291,7 +291,7 @@ async def take_code(conn: Connection, digest: bytes, *, now: datetime) -> int | 
 
 
 async def connect_chat(conn: Connection, user_id: int, chat_id: int) -> bool:
-    """Give a chat to a user; whoever had it has it no more. Returns whether it was another one's."""
+    """Connect a chat to a user, disconnecting any other user from it. Return whether there was one."""
     taken = await conn.execute(
         "update notice_choices set chat_id = null where chat_id = %s and user_id <> %s", [chat_id, user_id]
     )
@@ -304,18 +304,18 @@ async def connect_chat(conn: Connection, user_id: int, chat_id: int) -> bool:
 
 
 async def disconnect_chat(conn: Connection, user_id: int) -> None:
-    """Forget a user's chat."""
+    """Disconnect a user's chat."""
     await conn.execute("update notice_choices set chat_id = null where user_id = %s", [user_id])
 
 
 async def end_chat(conn: Connection, user_id: int) -> None:
-    """Forget a user's chat, and the code by which one could be connected."""
+    """Disconnect a user's chat, and delete a code that could connect one."""
     await disconnect_chat(conn, user_id)
     await conn.execute("delete from telegram_codes where user_id = %s", [user_id])
 
 
 async def forget_user(conn: Connection, user_id: int) -> None:
-    """Delete what is only this user's."""
+    """Delete all rows of this user."""
     await conn.execute("delete from told_visits where user_id = %s", [user_id])
     await conn.execute("delete from told_points where user_id = %s", [user_id])
     await conn.execute("delete from notice_choices where user_id = %s", [user_id])
@@ -323,7 +323,7 @@ async def forget_user(conn: Connection, user_id: int) -> None:
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:
-    """Delete what is told of visits that are over, and codes that are out of time."""
+    """Delete rows of visits that started more than `KEPT` ago, and expired codes."""
     await conn.execute("delete from told_visits where starts_at < %s", [now - KEPT])
     await conn.execute("delete from telegram_codes where expires_at < %s", [now])
 

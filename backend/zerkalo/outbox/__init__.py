@@ -1,4 +1,4 @@
-"""What we send to people: written in the transaction that caused it, sent afterwards, forgotten once it is sent.
+"""Messages to people: written in the transaction that caused them, sent after its commit, emptied once sent.
 
-`service.send_due` is called by a periodic job and by a bell after each commit that wrote a message. Knows no domain.
+`service.send_due` is called periodically and after each commit that wrote a message. Knows no domain.
 """

@@ -1,4 +1,4 @@
-"""Messages and what becomes of them."""
+"""Messages, their senders, and failures to send."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Channel(StrEnum):
-    """What a contact is, and how a message reaches it."""
+    """The kind of a contact, which decides how a message is sent."""
 
     EMAIL = "email"
     PHONE = "phone"
@@ -15,7 +15,7 @@ class Channel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something to send. `recipient`: an e-mail, or a phone as E.164. `subject`: of a mail; SMS have none."""
+    """A message to send. `recipient`: an e-mail, a phone as E.164, or a Telegram chat's id. `subject`: of a mail."""
 
     channel: str
     """A `Channel`, or "telegram"."""
@@ -23,13 +23,13 @@ class Message:
     subject: str
     body: str
     expires_at: datetime
-    """After it the message is of no use and is dropped."""
+    """Afterwards the message is useless and is dropped."""
     user_id: int | None = None
-    """For whom, so that erasing the user finds it."""
+    """The user it is for, so that erasing them deletes it."""
     kind: str | None = None
-    """Of what a notice tells; None for codes and letters about an account."""
+    """The kind of notice; None for codes and mails about an account."""
     booking_id: int | None = None
-    """Of which booking: its history keeps that the message was."""
+    """The booking it is about: its history lists the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ class DueMessage:
 
 
 class SendFailed(Exception):
-    """The message was not taken. `reason`: a few words without the recipient and the text, for log and table.
+    """The message was not accepted. `reason`: a few words without recipient and text, for the log and the table.
 
-    `is_final`: trying again is of no use.
+    `is_final`: another try can't succeed.
     """
 
     def __init__(self, reason: str, *, is_final: bool = False) -> None:

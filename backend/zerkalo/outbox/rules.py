@@ -1,4 +1,4 @@
-"""What the settings' addresses mean, what a gateway's answer says, and when to try again. Pure."""
+"""Parse the addresses of the settings and the answers of gateways; decide when to try again. Pure."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """What `SMTP_URL` says."""
+    """The parsed `SMTP_URL`."""
 
     host: str
     port: int
@@ -27,11 +27,11 @@ class SmtpServer:
     username: str | None
     password: str | None = field(repr=False)
     sender: str = ""
-    """Whom the mail is from: `?from=`, else the user name where it is an e-mail, else zerkalo@host."""
+    """The From address: `?from=`, else the user name where it is an e-mail, else zerkalo@host."""
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is on this machine: then a password may go there without encryption."""
+        """Whether the server is on this machine, so a password may be sent to it unencrypted."""
         return self.host in _LOCAL_HOSTS
 
 
@@ -55,22 +55,22 @@ def parse_smtp_url(url: str) -> SmtpServer:
 
 
 def sms_address(template: str, phone: str, text: str) -> str:
-    """The address of one call: `{phone}` as digits with country code without plus, `{text}` as UTF-8, both encoded.
+    """Return the URL of one call: `{phone}` as digits with country code, without plus; `{text}` as UTF-8; both encoded.
 
-    So SMS.RU wants it: `https://sms.ru/sms/send?api_id=…&to={phone}&msg={text}&json=1` (sms.ru/api/send). A gateway
-    that wants the plus has it written in the template: `%2B{phone}`. What stands in the text is never replaced again.
+    SMS.RU, for example: `https://sms.ru/sms/send?api_id=…&to={phone}&msg={text}&json=1` (sms.ru/api/send). For a
+    gateway that needs the plus, write `%2B{phone}` in the template. Placeholders inside the text are not replaced.
     """
     values = {"{phone}": quote(phone.lstrip("+"), safe=""), "{text}": quote(text, safe="")}
     return "".join(values.get(part, part) for part in _PLACES.split(template))
 
 
 def sms_refusal(status: int, body: bytes) -> str | None:
-    """Why a gateway did not take the message, in a few words without its text; None where it took it.
+    """Return why a gateway refused the message, in a few words without its text; None where it accepted it.
 
-    SMS.RU answers 200 even then, with `{"status": "ERROR", "status_code": 201}` for the call or the same inside
-    `sms` for the number (sms.ru/api/send); others say `"success": false` or `"error": …`. Without `json=1` SMS.RU
-    says a code alone on a line, 100 for a call that it took, then one for a number that it did not; SMSC begins with ERROR
-    or says `0,-2`. Any other body counts as taken with a status of 2xx.
+    SMS.RU answers 200 even to a refusal, with `{"status": "ERROR", "status_code": 201}` for the call or the same inside
+    `sms` for the number (sms.ru/api/send); others answer `"success": false` or `"error": …`. Without `json=1` SMS.RU
+    answers with codes, one a line: 100 for an accepted call, then another code for a refused number. SMSC begins with
+    ERROR or answers `0,-2`. Any other body with status 2xx counts as accepted.
     """
     if not 200 <= status < 300:
         return f"HTTP {status}"
@@ -103,7 +103,7 @@ def _refusal_in_text(body: bytes) -> str | None:
 
 
 def pause_after(attempts: int) -> timedelta | None:
-    """How long to wait after this many failed tries: 5 s, tripled each time, at most 5 minutes; None: give up."""
+    """Return the pause after this many failed tries: 5 s, tripled each time, at most 5 minutes; None: give up."""
     if attempts >= ATTEMPTS_MAX:
         return None
     return min(FIRST_PAUSE * 3 ** min(attempts - 1, 10), PAUSE_MAX)

@@ -1,4 +1,4 @@
-"""Sending what is due."""
+"""Send the messages that are due."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,10 +14,10 @@ from zerkalo.outbox.model import DueMessage, Sender, SendFailed
 from zerkalo.outbox.rules import pause_after
 
 CLAIM_SPAN = timedelta(minutes=3)
-"""How long a message is this process's; after a kill it is somebody else's. Longer than a whole batch may take."""
+"""How long a claim lasts; then another process may send the message. Longer than a whole batch may take."""
 SEND_SECONDS_MAX = 30.0
-"""For one message, all in all. The senders' own time-outs are for each answer they wait for: a gateway that says a byte
-now and then would hold up all the others without end."""
+"""Total for one message. The senders' own time-outs apply to each read: a gateway that sends a byte now and then would
+block all other messages forever."""
 BATCH = 20
 AT_ONCE_MAX = 4
 
@@ -31,12 +31,12 @@ async def send_due(
     clock: Clock,
     seconds_max: float = SEND_SECONDS_MAX,
 ) -> int:
-    """Send every message that is due and return how many were taken by their gateways.
+    """Send every message that is due and return how many their gateways accepted.
 
-    Safe to run in several processes at once. No transaction is open while a message travels. What fails, or has no
-    answer within `seconds_max`, is put off with growing pauses and given up at last; what is out of time is dropped. A
-    process that dies between sending and writing that down makes one message come twice. Messages of a channel without
-    a sender wait until they expire.
+    Safe to run in several processes at once. No transaction is open during a call to a gateway. A message that fails,
+    or has no answer within `seconds_max`, is retried with growing pauses and finally given up; an expired one is
+    dropped. If a process dies after sending and before recording it, the message is sent twice. Messages of a channel
+    without a sender wait until they expire.
     """
     sent = 0
     async with pool.connection() as conn:
@@ -78,7 +78,7 @@ async def _send(pool: Pool, sender: Sender, message: DueMessage, clock: Clock, s
         failure = error
     except TimeoutError:
         failure = SendFailed("no answer in time")
-    except Exception as error:  # noqa: BLE001 - one message that breaks its sender must not hold up the others
+    except Exception as error:  # noqa: BLE001 - one message that breaks its sender must not block the others
         failure = SendFailed(f"unexpected {type(error).__name__}")
     now = clock()
     pause = pause_after(message.attempts)

@@ -10,7 +10,7 @@ from zerkalo.db.sql import scalar
 from zerkalo.outbox.model import DueMessage, Message
 
 KEPT = timedelta(days=7)
-"""How long a finished row, emptied of whom and what, stays to be counted. One about a booking stays for its history."""
+"""How long a finished row, without recipient and text, is kept for counting. Rows about a booking stay, for its history."""
 
 
 async def put(conn: Connection, message: Message, *, now: datetime) -> int:
@@ -38,7 +38,7 @@ async def put(conn: Connection, message: Message, *, now: datetime) -> int:
 async def put_unsent(
     conn: Connection, user_id: int, *, kind: str, booking_id: int, why: str, now: datetime
 ) -> None:
-    """Write that a message about a booking was due and went nowhere, for the booking's history."""
+    """Record in the booking's history that a message about it was due and could not be sent."""
     await conn.execute(
         "insert into outbox (user_id, body, created_at, expires_at, next_attempt_at, finished_at, error, kind, booking_id)"
         " values (%(user_id)s, '', %(now)s, %(now)s, %(now)s, %(now)s, %(why)s, %(kind)s, %(booking_id)s)",
@@ -47,7 +47,7 @@ async def put_unsent(
 
 
 async def drop_expired(conn: Connection, *, now: datetime) -> int:
-    """Give up, and empty, messages that are of no use any more; return how many."""
+    """Give up expired messages and clear their recipient and text; return how many."""
     cursor = await conn.execute(
         "update outbox set finished_at = %(now)s, error = coalesce('expired; ' || error, 'expired'),"
         " recipient = null, subject = '', body = '' where finished_at is null and expires_at <= %(now)s",
@@ -59,7 +59,7 @@ async def drop_expired(conn: Connection, *, now: datetime) -> int:
 async def claim_due(
     conn: Connection, channels: Collection[str], *, now: datetime, until: datetime, limit: int
 ) -> list[DueMessage]:
-    """Take messages that are due, oldest first, for this process alone until `until`; count the try."""
+    """Claim due messages, oldest first, until `until`; count the try."""
     sql = """
         update outbox o set claimed_until = %(until)s, attempts = o.attempts + 1
         from (select id from outbox
@@ -76,7 +76,7 @@ async def claim_due(
 
 
 async def finish(conn: Connection, message_id: int, *, error: str | None, now: datetime) -> None:
-    """Mark a message as sent (`error` None) or given up, and forget whom and what."""
+    """Mark a message as sent (`error` None) or given up, and clear its recipient and text."""
     await conn.execute(
         "update outbox set finished_at = %s, error = %s, claimed_until = null, recipient = null, subject = '',"
         " body = '' where id = %s",
@@ -85,7 +85,7 @@ async def finish(conn: Connection, message_id: int, *, error: str | None, now: d
 
 
 async def put_off(conn: Connection, message_id: int, *, error: str, next_attempt_at: datetime) -> None:
-    """Leave a message for a later try."""
+    """Schedule a message for another try."""
     await conn.execute(
         "update outbox set next_attempt_at = %s, error = %s, claimed_until = null"
         " where id = %s and finished_at is null",
@@ -94,7 +94,7 @@ async def put_off(conn: Connection, message_id: int, *, error: str, next_attempt
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:
-    """Delete finished rows after `KEPT`, but for what a booking's history tells."""
+    """Delete finished rows older than `KEPT`, except those of a booking's history."""
     await conn.execute("delete from outbox where finished_at < %s and booking_id is null", [now - KEPT])
 
 
@@ -105,7 +105,7 @@ def _due_message(
 
 
 async def hand_on(conn: Connection, *, from_id: int, into_id: int) -> None:
-    """Give what a user was told of bookings to the account that takes theirs over; what waits is not sent any more."""
+    """Move a user's finished messages about bookings to the account they are merged into; unsent ones stay behind."""
     await conn.execute(
         "update outbox set user_id = %s where user_id = %s and finished_at is not null and booking_id is not null",
         [into_id, from_id],

@@ -3,14 +3,14 @@
 import msgspec
 
 CHANGES = 0
-"""Stands where a record's id does (they begin at 1): what has changed lately is to be read, in place of single records."""
+"""Used in place of a record's id (real ones begin at 1): read all recent changes instead of single records."""
 
 
 class Refetch(msgspec.Struct, frozen=True):
-    """A row of `refetches`: wanted, or claimed by whoever is about to ask.
+    """A row of `refetches`: requested, or claimed by a process about to ask YCLIENTS.
 
-    `unsigned`: only unsigned calls want it, so it may use a third of the rate limit. `generation` is raised by every request
-    for the same record, `attempts` counts those that failed; both are known once it is claimed.
+    `unsigned`: only unsigned calls requested it, so it may use a third of the rate limit. `generation` is raised by
+    every request for the same record, `attempts` counts failed tries; both are known once it is claimed.
     """
 
     company_id: int

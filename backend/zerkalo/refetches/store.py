@@ -1,11 +1,11 @@
-"""What YCLIENTS is still to be asked about, record by record, in PostgreSQL.
+"""The records to ask YCLIENTS for, in PostgreSQL.
 
-A row is a question. Asking claims it for a while; the answer's being applied removes it, unless somebody asked again
-meanwhile (a higher generation): then it stays, due at once. Claims are measured like the leases of runs.
+A row is a question. A process claims it before asking and removes it once the answer is applied; if it was requested
+again meanwhile (a higher generation), it stays, due at once. Claims use the same clock as the leases of runs.
 
-While a question is claimed, its `unsigned` tells only of who asked again since: or unsigned calls that come in during the
-asking would be asked for as a signed call's, without their bound. What was claimed by a process that died is asked as
-an unsigned call's, which is slower and no less sure.
+While a question is claimed, its `unsigned` describes only the requests made since: otherwise unsigned calls that arrive
+meanwhile would count as signed and escape their limit. A question whose process died is asked again as unsigned, which
+is slower but just as reliable.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,11 +19,11 @@ from zerkalo.db.pool import Connection
 from zerkalo.refetches.model import CHANGES, Refetch
 
 CLAIM_SECONDS = 45.0
-"""How long a claimed question stays with its process. One batch of asking takes some 6 s; where YCLIENTS is so slow that
-this runs out, another process asks the same once more, and where a process is killed, its questions wait so long."""
+"""How long a claim lasts. A batch takes some 6 s; where YCLIENTS is so slow that the claim expires, another process asks
+the same again. The questions of a killed process wait so long."""
 
 RETRY_SECONDS_MAX = 1800.0
-"""How long a question waits after a failure, at most."""
+"""The longest pause after a failure."""
 
 _LEASE_CLOCK = "coalesce(%(lease_now)s::timestamptz, clock_timestamp())"
 _FREE = (
@@ -31,17 +31,17 @@ _FREE = (
     f" or r.claimed_until > {_LEASE_CLOCK} + interval '90 seconds')"
 )
 _DUE = "(r.next_attempt_at <= %(now)s or r.next_attempt_at > %(now)s + interval '1 hour')"
-"""A claim or a pause that lies farther ahead than one can was written by a clock that was wrong: it counts for nothing."""
+"""A claim or pause that ends later than any can was written by a wrong clock and is ignored."""
 
 
 UNSIGNED_MAX = 20
-"""Where unsigned calls want more records of a company than this, what has changed is read in their place."""
+"""If unsigned calls request more records of a company than this, its recent changes are read instead."""
 
 
 async def ask(conn: Connection, wanted: Sequence[Refetch], *, now: datetime) -> None:
-    """Note the records to ask for; one that waits already is not doubled, and loses no request made meanwhile.
+    """Request these records. A record that waits already keeps its one row, with a higher generation.
 
-    An unsigned call hastens no signed call's question that waits after a failure: it would be asked as often as anybody likes.
+    An unsigned call does not shorten the pause of a signed call's question: anybody could make us ask at any rate.
     """
     if not wanted:
         return
@@ -67,8 +67,8 @@ _ASK = """
             else least(r.next_attempt_at, excluded.next_attempt_at) end
 """
 
-# Of a question that is claimed, `unsigned` does not tell whose it is: it stays. `skip locked`: a batch that is gathering the
-# same ones is not waited for.
+# A claimed question stays: its `unsigned` does not describe who requested it first. `skip locked`: don't wait for another
+# batch that gathers the same rows.
 _GATHER_UNSIGNED = """
     with crowded as (
         select c.id from unnest(%(ids)s::bigint[]) as c (id)
@@ -91,9 +91,9 @@ _GATHER_UNSIGNED = """
 async def claim_due(
     conn: Connection, company_id: int, *, now: datetime, limit: int, lease_now: datetime | None = None
 ) -> list[Refetch]:
-    """Claim the company's questions that are due, at most `limit`: those of signed calls first, then of bookings we know.
+    """Claim up to `limit` of the company's due questions: those of signed calls first, then those of bookings we know.
 
-    What has changed (`CHANGES`) is not among them.
+    `CHANGES` is not among them.
     """
     sql = f"""
         update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s, unsigned = true
@@ -129,7 +129,7 @@ async def claim_new(
     now: datetime,
     lease_now: datetime | None = None,
 ) -> list[Refetch]:
-    """Put questions about these records and claim them at once; those that somebody is asking already are left out."""
+    """Request these records and claim them at once; those claimed by another process are left out."""
     sql = f"""
         insert into refetches as r
             (company_id, record_id, unsigned, reason, requested_at, next_attempt_at, claimed_until)
@@ -154,7 +154,7 @@ async def claim_new(
 async def claim_changes(
     conn: Connection, company_id: int, *, now: datetime, lease_now: datetime | None = None
 ) -> Refetch | None:
-    """Claim the wish that what has changed at the company be read; None: nobody wants that now."""
+    """Claim the request to read the company's recent changes (`CHANGES`); None: there is none due."""
     sql = f"""
         update refetches r set claimed_until = {_LEASE_CLOCK} + %(claim)s
         where r.company_id = %(company_id)s and r.record_id = %(changes)s and {_DUE} and {_FREE}
@@ -172,7 +172,7 @@ async def claim_changes(
 
 
 async def settle(conn: Connection, questions: Sequence[Refetch], *, now: datetime) -> None:
-    """The answers are applied: remove the questions; one that was asked again meanwhile stays, due at once."""
+    """Remove questions whose answers are applied; one that was requested again meanwhile stays, due at once."""
     rows = msgspec.json.encode(
         [{"c": q.company_id, "r": q.record_id, "g": q.generation} for q in questions]
     ).decode()
@@ -196,9 +196,9 @@ async def give_back(
     next_attempt_at: datetime | None,
     refused: str | None = None,
 ) -> None:
-    """Release questions that got no answer. `next_attempt_at` None: they were not asked; else that counts as an attempt.
+    """Release questions that got no answer. `next_attempt_at` None: they were not asked; else count an attempt.
 
-    `refused`: what YCLIENTS answered where it shows everything but these records.
+    `refused`: YCLIENTS's answer where it refuses only these records.
     """
     rows = msgspec.json.encode(
         [{"c": q.company_id, "r": q.record_id, "h": q.unsigned} for q in questions]
@@ -217,7 +217,7 @@ async def give_back(
 async def companies_with_due(
     conn: Connection, ids: Collection[int], *, now: datetime, lease_now: datetime | None = None
 ) -> list[int]:
-    """Companies among `ids` that have a question due and unclaimed."""
+    """Return the companies among `ids` that have a due, unclaimed question."""
     sql = f"""
         select distinct r.company_id from refetches r
         where r.company_id = any(%(ids)s) and {_DUE} and {_FREE}

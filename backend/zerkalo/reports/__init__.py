@@ -1,5 +1,5 @@
-"""The owner's figures of a period beside the one before: money, visits, people, load, points.
+"""The owner's figures of a period and of the one before: money, visits, people, load, points.
 
-`rules` has the periods (pure), `sums` what is added up before anybody asks, `store` the questions to it and to the ledger,
-`service` puts a report together.
+`rules` has the periods (pure), `sums` the precomputed sums, `store` the queries over them and the ledger; `service`
+assembles a report.
 """

@@ -1,4 +1,4 @@
-"""Periods: which days, which days before them, and between which instants they lie. Pure."""
+"""Periods: their days, the period before, and their bounds as instants. Pure."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -8,12 +8,12 @@ from zerkalo.reports.model import Period, Piece
 DAYS_MAX = 3660
 """Ten years: a longer period is cut at its beginning."""
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2200, 1, 1)
-"""Outside of these nothing is asked for; arithmetic on days never leaves the calendar."""
+"""Days are clamped to these, so that arithmetic on them never leaves the calendar."""
 NAMES = ("month", "last_month", "week", "day", "quarter", "year", "last_30")
 
 
 def named_period(name: str, today: date) -> Period:
-    """A period by its name, the running month by default; it may reach beyond today."""
+    """Return a period by its name, by default the current month; it may reach beyond today."""
     monday = today - timedelta(days=today.weekday())
     quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
     match name:
@@ -35,7 +35,7 @@ def named_period(name: str, today: date) -> Period:
 
 
 def bounded_period(first: date | None, last: date | None, today: date) -> Period | None:
-    """The period between two days, given in either order; a missing one is today. None without either."""
+    """Return the period between two days, given in either order; a missing one is today. None if both are missing."""
     if first is None and last is None:
         return None
     low, high = sorted((_clamped(first or today), _clamped(last or today)))
@@ -43,7 +43,7 @@ def bounded_period(first: date | None, last: date | None, today: date) -> Period
 
 
 def period_before(period: Period) -> Period:
-    """What the period is compared with: as many whole months before whole months, else as many days before it."""
+    """Return the preceding period: as many whole months if the period is whole months, else as many days."""
     last = period.first - timedelta(days=1)
     next_day = period.last + timedelta(days=1)
     if period.first.day == 1 and next_day.day == 1:
@@ -53,15 +53,15 @@ def period_before(period: Period) -> Period:
 
 
 def instants_of(period: Period, zone: tzinfo) -> tuple[datetime, datetime]:
-    """From when to before when the days last in a zone, in UTC. A day may have 23 or 25 hours.
+    """Return the period's start and exclusive end in a zone, as UTC. A day may have 23 or 25 hours.
 
-    A midnight that a change of the clocks leaves out is the moment of that change; of one that comes twice the first counts.
+    A midnight skipped by a clock change is the moment of that change; of one that occurs twice the first counts.
     """
     return _midnight(period.first, zone), _midnight(period.last + timedelta(days=1), zone)
 
 
 def pieces_of(period: Period) -> list[Piece]:
-    """Whole months, and the days before and after them; days alone where there is no whole month."""
+    """Split the period into whole months and the days before and after them; only days if it has no whole month."""
     until = period.last + timedelta(days=1)
     first_month = period.first if period.first.day == 1 else _months_on(period.first.replace(day=1), 1)
     last_month = until.replace(day=1)
@@ -76,7 +76,7 @@ def pieces_of(period: Period) -> list[Piece]:
 
 
 def days_of(period: Period) -> Sequence[date]:
-    """Every day of the period."""
+    """Return every day of the period."""
     return [period.first + timedelta(days=number) for number in range(period.days)]
 
 
@@ -85,7 +85,7 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 
 
 def _months_on(first: date, months: int) -> date:
-    """The first of the month so many months later."""
+    """Return the first of the month so many months later."""
     index = first.year * 12 + first.month - 1 + months
     return date(index // 12, index % 12 + 1, 1)
 

@@ -1,4 +1,4 @@
-"""A report of a period, put together."""
+"""Assemble the report of a period."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from zerkalo.reports.sums.service import bring_up_to_date
 async def read_report(
     pool: Pool, period: Period, company_ids: Sequence[int], *, only: int | None = None
 ) -> Report:
-    """`report_of`, after counting what changed until now."""
+    """Bring the sums up to date and return the report."""
     waiting = await bring_up_to_date(pool)
     async with pool.connection() as conn:
         return replace(await report_of(conn, period, company_ids, only=only), waiting=waiting)
@@ -25,7 +25,7 @@ async def read_report(
 async def report_of(
     conn: Connection, period: Period, company_ids: Sequence[int], *, only: int | None = None
 ) -> Report:
-    """The figures of these branches, or of `only` one of them, as they were last counted. Points know no branch."""
+    """Return the report of these branches, or of `only` one of them, from the sums as they are. Points are of all branches."""
     zones = {one.id: one.timezone_name for one in await companies.companies(conn, company_ids)}
     periods = (period, period_before(period))
     chosen = [id_ for id_ in company_ids if only in (None, id_)]
@@ -63,7 +63,7 @@ def _by_revenue(groups: Sequence[Group]) -> list[Group]:
 
 
 def _every(groups: Sequence[Group], keys: range, *, only_between: bool = False) -> list[Group]:
-    """Every hour or weekday has its place; of the hours those between the first and the last with anything in them."""
+    """Add empty groups for missing keys: all `keys`, or only those between the first and the last known one."""
     known = {int(str(one.key)): replace(one, key=int(str(one.key))) for one in groups}
     kept = range(min(known), max(known) + 1) if only_between and known else keys
     return [known.get(key, Group(key)) for key in kept] if known else []

@@ -1,4 +1,4 @@
-"""The questions of a report: to the sums that are kept (`sums`), and to the ledger. Reads only."""
+"""The queries of a report, over the stored sums (`sums`) and the ledger. Reads only."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from zerkalo.reports.model import ByHand, DayFigures, Group, Guests, Period, Poi
 from zerkalo.reports.rules import pieces_of
 
 # `part` is 0 in the period and 1 in the one before it.
-# `offset 0`: each piece at each branch is looked up by itself, whatever the planner guesses of how many there are.
+# `offset 0` makes the planner look up each piece at each branch separately, whatever row counts it estimates.
 SUMS: LiteralString = """
     select p.part, s.company_id, s.kind, s.key, sum(s.visits)::bigint, sum(s.revenue)::bigint, sum(s.no_shows)::bigint,
         sum(s.cancellations)::bigint, sum(s.ahead)::bigint, sum(s.revenue_ahead)::bigint
@@ -33,7 +33,7 @@ DAYS: LiteralString = """
     ) as s
     group by 1 order by 1
 """
-# A person counts once: by the first of their visits in the period, the one whose previous one lies before it.
+# A person counts once, by their first visit in the period: the one whose previous visit is before the period.
 _GUESTS: LiteralString = """
     select count(*) filter (where is_first and first_on >= %(first)s), count(*) filter (where is_first and first_on < %(first)s),
         count(*) filter (where first_on is null)
@@ -44,7 +44,7 @@ _GUESTS: LiteralString = """
 """
 GUESTS_EVERYWHERE: LiteralString = _GUESTS.replace("{previous}", "previous_on")
 GUESTS_HERE: LiteralString = _GUESTS.replace("{previous}", "previous_here_on")
-# Some of several branches: whose previous visit was at another one can be told by the visits of the period only.
+# Some of several branches: `previous_on` may be a visit at another branch, so group the visits of the period by person.
 GUESTS_OF_SOME: LiteralString = """
     select count(*) filter (where first_on >= %(first)s), count(*) filter (where first_on < %(first)s),
         coalesce(sum(visits) filter (where first_on is null), 0)::bigint
@@ -62,7 +62,7 @@ HAS_OTHERS: LiteralString = """
         ) as s where c.id <> all (%(companies)s::bigint[])
     )
 """
-# What a merge moved away is neither given nor taken: the copy at the other account keeps its own time.
+# Entries moved by a merge of accounts are not counted: their copies at the other account keep the original time.
 _OWN: LiteralString = """
     e.undoes is null and e.id not in (select u.undoes from bonus_entries u where u.undoes is not null)
 """
@@ -76,7 +76,7 @@ _MOVED: LiteralString = """
 """
 _OF_PERIOD: LiteralString = _MOVED.replace("is_in", "is_now").replace("is_past", "is_until")
 _OF_BEFORE: LiteralString = _MOVED.replace("is_in", "is_before").replace("is_past", "is_until_before")
-# Both periods in one reading of the ledger.
+# Both periods in one scan of the ledger.
 POINTS = f"""
     select {_OF_PERIOD}, {_OF_BEFORE}
     from (
@@ -104,7 +104,7 @@ Bounds = tuple[datetime, datetime]
 async def read_sums(
     conn: Connection, periods: tuple[Period, Period], company_ids: Sequence[int]
 ) -> dict[str, list[Group]]:
-    """Totals by `staff`, `service`, `hour`, `weekday`, and by `branch`, in the period and in the one before."""
+    """Return totals by `staff`, `service`, `hour`, `weekday` and `branch`, in the period and in the one before."""
     pieces = [
         {"part": part, "is_month": piece.is_month, "since": piece.since, "until": piece.until}
         for part, period in enumerate(periods)
@@ -121,7 +121,7 @@ async def read_sums(
 
 
 async def read_days(conn: Connection, period: Period, company_ids: Sequence[int]) -> list[DayFigures]:
-    """The days of the period with anything in them."""
+    """Return the days of the period that have any figures."""
     values = {"first": period.first, "last": period.last, "companies": list(company_ids)}
     async with conn.cursor(row_factory=args_row(DayFigures)) as cursor:
         await cursor.execute(DAYS, values)
@@ -129,7 +129,7 @@ async def read_days(conn: Connection, period: Period, company_ids: Sequence[int]
 
 
 async def read_guests(conn: Connection, period: Period, company_ids: Sequence[int]) -> Guests:
-    """New and returning people of a period."""
+    """Count the new and returning people of a period."""
     values = {"first": period.first, "last": period.last, "companies": list(company_ids)}
     statement = GUESTS_HERE
     if len(company_ids) != 1:
@@ -142,7 +142,7 @@ async def read_guests(conn: Connection, period: Period, company_ids: Sequence[in
 
 
 async def read_points(conn: Connection, now: Bounds, before: Bounds) -> tuple[Points, Points]:
-    """Movements between the bounds of both periods, and what was owed at their ends. Reads the ledger once."""
+    """Return the movements in both periods, and the points owed at their ends. Reads the ledger once."""
     values = {"since": now[0], "until": now[1], "since_before": before[0], "until_before": before[1]}
     row = await (await conn.execute(POINTS, values)).fetchone()
     assert row is not None, "an aggregate has a row"
@@ -151,7 +151,7 @@ async def read_points(conn: Connection, now: Bounds, before: Bounds) -> tuple[Po
 
 
 async def read_by_hand(conn: Connection, since: datetime, until: datetime) -> list[ByHand]:
-    """Who of the staff gave or took how much."""
+    """Return how much each member of the staff gave or took."""
     async with conn.cursor(row_factory=class_row(ByHand)) as cursor:
         await cursor.execute(BY_HAND, {"since": since, "until": until})
         return await cursor.fetchall()

@@ -1,1 +1,1 @@
-"""The figures of `/metrics` that stand in the tables: the same from whichever process is asked, and cheap to read."""
+"""The gauges of `/metrics` read from the tables: the same in every process, and cheap to read."""

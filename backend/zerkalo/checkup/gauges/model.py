@@ -1,4 +1,4 @@
-"""What the tables say of the installation's health, frozen."""
+"""Health figures read from the tables, frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """Counts and ages. Ages are seconds; None: there is nothing to have an age."""
+    """Counts and ages. Ages are in seconds; None: there is nothing to measure."""
 
     unmatched: int = 0
     """Coming and past bookings without a user, counted up to `store.COUNTED_MAX`."""
@@ -18,9 +18,9 @@ class Gauges:
     absences: int = 0
     runs_running: int = 0
     refusing: int = 0
-    """Companies that YCLIENTS refuses to show."""
+    """Companies for which YCLIENTS refuses us."""
     drift: int | None = None
-    """Differences of the last comparison on the desk; None: there was none."""
+    """Differences found by the last comparison on the desk; None: there was no comparison."""
     drift_age: float | None = None
     messages: int = 0
     messages_age: float | None = None
@@ -29,6 +29,6 @@ class Gauges:
     worker_age: float | None = None
     webhook_age: float | None = None
     sync_age: float = 0.0
-    """Since the slowest company's last good read began; before the first one it counts from the server's start."""
+    """Since the slowest company's last successful read began; before the first one, since the server's start."""
     slot_seconds: Mapping[str, float] = field(default_factory=dict[str, float])
-    """Share of the rate limit -> seconds until its next request may leave; 0: at once."""
+    """Share of the rate limit -> seconds until its next request may be sent; 0: at once."""

@@ -1,4 +1,4 @@
-"""The gauges as (name, text, value), in the order they are told. Pure."""
+"""The gauges as (name, text, value), in the order of the output. Pure."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from zerkalo.checkup.gauges.model import Gauges
 Told = tuple[str, str, float]
 
 SHARES = ("all", "people", "unsigned")
-"""Of the rate limit: every request, those of people and unsigned calls together, those of unsigned calls."""
+"""Shares of the rate limit: all requests; those of people and unsigned calls together; those of unsigned calls."""
 
 
 def told(gauges: Gauges) -> Iterator[Told]:
-    """Those that have a value."""
+    """Yield the gauges that have a value."""
     every = (
         (
             "unmatched",
@@ -40,6 +40,6 @@ def told(gauges: Gauges) -> Iterator[Told]:
 
 
 def slot_waits(gauges: Gauges) -> Iterator[tuple[str, float]]:
-    """(share of the rate limit, seconds until its next request may leave)."""
+    """Yield (share of the rate limit, seconds until its next request may be sent)."""
     for share in SHARES:
         yield share, gauges.slot_seconds.get(share, 0.0)

@@ -1,4 +1,4 @@
-"""Reads the gauges: one statement over small tables and partial indexes, and one for the branches. Reads only."""
+"""Read the gauges: one statement over small tables and partial indexes, and one for the branches. Reads only."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,7 +8,7 @@ from zerkalo.checkup.store import TASK_FAILURES, companies
 from zerkalo.db.pool import Connection
 
 COUNTED_MAX = 10_000
-"""Unmatched bookings are counted no further: a scrape must not read a large table."""
+"""Unmatched bookings are counted up to this: a scrape must not read a large table."""
 
 READ = """
     select
@@ -42,7 +42,7 @@ SLOTS = """
 async def read_gauges(
     conn: Connection, company_ids: Sequence[int], egress: str, *, now: datetime, since: datetime
 ) -> Gauges:
-    """Everything at `now`. `since`: when this server started; `egress`: whose rate limit is told."""
+    """Read all gauges at `now`. `since`: when this server started; `egress`: whose rate limit to read."""
     values = {
         "now": now,
         "most": COUNTED_MAX,
@@ -57,7 +57,7 @@ async def read_gauges(
 
 
 async def _sync_age(conn: Connection, company_ids: Sequence[int], now: datetime, since: datetime) -> float:
-    """A run under way is no delay: a first full history takes what it takes. One that nobody carries is."""
+    """Return the largest age; a company with a live run is left out, as the first full history may take long."""
     found = await companies(conn, company_ids)
     ages = [
         (now - max(company.last_success_at or since, since)).total_seconds()

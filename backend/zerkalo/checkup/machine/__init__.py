@@ -1,4 +1,4 @@
-"""The machine under Zerkalo: its PostgreSQL, clocks, disk, files, and the way to YCLIENTS.
+"""The machine that Zerkalo runs on: its PostgreSQL, clocks, disk, files, and the connection to YCLIENTS.
 
-`service` looks, through a `World` that a test replaces; `rules` says what is wrong (pure). Part of the check-up.
+`service` examines it through a `World` that tests replace; `rules` finds the problems (pure). Part of the check-up.
 """

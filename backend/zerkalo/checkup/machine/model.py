@@ -1,31 +1,31 @@
-"""What was seen of the machine, frozen. None: it was not looked at, or could not be seen."""
+"""Facts about the machine, frozen. None: not examined, or not available."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """Why a database that answers takes nothing new."""
+    """Why a database that answers accepts no writes."""
 
     DISK_FULL = "database_full"
     READ_ONLY = "database_read_only"
-    """A standby, or a server whose host has set it so: some do when its disk fills up."""
+    """A standby, or a server that its hosting provider made read-only, as some do when its disk fills up."""
 
 
 class Failure(StrEnum):
-    """Where the way to a host ends."""
+    """The step at which a connection to a host fails."""
 
     NAME = "name"
-    """Its name has no address: DNS."""
+    """DNS has no address for its name."""
     CONNECT = "connect"
-    """Nobody answers at the address."""
+    """The address does not answer."""
     TLS = "tls"
-    """Its certificate is not believed."""
+    """Its certificate is not trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """One try to reach a host. `clock_ahead_seconds`: of ours, against its `Date` header."""
+    """One try to reach a host. `clock_ahead_seconds`: our clock minus its `Date` header."""
 
     host: str
     failure: Failure | None = None
@@ -43,17 +43,17 @@ class LooseFile:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a check-up saw."""
+    """Everything that a check-up examined on the machine."""
 
     postgres_version: int | None = None
-    """As `server_version_num` has it: 150018 is 15.18."""
+    """As in `server_version_num`: 150018 is 15.18."""
     is_embedded: bool = False
     refusal: Refusal | None = None
     clock_ahead_seconds: float | None = None
-    """Of ours, against the database's."""
+    """Our clock minus the database's."""
     data_dir: str = ""
     free_bytes: int | None = None
     loose_files: tuple[LooseFile, ...] = ()
     yclients: Reach | None = None
     other_host: str | None = None
-    """YCLIENTS's host under its other domain, which answers where the set one does not."""
+    """YCLIENTS's host under its other domain, if that answers and the configured one does not."""

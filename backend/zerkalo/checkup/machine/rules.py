@@ -1,4 +1,4 @@
-"""What is wrong with the machine. Pure."""
+"""Find the problems of the machine. Pure."""
 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit, urlunsplit
@@ -7,11 +7,11 @@ from zerkalo.checkup.machine.model import Failure, Machine
 from zerkalo.checkup.model import Problem, Severity
 
 NEWEST_MINORS: Mapping[int, int] = {15: 18, 16: 14, 17: 10, 18: 4}
-"""Of PostgreSQL, released on 14 May 2026. A release of ours raises them; an older one of ours only advises less."""
+"""PostgreSQL's minor versions of 14 May 2026. Our releases raise them; an older release of ours only advises less."""
 FREE_BYTES_MIN = 1024**3
-"""Less is told: the inbox of a month and a backup beside it would fill it."""
+"""Less is reported: a month's inbox and a backup would fill it."""
 CLOCK_SECONDS_MAX = 30.0
-"""Change times more than minutes ahead order nothing; half a minute shows that nobody sets the clock."""
+"""Change times minutes ahead can't order versions; an error of half a minute already means an unsynchronised clock."""
 DOMAINS = (".yclients.com", ".yclients.ru")
 _FAILURES = {
     Failure.NAME: "yclients_unknown_host",
@@ -21,7 +21,7 @@ _FAILURES = {
 
 
 def problems_of_machine(machine: Machine) -> Iterator[Problem]:
-    """What needs doing on the machine, or is advised."""
+    """Yield the errors and the advice."""
     yield from _postgres(machine)
     if machine.refusal is not None:
         yield Problem(machine.refusal, Severity.ERROR)
@@ -37,7 +37,7 @@ def problems_of_machine(machine: Machine) -> Iterator[Problem]:
 
 
 def other_url(url: str) -> str | None:
-    """The same address of YCLIENTS's API under its other domain; None where the host is not YCLIENTS's own."""
+    """Return the same URL under YCLIENTS's other domain; None where the host is not YCLIENTS's own."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     for ours, other in (DOMAINS, DOMAINS[::-1]):

@@ -1,4 +1,4 @@
-"""Looks at the machine: one statement, a few files, and one question to YCLIENTS's host without any token."""
+"""Examine the machine: the database, a few files, and one request without a token to YCLIENTS's host."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ AskDate = Callable[[str, Path | None], Awaitable[datetime | None]]
 
 
 async def ask_date(url: str, ca_file: Path | None) -> datetime | None:
-    """The `Date` header of whoever answers at the address. Raises gaierror, SSLError, OSError, TimeoutError."""
+    """Return the `Date` header of the server at the address. Raises gaierror, SSLError, OSError, TimeoutError."""
     parts = urlsplit(url)
     is_tls = parts.scheme == "https"
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if is_tls else None
@@ -38,7 +38,8 @@ async def ask_date(url: str, ca_file: Path | None) -> datetime | None:
         writer.write(f"HEAD / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        return None  # it is there, and speaks something else
+        # The server is reachable, but does not answer with HTTP.
+        return None
     finally:
         writer.close()
     for line in head.decode("latin-1").splitlines():
@@ -50,7 +51,7 @@ async def ask_date(url: str, ca_file: Path | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """How the machine is looked at; a test hands in another one."""
+    """Access to the machine; tests pass a replacement."""
 
     ask_date: AskDate = ask_date
     free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
@@ -60,7 +61,7 @@ class World:
 async def look(
     conn: Connection | None, settings: Settings, *, now: Callable[[], datetime], world: World | None = None
 ) -> Machine:
-    """What is to be seen. `conn` None: there is no database to ask. Takes `2 * REACH_SECONDS_MAX` at most."""
+    """Examine the machine. `conn` None: there is no database. Takes `2 * REACH_SECONDS_MAX` at most."""
     world = world or World()
     version, ahead = await _database(conn, now) if conn is not None else (None, None)
     url = settings.yclients_api_url
@@ -89,7 +90,7 @@ async def _database(conn: Connection, now: Callable[[], datetime]) -> tuple[int,
 
 
 async def _refusal(conn: Connection) -> Refusal | None:
-    """Whether the database takes a row: one is written to a table that is gone with the transaction."""
+    """Return why the database accepts no writes, tried on a temporary table that is rolled back."""
     try:
         async with conn.transaction(force_rollback=True):
             await conn.execute("create temporary table zerkalo_check as select repeat('0', 1000) as filler")
@@ -98,7 +99,8 @@ async def _refusal(conn: Connection) -> Refusal | None:
     except ReadOnlySqlTransaction:
         return Refusal.READ_ONLY
     except InsufficientPrivilege:
-        return None  # a role may write to its own tables and make no temporary ones
+        # A role may be allowed to write to its tables, but not to create temporary ones.
+        return None
     return None
 
 
@@ -121,7 +123,8 @@ async def _reach(url: str, ca_file: Path | None, now: Callable[[], datetime], wo
 
 
 def _free_bytes(folder: Path, world: World) -> int | None:
-    for path in (folder, *folder.parents):  # it need not be made yet
+    # The folder may not exist yet: then its nearest parent counts.
+    for path in (folder, *folder.parents):
         try:
             return world.free_bytes(path)
         except OSError:
@@ -130,7 +133,7 @@ def _free_bytes(folder: Path, world: World) -> int | None:
 
 
 def _loose_files(settings: Settings, world: World) -> list[LooseFile]:
-    """Our key must be ours alone; a group may share `.env`, as a service's group does."""
+    """Return secret files with too wide permissions: the key is for its owner only; a service's group may read `.env`."""
     found: list[LooseFile] = []
     key = settings.data_dir / "secret_key" if settings.secret_key is None else None
     for path, forbidden in ((settings.env_file, 0o007), (key, 0o077)):

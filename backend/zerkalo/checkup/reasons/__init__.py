@@ -1,1 +1,1 @@
-"""Why something went wrong, in the language of whoever looks."""
+"""Reasons of failures, in the reader's language."""

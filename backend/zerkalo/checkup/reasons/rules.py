@@ -1,6 +1,6 @@
-"""Why something went wrong, in the language of whoever looks: programs are told in English, a salon's people in Russian. Pure.
+"""Reasons of failures in the reader's language: English for programs, Russian for a salon's staff. Pure.
 
-The reasons themselves are English wherever they arise, in the API, the log and the tables, so that one fact has one text.
+Reasons are stored and logged in English everywhere, so that one fact has one text.
 """
 
 import re
@@ -8,7 +8,7 @@ import re
 from zerkalo.kit.language import Language
 
 _SENTENCES = {
-    # What YCLIENTS did with a question.
+    # What YCLIENTS answered to a request.
     "YCLIENTS gave no reason": "YCLIENTS не назвал причину",
     "not found": "не найдено",
     "not set": "не задано в .env",
@@ -82,7 +82,7 @@ _PATTERNS = tuple(
 
 
 def reason_text(reason: str | None, language: Language) -> str:
-    """The reason for people to read; as it is where there is no sentence for it, as for YCLIENTS's own words. None: ""."""
+    """Translate a reason; one without a translation, such as YCLIENTS's own text, is returned as it is. None: ""."""
     if reason is None:
         return ""
     return reason if language == "en" else _in_russian(reason)

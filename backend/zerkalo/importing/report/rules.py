@@ -1,4 +1,4 @@
-"""An import in words: Russian first, English on request."""
+"""The report of an import as text, in Russian or English."""
 
 from collections.abc import Callable, Sequence
 
@@ -181,17 +181,17 @@ _COLUMN = 14
 
 
 def say(word: str, language: Language) -> str:
-    """A text by its name."""
+    """Return a text by its name."""
     return _WORDS[word][0 if language == "ru" else 1]
 
 
 def reason(question: Question, language: Language) -> str:
-    """Why a line needs a person, for the files."""
+    """Say why a line needs a person's decision, for the files."""
     return _REASONS[question.why][language].format(detail=question.detail)
 
 
 def lines_of(report: Report, files: Sequence[object], language: Language) -> list[str]:
-    """The report for a person: a table of before and after, then what lies behind it."""
+    """Return the report as lines of text: a table of before and after, then the details."""
 
     def told(word: str) -> str:
         return say(word, language)

@@ -1,4 +1,4 @@
-"""What a source says: its lines, and what is read of them."""
+"""Lines of a source, and the people and visits read from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Line = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the source says, line by line, and the lines that can't be read."""
+    """People and visits of the source, and the lines that can't be read."""
 
     people: tuple[Person, ...]
     visits: tuple[Visit, ...]

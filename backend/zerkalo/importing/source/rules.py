@@ -1,6 +1,6 @@
-"""What one line of the source says: loose values in, a person or a visit out. Pure.
+"""Parse lines of the source: loose values in, a person or a visit out. Pure.
 
-A source is CSV (all text) or SQL (whatever type its columns have), so that every value is read by what it means.
+A source is CSV (all text) or SQL (any column types), so each value is parsed by the meaning of its column.
 """
 
 from collections import defaultdict
@@ -38,7 +38,7 @@ class BadValue(Exception):
 def read_lines(
     person_lines: Sequence[Line], visit_lines: Iterable[Line], *, is_usable_hash: Callable[[str], bool]
 ) -> Read:
-    """What both lists say."""
+    """Parse both lists; drop repeated references and report them."""
     people: dict[str, Person] = {}
     refused: list[Question] = []
     for line in person_lines:
@@ -76,7 +76,7 @@ def read_person(
     canonical_code: Callable[[str], str | None],
     is_usable_hash: Callable[[str], bool],
 ) -> Person | Question:
-    """The person of a line, or why it can't be taken. `is_usable_hash`: whether log-in can work with a password hash."""
+    """Return the person of a line, or why it is refused. `is_usable_hash`: whether log-in can verify a password hash."""
     ref = _text(line, "ref")
     try:
         if not ref:
@@ -103,7 +103,7 @@ def read_person(
 
 
 def read_visit(line: Line) -> Visit | Question:
-    """The visit of a line, or why it can't be taken."""
+    """Return the visit of a line, or why it is refused."""
     ref, person = _text(line, "ref"), _text(line, "person")
     try:
         if not ref:
@@ -193,7 +193,7 @@ def _time(line: Line, column: str) -> datetime | None:
 
 
 def _part_shared_contacts(people: list[Person]) -> tuple[list[Person], list[Question]]:
-    """Contacts that two people claim prove neither of them: families share a phone, and a typing error an e-mail."""
+    """Mark a contact that several people share as unproved: families share a phone, and a typo can repeat an e-mail."""
     holders: dict[str, list[str]] = defaultdict(list)
     for one in people:
         for contact in filter(None, (one.email, one.phone)):
@@ -218,5 +218,5 @@ def _part_shared_contacts(people: list[Person]) -> tuple[list[Person], list[Ques
 
 
 def _unknown_columns(lines: Sequence[Line], known: Sequence[str]) -> tuple[str, ...]:
-    """Columns that the source tells and no import reads; by the first line, for all have the same."""
+    """Return the columns that the import ignores, from the first line: all lines have the same columns."""
     return tuple(name for line in lines[:1] for name in line if name not in known)

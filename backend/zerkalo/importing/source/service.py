@@ -1,4 +1,4 @@
-"""The mapping file and the source that it names: a PostgreSQL read only, or CSV files."""
+"""The mapping file and the source that it names: a PostgreSQL database (read-only) or CSV files."""
 
 import csv
 import tomllib
@@ -25,11 +25,11 @@ _KEYS = {
 
 
 class MappingError(Exception):
-    """A mapping that can't be used, or a source that can't be read. One line that says what to change."""
+    """An invalid mapping or an unreadable source. The message is one line that says what to change."""
 
 
 def read_mapping(file: Path) -> Mapping:
-    """The mapping of a TOML file; names of CSV files count from its folder. Raises `MappingError`."""
+    """Read the mapping from a TOML file; paths of CSV files are relative to its folder. Raises `MappingError`."""
     try:
         told = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -58,7 +58,7 @@ def read_mapping(file: Path) -> Mapping:
 
 @contextmanager
 def open_source(mapping: Mapping) -> Generator["Source"]:
-    """Yield the source; of a database one moment, in a transaction that can only read. Raises `MappingError`."""
+    """Yield the source; a database is read in one read-only snapshot. Raises `MappingError`."""
     if mapping.url is None:
         yield Source(mapping, None)
         return
@@ -73,18 +73,18 @@ def open_source(mapping: Mapping) -> Generator["Source"]:
 
 
 class Source:
-    """Both lists, each read once, a line after the other."""
+    """Both lists of the source; each is streamed once."""
 
     def __init__(self, mapping: Mapping, conn: psycopg.Connection | None) -> None:
         self._mapping = mapping
         self._conn = conn
 
     def people(self) -> Iterator[Line]:
-        """The people, as loose values by column."""
+        """Return the people, as loose values by column."""
         return self._lines("people", self._mapping.people_sql, self._mapping.people_csv)
 
     def visits(self) -> Iterator[Line]:
-        """The visits, as loose values by column."""
+        """Return the visits, as loose values by column."""
         return self._lines("visits", self._mapping.visits_sql, self._mapping.visits_csv)
 
     def _lines(self, name: str, query: str | None, file: Path | None) -> Iterator[Line]:
@@ -98,7 +98,7 @@ class Source:
 
 
 def read_source(source: Source, *, is_usable_hash: Callable[[str], bool]) -> Read:
-    """Read both lists. Raises `MappingError` where the source does."""
+    """Read both lists. Raises `MappingError` where the source can't be read."""
     return read_lines(list(source.people()), source.visits(), is_usable_hash=is_usable_hash)
 
 
@@ -106,7 +106,7 @@ def _sql_lines(conn: psycopg.Connection, name: str, query: str) -> Iterator[Line
     try:
         with conn.cursor(name=f"zerkalo_{name}", row_factory=dict_row) as cursor:
             cursor.itersize = FETCHED_AT_ONCE
-            # The owner's own words against the owner's own database, in a transaction that can only read.
+            # The owner's own query against the owner's own database, in a read-only transaction.
             cursor.execute(sql.SQL(cast("LiteralString", query)))
             yield from cursor
     except psycopg.Error as error:

@@ -1,1 +1,1 @@
-"""The inbox as the salon's desk reads it: lists without bodies, and one call whole."""
+"""The inbox for the salon's desk: lists without bodies, and single calls with their body."""

@@ -1,4 +1,4 @@
-"""Lists of deliveries, newest first. One delivery whole is `inbox.store.get`."""
+"""Lists of deliveries, newest first. For one delivery with its body see `inbox.store.get`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ _COLUMNS = """
     d.finished_at, d.handled_at, octet_length(d.body) as body_bytes
 """
 
-# Asked for by a record only, every company of ours is tried: the index of records begins with the company.
+# With a record id only, every company of ours is tried: the index of records begins with the company.
 DELIVERIES = f"""
     select {_COLUMNS} from deliveries d
     where d.id < %(before_id)s
@@ -50,19 +50,19 @@ async def read_deliveries(
     before_id: int | None,
     limit: int,
 ) -> list[Event]:
-    """Deliveries, newest first, those with an id below `before_id` (None: from the newest); None filters nothing."""
+    """Return deliveries with an id below `before_id` (None: all), newest first; a filter of None is not applied."""
     values = {"company_id": company_id, "record_id": record_id, "outcome": outcome}
     sql = DELIVERIES if record_id is None else DELIVERIES_OF_RECORD
     return await _summaries(conn, sql, values, before_id, limit)
 
 
 async def read_quarantined(conn: Connection, *, before_id: int | None, limit: int) -> list[Event]:
-    """Deliveries that wait in quarantine, newest first."""
+    """Return deliveries that wait in quarantine, newest first."""
     return await _summaries(conn, QUARANTINED, {}, before_id, limit)
 
 
 async def last_received_at(conn: Connection) -> datetime | None:
-    """When YCLIENTS's last call came, the admin's own tests left out; None: never, or it has been pruned."""
+    """Return when YCLIENTS last called, an admin's tests excluded; None: never, or it has been pruned."""
     return await scalar(
         conn,
         "select received_at from deliveries where resource is distinct from %s and event is distinct from %s"

@@ -1,4 +1,4 @@
-"""Connecting a client's chat by a one-time code, and telling the salon's group what has gone wrong."""
+"""Connect a user's chat by a one-time code, and report problems to the salon's group."""
 
 import hashlib
 import secrets
@@ -21,12 +21,12 @@ CODE_SPAN = timedelta(minutes=15)
 ALERT_SPAN = timedelta(hours=6)
 START = "/start "
 READ, ALERTS = "read", "alerts"
-"""Names of states: from which message on the bot is read, of which problems the group knows."""
+"""Names of states: the next update to read, and the problems already reported to the group."""
 _log = structlog.get_logger("zerkalo.notices")
 
 
 async def new_link(pool: Pool, bot: Bot, user_id: int, *, now: datetime) -> str:
-    """A link that opens the bot with a code of this user's: it works once, for `CODE_SPAN`; only its digest is kept.
+    """Return a link that opens the bot with a code of this user, valid once within `CODE_SPAN`; only its digest is kept.
 
     Raises 503 `telegram_unavailable` where Telegram does not answer.
     """
@@ -41,9 +41,9 @@ async def new_link(pool: Pool, bot: Bot, user_id: int, *, now: datetime) -> str:
 
 
 async def take_updates(pool: Pool, bot: Bot, *, now: datetime) -> int:
-    """Read what people wrote to the bot, while anybody's code may come; how many chats were connected.
+    """Read the messages to the bot while there are valid codes; return how many chats were connected.
 
-    The answer to a person goes by the outbox. Messages that bring no code of ours are passed over.
+    Answers are sent through the outbox. Messages without a valid code are ignored.
     """
     async with pool.connection() as conn:
         if not await store.has_codes(conn, now=now):
@@ -67,7 +67,7 @@ async def take_updates(pool: Pool, bot: Bot, *, now: datetime) -> int:
 
 
 async def _take(conn: Connection, update: Update, now: datetime) -> bool:
-    """A code from a private chat connects it: what stands in a group is read by many."""
+    """Connect a private chat that sent a valid code; in a group many people could read the code."""
     if not update.is_private or not update.text.startswith(START):
         return False
     user_id = await store.take_code(conn, _digest(update.text.removeprefix(START).strip()), now=now)
@@ -82,7 +82,7 @@ async def _take(conn: Connection, update: Update, now: datetime) -> bool:
 
 
 async def alert(pool: Pool, chat: str, problems: Mapping[str, str], *, now: datetime) -> int:
-    """Tell the salon's group of problems (code -> text) that were not there at the last look; how many."""
+    """Report to the salon's group the problems (code -> text) that are new since the last call; return how many."""
 
     async def write(conn: Connection) -> int:
         state, _ = await store.hold_state(conn, ALERTS)

@@ -24,7 +24,7 @@ _log = structlog.get_logger("zerkalo.outbox")
 
 
 def senders_of(settings: Settings, *, is_demo: bool = False) -> Mapping[str, Sender]:
-    """The ways out that the settings name; a channel without one is missing, and its requests are refused.
+    """Return the configured senders by channel; requests for a channel without one are refused.
 
     `is_demo` (only `make demo`): messages of such a channel go to the log instead.
     """
@@ -43,7 +43,7 @@ def senders_of(settings: Settings, *, is_demo: bool = False) -> Mapping[str, Sen
 
 
 def bot_of(settings: Settings) -> Bot | None:
-    """The salon's bot, where there is one."""
+    """Return the salon's bot, if one is configured."""
     token = settings.telegram_bot_token
     return Bot(token, settings.telegram_api_url) if token else None
 
@@ -74,7 +74,8 @@ class SmtpSender:
             finally:
                 client.close()
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            raise _smtp_failure(error) from None  # its text would repeat the recipient
+            # `from None`: the original text may contain the recipient.
+            raise _smtp_failure(error) from None
 
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
         if self._server.username is None:
@@ -102,7 +103,7 @@ def _smtp_failure(error: Exception) -> SendFailed:
             f"recipient refused, SMTP {codes[0] if codes else '?'}", is_final=min(codes, default=0) >= 500
         )
     if isinstance(error, aiosmtplib.SMTPAuthenticationError):
-        # An operator may mend it while the message is still of use.
+        # Not final: an operator may correct the password before the message expires.
         return SendFailed(f"the mail server refuses our log-in, SMTP {error.code}")
     if isinstance(error, aiosmtplib.SMTPResponseException):
         return SendFailed(f"SMTP {error.code}", is_final=error.code >= 500)
@@ -130,20 +131,20 @@ class SmsSender:
                         break
                 refusal = sms_refusal(response.status_code, answer[:SMS_ANSWER_BYTES_MAX])
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            # The error's text holds the address, and with it key, phone and code.
+            # The error's text contains the URL, and with it the key, the phone and the code.
             raise SendFailed(f"the SMS gateway can't be reached: {type(error).__name__}") from None
         if refusal is not None:
             raise SendFailed(f"the SMS gateway: {refusal}")
 
 
 class LogSender:
-    """Writes messages to the log: for `make demo`, where nobody else reads it."""
+    """Writes messages to the log, for `make demo` only."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     async def send(self, recipient: str, subject: str, body: str) -> None:
-        """Log the text. The recipient stays out of the log here too. Somebody waits for a code or a link; for no other."""
+        """Log the text without the recipient: at info level where it has a code or a link that a person waits for."""
         is_awaited = re.search(r"[0-9]{6}|https?://", body) is not None
         log = _log.info if is_awaited else _log.debug
         log("demo: a message that would be sent", channel=str(self._channel), text=body)

@@ -11,7 +11,7 @@ from zerkalo.outbox.model import SendFailed
 TIMEOUT_SECONDS = 15.0
 TEXT_CHARS_MAX = 4096
 FINAL = frozenset({400, 403})
-"""The chat is gone, or the person has blocked the bot: trying again is of no use."""
+"""The chat is gone, or the person has blocked the bot: another try can't succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +25,25 @@ class Update:
 
 
 class Bot:
-    """One bot. Its token stands in the address, so no error's own text is ever passed on."""
+    """One bot. Its token is part of the URL, so the text of an HTTP error is never passed on."""
 
     def __init__(self, token: str, api_url: str) -> None:
         self._address = f"{api_url.rstrip('/')}/bot{token}/"
         self._name = ""
 
     async def send(self, recipient: str, subject: str, body: str) -> None:
-        """Deliver one message to a chat; a mail's subject goes above it."""
+        """Deliver one message to a chat, with the subject, if any, as its first line."""
         text = "\n".join(part for part in (subject, body) if part)[:TEXT_CHARS_MAX]
         await self._call("sendMessage", {"chat_id": int(recipient), "text": text})
 
     async def name(self) -> str:
-        """The bot's name in links, asked for once."""
+        """Return the bot's user name for links; ask Telegram once."""
         if not self._name:
             self._name = str((await self._call("getMe", {})).get("username", ""))
         return self._name
 
     async def updates(self, offset: int) -> Sequence[Update]:
-        """Messages from this number on, at most a hundred; asking from a number on forgets those before it."""
+        """Return up to a hundred updates from this id on; Telegram then deletes the earlier ones."""
         found: Any = await self._call("getUpdates", {"offset": offset, "timeout": 0, "limit": 100})
         return [update for one in found if (update := _update(one)) is not None]
 
@@ -61,7 +61,7 @@ class Bot:
 
 
 def _update(one: Any) -> Update | None:
-    """An update as far as it can be understood; what is no message has no text, and is passed over by its number."""
+    """Parse an update; one that is not a message gets an empty text. None: it has no id."""
     update = _object(one)
     number = update.get("update_id")
     if not isinstance(number, int):

@@ -1,4 +1,4 @@
-"""Bring the sums up to date: a bounded part of it at a time, each in a transaction of its own."""
+"""Bring the sums up to date in bounded parts, each in a transaction of its own."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ PART = 5_000
 SWEPT_AT_ONCE = 100_000
 """Bookings compared in one transaction."""
 READER_SECONDS_MAX = 5.0
-"""How long somebody who wants to read a report counts along, where much was never counted."""
+"""How long a request for a report may spend counting when many bookings were never counted."""
 TASK_SECONDS_MAX = 300.0
 
 
@@ -31,10 +31,10 @@ async def bring_up_to_date(
     part: int = PART,
     clock: Callable[[], float] = monotonic,
 ) -> int:
-    """Count what changed since the last time, whoever wrote it. Returns how many bookings are still to be counted.
+    """Count the bookings that changed since the last call. Return how many are still to be counted.
 
-    Whatever bears a time of the last minutes is found at once; every booking besides, by turns, in `sweep`. Until a
-    first round has come to its end, that is done here, as far as the time allows.
+    Recently written bookings are found at once by their time; `sweep` compares all others, part by part. Until the
+    first full round is complete, this function does that too, as far as the time allows.
     """
     until = clock() + seconds_max
     while True:
@@ -47,13 +47,13 @@ async def bring_up_to_date(
 
 
 async def sweep(pool: Pool, *, clock: Callable[[], float] = monotonic) -> None:
-    """Count what changed, and compare the next part of all bookings: what a wrong clock has hidden is found there."""
+    """Count what changed, and compare the next part of all bookings, to find changes that a wrong clock has hidden."""
     await bring_up_to_date(pool, seconds_max=TASK_SECONDS_MAX, clock=clock)
     await in_transaction(pool, lambda conn: _count(conn, PART, sweeps=True))
 
 
 async def _count(conn: Connection, part: int, *, sweeps: bool = False) -> _Done:
-    """One part."""
+    """Count one part."""
     progress, until = await store.hold_progress(conn)
     is_round_over = False
     if progress.is_whole:

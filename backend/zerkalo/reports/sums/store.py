@@ -1,4 +1,4 @@
-"""Which bookings were not counted as they stand now, and the counting. Writes `report_visits`, `report_sums`, `report_progress`."""
+"""Find bookings whose sums are outdated, and recount them. Writes `report_visits`, `report_sums`, `report_progress`."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 
 LOOK_BACK = timedelta(minutes=1)
-"""How far the clock that a booking's time was taken from may be behind the database's, and the time before its transaction."""
+"""How far `updated_at` may be behind the database's clock, or before the start of its transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the counting has come; see the table."""
+    """The progress of the counting; see the table `report_progress`."""
 
     looked_until: datetime
     swept_id: int
@@ -25,7 +25,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What a booking touches: its day at a branch, and whose it is."""
+    """The sums that a booking is part of: its day at a branch, and its person."""
 
     company_id: int
     visit_on: date
@@ -34,7 +34,7 @@ class _Counted:
 
 
 async def hold_progress(conn: Connection) -> tuple[Progress, datetime]:
-    """How far it has come, for nobody else until the transaction ends; and until when all bookings are committed."""
+    """Lock the progress until the transaction ends; return it, and the time before which all writes are committed."""
     await lock(conn, "reports")
     ((until,),) = await (await conn.execute(COMMITTED_UNTIL)).fetchall()
     await conn.execute(
@@ -48,7 +48,7 @@ async def hold_progress(conn: Connection) -> tuple[Progress, datetime]:
 
 
 async def put_progress(conn: Connection, progress: Progress) -> None:
-    """Keep how far it has come."""
+    """Write the progress."""
     await conn.execute(
         "update report_progress set looked_until = %s, swept_id = %s, is_whole = %s",
         [progress.looked_until, progress.swept_id, progress.is_whole],
@@ -56,13 +56,13 @@ async def put_progress(conn: Connection, progress: Progress) -> None:
 
 
 async def changed(conn: Connection, since: datetime, limit: int) -> list[int]:
-    """Bookings written since then that were counted otherwise, or not at all."""
+    """Return bookings written since then whose counted revision is outdated or missing."""
     cursor = await conn.execute(CHANGED, {"since": since - LOOK_BACK, "limit": limit})
     return [id_ for (id_,) in await cursor.fetchall()]
 
 
 async def differing(conn: Connection, after_id: int, width: int) -> tuple[list[int], int | None]:
-    """Of the next `width` bookings by id those that were counted otherwise; and the last id of them, None at the end."""
+    """Return the outdated among the next `width` bookings by id, and the last id compared, None at the end."""
     cursor = await conn.execute(
         "select case when count(*) = %(width)s then max(id) end"
         " from (select id from bookings where id > %(after)s order by id limit %(width)s) as b",
@@ -74,7 +74,7 @@ async def differing(conn: Connection, after_id: int, width: int) -> tuple[list[i
 
 
 async def waiting_count(conn: Connection, after_id: int) -> int:
-    """How many bookings the first round has not come to. Reads the index of their ids."""
+    """Count the bookings that the first round has not reached. Reads the index of their ids."""
     ((count,),) = await (
         await conn.execute("select count(*) from bookings where id > %s", [after_id])
     ).fetchall()
@@ -82,7 +82,7 @@ async def waiting_count(conn: Connection, after_id: int) -> int:
 
 
 async def recount(conn: Connection, booking_ids: Sequence[int]) -> None:
-    """Count these bookings as they stand now, wherever they stood before: their days, months and persons."""
+    """Recount these bookings: the days, months and persons they belong to now and belonged to before."""
     values = {"ids": list(booking_ids)}
     async with conn.cursor(row_factory=class_row(_Counted)) as cursor:
         await cursor.execute(_BEFORE, values)
@@ -120,7 +120,7 @@ def _columns(pairs: Collection[tuple[int, int | date]]) -> dict[str, list[int | 
     return {"companies": [one for one, _ in ordered], "others": [other for _, other in ordered]}
 
 
-# What a transaction that still runs has written, bears a time after its beginning.
+# Rows of a transaction that still runs have times after its start.
 COMMITTED_UNTIL: LiteralString = """
     select least(clock_timestamp(), (
         select min(xact_start) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()))
@@ -158,7 +158,7 @@ _FORGET: LiteralString = """
     delete from report_sums s using unnest(%(companies)s::bigint[], %(others)s::date[]) as d (company_id, since)
     where s.company_id = d.company_id and s.since = d.since and s.is_month = %(is_month)s
 """
-# A booking of several services counts once for each of them; one whose services are not told one by one, by its name.
+# A booking of several services counts once for each; one without a list of services counts under its service name.
 DAYS: LiteralString = f"""
     with b as materialized (
         select d.company_id, d.since, b.*, extract(hour from {_LOCAL})::int::text as hour
@@ -200,7 +200,7 @@ MONTHS: LiteralString = """
     ) as s
     group by s.company_id, d.since, s.kind, s.key
 """
-# A person is a user, over all branches, else a card of one; a card was here where any visit of it was, a user's too.
+# A person is a user over all branches, else a card of one branch; a card's earlier visits include those linked to a user.
 PERSONS: LiteralString = f"""
     with visits as (
         select b.id, b.user_id, b.company_id, b.client_id, b.day, b.appointment_datetime as at, true as is_users
