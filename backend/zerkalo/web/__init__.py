@@ -1,1 +1,1 @@
-"""The web's edge: how errors look, which routers are mounted where, the pages."""
+"""The HTTP layer: the form of errors, where routers are mounted, the pages."""

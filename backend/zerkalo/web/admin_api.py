@@ -1,7 +1,4 @@
-"""What admins read: unmatched bookings, the inbox, quarantine, counts. Lists by page, newest first.
-
-And matching by hand.
-"""
+"""What admins read: unmatched bookings, the inbox, quarantine, counts; lists are paged, newest first. Matching by hand."""
 
 from dataclasses import asdict
 from datetime import date, datetime
@@ -138,7 +135,7 @@ _UNMATCHED = ByMoment("unmatched")
 
 
 def router(runtime: AdminRuntime) -> APIRouter:
-    """The lists of the admin, to be mounted under /api/v1."""
+    """Return the admin's routes, to be mounted under /api/v1."""
     routes = APIRouter(prefix="/admin", tags=["admin"], responses=problem_responses(401, 403))
     _add_bookings(routes, runtime)
     _add_events(routes, runtime)

@@ -1,4 +1,4 @@
-"""Everything that answers HTTP, mounted: the webhook ahead of all, the domains' routers under /api/v1, the operators' routes, the pages."""
+"""The web application: the webhook before all, the domains' routers under /api/v1, the operators' routes, the pages."""
 
 from typing import Protocol
 
@@ -40,17 +40,17 @@ class WebRuntime(
     clients_api.ClientsRuntime,
     Protocol,
 ):
-    """What the web process is made of."""
+    """What the web application needs of the process's parts."""
 
     @property
     def committer(self) -> Committer: ...
 
 
 class App(FastAPI):
-    """The web application with the webhook ahead of it: the framework would cost several times the webhook's own work."""
+    """The web application. The webhook bypasses the framework, which would cost several times the webhook's own work."""
 
     def __init__(self, webhook: Webhook) -> None:
-        # No redirects for a slash too many: they would name whatever host the caller says that we are.
+        # No redirects for an extra slash: they would name whatever host the caller sent.
         super().__init__(
             title="Zerkalo",
             redirect_slashes=False,
@@ -70,7 +70,7 @@ class App(FastAPI):
 
 
 def create_app(runtime: WebRuntime) -> App:
-    """The whole web application over a running composition. It owns nothing that would have to be closed."""
+    """Make the web application of a running process's parts. It owns nothing that has to be closed."""
     app = App(_webhook(runtime))
     site = pages.new_site(runtime)
     install_error_handlers(app, error_page(site))

@@ -1,4 +1,4 @@
-"""How large a request's body may be, and how long it may take: JSON and forms of some lines, from anybody."""
+"""Bounds on the size and the duration of a request's body: anybody may send JSON and forms, all of them short."""
 
 import asyncio
 import time
@@ -7,18 +7,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES_MAX = 256 * 1024
-"""As long as a form may be (`pages.forms`)."""
+"""The same as for forms (`pages.forms`)."""
 BODY_SECONDS_MAX = 10.0
 
 _CLOSE = {"Connection": "close"}
-"""Who sends too much or too slowly has more of it under way."""
+"""Close the connection of a client whose body is too large or too slow: more of it would follow."""
 
 
 class BoundedBodies:
     """ASGI middleware that refuses larger bodies (413) and slower ones (408).
 
-    Nothing is read here: the bounds hold while the application reads, so that what answers without reading is as quick
-    as ever.
+    It reads nothing by itself: the bounds apply while the application reads, so a route that does not read the body
+    loses no time.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,7 +36,8 @@ def _bounded(receive: Receive) -> Receive:
 
     async def receive_bounded() -> Message:
         nonlocal size, until, complete
-        if complete:  # only the news that the client has gone is still to come, and that may take its time
+        # After the whole body only the client's disconnect can follow, at any time.
+        if complete:
             return await receive()
         until = until or time.monotonic() + BODY_SECONDS_MAX
         try:

@@ -1,4 +1,4 @@
-"""What admins do by card: the visits that no user has, grouped by YCLIENTS's card; a card given to a user, or taken back."""
+"""Unmatched visits grouped by YCLIENTS's card, for admins; linking a card to a user, and unlinking it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -87,7 +87,7 @@ class ClientLinkRequest(BaseModel):
 
 
 def router(runtime: ClientsRuntime) -> APIRouter:
-    """The routes, to be mounted under /api/v1."""
+    """Return the routes, to be mounted under /api/v1."""
     refusals = problem_responses(401, 403)
     a_reader, a_receptionist = staff(runtime, Role.READ_ONLY), staff(runtime, Role.RECEPTIONIST)
     routes = APIRouter(prefix="/admin/clients", tags=["admin"], responses=refusals)
@@ -142,7 +142,7 @@ def router(runtime: ClientsRuntime) -> APIRouter:
 
 
 async def with_candidates(conn: Connection, found: Sequence[UnmatchedCard]) -> list[UnmatchedClient]:
-    """Cards with visits that no user has, as they are shown: with whom they may be, and how that is known."""
+    """Return cards with unmatched visits as the API shows them, each with its candidates and the evidence."""
     candidates = await _candidates(conn, [one.card for one in found])
     return [
         UnmatchedClient(
@@ -159,12 +159,12 @@ _CURSOR = "unmatched clients"
 
 
 def cursor_of(last: UnmatchedClient) -> str:
-    """Where the list goes on behind this one."""
+    """Return the cursor of the list after this card."""
     return encode_cursor(_CURSOR, last.latest_at, last.company_id, last.client_id)
 
 
 def position_of(cursor: str | None) -> tuple[datetime, int, int] | None:
-    """The place of the card that a cursor names. Raises a 422 `ProblemError` for another list's."""
+    """Return a cursor's position in the list. Raises a 422 `ProblemError` for a cursor of another list."""
     if cursor is None:
         return None
     latest_at, company_id, client_id = decode_cursor(cursor, _CURSOR, datetime, int, int)

@@ -1,7 +1,7 @@
-"""How long and how large the head of a request may be, who goes when connections run out, and an answer in one write.
+"""Bounds on the time and size of a request's head, closing idle connections when they run out, answers in one write.
 
-uvicorn bounds neither: a connection that never says anything stays for ever, one that never ends its headers grows for
-ever. What a request's body may be is told by `web.bodies` and by the webhook itself.
+uvicorn has no such bounds: a silent connection stays open for ever, and one that never ends its headers grows for ever.
+The bounds on bodies are in `web.bodies` and in the webhook itself.
 """
 
 import asyncio
@@ -11,27 +11,27 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_BYTES_MAX = 64 * 1024
-"""Of the request line and the headers, and of trailers or chunk sizes between two parts of a body."""
+"""Size of the request line and the headers, and of trailers or chunk sizes between two parts of a body."""
 HEAD_SECONDS_MAX = 10.0
 """From the opening of a connection, or the first byte of a further request on it, to the end of its headers."""
 LAST_HEAD_SECONDS = 0.3
-"""How long a server that is stopped waits for a request that is on its way: on a connection that has just been opened, or
-a head of which a part is there. A proxy does not send it again where it is a POST."""
+"""How long a stopping server waits for a request on a connection just opened, or for the rest of a head. A proxy does
+not retry a POST."""
 PIPELINE_MAX = 8
-"""Requests that wait for the one before on the same connection. Browsers and proxies send none."""
+"""Pipelined requests that may wait on one connection. Browsers and proxies send none."""
 FILES_KEPT = 100
-"""Open files that are no clients' connections: the database, YCLIENTS, the mail server, the log."""
+"""Open files reserved for other uses than clients' connections: the database, YCLIENTS, the mail server, the log."""
 
 
 class TooMuch(Exception):
-    """The client sends more than may be; raised inside the parser, it ends the connection with a 400."""
+    """The client sends too many pipelined requests. Raised inside the parser, it ends the connection with a 400."""
 
 
 class WholeAnswers(asyncio.Transport):
-    """The transport of a connection, on which the head of an answer leaves together with the first piece of its body.
+    """A connection's transport that sends the head of an answer together with the first piece of its body.
 
-    uvicorn writes them one after the other, each a system call and, for who asked, a packet. A head without a body in the
-    same turn of the loop leaves alone.
+    uvicorn writes them separately, each with a system call and a packet. A head without a body in the same turn of the
+    event loop is sent alone.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -76,19 +76,19 @@ class WholeAnswers(asyncio.Transport):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection of uvicorn's, with bounds."""
+    """A connection of uvicorn, with bounds."""
 
     connections_max: ClassVar[int] = 100_000
-    """In this process; over it the one that has waited longest for a head is closed. See `allow_many_connections`."""
+    """Connections of this process; above it the one idle the longest is closed. See `allow_many_connections`."""
     _idle: ClassVar[dict["BoundedProtocol", None]] = {}
-    """Connections on which nothing is under way, the longest waiting first."""
+    """Connections without a request, the one idle the longest first."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._head_timer: asyncio.TimerHandle | None = None
         self._bytes_without_progress = 0
         self._is_last = False
-        """The next request is the last one here."""
+        """The next request is the last one on this connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(WholeAnswers(transport, self.loop))
@@ -134,7 +134,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._idle[self] = None
 
     def shutdown(self) -> None:
-        """End when what is under way is answered, a request that is on its way among it."""
+        """Close the connection once the current request is answered, also one that is just arriving."""
         if self._head_timer is None:
             super().shutdown()
             return
@@ -143,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_timer = self.loop.call_later(LAST_HEAD_SECONDS, self._close)
 
     def _is_busy(self) -> bool:
-        # None until the first request, which its type does not say.
+        # None until the first request, though its type does not say so.
         cycle: Any = self.cycle
         return cycle is not None and not cycle.response_complete
 
@@ -161,16 +161,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _refuse(self) -> None:
-        """431, where no answer is under way; else only the end."""
+        """Answer 431 unless another answer is under way; then close."""
         if not self._is_busy():
             self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
 
 
 def allow_many_connections() -> None:
-    """Raise this process's limit of open files as far as it may go, and bound connections by it.
+    """Raise this process's limit of open files as far as allowed, up to 65,536, and bound connections by it.
 
-    Without the bound a flood of idle connections would leave no file for the database's.
+    Without the bound a flood of idle connections would leave no files for the database.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536

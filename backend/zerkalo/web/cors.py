@@ -1,4 +1,4 @@
-"""Who else's pages may call the API from a browser: the origins of the settings, and the API alone."""
+"""Which other sites may call the API from a browser: the origins in the settings. For the API only."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ MAX_AGE_SECONDS = 600
 
 
 class ApiCors:
-    """ASGI middleware. Credentials stay off: who calls is told by the `Authorization` header, never by a cookie."""
+    """ASGI middleware. Credentials stay off: the API authenticates by the `Authorization` header, never by a cookie."""
 
     def __init__(self, app: ASGIApp, *, origins: Sequence[str], prefix: str) -> None:
         self._app = app
@@ -28,6 +28,6 @@ class ApiCors:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Only the API's answers get the headers; the pages are for our own origin."""
+        """Add the headers to the API's answers only; the pages are for our own origin."""
         is_api = scope["type"] == "http" and scope["path"].startswith(self._prefix)
         await (self._with_cors if is_api else self._app)(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` (RFC 9457) with a stable `code`: never a stack trace, never a value.
+"""Every error as `application/problem+json` (RFC 9457) with a stable `code`, without stack traces or submitted values.
 
 `ProblemError` itself lives in `kit.problem`, so that the domains below may raise it.
 """
@@ -26,7 +26,7 @@ __all__ = ["MEDIA_TYPE", "ProblemError", "ShowPage", "install_error_handlers", "
 MEDIA_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
 FIELDS_NAMED_MAX = 20
-"""How many wrong fields one answer names."""
+"""Invalid fields named in one answer."""
 
 ShowPage = Callable[[Request, ProblemError], Awaitable[Response | None]]
 """Shows a problem to a person; None where the caller is a program and wants it as JSON."""
@@ -55,7 +55,7 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **more: Any,
 ) -> Response:
-    """The answer of RFC 9457: `type`, `title`, `status`, `detail`, our `code`, and members of `more`."""
+    """Return an RFC 9457 answer: `type`, `title`, `status`, `detail`, our `code`, and the members of `more`."""
     try:
         title = HTTPStatus(status).phrase
     except ValueError:
@@ -65,9 +65,9 @@ def problem_response(
 
 
 def install_error_handlers(app: FastAPI, show_page: ShowPage | None = None) -> None:
-    """Make every error of the app a problem: ours, of validation, of the router, of the database, unknown ones.
+    """Turn every error of the app into a problem: ours, and those of validation, the router, the database, unknown ones.
 
-    `show_page` is asked first, so that a person in a browser reads a page.
+    `show_page` is asked first, so that a browser gets a page.
     """
     app.state.show_page = show_page
     app.add_exception_handler(ProblemError, _on_problem)
@@ -80,7 +80,7 @@ def install_error_handlers(app: FastAPI, show_page: ShowPage | None = None) -> N
 
 
 async def _answer(request: Request, problem: ProblemError) -> Response:
-    """The problem as a page for a person, else as JSON."""
+    """Answer with a page for a person, else with JSON."""
     show_page: ShowPage | None = request.app.state.show_page
     page = await show_page(request, problem) if show_page is not None else None
     return page or problem_response(problem.status, problem.code, problem.detail, problem.headers)
@@ -92,7 +92,7 @@ async def _on_problem(request: Request, error: Exception) -> Response:
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
-    """422 that names the fields and what is wrong with them, never what was sent: it may be a password."""
+    """Answer 422 with the fields and what is wrong with them, never what was sent: it may be a password."""
     assert isinstance(error, RequestValidationError)
     errors: Sequence[Any] = error.errors()
     fields = [
@@ -108,7 +108,7 @@ async def _on_invalid_request(_request: Request, error: Exception) -> Response:
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
-    """What the framework refuses by itself: no such path, no such method, no JSON."""
+    """Answer what the framework itself refuses: an unknown path or method, invalid JSON."""
     assert isinstance(error, HTTPException)
     code = _HTTP_CODES.get(error.status_code, f"http_{error.status_code}")
     if error.status_code in (204, 304):
@@ -120,7 +120,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """All that this address answers; the router itself names those of the first route that fits."""
+    """Return all methods of this address; the router itself names only those of the first matching route."""
     routes = request.app.router.routes
     found = [
         method
@@ -131,13 +131,13 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 def _route(request: Request) -> str:
-    """The pattern of the address, for the log: the address itself may hold a token."""
+    """Return the route's pattern for the log: the address itself may hold a token."""
     declared = getattr(request.state, "declared", None) or request.scope.get("route")
     return getattr(declared, "path", "unknown")
 
 
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:
-    """503 with Retry-After: the request did nothing, or we could not learn whether it did."""
+    """Answer 503 with Retry-After: the request did nothing, or we could not learn whether it did."""
     if isinstance(error, QueryCanceled | LockNotAvailable):
         _log.warning("the database was too slow", route=_route(request), kind=type(error).__name__)
     else:
@@ -152,10 +152,10 @@ async def _on_database_unavailable(request: Request, error: Exception) -> Respon
 
 
 async def _on_unknown_error(request: Request, error: Exception) -> Response:
-    """500 without a word of the error: that goes to the log, with its trace, by Starlette's raising it again."""
+    """Answer 500 without details: Starlette raises the error again, and it is logged with its trace."""
     _log.error("a request failed", route=_route(request), kind=type(error).__name__)
     problem = ProblemError(500, "internal_error", "Something went wrong on our side. It has been logged.")
     answer = await _answer(request, problem)
-    # This handler stands outside every middleware, so the headers of all other answers are put here by hand.
+    # This handler runs outside every middleware, so the security headers are added here.
     add_security_headers(answer.headers, request.scope)
     return answer

@@ -1,4 +1,4 @@
-"""Headers of every answer that tell a browser what it must not do with it."""
+"""Security headers of every answer."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -8,7 +8,7 @@ CONTENT_SECURITY_POLICY = (
     "manifest-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere and nothing inline: a name that should be a script stays a name."""
+"""Nothing from other origins and nothing inline, so that an injected script is not run."""
 
 _FIXED = {
     "X-Content-Type-Options": "nosniff",
@@ -21,22 +21,22 @@ _HSTS = "max-age=31536000"
 _NO_STORE = "no-store"
 
 FOR_MACHINES = ((b"x-content-type-options", b"nosniff"), (b"cache-control", _NO_STORE.encode()))
-"""As ASGI has headers: of JSON that answers a POST of no browser's. The others say what a document may do."""
+"""ASGI headers of JSON that answers a program's POST. The other headers only concern documents in a browser."""
 
 
 def add_security_headers(headers: MutableHeaders, scope: Scope) -> None:
-    """Add what is missing; a page that needs another content security policy has set its own."""
+    """Add the headers that are missing; a page that needs another content security policy has set its own."""
     for name, value in _FIXED.items():
         headers.setdefault(name, value)
     headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     if scope.get("scheme") == "https":  # over http it would be ignored, or lock a test server's users out
         headers.setdefault("Strict-Transport-Security", _HSTS)
-    # Nearly every answer is somebody's own. What may be kept, static files and pages of nobody, says so itself.
+    # Nearly every answer is private. Those that may be cached, static files and public pages, have set their own.
     headers.setdefault("Cache-Control", _NO_STORE)
 
 
 class HeadAsGet:
-    """ASGI middleware that answers HEAD as GET would be answered, without the body: the framework's API routes don't."""
+    """ASGI middleware that answers HEAD like GET, without the body: the framework's API routes don't."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -56,7 +56,7 @@ class HeadAsGet:
 
 
 class SecurityHeaders:
-    """ASGI middleware that puts them on every answer."""
+    """ASGI middleware that adds the security headers to every answer."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

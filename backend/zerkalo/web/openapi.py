@@ -1,4 +1,4 @@
-"""The API's description: FastAPI's own, made true where FastAPI can't know: the errors that any route may answer."""
+"""The API's description: FastAPI's own, with what FastAPI can't know: the errors that any route may answer."""
 
 from importlib.metadata import version
 from typing import Any
@@ -11,7 +11,7 @@ from zerkalo.webhook.routes import OPENAPI as WEBHOOK
 from zerkalo.webhook.routes import PATHS as WEBHOOK_PATHS
 
 OF_A_BODY = (400, 408, 413)
-"""Not to be parsed, too slow, too large: of every route that takes one."""
+"""Statuses of a body that can't be parsed, is too slow or too large; any route with a body may answer them."""
 
 _DESCRIPTION = """Zerkalo keeps a salon's YCLIENTS appointments in the salon's own PostgreSQL, live, and builds on them.
 
@@ -19,7 +19,7 @@ Errors are `application/problem+json` (RFC 9457) with a stable `code`."""
 
 
 def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
-    """The description of the app, made at the first call; everything under `prefix` answers errors as problems."""
+    """Return the app's description, made at the first call; everything under `prefix` answers errors as problems."""
     if app.openapi_schema is not None:
         return app.openapi_schema
     schema = get_openapi(
@@ -33,7 +33,8 @@ def describe(app: FastAPI, prefix: str) -> dict[str, Any]:
         schema["paths"][path] = _webhook(path)
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = PROBLEM_SCHEMA
-    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of a 422, which we don't use
+    # FastAPI's own form of a 422, which we don't use.
+    for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     app.openapi_schema = schema
     return schema

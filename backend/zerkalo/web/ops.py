@@ -1,4 +1,4 @@
-"""For those who run the service: /healthz (it lives), /readyz (it can serve), /metrics (Prometheus)."""
+"""For operators: /healthz (the process lives), /readyz (it can serve), /metrics (Prometheus)."""
 
 import asyncio
 import shutil
@@ -28,16 +28,16 @@ from zerkalo.settings import Settings
 from zerkalo.webhook.routes import Tally
 
 GAUGES_SECONDS = 5.0
-"""For so long what was read from the tables is told again: several scrapers cost one look."""
+"""How long figures read from the tables are cached, so that several scrapers cost one read."""
 GAUGES_SECONDS_MAX = 2.0
-"""How long a scrape waits for the database; then it is told without."""
+"""How long a scrape waits for the database; after that it is answered without its figures."""
 
 EMBEDDED_BYTES_MIN = 16 * 1024**2
-"""The embedded database does not start with less: it makes a file of so much for what it writes first."""
+"""The free disk space that the embedded database needs to start: its first write-ahead log file is this large."""
 
 
 class Metrics:
-    """What this process counts, and where it meets the other processes on its port."""
+    """This process's metrics, shared with the other processes on its port."""
 
     def __init__(self, pools: Mapping[str, Pool] | None = None, folder: Path | None = None) -> None:
         self.webhooks = Tally()
@@ -46,12 +46,12 @@ class Metrics:
         self._pools = pools or {}
 
     def own(self) -> Iterator[Metric]:
-        """What this process counted."""
+        """Yield this process's own metrics."""
         yield from _of_door(self.webhooks)
         yield from of_process(self._pools)
 
     def of_all(self) -> list[Metric]:
-        """The same of all processes on this port."""
+        """Return the merged metrics of all processes on this port."""
         return merged([*self.own(), *self.shared.others()])
 
 
@@ -94,7 +94,7 @@ class OpsRuntime(Protocol):
 
 
 def router(runtime: OpsRuntime) -> APIRouter:
-    """The three routes, at the root of the server."""
+    """Return the three routes, for the root of the server."""
     routes = APIRouter(tags=["ops"])
 
     @routes.get("/healthz", summary="The process lives")
@@ -121,7 +121,7 @@ def router(runtime: OpsRuntime) -> APIRouter:
 
 
 async def _checks(runtime: OpsRuntime) -> dict[str, str]:
-    """Whether this process can serve, and nothing else: what YCLIENTS does takes no server out of a balancer."""
+    """Check only whether this process can serve: trouble at YCLIENTS must not take it out of a load balancer."""
     try:
         async with runtime.pool.connection(timeout=2) as conn:
             schema = "ok" if await is_current(conn) else "run `zerkalo migrate`"
@@ -135,7 +135,7 @@ async def _checks(runtime: OpsRuntime) -> dict[str, str]:
 
 
 def _silence(settings: Settings) -> str:
-    """That the database does not answer; of the embedded one, whose disk this process sees, also where that is full."""
+    """Say that the database does not answer; for the embedded one, on this machine's disk, also whether that is full."""
     if settings.database_url is None:
         with suppress(OSError):
             if shutil.disk_usage(settings.data_dir).free < EMBEDDED_BYTES_MIN:
@@ -144,7 +144,7 @@ def _silence(settings: Settings) -> str:
 
 
 async def of_tables(runtime: OpsRuntime) -> list[Metric]:
-    """The figures that stand in the tables; where the database is silent, that it is."""
+    """Return the metrics read from the tables; only `zerkalo_database_up` where the database does not answer."""
     gauges = await _gauges(runtime)
     is_up = gauge("zerkalo_database_up", "Whether the database answers.", gauges is not None)
     if gauges is None:
@@ -182,4 +182,5 @@ async def _gauges(runtime: OpsRuntime) -> Gauges | None:
         async with asyncio.timeout(GAUGES_SECONDS_MAX):
             return await runtime.metrics.gauges.get("gauges", read, keep=GAUGES_SECONDS)
     except (psycopg.Error, PoolTimeout, TimeoutError):
-        return None  # the process's own figures are still worth an answer
+        # The process's own metrics are answered all the same.
+        return None

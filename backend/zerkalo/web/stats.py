@@ -1,4 +1,4 @@
-"""Counts over time for the admin page's charts, and what the ledger holds. Reads only; bounded spans of time."""
+"""Counts over time for the admin page's charts, and the ledger's totals. Reads only, over bounded periods."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from zerkalo.db.pool import Connection
 
 CHART_DAYS = 30
-"""How far the charts look back; the one of bookings looks as far ahead too."""
+"""How far back the charts go; that of bookings goes as far ahead too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """A day of a chart: how many of each status or outcome; what did not occur is absent."""
+    """A day of a chart: counts by status or outcome, without zeros."""
 
     day: date
     counts: Mapping[str, int]
@@ -29,7 +29,7 @@ class LedgerTotals:
     negative_balances: int = 0
 
 
-# By company, since that is what the index of the window begins with.
+# By company, since the index of the window begins with it.
 BOOKINGS_BY_DAY = """
     select coalesce(b.appointment_local, b.appointment_datetime at time zone 'UTC')::date as day, b.status, count(*)
     from companies c join bookings b on b.company_id = c.id
@@ -65,29 +65,29 @@ NEGATIVE_BALANCES = """
 
 
 async def bookings_by_day(conn: Connection, *, now: datetime) -> list[Day]:
-    """Bookings by day of visit, in the salon's zone, and status."""
+    """Count bookings by day of visit, in the salon's zone, and status."""
     span = timedelta(days=CHART_DAYS)
     cursor = await conn.execute(BOOKINGS_BY_DAY, {"since": now - span, "until": now + span})
     return _days(await cursor.fetchall())
 
 
 async def deliveries_by_day(conn: Connection, *, now: datetime) -> list[Day]:
-    """Deliveries by the salon's day and by outcome. The zone is the first company's, with the offset it has now."""
+    """Count deliveries by the salon's day and outcome. The zone is the first company's, with its current offset."""
     return await _since(conn, DELIVERIES_BY_DAY, now)
 
 
 async def failed_runs_by_day(conn: Connection, *, now: datetime) -> list[Day]:
-    """Syncs that failed, by the salon's day, as `failed_runs`."""
+    """Count failed syncs by the salon's day, as `failed_runs`."""
     return await _since(conn, FAILED_RUNS_BY_DAY, now)
 
 
 async def points_by_day(conn: Connection, *, now: datetime) -> list[Day]:
-    """Points `given` and `taken`, both as positive numbers, by the salon's day. Reads the whole ledger."""
+    """Sum points `given` and `taken`, both positive, by the salon's day. Reads the whole ledger."""
     return await _since(conn, POINTS_BY_DAY, now)
 
 
 async def ledger_totals(conn: Connection) -> LedgerTotals:
-    """What the ledger holds."""
+    """Read the ledger's totals."""
     by_kind = {kind: points async for kind, points in await conn.execute(LEDGER_BY_KIND)}
     row = await (await conn.execute("select coalesce(sum(amount), 0)::bigint from bonus_entries")).fetchone()
     negative = await (await conn.execute(NEGATIVE_BALANCES)).fetchone()
@@ -108,7 +108,8 @@ async def _offset(conn: Connection, now: datetime) -> timedelta:
     row = await cursor.fetchone()
     try:
         zone = ZoneInfo(row[0]) if row else UTC
-    except (KeyError, ValueError):  # a name that this machine's zones do not have
+    except (KeyError, ValueError):
+        # The zone's name is unknown on this machine.
         zone = UTC
     return now.astimezone(zone).utcoffset() or timedelta(0)
 

@@ -1,4 +1,4 @@
-"""A span of OpenTelemetry for every request to the app, where traces are switched on."""
+"""An OpenTelemetry span for every request to the app, where tracing is on."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,7 +6,7 @@ from zerkalo.telemetry.tracing import is_on, span
 
 
 class TracedRequests:
-    """A span for every request to the app, by method and the route's pattern; an address may hold a token."""
+    """A span for every request, named by method and the route's pattern: the address itself may hold a token."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

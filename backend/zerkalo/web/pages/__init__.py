@@ -1,7 +1,7 @@
-"""The pages for people: server-rendered, working without JavaScript. They read and write through the services the API uses.
+"""The pages for people: server-rendered, working without JavaScript. They use the same services as the API.
 
-A folder a journey: `book/`, `account/`, `me/`, `admin/`. A module declares its pages on its `pages` (see `routing`);
-`mount` puts them all on the app.
+Each part of the site has a folder: `book/`, `account/`, `me/`, `admin/`. A module declares its pages on its `pages` (see
+`routing`); `mount` puts them all on the app.
 """
 
 from fastapi import FastAPI

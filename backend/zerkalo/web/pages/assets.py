@@ -1,4 +1,4 @@
-"""Static files under addresses that name their content, so that a browser never asks for one twice."""
+"""Static files under addresses with a digest of their content, so that a browser never needs to ask for one twice."""
 
 import gzip
 import hashlib
@@ -25,29 +25,29 @@ class Asset:
 
     body: bytes
     gzipped: bytes | None
-    """The same, packed once at the start; None where that saves nothing. Pages themselves are never packed: they hold
-    what was typed beside the forms' token, and the size of what is packed would tell of it."""
+    """`body` compressed once at the start; None where that saves nothing. Pages are never compressed: they hold typed text
+    beside the CSRF token, and the compressed size would reveal the token (BREACH)."""
     media_type: str
     digest: str
-    """Of its bytes, short."""
+    """A short digest of its bytes."""
 
 
 class Assets:
-    """The files of `web/static`, read once. The vendor's scripts come there by `make setup`."""
+    """The files of `web/static`, read once. `make setup` puts third-party scripts there."""
 
     def __init__(self, files: dict[str, Asset]) -> None:
         self._files = files
 
     def url(self, name: str) -> str:
-        """The address of a file, for example `app.css`; it changes when the file does. Raises `KeyError` without one."""
+        """Return the address of a file (`app.css`); it changes with the file. Raises `KeyError` for an unknown name."""
         return f"{PREFIX}/{self._files[name].digest}/{name}"
 
     def and_own(self, files: dict[str, "Asset"]) -> "Assets":
-        """These and the salon's own, which come from its settings."""
+        """Return these files with the salon's own, which come from its settings."""
         return Assets(self._files | files)
 
     def route(self) -> Route:
-        """Serve them. An address with an old digest still works, for a page opened before an update, but is not kept."""
+        """Return the route that serves them. An old digest works, for pages opened before an update, but isn't cached."""
         return Route(PREFIX + "/{digest}/{name:path}", self._serve)
 
     async def _serve(self, request: Request) -> Response:
@@ -65,7 +65,7 @@ class Assets:
 
 @cache
 def read_assets(folder: Path = FOLDER) -> Assets:
-    """The files of a folder and those below it, by their names relative to it."""
+    """Read the files of a folder and its subfolders, by their names relative to it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return Assets({path.relative_to(folder).as_posix(): _read(path) for path in files})
 
@@ -75,7 +75,7 @@ def _read(path: Path) -> Asset:
 
 
 def asset_of(name: str, body: bytes) -> Asset:
-    """A file from its bytes, packed where that is worth it; its type is that of its name."""
+    """Make an asset of a file's bytes, compressed where that saves enough; its media type follows from the name."""
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     packed = gzip.compress(body, mtime=0)
     gzipped = packed if len(packed) < len(body) * WORTH_PACKING else None

@@ -1,4 +1,4 @@
-"""The cookies of the pages: out of reach of scripts, and where there is https, of other hosts and of http too."""
+"""The cookies of the pages: not readable by scripts and, over https, not settable by other hosts or over http."""
 
 from starlette.datastructures import URL
 from starlette.requests import Request
@@ -7,10 +7,10 @@ from starlette.responses import Response
 SESSION = "zerkalo_session"
 """A refresh token: see `Auth.browser_session`."""
 FORM = "zerkalo_form"
-"""A random seed; what a form carries is made from it, so that no other site can send one."""
+"""A random seed of the CSRF token in every form, so that no other site can post one."""
 LANGUAGE = "zerkalo_lang"
 FLASH = "zerkalo_flash"
-"""What the next page is to tell: the name of one of our texts."""
+"""The name of the text that the next page shows."""
 GUEST = "zerkalo_guest"
 """The token by which a guest may change the booking just made: see `book/guest.py`."""
 TYPED = "zerkalo_typed"
@@ -21,7 +21,7 @@ _VALUE_CHARS_MAX = 4096
 
 
 class Cookies:
-    """Reads and writes them for one request."""
+    """Reads and writes the cookies of one request."""
 
     def __init__(self, request: Request, public_url: str) -> None:
         self._request = request
@@ -29,22 +29,22 @@ class Cookies:
         self._changes: dict[str, tuple[str, int | None]] = {}
 
     def get(self, name: str) -> str | None:
-        """The value the browser sent, or that was just set; None where there is none."""
+        """Return the value that the browser sent or that was just set; None where there is none."""
         if name in self._changes:
             return self._changes[name][0] or None
         value = self._request.cookies.get(self._full(name), "")
         return value if 0 < len(value) <= _VALUE_CHARS_MAX else None
 
     def set(self, name: str, value: str, *, seconds: int | None) -> None:
-        """To be set with the answer; `seconds` None: until the browser is closed."""
+        """Set a cookie with the answer; `seconds` None: until the browser is closed."""
         self._changes[name] = (value, seconds)
 
     def delete(self, name: str) -> None:
-        """To be taken away with the answer."""
+        """Delete a cookie with the answer."""
         self._changes[name] = ("", 0)
 
     def write(self, response: Response) -> None:
-        """Put what was set and deleted on the answer."""
+        """Write what was set and deleted to the answer."""
         for name, (value, seconds) in self._changes.items():
             response.set_cookie(
                 self._full(name),
@@ -57,5 +57,5 @@ class Cookies:
             )
 
     def _full(self, name: str) -> str:
-        # With this prefix a browser refuses the cookie from any other host, a subdomain too, and over http.
+        # With this prefix browsers refuse the cookie from any other host, subdomains included, and over http.
         return f"__Host-{name}" if self._secure else name

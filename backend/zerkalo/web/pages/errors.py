@@ -17,7 +17,7 @@ _FOR_PROGRAMS = ("/api/", "/static/", "/healthz", "/readyz", "/metrics", "/opena
 
 
 def error_page(site: Site) -> ShowPage:
-    """Show a problem as a page where a person asked for one: by path, and by what the browser accepts."""
+    """Return a function that shows a problem as a page to a browser, recognised by the path and by what it accepts."""
 
     async def show(request: Request, problem: ProblemError) -> Response | None:
         if request.url.path.startswith(_FOR_PROGRAMS) or not _wants_html(request):
@@ -36,12 +36,12 @@ def error_page(site: Site) -> ShowPage:
             headers={name: value for name, value in problem.headers.items() if name == "Retry-After"},
             text=page.problem(problem),
             typed=typed,
-            # What is not there or not allowed will not be so at the next try either.
+            # Trying again does not help where something is missing or not allowed.
             can_retry=(bool(typed) or request.method == "GET") and _may_pass(problem),
         )
 
     async def _page_of(request: Request, problem: ProblemError) -> Page:
-        """Whose page it is stands in its head; unless it is the database that may be what failed."""
+        """Open the session for the page's head, except for a 5xx: the database may be what failed."""
         page = Page(site, request)
         if problem.status < 500:
             try:
@@ -54,7 +54,7 @@ def error_page(site: Site) -> ShowPage:
 
 
 def _without_slash(request: Request) -> str | None:
-    """The address without the slash at its end; None where it has none. A path alone: never a host that the caller names."""
+    """Return the path without its final slash; None where it has none. Without the host, which the caller could forge."""
     url = request.url
     if not url.path.endswith("/"):
         return None
@@ -63,7 +63,7 @@ def _without_slash(request: Request) -> str | None:
 
 
 def _typed(request: Request) -> list[tuple[str, str]]:
-    """What was typed into a form that can be sent again as it is; nothing of any other form."""
+    """Return what was typed into a form that can be sent again unchanged; nothing for any other form."""
     declared: Declared | None = getattr(request.state, "declared", None)
     if declared is None or declared.method != "POST" or declared.again is None:
         return []
@@ -76,5 +76,5 @@ def _may_pass(problem: ProblemError) -> bool:
 
 
 def _wants_html(request: Request) -> bool:
-    """Whether a person looks: a browser says so, and the script that loads parts of pages for one sends its own header."""
+    """Return whether a browser asks: it accepts HTML, and the script that loads parts of pages sends its own header."""
     return "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers

@@ -12,7 +12,7 @@ PHONE_CHARS_MAX = 64
 
 
 class Fields:
-    """One form as it is read: `errors` by field, and what was typed, to be shown again."""
+    """One form being read: `errors` by field, and what was typed, to show it again."""
 
     def __init__(self, form: Form, say: Callable[[str, str], str]) -> None:
         self._form = form
@@ -20,7 +20,7 @@ class Fields:
         self.errors: dict[str, str] = {}
 
     def email(self, name: str = "email", *, required: bool = True) -> str | None:
-        """An e-mail, canonical; None where the field is empty and may be."""
+        """Return a canonical e-mail; None where the field is empty and may be."""
         text = self._form.text(name, EMAIL_CHARS_MAX + 1)
         if not text and not required:
             return None
@@ -33,7 +33,7 @@ class Fields:
         return email
 
     def phone(self, name: str = "phone", *, required: bool = False) -> str | None:
-        """A phone as E.164; None where the field is empty and may be."""
+        """Return a phone as E.164; None where the field is empty and may be."""
         text = self._form.text(name, PHONE_CHARS_MAX)
         if not text and not required:
             return None
@@ -47,11 +47,11 @@ class Fields:
         return phone
 
     def name(self, name: str = "name") -> str:
-        """A person's name; may be empty."""
+        """Return a person's name; may be empty."""
         return " ".join(self._form.text(name, NAME_CHARS_MAX).split())
 
     def new_password(self, name: str = "password") -> str:
-        """A password that is long enough."""
+        """Return a new password; note an error where it is too short or too long."""
         password = self._form.raw(name)
         if len(password) < PASSWORD_CHARS_MIN:
             self.refuse(
@@ -64,14 +64,14 @@ class Fields:
         return password
 
     def password(self, name: str = "password") -> str:
-        """A password to compare; longer than any that we take is none of ours."""
+        """Return a password to compare, cut one character above the allowed length, so that a longer one never matches."""
         return self._form.raw(name)[: PASSWORD_CHARS_MAX + 1]
 
     def consent(self, name: str = "consent") -> None:
-        """A box that must be ticked."""
+        """Check that the box is ticked."""
         if not self._form.text(name):
             self.refuse(name, "Без согласия не получится.", "This needs your consent.")
 
     def refuse(self, name: str, ru: str, en: str) -> None:
-        """Note what is wrong with a field; the first reason stays."""
+        """Note what is wrong with a field; keep the first reason."""
         self.errors.setdefault(name, self._say(ru, en))

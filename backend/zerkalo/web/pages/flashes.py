@@ -1,4 +1,4 @@
-"""What a page says once a form has done its work, Russian first. Pure."""
+"""What a page says after a form was accepted, Russian first. Pure."""
 
 from collections.abc import Mapping
 
@@ -103,7 +103,7 @@ FLASHES: Mapping[str, Words] = {
         "en": "The test event did not arrive. See that PUBLIC_URL can be reached from the internet.",
     },
 }
-"""What a page says after a form was done: the name travels in a cookie, the text is ours."""
+"""Texts by name: only the name is in the cookie."""
 
 WARNINGS = frozenset({"replayed_in_vain", "hook_test_failed", "quarantine_goes_on"})
-"""Those among them that tell of something that did not go well."""
+"""Texts shown as warnings."""

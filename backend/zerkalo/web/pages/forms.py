@@ -1,4 +1,4 @@
-"""What a person sends with a form: read within bounds, and only believed from our own pages."""
+"""Reading forms: bounded in size, and accepted only from our own pages."""
 
 import hmac
 import secrets
@@ -14,7 +14,7 @@ from zerkalo.web.pages import cookies
 from zerkalo.web.pages.cookies import Cookies
 
 FORM_BYTES_MAX = 256 * 1024
-"""Room for a comment of twenty thousand emoji: each takes twelve bytes, percent-encoded."""
+"""Enough for a comment of 20,000 emoji, each twelve bytes when percent-encoded."""
 FIELDS_MAX = 200
 TEXT_CHARS_MAX = 1000
 CSRF_FIELD = "csrf"
@@ -27,43 +27,43 @@ class Form:
         self._pairs = [(storable_text(name), storable_text(value)) for name, value in pairs]
 
     def pairs(self) -> list[tuple[str, str]]:
-        """All fields with their values."""
+        """Return all fields with their values."""
         return list(self._pairs)
 
     def text(self, name: str, chars_max: int = TEXT_CHARS_MAX) -> str:
-        """The field without outer spaces, cut to a length; "" where there is none."""
+        """Return a field without outer spaces, cut to a length; "" where there is none."""
         return self.raw(name).strip()[:chars_max]
 
     def raw(self, name: str) -> str:
-        """The field as it was typed, for passwords; "" where there is none."""
+        """Return a field as typed, for passwords; "" where there is none."""
         return next((value for one, value in self._pairs if one == name), "")
 
     def all(self, name: str) -> list[str]:
-        """Every value of a field that comes several times, as check boxes do."""
+        """Return every value of a repeated field, such as check boxes."""
         return [value for one, value in self._pairs if one == name]
 
     def number(self, name: str) -> int | None:
-        """A whole number of at most 15 digits; None for anything else."""
+        """Return a whole number of at most 15 digits; None for anything else."""
         return whole_number(self.text(name))
 
     def numbers(self, name: str) -> list[int]:
-        """The whole numbers among the values of a field, each once."""
+        """Return the whole numbers among the values of a field, without duplicates."""
         found = (whole_number(value.strip()) for value in self.all(name))
         return list(dict.fromkeys(number for number in found if number is not None))
 
 
 def whole_number(text: str) -> int | None:
-    """A whole number of at most 15 ASCII digits; None for anything else."""
+    """Parse a whole number of at most 15 ASCII digits; None for anything else."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
 
 
 def query_of(request: Request) -> Form:
-    """The fields of the address."""
+    """Return the fields of the address."""
     return Form(request.query_params.multi_items()[:FIELDS_MAX])
 
 
 async def read_form(request: Request) -> Form:
-    """The fields of a posted form. Raises `ProblemError`: 415, 413, 400."""
+    """Read the fields of a posted form. Raises `ProblemError`: 415, 413, 400."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/x-www-form-urlencoded":
         raise ProblemError(415, "unsupported_media_type", "A form is expected.")
@@ -88,9 +88,9 @@ def check_csrf(form: Form, expected: str) -> None:
 
 
 def csrf_token(key: bytes, jar: Cookies) -> str:
-    """What every form of this browser must carry: bound to its seed and to its session, which signing in changes.
+    """Return the token that every form of this browser must carry, bound to its seed and its session.
 
-    Makes the seed at the first call and sets it with the answer.
+    The first call makes the seed and sets it with the answer. Signing in changes the token.
     """
     seed = jar.get(cookies.FORM)
     if seed is None:

@@ -1,4 +1,4 @@
-"""`/`: what this is, and the ways on; `/privacy`: what is done with people's data; `/docs`: the API to read and to try."""
+"""`/`: the home page; `/privacy`: how personal data is used; `/docs`: the API's interactive documentation."""
 
 import json
 
@@ -11,18 +11,18 @@ from zerkalo.web.pages.routing import Pages, Who
 pages = Pages()
 
 _DOCS_POLICY = CONTENT_SECURITY_POLICY.replace("img-src 'self'", "img-src 'self' data:")
-"""Swagger UI draws its icons from data addresses in its style sheet."""
+"""Swagger UI's style sheet has icons as `data:` URLs."""
 
 ICON_SIZES = (192, 512)
 SHORT_NAME_CHARS_MAX = 24
 GROUND_COLOUR = "#f6f6f3"
 THEME_COLOUR = "#ffffff"
-"""The top of the page, as in `base.html` and `app.css`."""
+"""The colour at the top of the page, as in `base.html` and `app.css`."""
 
 
 @pages.get("/", Who.ANYBODY)
 async def home(page: Page) -> Response:
-    """What this is."""
+    """Show the home page."""
     settings = page.runtime.settings
     return page.render(
         "home.html",
@@ -33,7 +33,7 @@ async def home(page: Page) -> Response:
 
 @pages.get("/manifest.webmanifest", Who.ANYBODY)
 async def manifest(page: Page) -> Response:
-    """What a phone needs to keep the site on its screen."""
+    """Send the web app manifest, which lets a phone add the site to its home screen."""
     title = page.site.salon.title or page.say("Зеркало", "Zerkalo")
     told = {
         "name": title,
@@ -55,11 +55,11 @@ async def manifest(page: Page) -> Response:
 
 @pages.get("/privacy", Who.ANYBODY)
 async def privacy(page: Page) -> Response:
-    """What is done with people's data."""
+    """Show how personal data is used."""
     return page.render("privacy.html", inbox_days=page.runtime.settings.inbox_days)
 
 
 @pages.get("/docs", Who.ANYBODY)
 async def docs(page: Page) -> Response:
-    """The API, from files of our own; its description is FastAPI's, at /openapi.json."""
+    """Show Swagger UI, served from our own files; the API's description is FastAPI's, at /openapi.json."""
     return page.render("docs.html", headers={"Content-Security-Policy": _DOCS_POLICY})

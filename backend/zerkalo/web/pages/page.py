@@ -32,14 +32,14 @@ from zerkalo.web.pages.wording import NBSP
 SIGN_IN_PATH = "/me/sign-in"
 LANGUAGE_SECONDS = 365 * 24 * 3600
 WAITS_TOLD = {"too_many_requests": 0, "yclients_unavailable": 60}
-"""Problems that pass by themselves -> the seconds above which it is told how long that takes."""
+"""Temporary problems -> above how many seconds the page says how long to wait."""
 NO_STORE = "no-store"
 MAY_GO_BACK = "private, no-cache"
-"""For pages without personal data: the browser may keep what was typed for its Back button."""
+"""Cache-Control of pages without personal data: the browser may keep what was typed for its Back button."""
 
 
 class Page:
-    """One request for a page: who asks, in which language, and the answer with its cookies."""
+    """One request for a page: its user, its language, and the answer with its cookies."""
 
     def __init__(self, site: Site, request: Request) -> None:
         self.site = site
@@ -48,11 +48,11 @@ class Page:
         self.language: Language = self._language()
         self.session: Session | None = None
         self.headers: dict[str, str] = {}
-        """What every answer to this request says beside what all pages do."""
+        """Headers of every answer to this request, besides those of all pages."""
         self.query: Form = forms.query_of(request)
         """The fields of the address."""
         self.form: Form = self.query
-        """The fields of the posted form; of a GET those of the address."""
+        """The fields of the posted form; for a GET, those of the address."""
 
     @property
     def runtime(self) -> PagesRuntime:
@@ -61,87 +61,87 @@ class Page:
 
     @property
     def user(self) -> AuthenticatedUser | None:
-        """Who is signed in; None: nobody."""
+        """The signed-in user; None where nobody is."""
         return self.session.user if self.session else None
 
     @property
     def me(self) -> AuthenticatedUser:
-        """Who is signed in, on pages that ask for that. Raises a 401 `ProblemError`, which shows as the page to sign in."""
+        """The signed-in user. Raises a 401 `ProblemError`, shown as the sign-in page, where nobody is signed in."""
         return self.signed_in.user
 
     @property
     def signed_in(self) -> Session:
-        """The same with the log-in it descends from."""
+        """The session, with user and token family. Raises a 401 `ProblemError` where nobody is signed in."""
         if self.session is None:
             raise ProblemError(401, "not_signed_in", "Sign in first.")
         return self.session
 
     def may(self, needed: str) -> bool:
-        """Whether whoever is signed in has this role, by its name, or one that covers it."""
+        """Return whether the signed-in user has the role of this name, or one that includes it."""
         return self.user is not None and self.user.may(Role(needed))
 
     @property
     def address(self) -> str:
-        """For whom this call counts where tries are limited."""
+        """The client's address, by which attempts are limited."""
         return client_address(self.request)
 
     @property
     def asker(self) -> Asker:
-        """For whom questions to YCLIENTS count."""
+        """Whose limits requests to YCLIENTS count against."""
         return Asker(self.address, self.user.id if self.user else None)
 
     @property
     def csrf(self) -> str:
-        """What every form must carry; in a template: `{{ csrf_field() }}`."""
+        """The CSRF token that every form must carry; in a template: `{{ csrf_field() }}`."""
         return forms.csrf_token(self.site.csrf_key, self.cookies)
 
     @property
     def now(self) -> datetime:
-        """The time by which a visit is ahead or past."""
+        """The current time, which decides whether a visit is upcoming or past."""
         return self.runtime.clock()
 
     @property
     def today(self) -> date:
-        """The salon's day, so that a date of this year needs no year."""
+        """The current date in the salon's zone; dates of this year are shown without the year."""
         return self.now.astimezone(self.site.salon.zone).date()
 
     @property
     def path(self) -> str:
-        """The address of this page with its query, without the host. Never one that a browser takes for a host."""
+        """The path and query of this page, never one that a browser would take for another host (`//…`)."""
         url = self.request.url
         path = "/" + url.path.lstrip("/\\")
         return f"{path}?{url.query}" if url.query else path
 
     @property
     def cursor(self) -> str | None:
-        """Where the list of this address goes on; None: at its beginning."""
+        """The list's cursor in this address; None: from the beginning."""
         return self.query.text("cursor", CURSOR_CHARS_MAX) or None
 
     def id(self, name: str) -> int:
-        """An id of the path. Raises a 404 `ProblemError` for what can't be an id."""
+        """Return an id from the path. Raises a 404 `ProblemError` for what can't be an id."""
         return path_id(self.request.path_params[name])
 
     def fields(self) -> Fields:
-        """Read people's fields out of the form."""
+        """Return a reader of personal fields in the form."""
         return Fields(self.form, self.say)
 
     def branch(self, company_id: int | None) -> str:
-        """Where a visit is; "" where the salon has one branch only."""
+        """Return the title of a visit's branch; "" where the salon has only one."""
         branches = self.site.salon.branches
         if not branches or company_id is None:
             return ""
         return branches.get(company_id) or self.say(f"Филиал {company_id}", f"Branch {company_id}")
 
     def place(self, company_id: int | None) -> Branch | None:
-        """What is known of the branch where a visit is."""
+        """Return the branch of a visit; None where it is not known."""
         return self.site.salon.places.get(company_id or 0)
 
     def say(self, ru: str, en: str) -> str:
-        """The text in the language of this page."""
+        """Return the text in the language of this page."""
         return ru if self.language == "ru" else en
 
     def problem(self, error: ProblemError) -> str:
-        """What went wrong, for a person; and where it is worth waiting, how long."""
+        """Return what went wrong, in words; for a temporary problem also how long to wait."""
         text = problem_text(error.code, self.language)
         after = error.headers.get("Retry-After", "")
         untold_seconds = WAITS_TOLD.get(error.code)
@@ -164,10 +164,10 @@ class Page:
         at: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Response:
-        """The page from a template, which sees `values`, `page`, `problem`, `errors` and `_('по-русски', 'in English')`.
+        """Render a template, which sees `values`, `page`, `problem`, `errors` and `_('по-русски', 'in English')`.
 
-        A form that was refused is shown with its status and with what is wrong: `errors` by field; `problem` above the
-        form, or where `at` (code -> field) names the field that explains it, at that field.
+        A refused form is shown with its status and with what is wrong: `errors` by field; `problem` above the form or,
+        where `at` (code -> field) names a field for it, at that field.
         """
         text, errors = self._refusal(problem, errors or {}, at or {})
         flash = self.cookies.get(cookies.FLASH)
@@ -198,14 +198,14 @@ class Page:
         return (text, errors) if field_name is None else (None, {field_name: text})
 
     def redirect(self, path: str, *, flash: str | None = None) -> Response:
-        """Send the browser on, by GET, after a form was done; `flash` names a text that the next page shows."""
+        """Redirect the browser, by GET, after a form was accepted; `flash` names a text that the next page shows."""
         if flash is not None:
             assert flash in FLASHES, "a text is ours"
             self.cookies.set(cookies.FLASH, flash, seconds=60)
         return self.finish(RedirectResponse(path, 303, {"Cache-Control": NO_STORE}))
 
     def finish(self, response: Response) -> Response:
-        """Put this request's headers and cookies on an answer made elsewhere."""
+        """Add this request's headers and cookies to an answer made elsewhere."""
         response.headers.update(self.headers)
         self.cookies.write(response)
         return response
@@ -215,12 +215,12 @@ class Page:
         self.cookies.set(cookies.SESSION, refresh_token, seconds=int(REFRESH_TOKEN_SPAN.total_seconds()))
 
     def sign_out(self) -> None:
-        """Forget the session in this browser; ending it in the database is the service's."""
+        """Delete the session cookie; the service ends the session in the database."""
         self.cookies.delete(cookies.SESSION)
         self.session = None
 
     async def open_session(self) -> None:
-        """Find out whose session the cookie is; a long-lived one is kept alive while it is used."""
+        """Read the session of the cookie; one in use is prolonged."""
         token = self.cookies.get(cookies.SESSION)
         if token is None:
             return
@@ -235,18 +235,18 @@ class Page:
                 await users.write_language(conn, self.me.id, self.language_asked, now=self.now)
 
     async def read_form(self) -> None:
-        """Read the posted form. Raises a `ProblemError` where it is too long or, `stale_form`, not from our page; what
-        was typed into that is in `form` all the same.
+        """Read the posted form. Raises a `ProblemError` where it is too long or not from our page (`stale_form`); the latter
+        is still in `form`.
         """
         self.form = await forms.read_form(self.request)
         forms.check_csrf(self.form, self.csrf)
 
     def sign_in_url(self, back_to: str | None = None) -> str:
-        """Where to sign in, and to be sent back from there: to this page unless told otherwise."""
+        """Return the address of the sign-in page, which leads back to `back_to` or this page."""
         return f"{SIGN_IN_PATH}?{urlencode({'next': back_to or self.path})}"
 
     def language_url(self, language: Language) -> str:
-        """This page in another language; of an answer to a form the page above it that can be opened."""
+        """Return this page's address in another language; after a form, that of the nearest parent path that has a GET."""
         path = self.path if self.request.method == "GET" else self._page_above()
         return str(URL(path).include_query_params(lang=language))
 
@@ -262,7 +262,7 @@ class Page:
 
     @property
     def language_asked(self) -> Language | None:
-        """The language that somebody has chosen by this very request."""
+        """The language chosen by this request's `lang`."""
         asked = self.request.query_params.get("lang")
         return asked if asked == "ru" or asked == "en" else None  # noqa: PLR1714 - narrows the type
 
@@ -278,6 +278,6 @@ class Page:
 
 
 def local_path(text: str, default: str) -> str:
-    """A path of ours to go on to, else `default`: never another host, whatever the address bar was given."""
+    """Return `text` if it is a path on this site, else `default`: never another host."""
     is_path = text.startswith("/") and not text.startswith(("//", "/\\")) and text.isprintable()
     return text if is_path and "\\" not in text else default

@@ -248,11 +248,11 @@ PROBLEMS: Mapping[str, Words] = {
         "en": "YCLIENTS does not have this address yet.",
     },
 }
-"""What went wrong, by the stable `code` of the problem."""
+"""Texts by the stable `code` of the problem."""
 
 _OTHER: Words = {"ru": "Не получилось.", "en": "Something went wrong."}
 
 
 def problem_text(code: str, language: Language) -> str:
-    """The sentence for a person; the problem's own `detail` is for programmers."""
+    """Return the text for a person; the problem's own `detail` is for programmers."""
     return PROBLEMS.get(code, _OTHER)[language]

@@ -1,4 +1,4 @@
-"""Every page is a function of a `Page` under a decorator that names its address and who may ask:
+"""Every page is a function of a `Page` under a decorator that names its address and who may open it:
 
     pages = Pages()
 
@@ -8,8 +8,8 @@
     @pages.post("/admin/sync", Who.OWNER)
     async def sync_now(page: Page) -> Response: ...
 
-The decorator opens the session, asks for the role, reads the form and refuses one that is not from our own pages, and
-notes what staff did. A handler can forget none of that: who may ask has no default, and nothing else registers a page.
+The decorator opens the session, checks the role, reads the form, refuses one that is not from our own pages, and logs
+what staff did. A handler can't skip any of it: `who` has no default, and nothing else registers a page.
 """
 
 from collections.abc import Awaitable, Callable
@@ -33,23 +33,23 @@ Again = Callable[[Page, ProblemError], Awaitable[Response]]
 
 
 REFUSED_FROM = 400
-"""Statuses from here on say that nothing was done."""
+"""From this status on, nothing was done."""
 
 
 class Who(Enum):
-    """Who may ask for a page."""
+    """Who may open a page."""
 
     ANYBODY = "anybody"
     USER = "user"
     STAFF = "staff"
-    """Everybody with a role: to look."""
+    """Everybody with a role, to read."""
     RECEPTION = "reception"
     """Receptionists and owners."""
     OWNER = "owner"
 
     @property
     def needed(self) -> Role | None:
-        """The role that is asked for; None: none."""
+        """The required role; None where none is."""
         return _NEEDED.get(self)
 
 
@@ -58,7 +58,7 @@ _NEEDED = {Who.STAFF: Role.READ_ONLY, Who.RECEPTION: Role.RECEPTIONIST, Who.OWNE
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A page as it was declared."""
+    """A declared page."""
 
     method: str
     path: str
@@ -75,7 +75,7 @@ class Endpoint:
     page: Declared
 
     async def answer(self, request: Request) -> Response:
-        """Check session, role and form, then let the handler answer."""
+        """Check session, role and form, then call the handler."""
         page = Page(self.site, request)
         request.state.page, request.state.declared = page, self.page
         await page.open_session()
@@ -93,7 +93,7 @@ class Endpoint:
             return await _shown_again(page, problem, self.page.again)
 
     async def _noted(self, page: Page) -> Response:
-        """What the handler answers to a form; of the staff's, that it was done is noted, whatever the handler forgets."""
+        """Call the handler of a posted form; on a page for staff, log the action unless the handler has."""
         if self.page.who.needed is None:
             return await self.page.handler(page)
         action, subject = self.page.handler.__name__, subject_of(page.request)
@@ -110,19 +110,19 @@ class Pages:
         self._declared: list[Declared] = []
 
     def get(self, path: str, who: Who, *, again: Again | None = None) -> Callable[[Handler], Handler]:
-        """Declare what a GET of this path answers; HEAD is answered alike. `again` as below."""
+        """Declare the handler of a GET of this path, and of HEAD. `again` as in `post`."""
         return self._declare("GET", path, who, again)
 
     def post(self, path: str, who: Who, *, again: Again | None = None) -> Callable[[Handler], Handler]:
-        """Declare what a form posted to this path does.
+        """Declare the handler of a form posted to this path.
 
-        `again` answers any `ProblemError` of the handler, a form that is out of date too: with the form, what was typed
-        and why it was refused. It must change nothing: a form of another site comes that far.
+        `again` answers any `ProblemError`, that of an outdated form included, with the form, what was typed and why it
+        was refused. It must change nothing: forms posted by other sites reach it.
         """
         return self._declare("POST", path, who, again)
 
     def routes(self, site: Site) -> list[Route]:
-        """The declared pages on a site."""
+        """Return the routes of the declared pages on a site."""
         return [
             Route(one.path, Endpoint(site, one).answer, methods=[one.method], name=one.handler.__name__)
             for one in self._declared
@@ -137,7 +137,7 @@ class Pages:
 
 
 async def _shown_again(page: Page, problem: ProblemError, again: Again) -> Response:
-    """The form once more; where that can't be shown either, the first problem is the one to speak of."""
+    """Show the form again; where that fails too, raise the first problem."""
     try:
         return await again(page, problem)
     except ProblemError:

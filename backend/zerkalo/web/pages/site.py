@@ -1,4 +1,4 @@
-"""What all pages of one process share: its parts, templates, keys, and what is known of the salon."""
+"""What all pages of one process share: its parts, templates, keys, and the salon's branches."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -51,16 +51,16 @@ class PagesRuntime(PeopleRuntime, DeskRuntime, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Salon:
-    """What the frame of every page tells of the salon, as it was known last."""
+    """The salon as every page shows it, as last read."""
 
     title: str = ""
-    """As the settings name it, else that of its only branch; "" where there are several, or it is not known yet."""
+    """The name in the settings, else the title of the only branch; "" where there are several, or it is not known yet."""
     zone: tzinfo = UTC
-    """Of its first branch: days of our own movements, points for example, are counted by it."""
+    """Zone of the first branch; gives the day of what belongs to no visit, ledger entries for example."""
     places: Mapping[int, Branch] = field(default_factory=dict[int, Branch])
     """Every branch, by company."""
     branches: Mapping[int, str] = field(default_factory=dict[int, str])
-    """Title by company, "" where it is not known yet; empty where there is one branch only, and so nothing to tell apart."""
+    """Title by company, "" where it is not known yet; empty where there is only one branch."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,18 @@ class Site:
     """Signs the addresses of bookings just made."""
     desk: Desk
     salons: SingleFlight
-    """What was last read of the salon."""
+    """Caches the `Salon`."""
     own_names: tuple[str, ...] = ()
-    """The salon's own files among the assets: its sheet, its logo."""
+    """Names of the salon's own assets: its style sheet, its logo."""
 
     @property
     def salon(self) -> Salon:
-        """What is known of the salon, as it was read last: a page of an error reads nothing."""
+        """The salon as last read, without reading: error pages must not need the database."""
         return self.salons.last(_SALON) or Salon()
 
     @property
     def sheet(self) -> str:
-        """The name of the sheet with the salon's colour; "" without one."""
+        """The name of the style sheet with the salon's colour; "" without one."""
         return SHEET if SHEET in self.own_names else ""
 
     @property
@@ -95,7 +95,7 @@ class Site:
         return next((name for name in self.own_names if name != SHEET), "")
 
     async def refresh_salon(self) -> None:
-        """Read anew what is known of the salon, at most once in `SALON_KEPT_SECONDS`."""
+        """Read the salon anew, at most once in `SALON_KEPT_SECONDS`."""
         await self.salons.get(_SALON, self._read_salon, keep=SALON_KEPT_SECONDS)
 
     async def _read_salon(self) -> Salon:
@@ -110,7 +110,7 @@ class Site:
 
 
 def new_site(runtime: PagesRuntime) -> Site:
-    """The pages on these parts. Reads templates and static files."""
+    """Make the site of these parts. Reads templates and static files."""
     own = _own_assets(runtime.settings)
     assets = read_assets().and_own(own)
     return Site(
@@ -126,7 +126,7 @@ def new_site(runtime: PagesRuntime) -> Site:
 
 
 def _own_assets(settings: Settings) -> dict[str, Asset]:
-    """What the settings say of the salon's look, as files; empty where they say nothing."""
+    """Return the salon's colour and logo from the settings as assets; empty where neither is set."""
     files: dict[str, Asset] = {}
     if settings.salon_color:
         files[SHEET] = asset_of(SHEET, sheet(settings.salon_color).encode())

@@ -1,4 +1,4 @@
-"""The template engine: everything escaped, every name that is missing an error."""
+"""The template engine: everything is escaped, and an undefined name is an error."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -32,7 +32,7 @@ _FILTERS: Mapping[str, Any] = {
 
 
 def new_environment(assets: Assets) -> Environment:
-    """Templates with the filters of `wording` and `static('app.css')`. Nothing in them may switch the escaping off."""
+    """Return the environment with the filters of `wording` and `static('app.css')`. Templates must not turn escaping off."""
     # Any: jinja2 leaves the types of its tables out.
     environment: Any = Environment(
         loader=FileSystemLoader(FOLDER),

@@ -1,4 +1,4 @@
-"""How things are said to people, Russian first: money, times, counts, states. Pure."""
+"""Money, times, counts and states in words, Russian first. Pure."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -64,7 +64,7 @@ WEEKDAYS_SHORT: Mapping[Language, tuple[str, ...]] = {
 
 
 def long_date(moment: date, language: Language, *, today: date | None = None) -> str:
-    """In words: "среда, 3 декабря"; with the year where it is not `today`'s. The zone is the moment's own."""
+    """Format a date as "среда, 3 декабря"; with the year where it is not `today`'s. A datetime keeps its zone."""
     weekday = _WEEKDAYS[language][moment.weekday()]
     month = _MONTHS[language][moment.month - 1]
     year = f" {moment.year}" if today is None or today.year != moment.year else ""
@@ -72,20 +72,20 @@ def long_date(moment: date, language: Language, *, today: date | None = None) ->
 
 
 def short_date(moment: date, language: Language) -> str:
-    """03.12.2026, in English 3 Dec 2026."""
+    """Format a date as 03.12.2026, in English 3 Dec 2026."""
     if language == "ru":
         return f"{moment:%d.%m.%Y}"
     return f"{moment.day} {_MONTHS['en'][moment.month - 1][:3]} {moment.year}"
 
 
 def month_title(year: int, month: int, language: Language) -> str:
-    """As "Декабрь 2026", the head of a calendar's month."""
+    """Format a month as "Декабрь 2026", for the head of a calendar."""
     name = _MONTHS_ALONE_RU[month - 1] if language == "ru" else _MONTHS["en"][month - 1]
     return f"{name} {year}"
 
 
 def money(kopecks: int) -> str:
-    """As "2 500 ₽", "2 990,50 ₽"; spaces that don't break."""
+    """Format kopecks as "2 500 ₽", "2 990,50 ₽"; with non-breaking spaces."""
     sign = "-" if kopecks < 0 else ""
     roubles, rest = divmod(abs(kopecks), 100)
     grouped = f"{roubles:,}".replace(",", NBSP)
@@ -93,12 +93,12 @@ def money(kopecks: int) -> str:
 
 
 def money_range(low: int, high: int) -> str:
-    """As "2 500–3 500 ₽", in kopecks too."""
+    """Format a range of kopecks as "2 500–3 500 ₽"."""
     return f"{money(low).removesuffix(f'{NBSP}₽')}–{money(high)}"
 
 
 def duration(minutes: int, language: Language) -> str:
-    """As "1 ч 30 мин"; "" for none."""
+    """Format minutes as "1 ч 30 мин"; "" for none."""
     hours, rest = divmod(max(0, minutes), 60)
     hour, minute = ("ч", "мин") if language == "ru" else ("h", "min")
     parts = [f"{hours}{NBSP}{hour}" if hours else "", f"{rest}{NBSP}{minute}" if rest else ""]
@@ -106,35 +106,35 @@ def duration(minutes: int, language: Language) -> str:
 
 
 def points(number: int, language: Language) -> str:
-    """Points of the ledger with their word."""
+    """Format a number of points with its noun."""
     return count(number, ("балл", "балла", "баллов"), ("point", "points"), language)
 
 
 def initials(name: str) -> str:
-    """Of a name's first two words, for whoever has no picture."""
+    """Return the initials of a name's first two words, for a person without a picture."""
     return "".join(word[0] for word in name.split()[:2]).upper()
 
 
 def rating(value: float, votes: int, language: Language) -> str:
-    """As "★ 4,9 · 118 оценок"."""
+    """Format a rating as "★ 4,9 · 118 оценок"."""
     text = f"{value:.1f}"
     told = count(votes, ("оценка", "оценки", "оценок"), ("rating", "ratings"), language)
     return f"★{NBSP}{text.replace('.', ',') if language == 'ru' else text} · {told}"
 
 
 def percent(value: Decimal, language: Language) -> str:
-    """As "7,5 %", in English 7.5%."""
+    """Format a percentage as "7,5 %", in English 7.5%."""
     text = f"{value.normalize():f}"
     return f"{text.replace('.', ',')}{NBSP}%" if language == "ru" else f"{text}%"
 
 
 def days(number: int, language: Language) -> str:
-    """As "1 день", "30 дней"."""
+    """Format days as "1 день", "30 дней"."""
     return count(number, ("день", "дня", "дней"), ("day", "days"), language)
 
 
 def number(value: int) -> str:
-    """As "1 234 567", with spaces that don't break."""
+    """Format a number as "1 234 567", with non-breaking spaces."""
     return f"{value:,}".replace(",", NBSP)
 
 
@@ -151,7 +151,7 @@ PAST: Words = {"ru": "Прошла", "en": "Past"}
 
 
 def status_of(status: str, cancel_reason: str | None, language: Language, *, is_past: bool = False) -> str:
-    """How a booking stands, for the person whose it is. `is_past`: a visit that the salon has not marked is not awaited."""
+    """Return a booking's state in words for its user. `is_past`: a visit that the salon has not marked isn't upcoming."""
     if is_past and status in ("PENDING", "CONFIRMED"):
         return PAST[language]
     if status == "CANCELLED" and cancel_reason == "no_show":

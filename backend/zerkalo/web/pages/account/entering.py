@@ -1,4 +1,4 @@
-"""`/me/code`: signing in by a phone or an e-mail and the code that comes there; an account for whoever has none."""
+"""`/me/code`: signing in by a phone or an e-mail and the code sent there; creates an account for whoever has none."""
 
 from starlette.responses import Response
 
@@ -14,13 +14,13 @@ pages = Pages()
 
 CODE = "/me/code"
 _NO_SESSION = frozenset({"no_account", "account_exists"})
-"""Problems that answer a right code without signing anybody in."""
+"""Problem codes that answer a correct code without signing anybody in."""
 
 
 async def _code_page(
     page: Page, problem: ProblemError | None = None, *, errors: dict[str, str] | None = None
 ) -> Response:
-    """The form for the code; the contact goes along in it, not in the address."""
+    """Show the form for the code; it carries the contact, which stays out of the address."""
     if problem is not None and problem.code in _NO_SESSION:
         return _choice_page(page, problem.code)
     return page.render(
@@ -35,7 +35,7 @@ async def _code_page(
 
 
 def _choice_page(page: Page, why: str, *, errors: dict[str, str] | None = None) -> Response:
-    """What the right code leads to where it opens no account: another way in, or an account of one's own."""
+    """Where a correct code opens no account, offer another way to sign in, or a new account."""
     name = page.form.text("name") or takeover.kept(page).get("name", "")
     return page.render(
         "account/new_account.html",
@@ -52,7 +52,7 @@ def _choice_page(page: Page, why: str, *, errors: dict[str, str] | None = None) 
 
 @pages.get(CODE, Who.ANYBODY)
 async def show_code(page: Page) -> Response:
-    """A mailed link leads to the second step; there is nothing else to see here."""
+    """Show the second step to whoever follows a mailed link; redirect others."""
     if not page.query.text("code", CODE_CHARS_MAX):
         return page.redirect(SIGN_IN_PATH)
     return await _code_page(page)
@@ -60,7 +60,7 @@ async def show_code(page: Page) -> Response:
 
 @pages.post(CODE, Who.ANYBODY, again=sign_in_page)
 async def send_sign_in_code(page: Page) -> Response:
-    """Send a code to whatever contact was typed; the answer is the same whoever has it."""
+    """Send a code to the typed contact; the answer does not reveal whether it has an account."""
     contact = contact_of(page.form.text("contact"))
     if contact is None:
         raise ProblemError(422, "no_such_contact", "Neither an e-mail nor a phone.")
@@ -72,13 +72,13 @@ async def send_sign_in_code(page: Page) -> Response:
 
 @pages.get(f"{CODE}/confirm", Who.ANYBODY)
 async def from_the_start(page: Page) -> Response:
-    """The address of a form, opened without sending it: begin anew."""
+    """Begin anew where somebody opens by GET an address that only takes a form."""
     return page.redirect(SIGN_IN_PATH)
 
 
 @pages.post(f"{CODE}/confirm", Who.ANYBODY, again=_code_page)
 async def sign_in_by_code(page: Page) -> Response:
-    """Sign in; with `new` the account is made that was asked about before."""
+    """Sign in; with `new` create the account that the page before offered."""
     fields, code = page.fields(), page.form.text("code", CODE_CHARS_MAX)
     contact, why = contact_of(page.form.text("contact")), page.form.text("new")
     if contact is None:

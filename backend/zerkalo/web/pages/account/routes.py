@@ -14,18 +14,18 @@ from zerkalo.web.pages.routing import Pages, Who
 pages = Pages()
 
 CODE_CHARS_MAX = 64
-"""Longer than a code: a mailed link carries a token in its place."""
+"""Longer than a code: a mailed link carries a token instead."""
 
 
 @pages.get(SIGN_IN_PATH, Who.ANYBODY)
 async def show_sign_in(page: Page) -> Response:
-    """The form; who is signed in already goes on."""
+    """Show the form; redirect whoever is signed in already."""
     return page.redirect(next_of(page)) if page.user else await sign_in_page(page)
 
 
 @pages.post(SIGN_IN_PATH, Who.ANYBODY, again=sign_in_page)
 async def sign_in(page: Page) -> Response:
-    """Sign in and go on to where the person wanted to."""
+    """Sign in and redirect to the page that was asked for."""
     email, password = canonical_email(page.form.text("email")), page.fields().password()
     await _open_session(page, email, password)
     return page.redirect(next_of(page))
@@ -47,7 +47,7 @@ async def _sign_up_page(
 
 @pages.get("/me/sign-up", Who.ANYBODY)
 async def show_sign_up(page: Page) -> Response:
-    """The form; who is signed in already goes on."""
+    """Show the form; redirect whoever is signed in already."""
     return page.redirect(next_of(page)) if page.user else await _sign_up_page(page)
 
 
@@ -91,13 +91,13 @@ async def _reset_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 @pages.get("/me/reset", Who.ANYBODY)
 async def show_reset(page: Page) -> Response:
-    """The form that asks for a contact; a mailed link leads to the second step."""
+    """Show the form that asks for a contact; for a mailed link, the second step."""
     return await (_reset_code_page(page) if page.form.text("code") else _reset_page(page))
 
 
 @pages.post("/me/reset", Who.ANYBODY, again=_reset_page)
 async def request_reset(page: Page) -> Response:
-    """The second step is this answer, not an address of its own: a contact has no business in an address."""
+    """Send a code and answer with the second step, without a redirect: a contact must not be in an address."""
     contact = contact_of(page.form.text("contact"))
     if contact is None:
         raise ProblemError(422, "no_such_contact", "Neither an e-mail nor a phone.")
@@ -122,7 +122,7 @@ async def _reset_code_page(
 
 @pages.post("/me/reset/confirm", Who.ANYBODY, again=_reset_code_page)
 async def confirm_reset(page: Page) -> Response:
-    """A new password for whoever has the code."""
+    """Set a new password for whoever has the code."""
     fields, code = page.fields(), page.form.text("code", CODE_CHARS_MAX)
     contact, password = contact_of(page.form.text("contact")), fields.new_password()
     if not code:
@@ -141,7 +141,7 @@ async def confirm_reset(page: Page) -> Response:
 
 
 async def _open_session(page: Page, email: str | None, password: str) -> None:
-    """Sign in by the password. Raises what logging in raises."""
+    """Sign in by password. Raises what logging in raises."""
     await open_session(
         page, await page.runtime.people.auth.log_in(email, password, address=page.address, now=page.now)
     )

@@ -1,4 +1,4 @@
-"""What all ways into an account have in common: the page to sign in, the session in the browser, where to go on to."""
+"""Shared by all ways to sign in: the sign-in page, the session in the browser, the page to go to afterwards."""
 
 from starlette.responses import Response
 
@@ -15,7 +15,7 @@ ME = "/me"
 
 
 async def sign_in_page(page: Page, problem: ProblemError | None = None) -> Response:
-    """By a code, where one can be sent, or by a password."""
+    """Show the page to sign in by a code, where one can be sent, or by a password."""
     typed = takeover.kept(page) if page.request.method == "GET" else {}
     contact = page.form.text("contact") or typed.get("phone") or typed.get("email", "")
     is_about_code = problem is not None and "contact" in dict(page.form.pairs())
@@ -32,7 +32,7 @@ async def sign_in_page(page: Page, problem: ProblemError | None = None) -> Respo
 
 
 async def open_session(page: Page, pair: Tokens) -> None:
-    """Sign in, in place of whoever was signed in before."""
+    """Sign in, ending the session of whoever was signed in before."""
     await end_session(page)
     page.sign_in(pair.refresh_token)
     takeover.forget(page)
@@ -45,12 +45,12 @@ async def end_session(page: Page) -> None:
 
 
 def next_of(page: Page) -> str:
-    """Where the person wanted to go."""
+    """Return the path that was asked for before signing in."""
     return local_path(page.form.text("next"), ME)
 
 
 def contact_of(text: str) -> Contact | None:
-    """The contact that was typed; None for what is neither an e-mail nor a phone."""
+    """Parse the typed contact; None for what is neither an e-mail nor a phone."""
     email = canonical_email(text)
     if email is not None:
         return Contact(Channel.EMAIL, email)

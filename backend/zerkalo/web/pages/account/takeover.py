@@ -1,6 +1,6 @@
 """What a guest typed to book, kept in their browser for a while, so that signing up need not ask for it again.
 
-Never in an address, and evidence of nothing: the account that is made with it has its contacts still to prove.
+Never in an address, and no evidence: an account made with it still has to prove its contacts.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -16,14 +16,14 @@ FIELDS = ("name", "email", "phone")
 
 
 def keep(page: Page, typed: Mapping[str, str]) -> None:
-    """Keep what a guest typed, in place of what was kept before; nothing of somebody who is signed in."""
+    """Keep what a guest typed, replacing what was kept before. Does nothing for a signed-in user."""
     if page.user is None:
         body = msgspec.json.encode([typed[name] for name in FIELDS])
         page.cookies.set(cookies.TYPED, urlsafe_b64encode(body).decode(), seconds=KEPT_SECONDS)
 
 
 def kept(page: Page) -> dict[str, str]:
-    """What is kept, by field; empty where nothing is, or what came back is not ours."""
+    """Return what is kept, by field; empty where nothing is, or the cookie can't be parsed."""
     try:
         body = urlsafe_b64decode(page.cookies.get(cookies.TYPED) or "")
         texts = msgspec.json.decode(body, type=tuple[str, str, str])
@@ -33,6 +33,6 @@ def kept(page: Page) -> dict[str, str]:
 
 
 def forget(page: Page) -> None:
-    """Drop what a guest typed: somebody else may use this browser from here on."""
+    """Delete what a guest typed: somebody else may use this browser next."""
     if page.cookies.get(cookies.TYPED) is not None:
         page.cookies.delete(cookies.TYPED)

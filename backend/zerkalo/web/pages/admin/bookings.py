@@ -1,4 +1,4 @@
-"""`/admin/bookings/{id}`: one booking, its client, why, its history; linking it."""
+"""`/admin/bookings/{id}`: one booking, its client and why they were matched, its history; linking it."""
 
 from collections.abc import Sequence
 
@@ -57,12 +57,12 @@ async def _booking_page(page: Page, problem: ProblemError | None = None) -> Resp
 
 @pages.get(_ONE, Who.STAFF)
 async def booking(page: Page) -> Response:
-    """One booking and whose it is or may be."""
+    """Show one booking with its user or its candidates."""
     return await _booking_page(page)
 
 
 def _linked_in(history: Sequence[BookingEvent]) -> set[int]:
-    """Whom the booking was linked to, by its history."""
+    """Return the ids of all users the booking was linked to, from its history."""
     states = (state for event in history for state in (event.before, event.after) if state)
     return {user_id for state in states if isinstance(user_id := state.get("user_id"), int)}
 
@@ -75,7 +75,7 @@ async def _people_found(conn: Connection, search: str) -> list[User]:
 
 @pages.post(f"{_ONE}/link", Who.RECEPTION, again=_booking_page)
 async def link(page: Page) -> Response:
-    """Give the booking to a client."""
+    """Link the booking to a client."""
     booking_id = page.id("booking_id")
     await link_by_hand(
         page.runtime.pool,
@@ -90,7 +90,7 @@ async def link(page: Page) -> Response:
 
 @pages.post(f"{_ONE}/unlink", Who.RECEPTION, again=_booking_page)
 async def unlink(page: Page) -> Response:
-    """Take the booking from its client; it stays without one until it is linked by hand."""
+    """Unlink the booking; it stays unmatched until it is linked by hand."""
     booking_id = page.id("booking_id")
     await unlink_by_hand(
         page.runtime.pool,
@@ -103,5 +103,5 @@ async def unlink(page: Page) -> Response:
 
 
 def _back(page: Page) -> str:
-    """Where the button stood: the list stays where it was."""
+    """Return the page with the button that was pressed, so that a list stays where it was."""
     return local_path(page.form.text("back"), f"/admin/bookings/{page.id('booking_id')}")

@@ -1,4 +1,4 @@
-"""What the salon's desk knows between two looks at it: counts over a million rows, what YCLIENTS answered, the last drift."""
+"""What the desk caches between requests: counts over a million rows, YCLIENTS's answers, the last drift."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from zerkalo.web.stats import Day, LedgerTotals
 T = TypeVar("T")
 
 STAFF_SINCE = timedelta(days=90)
-"""The journal's filter offers the specialists who had a booking in this time."""
+"""The journal's filter offers the specialists who had a booking in this period."""
 
 ASK_SECONDS = 60.0
-"""YCLIENTS is asked for the desk's sake at most this often, and only while somebody looks."""
+"""The desk asks YCLIENTS at most this often, and only while somebody has it open."""
 ASKED_AT_ONCE = 5
-"""Companies asked in one go; the others have their turn the next times."""
+"""Companies asked at once; the others are asked the next times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Charts:
 
 @dataclass(frozen=True, slots=True)
 class HookAnswer:
-    """How a branch's webhook settings stand to us, or why that is not known: the `code` of a problem."""
+    """A branch's webhook settings as far as they concern us, or the `code` of the problem that kept us from reading them."""
 
     state: HookState | None
     problem: str | None = None
@@ -67,12 +67,12 @@ class DeskRuntime(Protocol):
     def started_at(self) -> datetime: ...
 
     async def ask_yclients(self, company_id: int) -> Answer:
-        """Whether YCLIENTS answers for a company."""
+        """Return whether YCLIENTS answers for a company."""
         ...
 
 
 class Desk:
-    """One for a process."""
+    """The desk's caches; one for each process."""
 
     def __init__(self, runtime: DeskRuntime) -> None:
         self._runtime = runtime
@@ -90,14 +90,14 @@ class Desk:
 
     @property
     def can_ask(self) -> bool:
-        """Whether there is anything to ask YCLIENTS with."""
+        """Whether YCLIENTS is enabled and its tokens are set."""
         settings = self._runtime.settings
         return bool(
             settings.yclients_enabled and settings.yclients_partner_token and settings.yclients_user_token
         )
 
     async def facts(self) -> Facts:
-        """The check-up as `zerkalo check` has it. Counts may be some seconds old, YCLIENTS's answer a minute."""
+        """Return the facts of `zerkalo check`. Counts may be some seconds old, YCLIENTS's answers a minute."""
         runtime = self._runtime
         facts = await examine(
             runtime.pool,
@@ -109,7 +109,7 @@ class Desk:
         return with_answers(facts, self.answers.peek()) if self.can_ask else facts
 
     async def report(self, period: Period, company_id: int | None) -> Report:
-        """The owner's figures; what took long to read is shown again for as long as the other figures of the desk."""
+        """Return the owner's figures; those that took long to read are cached like the desk's other figures."""
 
         async def read() -> Report:
             companies = self._runtime.settings.yclients_company_ids
@@ -153,7 +153,7 @@ class Desk:
 def _in_turns(
     company_ids: Sequence[int], ask: Callable[[Sequence[int]], Awaitable[dict[int, T]]]
 ) -> Callable[[], Awaitable[dict[int, T]]]:
-    """Ask about some companies at each call, and give what is known of all."""
+    """Return a function that asks about some companies at each call and returns what is known of all."""
     known: dict[int, T] = {}
     waiting: list[int] = []
 
@@ -168,7 +168,7 @@ def _in_turns(
 
 
 def _joined(first: Sequence[Day], second: Sequence[Day]) -> list[Day]:
-    """Two series of days as one."""
+    """Merge two series of days."""
     days = {day.day: dict(day.counts) for day in first}
     for day in second:
         days.setdefault(day.day, {}).update(day.counts)

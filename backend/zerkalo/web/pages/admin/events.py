@@ -1,4 +1,4 @@
-"""`/admin/events…` and `/admin/quarantine`: what came to the webhook, what could not be understood, replaying it."""
+"""`/admin/events…` and `/admin/quarantine`: deliveries to the webhook, those not understood, replaying them."""
 
 from collections.abc import Sequence
 from typing import get_args
@@ -31,7 +31,7 @@ _ONE = "/admin/events/{event_id}"
 
 @pages.get("/admin/events", Who.OWNER)
 async def events(page: Page) -> Response:
-    """Deliveries to the webhook, newest first: all, of one outcome, of one record."""
+    """Show deliveries to the webhook, newest first: all, those with one outcome, or of one record."""
     outcome, record_id = page.query.text("outcome", 20), page.query.number("record")
     outcome = outcome if outcome in get_args(OutcomeName) else ""
     async with page.runtime.pool.connection() as conn:
@@ -55,11 +55,11 @@ async def events(page: Page) -> Response:
 
 @pages.get("/admin/quarantine", Who.OWNER)
 async def quarantine(page: Page) -> Response:
-    """Deliveries that could not be understood and wait to be handled."""
+    """Show the deliveries in quarantine."""
     before_id = _EVENTS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await reading.read_quarantined(conn, before_id=before_id, limit=EVENTS_PAGE + 1)
-    # Those that the click before tried in vain are passed over: they would keep what came later waiting for ever.
+    # Skip those that the previous click failed to replay: they would hold back the later ones for ever.
     after = page.query.number("after")
     replay_url = "/admin/quarantine/replay" + (f"?after={after}" if after else "")
     return render(page, "admin/quarantine.html", replay_url=replay_url, **_shown(found, "/admin/quarantine?"))
@@ -67,8 +67,9 @@ async def quarantine(page: Page) -> Response:
 
 @pages.post("/admin/quarantine/replay", Who.OWNER)
 async def replay_quarantine(page: Page) -> Response:
-    """Replay what is in quarantine, at most `REPLAYED_AT_ONCE`; the next click goes on behind them."""
-    note_nothing()  # beyond the replays themselves
+    """Replay what is in quarantine, at most `REPLAYED_AT_ONCE`; the next click continues after them."""
+    # Each replay writes its own log entry.
+    note_nothing()
     count = 0
     async for replayed in _replay_of(page).quarantined(after_id=page.query.number("after") or 0):
         count += 1
@@ -81,7 +82,7 @@ async def replay_quarantine(page: Page) -> Response:
 
 @pages.get(_ONE, Who.OWNER)
 async def event(page: Page) -> Response:
-    """One delivery with its body."""
+    """Show one delivery with its body."""
     async with page.runtime.pool.connection() as conn:
         kept = await store.get(conn, page.id("event_id"))
     if kept is None:
@@ -127,7 +128,7 @@ def _replay_of(page: Page) -> Replay:
 
 
 def _shown(found: Sequence[Event], address: str) -> dict[str, object]:
-    """What of a list is shown, and the address of the following ones: `address` with its ? or &, None where none follow."""
+    """Return the deliveries of one page and the address of the next, None on the last. `address` ends with ? or &."""
     shown = _EVENTS.page(found, EVENTS_PAGE, lambda one: one.id)
     next_url = f"{address}cursor={shown.next_cursor}" if shown.next_cursor else None
     return {"events": shown.items, "next_url": next_url}

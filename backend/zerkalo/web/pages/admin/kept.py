@@ -1,4 +1,4 @@
-"""Figures kept for a little while, so that a page never waits for what takes long."""
+"""Short-lived caches, so that a page does not wait for slow figures."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -11,11 +11,11 @@ from zerkalo.kit.single_flight import SingleFlight
 T = TypeVar("T")
 
 QUICK_SECONDS = 0.03
-"""What took no longer than this is read anew for every page: a small salon sees everything at once."""
+"""What took no longer than this to read is read anew for every page, so a small salon sees changes at once."""
 TIMES_KEPT = 50
-"""What took longer is kept fifty times as long as it took, so that it costs a fiftieth of the time at most."""
+"""What took longer is cached for fifty times as long as it took, so reading takes at most a fiftieth of the time."""
 STALE_SECONDS_MAX = 60.0
-"""What is older is waited for, however long it takes: nobody looked at the page meanwhile."""
+"""An older figure is not shown: the page waits for a new one, however long that takes."""
 
 _KEY = "the only one"
 
@@ -23,17 +23,17 @@ _log = structlog.get_logger("zerkalo.web")
 
 
 def _log_failure(error: BaseException) -> None:
-    """Nobody may be waiting for the answer, so its error would be lost."""
+    """Log an error that would be lost where nobody waits for the answer."""
     _log.warning("a figure of the salon's desk could not be read", kind=type(error).__name__)
 
 
 def keep_seconds(took_seconds: float) -> float:
-    """For how long an answer is shown that took so long."""
+    """Return for how long to cache an answer that took so long."""
     return 0.0 if took_seconds <= QUICK_SECONDS else took_seconds * TIMES_KEPT
 
 
 class Kept(Generic[T]):
-    """One answer of `read`, shared by all who ask at once. Older than its time it is shown once more while it is read."""
+    """A cached answer of `read`, shared by concurrent callers. An expired one is still shown while it is read anew."""
 
     def __init__(
         self, read: Callable[[], Awaitable[T]], *, monotonic: Callable[[], float] = time.monotonic
@@ -42,16 +42,16 @@ class Kept(Generic[T]):
         self._flight = SingleFlight(monotonic, on_error=_log_failure)
 
     async def get(self) -> T:
-        """The answer. Raises what `read` raises where there is nothing to show instead."""
+        """Return the answer. Raises what `read` raises where there is no older answer to show."""
         return await self._flight.get(_KEY, self._read, keep=keep_seconds, stale_seconds=STALE_SECONDS_MAX)
 
     def forget(self) -> None:
-        """Somebody has just changed it: the next one who asks waits for what is true now."""
+        """Drop the answer after a change: the next caller waits for a new one."""
         self._flight.forget()
 
 
 class Asked(Generic[T]):
-    """What somebody far away answered last. Nobody waits: who looks has it asked again, at most every so often."""
+    """The last answer of a remote service. Callers never wait: a call asks again, at most once in `every_seconds`."""
 
     def __init__(
         self,
@@ -68,14 +68,14 @@ class Asked(Generic[T]):
 
     @property
     def is_asking(self) -> bool:
-        """Whether an answer is on its way."""
+        """Whether a request is under way."""
         return self._flight.is_asking(_KEY)
 
     def peek(self) -> T:
-        """The last answer; `nothing` before the first one."""
+        """Return the last answer; `nothing` before the first one."""
         found = self._flight.peek(_KEY, self._ask, every_seconds=self._every_seconds)
         return self._nothing if found is None else found
 
     def forget(self) -> None:
-        """Something was changed there: ask again at the next look."""
+        """Ask again at the next call, after a change there; show the old answer until then."""
         self._flight.forget(but_show=True)

@@ -1,4 +1,4 @@
-"""A delivery's body as an admin may see it: readable, bounded, without the tokens that some bodies carry. Pure."""
+"""A delivery's body as shown to an admin: readable, bounded, with tokens masked. Pure."""
 
 import json
 import re
@@ -17,17 +17,17 @@ _SECRET_IN_TEXT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ShownBody:
-    """What is shown of a body. `is_cut`: it goes on."""
+    """The part of a body that is shown. `is_cut`: there is more."""
 
     text: str
     is_cut: bool
 
 
 def shown_body(body: bytes) -> ShownBody:
-    """The body as text: JSON laid out, anything else as it came, bytes that are no UTF-8 as U+FFFD.
+    """Return the body as text: JSON indented, anything else as it came, invalid UTF-8 as U+FFFD.
 
-    Values whose name speaks of a token, a secret or a password are masked: the marketplace's calls carry
-    `partner_token` when an application is removed, and the page may be looked at over a shoulder.
+    Values whose name suggests a token, a secret or a password are masked: the marketplace's calls carry
+    `partner_token` when an application is removed, and bystanders may see the page.
     """
     text = body.decode(errors="replace")
     try:

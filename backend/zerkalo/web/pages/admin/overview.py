@@ -1,4 +1,4 @@
-"""`/admin`: is all well and what to do if not, the charts, starting a sync, giving codes."""
+"""`/admin`: the problems and how to fix them, the charts, starting a sync, assigning codes."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -26,7 +26,7 @@ _WHERE: Mapping[str, tuple[str, Words]] = {
     "webhook_never": ("/admin/setup", {"ru": "Настроить вебхук", "en": "Set the webhook up"}),
     "secret_missing": ("/admin/setup", {"ru": "Настройка вебхука", "en": "Set the webhook up"}),
 }
-"""Problem -> the page that mends it."""
+"""Problem -> the page where it can be fixed."""
 _OPERATORS_WORDS = ("zerkalo ", ".env", "YCLIENTS_", "SMTP_", "SMS_")
 """A fix with one of these words is for whoever runs the server, not for the desk."""
 _SYNC_MENDS = frozenset(
@@ -36,7 +36,7 @@ _SYNC_MENDS = frozenset(
 
 @pages.get("/admin", Who.STAFF)
 async def overview(page: Page) -> Response:
-    """The salon at a glance, for owners; others begin with the journal."""
+    """Show the overview to owners; redirect others to the journal."""
     if not page.me.is_admin:
         return page.redirect("/admin/bookings")
     charts = await page.site.desk.charts.get()
@@ -45,7 +45,7 @@ async def overview(page: Page) -> Response:
 
 @pages.get("/admin/state", Who.OWNER)
 async def state(page: Page) -> Response:
-    """The part of the overview that changes by itself."""
+    """Show the part of the overview that refreshes itself."""
     return render(page, "admin/state.html", **await _state(page))
 
 
@@ -78,21 +78,23 @@ async def sync_now(page: Page) -> Response:
     for company_id in runtime.runs.company_ids:
         run = await runtime.runs.open_or_join(company_id, admin_id=page.me.id)
         await runtime.bells.sync(run.company_id)
-    note_nothing()  # beyond the runs that were opened
+    # No log entry where no run was opened.
+    note_nothing()
     return page.redirect("/admin", flash="sync_begun")
 
 
 @pages.post("/admin/codes", Who.OWNER)
 async def give_codes(page: Page) -> Response:
-    """Give a code to everybody who has none."""
+    """Assign a code to every user without one."""
     await give_missing_codes(page.runtime.pool, now=page.now, admin_id=page.me.id)
-    note_nothing()  # beyond the batches that were given
+    # No log entry where no code was assigned.
+    note_nothing()
     page.site.desk.counts.forget()
     return page.redirect("/admin", flash="codes_given")
 
 
 def _shown(page: Page, problem: Problem) -> dict[str, Any]:
-    """A problem with what mends it: always the words of `check`, and a page or a button where the desk has one."""
+    """Return a problem with its fix: the words of `check`, and a page or a button where the desk has one."""
     href, words = _WHERE.get(problem.code, (None, None))
     return {
         "code": problem.code,

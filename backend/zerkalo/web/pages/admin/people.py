@@ -1,4 +1,4 @@
-"""What users are called where a history or a log speaks of them."""
+"""Display names of users in histories and logs."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from zerkalo.users.desk.store import users_by_id
 
 
 async def called(conn: Connection, user_ids: Collection[int]) -> dict[int, str]:
-    """Name and code by number, the number alone for whoever has neither; without those who were erased."""
+    """Return name and code by user id, the id alone for a user with neither; without erased users."""
     found = await users_by_id(conn, user_ids)
     return {
         number: " ".join(filter(None, (one.name, one.unique_code))) or f"№ {number}"

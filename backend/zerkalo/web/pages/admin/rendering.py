@@ -1,4 +1,4 @@
-"""How every page of the salon's desk is rendered."""
+"""Rendering of the desk's pages."""
 
 from functools import partial
 from typing import Any
@@ -11,7 +11,9 @@ from zerkalo.web.pages.problems import problem_text
 
 
 def render(page: Page, template: str, **values: Any) -> Response:
-    """A page of the desk. Its template also has `words` and the functions named below, set to the page's language and zone."""
+    """Render a page of the desk. Its template also gets `words` and the functions below, bound to the page's language and
+    zone.
+    """
     language = page.language
     return page.render(
         template,

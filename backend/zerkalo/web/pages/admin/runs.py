@@ -17,13 +17,13 @@ pages = Pages()
 
 RUNS_PAGE = 30
 DRIFT_SECONDS = 8.0
-"""How long the page compares before it shows how far it has come; it ends with the slice it is in."""
+"""How long one request compares before it shows its progress; it still finishes the current slice."""
 DIFFERENCES_SHOWN = 200
 
 
 @pages.get("/admin/runs", Who.OWNER)
 async def runs(page: Page) -> Response:
-    """The syncs, newest first; read again by itself while one goes on."""
+    """Show the syncs, newest first; the page refreshes itself while one is running."""
     before_id = page.query.number("before")
     found = await page.runtime.runs.latest(before_id=before_id, limit=RUNS_PAGE + 1)
     return render(
@@ -53,13 +53,13 @@ async def _drift_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 @pages.get("/admin/drift", Who.OWNER)
 async def show_drift(page: Page) -> Response:
-    """The last comparison."""
+    """Show the last comparison."""
     return await _drift_page(page)
 
 
 @pages.post("/admin/drift", Who.OWNER, again=_drift_page)
 async def compare(page: Page) -> Response:
-    """Compare some more visit dates with YCLIENTS; without a cursor from the beginning."""
+    """Compare more visit dates with YCLIENTS, from the cursor or from the beginning."""
     cursor = page.form.text("cursor", CURSOR_CHARS_MAX) or None
     if not page.runtime.settings.yclients_enabled:
         note_nothing()
@@ -78,10 +78,11 @@ async def compare(page: Page) -> Response:
 
 @pages.post("/admin/accept-absent", Who.OWNER)
 async def accept_absent(page: Page) -> Response:
-    """Cancel the bookings that YCLIENTS does not know any more, however many: an admin says that they are gone."""
+    """Cancel all bookings that YCLIENTS no longer knows, however many: an admin confirms that they are gone."""
     runtime = page.runtime
     for company_id in runtime.runs.company_ids:
         await runtime.refetcher.accept_absent(company_id, admin_id=page.me.id)
-    note_nothing()  # beyond what waited
+    # No log entry where nothing waited.
+    note_nothing()
     page.site.desk.counts.forget()
     return page.redirect("/admin", flash="absent_accepted")

@@ -1,4 +1,4 @@
-"""`/admin/setup`: the webhook's address, the five steps that bring it into YCLIENTS, ticked off as they are seen to work."""
+"""`/admin/setup`: the webhook's address and the five steps to enter it in YCLIENTS, ticked off once they are seen done."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SEEN_CHARS_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Which of the five steps are seen to be done. None: YCLIENTS does not tell, so nobody knows."""
+    """Which of the five steps are seen to be done. None: not known, since YCLIENTS does not say."""
 
     opened: bool | None
     added: bool | None
@@ -34,9 +34,9 @@ class Steps:
 
 
 def steps_of(answers: Mapping[int, HookAnswer], *, arrived: bool) -> Steps:
-    """The steps as far as YCLIENTS tells of them: a step is done when it is done in every branch that was asked.
+    """Return the steps as YCLIENTS reports them: a step is done when it is done in every branch that was asked.
 
-    Where YCLIENTS does not tell, an event that has arrived shows that all of them are done.
+    Where YCLIENTS does not report them, an event that has arrived shows that all are done.
     """
     states = [answer.state for answer in answers.values() if answer.state is not None]
     if not states or len(states) < len(answers):
@@ -75,13 +75,13 @@ async def _setup_page(
 
 @pages.get("/admin/setup", Who.OWNER)
 async def setup(page: Page) -> Response:
-    """The webhook's address, and how far it has come into YCLIENTS."""
+    """Show the webhook's address, and which steps are done."""
     return await _setup_page(page)
 
 
 @pages.post("/admin/setup/install", Who.OWNER, again=_setup_page)
 async def install(page: Page) -> Response:
-    """Show what adding the address changes in YCLIENTS's settings; confirmed, with what was seen, add it."""
+    """Show what adding the address changes in YCLIENTS's settings; once confirmed, add it."""
     hooks = page.runtime.booking_form.hooks
     company_id, seen = page.form.number("company_id") or 0, page.form.text("seen", SEEN_CHARS_MAX)
     if not seen:
@@ -114,7 +114,7 @@ async def _note(page: Page, action: str, company_id: int) -> None:
 
 
 def _answering(companies: Sequence[CompanyFacts]) -> bool | None:
-    """Whether YCLIENTS answers for every branch; None: nobody has asked it yet."""
+    """Return whether YCLIENTS answers for every branch; None: it was not asked yet."""
     if any(company.problem or (company.answer and company.answer.problem) for company in companies):
         return False
     return True if companies and all(company.answer for company in companies) else None

@@ -1,6 +1,6 @@
-"""`/admin/unmatched`: visits that no user has, by YCLIENTS's card, each with whom it may be; a card given, or taken back.
+"""`/admin/unmatched`: unmatched visits by YCLIENTS's card, each with its candidates; linking and unlinking a card.
 
-With `choose=1` one by one those that have several to choose from, with `choose=0` all; with `record=` straight to one.
+`choose=1` lists bookings with several candidates, `choose=0` all unmatched ones; `record=` goes straight to one.
 """
 
 from starlette.responses import Response
@@ -29,7 +29,7 @@ _CARD = "/admin/clients/{company_id}/{client_id}"
 
 @pages.get("/admin/unmatched", Who.STAFF)
 async def unmatched(page: Page) -> Response:
-    """Cards with visits that no user has; or such bookings one by one."""
+    """Show cards with unmatched visits, or the unmatched bookings themselves."""
     record_id = page.query.number("record")
     if record_id is not None:
         return await _found_by_record(page, record_id)
@@ -39,7 +39,7 @@ async def unmatched(page: Page) -> Response:
 
 
 async def _cards_page(page: Page, problem: ProblemError | None = None) -> Response:
-    """The cards; of a link that the evidence speaks against, the question whether it is meant."""
+    """Show the cards; for a link that the evidence contradicts, ask for confirmation."""
     about = _key(page.query.text("card")) if problem is None else _of_path(page)
     search = page.query.text("search", SEARCH_CHARS_MAX)
     given = _key(page.query.text("given"))
@@ -81,7 +81,7 @@ def _next_url(shown: list[UnmatchedClient]) -> str:
 
 @pages.post(f"{_CARD}/link", Who.RECEPTION, again=_cards_page)
 async def link_card(page: Page) -> Response:
-    """Gives the card with all its visits to a user; where the evidence speaks against it, only when asked twice."""
+    """Link the card with all its visits to a user; where the evidence contradicts it, only after a confirmation."""
     key = _of_path(page)
     await give_card(
         page.runtime.pool,
@@ -97,7 +97,7 @@ async def link_card(page: Page) -> Response:
 
 @pages.post(f"{_CARD}/unlink", Who.RECEPTION, again=_cards_page)
 async def unlink_card(page: Page) -> Response:
-    """Takes the card back: its visits are matched anew."""
+    """Unlink the card: its visits are matched anew."""
     key = _of_path(page)
     await take_card_back(
         page.runtime.pool, page.runtime.applier.rematcher.rematch_card, key, admin_id=page.me.id, now=page.now
@@ -110,7 +110,7 @@ def _of_path(page: Page) -> Key:
 
 
 def _key(text: str) -> Key | None:
-    """A card as an address names it: company-client."""
+    """Parse a card in an address, "company-client"; None for anything else."""
     company_id, _, client_id = text.partition("-")
     if not (company_id.isascii() and company_id.isdigit() and client_id.isascii() and client_id.isdigit()):
         return None
@@ -140,7 +140,7 @@ async def _bookings_page(page: Page) -> Response:
 
 
 async def _found_by_record(page: Page, record_id: int) -> Response:
-    """Go straight to the booking with this record number, in whichever branch it is; a message where there is none."""
+    """Redirect to the booking with this record id, in any branch; say so where there is none."""
     async with page.runtime.pool.connection() as conn:
         for company_id in page.runtime.settings.yclients_company_ids:
             booking = await reading.read_of_record(conn, company_id, record_id)

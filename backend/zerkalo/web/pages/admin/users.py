@@ -1,4 +1,4 @@
-"""`/admin/users…`: people and their codes, one of them with visits and points, moving points, adding."""
+"""`/admin/users…`: people and their codes; one client with visits and points; changing points; adding a client."""
 
 import secrets
 
@@ -35,7 +35,7 @@ _ONE = "/admin/users/{user_id}"
 
 @pages.get("/admin/users", Who.STAFF)
 async def people(page: Page) -> Response:
-    """People, newest first, or those that a search finds."""
+    """Show people, newest first, or those that a search finds."""
     search = page.query.text("search", SEARCH_CHARS_MAX)
     before_id = _USERS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
@@ -65,7 +65,7 @@ async def _new_page(
 
 @pages.get("/admin/users/new", Who.RECEPTION)
 async def show_new(page: Page) -> Response:
-    """The form for a new client."""
+    """Show the form for a new client."""
     return await _new_page(page)
 
 
@@ -95,7 +95,7 @@ async def enter(page: Page) -> Response:
 
 
 async def _holder_of(page: Page, email: str | None, phone: str | None) -> User | None:
-    """Who has proved one of these contacts already."""
+    """Return the user who has proved one of these contacts already."""
     async with page.runtime.pool.connection() as conn:
         holder = await proofs.holder_of_email(conn, email) if email else None
         if holder is None and phone:
@@ -136,19 +136,22 @@ async def _user_page(
 
 
 def _key_of(page: Page, problem: ProblemError | None) -> str:
-    """The key for the form that is shown again: what was refused moved no points, so its key still serves. "": make a new one."""
+    """Return the idempotency key for the form shown again: a refused one moved no points, so its key is reused.
+
+    "": make a new one.
+    """
     is_used = problem is not None and problem.code == "idempotency_key_reused"
     return "" if is_used else page.form.text("key", KEY_CHARS_MAX)
 
 
 @pages.get(_ONE, Who.STAFF)
 async def user(page: Page) -> Response:
-    """One client: contacts, points, visits."""
+    """Show one client: contacts, points, visits."""
     return await _user_page(page)
 
 
 async def existing_user(page: Page) -> User:
-    """The account that the address names. Raises a 404 `ProblemError` where there is none, or it was erased."""
+    """Read the account in the address. Raises a 404 `ProblemError` where there is none, or it was erased."""
     async with page.runtime.pool.connection() as conn:
         found = await users.read_user(conn, page.id("user_id"))
     if found is None or found.erased_at is not None:
@@ -158,7 +161,7 @@ async def existing_user(page: Page) -> User:
 
 @pages.post(f"{_ONE}/points", Who.OWNER, again=_user_page)
 async def move_points(page: Page) -> Response:
-    """One form with two buttons: spend points, or correct them by a signed number."""
+    """Spend points, or correct them by a signed number: one form with two buttons."""
     shown = await existing_user(page)
     points, reason = _signed_number(page.form.text("points", 12)), page.form.text("reason", REASON_CHARS_MAX)
     errors = _points_errors(page, points, reason)
@@ -191,7 +194,7 @@ def _points_errors(page: Page, points: int | None, reason: str) -> dict[str, str
 
 
 def _signed_number(text: str) -> int | None:
-    """A whole number with an optional sign, the typographic minus too; None for anything else."""
+    """Parse a whole number with an optional sign, the typographic minus too; None for anything else."""
     bare = text.replace("−", "-").replace(" ", "")
     digits = bare[1:] if bare[:1] in ("-", "+") else bare
     return int(bare) if digits.isascii() and digits.isdigit() else None

@@ -1,4 +1,4 @@
-"""What only the salon's desk says, Russian first. Pure."""
+"""Texts used only at the salon's desk, Russian first. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ STATES: Mapping[str, Words] = {
     "COMPLETED": {"ru": "состоялась", "en": "completed"},
     "CANCELLED": {"ru": "отменена", "en": "cancelled"},
 }
-"""Of one booking."""
+"""Status of one booking."""
 OUTCOMES: Mapping[str, Words] = {
     "applied": {"ru": "записано", "en": "applied"},
     "unchanged": {"ru": "без изменений", "en": "unchanged"},
@@ -56,7 +56,7 @@ MAY_BE: Mapping[str, Words] = {
         "en": "the visits were this client’s until the salon gave them to another one",
     },
 }
-"""Why somebody is only a candidate."""
+"""Why a user is only a candidate."""
 DOUBTS: Mapping[str, Words] = {
     "phone_differs": {"ru": "телефон другой", "en": "the phone differs"},
     "email_differs": {"ru": "e-mail другой", "en": "the e-mail differs"},
@@ -75,7 +75,7 @@ RESOURCES: Mapping[str, Words] = {
     "salon": {"ru": "филиал", "en": "branch"},
     "zerkalo_test": {"ru": "проверка связи", "en": "test of the way"},
 }
-"""What YCLIENTS tells of; others by its own name."""
+"""Resources in YCLIENTS's messages; others are shown by YCLIENTS's name."""
 EVENTS: Mapping[str, Words] = {
     "create": {"ru": "создание", "en": "created"},
     "update": {"ru": "изменение", "en": "changed"},
@@ -103,7 +103,7 @@ MESSAGES: Mapping[str, Words] = {
     "reminder": {"ru": "напоминание", "en": "a reminder"},
     "points": {"ru": "начислены баллы", "en": "points came"},
 }
-"""Of what a notice about a visit tells."""
+"""Kinds of notices about a visit."""
 CHANNELS: Mapping[str, Words] = {
     "email": {"ru": "e-mail", "en": "e-mail"},
     "phone": {"ru": "SMS", "en": "SMS"},
@@ -125,7 +125,7 @@ BOOKED: Mapping[str, Words] = {
     "online": {"ru": "клиентом, онлайн", "en": "by the client, online"},
     "journal": {"ru": "в журнале YCLIENTS", "en": "in YCLIENTS’s journal"},
 }
-"""Through what a visit was booked."""
+"""How a visit was booked."""
 ROLES: Mapping[str, Words] = {
     "owner": {"ru": "владелец", "en": "owner"},
     "receptionist": {"ru": "администратор", "en": "receptionist"},
@@ -163,7 +163,7 @@ CHANGED: Mapping[str, Words] = {
     "channel": {"ru": "как", "en": "by"},
     "outcome": {"ru": "итог", "en": "outcome"},
 }
-"""A booking's columns, in its history."""
+"""A booking's columns, for its history."""
 
 
 def changes(
@@ -173,10 +173,9 @@ def changes(
     language: Language,
     people: Mapping[int, str] | None = None,
 ) -> list[tuple[str, str, str]]:
-    """What differs, as (name, before, after), "" where there was or is nothing; of columns that have words here.
+    """Return what differs, as (name, before, after), "" for nothing; only columns that have words here.
 
-    Times are those of the salon's clock. `people`: users by number as they are called here; one who is not among them is
-    told by the number.
+    Times are in `zone`. `people`: display names by user id; a user without one is shown by id.
     """
     old, new = before or {}, after or {}
 
@@ -217,7 +216,7 @@ def _value(name: str, value: object, zone: tzinfo, language: Language) -> str:
 
 
 def _sent(outcome: str, language: Language) -> str:
-    """What became of a message; a gateway's own reason is told as it is."""
+    """Say what became of a message; a gateway's reason is shown unchanged."""
     known = _SENT.get(outcome.partition(";")[0])
     not_sent = _SENT["failed"][language]
     if known is None:
@@ -238,7 +237,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def word(words: Mapping[str, Words], name: str | None, language: Language) -> str:
-    """The word for a stable name of ours; the name itself where there is none."""
+    """Return the word for a stable name of ours; the name itself where there is none."""
     known = words.get(name or "")
     return known[language] if known else name or ""
 
@@ -251,21 +250,21 @@ _PAYMENT: Mapping[str, Words] = {
 
 
 def payment(paid: bool | None, prepaid: bool | None, language: Language) -> str:
-    """Whether a visit is paid for; "" where YCLIENTS does not say."""
+    """Say whether a visit is paid for; "" where YCLIENTS does not say."""
     if paid is None and not prepaid:
         return ""
     return word(_PAYMENT, "paid" if paid else "prepaid" if prepaid else "unpaid", language)
 
 
 def about(resource: str | None, resource_id: int | None, event: str | None, language: Language) -> str:
-    """What a delivery tells of: "запись 123, изменение"; "" where that could not be read."""
+    """Say what a delivery is about: "запись 123, изменение"; "" where that could not be read."""
     what = word(RESOURCES, resource, language)
     named = f"{what}{NBSP}{resource_id}" if what and resource_id else what
     return ", ".join(part for part in (named, word(EVENTS, event, language)) if part)
 
 
 def reason(text: str, language: Language) -> str:
-    """Why a delivery or a run failed, for people: a parser's own words are for the API and the log."""
+    """Say why a delivery or a run failed, for people; the parser's message is for the API and the log."""
     if re.search("Expected `|[Oo]bject contains|Invalid value|JSON is malformed", text):
         return (
             "тело не такое, как мы знаем" if language == "ru" else "the body is not of the form that we know"
@@ -274,7 +273,7 @@ def reason(text: str, language: Language) -> str:
 
 
 def span(seconds: float, language: Language) -> str:
-    """As "45 с", "3 мин", "2 ч 5 мин", "4 дня": as fine as one cares to know."""
+    """Format a duration as "45 с", "3 мин", "2 ч 5 мин", "4 дня": the longer, the coarser."""
     ru = language == "ru"
     whole = max(0, round(seconds))
     if whole < _MINUTE:
@@ -289,7 +288,7 @@ def span(seconds: float, language: Language) -> str:
 
 
 def ago(at: datetime | None, now: datetime, language: Language) -> str:
-    """As "3 мин назад"; "ещё не было" for never."""
+    """Format a past time as "3 мин назад"; "ещё не было" for never."""
     if at is None:
         return "ещё не было" if language == "ru" else "never"
     text = span((now - at).total_seconds(), language)
@@ -297,7 +296,7 @@ def ago(at: datetime | None, now: datetime, language: Language) -> str:
 
 
 def moment(at: datetime | None, zone: tzinfo, language: Language) -> str:
-    """As "03.12.2026 14:05" in the salon's zone; "" for none."""
+    """Format a time as "03.12.2026 14:05" in `zone`; "" for none."""
     if at is None:
         return ""
     local = at.astimezone(zone)
@@ -308,7 +307,7 @@ _HYPHEN = "\N{NON-BREAKING HYPHEN}"
 
 
 def short_phone(phone: str | None) -> str:
-    """As "+7 916 …-45-67": enough to know a number by, for a list that others may look at too."""
+    """Format a phone as "+7 916 …-45-67": recognisable, but not whole in a list that others may see."""
     if phone is None or len(phone) < 10:
         return phone or ""
     country, rest = phone[:-10], phone[-10:]
@@ -316,5 +315,5 @@ def short_phone(phone: str | None) -> str:
 
 
 def visits(number: int, language: Language) -> str:
-    """As "1 визит", "14 визитов"."""
+    """Format a number of visits as "1 визит", "14 визитов"."""
     return count(number, ("визит", "визита", "визитов"), ("visit", "visits"), language)

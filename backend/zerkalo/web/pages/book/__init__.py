@@ -1,1 +1,1 @@
-"""`/book…`: from a service to a booking, step by step, for anybody. `days` also serves moving a visit."""
+"""`/book…`: the booking form, from a service to a booking, for anybody. `days` also serves moving a visit."""

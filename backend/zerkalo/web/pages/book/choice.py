@@ -1,4 +1,4 @@
-"""What somebody has chosen and typed on the way to a booking: it travels in the address or in the form, never is lost."""
+"""What somebody has chosen and typed on the way to a booking, carried from step to step in the address or in the form."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -12,7 +12,8 @@ _TYPED = {
     "name": NAME_CHARS_MAX,
     "phone": 64,
     "email": 320,
-    "comment": COMMENT_CHARS_MAX * 10,  # a longer one is shown again with what is wrong, not cut in silence
+    # A comment that is too long is shown again with the reason, not cut silently.
+    "comment": COMMENT_CHARS_MAX * 10,
     "code": CODE_CHARS_MAX,
     "consent": 1,
     "sms": 1,
@@ -24,7 +25,7 @@ Pairs = list[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The steps taken so far; None and empty: not yet."""
+    """The choices made so far; None or empty: not chosen yet."""
 
     company_id: int | None = None
     service_ids: tuple[int, ...] = ()
@@ -34,7 +35,7 @@ class Choice:
     starts_at: datetime | None = None
 
     def until(self, step: str) -> "Choice":
-        """The choice as it was before that step: what is chosen later depends on it, and goes."""
+        """Return the choice as it was before that step, without the later choices, which depend on it."""
         cleared = {"starts_at": None}
         if step in ("branch", "services", "staff"):
             cleared |= {"day": None, "staff_id": None}
@@ -45,7 +46,7 @@ class Choice:
         return replace(self, **cleared)
 
     def pairs(self) -> Pairs:
-        """As the fields of an address or a form."""
+        """Return the choice as the fields of an address or a form."""
         pairs = [] if self.company_id is None else [("company", str(self.company_id))]
         pairs += [("service", str(service_id)) for service_id in self.service_ids]
         if self.staff_id is not None:
@@ -59,7 +60,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What was typed, as it was typed."""
+    """The typed fields, unchanged."""
 
     name: str = ""
     phone: str = ""
@@ -73,12 +74,12 @@ class Typed:
     """The idempotency key: the same form sent twice books once."""
 
     def pairs(self) -> Pairs:
-        """As the fields of a form, empty ones left out."""
+        """Return what was typed as the fields of a form, without empty ones."""
         return [(name, getattr(self, name)) for name in _TYPED if getattr(self, name)]
 
 
 def read_choice(form: Form) -> Choice:
-    """The choice in an address or a form. What can't be read counts as not chosen."""
+    """Read the choice from an address or a form. What can't be parsed counts as not chosen."""
     starts_at = read_moment(form.text("time"))
     return Choice(
         company_id=form.number("company"),
@@ -90,7 +91,7 @@ def read_choice(form: Form) -> Choice:
 
 
 def read_typed(form: Form) -> Typed:
-    """What was typed. The key is one of ours or none: it ends as a header's value."""
+    """Read what was typed. A key with characters that ours never have is dropped: it is sent as a header's value."""
     typed = {name: form.text(name, chars_max) for name, chars_max in _TYPED.items()}
     key = typed["key"]
     if not (key.isascii() and key.replace("-", "").replace("_", "").isalnum()):
@@ -99,7 +100,7 @@ def read_typed(form: Form) -> Typed:
 
 
 def read_moment(text: str) -> datetime | None:
-    """A time as our own forms carry it, ISO 8601 with its offset; None for anything else."""
+    """Parse a time as our forms carry it, ISO 8601 with its offset; None for anything else."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

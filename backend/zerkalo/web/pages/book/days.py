@@ -1,4 +1,4 @@
-"""Choosing a day and a time, for booking and for moving: a calendar of the days that are free, and the times of one."""
+"""Choosing a day and a time, for booking and for moving: a calendar of the free days, and the free times of one."""
 
 from calendar import Calendar
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ MONTHS_MAX = 3
 STRIP_DAYS = 7
 """Free days shown at once; the others are in the calendar below."""
 TIME_TAKEN = frozenset({"slot_taken", "no_staff", "overlap", "time_not_ahead"})
-"""Refusals after which another time is to be chosen."""
+"""Problem codes after which another time has to be chosen."""
 
 _MORNING_ENDS, _AFTERNOON_ENDS = 12, 17
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """A month of the calendar. `weeks`: seven days each, from Monday, those with a free day and what lies between; None:
-    of another month.
+    """A month of the calendar. `weeks`: from the first to the last week with a free day, seven days each from Monday;
+    None: a day of another month.
     """
 
     year: int
@@ -30,17 +30,17 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class TimeChoice:
-    """What can be chosen."""
+    """The days and times that can be chosen."""
 
     months: tuple[Month, ...]
-    """Those with a free day, at most `MONTHS_MAX`."""
+    """Months with a free day, at most `MONTHS_MAX`."""
     free: frozenset[date]
     strip: tuple[date, ...]
-    """Free days beside the one whose times are shown, the nearest first."""
+    """Up to `STRIP_DAYS` free days around `day`, in order."""
     day: date | None
-    """Whose times are shown; None: nothing is free at all."""
+    """The day whose times are shown; None: no day is free."""
     parts: tuple[tuple[str, tuple[OfferedTime, ...]], ...]
-    """The day's times in its parts: "morning", "afternoon", "evening"; empty ones left out."""
+    """The day's times by part of the day: "morning", "afternoon", "evening"; empty parts are left out."""
 
 
 async def choice_of_times(
@@ -54,9 +54,9 @@ async def choice_of_times(
     near: date | None = None,
     fresh: bool = False,
 ) -> TimeChoice:
-    """The free days and the times of one: of `day`, else of the first free one, or of the one nearest to `near`.
+    """Read the free days and the times of one: of `day`, else of the free day nearest to `near`, else of the first.
 
-    `fresh`: nothing that was kept.
+    `fresh`: read everything anew, nothing from the cache.
 
     Raises what `Offers` raises.
     """
@@ -76,26 +76,26 @@ async def choice_of_times(
 
 
 def nearest_day(free: Sequence[date], near: date | None) -> date | None:
-    """The free day nearest to a day, the later of two; without a day the first one. None where nothing is free."""
+    """Return the free day nearest to `near`, the later of two; without `near` the first. None where no day is free."""
     if not free or near is None:
         return free[0] if free else None
     return min(free, key=lambda day: (abs(day - near), day < near))
 
 
 def strip_of(free: Sequence[date], day: date) -> tuple[date, ...]:
-    """The free days around one, at most `STRIP_DAYS`, in order."""
+    """Return the free days around one, at most `STRIP_DAYS`, in order."""
     first = max(min(free.index(day) - STRIP_DAYS // 2, len(free) - STRIP_DAYS), 0)
     return tuple(free[first : first + STRIP_DAYS])
 
 
 def months_of(days: Sequence[date]) -> tuple[Month, ...]:
-    """The months that have one of these days, in order."""
+    """Return the months that have one of these days, in order."""
     named = sorted({(day.year, day.month) for day in days})[:MONTHS_MAX]
     return tuple(Month(year, month, _weeks(year, month, min(days), max(days))) for year, month in named)
 
 
 def parts_of(times: Sequence[OfferedTime]) -> tuple[tuple[str, tuple[OfferedTime, ...]], ...]:
-    """The times in the parts of their day, by the salon's clock."""
+    """Group times by part of the day, by the salon's clock."""
     parts: dict[str, list[OfferedTime]] = {"morning": [], "afternoon": [], "evening": []}
     for time in times:
         hour = time.starts_at.hour
@@ -105,7 +105,7 @@ def parts_of(times: Sequence[OfferedTime]) -> tuple[tuple[str, tuple[OfferedTime
 
 
 def read_day(text: str) -> date | None:
-    """A day as addresses carry it; None for anything else."""
+    """Parse a day as addresses carry it; None for anything else."""
     try:
         return date.fromisoformat(text)
     except ValueError:

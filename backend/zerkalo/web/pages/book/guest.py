@@ -1,7 +1,8 @@
 """`/book/visit/{token}`: a guest moves or cancels the booking just made, without an account, until the visit begins.
 
-Who has the address may change the booking: it is signed, bound to one booking of our form, given only to the browser that
-booked and by mail to the e-mail typed there, kept out of logs, of other sites' logs and of search engines. Nothing is changed by opening it.
+Whoever has the address may change the booking. It is signed and bound to one booking of our form, given only to the browser
+that booked and to the e-mail typed there, and kept out of logs, other sites' logs and search engines. Opening it changes
+nothing.
 """
 
 import hmac
@@ -33,22 +34,22 @@ from zerkalo.web.pages.wording import long_date
 pages = Pages()
 
 KEPT_SECONDS = 30 * 60
-"""How long the browser that booked shows the address at the booking."""
+"""How long the browser that booked shows the address beside the booking."""
 _SIGNATURE_BYTES = 16
 _TOKEN_CHARS_MAX = 200
 _ONE = "/book/visit/{token}"
 _ONE_MAIL = Limit("guest mail", 1, timedelta(days=1))
-"""For a booking, however often its form is sent."""
+"""One mail for each booking, however often its form is sent."""
 _SECRET = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
 
 
 def sign(key: bytes, form_id: str) -> str:
-    """The last part of the address: 43 characters, for people copy it. `form_id`: 32 hexadecimal digits."""
+    """Return the last part of the address: only 43 characters, since people copy it. `form_id`: 32 hexadecimal digits."""
     return urlsafe_b64encode(_signature(key, form_id) + bytes.fromhex(form_id)).decode().rstrip("=")
 
 
 def read(key: bytes, token: str) -> str:
-    """The `api_id` of the form booking. Raises a 404 `ProblemError` for any address that we have not signed."""
+    """Return the `api_id` of the form booking. Raises a 404 `ProblemError` for an address that we have not signed."""
     try:
         whole = urlsafe_b64decode(token + "=" * (-len(token) % 4)) if len(token) <= _TOKEN_CHARS_MAX else b""
     except ValueError:
@@ -64,7 +65,7 @@ def _signature(key: bytes, form_id: str) -> bytes:
 
 
 def keep(page: Page, form_id: str) -> None:
-    """Let the browser of a guest who has just booked show the address; another's who signed in never had it."""
+    """Let the browser of a guest who has just booked show the address. Does nothing for a user who is signed in."""
     if page.user is None:
         page.cookies.set(cookies.GUEST, sign(page.site.receipt_key, form_id), seconds=KEPT_SECONDS)
 
@@ -72,7 +73,7 @@ def keep(page: Page, form_id: str) -> None:
 async def confirm(page: Page, booked: Booked, email: str | None) -> None:
     """Mail the address to a guest who gave an e-mail, once, where the salon sends confirmations.
 
-    Nothing where the booking has come to an account: its user is told by the contacts that they proved.
+    Sends nothing where the booking was matched to a user: they are notified at the contacts they proved.
     """
     people, visit = page.runtime.people, booked.booking
     is_wanted = (
@@ -94,7 +95,7 @@ async def confirm(page: Page, booked: Booked, email: str | None) -> None:
 
 
 def confirmation(booked: Booked, url: str, language: Language) -> tuple[str, str]:
-    """(subject, text) of the mail to a guest: what was booked and when, nothing of the person."""
+    """Return (subject, text) of the mail to a guest: what was booked and when, without personal data."""
     starts_at = booked.booking.starts_at if booked.booking else booked.starts_at
     when = f"{long_date(starts_at, language)}, {starts_at:%H:%M}"
     what = booked.booking.service_name if booked.booking else ""
@@ -110,7 +111,7 @@ def confirmation(booked: Booked, url: str, language: Language) -> tuple[str, str
 
 
 async def path_to(page: Page, booking_id: int) -> str:
-    """The address at which this guest may change this booking; "" where it is not the one just made in this browser."""
+    """Return the address where this guest may change this booking; "" where this browser did not just make it."""
     token = page.cookies.get(cookies.GUEST)
     if token is None or page.user is not None:
         return ""
@@ -125,7 +126,7 @@ async def path_to(page: Page, booking_id: int) -> str:
 
 
 async def _visit_page(page: Page, problem: ProblemError | None = None) -> Response:
-    """The booking as it is now, or why this address leads nowhere any more."""
+    """Show the booking as it is now, or why this address can't be used any more."""
     page.headers.update(_SECRET)
     form_id = read(page.site.receipt_key, page.request.path_params["token"])
     async with page.runtime.pool.connection() as conn:
@@ -147,7 +148,7 @@ async def _visit_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 @pages.get(_ONE, Who.ANYBODY)
 async def guest_visit(page: Page) -> Response:
-    """The booking, to whoever has the address: what was booked, nothing of the person."""
+    """Show whoever has the address what was booked, without personal data."""
     return await _visit_page(page)
 
 
@@ -165,18 +166,18 @@ async def cancel_as_guest(page: Page) -> Response:
 
 @pages.get(f"{_ONE}/move", Who.ANYBODY, again=_visit_page)
 async def show_guest_move(page: Page) -> Response:
-    """The free days and times."""
+    """Show the free days and times."""
     return await changing.move_page(page, await _changeable(page))
 
 
 @pages.post(f"{_ONE}/move", Who.ANYBODY, again=_visit_page)
 async def move_as_guest(page: Page) -> Response:
-    """Move the visit, asked once more."""
+    """Move the visit, after a confirmation."""
     return await changing.move_visit(page, await _changeable(page))
 
 
 async def _changeable(page: Page) -> Changeable:
-    """The booking, where it is still the guest's; else a 404 `ProblemError`, and the page says why."""
+    """Read the booking. Raises a 404 `ProblemError` where it is not the guest's any more; the page says why."""
     page.headers.update(_SECRET)
     token = page.request.path_params["token"]
     form_id = read(page.site.receipt_key, token)

@@ -1,4 +1,4 @@
-"""The address of a booking just made, for whoever made it, guests too: signed, so that nobody can guess another's. Pure."""
+"""The signed address of a booking just made, for users and guests: nobody can guess another's. Pure."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -13,14 +13,14 @@ _TOKEN_CHARS_MAX = 200
 
 
 def sign(key: bytes, company_id: int, record_id: int, starts_at: datetime) -> str:
-    """The last part of the address; `starts_at` is shown while the mirror has no more."""
+    """Return the last part of the address; `starts_at` is shown until the mirror has the booking."""
     body = msgspec.json.encode([company_id, record_id, starts_at.isoformat()])
     signature = hmac.digest(key, body, "sha256")[:_SIGNATURE_BYTES]
     return urlsafe_b64encode(signature + body).decode().rstrip("=")
 
 
 def read(key: bytes, token: str) -> tuple[int, int, datetime]:
-    """Company, record and start of a token. Raises a 404 `ProblemError` for any that we have not signed."""
+    """Return company, record and start of a token. Raises a 404 `ProblemError` for one that we have not signed."""
     try:
         whole = urlsafe_b64decode(token + "=" * (-len(token) % 4)) if len(token) <= _TOKEN_CHARS_MAX else b""
     except ValueError:

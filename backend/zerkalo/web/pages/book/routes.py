@@ -1,7 +1,7 @@
-"""`/book`: from a service to a booking, step by step. Every step is a form that carries what was chosen and typed before.
+"""`/book`: the booking form. Every step is a form that carries what was chosen and typed before.
 
-As long as nothing was typed, the choice stands in the address (GET), so that any step can be shared and reloaded; from
-then on it travels in the form (POST), since a phone number has no business in an address.
+Until something is typed, the choice is in the address (GET), so that any step can be shared and reloaded; after that it
+is in the form (POST), to keep phone numbers out of addresses.
 """
 
 from dataclasses import replace
@@ -40,12 +40,12 @@ _FIELD_OF = {
     "consent_missing": "consent",
     "code_wrong": "code",
 }
-"""Refusals that one field explains."""
+"""Problem code -> the field that it is about."""
 
 
 @pages.get("/book", Who.ANYBODY)
 async def show(page: Page) -> Response:
-    """The step that the address leads to."""
+    """Show the step that follows from the address."""
     choice = read_choice(page.query)
     takeover.forget(page)
     way = Way(
@@ -58,7 +58,7 @@ async def show(page: Page) -> Response:
 
 
 async def _way_again(page: Page, problem: ProblemError) -> Response:
-    """The step of the posted form, with everything chosen and typed, and why it did not lead on."""
+    """Show the step of the posted form again, with everything chosen and typed, and why it was refused."""
     return await show_step(page, _posted(page, problem=problem))
 
 
@@ -68,7 +68,7 @@ def _posted(page: Page, problem: ProblemError | None = None) -> Way:
 
 @pages.post("/book/choose", Who.ANYBODY, again=_way_again)
 async def choose(page: Page) -> Response:
-    """A step taken with something typed already."""
+    """Show the next step, from a posted form that carries what was typed."""
     way = _posted(page)
     problem = _nothing_chosen(page.form, way.choice)
     return await show_step(page, replace(way, back=page.form.text("change"), problem=problem))
@@ -77,26 +77,27 @@ async def choose(page: Page) -> Response:
 @pages.get("/book/choose", Who.ANYBODY)
 @pages.get("/book/code", Who.ANYBODY)
 async def from_the_start(page: Page) -> Response:
-    """Somebody opens the address of a form that was sent."""
+    """Begin anew where somebody opens by GET an address that only takes forms."""
     return page.redirect("/book")
 
 
 @pages.post("/book/code", Who.ANYBODY, again=_way_again)
 async def send_code(page: Page) -> Response:
-    """Has YCLIENTS send a code to the phone, once more."""
+    """Have YCLIENTS send a code to the phone again."""
     way = _posted(page)
     return await _ask_for_code(page, replace(way, typed=replace(way.typed, code="")))
 
 
 async def _book_again(page: Page, problem: ProblemError) -> Response:
-    """What a refused booking leads to."""
+    """Show the step that a refused booking leads to."""
     way = _posted(page)
     if problem.code in _UNCLEAR:
-        # The same request again is how to learn what became of it: nothing may be changed before.
+        # Whether it was booked is learned by sending the same request again, so nothing may change before.
         carried = [*way.choice.pairs(), *way.typed.pairs()]
         return page.render("book/unclear.html", carried=carried, problem=problem)
     if problem.code != "stale_form":
-        way = replace(way, typed=replace(way.typed, key=""))  # the refusal is kept under the old one
+        # The refusal is stored under the old key.
+        way = replace(way, typed=replace(way.typed, key=""))
     if problem.code in TIME_TAKEN:
         return await show_step(
             page, replace(way, choice=way.choice.until("time"), problem=problem, is_fresh=True)
@@ -153,11 +154,12 @@ async def _typed_of_account(page: Page) -> Typed:
 
 @pages.get("/book/done/{token}", Who.ANYBODY)
 async def done(page: Page) -> Response:
-    """Whoever has the address sees what, when and with whom, nothing of the person."""
+    """Show whoever has the address what was booked, when and with whom, without personal data."""
     booking, starts_at = await _of_receipt(page)
     return page.render(
         "book/done.html",
-        headers={"HX-Push-Url": page.request.url.path},  # the form before it asked for no new address
+        # The form before it did not change the address in the browser.
+        headers={"HX-Push-Url": page.request.url.path},
         booking=booking,
         public_url=page.runtime.settings.public_url.rstrip("/"),
         starts_at=starts_at,
@@ -171,7 +173,7 @@ async def done(page: Page) -> Response:
 
 @pages.get("/book/done/{token}/visit.ics", Who.ANYBODY)
 async def calendar_file(page: Page) -> Response:
-    """The booking for a calendar, to whoever has the address. It tells no more than the page does."""
+    """Send the booking as a calendar file to whoever has the address, with no more than the page shows."""
     booking, _starts_at = await _of_receipt(page)
     if booking is None:
         raise ProblemError(404, "not_found", "The booking is not in the mirror yet.")
@@ -184,7 +186,7 @@ async def calendar_file(page: Page) -> Response:
 
 
 async def _of_receipt(page: Page) -> tuple[ShownBooking | None, datetime]:
-    """The booking of a signed address and when it starts; None: the mirror does not have it yet."""
+    """Read the booking of a signed address and when it starts; None: the mirror does not have it yet."""
     company_id, record_id, starts_at = receipt.read(page.site.receipt_key, page.request.path_params["token"])
     async with page.runtime.pool.connection() as conn:
         booking = await reading.read_of_receipt(conn, company_id, record_id)
@@ -192,14 +194,14 @@ async def _of_receipt(page: Page) -> tuple[ShownBooking | None, datetime]:
 
 
 def _nothing_chosen(form: Form, choice: Choice) -> ProblemError | None:
-    """Going on from the services with none of them ticked."""
+    """Return the problem of a services form sent with no service ticked, else None."""
     if form.text("done") == "services" and not choice.service_ids:
         return ProblemError(422, "service_missing", "Choose at least one service.")
     return None
 
 
 def _errors_of(page: Page, typed: Typed) -> dict[str, str]:
-    """What is wrong with the typed, before anybody is asked."""
+    """Return what is wrong with what was typed, by field, before YCLIENTS is asked."""
     fields = page.fields()
     if not typed.name:
         fields.refuse("name", "Введите имя.", "Enter your name.")

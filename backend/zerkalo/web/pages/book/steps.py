@@ -1,4 +1,4 @@
-"""Which step of a booking comes next, with what YCLIENTS offers for it."""
+"""The next step of the booking form, with what YCLIENTS offers for it."""
 
 import asyncio
 import secrets
@@ -22,43 +22,43 @@ from zerkalo.web.pages.page import MAY_GO_BACK, NO_STORE, Page
 from zerkalo.web.pages.wording import duration, money, money_range
 
 ASK_SECONDS_MAX = 12.0
-"""How long a page waits for YCLIENTS before it says so. What was asked for is kept for the next try."""
+"""How long a page waits for YCLIENTS before it says so. What was asked for is cached for the next try."""
 
 CLOSED = frozenset({"yclients_disabled", "yclients_refuses"})
-"""Troubles that the next try does not mend."""
+"""Problem codes where trying again does not help."""
 
 STEPS = ("branch", "services", "staff", "time", "contacts")
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How far somebody has come, and what the next step is shown with."""
+    """What was chosen and typed so far, and how the next step is shown."""
 
     choice: Choice
     typed: Typed = field(default_factory=Typed)
     back: str = ""
-    """A step to take again."""
+    """The step to go back to."""
     errors: Mapping[str, str] = field(default_factory=dict[str, str])
     problem: ProblemError | None = None
     is_fresh: bool = False
-    """Nothing is believed of the free times that were read before."""
+    """Free times are read anew, not from the cache."""
     is_carrying: bool = False
-    """Something was typed already, so the forms post it on."""
+    """Something was typed already, so the forms carry it by POST."""
     has_branches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """What the summary tells: the parts of the choice by their names."""
+    """The choice for the summary, with names."""
 
     branch: Branch
     services: tuple[OfferedService, ...] = ()
     staff: OfferedStaff | None = None
-    """None with `Choice.staff_id` 0: anybody."""
+    """None: anybody (`Choice.staff_id` 0)."""
 
 
 async def show_step(page: Page, way: Way) -> Response:
-    """The step that is due, or why the salon could not be asked."""
+    """Show the next step, or why YCLIENTS could not be asked."""
     try:
         async with asyncio.timeout(ASK_SECONDS_MAX):
             return await _next_step(page, way)
@@ -79,7 +79,7 @@ async def show_step(page: Page, way: Way) -> Response:
 
 
 async def _next_step(page: Page, way: Way) -> Response:
-    """The branch, where it is not clear; else what comes after it."""
+    """Show the choice of a branch where several are possible; else the step after it."""
     offers = page.runtime.booking_form.offers
     branches = await offers.branches()
     branch = next((one for one in branches if one.company_id == way.choice.company_id), None)
@@ -153,7 +153,7 @@ def _choose(way: Way, **changes: Any) -> Way:
 
 
 def _until(way: Way, step: str) -> Way:
-    """What the form of that step carries on: the choice before it."""
+    """Keep only the choices before that step, for its form to carry."""
     return replace(way, choice=way.choice.until(step))
 
 
@@ -161,7 +161,7 @@ def _render(
     page: Page, way: Way, template: str, *, status: int = 200, chosen: _Chosen | None = None, **values: Any
 ) -> Response:
     name = template.removeprefix("book/").removesuffix(".html")
-    # Later steps are put into the page that was opened first, so each of them must allow the pictures.
+    # HTMX puts later steps into the page that was opened first, so every step must allow the pictures.
     allowed = " ".join(sources(page.runtime.settings.yclients_api_url))
     page.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
         "img-src 'self'", f"img-src 'self' {allowed}"
@@ -191,7 +191,7 @@ def _render(
 
 
 def price_of(page: Page, services: Sequence[OfferedService]) -> str:
-    """What services cost together: "2 500 ₽", "2 500–3 500 ₽"; "" where the salon set no price."""
+    """Return what services cost together: "2 500 ₽", "2 500–3 500 ₽"; "" where the salon set no price."""
     low, high = sum(one.price_min for one in services), sum(one.price_max for one in services)
     if high <= 0:
         return ""
@@ -203,14 +203,14 @@ def price_of(page: Page, services: Sequence[OfferedService]) -> str:
 
 
 def total_of(page: Page, services: Sequence[OfferedService]) -> str:
-    """Price and duration of the chosen services, as far as they are known."""
+    """Return price and duration of the chosen services, as far as they are known."""
     minutes = [one.duration for one in services]
     known = sum(one or 0 for one in minutes) if all(minutes) else 0
     return ", ".join(part for part in (price_of(page, services), duration(known, page.language)) if part)
 
 
 def _grouped(services: Sequence[OfferedService]) -> list[tuple[str, list[OfferedService]]]:
-    """By category, in the order in which YCLIENTS tells the categories first."""
+    """Group services by category, in the order in which YCLIENTS first lists the categories."""
     order = {name: index for index, name in enumerate(dict.fromkeys(one.category for one in services))}
     ranked = sorted(services, key=lambda one: order[one.category])
     return [(name, list(found)) for name, found in groupby(ranked, key=lambda one: one.category)]

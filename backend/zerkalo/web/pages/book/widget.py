@@ -17,7 +17,7 @@ pages = Pages()
 
 @pages.get("/book/widget", Who.ANYBODY)
 async def widget(page: Page) -> Response:
-    """The page, which alone may show a frame, and only from the address in the settings."""
+    """Show the page, the only one allowed to have a frame, and only from the address in the settings."""
     return await _widget_page(page)
 
 
@@ -38,7 +38,7 @@ async def _widget_page(page: Page, problem: ProblemError | None = None) -> Respo
 
 @pages.post("/book/widget/claim", Who.USER, again=_widget_page)
 async def claim(page: Page) -> Response:
-    """What YCLIENTS's form has just booked becomes the user's, proved by its hash."""
+    """Link to the user the record that YCLIENTS's form has just made, proved by its hash."""
     booking = await page.runtime.booking_form.claims.claim(
         page.asker,
         page.form.number("company_id"),
@@ -49,7 +49,7 @@ async def claim(page: Page) -> Response:
 
 
 async def code_of(page: Page) -> str | None:
-    """The code of who is signed in; None for nobody, or while there is none."""
+    """Return the code of the signed-in user; None for a guest, or a user without a code."""
     if page.user is None:
         return None
     async with page.runtime.pool.connection() as conn:
@@ -58,20 +58,20 @@ async def code_of(page: Page) -> str | None:
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port of an address, for the policy."""
+    """Return scheme, host and port of an address, for the content security policy."""
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{parts.hostname}{port}"
 
 
 def company_of(url: str) -> int | None:
-    """The branch that an address of YCLIENTS's form names; None where it names none."""
+    """Return the company in the address of YCLIENTS's form; None where there is none."""
     found = re.search(r"/company/(\d{1,18})(?:/|$)", urlsplit(url).path)
     return int(found[1]) if found else None
 
 
 def hash_of(text: str) -> str:
-    """A record's hash as the page was told it. Raises a 404 `ProblemError` for what is none, and may lead elsewhere."""
+    """Return a record's hash as posted. Raises a 404 `ProblemError` for anything else: it becomes part of a URL."""
     if not re.fullmatch(r"[0-9A-Za-z_-]+", text):
         raise ProblemError(404, "not_found", "There is no such booking.")
     return text

@@ -1,1 +1,1 @@
-"""The salon's own colour, as a style sheet behind ours. Imports nothing; the pages' `site` serves it."""
+"""The salon's own colour, as a style sheet after ours. Imports nothing; the pages' `site` serves it."""

@@ -1,11 +1,11 @@
-"""From one colour all that the pages need of it, legible on both grounds. Pure.
+"""Derives from one colour the style sheet the pages need, legible on light and dark backgrounds. Pure.
 
-The colour itself fills buttons, under white or black text, whichever can be read on it. As text it is darkened, or for
-who prefers dark pages lightened, until it can be read: a pale one would be lost on white.
+The colour itself fills buttons, under white or black text, whichever is legible on it. As text it is darkened, or on
+dark pages lightened, until it is legible.
 """
 
 CONTRAST_MIN = 4.5
-"""Of text on its ground: WCAG 2.2, 1.4.3, level AA."""
+"""Contrast of text with its background: WCAG 2.2, 1.4.3, level AA."""
 STEPS = 20
 
 Colour = tuple[int, int, int]
@@ -16,18 +16,18 @@ DARK_GROUNDS = ((28, 35, 34), (19, 25, 24))
 
 
 def colour_of(text: str) -> Colour:
-    """The colour of `#rrggbb`."""
+    """Parse `#rrggbb`."""
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """From 1 to 21, as WCAG counts it."""
+    """Return the contrast ratio as WCAG defines it, from 1 to 21."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
 
 def sheet(text: str) -> str:
-    """The style sheet of a colour, `#rrggbb`."""
+    """Return the style sheet of a colour, `#rrggbb`."""
     colour = colour_of(text)
     on_fill = WHITE if contrast(colour, WHITE) >= CONTRAST_MIN else BLACK
     fill = {
@@ -46,13 +46,13 @@ def _accents(colour: Colour, tint: Colour, grounds: tuple[Colour, ...], towards:
 
 
 def _legible(colour: Colour, grounds: tuple[Colour, ...], towards: Colour) -> Colour:
-    """The first mixture with `towards` that can be read on all the grounds."""
+    """Return the first mixture with `towards` that is legible on all the grounds."""
     mixtures = (_mixed(colour, towards, step / STEPS) for step in range(STEPS + 1))
     return next(one for one in mixtures if min(contrast(one, ground) for ground in grounds) >= CONTRAST_MIN)
 
 
 def _mixed(one: Colour, other: Colour, part: float) -> Colour:
-    """`part` of the other colour, the rest of the one."""
+    """Mix `part` of `other` with the rest of `one`."""
     red, green, blue = (round(a + (b - a) * part) for a, b in zip(one, other, strict=True))
     return red, green, blue
 

@@ -1,1 +1,1 @@
-"""`/me…`: what is one's own: visits, points, contacts, data."""
+"""`/me…`: the user's visits, points, contacts and data."""

@@ -1,4 +1,4 @@
-"""Moving and cancelling one visit: the pages that a user's visits and a guest's link have in common."""
+"""Moving and cancelling one visit: pages shared by users and by guests with a link."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,12 +15,12 @@ from zerkalo.web.pages.page import Page
 
 @dataclass(frozen=True, slots=True)
 class Changeable:
-    """A visit of whoever asks, and where its pages are."""
+    """A visit that may be moved or cancelled, and where its pages are."""
 
     visit: ShownBooking
     asker: Asker
     here: str
-    """The address of the visit's own page; `…/move` and `…/cancel` stand below it."""
+    """The address of the visit's page; `…/move` and `…/cancel` are below it."""
 
 
 def cancel_page(page: Page, one: Changeable) -> Response:
@@ -29,7 +29,7 @@ def cancel_page(page: Page, one: Changeable) -> Response:
 
 
 async def cancel_visit(page: Page, one: Changeable) -> Response:
-    """Cancel the visit at YCLIENTS. Cancelled already is as good."""
+    """Cancel the visit at YCLIENTS. One that is cancelled already counts as success."""
     try:
         await page.runtime.booking_form.changes.cancel(one.asker, one.visit.id)
     except ProblemError as problem:
@@ -39,12 +39,12 @@ async def cancel_visit(page: Page, one: Changeable) -> Response:
 
 
 async def move_page(page: Page, one: Changeable) -> Response:
-    """The free days and times."""
+    """Show the free days and times."""
     return await _move_page(page, one, read_day(page.query.text("day")))
 
 
 async def move_visit(page: Page, one: Changeable) -> Response:
-    """Move the visit at YCLIENTS, asked once more; where the time has just been taken, another one is to be chosen."""
+    """Move the visit at YCLIENTS, after a confirmation; where the time has just been taken, offer others."""
     to = read_moment(page.form.text("time"))
     if to is None:
         return page.redirect(f"{one.here}/move")
@@ -67,7 +67,7 @@ async def _move_page(
 
 
 async def _free_times(page: Page, one: Changeable, day: date | None, *, fresh: bool) -> TimeChoice:
-    """To what times this visit may be moved. Raises what YCLIENTS's refusal raises."""
+    """Read the times to which this visit may be moved. Raises what YCLIENTS's refusal raises."""
     form = page.runtime.booking_form
     need = await form.changes.need_of(one.asker, one.visit.id)
     return await choice_of_times(

@@ -1,4 +1,4 @@
-"""`/me/notices`: how one wants to be written to, and Telegram connected by a one-time link."""
+"""`/me/notices`: how a user wants to be notified, and connecting Telegram by a one-time link."""
 
 from starlette.responses import Response
 
@@ -37,13 +37,13 @@ async def _notices_page(
 
 @pages.get(_HERE, Who.USER)
 async def show(page: Page) -> Response:
-    """The choices."""
+    """Show the choices."""
     return await _notices_page(page)
 
 
 @pages.post(_HERE, Who.USER, again=_notices_page)
 async def choose(page: Page) -> Response:
-    """Keep the choices."""
+    """Save the choices."""
     ticked = {name: page.form.text(name, 1) == "1" for name in ("by_email", "by_phone", "by_telegram")}
     language = page.form.text("language", 2)
     async with page.runtime.pool.connection() as conn:
@@ -55,7 +55,7 @@ async def choose(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/telegram", Who.USER, again=_notices_page)
 async def connect(page: Page) -> Response:
-    """A link to the bot, shown in this very answer, once."""
+    """Show a link to the bot, once, in this answer."""
     bot = bot_of(page.runtime.settings)
     if bot is None:
         raise ProblemError(404, "not_found", "There is no bot.")
@@ -64,7 +64,7 @@ async def connect(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/telegram/end", Who.USER)
 async def disconnect(page: Page) -> Response:
-    """Forget the chat."""
+    """Disconnect the Telegram chat."""
     async with page.runtime.pool.connection() as conn:
         await store.disconnect_chat(conn, page.me.id)
     return page.redirect(_HERE, flash="profile_saved")

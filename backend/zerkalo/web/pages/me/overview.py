@@ -1,4 +1,4 @@
-"""`/me`: one's own visits, code, points and contacts, on one page; and the code as a picture."""
+"""`/me`: the user's visits, code, points and contacts on one page; and the code as a picture."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -55,7 +55,7 @@ pages = Pages()
 
 @pages.get("/me", Who.USER)
 async def me(page: Page) -> Response:
-    """One's own visits, code and points on one page."""
+    """Show the user's visits, code and points on one page."""
     runtime, user_id = page.runtime, page.me.id
     async with runtime.pool.connection() as conn:
         user = await read_account(conn, user_id)
@@ -79,18 +79,18 @@ async def me(page: Page) -> Response:
 async def _visits_around_now(
     conn: Connection, user_id: int, now: datetime
 ) -> tuple[list[ShownBooking], list[ShownBooking]]:
-    """The next visits, one more than are shown, and the last ones."""
+    """Read the next visits, one more than are shown, and the last ones."""
     upcoming = await reading.read_upcoming(
         conn, user_id, now=now, status=None, after=None, limit=UPCOMING_MAX + 1
     )
-    # Behind this position in the newest-first order stands what began before now.
+    # After this position in the newest-first order come the visits that began before now.
     past = await reading.read_newest_first(conn, user_id, status=None, after=(now, 0), limit=PAST_SHOWN)
     return upcoming, past
 
 
 @pages.get("/me/code.svg", Who.USER)
 async def code_picture(page: Page) -> Response:
-    """The client code as a QR code: a file of its own, since our content security policy forbids styles inside a page."""
+    """Send the client code as a QR code: a file of its own, since our content security policy forbids inline styles."""
     async with page.runtime.pool.connection() as conn:
         user = await read_account(conn, page.me.id)
     if user.unique_code is None:
@@ -105,7 +105,7 @@ async def code_picture(page: Page) -> Response:
 
 @pages.get("/me/points", Who.USER)
 async def points(page: Page) -> Response:
-    """The movements of one's own points, newest first."""
+    """Show the user's ledger entries, newest first."""
     before_id = _POINTS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await ledger.read_entries(conn, page.me.id, before_id, POINTS_PAGE + 1)
@@ -124,7 +124,7 @@ async def points(page: Page) -> Response:
 
 
 async def read_account(conn: Connection, user_id: int) -> User:
-    """The account of who is signed in. Raises 401 where it was erased at this very moment."""
+    """Read the signed-in user's account. Raises a 401 `ProblemError` where it has just been erased."""
     user = await users.read_user(conn, user_id)
     if user is None or user.erased_at is not None:
         raise ProblemError(401, "not_signed_in", "Sign in first.")
@@ -132,7 +132,7 @@ async def read_account(conn: Connection, user_id: int) -> User:
 
 
 def channels_to_prove(page: Page, user: User) -> list[Channel]:
-    """Contacts that are only claimed yet, and to which a code can be sent."""
+    """Return the contacts that are not proved yet and to which a code can be sent."""
     return [
         channel
         for channel in Channel
@@ -145,14 +145,14 @@ def channels_to_prove(page: Page, user: User) -> list[Channel]:
 async def told_entries(
     page: Page, conn: Connection, entries: Sequence[LedgerEntry]
 ) -> list[tuple[LedgerEntry, str, str]]:
-    """Movements of points, each with what it is and why, and with the day and service of its visit."""
+    """Return ledger entries, each with its kind and reason in words, and the day and service of its visit."""
     ids = [entry.booking_id for entry in entries if entry.booking_id is not None]
     visits = await reading.read_several(conn, ids)
     return [(entry, *_entry_words(page, entry, visits.get(entry.booking_id or 0))) for entry in entries]
 
 
 def _entry_words(page: Page, entry: LedgerEntry, visit: ShownBooking | None) -> tuple[str, str]:
-    """In the language of the page; a reason by hand as it was written."""
+    """Return an entry's words in the language of the page; a reason written by hand is left as it is."""
     words = _REASONS.get(entry.reason)
     why = words[page.language] if words else entry.reason
     if visit is not None:

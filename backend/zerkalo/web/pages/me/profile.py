@@ -1,4 +1,4 @@
-"""`/me/profile…`: contacts, the password, the calendar's address, one's data."""
+"""`/me/profile…`: contacts, the password, the calendar's address, the user's data."""
 
 import msgspec
 from starlette.responses import Response
@@ -49,14 +49,14 @@ async def _profile_page(
 
 
 def _contacts_of(user: User) -> list[tuple[Channel, str, bool]]:
-    """The contacts there are, and whether each is proved."""
+    """Return the user's contacts, and whether each is proved."""
     found = [(channel, user.contact(channel), user.verified_at(channel) is not None) for channel in Channel]
     return [(channel, contact, is_proved) for channel, contact, is_proved in found if contact]
 
 
 @pages.get(PROFILE, Who.USER)
 async def show(page: Page) -> Response:
-    """One's own account."""
+    """Show the user's account."""
     return await _profile_page(page)
 
 
@@ -86,7 +86,7 @@ async def change(page: Page) -> Response:
 
 
 async def _is_confirmed(page: Page) -> bool:
-    """Whether the form carries the account's password or, where it has none, a fresh code."""
+    """Check that the form carries the account's password or, where it has none, a fresh code."""
     return await proof_service.confirm_owner(
         page.runtime.people,
         page.me.id,
@@ -99,7 +99,7 @@ async def _is_confirmed(page: Page) -> bool:
 
 @pages.post(f"{PROFILE}/code", Who.USER, again=_profile_page)
 async def send_confirming_code(page: Page) -> Response:
-    """Send a code to a proved contact: it confirms what others confirm by their password."""
+    """Send a code to a proved contact, for accounts without a password to confirm by."""
     async with page.runtime.pool.connection() as conn:
         user = await read_account(conn, page.me.id)
     proved = [channel for channel in Channel if user.verified_at(channel) is not None]
@@ -118,7 +118,7 @@ async def send_confirming_code(page: Page) -> Response:
 
 @pages.post(f"{PROFILE}/password", Who.USER, again=_profile_page)
 async def change_password(page: Page) -> Response:
-    """A new password by the old one; other devices are signed out."""
+    """Change the password, given the old one; other devices are signed out."""
     fields = page.fields()
     old, new = fields.password("old_password"), fields.new_password("new_password")
     if fields.errors:
@@ -132,7 +132,7 @@ async def change_password(page: Page) -> Response:
 
 @pages.post("/me/calendar", Who.USER)
 async def make_calendar(page: Page) -> Response:
-    """The address is shown in this very answer, once: only its hash is kept."""
+    """Show a new calendar address, once, in this answer: only its hash is stored."""
     async with page.runtime.pool.connection() as conn:
         token = await calendars.make_calendar_token(conn, page.me.id, now=page.now)
     public_url = page.runtime.settings.public_url.rstrip("/")
@@ -142,7 +142,7 @@ async def make_calendar(page: Page) -> Response:
 
 @pages.post("/me/calendar/revoke", Who.USER)
 async def revoke_calendar(page: Page) -> Response:
-    """Stop the calendar's address."""
+    """Revoke the calendar's address."""
     async with page.runtime.pool.connection() as conn:
         await calendars.revoke_calendar_token(conn, page.me.id)
     return page.redirect(PROFILE, flash="calendar_revoked")
@@ -150,7 +150,7 @@ async def revoke_calendar(page: Page) -> Response:
 
 @pages.get("/me/export", Who.USER)
 async def export(page: Page) -> Response:
-    """All that is held about this person, as a file."""
+    """Send all that is stored about this person, as a file."""
     async with page.runtime.pool.connection() as conn:
         exported = await export_user(conn, await read_account(conn, page.me.id))
     body = msgspec.json.format(msgspec.json.encode(exported, enc_hook=str), indent=2)
@@ -176,13 +176,13 @@ async def _erase_page(
 
 @pages.get(ERASE, Who.USER)
 async def show_erase(page: Page) -> Response:
-    """Ask whether everything is to be erased."""
+    """Ask whether to erase everything."""
     return await _erase_page(page)
 
 
 @pages.post(ERASE, Who.USER, again=_erase_page)
 async def erase(page: Page) -> Response:
-    """Erase the account, by its password or a fresh code."""
+    """Erase the account, confirmed by its password or a fresh code."""
     people, fields = page.runtime.people, page.fields()
     if not page.form.text("sure", 1):
         fields.refuse("sure", "Отметьте, если вы уверены.", "Tick this if you are sure.")

@@ -1,4 +1,4 @@
-"""`/me/verify/{channel}`: proves an e-mail or a phone by a code, and asks what is to be done with who has proved it before."""
+"""`/me/verify/{channel}`: prove an e-mail or a phone by a code; ask what to do where another account has proved it."""
 
 from starlette.responses import Response
 
@@ -13,12 +13,12 @@ from zerkalo.web.pages.routing import Pages, Who
 pages = Pages()
 
 CODE_CHARS_MAX = 64
-"""A mailed link carries a token in the code's stead."""
+"""Longer than a code: a mailed link carries a token instead."""
 _ONE = "/me/verify/{channel}"
 
 
 async def _proof_page(page: Page, problem: ProblemError | None = None) -> Response:
-    """The form for the code; where there is nothing to prove (any more), back to `/me`."""
+    """Show the form for the code; redirect to `/me` where there is nothing to prove."""
     channel = _channel(page)
     async with page.runtime.pool.connection() as conn:
         user = await read_account(conn, page.me.id)
@@ -52,7 +52,7 @@ async def send_code(page: Page) -> Response:
 
 @pages.get(_ONE, Who.USER)
 async def show_proof(page: Page) -> Response:
-    """The form for the code."""
+    """Show the form for the code."""
     return await _proof_page(page)
 
 

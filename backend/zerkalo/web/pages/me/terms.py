@@ -1,4 +1,4 @@
-"""What a salon lets its clients do with a visit, in words."""
+"""Until when a salon lets its clients move or cancel a visit, in words."""
 
 from zerkalo.companies.model import Branch
 from zerkalo.kit.language import Language
@@ -9,7 +9,7 @@ NEVER_SECONDS = 365 * 24 * 3600
 
 
 def terms_in_words(branch: Branch | None, language: Language) -> tuple[str, ...]:
-    """A sentence or two on moving and cancelling online; empty where YCLIENTS says nothing of it. Pure."""
+    """Return a sentence or two on moving and cancelling online; empty where YCLIENTS gives no terms. Pure."""
     if branch is None:
         return ()
     move = _until(branch.may_move, branch.move_seconds_before)
@@ -21,7 +21,7 @@ def terms_in_words(branch: Branch | None, language: Language) -> tuple[str, ...]
 
 
 def _until(may: bool | None, seconds_before: int) -> int | None:
-    """Seconds before the visit; None: nothing is said."""
+    """Return the deadline in seconds before the visit; None: no term is given."""
     if may is False:
         return NEVER_SECONDS
     return seconds_before if may or seconds_before else None

@@ -1,4 +1,4 @@
-"""`/me/visits…`: the visits that were, one visit, cancelling and moving it, through the services of the booking form."""
+"""`/me/visits…`: all visits; one visit, cancelling and moving it through the services of the booking form."""
 
 from urllib.parse import urlencode
 
@@ -25,7 +25,7 @@ _ONE = "/me/visits/{booking_id}"
 
 @pages.get("/me/visits", Who.USER)
 async def visits(page: Page) -> Response:
-    """All of one's own visits, the latest first."""
+    """Show all of the user's visits, the latest first."""
     after = _VISITS.position(page.cursor)
     async with page.runtime.pool.connection() as conn:
         found = await reading.read_newest_first(
@@ -37,7 +37,7 @@ async def visits(page: Page) -> Response:
 
 
 async def _visit_page(page: Page, problem: ProblemError | None = None) -> Response:
-    """The visit as it is now."""
+    """Show the visit as it is now."""
     visit = await _own(page)
     is_ahead = visit.appointment_datetime > page.now and visit.status != "CANCELLED"
     return page.render(
@@ -52,7 +52,7 @@ async def _visit_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 
 async def _again_url(page: Page, visit: ShownBooking) -> str:
-    """The form with the same services and specialist chosen; what the salon no longer offers is left to be chosen."""
+    """Return the form's address with the same services and specialist; the form asks for what is no longer offered."""
     async with page.runtime.pool.connection() as conn:
         service_ids, staff_id = await reading.read_form_choice(conn, visit.id)
     choice = Choice(visit.company_id, service_ids[:SERVICES_MAX], staff_id)
@@ -61,7 +61,7 @@ async def _again_url(page: Page, visit: ShownBooking) -> str:
 
 @pages.get(_ONE, Who.USER)
 async def visit(page: Page) -> Response:
-    """One of one's own visits."""
+    """Show one of the user's visits."""
     return await _visit_page(page)
 
 
@@ -79,13 +79,13 @@ async def cancel(page: Page) -> Response:
 
 @pages.get(f"{_ONE}/move", Who.USER, again=_visit_page)
 async def show_move(page: Page) -> Response:
-    """The free days and times."""
+    """Show the free days and times."""
     return await changing.move_page(page, await _changeable(page))
 
 
 @pages.post(f"{_ONE}/move", Who.USER, again=_visit_page)
 async def move(page: Page) -> Response:
-    """Move the visit, asked once more."""
+    """Move the visit, after a confirmation."""
     return await changing.move_visit(page, await _changeable(page))
 
 
@@ -103,7 +103,7 @@ async def _own(page: Page) -> ShownBooking:
 
 
 def comment_of(notes: str) -> str:
-    """The notes without the lines that are there for programs: the record's id, and the client's code."""
+    """Return the notes without the lines meant for programs: the record's id and the client's code."""
     lines = notes.splitlines()
     kept = [line for line in lines if not line.startswith(("YClients. ID:", "Код клиента:"))]
     return "\n".join(kept).strip()

@@ -1,4 +1,4 @@
-"""What points are worth and when they burn, in words. Pure."""
+"""What points are worth and when they expire, in words. Pure."""
 
 from datetime import date
 
@@ -10,14 +10,14 @@ from zerkalo.web.pages.wording import days, money, percent, points, short_date
 
 
 def programme_in_words(policy: LoyaltyPolicy, language: Language) -> tuple[str, ...]:
-    """What a visit earns, and how long that lives; empty where the programme is off."""
+    """Say what a visit earns, and when that expires; empty where the programme is off."""
     if not policy.enabled:
         return ()
     return (*_earning(policy, language), _burning(policy, language))
 
 
 def first_burning_in_words(burning: tuple[int, date] | None, language: Language) -> str:
-    """Which points burn first, and when; "" where none do."""
+    """Say how many points expire first, and when; "" where none do."""
     if burning is None:
         return ""
     number, day = burning
@@ -30,7 +30,7 @@ def first_burning_in_words(burning: tuple[int, date] | None, language: Language)
 def promise_in_words(
     policy: LoyaltyPolicy, booking: ShownBooking | None, language: Language
 ) -> tuple[str, ...]:
-    """What a visit ahead will earn, and how long that lives; empty where it earns nothing, or that is not known."""
+    """Say what an upcoming visit will earn, and when that expires; empty where it earns nothing, or is not known."""
     if not policy.enabled or booking is None or booking.status not in ("PENDING", "CONFIRMED"):
         return ()
     if policy.start_date is not None and visit_on(booking.starts_at, None) < policy.start_date:

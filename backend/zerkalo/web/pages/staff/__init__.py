@@ -1,1 +1,1 @@
-"""`/admin/staff`, `/admin/log` and `/join`: who works here, what they did, and how somebody comes in."""
+"""`/admin/staff`, `/admin/log` and `/join`: the staff, what they did, and opening an invitation."""

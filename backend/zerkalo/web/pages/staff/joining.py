@@ -1,4 +1,4 @@
-"""`/join`: an invitation is opened. Staff sign in first; a client of the desk's sets a password and is in."""
+"""`/join`: opening an invitation. Staff sign in first; a client added by the desk sets a password and is signed in."""
 
 from urllib.parse import urlencode
 
@@ -46,7 +46,7 @@ async def _join_page(
 
 @pages.post("/admin/users/{user_id}/invite", Who.RECEPTION)
 async def invite_client(page: Page) -> Response:
-    """Invite a client to the account that the desk made: by a message, else by a link that is shown once, here."""
+    """Invite a client to the account that the desk made: by a message, else by a link shown here once."""
     user_id = page.id("user_id")
     link = await service.invite_client(
         page.runtime.people, user_id, by=page.me.id, language=page.language, now=page.now
@@ -56,13 +56,13 @@ async def invite_client(page: Page) -> Response:
 
 @pages.get("/join", Who.ANYBODY)
 async def show_join(page: Page) -> Response:
-    """What one is invited to."""
+    """Show what the invitation is for."""
     return await _join_page(page)
 
 
 @pages.post("/join/staff", Who.USER, again=_join_page)
 async def join_staff(page: Page) -> Response:
-    """Take the role."""
+    """Accept the role."""
     await service.join_staff(page.runtime.people, _token(page), user_id=page.me.id, now=page.now)
     return page.redirect("/admin", flash="joined")
 

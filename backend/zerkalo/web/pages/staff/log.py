@@ -23,7 +23,7 @@ _KEPT = ("who", "what", "from", "to")
 
 @pages.get("/admin/log", Who.OWNER)
 async def log(page: Page) -> Response:
-    """What was done, newest first: of everybody or one person, everything or one kind, on some days."""
+    """Show the log, newest first, filtered by person, kind of action and days."""
     async with page.runtime.pool.connection() as conn:
         found = await store.read_actions(
             conn, _filters(page), before_id=_LOG.position(page.cursor), limit=LINES + 1

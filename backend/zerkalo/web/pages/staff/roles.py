@@ -1,4 +1,4 @@
-"""`/admin/staff`: who has which role; giving and taking one, inviting. For owners, by their password."""
+"""`/admin/staff`: who has which role; granting, revoking, inviting. For owners, confirmed by their password."""
 
 from starlette.responses import Response
 
@@ -44,13 +44,13 @@ async def _staff_page(
 
 @pages.get(_HERE, Who.OWNER)
 async def staff(page: Page) -> Response:
-    """Everybody with a role, and the invitations that nobody has used."""
+    """Show everybody with a role, and the unused invitations."""
     return await _staff_page(page)
 
 
 @pages.post(f"{_HERE}/role", Who.OWNER, again=_staff_page)
 async def give_role(page: Page) -> Response:
-    """Give or take a role."""
+    """Grant or revoke a role."""
     await _confirm(page)
     role = _role(page)
     if role is None and page.form.text("role") != "none":
@@ -63,7 +63,7 @@ async def give_role(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/invite", Who.OWNER, again=_staff_page)
 async def invite(page: Page) -> Response:
-    """Make a link to the staff; it is shown in this very answer, once: only its hash is kept."""
+    """Make an invitation link and show it once, in this answer: only its hash is stored."""
     role, fields = _role(page), page.fields()
     email = fields.email() if page.form.text("email") else None
     if role is None:
@@ -79,7 +79,7 @@ async def invite(page: Page) -> Response:
 
 @pages.post(f"{_HERE}/revoke", Who.OWNER)
 async def revoke(page: Page) -> Response:
-    """End an invitation."""
+    """Revoke an invitation."""
     await service.revoke_invitation(
         page.runtime.people, page.form.number("invitation_id") or 0, by=page.me.id, now=page.now
     )

@@ -1,4 +1,4 @@
-"""What the staff's log says of each action, Russian first. Pure."""
+"""The staff log's actions in words, Russian first. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -76,16 +76,16 @@ _CHANGED: Mapping[str, Words] = {
     "note": {"ru": "заметка", "en": "note"},
 }
 _USERS = ("user_id", "from", "into")
-"""Details that are a user's number."""
+"""Details that are a user's id."""
 _LINKS = ("booking.link", "booking.unlink", "client.unlink")
-"""Actions whose `before` is a user's number too."""
+"""Actions whose `before` is a user's id too."""
 _NONE: Words = {"ru": "никто", "en": "nobody"}
 _YES: Words = {"ru": "да", "en": "yes"}
 _NO: Words = {"ru": "нет", "en": "no"}
 
 
 def users_in(action: str, subject_text: str, values: Mapping[str, Any]) -> set[int]:
-    """The numbers of the users whom a line speaks of."""
+    """Return the ids of the users that a line mentions."""
     told = [value for name, value in values.items() if _is_user(action, name)]
     kind, _, number = subject_text.partition(" ")
     if kind == "user" and number.isdigit():
@@ -94,9 +94,9 @@ def users_in(action: str, subject_text: str, values: Mapping[str, Any]) -> set[i
 
 
 def subject(text: str, language: Language, people: Mapping[int, str]) -> tuple[str, str | None]:
-    """What a line is about, and the page of it; a subject that has none as it stands.
+    """Return a line's subject in words, and its page; an unknown subject unchanged, without a page.
 
-    `people`: users by number as they are called here; one who is not among them is told by the number.
+    `people`: display names by user id; a user without one is shown by id.
     """
     if card := _CARD.fullmatch(text):
         client_id, company_id = card.groups()
@@ -112,7 +112,7 @@ def subject(text: str, language: Language, people: Mapping[int, str]) -> tuple[s
 def details(
     action: str, values: Mapping[str, Any], language: Language, people: Mapping[int, str]
 ) -> Sequence[tuple[str, str]]:
-    """What else the line says, as (name, value) in words; names without words here are left out."""
+    """Return the line's details as (name, value) in words; names without words here are left out."""
     return [
         (known[language], _value(action, name, values[name], language, people))
         for name, known in _DETAILS.items()

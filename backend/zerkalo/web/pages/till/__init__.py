@@ -1,1 +1,1 @@
-"""`/admin/till`: a client's points are spent, on a phone or a tablet beside the cash desk."""
+"""`/admin/till`: spending a client's points, on a phone or a tablet beside the cash desk."""

@@ -1,4 +1,4 @@
-"""One field for a code, a QR or a phone; then the client, the visit of today, the points; spending them, and undoing it."""
+"""One field for a code, a QR or a phone; then the client, today's visit and the points; spending them, and undoing it."""
 
 import secrets
 from datetime import UTC, datetime, time, timedelta
@@ -29,13 +29,13 @@ pages = Pages()
 _HERE = "/admin/till"
 FOUND_MAX = 8
 VISITS_MAX = 20
-"""Of one client on one day."""
+"""Visits of one client on one day."""
 CAMERA = {"Permissions-Policy": "camera=(self), geolocation=(), microphone=(), payment=(), usb=()"}
 
 
 @pages.get(_HERE, Who.RECEPTION)
 async def till(page: Page) -> Response:
-    """The field; with what was typed the client, or several to choose from."""
+    """Show the field; once something was typed, the client found or several to choose from."""
     typed = page.query.text("who", SEARCH_CHARS_MAX)
     user_id = page.query.number("user")
     entry_id = page.query.number("spent")
@@ -84,7 +84,7 @@ async def _spend_again(page: Page, problem: ProblemError) -> Response:
 
 @pages.post(f"{_HERE}/redeem", Who.RECEPTION, again=_spend_again)
 async def redeem(page: Page) -> Response:
-    """Spend points for the visit of today; a receptionist not without one."""
+    """Spend points for today's visit; only owners may do so without a visit."""
     user_id, points = page.form.number("user_id") or 0, page.form.number("points") or 0
     key = page.form.text("key", KEY_CHARS_MAX)
     async with page.runtime.pool.connection() as conn:
@@ -133,7 +133,7 @@ async def _undo_again(page: Page, problem: ProblemError) -> Response:
 
 @pages.post(f"{_HERE}/undo", Who.RECEPTION, again=_undo_again)
 async def undo(page: Page) -> Response:
-    """Take a spending back, within ten minutes."""
+    """Reverse a spending, within ten minutes."""
     entry_id = page.form.number("entry") or 0
     back = await till_service.undo_redemption(
         page.runtime.pool, entry_id, admin_id=page.me.id, policy=page.runtime.policy, now=page.now
@@ -149,7 +149,7 @@ async def _existing(conn: Connection, user_id: int) -> User:
 
 
 async def _visit_of_today(page: Page, conn: Connection, user_id: int) -> ShownBooking | None:
-    """Of the client's visits of the salon's day the one that is nearest to now; None where there is none."""
+    """Return the client's visit nearest to now on the salon's day; None where there is none."""
     zone = page.site.salon.zone
     day_ends = datetime.combine(page.today + timedelta(days=1), time(), zone).astimezone(UTC)
     found = await reading.read_newest_first(conn, user_id, status=None, after=(day_ends, 0), limit=VISITS_MAX)
@@ -162,5 +162,5 @@ async def _visit_of_today(page: Page, conn: Connection, user_id: int) -> ShownBo
 
 
 def _render(page: Page, template: str, **values: object) -> Response:
-    """A page of the till: it may ask for the camera, which no other page may."""
+    """Render a page of the till, the only pages that may ask for the camera."""
     return render(page, template, headers=CAMERA, **values)

@@ -1,1 +1,1 @@
-"""A client at the desk beside the account itself: YCLIENTS's cards, correcting, merging, who has not come for long."""
+"""Clients at the desk: YCLIENTS's cards, correcting and merging accounts, who has not come for long."""

@@ -1,4 +1,4 @@
-"""`/admin/clients…`: a card of YCLIENTS with its visits and whose it is; and who has not come for long."""
+"""`/admin/clients…`: a YCLIENTS card with its visits and its user; and clients who have not come for long."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ _UNSEEN = ByMoment("unseen page")
 
 @pages.get("/admin/clients/unseen", Who.STAFF)
 async def unseen(page: Page) -> Response:
-    """Whose last visit was long ago, with none to come: those with an account, and those known by a card only."""
+    """Show clients whose last visit was long ago, with none ahead: those with an account, and those with only a card."""
     days = min(page.query.number("days") or UNSEEN_DAYS, UNSEEN_DAYS_MAX)
     async with page.runtime.pool.connection() as conn:
         found = await journal.read_unseen(
@@ -82,13 +82,13 @@ async def _card_page(page: Page, problem: ProblemError | None = None) -> Respons
 
 @pages.get(_ONE, Who.STAFF)
 async def card(page: Page) -> Response:
-    """One card of YCLIENTS."""
+    """Show one YCLIENTS card."""
     return await _card_page(page)
 
 
 @pages.post(f"{_ONE}/note", Who.RECEPTION, again=_card_page)
 async def write_note(page: Page) -> Response:
-    """Keep what the staff know of the card's person."""
+    """Save the staff's note on the card's client."""
     key, note, admin_id, now = (
         (page.id("company_id"), page.id("client_id")),
         page.form.text("note"),

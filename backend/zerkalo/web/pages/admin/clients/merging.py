@@ -1,4 +1,4 @@
-"""`/admin/users/{id}/merge`: the second account of a person is searched, compared side by side, joined, and parted again."""
+"""`/admin/users/{id}/merge`: finding a person's second account, comparing both side by side, merging and unmerging."""
 
 from starlette.responses import Response
 
@@ -18,7 +18,7 @@ _HERE = "/admin/users/{user_id}/merge"
 
 
 async def _merge_page(page: Page, problem: ProblemError | None = None) -> Response:
-    """The account that stays beside the one that would end, and what would come of it; or a search for that one."""
+    """Show the account to keep beside the one to merge into it, and the result; or a search for the latter."""
     kept_id, other_id = page.id("user_id"), page.query.number("with")
     if page.request.method == "POST":
         kept_id, other_id = page.form.number("into") or 0, kept_id
@@ -50,13 +50,13 @@ async def _merge_page(page: Page, problem: ProblemError | None = None) -> Respon
 
 @pages.get(_HERE, Who.OWNER)
 async def compare_accounts(page: Page) -> Response:
-    """Look for the second account, then show both."""
+    """Search for the second account, then show both."""
     return await _merge_page(page)
 
 
 @pages.post(_HERE, Who.OWNER, again=_merge_page)
 async def merge(page: Page) -> Response:
-    """Join this account into another one of the same person."""
+    """Merge this account into another one of the same person."""
     kept = await merging.merge_users(
         page.runtime.people,
         from_id=page.id("user_id"),
@@ -69,7 +69,7 @@ async def merge(page: Page) -> Response:
 
 @pages.post("/admin/users/{user_id}/unmerge", Who.OWNER)
 async def unmerge(page: Page) -> Response:
-    """Part two accounts again."""
+    """Undo a merge."""
     user = await merging.undo_merge(
         page.runtime.people, page.form.number("merge_id") or 0, admin_id=page.me.id, now=page.now
     )

@@ -1,4 +1,4 @@
-"""`/admin/users/{id}/edit`: the staff correct a client's name and contacts, and note what they know."""
+"""`/admin/users/{id}/edit`: staff correct a client's name and contacts, and write a note."""
 
 from starlette.responses import Response
 
@@ -36,13 +36,13 @@ async def _edit_page(
 
 @pages.get(_HERE, Who.RECEPTION)
 async def show_edit(page: Page) -> Response:
-    """The form."""
+    """Show the form."""
     return await _edit_page(page)
 
 
 @pages.post(_HERE, Who.RECEPTION, again=_edit_page)
 async def edit(page: Page) -> Response:
-    """Write what was typed of the client."""
+    """Save what was typed."""
     user, fields = await existing_user(page), page.fields()
     email = fields.email() if page.form.text("email") else None
     phone = fields.phone()

@@ -1,1 +1,1 @@
-"""`/admin/bookings`: the journal as staff look at it. `asked`: what an address asks for; `rules`: how bookings are laid out."""
+"""`/admin/bookings`: the journal for staff. `asked`: the query in an address; `rules`: how bookings are laid out."""

@@ -1,4 +1,4 @@
-"""What an address of the journal asks for: a day, a week or a list, and the filters, as its links carry them on."""
+"""The query in the journal's address: a day, a week or a list, and the filters, for the page and its links."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _FIELDS = ("view", "day", "from", "to", *FILTERS)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`days`: those shown beside each other, none for a list. `fields`: what the address said, "" for nothing, for links that keep it."""
+    """The query. `days`: the days shown, none for a list. `fields`: the address's fields, "" where absent, for its links."""
 
     fields: Mapping[str, str]
     q: str
@@ -30,18 +30,18 @@ class Asked:
 
     @property
     def is_week(self) -> bool:
-        """Whether several days stand beside each other."""
+        """Whether several days are shown."""
         return len(self.days) > 1
 
     def url(self, path: str = JOURNAL, **changed: str | None) -> str:
-        """An address that asks for the same but for some fields; "" or None leaves one out."""
+        """Return an address with the same query except for the given fields; "" or None leaves one out."""
         fields = {"q": self.q, **self.fields, **changed}
         query = urlencode({name: value for name, value in fields.items() if value})
         return f"{path}?{query}" if query else path
 
 
 def read_asked(page: Page) -> Asked:
-    """What the address of this page asks for; what it says wrongly is passed over."""
+    """Parse the query in the address of this page; invalid values are ignored."""
     query = page.query
     fields = {name: query.text(name, 40) for name in _FIELDS}
     q = query.text("q", SEARCH_CHARS_MAX)

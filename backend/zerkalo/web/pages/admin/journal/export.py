@@ -1,4 +1,4 @@
-"""`/admin/bookings.csv` and `.xlsx`: what the journal shows at the same address, whole, as a file."""
+"""`/admin/bookings.csv` and `.xlsx`: all that the journal finds for the same query, as a file."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 @pages.get("/admin/bookings.csv", Who.OWNER)
 async def as_csv(page: Page) -> Response:
-    """As CSV, sent while it is read."""
+    """Send the journal as CSV, while it is read."""
     asked = read_asked(page)
     await _note(page, "csv")
     return _file(page, _csv(page, asked), CSV, "csv")
@@ -36,7 +36,7 @@ async def as_csv(page: Page) -> Response:
 
 @pages.get("/admin/bookings.xlsx", Who.OWNER)
 async def as_xlsx(page: Page) -> Response:
-    """As XLSX, written to a file that has no name, then sent."""
+    """Send the journal as XLSX, written to an unnamed temporary file first."""
     asked = read_asked(page)
     await _note(page, "xlsx")
     with ExitStack() as unless_sent:
@@ -45,12 +45,13 @@ async def as_xlsx(page: Page) -> Response:
         async for rows in _rows(page, asked):
             await asyncio.to_thread(sheet.add, rows)
         await asyncio.to_thread(sheet.close)
-        unless_sent.pop_all()  # whoever sends it closes it
+        # Sending the file closes it.
+        unless_sent.pop_all()
     return _file(page, _pieces(file), XLSX, "xlsx")
 
 
 async def _rows(page: Page, asked: Asked) -> AsyncIterator[Sequence[Sequence[Cell]]]:
-    """The rows, some at a time, each time on a connection of its own: who reads slowly holds none."""
+    """Read the rows in batches, each on a connection of its own, so that a slow client holds none."""
     after, count = None, 0
     while count < ROWS_MAX:
         async with page.runtime.pool.connection() as conn:
@@ -86,7 +87,7 @@ def _file(
 
 
 async def _note(page: Page, form: str) -> None:
-    """Note in the staff's log who took the journal as a file: it holds the salon's clients."""
+    """Write to the staff's log who exported the journal: it holds the salon's clients."""
     admin_id, now = page.me.id, page.now
     await in_transaction(
         page.runtime.pool,

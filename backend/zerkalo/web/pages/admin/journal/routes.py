@@ -1,4 +1,4 @@
-"""`/admin/bookings`: the salon's day or week by specialist; with a search or a span of days, the list of what it finds."""
+"""`/admin/bookings`: the salon's day or week by specialist; with a search or a span of days, a list of bookings."""
 
 from starlette.responses import Response
 
@@ -14,14 +14,14 @@ from zerkalo.web.pages.routing import Pages, Who
 pages = Pages()
 
 SHOWN_MAX = 500
-"""Bookings of a day or a week on one page; more are told to use the filters."""
+"""Bookings of a day or a week on one page; where there are more, the page suggests the filters."""
 FOUND_PAGE = 50
 _FOUND = ByMoment("journal page")
 
 
 @pages.get("/admin/bookings", Who.STAFF)
 async def journal(page: Page) -> Response:
-    """A day or a week by specialist; with a search or a span of days, whatever it finds."""
+    """Show a day or a week by specialist; with a search or a span of days, a list of bookings."""
     asked = read_asked(page)
     return await (_days(page, asked) if asked.days else _found(page, asked))
 

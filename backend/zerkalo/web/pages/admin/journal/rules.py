@@ -11,19 +11,19 @@ WEEK_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A specialist's bookings. `days`: those of each day that is shown, in its order."""
+    """A specialist's bookings. `days`: the bookings of each day shown, in order."""
 
     name: str
     days: Sequence[Sequence[JournalBooking]]
 
     @property
     def count(self) -> int:
-        """How many there are in all."""
+        """The number of bookings on all days."""
         return sum(map(len, self.days))
 
 
 def columns_of(bookings: Sequence[JournalBooking], days: Sequence[date]) -> list[Column]:
-    """The bookings by specialist and day, specialists in the order of names, those without one last."""
+    """Group bookings by specialist and day; specialists by name, bookings without one last."""
     placed: dict[str, dict[date, list[JournalBooking]]] = {}
     for one in bookings:
         of_specialist = placed.setdefault(one.staff_name or "", {day: [] for day in days})
@@ -33,7 +33,7 @@ def columns_of(bookings: Sequence[JournalBooking], days: Sequence[date]) -> list
 
 
 def week_of(day: date) -> tuple[date, ...]:
-    """The days from Monday to Sunday around a day; fewer at the calendar's ends."""
+    """Return the days from Monday to Sunday around a day; fewer at the calendar's ends."""
     monday = day.toordinal() - day.weekday()
     last = date.max.toordinal()
     return tuple(
@@ -42,7 +42,7 @@ def week_of(day: date) -> tuple[date, ...]:
 
 
 def shifted(day: date, days: int) -> date | None:
-    """The day so many days later; None beyond the calendar."""
+    """Return the day so many days later; None beyond the calendar."""
     try:
         return day + timedelta(days=days)
     except OverflowError:

@@ -1,7 +1,7 @@
-"""The journal as a table for a spreadsheet: CSV in pieces as they are read, or an XLSX written beside memory.
+"""The journal as a table for a spreadsheet: CSV in pieces as they are read, or an XLSX written to a file row by row.
 
-A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and whoever books online writes the name
-and the comment: such a cell is quoted, in CSV by an apostrophe, in XLSX by the format that spreadsheets have for that.
+A spreadsheet takes a cell that begins with `=`, `+`, `-` or `@` for a formula, and anybody who books online writes a name
+and a comment: such a cell is quoted, in CSV by an apostrophe, in XLSX by the format for quoted text.
 """
 
 import csv
@@ -44,7 +44,7 @@ HEADS: Sequence[tuple[Words, int]] = (
 
 
 def cells_of(booking: JournalBooking, language: Language, branch: Callable[[int], str]) -> list[Cell]:
-    """A booking's row, in the order of `HEADS`; the time is the salon's."""
+    """Return a booking's row, in the order of `HEADS`; times are in the salon's zone."""
     starts_at = booking.starts_at
     return [
         starts_at.date(),
@@ -67,17 +67,17 @@ def cells_of(booking: JournalBooking, language: Language, branch: Callable[[int]
 
 
 def harmless(text: str) -> str:
-    """The text as a CSV may hold it: no spreadsheet takes it for a formula."""
+    """Return the text so that no spreadsheet takes it for a formula in a CSV."""
     return f"'{text}" if text.startswith(FORMULA_BEGINNINGS) else text
 
 
 def csv_head(language: Language) -> str:
-    """The first line, with the mark by which Excel knows UTF-8."""
+    """Return the first line, with the byte order mark by which Excel recognises UTF-8."""
     return "\ufeff" + csv_lines([[words[language] for words, _ in HEADS]], language)
 
 
 def csv_lines(rows: Iterable[Sequence[Cell]], language: Language) -> str:
-    """Rows as a spreadsheet of that language opens them: in Russian semicolons between cells and a comma in numbers."""
+    """Format rows for a spreadsheet of that language: in Russian, semicolons between cells and decimal commas."""
     written = StringIO()
     writer = csv.writer(written, delimiter=";" if language == "ru" else ",")
     for row in rows:

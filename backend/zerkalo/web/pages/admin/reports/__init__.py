@@ -1,1 +1,1 @@
-"""`/admin/reports`: the owner's figures. `asked`: which period an address names; `rows`: a report as tables; `words`: what each figure is."""
+"""`/admin/reports`: the owner's figures. `rows`: a report as tables; `words`: the name and definition of each figure."""

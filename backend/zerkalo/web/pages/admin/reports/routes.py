@@ -1,4 +1,4 @@
-"""`/admin/reports` and `/admin/reports.csv`: the figures of a period beside the one before."""
+"""`/admin/reports` and `/admin/reports.csv`: the figures of a period beside those of the period before."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,14 +42,14 @@ GROUP_HEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The period and the branch that an address names; `name`: of a period that is called something."""
+    """The period and the branch in an address; `name`: that of a named period."""
 
     period: Period
     company_id: int | None
     name: str
 
     def url(self, path: str) -> str:
-        """An address that asks for the same."""
+        """Return an address with the same query."""
         days = {"from": self.period.first.isoformat(), "to": self.period.last.isoformat()}
         fields = {"period": self.name} if self.name else days
         return f"{path}?{urlencode(fields | ({'company': str(self.company_id)} if self.company_id else {}))}"
@@ -57,7 +57,7 @@ class Asked:
 
 @pages.get("/admin/reports", Who.OWNER)
 async def reports(page: Page) -> Response:
-    """The figures with their definitions, charts, and tables by specialist, service, branch, weekday and hour."""
+    """Show the figures with definitions, charts, and tables by specialist, service, branch, weekday and hour."""
     asked = _asked(page)
     report = await _report(page, asked)
     step_days, steps = steps_of(report.days)
@@ -86,7 +86,7 @@ async def reports(page: Page) -> Response:
 
 @pages.get("/admin/reports.csv", Who.OWNER)
 async def as_csv(page: Page) -> Response:
-    """The same as CSV. That somebody took the figures along is noted."""
+    """Send the same as CSV, with an entry in the staff's log."""
     asked = _asked(page)
     report = await _report(page, asked)
     admin_id, now = page.me.id, page.now
@@ -122,7 +122,7 @@ def _branch(page: Page, key: object) -> str:
 
 
 def _lines(page: Page, report: Report) -> Iterator[list[Cell]]:
-    """Every figure, then every table; a blank line between them."""
+    """Yield every figure, then every table, with a blank line between them."""
     language, (period, before) = page.language, (report.period, report.before)
     yield [page.say("С", "From"), period.first, before.first]
     yield [page.say("По", "To"), period.last, before.last]

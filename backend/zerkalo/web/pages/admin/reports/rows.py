@@ -1,4 +1,4 @@
-"""A report as the rows of its tables, for the page and for the file alike. Pure."""
+"""A report as the rows of its tables, for the page and for the file. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from zerkalo.web.pages.wording import WEEKDAYS_SHORT
 
 MONEY = frozenset({"revenue", "average", "revenue_ahead"})
 DAYS_BY_DAY_MAX = 62
-"""A longer period's chart is by week."""
+"""The chart of a longer period is by week."""
 WEEK_DAYS = 7
 ROWS_MAX = 100
-"""Of one table on the page; the file has all."""
+"""Rows of one table on the page; the file has all."""
 
 Value = int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One of the main figures in both periods; `share` is a part of something, where the figure has one."""
+    """One of the main figures in both periods; `share`: its part of a whole, where the figure has one."""
 
     name: str
     now: Value
@@ -31,7 +31,7 @@ class Figure:
 
     @property
     def change(self) -> float | None:
-        """By which part it grew; None where it began at nothing."""
+        """Relative growth; None where the earlier figure is zero."""
         if self.now is None or not self.before:
             return None
         return (self.now - self.before) / abs(self.before)
@@ -47,7 +47,7 @@ class Step:
 
 
 def figures_of(report: Report) -> list[Figure]:
-    """The main figures, in the order of their words."""
+    """Return the main figures, in the order of their words."""
     (now, before), (guests, guests_before) = report.totals, report.guests
     points, points_before = report.points
     values = {
@@ -65,7 +65,7 @@ _POINTS = ("given", "spent", "expired", "taken_back", "owed")
 
 
 def title_of(kind: str, group: Group, language: Language, branch: str) -> str:
-    """What a row of a table is called; `branch`: the name of the branch that the key is the id of."""
+    """Return the title of a table's row; `branch`: the name of the branch whose id is the key."""
     if group.key is None:
         return UNTOLD.get(kind, UNTOLD["service"])[language]
     if kind == "branch":
@@ -76,7 +76,7 @@ def title_of(kind: str, group: Group, language: Language, branch: str) -> str:
 
 
 def steps_of(days: Sequence[DayFigures]) -> tuple[int, list[Step]]:
-    """How many days a bar stands for, and the bars."""
+    """Return how many days each bar stands for, and the bars."""
     if len(days) <= DAYS_BY_DAY_MAX:
         return 1, [Step(one.day, one.visits, one.revenue) for one in days]
     weeks: dict[date, Step] = {}
@@ -88,13 +88,13 @@ def steps_of(days: Sequence[DayFigures]) -> tuple[int, list[Step]]:
 
 
 def part_of(value: int, groups: Sequence[Group]) -> int:
-    """How long a bar of visits is, in percent of the longest."""
+    """Return the length of a bar of visits, in percent of the longest."""
     longest = max((one.now.visits for one in groups), default=0)
     return round(100 * value / longest) if longest else 0
 
 
 def group_cells(totals: Totals) -> list[int | Decimal | None]:
-    """The cells of a group in a file: visits, revenue, average, no-shows, cancellations."""
+    """Return the cells of a group in a file: visits, revenue, average, no-shows, cancellations."""
     average = totals.average
     return [
         totals.visits,

@@ -1,4 +1,4 @@
-"""What every figure is called and how it is counted, as it stands beside the figure. Russian first."""
+"""The name of every figure and how it is counted, as shown beside it. Russian first."""
 
 from collections.abc import Mapping
 
