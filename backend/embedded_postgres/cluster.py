@@ -1,7 +1,7 @@
-"""The files of the embedded server in its data folder: made once, looked at before every start.
+"""The files of the embedded server in its data folder: made once, checked before every start.
 
-`postgres/` holds the data, `postgres.lock` is held by the keeper as long as the server may live,
-`postgres.users` is shared by all who use it, `postgres.server` is held by the serving process.
+`postgres/` holds the data, `postgres.lock` is held by the keeper as long as the server may run,
+`postgres.users` is shared by all processes that use it, `postgres.server` is held by the serving process.
 """
 
 import json
@@ -33,7 +33,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "shared_buffers": "128MB",
     "jit": "off",
-    # Seven files, one a weekday, each written anew after a week: bounded without anybody's care.
+    # Seven files, one per weekday, each overwritten after a week: bounded without maintenance.
     "logging_collector": "on",
     "log_directory": "log",
     "log_filename": "postgresql-%a.log",
@@ -51,7 +51,7 @@ FRAGILE_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 @dataclass(frozen=True)
 class Postmaster:
-    """What `postmaster.pid` says about the server that wrote it; it may be dead since."""
+    """The contents of `postmaster.pid`; the server that wrote it may have ended since."""
 
     pid: int
     socket_folder: str
@@ -85,17 +85,17 @@ class Cluster:
 
     @property
     def start_log(self) -> Path:
-        """What the last start said before PostgreSQL opened its own log in `postgres/log`."""
+        """The output of the last start before PostgreSQL opened its own log in `postgres/log`."""
         return self.data_dir / "postgres-start.log"
 
 
 def dsn(socket_folder: str, database: str) -> str:
-    """The address of the server whose socket lies in `socket_folder`; says everything that PG* variables could."""
+    """Return the address of the server with its socket in `socket_folder`; it overrides every PG* variable."""
     return f"postgresql://{ROLE}@/{database}?host={quote(socket_folder, safe='')}&port={PORT}"
 
 
 def read_postmaster(cluster: Cluster) -> Postmaster | None:
-    """The server that last wrote its pid file, None when there is no (complete) file."""
+    """Return the server that last wrote its pid file; None when there is no (complete) file."""
     try:
         lines = cluster.pid_file.read_text().split("\n")
         return Postmaster(pid=int(lines[0]), socket_folder=lines[4])
@@ -104,7 +104,7 @@ def read_postmaster(cluster: Cluster) -> Postmaster | None:
 
 
 def is_server_process(pid: int, cluster: Cluster) -> bool:
-    """Whether the living process `pid` is a PostgreSQL server on these data, not one that got its number later."""
+    """Return whether the running process `pid` is a PostgreSQL server on these data, not one that reuses its pid."""
     if os.path.isdir("/proc/self"):
         try:  # a server works in its data folder
             runs_postgres = os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("postgres")
@@ -131,12 +131,12 @@ def check_version(cluster: Cluster) -> None:
 
 
 def make_data(cluster: Cluster, account: Account, server: Path, lock: int, *, durable: bool) -> None:
-    """Make the data folder if there is none. Built beside its place and renamed, so it is whole or absent.
+    """Make the data folder if there is none. Built under another name and renamed, so it is whole or absent.
 
     `lock` is inherited by initdb, so that it is held even if this process is killed and initdb is not.
 
     Text is UTF-8, compared by code points with PostgreSQL's own tables: the same order on every machine.
-    Only the user of the server and root get in, by the socket, and the kernel says who they are.
+    Only the server's user and root can connect, by the socket, authenticated by the kernel.
     """
     if cluster.data.exists():
         return
@@ -172,7 +172,7 @@ def make_data(cluster: Cluster, account: Account, server: Path, lock: int, *, du
 
 
 def write_access(cluster: Cluster, account: Account) -> None:
-    """Say who may connect: the server's user and root. Written at every start, as the user may have changed."""
+    """Write who may connect: the server's user and root. Rewritten at every start, as the user may have changed."""
     _write_owned(cluster.data / "pg_hba.conf", f"local all all peer map={IDENTITIES}\n", account)
     names = dict.fromkeys((account.name, "root"))
     lines = "".join(f'{IDENTITIES} "{name}" {ROLE}\n' for name in names)
@@ -180,15 +180,15 @@ def write_access(cluster: Cluster, account: Account) -> None:
 
 
 def make_socket_folder(cluster: Cluster, account: Account, known: str | None = None) -> str:
-    """The folder for the socket, mode 0700: the data folder itself.
+    """Return the folder for the socket, mode 0700: the data folder itself.
 
-    Only where its path is too long for a socket, or holds what an address can't say, a new one under /tmp. Who
-    connects finds it in the pid file. `known`: one that others go on connecting to, made again if it can be.
+    If its path is too long for a socket, or has characters that an address can't hold, a new one under /tmp. Clients
+    find it in the pid file. `known`: one that clients still connect to, made again if possible.
     """
     path = str(cluster.data)
     left = read_postmaster(cluster)
     if left and is_temporary_socket_folder(left.socket_folder):
-        keeper.remove_socket_folder(left.socket_folder)  # a server that was killed left it
+        keeper.remove_socket_folder(left.socket_folder)  # left by a killed server
     if len(os.fsencode(f"{path}/.s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES_MAX and re.fullmatch(
         r"[\w./-]+", path, re.ASCII
     ):
@@ -204,13 +204,13 @@ def make_socket_folder(cluster: Cluster, account: Account, known: str | None = N
 def _make_again(folder: str) -> str | None:
     try:
         os.mkdir(folder, 0o700)
-    except FileExistsError:  # somebody else's by now
+    except FileExistsError:  # another process's by now
         return None
     return folder
 
 
 def is_temporary_socket_folder(folder: str) -> bool:
-    """Whether `make_socket_folder` made this folder for the socket alone."""
+    """Return whether `make_socket_folder` made this folder for the socket only."""
     return Path(folder).name.startswith(SOCKET_FOLDER_PREFIX)
 
 
@@ -223,7 +223,7 @@ def keeper_command(
     *,
     durable: bool,
 ) -> list[str]:
-    """The command line of the keeper that starts the server, or looks after the living one `adopted_pid`."""
+    """Return the command line of the keeper that starts the server, or takes over the running one `adopted_pid`."""
     settings = {**SETTINGS, **({} if durable else FRAGILE_SETTINGS), "unix_socket_directories": socket_folder}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     plan = {
@@ -239,7 +239,7 @@ def keeper_command(
 
 
 def _write_owned(path: Path, text: str, account: Account) -> None:
-    """Write a file for the server's user; never through a link that this user may have laid for root."""
+    """Write a file for the server's user; never through a link, which this user may have made to trick root."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

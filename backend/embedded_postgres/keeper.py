@@ -1,10 +1,10 @@
-"""The keeper: a tiny process of its own that starts the embedded PostgreSQL and ends it when nobody uses it.
+"""The keeper: a small separate process that starts the embedded PostgreSQL and stops it when no process uses it.
 
 Every process that uses the server holds a shared lock on one file. The kernel drops that lock however the
 process ends, kill -9 included; when the last one is gone, the keeper gets the exclusive lock, stops PostgreSQL
-and ends. So nothing is left running, no command stops the server under another one, and Ctrl-C in a terminal
-reaches neither keeper nor server, since they live in a session of their own. (PR_SET_PDEATHSIG would be simpler,
-but it ends the server with the process that happened to start it, even if others use it by then.)
+and ends. So nothing is left running, no command stops a server that another one uses, and Ctrl-C in a terminal
+reaches neither keeper nor server, since they have a session of their own. (PR_SET_PDEATHSIG would be simpler,
+but it ends the server with the process that started it, even if others use it by then.)
 
 Run as a file with `python -I -S`: standard library only, a few megabytes.
 """
@@ -28,7 +28,7 @@ POLL_SECONDS = 0.25
 
 
 class Keeper:
-    """Keeps one server. `plan` comes from `cluster.keeper_command`: paths, the command, the user, whom to adopt."""
+    """Keeps one server. `plan` comes from `cluster.keeper_command`: paths, the command, the user, the pid to adopt."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.pid_file = Path(plan["pid_file"])
@@ -40,7 +40,7 @@ class Keeper:
         self.pid: int | None = plan["adopted_pid"]
         self.child: subprocess.Popen[Any] | None = None
         self.is_ending = False
-        self.decision = threading.Lock()  # between starting again and ending
+        self.decision = threading.Lock()  # makes restarting and ending exclusive
 
     def run(self) -> None:
         """Return when the server has ended for good."""
@@ -61,15 +61,15 @@ class Keeper:
 
     def start(self) -> None:
         self.disown_pid_file()
-        remove_sockets(self.socket_folder)  # the lock beside a socket names a process, too
+        remove_sockets(self.socket_folder)  # the lock file beside a socket names a process, too
         child = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, cwd="/", **self.popen_options)
         self.child, self.pid = child, child.pid
 
     def disown_pid_file(self) -> None:
-        """Keep a pid file that a killed server left from stopping the start, wherever its number went since.
+        """Replace the pid in a killed server's pid file, so that it does not block the start if the pid was reused.
 
-        PostgreSQL refuses to start while the number in the file is alive, whoever has it by now, but passes over
-        its own parent's: ours. It still checks the shared memory that the other lines name, which is why the file
+        PostgreSQL refuses to start while the pid in the file is alive, whichever process has it now, but ignores
+        its own parent's: ours. It still checks the shared memory named in the other lines, which is why the file
         is not simply removed: backends that outlived their server must be gone first.
         """
         try:
@@ -100,9 +100,9 @@ class Keeper:
         return self.pid_file.exists()
 
     def has_crashed(self) -> bool:
-        """PostgreSQL removes its pid file whenever it ends in order, whoever asked for it.
+        """Return whether the server crashed: on every orderly end PostgreSQL removes its pid file.
 
-        Our own number there: it found backends of a killed server still alive, and may be tried again.
+        If our own pid is in it: the server found backends of a killed one still alive, and may be retried.
         """
         try:
             return self.pid_file.read_text().split("\n")[0] in (str(self.pid), str(os.getpid()))
@@ -116,7 +116,7 @@ class Keeper:
             self.is_ending = True
         deadline = time.monotonic() + FAST_STOP_SECONDS_MAX
         while self.is_alive() and time.monotonic() < deadline:
-            self.signal(signal.SIGINT)  # again and again: one that hits a server just being born is lost
+            self.signal(signal.SIGINT)  # repeatedly: one sent to a server that is just starting is lost
             time.sleep(POLL_SECONDS)
         self.signal(signal.SIGQUIT)
 
@@ -126,7 +126,7 @@ class Keeper:
 
 
 def remove_socket_folder(folder: str) -> None:
-    """Remove a temporary socket folder; by name and not as a tree, so that nothing else can ever be hit."""
+    """Remove a temporary socket folder; by name and not as a tree, so that nothing else can be removed."""
     with contextlib.suppress(OSError):
         remove_sockets(folder)
         os.rmdir(folder)
@@ -139,11 +139,11 @@ def remove_sockets(folder: str) -> None:
 
 
 def ignore(*_: object) -> None:
-    """A handler, not SIG_IGN: the server would inherit that."""
+    """Ignore the signal. A handler, not SIG_IGN, which the server would inherit."""
 
 
 if __name__ == "__main__":
-    # A service manager that signals the whole group means the users of the server; the keeper outlives them.
+    # A service manager that signals the whole group targets the server's users; the keeper must outlive them.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, ignore)
     Keeper(json.loads(sys.argv[1])).run()

@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: started by whoever needs it first, shared by all, ended with the last (see `keeper`).
+"""The embedded PostgreSQL: started by the first process that needs it, shared by all, stopped after the last (see `keeper`).
 
-Three locks in the data folder order everything, and the kernel drops each with the process that holds it:
+Three locks in the data folder coordinate this, and the kernel drops each with the process that holds it:
 `postgres.users` (shared) means "I use the server", `postgres.lock` (exclusive, the keeper's) "the server may be
-alive", `postgres.server` (exclusive) "I serve: when I end, the database ends, whoever else is attached".
+running", `postgres.server` (exclusive) "I serve: when I end, the database is stopped, even if others use it".
 """
 
 import asyncio
@@ -37,16 +37,16 @@ from embedded_postgres.cluster import (
 from embedded_postgres.locks import is_locked, open_lock, try_lock
 
 START_SECONDS_MAX = 120.0
-"""How long a start may take: another process's stop, and the repair after a crash, come first."""
+"""How long a start may take, including another process's stop and crash recovery."""
 STOP_SECONDS_MAX = 75.0
 """Longer than the keeper gives a fast shutdown before it makes it an immediate one."""
 PAUSE_SECONDS = 0.05
 WATCH_SECONDS = 2.0
-"""How often the serving process sees whether its database still has a keeper."""
+"""How often the serving process checks that its database still has a keeper."""
 WATCH_SECONDS_MAX = 30.0
-"""The pause between two vain tries grows up to this."""
+"""The longest pause between failed attempts."""
 RESTART_SECONDS_MAX = 15.0
-"""How long one look of that watch may take; the next one goes on where it ended."""
+"""How long one such check may take; the next one continues where it ended."""
 
 log = logging.getLogger(__name__)
 
@@ -54,11 +54,11 @@ log = logging.getLogger(__name__)
 class EmbeddedPostgres:
     """One use of the embedded server of `data_dir`: `with` or `async with` yields the address of `database`.
 
-    The server is started and the database made if need be; both happen once, whichever process comes first. At the
-    end of the block the server is stopped if nobody else uses it; with `serves` (for a process without which the
-    others have nothing to do) it is stopped in any case. `durable=False` makes a throw-away one for tests: faster,
-    and broken by a power cut. `users`: as whom it may run when root starts it, best first. Raises `EmbeddedError`
-    with one line for the user. Entered once.
+    The server is started and the database made if needed, by the first process only. At the end of the block the
+    server is stopped if no other process uses it; with `serves` (for a process without which the others have
+    nothing to do) it is always stopped. `durable=False` makes a throw-away one for tests: faster,
+    and broken by a power cut. `users`: the users to run it as when root starts it, best first. Raises `EmbeddedError`
+    with one line for the user. Can be entered only once.
     """
 
     def __init__(
@@ -137,10 +137,10 @@ class EmbeddedPostgres:
         return address
 
     def _keep_kept(self, account: Account) -> None:
-        """While we serve: should keeper and server both be killed, or stopped by somebody, start them again.
+        """While serving, restart keeper and server if both were killed or stopped.
 
-        The keeper restarts a server that crashes, but nobody restarts a keeper: the serving process would live on
-        without its database. A server that has only lost its keeper gets a new one.
+        The keeper restarts a server that crashes, but only this restarts a keeper: otherwise the serving process would
+        go on without its database. A running server without a keeper gets a new one.
         """
         pause = WATCH_SECONDS
         while not self._ended.wait(pause):
@@ -158,14 +158,14 @@ class EmbeddedPostgres:
                 log.error("the embedded database could not be taken up again: %s", error)  # noqa: TRY400  # the reason says it all
 
     def _address(self, account: Account, deadline: float) -> str:
-        """The address of the living server, ours or another process's, started if need be."""
+        """Return the address of the running server, ours or another process's; start it if needed."""
         while True:
             keeper_lock = open_lock(self.cluster.keeper_lock)
             try:
                 if try_lock(keeper_lock, fcntl.LOCK_EX):
                     self._start_keeper(account, keeper_lock, deadline)
             finally:
-                os.close(keeper_lock)  # the keeper has it, or somebody else
+                os.close(keeper_lock)  # held by the keeper, or another process
             while self._keeper is None or self._keeper.poll() is None:
                 folder = _living_socket_folder(self.cluster)
                 if folder:
@@ -173,12 +173,12 @@ class EmbeddedPostgres:
                     return dsn(folder, self.database)
                 _pause(deadline, self.cluster)
                 if self._keeper is None and not is_locked(self.cluster.keeper_lock):
-                    break  # whoever was starting or stopping it is gone: our turn
+                    break  # the process that was starting or stopping it is gone: our turn
             else:
                 raise EmbeddedError(_why_not_started(self.cluster))
 
     def _start_keeper(self, account: Account, keeper_lock: int, deadline: float) -> None:
-        """Start the server under a keeper, or, where a living one has lost its keeper, give it a new one."""
+        """Start the server under a keeper; give a running server without a keeper a new one."""
         cluster = self.cluster
         left = read_postmaster(cluster)
         server = server_folder(cluster.data_dir, account)
@@ -207,7 +207,7 @@ class EmbeddedPostgres:
             )
 
     def _stop(self) -> None:
-        """End the server, whoever is attached: a fast shutdown, which cuts connections and keeps all that is committed."""
+        """Stop the server, even if others use it: a fast shutdown, which closes connections and keeps committed data."""
         postmaster = read_postmaster(self.cluster)
         if postmaster and is_server_process(postmaster.pid, self.cluster):
             with contextlib.suppress(ProcessLookupError):
@@ -221,12 +221,12 @@ class EmbeddedPostgres:
         self._users_lock = _closed(self._users_lock)
 
     def _wait_if_last(self) -> None:
-        """Return when the server has ended, or when others are seen to use it."""
+        """Wait until the server has ended, or another process is found to use it."""
         users = open_lock(self.cluster.users_lock)
         deadline = time.monotonic() + STOP_SECONDS_MAX
         try:
             while is_locked(self.cluster.keeper_lock) and time.monotonic() < deadline:
-                if try_lock(users, fcntl.LOCK_EX):  # nobody has it: the keeper is about to
+                if try_lock(users, fcntl.LOCK_EX):  # free: the keeper is about to take it
                     fcntl.flock(users, fcntl.LOCK_UN)
                 elif try_lock(users, fcntl.LOCK_SH):  # others share it
                     return
@@ -252,7 +252,7 @@ def _pause(deadline: float, cluster: Cluster) -> None:
 
 
 def _living_socket_folder(cluster: Cluster) -> str | None:
-    """Where the server on these data listens, proved by connecting; None while none answers."""
+    """Return the socket folder of the server on these data, verified by connecting; None while none answers."""
     postmaster = read_postmaster(cluster)
     if postmaster is None or not postmaster.socket_folder:
         return None
@@ -276,13 +276,13 @@ def _make_database(address: str, name: str) -> None:
 
 
 def _closed(fd: int | None) -> None:
-    """Close the descriptor and return the None that takes its place."""
+    """Close the descriptor; return None to replace it."""
     if fd is not None:
         os.close(fd)
 
 
 def _why_not_started(cluster: Cluster) -> str:
-    """One line: PostgreSQL's last FATAL, from what it said before it opened its log or, since then, in it."""
+    """Return PostgreSQL's last FATAL line, from the start's output or from its log."""
     texts = [cluster.start_log.read_text(errors="replace")]
     logs = sorted((cluster.data / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
     if "redirecting log output" in texts[0]:

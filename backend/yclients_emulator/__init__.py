@@ -1,7 +1,7 @@
-"""A small YCLIENTS of our own: for the demo, the tests and the seeded simulation.
+"""A small emulator of YCLIENTS for the demo, the tests and the seeded simulation.
 
-It keeps its own truth in memory and speaks YCLIENTS's HTTP and webhooks, quirks and faults included. It imports
-nothing of zerkalo and shares no parsing, time or money code with it, so that a mistake of ours cannot hide in both.
+It keeps its own truth in memory and implements YCLIENTS's HTTP and webhooks, quirks and faults included. It imports
+nothing of zerkalo and shares no parsing, time or money code with it, so that one error cannot hide in both.
 """
 
 from yclients_emulator.app import build_app

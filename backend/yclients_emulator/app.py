@@ -1,4 +1,4 @@
-"""The HTTP side put together: the vendor's API under /api/v1, the control API under /_control."""
+"""The ASGI app: the vendor's API under /api/v1, the control API under /_control."""
 
 import asyncio
 import logging
@@ -107,7 +107,7 @@ def build_app(emulator: Emulator) -> Starlette:
 
 
 def _report(task: asyncio.Future[None]) -> None:
-    # A dead delivery or life loop would look like a vendor that has gone quiet.
+    # Otherwise a crashed delivery or life loop would look like a vendor without changes.
     if not task.cancelled() and (error := task.exception()) is not None:
         LOG.error("emulator: a background task has died", exc_info=error)
 

@@ -21,7 +21,7 @@ from yclients_emulator.vendor import Vendor
 
 
 class Appointment(Struct, frozen=True, kw_only=True):
-    """One wish of a booking request, understood: who, what, when (branch wall clock), how long (seconds)."""
+    """One parsed appointment of a booking request: who, what, when (branch wall clock), how long (seconds)."""
 
     id: int
     staff: Staff
@@ -38,7 +38,7 @@ class Appointment(Struct, frozen=True, kw_only=True):
 def check_appointments(
     vendor: Vendor, company: Company, body: dict[str, Any], now: datetime
 ) -> list[Appointment]:
-    """The wishes of `body`, each possible now; VendorError 433, 436, 437, 438 or 422 otherwise."""
+    """Return the appointments of `body`, each possible now; VendorError 433, 436, 437, 438 or 422 otherwise."""
     wishes = read_list(body.get("appointments"), "appointments")
     if not wishes:
         raise invalid(appointments="Поле обязательно")
@@ -86,7 +86,7 @@ def _check_one(
 
 
 def send_code(vendor: Vendor, company: Company, body: dict[str, Any]) -> str:
-    """Makes the SMS code for a phone and keeps it until it is used; 431 for a bad phone."""
+    """Make the SMS code for a phone and keep it until it is used; 431 for a bad phone."""
     phone = check_phone(vendor, company, body)
     code = f"{vendor.rng.randrange(10_000):04d}"
     vendor.codes[(company.id, phone)] = code
@@ -94,7 +94,7 @@ def send_code(vendor: Vendor, company: Company, body: dict[str, Any]) -> str:
 
 
 def check_phone(vendor: Vendor, company: Company, body: dict[str, Any]) -> str:
-    """The digits of the request's phone; 431 when it is none, 403 with 434 when it is black-listed."""
+    """Return the digits of the request's phone; 431 when it is invalid, 403 with 434 when it is black-listed."""
     phone = digits_of(body.get("phone") or "")
     if not is_phone(phone):
         raise VendorError(422, "Неправильный номер телефона", code=431)
@@ -104,9 +104,9 @@ def check_phone(vendor: Vendor, company: Company, body: dict[str, Any]) -> str:
 
 
 def book(vendor: Vendor, company: Company, body: dict[str, Any], now: datetime) -> list[tuple[int, Record]]:
-    """Books every wish of a request or none: (wish id, record) in request order.
+    """Book every appointment of a request or none; return (appointment id, record) in request order.
 
-    Makes or updates the client card, then one record a wish; wishes of one day share a visit.
+    Make or update the client card, then one record per appointment; those of one day share a visit.
     """
     phone = check_phone(vendor, company, body)
     fullname = read_text(body, "fullname").strip()
@@ -148,7 +148,7 @@ def book(vendor: Vendor, company: Company, body: dict[str, Any], now: datetime) 
 
 
 def online_fields(company: Company, body: dict[str, Any]) -> dict[str, Any]:
-    """What a booking request says about every record that it makes."""
+    """Return the fields of a booking request that apply to every record it makes."""
     return {
         "comment": read_text(body, "comment"),
         "online": True,
@@ -169,7 +169,7 @@ def _use_code(vendor: Vendor, company: Company, phone: str, code: str) -> None:
 
 
 def own_record(vendor: Vendor, record_id: int, record_hash: str | None, phone: str | None = None) -> Record:
-    """A client's own record by its hash, or by her proved phone; 404 for anything else."""
+    """Return a client's own record by its hash, or by the client's verified phone; 404 for anything else."""
     record = vendor.record(record_id)
     if record_hash is not None:
         if record_hash == record.record_hash:
@@ -182,7 +182,7 @@ def own_record(vendor: Vendor, record_id: int, record_hash: str | None, phone: s
 
 
 def move(vendor: Vendor, company: Company, record_id: int, body: dict[str, Any], now: datetime) -> Record:
-    """Moves an online booking to another free time of the same master, within the branch's rules."""
+    """Move an online booking to another free time of the same specialist, within the branch's rules."""
     record = vendor.record(record_id)
     if record.deleted or record.company_id != company.id:
         raise not_found()
@@ -199,7 +199,7 @@ def move(vendor: Vendor, company: Company, record_id: int, body: dict[str, Any],
 
 
 def cancel(vendor: Vendor, record: Record, now: datetime) -> Record:
-    """Cancels a client's own booking, within the branch's rules."""
+    """Cancel a client's own booking, within the branch's rules."""
     company = vendor.company(record.company_id)
     allowed = company.allow_delete_record
     _check_rules(company, record, now, allowed=allowed, delay=company.allow_delete_record_delay_step)

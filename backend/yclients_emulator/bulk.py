@@ -1,4 +1,4 @@
-"""A million records that need no memory: each is a function of its number until somebody changes it."""
+"""A million records that need no memory: each is computed from its number until it is changed."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ DONE_AFTER = timedelta(hours=1)
 class BulkRange(Struct, frozen=True, kw_only=True):
     """`count` past visits with ids from `first_id`, spread evenly over `days` from `first_day`.
 
-    Start, creation and change times never fall as the number grows, so lists are cut by bisection. Masters are
+    Start, creation and change times are monotonic in the number, so lists are cut by bisection. Specialists are
     overbooked when there are more visits a day than slots: these records are for volume, not for the journal.
     """
 
@@ -57,7 +57,7 @@ class BulkRange(Struct, frozen=True, kw_only=True):
         return self.first_client_id + index % self.clients_count
 
     def record(self, index: int) -> Record:
-        """The record with that number, made anew at every call."""
+        """Return the record with that number, built anew at every call."""
         service = self.services[index % len(self.services)]
         attendance = -1 if index % 17 == 0 else 1
         record_id = self.first_id + index
@@ -102,7 +102,7 @@ class Gaps(Sequence[int]):
     def __init__(self, whole: Sequence[int], removed: set[int]) -> None:
         self._whole = whole
         positions = sorted(whole.index(number) for number in removed)
-        # A number's place among the kept ones tells how many removed ones stand before it.
+        # A number's position among the kept ones gives the count of removed ones before it.
         self._shifted = [position - before for before, position in enumerate(positions)]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What the salon's people do at their desk: the same acts for the control API, the life loop and tests in process."""
+"""Actions of the salon's staff, for the control API, the life loop and tests in process."""
 
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def create(
     seance_seconds: int | None = None,
     **fields: Any,
 ) -> Record:
-    """A record made by hand, by the earliest free time and master where none are named; nothing is refused as busy.
+    """Create a record by hand, at the earliest free time and specialist where none are given; a busy time is not refused.
 
     `date` is branch wall clock, naive. No phone and no name make a record without a client; no services a block.
     Further `fields` are those of Record (comment, attendance, online, api_id, ...).
@@ -59,7 +59,7 @@ def earliest(
     date: datetime | None,
     length: int,
 ) -> tuple[int, datetime]:
-    """The master and start of the earliest free time, as far as they are not given; 422 when all is taken."""
+    """Return the specialist and start of the earliest free time, unless given; 422 when there is none."""
     company = emulator.vendor.company(company_id)
     able = able_staff(emulator.vendor, company_id, service_ids, staff_id or 0)
     if date is not None and able:
@@ -75,7 +75,7 @@ def earliest(
 def move(
     emulator: Emulator, record_id: int, date: datetime | None = None, staff_id: int | None = None
 ) -> Record:
-    """Drags a record to another time or master."""
+    """Move a record to another time or specialist."""
     fields: dict[str, Any] = {} if date is None else {"date": date}
     if staff_id is not None:
         fields["staff_id"] = staff_id
@@ -83,13 +83,13 @@ def move(
 
 
 def set_attendance(emulator: Emulator, record_id: int, attendance: int) -> Record:
-    """2 confirmed, 1 came (and paid), 0 waiting, -1 did not come."""
+    """Set 2 confirmed, 1 came (and paid), 0 waiting, -1 did not come."""
     paid = attendance == 1
     return emulator.vendor.change_record(emulator.now(), record_id, attendance=attendance, paid_full=paid)
 
 
 def set_price(emulator: Emulator, record_id: int, kopecks: int) -> Record:
-    """Types a price by hand into the first service, whose amount becomes 1, so that its meaning is not in doubt."""
+    """Set a price by hand on the first service; its amount becomes 1, so that the price is unambiguous."""
     record = emulator.vendor.record(record_id)
     if not record.lines:
         raise invalid(services="В записи нет услуг")
@@ -98,7 +98,7 @@ def set_price(emulator: Emulator, record_id: int, kopecks: int) -> Record:
 
 
 def set_client_phone(emulator: Emulator, record_id: int, phone: str) -> Client:
-    """Corrects the phone in the card of a record's client; the record itself keeps its change time by default."""
+    """Correct the phone in the card of a record's client; the record itself keeps its change time by default."""
     client_id = emulator.vendor.record(record_id).client_id
     if client_id is None:
         raise not_found()
@@ -107,7 +107,7 @@ def set_client_phone(emulator: Emulator, record_id: int, phone: str) -> Client:
 
 
 def change(emulator: Emulator, record_id: int, **fields: Any) -> Record:
-    """Sets any fields of a record."""
+    """Set any fields of a record."""
     return emulator.vendor.change_record(emulator.now(), record_id, **fields)
 
 
@@ -128,7 +128,7 @@ def load_bulk(
     last_day: date | None = None,
     clients: int | None = None,
 ) -> BulkRange:
-    """`count` past visits at once, ending `last_day` (yesterday); one range a branch, no webhooks for it."""
+    """Add `count` past visits at once, ending `last_day` (yesterday); one range per branch, no webhooks."""
     vendor = emulator.vendor
     company = vendor.company(company_id)
     if company_id in vendor.bulks:
@@ -188,7 +188,7 @@ def truth(emulator: Emulator, record: Record) -> dict[str, Any]:
 
 
 def truths(emulator: Emulator, company_id: int | None = None) -> list[dict[str, Any]]:
-    """The facts of every stored record, by id; bulk ones that nobody has changed are left out."""
+    """Return the facts of every stored record, by id; unchanged bulk ones are left out."""
     records = [
         record
         for company, stored in emulator.vendor.records.items()

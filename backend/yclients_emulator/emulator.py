@@ -1,4 +1,4 @@
-"""The emulator as one thing: truth, clock, hooks, faults and limits together. What holds it in process holds this."""
+"""The emulator as one object: truth, clock, hooks, faults and limits. A caller in the same process uses this."""
 
 import asyncio
 from collections import deque
@@ -26,7 +26,7 @@ REQUESTS_MAX = 10_000
 
 
 class SeenRequest(Struct, frozen=True, kw_only=True):
-    """One answered request, for tests that ask what was asked."""
+    """One answered request, for tests that check the requests."""
 
     at: datetime
     address: str
@@ -42,11 +42,11 @@ def utc_now() -> datetime:
 
 
 class Emulator:
-    """A vendor that can be talked to over HTTP (`app.build_app`), called directly, and made to fail.
+    """A vendor that can be used over HTTP (`app.build_app`), called directly, and made to fail.
 
-    `seed` decides everything random; `clock` (aware) is the emulator's time and `sleep` what a hanging answer waits
-    with: a simulation passes its own. `sender` carries webhooks. Nothing runs by itself until the app's lifespan
-    starts, which in process (ASGITransport) it does not: there the caller delivers with `hooks.deliver_due()`.
+    `seed` decides everything random; `clock` (aware) is the emulator's time and `sleep` is used by a hanging answer:
+    a simulation passes its own. `sender` sends webhooks. Nothing runs by itself until the app's lifespan
+    starts, which it does not in process (ASGITransport): there the caller delivers with `hooks.deliver_due()`.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class Emulator:
         self.settings = settings or EmulatorSettings()
         self.seed = seed
         self.sleep = sleep
-        self.forwarded = timedelta()  # how far the emulator's whole time was pushed ahead
-        self.skew = timedelta()  # how far the vendor's own clock goes apart from it
+        self.forwarded = timedelta()  # how far the emulator's time was moved ahead
+        self.skew = timedelta()  # the vendor's clock minus the emulator's time
         self.hidden: set[int] = set()
-        """Records that the token may not see: no list shows them, and asking for one is answered 404."""
+        """Records that the token may not see: lists omit them, and a GET of one is answered 404."""
         self.hides_contacts = False
         """The token may not see clients' phones and e-mails: the API shows them empty."""
-        self.muted = False  # while true, changes tell nobody
+        self.muted = False  # while true, changes send no webhooks
         self.requests: deque[SeenRequest] = deque(maxlen=REQUESTS_MAX)
         self.before_request: list[Callable[[str, str], None]] = []  # called with method and path
         self.background: list[Callable[[], Awaitable[None]]] = []  # what the app's lifespan runs
@@ -81,21 +81,21 @@ class Emulator:
         self._listings: dict[tuple[int, ListFilter, str], tuple[int, Listing]] = {}
 
     def random(self, stream: str) -> Random:
-        """A stream of chance of its own, so that asking more of one does not shift the others."""
+        """Return a separate random stream, so that drawing more from one does not shift the others."""
         return Random(f"{self.seed}/{stream}")
 
     def time(self) -> datetime:
-        """The emulator's time: deliveries and rate limits go by it."""
+        """Return the emulator's time, used for deliveries and rate limits."""
         return self._clock() + self.forwarded
 
     def now(self) -> datetime:
-        """The vendor's clock: change times, free slots and the like go by it."""
+        """Return the vendor's clock, used for change times, free slots and the like."""
         return self.time() + self.skew
 
-    # --- what is shown
+    # --- reading
 
     def listing(self, company: Company, wanted: ListFilter) -> Listing:
-        """The list of records, made again only when a record of the branch has changed."""
+        """Return the list of records, rebuilt only when a record of the branch has changed."""
         key = (company.id, wanted, self.settings.list_order)
         revision = self.vendor.revisions[company.id]
         known = self._listings.get(key)
@@ -108,7 +108,7 @@ class Emulator:
         return listing
 
     def record_body(self, record: Record, view: View) -> dict[str, Any]:
-        """A record as the vendor shows it there."""
+        """Return a record as the vendor renders it in that view."""
         vendor = self.vendor
         client = vendor.client(record.client_id)
         if client is not None and self.hides_contacts and view != "hook":
@@ -124,7 +124,7 @@ class Emulator:
         )
 
     def record_bytes(self, record: Record, view: View) -> bytes:
-        """The same as JSON; kept for stored records until they, their client or the settings change."""
+        """Return the same as JSON; cached for stored records until they, their client or the settings change."""
         if record.id not in self.vendor.records[record.company_id]:
             return msgspec.json.encode(self.record_body(record, view))
         client = self.vendor.client(record.client_id)
@@ -142,7 +142,7 @@ class Emulator:
     # --- webhooks
 
     def set_hooks(self, company_id: int, urls: Sequence[str], **switches: int) -> HookSettings:
-        """Sets a branch's webhook addresses; `record` and `client` events unless told otherwise."""
+        """Set a branch's webhook addresses; `record` and `client` events unless `switches` differ."""
         settings = HookSettings(
             urls=tuple(urls),
             active=1,
@@ -168,7 +168,7 @@ class Emulator:
         }
 
     def tell_schedule(self, company_id: int, staff_id: int) -> None:
-        """A `schedule` event, whose data is always the empty list (body 16)."""
+        """Send a `schedule` event, whose data is always the empty list (body 16)."""
         settings = self.vendor.hook_settings(company_id)
         body = {"company_id": company_id, "resource": "schedule", "resource_id": staff_id}
         told = settings.urls_told("schedule")

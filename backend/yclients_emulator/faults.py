@@ -1,4 +1,4 @@
-"""Faults that can be switched on: which requests they hit, how often, and what becomes of the answer."""
+"""Faults that can be switched on: which requests they hit, how often, and how they change the answer."""
 
 import re
 from random import Random
@@ -20,14 +20,14 @@ class Chance(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Dice:
-    """One chance and what is left of its counts."""
+    """One chance and its remaining counts."""
 
     def __init__(self, rng: Random, chance: Chance) -> None:
         self.chance = chance
         self._rng = rng
 
     def roll(self) -> bool:
-        """Whether it happens this time. Counts are used up before the probability is asked."""
+        """Return whether it happens this time. Counts are used up before the probability applies."""
         chance = self.chance
         if chance.skip > 0:
             self.chance = structs.replace(chance, skip=chance.skip - 1)
@@ -59,7 +59,7 @@ class Fault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Faults:
-    """The faults that are on, in the order of their coming; the first that hits a request counts."""
+    """The faults that are on, in the order they were added; the first that matches a request applies."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
@@ -67,7 +67,7 @@ class Faults:
         self._last_id = 0
 
     def add(self, fault: Fault) -> int:
-        """Switches a fault on; its number. `re.error` for a bad path pattern."""
+        """Switch a fault on; return its number. `re.error` for a bad path pattern."""
         self._last_id += 1
         self._rules[self._last_id] = (fault, re.compile(fault.path), Dice(self._rng, fault.chance))
         return self._last_id
@@ -79,7 +79,7 @@ class Faults:
         self._rules.clear()
 
     def listed(self) -> dict[int, Fault]:
-        """What is on, with what is left of the counts."""
+        """Return the faults that are on, with their remaining counts."""
         return {
             number: structs.replace(fault, next=dice.chance.next, skip=dice.chance.skip)
             for number, (fault, _, dice) in self._rules.items()

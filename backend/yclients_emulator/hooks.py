@@ -1,4 +1,4 @@
-"""Webhooks leaving the vendor: late, once, in no promised order; and worse where the modes say so."""
+"""The vendor's webhooks: late, sent once, in no guaranteed order; and worse with the modes."""
 
 import asyncio
 from collections import deque
@@ -22,10 +22,10 @@ class DeliveryFailed(Exception):
 
 
 class Sender(Protocol):
-    """Carries one webhook body to a URL."""
+    """Sends one webhook body to a URL."""
 
     async def send(self, url: str, body: bytes, timeout_seconds: float) -> int:
-        """POSTs once and returns the HTTP status; DeliveryFailed when there is none."""
+        """POST once and return the HTTP status; DeliveryFailed when there is none."""
         ...
 
 
@@ -60,7 +60,7 @@ class HookModes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duplicate: Chance = Chance()
     duplicate_times: int = 4  # copies in all, as once reported
     reorder: Chance = Chance()
-    reorder_seconds: float = 20.0  # a reordered one is late by up to so much, so that later ones overtake it
+    reorder_seconds: float = 20.0  # the maximum delay of a reordered one, so that later ones overtake it
     delayed: Chance = Chance()
     delayed_seconds: float = 600.0
     partial: Chance = Chance()  # of a record update only `id` and `comment` (body 12)
@@ -82,10 +82,10 @@ class Delivery(Struct, kw_only=True):
 
 
 class HookQueue:
-    """Deliveries to come and those gone by.
+    """Waiting and past deliveries.
 
-    `clock` is the emulator's time. A simulation calls `deliver_due` (or takes deliveries out with `take_due` and
-    carries them itself); a real run leaves `run` going. One attempt each, as the vendor does.
+    `clock` is the emulator's time. A simulation calls `deliver_due` (or removes deliveries with `take_due` and
+    sends them itself); a real run keeps `run` running. One attempt each, as the vendor does.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class HookQueue:
 
     @property
     def modes(self) -> HookModes:
-        """The modes with what is left of their counts."""
+        """The modes with their remaining counts."""
         return structs.replace(self._modes, **{name: dice.chance for name, dice in self._dice.items()})
 
     def set_modes(self, modes: HookModes) -> None:
@@ -115,10 +115,10 @@ class HookQueue:
         names = ("drop", "duplicate", "reorder", "delayed", "partial", "bare_delete")
         self._dice = {name: Dice(self._rng, getattr(modes, name)) for name in names}
 
-    # --- putting in
+    # --- queueing
 
     def announce(self, urls: tuple[str, ...], envelope: dict[str, Any]) -> None:
-        """Queues this envelope for every URL, as the modes have it."""
+        """Queue this envelope for every URL, changed by the modes."""
         body = msgspec.json.encode(self._thinned(envelope))
         for url in urls:
             copies = self._modes.duplicate_times if self._dice["duplicate"].roll() else 1
@@ -127,7 +127,7 @@ class HookQueue:
         self.wake()
 
     def wake(self) -> None:
-        """Makes `run` look at the clock again."""
+        """Make `run` check the clock again."""
         self._bell.set()
 
     def _thinned(self, envelope: dict[str, Any]) -> dict[str, Any]:
@@ -156,14 +156,14 @@ class HookQueue:
         else:
             self.waiting.append(delivery)
 
-    # --- carrying out
+    # --- delivering
 
     def next_due_at(self) -> datetime | None:
         """When the next delivery is due; None when nothing waits."""
         return min((delivery.due_at for delivery in self.waiting), default=None)
 
     def take_due(self, now: datetime | None = None, *, everything: bool = False) -> list[Delivery]:
-        """Takes out what is due at `now` (the clock's, if None), or everything, in order of time."""
+        """Remove and return what is due at `now` (the clock's, if None), or everything, in order of time."""
         moment = self._clock() if now is None else now
         due = [one for one in self.waiting if everything or one.due_at <= moment]
         taken = {one.id for one in due}
@@ -171,14 +171,14 @@ class HookQueue:
         return sorted(due, key=lambda one: (one.due_at, one.id))
 
     async def deliver_due(self, *, everything: bool = False) -> int:
-        """Sends what is due, one after another; how many were sent or tried."""
+        """Send what is due, one after another; return how many were sent or tried."""
         due = self.take_due(everything=everything)
         for delivery in due:
             await self.deliver(delivery)
         return len(due)
 
     async def deliver(self, delivery: Delivery) -> None:
-        """One attempt; a receiver that fails has lost the event."""
+        """Make one attempt; a receiver that fails loses the event."""
         delivery.sent_at = self._clock()
         try:
             delivery.http_status = await self.sender.send(
@@ -190,7 +190,7 @@ class HookQueue:
         self.gone.append(delivery)
 
     async def run(self) -> None:
-        """Delivers as things fall due, a slow receiver not holding up the others; until cancelled."""
+        """Deliver what falls due until cancelled, without a slow receiver delaying the others."""
         room = asyncio.Semaphore(CONCURRENT_MAX)
 
         async def carry(delivery: Delivery) -> None:

@@ -1,4 +1,4 @@
-"""The truth in a file, so that a stopped emulator goes on where it was: a mirror would take a new one for drift."""
+"""Save the truth to a file, so that a restarted emulator continues: a mirror would report a new one as drift."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ KEEP_SECONDS = 1.0
 
 
 class Kept(msgspec.Struct):
-    """What changes in a living salon; branches, masters and services come from the seed."""
+    """The data that change while the emulator runs; branches, specialists and services come from the seed."""
 
     clients: list[Client]
     records: list[Record]
@@ -22,7 +22,7 @@ class Kept(msgspec.Struct):
 
 
 def save(emulator: Emulator, path: Path) -> None:
-    """Write the truth to the file, whole or not at all."""
+    """Write the truth to the file atomically."""
     vendor = emulator.vendor
     records = [record for of_company in vendor.records.values() for record in of_company.values()]
     kept = Kept(list(vendor.clients.values()), records, vendor.next_ids)
@@ -32,7 +32,7 @@ def save(emulator: Emulator, path: Path) -> None:
 
 
 def load(emulator: Emulator, path: Path) -> bool:
-    """Take the truth from the file in place of the made-up history; False where there is no readable file."""
+    """Replace the generated history by the truth in the file; return False where there is no readable file."""
     try:
         kept = msgspec.json.decode(path.read_bytes(), type=Kept)
     except (OSError, msgspec.MsgspecError):

@@ -1,4 +1,4 @@
-"""The salon lives: every few seconds somebody books, moves, confirms, comes or cancels. All by the seed."""
+"""Simulate the salon: every few seconds a client books, moves, confirms, comes or cancels. All by the seed."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -16,7 +16,7 @@ LOG = logging.getLogger("yclients_emulator.life")
 
 
 class Person(Struct, frozen=True, kw_only=True):
-    """Somebody whom the demo wants to see booking: her contacts, and the code that she writes in the comment."""
+    """A person who books in the demo: their contacts, and the code that they write in the comment."""
 
     name: str
     phone: str = ""
@@ -25,7 +25,7 @@ class Person(Struct, frozen=True, kw_only=True):
 
 
 class Life:
-    """One thing happens a `step`, to any record but the `spared` ones. The same seed, clock and truth give the same steps."""
+    """One change per `step`, to any record except the `spared` ones. The same seed, clock and truth give the same steps."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class Life:
     async def run(
         self, interval_seconds: float = 6.0, sleep: Callable[[float], Awaitable[None]] | None = None
     ) -> None:
-        """Steps for ever, with a pause of half to one and a half intervals between two steps."""
+        """Step until cancelled, with a pause of 0.5 to 1.5 intervals between steps."""
         pause = sleep or self._emulator.sleep
         while True:
             await pause(interval_seconds * self._rng.uniform(0.5, 1.5))
             LOG.info("life: %s", self.step())
 
     def step(self) -> str:
-        """Does one thing and says what, with the record's id: `book 1700042`, or `rest` when nothing fits."""
+        """Make one change; return it with the record's id: `book 1700042`, or `rest` when nothing fits."""
         company = self._emulator.vendor.companies[self._rng.choice(self._company_ids)]
         acts = (self._book, self._book, self._book, self._move, self._confirm, self._finish, self._finish)
         act = self._rng.choice((*acts, self._cancel, self._restore, self._note, self._reprice, self._block))

@@ -1,4 +1,4 @@
-"""The vendor's rate limit: so many requests in any second and any minute, each client address by itself."""
+"""The vendor's rate limit: requests per second and per minute, for each client address separately."""
 
 from collections import deque
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ class RateLimiter:
         self.refused = 0
 
     def admit(self, address: str, now: datetime, per_second: int, per_minute: int) -> float:
-        """0.0 if the request may pass, else the seconds until one may; a passed one is counted."""
+        """Return 0.0 and count the request if it may pass, else the seconds until one may."""
         seen = self._seen.setdefault(address, deque())
         while seen and seen[0] <= now - MINUTE:
             seen.popleft()

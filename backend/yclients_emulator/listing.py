@@ -23,7 +23,7 @@ FALLING = ("id_desc", "changed")
 
 
 class ListFilter(Struct, frozen=True, kw_only=True):
-    """What GET /records may ask for; None asks nothing. Dates are inclusive, moments are aware."""
+    """The filters of GET /records; None does not filter. Dates are inclusive, moments are aware."""
 
     staff_id: int | None = None
     client_id: int | None = None
@@ -38,7 +38,7 @@ class ListFilter(Struct, frozen=True, kw_only=True):
 
 
 def matches(record: Record, company: Company, wanted: ListFilter) -> bool:
-    """Whether the list shows this record."""
+    """Return whether the record passes the filters."""
     created_on = company.local(record.created_at).date()
     return (
         (wanted.with_deleted or not record.deleted)
@@ -55,7 +55,7 @@ def matches(record: Record, company: Company, wanted: ListFilter) -> bool:
 
 
 class Listing:
-    """One filtered, ordered list. `total` records; `page` cuts it without making the others."""
+    """One filtered, ordered list of `total` records; `page` returns a slice without making the others."""
 
     def __init__(self, vendor: Vendor, company: Company, wanted: ListFilter, order: str) -> None:
         key = ORDER_KEYS[order]

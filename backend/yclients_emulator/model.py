@@ -1,4 +1,4 @@
-"""The vendor's things as frozen values. Money is in kopecks, `date` is the branch's wall clock without a zone."""
+"""The vendor's objects as frozen values. Money is in kopecks, `date` is the branch's wall clock without a zone."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -96,7 +96,7 @@ class Service(Struct, frozen=True, kw_only=True):
 
 
 class Staff(Struct, frozen=True, kw_only=True):
-    """A master."""
+    """A specialist."""
 
     id: int
     company_id: int
@@ -153,7 +153,7 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """An appointment, or a block in the journal (no client and no lines), or a place in a group event."""
+    """An appointment, a block in the journal (no client and no lines), or a booking of a group event."""
 
     id: int
     company_id: int
@@ -198,7 +198,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Activity(Struct, frozen=True, kw_only=True):
-    """A group event: one master, many places."""
+    """A group event: one specialist, many participants."""
 
     id: int
     company_id: int
@@ -217,14 +217,14 @@ class HookSettings(Struct, frozen=True, kw_only=True):
     switches: dict[str, int] = {}
     self_sending: int = 1
     by_url: dict[str, dict[str, int]] = {}
-    """Flags of an address of its own, `active` among them, as set by hand in the vendor's settings; a POST ends them."""
+    """Flags per address, with `active`, as set by hand in the vendor's settings; a POST removes them."""
 
     def flags_of(self, url: str) -> dict[str, int]:
-        """What an address is told, with `active`."""
+        """Return the flags of an address, with `active`."""
         return self.by_url.get(url, {"active": self.active} | self.switches)
 
     def urls_told(self, resource: str) -> tuple[str, ...]:
-        """The addresses that are told of a resource; of any, where it has no switch."""
+        """Return the addresses that get events of a resource; all, where it has no switch."""
         flags = {url: self.flags_of(url) for url in self.urls}
         is_told = {
             url: one.get("active") and (resource not in HOOK_SWITCHES or one.get(resource))
@@ -234,7 +234,7 @@ class HookSettings(Struct, frozen=True, kw_only=True):
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """Something happened that a webhook may tell; `subject` is the thing right after it."""
+    """A change that a webhook may report; `subject` is the object right after it."""
 
     company_id: int
     resource: str
@@ -245,7 +245,7 @@ class Event(Struct, frozen=True, kw_only=True):
 
 
 class VendorError(Exception):
-    """An answer other than success, in words of the vendor; `errors.py` gives it one of the three shapes."""
+    """An answer other than success, in the vendor's terms; `errors.py` gives it one of the three shapes."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What callers send, read the way the vendor reads it: lenient in form, VendorError where it cannot be meant."""
+"""Parse callers' values as the vendor does: lenient in form, VendorError for invalid ones."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -13,7 +13,7 @@ def bad_request() -> VendorError:
 
 
 def invalid(**fields: str) -> VendorError:
-    """422 with a message a field."""
+    """Return 422 with a message per field."""
     return VendorError(
         422, "Произошла ошибка валидации", fields={name: [text] for name, text in fields.items()}
     )
@@ -92,5 +92,5 @@ def digits_of(phone: object) -> str:
 
 
 def is_phone(digits: str) -> bool:
-    """Whether the vendor takes these digits for a phone with a country code."""
+    """Return whether the vendor accepts these digits as a phone with a country code."""
     return 11 <= len(digits) <= 15 and not digits.startswith("0")

@@ -68,14 +68,14 @@ def new_demo_emulator(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     sender: Sender | None = None,
 ) -> Emulator:
-    """An emulator with the demo salon in it: three branches, masters, past weeks and coming days, all by `seed`."""
+    """Return an emulator with the demo salon: three branches, specialists, past weeks and coming days, all by `seed`."""
     emulator = Emulator(settings, seed=seed, clock=clock, sleep=sleep, sender=sender)
     fill_demo(emulator)
     return emulator
 
 
 def fill_demo(emulator: Emulator) -> None:
-    """Puts the salon into an empty emulator, by its seed and clock; no webhooks are told of it."""
+    """Fill an empty emulator with the salon, by its seed and clock, without webhooks."""
     rng = emulator.random("salon")
     emulator.muted = True
     branches = (
@@ -186,7 +186,7 @@ def _add_visit(
     rng: Random,
     client_id: int,
 ) -> datetime:
-    """One visit from `starts` and its outcome, if it is over; when the next may begin."""
+    """Add one visit from `starts`, with its outcome if it is over; return when the next may begin."""
     vendor, now = emulator.vendor, emulator.now()
     service = vendor.services[rng.choice(staff.service_ids)]
     ends = starts + timedelta(seconds=service.seance_length)

@@ -10,7 +10,7 @@ HORIZON_DAYS = 30  # how far ahead online booking looks
 
 
 def working_window(company: Company, staff: Staff, day: date) -> tuple[datetime, datetime] | None:
-    """When that master works that day, or None on a day off."""
+    """Return when that specialist works that day, or None on a day off."""
     if day.weekday() in staff.days_off:
         return None
     midnight = datetime.combine(day, time())
@@ -22,7 +22,7 @@ def working_window(company: Company, staff: Staff, day: date) -> tuple[datetime,
 def is_busy(
     vendor: Vendor, staff_id: int, starts: datetime, ends: datetime, *, but: Iterable[int] = ()
 ) -> bool:
-    """Whether something of that master's overlaps [starts, ends); records in `but` do not count."""
+    """Return whether a record of that specialist overlaps [starts, ends); records in `but` do not count."""
     passed_over = set(but)
     for day in {(starts - timedelta(days=1)).date(), starts.date(), ends.date()}:
         for record in vendor.day_records(staff_id, day):
@@ -46,7 +46,7 @@ def is_free(
     *,
     but: Iterable[int] = (),
 ) -> bool:
-    """Whether online booking may put `length` seconds there: in working hours, in the future, nothing in the way."""
+    """Return whether online booking may use `length` seconds there: in working hours, in the future, free."""
     window = working_window(company, staff, starts.date())
     ends = starts + timedelta(seconds=length)
     if window is None or starts < window[0] or ends > window[1] or starts <= company.local(now):
@@ -70,7 +70,7 @@ def free_times(
 
 
 def able_staff(vendor: Vendor, company_id: int, service_ids: Iterable[int], staff_id: int = 0) -> list[Staff]:
-    """Bookable masters who do all these services; all of them for staff_id 0, else that one or none."""
+    """Return bookable specialists who do all these services; all of them for staff_id 0, else that one or none."""
     wanted = set(service_ids)
     return [
         staff
@@ -80,7 +80,7 @@ def able_staff(vendor: Vendor, company_id: int, service_ids: Iterable[int], staf
 
 
 def seance_length(services: Iterable[Service], company: Company) -> int:
-    """Seconds that these services take one after another; one slot where none is chosen."""
+    """Return the total seconds of these services; one slot where none is chosen."""
     return sum(service.seance_length for service in services) or company.slot_minutes * 60
 
 

@@ -1,4 +1,4 @@
-"""The vendor's truth: tables in memory and the operations on them. No clock, no network; chance is a seeded stream."""
+"""The vendor's truth: tables in memory and the operations on them. No clock, no network; randomness is seeded."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -27,8 +27,8 @@ from yclients_emulator.model import (
 class Vendor:
     """All branches with their staff, services, clients, records and hook settings.
 
-    Operations take `now` (aware) and tell every change to `listener` right after it has happened, one event a
-    change; they raise VendorError(404) for things that do not exist.
+    Operations take `now` (aware) and report every change to `listener` right after it, one event per
+    change; they raise VendorError(404) for objects that do not exist.
     """
 
     def __init__(self, rng: Random, listener: Callable[[Event], None]) -> None:
@@ -61,7 +61,7 @@ class Vendor:
         return company
 
     def take_id(self, kind: str, count: int = 1) -> int:
-        """The first of `count` fresh ids."""
+        """Reserve `count` new ids; return the first."""
         first = self.next_ids[kind]
         self.next_ids[kind] = first + count
         return first
@@ -69,7 +69,7 @@ class Vendor:
     def replace_life(
         self, clients: Sequence[Client], records: Sequence[Record], next_ids: Mapping[str, int]
     ) -> None:
-        """Put these clients and records in the place of all there are; nobody is told."""
+        """Replace all clients and records by these, without events."""
         self.clients = {client.id: client for client in clients}
         self._client_by_phone = {(one.company_id, one.phone): one.id for one in clients if one.phone}
         self.records = {company_id: {} for company_id in self.companies}
@@ -93,7 +93,7 @@ class Vendor:
         return [one for one in self.services.values() if one.company_id == company_id]
 
     def record(self, record_id: int) -> Record:
-        """The record with that id in whichever branch; deleted ones too."""
+        """Return the record with that id in any branch; deleted ones too."""
         company_id = self._company_of.get(record_id)
         if company_id is not None:
             return self.records[company_id][record_id]
@@ -119,7 +119,7 @@ class Vendor:
         return self.clients.get(self._client_by_phone.get((company_id, phone), 0)) if phone else None
 
     def day_records(self, staff_id: int, day: date) -> Iterator[Record]:
-        """What stands in a master's journal that day, deleted ones left out."""
+        """Yield the records of a specialist that day, without deleted ones."""
         for record_id in sorted(self._by_day.get((staff_id, day), ())):
             record = self.record(record_id)
             if not record.deleted:
@@ -155,7 +155,7 @@ class Vendor:
         by_user: bool = False,
         **fields: Any,
     ) -> Record:
-        """Writes a new record into the journal, whatever stands there; who must not overbook asks first."""
+        """Create a record, also at a busy time; a caller that must not overbook checks first."""
         moment = whole_second(now)
         record = Record(
             id=self.take_id("record"),
@@ -176,7 +176,7 @@ class Vendor:
         return record
 
     def change_record(self, now: datetime, record_id: int, *, by_user: bool = False, **fields: Any) -> Record:
-        """Sets these fields of a record and its change time; `attendance` sets the visit's too."""
+        """Set these fields of a record and its change time; `attendance` sets the visit's too."""
         before = self.record(record_id)
         if "attendance" in fields:
             fields.setdefault("visit_attendance", fields["attendance"])
@@ -187,7 +187,7 @@ class Vendor:
         return after
 
     def delete_record(self, now: datetime, record_id: int, *, by_user: bool = False) -> Record:
-        """Takes a record out of the journal; it stays readable with `deleted`. 404 if it is out already."""
+        """Delete a record; it stays readable with `deleted`. 404 if it is deleted already."""
         before = self.record(record_id)
         if before.deleted:
             raise not_found()
@@ -197,11 +197,11 @@ class Vendor:
         return after
 
     def restore_record(self, now: datetime, record_id: int) -> Record:
-        """Puts a deleted record back; the vendor announces that as an update."""
+        """Restore a deleted record; the vendor announces that as an update."""
         return self.change_record(now, record_id, deleted=False)
 
     def change_visit(self, now: datetime, visit_id: int, record_id: int, **fields: Any) -> Record:
-        """Sets fields of a record and the `attendance` of all of its visit; 404 if it is not of the visit."""
+        """Set fields of a record and the `attendance` of its whole visit; 404 if it is not of the visit."""
         asked = self.record(record_id)
         if asked.visit_id != visit_id:
             raise not_found()
@@ -235,7 +235,7 @@ class Vendor:
         )
 
     def _count_visit(self, now: datetime, before: Record, after: Record) -> None:
-        # The card counts arrivals; it is a side effect in the vendor, so it tells no client event of its own.
+        # The card counts arrivals; this is a side effect in the vendor, so it sends no client event.
         client = self.clients.get(after.client_id or 0)
         if client is None or before.attendance == after.attendance:
             return
@@ -253,7 +253,7 @@ class Vendor:
     def save_client(
         self, now: datetime, company_id: int, phone: str, *, by_user: bool = False, **fields: Any
     ) -> Client:
-        """The client with that phone in the branch: made if new, else given the fields that say something."""
+        """Return the client with that phone in the branch: created if new, else updated by the non-empty fields."""
         known = self.client_by_phone(company_id, phone)
         if known is None:
             client = Client(
@@ -274,7 +274,7 @@ class Vendor:
     def change_client(
         self, now: datetime, client_id: int, *, touch: bool = False, by_user: bool = False, **fields: Any
     ) -> Client:
-        """Edits a client card; `touch` moves the change time of the client's records as well."""
+        """Edit a client card; `touch` moves the change time of the client's records as well."""
         before = self.client(client_id)
         if before is None:
             raise not_found()

@@ -1,7 +1,7 @@
-"""Logging: one line an event on stderr, as text for people or JSON for machines, without what must not be there.
+"""Logging: one line per event on stderr, as text for people or JSON for machines, without secrets or personal data.
 
-Every line of the process goes through here, the libraries' own too. Callers leave tokens, phones, e-mails and
-comments out; `scrub` is the second lock on that door, for the value that slips into an error's text or an address.
+Every line of the process goes through here, the libraries' too. Callers leave out tokens, phones, e-mails and
+comments; `scrub` is the second safeguard, for a value inside an error's text or a URL.
 """
 
 import json
@@ -18,7 +18,7 @@ from zerkalo.settings import Settings
 
 _HIDDEN = "***"
 
-# Whatever stands under such a key is hidden. Record, company and user ids are what a log may name.
+# The values of these keys are hidden. Record, company and user ids may be logged.
 _HIDDEN_KEYS = re.compile(
     r"token|secret|passw|authorization|cookie|phone|e?mail|comment|notes|^(body|raw|payload|dsn|database_url)$",
     re.IGNORECASE,
@@ -33,7 +33,7 @@ _SCRUBS = (
     (re.compile(r"(?i)\b(bearer\s+)[^\s,\"']+(,\s*user\s+)?([^\s,\"']+)?"), rf"\1{_HIDDEN}"),
     # scheme://user:password@host
     (re.compile(r"(://)[^/@\s]{0,300}?:[^@\s]{0,300}@"), rf"\1{_HIDDEN}@"),
-    # Begins only where a name can, and gives nothing back: tried from every letter of a long word, it took minutes.
+    # Begins only where a name can, without backtracking: tried from every letter of a long word, it took minutes.
     (re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]+(?:\.[\w-]+)*\.\w{2,}"), "<e-mail>"),
     # a phone with its country code: +7 999 123-45-67, 8 (999) 1234567, 79991234567, +44 20 7946 0958
     (
@@ -48,14 +48,14 @@ _SCRUBS = (
 )
 
 TEXT_CHARS_MAX = 20_000
-"""Of one value in the log. An address that a caller made up may be longer."""
+"""The limit of one value in the log. A URL sent by a caller may be longer."""
 
 _AS_JSON = structlog.processors.JSONRenderer(ensure_ascii=False)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def scrub(text: str) -> str:
-    """The text without tokens, passwords in addresses, phones and e-mails; numbers that may be ids stay. An endless one is cut."""
+    """Return the text without tokens, passwords in URLs, phones and e-mails; numbers that may be ids stay. A long one is cut."""
     if len(text) > TEXT_CHARS_MAX:
         text = f"{text[:TEXT_CHARS_MAX]}… ({len(text)} characters)"
     for pattern, replacement in _SCRUBS:
@@ -66,8 +66,8 @@ def scrub(text: str) -> str:
 def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     """Set up structlog and the standard library's logging for this process; a second call replaces the first.
 
-    Writes to `stream` (None: stderr, as it is at the call) what LOG_LEVEL and LOG_FORMAT ask for. Run uvicorn with
-    `log_config=None`, so that it leaves this alone; its access log is off, since it would show the webhook's token.
+    Writes to `stream` (None: stderr at the time of the call) as LOG_LEVEL and LOG_FORMAT say. Run uvicorn with
+    `log_config=None`, so that it does not override this; its access log is off, since it would contain the webhook's token.
     """
     before = _before()
     last: Processor = _AS_JSON if settings.log_format == "json" else _render_text
@@ -113,7 +113,7 @@ def _after(last: Processor) -> list[Processor]:
 
 
 def send_events(send: Callable[[Mapping[str, Any]], None], *, level: int) -> Callable[[], None]:
-    """Hand every line from `level` on to `send` too, as the JSON log would say it: scrubbed. Returns what ends that.
+    """Pass every line from `level` on to `send` too, scrubbed as in the JSON log. Return a function that stops this.
 
     Call it after `configure_logging`.
     """
@@ -127,17 +127,17 @@ def send_events(send: Callable[[Mapping[str, Any]], None], *, level: int) -> Cal
 
 
 class _Sender(logging.Handler):
-    """Hands lines on; what is wrong with that is no reason for the work that logs to fail."""
+    """Passes lines on; an error of the receiver does not fail the code that logs."""
 
     def __init__(self, send: Callable[[Mapping[str, Any]], None], level: int) -> None:
         super().__init__(level)
         self._send = send
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand one line on."""
+        """Pass one line on."""
         try:
             self._send(json.loads(self.format(record)))
-        except Exception:  # noqa: BLE001  whatever the receiver's library stumbles over
+        except Exception:  # noqa: BLE001  any error of the receiver's library
             self.handleError(record)
 
 
@@ -147,13 +147,13 @@ def _quieten_libraries() -> None:
     for name in ("uvicorn", "uvicorn.error", "procrastinate", "alembic"):
         library = logging.getLogger(name)
         library.handlers, library.propagate = [], True
-    # These tell every request with its whole address, or what they are made of.
+    # These log every request with its full URL, or their own set-up.
     for name in ("httpx", "httpx2", "httpcore", "httpcore2", "alembic.runtime.plugins"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _drop_colours(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Uvicorn gives its messages twice, the second time with codes for a terminal."""
+    """Drop the copy of uvicorn's message that has terminal colour codes."""
     event.pop("color_message", None)
     return event
 
@@ -196,5 +196,5 @@ def _one_line(value: object) -> str:
 
 
 def _escape(text: str) -> str:
-    r"""Control characters as `\x0a`: a name with a line break in it must not forge a second line."""
+    r"""Return control characters as `\x0a`, so that a line break in a name can't forge a second line."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -1,1 +1,1 @@
-"""The emulator over HTTP: YCLIENTS's own addresses behind one gate, and those by which tests steer it."""
+"""The emulator over HTTP: YCLIENTS's own paths behind one gate, and the control API for tests."""

@@ -1,4 +1,4 @@
-"""The three shapes in which the vendor says no. Sources: fact sheet section 1, bodies 40 to 52."""
+"""The three shapes of the vendor's errors. Sources: fact sheet section 1, bodies 40 to 52."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ CODE_PLACES = ("errors", "meta", "meta_errors", "none")
 def error_body(error: VendorError, shape: str, code_place: str) -> dict[str, Any]:
     """The JSON of an error.
 
-    `shape` is one of SHAPES and counts for plain errors; booking codes (431 to 438) stand where `code_place` says,
-    since the documentation does not.
+    `shape` is one of SHAPES and applies to plain errors; `code_place` is the position of booking codes (431 to 438),
+    which is not documented.
     """
     if error.code is not None:
         return _coded(error, code_place)

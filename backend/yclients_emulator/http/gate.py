@@ -1,4 +1,4 @@
-"""Every request of the vendor's API passes here: limits, faults, tokens, then the handler, then the shape of a no."""
+"""The steps of every request of the vendor's API: limits, faults, tokens, the handler, the shape of an error."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
@@ -128,7 +128,7 @@ def _check_tokens(emulator: Emulator, request: Request, access: Access) -> None:
 
 
 def error_response(emulator: Emulator, error: VendorError) -> Response:
-    """A no in the shape that the settings choose."""
+    """Return an error in the shape that the settings choose."""
     settings = emulator.settings
     emulator.turn += 1
     shape, place = settings.error_shape, settings.booking_code_place

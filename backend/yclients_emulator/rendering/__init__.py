@@ -1,1 +1,1 @@
-"""What YCLIENTS shows as JSON."""
+"""Render YCLIENTS's JSON."""

@@ -48,7 +48,7 @@ def _client_rules(company: Company, *, are_told: bool) -> dict[str, bool]:
 
 
 def render_company_staff(staff: Staff) -> dict[str, Any]:
-    """A master in the branch's staff list."""
+    """Render a specialist in the branch's staff list."""
     return {
         "id": staff.id,
         "name": staff.name,
@@ -85,7 +85,7 @@ def render_company_service(service: Service) -> dict[str, Any]:
 
 
 def render_hook_settings(settings: HookSettings, *, tells_url_settings: bool = False) -> dict[str, Any]:
-    """A branch's webhook settings (body 22); `self_sending` is only ever sent, never shown.
+    """Render a branch's webhook settings (body 22); `self_sending` can be set but is not returned.
 
     `tells_url_settings`: the newer shape, where the flags on top are those of the first address only.
     """
@@ -195,7 +195,7 @@ def render_category(category: Category) -> dict[str, Any]:
 def render_book_staff(
     staff: Staff, first_day: datetime | None, *, pictures_url: str, quirks: bool
 ) -> dict[str, Any]:
-    """A master in online booking (body 61): numbers as strings, the id of one who can't be booked as well."""
+    """Render a specialist in online booking (body 61): numbers as strings, also the id of one who can't be booked."""
     body: dict[str, Any] = {
         "id": staff.id if staff.bookable or not quirks else str(staff.id),
         "name": staff.name,

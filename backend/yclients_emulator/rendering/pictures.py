@@ -1,4 +1,4 @@
-"""Portraits of our own for the specialists: a few bytes each, made, not photographed."""
+"""Generated portraits for the specialists, a few bytes each."""
 
 import struct
 import zlib
@@ -8,7 +8,7 @@ _COLOURS = ((214, 160, 140), (150, 180, 160), (150, 165, 200), (205, 180, 120), 
 
 
 def portrait(number: int) -> bytes:
-    """A PNG: a head and shoulders on a ground whose colour tells one specialist from the next."""
+    """Return a PNG: a head and shoulders on a background whose colour depends on the specialist."""
     ground = _COLOURS[number % len(_COLOURS)]
     figure = tuple(part // 2 for part in ground)
     rows = b"".join(

@@ -1,7 +1,7 @@
 """The vendor's JSON, quirks included. Key sets follow the bodies in tests/fixtures/yclients (01, 15, 17, 30, 32, 72).
 
-Money leaves as whole roubles or a float; `date` without a zone, `datetime` with one; the same state is shaped
-differently by webhook, list and single read, and the shape rotates with the record's id.
+Money is rendered as whole roubles or a float; `date` without a zone, `datetime` with one; the same state is rendered
+differently by webhook, list and single read, and the form rotates with the record's id.
 """
 
 from datetime import datetime
@@ -37,7 +37,7 @@ def visit_time(company: Company, local: datetime, form: str = "colon") -> str:
 
 
 def phone_forms(digits: str) -> tuple[str | int, ...]:
-    """The ways in which the sources show one and the same number."""
+    """Return the forms that the sources have for the same number."""
     if len(digits) != 11:
         return (digits,)
     ten = digits[1:]
@@ -46,7 +46,7 @@ def phone_forms(digits: str) -> tuple[str | int, ...]:
 
 
 def render_line(line: Line, *, covers: str, as_float: bool) -> dict[str, Any]:
-    """A service of a record. `covers` says whether `cost` is of one unit or of all (unsettled in the sources)."""
+    """Render a service of a record. `covers`: whether `cost` is for one unit or for all (unsettled in the sources)."""
     if line.manual is not None:
         cost = line.manual
     else:
@@ -65,7 +65,7 @@ def render_line(line: Line, *, covers: str, as_float: bool) -> dict[str, Any]:
 
 
 def render_staff(staff: Staff) -> dict[str, Any]:
-    """A master inside a record; a master without a position has the empty list there."""
+    """Render a specialist inside a record; one without a position has the empty list there."""
     picture = "https://assets.example.com/masters"
     position: dict[str, Any] | list[Any] = []
     if staff.position is not None:
@@ -115,7 +115,7 @@ def render_record(
     quirks: bool = True,
     cost_covers: str = "unit",
 ) -> dict[str, Any]:
-    """A record as a webhook (`hook`), the list or the single read shows it."""
+    """Render a record for a webhook (`hook`), the list or the single read."""
     turn = record.id + VIEW_TURN[view] if quirks else 0
     hook = view == "hook"
     covers = ("unit", "total")[record.id % 2] if cost_covers == "rotate" else cost_covers

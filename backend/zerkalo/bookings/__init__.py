@@ -1,5 +1,5 @@
 """The mirror's rows: what a booking is, how a snapshot changes it, how it is stored and read.
 
-`rules` says what a snapshot does to a row, `merging` what the row is afterwards, `store` writes it, `reading` shows it to people.
+`rules` decides whether a snapshot changes a row, `merging` computes the new row, `store` writes it, `reading` reads it for people.
 May be imported by every layer above; imports none of its siblings.
 """

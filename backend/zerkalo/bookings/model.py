@@ -1,7 +1,7 @@
 """What a booking is: the values of the mirror, frozen.
 
-`Snapshot` is a booking as YCLIENTS showed it once, already in our words; a field is `UNSET` where the snapshot did
-not tell it. `Row` is what stands in our table. `bookings.rules` turns (row, snapshot) into a decision. The two are
+`Snapshot` is a booking as YCLIENTS sent it once, in our terms; a field is `UNSET` where the snapshot lacks it.
+`Row` is the row of our table. `bookings.rules` turns (row, snapshot) into a decision. The two are
 msgspec structs and not dataclasses, since several are made for every event; copy one by `msgspec.structs.replace`.
 """
 
@@ -42,7 +42,7 @@ class MatchedBy(StrEnum):
 
 
 class Source(StrEnum):
-    """Through which door a snapshot came. What comes through none of these is not believed at all."""
+    """Where a snapshot came from. Anything from elsewhere is rejected."""
 
     WEBHOOK = "webhook"
     """A call with the secret."""
@@ -53,9 +53,9 @@ class Source(StrEnum):
 
 
 class Observed(Struct, frozen=True, gc=False, kw_only=True):
-    """How something was learned of a record, or that there is none.
+    """How a record, or its absence, was observed.
 
-    `number` is of the sequence of observations: of the request, taken before it was sent, or of the batch of calls.
+    `number` is from the sequence of observations: one per API request, reserved before it is sent, or per batch of calls.
     `is_delete`: the envelope said `delete`. `gone`: the API answered 404. `confirmed`: a second read some seconds later
     said the same.
     """
@@ -79,11 +79,11 @@ class Line(Struct, frozen=True, gc=False):
 
 
 class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
-    """A booking as the vendor showed it. `UNSET`: not told.
+    """A booking as the vendor sent it. `UNSET`: the field was absent.
 
-    `version` is the vendor's change time (aware UTC, one second fine), None where it is not told.
+    `version` is the vendor's change time (aware UTC, to the second), None where absent.
     `price_kopecks` is the sum over the services, `duration_minutes` rounded up.
-    `starts_at` is aware UTC; `starts_local` the salon's naive wall clock (None: told with an offset only).
+    `starts_at` is aware UTC; `starts_local` the salon's naive wall clock (None: sent with an offset only).
     `has_client` is False where the vendor says that there is none; with no services either, it is a block.
     `codes` are the client codes found in the comment, in their canonical form.
     """
@@ -119,17 +119,17 @@ class Snapshot(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Row(Struct, frozen=True, kw_only=True, gc=False):
-    """A booking as it stands in our table: the columns that decisions read and write, by their names there."""
+    """A booking's row: the columns that decisions read and write, by their names in the table."""
 
     id: int | None
     """None until the database has given one."""
     company_id: int
     yclients_record_id: int
     client_id: int | None = None
-    """YCLIENTS's card; its contacts are matched by. None: not told, then the booking's own `match_…` are."""
+    """YCLIENTS's card, whose contacts are used for matching. None: unknown; the booking's own `match_…` are used."""
     client_name: str | None = None
     handed_over: bool = False
-    """The salon gave the record to another person: codes and forms count no more."""
+    """The salon gave the record to another person: its earlier codes and form bookings no longer count."""
     user_id: int | None = None
     matched_by: MatchedBy | None = None
     service_name: str = ""
@@ -159,19 +159,19 @@ class Row(Struct, frozen=True, kw_only=True, gc=False):
     match_phone10: str | None = None
     match_codes: tuple[str, ...] = ()
     raw_record: bytes | None = None
-    """The record that a snapshot brought: written, never read. None: what stands there stays, but for an erased row's."""
+    """The record of a snapshot: written, never read. None: the stored one is kept, except in an erased row."""
     raw_digest: str | None = None
     erased_at: datetime | None = None
 
 
 Cause = Literal["call", "sync", "read", "card", "person", "import", "form"]
-"""`card`: the client's card in YCLIENTS says something else than before, and another person fits."""
+"""`card`: the client's card in YCLIENTS has changed, and another person matches."""
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
-    """A change of one kind, with what stood there before and after.
+    """A change of one kind, with the values before and after.
 
-    Values that name a person are left out: of a comment only that it changed, of a link the user's number.
+    Values that name a person are left out: a comment's change has no text, a link's has only the user's id.
     """
 
     kind: str
@@ -182,7 +182,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
 class Event(Struct, frozen=True):
     """A row of `booking_events` to be written.
 
-    `by_user_id`: the admin who did it; `run_id`: the run that read it; `delivery_id`: the call that told it.
+    `by_user_id`: the admin who did it; `run_id`: the run that read it; `delivery_id`: the call that brought it.
     """
 
     booking_id: int
@@ -205,9 +205,9 @@ class Candidate:
 
 
 def with_offset(instant: datetime, wall_clock: datetime | None) -> datetime:
-    """An instant with the offset that the salon's wall clock (naive) shows for it; None: in UTC.
+    """Return the instant with the offset that the salon's wall clock (naive) implies; None: in UTC.
 
-    An offset of a day or more is no zone's and counts as unknown; seconds are dropped, RFC 3339 has none.
+    An offset of a day or more is impossible and counts as unknown; seconds are dropped, RFC 3339 has none.
     """
     if wall_clock is None:
         return instant

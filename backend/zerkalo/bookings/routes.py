@@ -32,7 +32,7 @@ class BookingsRuntime(AuthRuntime, Protocol):
 
 
 def _day(value: object) -> object:
-    """Only ISO 8601; pydantic alone would take seconds since 1970 too."""
+    """Accept ISO 8601 only; pydantic alone would accept seconds since 1970 too."""
     if isinstance(value, str) and len(value) == len("2025-06-01") and value[4] == value[7] == "-":
         return value
     raise ValueError("must be a day like 2025-06-01")

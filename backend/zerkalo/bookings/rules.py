@@ -1,8 +1,8 @@
-"""What a snapshot of a booking does to its row: (row, snapshot) -> decision. Pure.
+"""Decide what a snapshot of a booking does to its row: (row, snapshot) -> decision. Pure.
 
-What was told (webhooks) is ordered by the vendor's change time, one second fine. What was read from the API later than
-the row was written is the truth. *Later* goes by the numbers of one sequence, no clock. What the decisions promise
-together: any order, repetition and loss, with whatever clocks, followed by one sync, ends in the same row.
+Webhooks are ordered by the vendor's change time, to the second. An API read later than the row's last write is the
+truth. *Later* compares numbers of one sequence, not clocks. Together the decisions guarantee: deliveries in any order,
+repeated or lost, with any clocks, followed by one sync, end in the same row.
 """
 
 from datetime import datetime, timedelta
@@ -14,13 +14,13 @@ from zerkalo.bookings.merging.rules import cancelled_at, content_differences, le
 from zerkalo.bookings.model import CancelReason, Observed, Row, Snapshot, Source, Status
 
 AHEAD_MAX = timedelta(minutes=5)
-"""A change time that lies further ahead of our clock orders nothing: a clock is wrong, or somebody made it up."""
+"""A change time further ahead of our clock is ignored: a clock is wrong, or the time is forged."""
 CONTRADICTION = "older than the change time that we have"
-"""Why a read that contradicts the row is not believed before it has been read once more."""
+"""Why a read that contradicts the row is read once more before it is accepted."""
 
 
 class Insert(Struct, frozen=True, gc=False):
-    """A booking we did not have. `refetch` says why it is to be asked for as well, if it is."""
+    """A new booking. `refetch`: the reason to fetch it as well, if there is one."""
 
     row: Row
     refetch: str | None = None
@@ -34,19 +34,19 @@ class Update(Struct, frozen=True, gc=False):
 
 
 class Stale(Struct, frozen=True, gc=False):
-    """Older than the row: changes no field. `row` has learned the codes of its comment; None: it has none to learn."""
+    """Older than the row: changes no field. `row` has the new codes of its comment added; None: there are none."""
 
     row: Row | None
 
 
 class Unchanged(Struct, frozen=True, gc=False):
-    """Says what the row says."""
+    """Equal to the row."""
 
 
 class Refetch(Struct, frozen=True, gc=False):
-    """Can't be decided from what was shown: YCLIENTS is to be asked.
+    """Can't be decided from the snapshot: fetch the record from YCLIENTS.
 
-    Changes no field, like `Stale`. `row` has learned the codes of its comment; None: it has none to learn.
+    Changes no field; `row` as in `Stale`.
     """
 
     reason: str
@@ -60,7 +60,7 @@ class Ignore(Struct, frozen=True, gc=False):
 
 
 class Quarantine(Struct, frozen=True, gc=False):
-    """Believed, but impossible to write."""
+    """Authentic, but impossible to write."""
 
     reason: str
 
@@ -69,11 +69,11 @@ Decision = Insert | Update | Stale | Unchanged | Refetch | Ignore | Quarantine
 
 
 def decide(row: Row | None, snapshot: Snapshot | None, observed: Observed, *, now: datetime) -> Decision:
-    """Say what a snapshot does to `row` (None: we have none).
+    """Decide what a snapshot does to `row` (None: we have none).
 
     `snapshot` is None for a bare event and where the API answered 404.
 
-    `now` (aware UTC) tells which change times can't be true, and when something was cancelled where no version does.
+    `now` (aware UTC) bounds plausible change times, and dates a cancellation that has no version.
     """
     if observed.gone:
         return _decide_gone(row, observed, now)
@@ -92,12 +92,12 @@ def _decide_gone(row: Row | None, observed: Observed, now: datetime) -> Decision
         return Ignore("YCLIENTS does not know it")
     if observed.number <= row.observation:
         return Refetch("the row changed while YCLIENTS was asked")
-    # Also where the row is deleted already: a late snapshot of its life must not pass for a restoration.
+    # Also where the row is deleted already: a late snapshot from before the deletion must not restore it.
     return Unchanged() if row.absent else Update(_tombstone(row, now))
 
 
 def _decide_told(row: Row | None, snapshot: Snapshot | None, observed: Observed, now: datetime) -> Decision:
-    """A call: ordered by the vendor's change time, where it tells one that can be true."""
+    """Decide on a call: ordered by the vendor's change time, where it has a plausible one."""
     if snapshot is None or snapshot.version is None:
         return _decide_bare(row, snapshot, now, is_delete=observed.is_delete)
     if _is_ahead(snapshot.version, now):
@@ -111,7 +111,7 @@ def _decide_told(row: Row | None, snapshot: Snapshot | None, observed: Observed,
 
 
 def _decide_bare(row: Row | None, snapshot: Snapshot | None, now: datetime, *, is_delete: bool) -> Decision:
-    """A call that tells no version: a deletion is acted upon, anything else is asked for."""
+    """Decide on a call without a version: a deletion is applied, anything else is fetched."""
     if row is None:
         return Refetch("told without its change time")
     if not (is_delete or (snapshot is not None and snapshot.deleted is True)):
@@ -123,7 +123,7 @@ def _decide_bare(row: Row | None, snapshot: Snapshot | None, now: datetime, *, i
 
 
 def _decide_new(snapshot: Snapshot, source: Source, now: datetime) -> Decision:
-    """The first snapshot of a record that we lack."""
+    """Decide on the first snapshot of a record."""
     if _is_thin(snapshot):
         return (
             Refetch("too thin to decide on") if source is Source.WEBHOOK else Quarantine("no readable date")
@@ -134,7 +134,7 @@ def _decide_new(snapshot: Snapshot, source: Source, now: datetime) -> Decision:
 
 
 def _decide_read(row: Row, snapshot: Snapshot, observed: Observed, now: datetime) -> Decision:
-    """Read from the API later than the row was written: the truth, whatever the times say."""
+    """Decide on an API read later than the row's last write: the truth, whatever the change times."""
     if row.absent and snapshot.deleted is not True and observed.source is Source.PAGE:
         return _ask(_REVIVAL, row, snapshot)
     is_same = snapshot.version in (None, row.vendor_changed_at) and not content_differences(row, snapshot)
@@ -143,7 +143,7 @@ def _decide_read(row: Row, snapshot: Snapshot, observed: Observed, now: datetime
     if not _contradicts(row, snapshot, now) or observed.confirmed:
         return Update(merge(row, snapshot, now=now))
     if snapshot.deleted is True:
-        # Asking for a deleted record may be answered 404, which tells no content: so the list's is taken, and checked.
+        # A fetch of a deleted record may be answered 404, without content: so apply the list's item, and check it.
         return Update(
             merge(row, snapshot, now=now), refetch="deleted, and older than the change time that we have"
         )
@@ -151,7 +151,7 @@ def _decide_read(row: Row, snapshot: Snapshot, observed: Observed, now: datetime
 
 
 def _contradicts(row: Row, snapshot: Snapshot, now: datetime) -> bool:
-    """Whether the row has a newer change time, and one that can be true."""
+    """Return whether the row has a newer and plausible change time."""
     known = row.vendor_changed_at
     return (
         snapshot.version is not None
@@ -162,7 +162,7 @@ def _contradicts(row: Row, snapshot: Snapshot, now: datetime) -> bool:
 
 
 def _decide_by_version(row: Row, snapshot: Snapshot, now: datetime, *, told: bool = False) -> Decision:
-    """Told, or read before the row was written: the vendor's change time orders it."""
+    """Decide by the vendor's change time: on a call (`told`), or on a read from before the row was written."""
     version, known = snapshot.version, row.vendor_changed_at
     if row.absent and snapshot.deleted is not True:
         return _ask(_REVIVAL, row, snapshot)
@@ -195,14 +195,14 @@ def _is_ahead(version: datetime, now: datetime) -> bool:
 
 
 def _ask(reason: str, row: Row, snapshot: Snapshot | None) -> Refetch:
-    """Ask about what was told. Its codes are learned now: should it be older than the answer, nobody shows them again."""
+    """Ask for a refetch. The snapshot's codes are added now: if the refetch is newer, it may lack them."""
     return Refetch(reason, _learned(row, snapshot) if snapshot else None)
 
 
 def _learned(row: Row, snapshot: Snapshot) -> Row | None:
-    """The row with the codes of a snapshot that changes none of its fields; None: it has none to learn.
+    """Return the row with the codes of a snapshot that changes none of its fields; None: no new codes.
 
-    A snapshot with another card, or of a record that was handed over, may speak of somebody else.
+    A snapshot with another card, or of a record that was handed over, may concern another person.
     """
     if row.handed_over or told(snapshot.client_id, None) != row.client_id:
         return None
@@ -237,7 +237,7 @@ def _is_block(snapshot: Snapshot) -> bool:
 
 
 def _ignore_block(snapshot: Snapshot) -> Ignore | Refetch:
-    """What has no services is a block where it is told that there is no client either."""
+    """Ignore a record without services as a block if the snapshot says that it has no client either; else refetch."""
     if snapshot.has_client is UNSET:
         return Refetch("too thin to decide on")
     return Ignore("a block in the journal, no booking")

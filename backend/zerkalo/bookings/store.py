@@ -48,7 +48,7 @@ def _names(alias: str, names: Sequence[str]) -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(alias, name) for name in names)
 
 
-# The raw records travel as they are beside the small JSON, in its order.
+# The raw records are sent unparsed beside the small JSON, in its order.
 _RECORDSET = sql.SQL("""
     rows from (
         jsonb_to_recordset(%(rows)s::jsonb) as (id bigint, {typed}),
@@ -61,9 +61,9 @@ _RECORDSET = sql.SQL("""
     names=sql.SQL(", ").join(map(sql.Identifier, _WRITTEN)),
 )
 
-# Each key is looked up by itself (`offset 0`), then its row by id. As a join of the keys the plan that is kept for any
-# number of them reads the whole table as long as that is small: 5 ms a call at ten thousand bookings. One value is answered,
-# decoded straight into rows: the driver would read forty columns of each by themselves.
+# Each key is looked up separately (`offset 0`), then its row by id. With a join on the keys the generic plan reads the
+# whole table as long as that is small: 5 ms a call at ten thousand bookings. One JSON value is returned and decoded
+# straight into rows: the driver would decode forty columns of each one by one.
 _READ = sql.SQL("""
     select coalesce(json_agg(found), '[]')::text from (
         select {columns} from bookings b where b.id = any (array(
@@ -96,7 +96,7 @@ _INSERT = (
 
 
 def _write_sql(what: LiteralString) -> LiteralString:
-    """An update of bookings (`b`): every one raises the revision and tells when."""
+    """Return an update of bookings (`b`) that also raises the revision and sets the time."""
     return f"update bookings b set revision = b.revision + 1, updated_at = %(now)s, {what}"
 
 
@@ -119,12 +119,12 @@ _UPDATE = (
 
 
 async def ask_rows_for_update(conn: Connection, keys: Collection[Key]) -> AsyncCursor[TupleRow]:
-    """Ask for the rows of these keys, locked; `rows_of` reads them. Hold the keys before (`mirror.store.hold`)."""
+    """Query the rows of these keys, locked; `rows_of` reads them. Lock the keys first (`mirror.store.hold`)."""
     return await conn.execute(_READ_LOCKED, [_encoded_keys(keys)])
 
 
 async def rows_of(asked: AsyncCursor[TupleRow]) -> dict[Key, Row]:
-    """The rows that were asked for, by key; a key without a row is not in the answer."""
+    """Return the queried rows, by key; a key without a row is absent."""
     ((text,),) = await asked.fetchall()
     return {(row.company_id, row.yclients_record_id): row for row in _ROWS.decode(text)}
 
@@ -135,7 +135,7 @@ async def rows_for_update(conn: Connection, keys: Collection[Key]) -> dict[Key, 
 
 
 async def rows_as_they_are(conn: Connection, keys: Collection[Key]) -> dict[Key, Row]:
-    """The rows of these keys, for who only compares: nobody waits for it, and it waits for nobody."""
+    """Return the rows of these keys without locking, for comparison only."""
     return await rows_of(await conn.execute(_READ_ONLY, [_encoded_keys(keys)]))
 
 
@@ -148,14 +148,14 @@ async def insert(conn: Connection, rows: Mapping[int, Row], *, now: datetime) ->
 async def update(conn: Connection, rows: Mapping[int, Row], *, now: datetime) -> None:
     """Overwrite rows by their id and raise their revision. The caller holds them locked."""
     if rows:
-        # `ids` says twice which rows: without it a kept plan reads a small table whole, as above.
+        # `ids` repeats which rows: without it a generic plan reads a small table whole, as above.
         await conn.execute(_UPDATE, {**_encoded(rows), "ids": list(rows), "now": now})
 
 
 async def link(
     conn: Connection, booking_id: int, user_id: int | None, matched_by: MatchedBy, *, now: datetime
 ) -> None:
-    """Write whose one booking is; `user_id` None with `MANUAL`: an admin says that it is no user's. Hold it locked."""
+    """Write the user of one booking; `user_id` None with `MANUAL`: an admin marks it as no user's. The caller holds the lock."""
     statement = _write_sql("""
         user_id = %(user_id)s, matched_by = %(matched_by)s,
         user_code = (select u.unique_code from users u where u.id = %(user_id)s)
@@ -171,9 +171,9 @@ _LINKS = "jsonb_to_recordset(%(rows)s::jsonb) as x (id bigint, user_id bigint)"
 async def link_imported(
     conn: Connection, links: Mapping[int, int], *, stronger: Collection[str], now: datetime
 ) -> None:
-    """Link bookings (id -> user) by what an import brought; codes of theirs go into the notes. Locks them by id.
+    """Link bookings (id -> user) from an import; the users' codes go into the notes. Locks bookings by id.
 
-    A link that somebody got by `stronger` evidence stays, whenever it came.
+    A link by `stronger` evidence stays, whether older or newer.
     """
     rows = [{"id": booking_id, "user_id": user_id} for booking_id, user_id in sorted(links.items())]
     values = {"rows": as_json(rows), "stronger": list(stronger), "now": now}
@@ -197,13 +197,13 @@ async def link_imported(
 
 
 async def hold(conn: Connection, booking_id: int) -> bool | None:
-    """Hold one booking; whether it is an erased person's, None where there is no such booking."""
+    """Lock one booking; return whether it is an erased person's, None where there is no such booking."""
     statement = "select erased_at is not null from bookings where id = %s for no key update"
     return await scalar(conn, statement, [booking_id])
 
 
 async def hold_of(conn: Connection, user_ids: Collection[int]) -> None:
-    """Hold the bookings of these users, by id: the first of the locks (bookings, users, ledger)."""
+    """Lock the bookings of these users, by id: the first of the locks (bookings, users, ledger)."""
     await conn.execute(
         "select id from bookings where user_id = any(%s) order by id for update", [list(user_ids)]
     )
@@ -212,7 +212,7 @@ async def hold_of(conn: Connection, user_ids: Collection[int]) -> None:
 async def hand_on(
     conn: Connection, *, from_id: int, into_id: int, only: Sequence[int] | None = None, now: datetime
 ) -> None:
-    """Give every booking of one account, or `only` some, to another one. Hold both users and their bookings."""
+    """Move every booking of one account, or `only` some, to another. The caller holds both users and their bookings locked."""
     statement = _write_sql("""
         user_id = %(into_id)s
         where user_id = %(from_id)s and (%(only)s::bigint[] is null or id = any(%(only)s)) returning id
@@ -224,7 +224,7 @@ async def hand_on(
 
 
 async def write_codes_of(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
-    """Write the code that these users have now into their bookings, whose notes name it."""
+    """Write these users' current codes into their bookings, for the notes."""
     statement = _write_sql("""
         user_code = u.unique_code from users u
         where u.id = b.user_id and u.id = any(%(user_ids)s) and b.user_code is distinct from u.unique_code
@@ -233,9 +233,9 @@ async def write_codes_of(conn: Connection, user_ids: Collection[int], *, now: da
 
 
 async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> None:
-    """Unlink bookings and take out what names a person, for good; the salon keeps when, what and how much.
+    """Unlink bookings and remove personal data for good; times, services and prices stay.
 
-    What is taken out is what `merging.rules.masked` takes out of every later write.
+    The same fields as `merging.rules.masked` clears in every later write.
     """
     statement = _write_sql("""
         user_id = null, matched_by = null, user_code = null, phone = null, comment = '', client_id = null,
@@ -249,7 +249,7 @@ async def erase(conn: Connection, ids: Collection[int], *, now: datetime) -> Non
 
 
 async def write_events(conn: Connection, events: Sequence[Event], *, now: datetime) -> None:
-    """Write what happened, in one statement."""
+    """Write events, in one statement."""
     if not events:
         return
     sql = """
@@ -265,7 +265,7 @@ async def write_events(conn: Connection, events: Sequence[Event], *, now: dateti
 async def _write_imported_links(
     conn: Connection, wanted: LiteralString, values: Mapping[str, object]
 ) -> None:
-    """Write that an import links these bookings: `wanted` gives their id, link and `to_user_id`, before they change."""
+    """Write the events of an import's links, before the rows change: `wanted` selects id, link and `to_user_id`."""
     sql = f"""
         insert into booking_events (booking_id, at, kind, cause, before, after)
         select id, %(now)s, 'link', 'import', jsonb_build_object('user_id', user_id, 'matched_by', matched_by),
@@ -276,7 +276,7 @@ async def _write_imported_links(
 
 
 async def _strip_events(conn: Connection, booking_ids: Collection[int]) -> None:
-    """Leave of what happened to these bookings that it happened, and when."""
+    """Reduce the events of these bookings to their kind and time."""
     await conn.execute(
         "update booking_events set before = null, after = null where booking_id = any(%s)",
         [list(booking_ids)],
@@ -284,14 +284,14 @@ async def _strip_events(conn: Connection, booking_ids: Collection[int]) -> None:
 
 
 async def next_observation(conn: Connection) -> int:
-    """Take a number: before a request to YCLIENTS is sent, or at a webhook's receipt. A later one is higher."""
+    """Reserve a number, before a request to YCLIENTS is sent or at a webhook's receipt. Later ones are higher."""
     row = await (await conn.execute("select nextval('observations')")).fetchone()
     assert row is not None, "a sequence has a next value"
     return row[0]
 
 
 async def digests(conn: Connection, company_id: int, record_ids: Collection[int]) -> dict[int, str]:
-    """Of what bytes an API read left these rows of a company in their state, by record id; where none did, not there."""
+    """Return digests of the API bytes that left these rows of a company in their state, by record id; others are absent."""
     statement = """
         select b.yclients_record_id, b.raw_digest from bookings b
         left join clients c on c.company_id = b.company_id and c.client_id = b.client_id

@@ -1,7 +1,7 @@
-"""The address of a database together with the schema that our tables stand in.
+"""The address of a database, with the schema of our tables.
 
-The schema travels inside the address, as the connection option `search_path`: whoever connects by it, by whatever
-driver or program, sees our tables and no other program's.
+The schema is part of the address, as the connection option `search_path`, so that a connection by any driver or
+program uses our tables and no other program's.
 """
 
 import re
@@ -10,7 +10,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 SCHEMA_DEFAULT = "zerkalo"
 SCHEMA_PATTERN = r"[a-z_][a-z0-9_]{0,62}"
-"""Names that need no quotes: they stand in connection options as they are."""
+"""Names that need no quotes in connection options."""
 
 _SEARCH_PATH = re.compile(rf"-c\s*search_path=({SCHEMA_PATTERN})(?=\s|$)")
 

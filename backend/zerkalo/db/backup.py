@@ -21,7 +21,7 @@ SERVER_MAJORS = range(15, 19)
 _COUNT_OTHERS = """
     select count(*) from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and application_name like 'zerkalo %'"""
-"""Ours alone: another program may go on working beside."""
+"""Only our sessions: other programs may stay connected."""
 
 
 _MAKE_ROOM = """
@@ -85,14 +85,14 @@ end $$;
 
 
 class BackupError(Exception):
-    """A backup or a restore is refused or failed. The text is one line that says why; nothing was changed."""
+    """A backup or restore was refused or failed. The text is a one-line reason; nothing was changed."""
 
 
 def backup(dsn: str, file: Path) -> int:
-    """Write our schema of the database at `dsn` to `file` (PostgreSQL's custom format), return its size in bytes.
+    """Write our schema of the database at `dsn` to `file` (PostgreSQL's custom format); return its size in bytes.
 
-    One consistent moment, while others go on writing. The file is readable by its owner only, and appears whole or
-    not at all: an older one of the same name stays until then. Raises `BackupError`.
+    A consistent snapshot, while others go on writing. The file is readable by its owner only, and replaces an older
+    one of the same name atomically. Raises `BackupError`.
     """
     try:
         with psycopg.connect(dsn, autocommit=True) as conn:
@@ -104,14 +104,14 @@ def backup(dsn: str, file: Path) -> int:
     if not tables.is_ours(found):
         raise BackupError(tables.not_ours(found, schema_of(dsn)))
     if lost := tables.lost_part(found, schema_of(dsn), head_revision()):
-        raise BackupError(lost)  # it would take the place of a whole one
+        raise BackupError(lost)  # it would replace a complete backup
     conninfo, environment = _without_password(dsn)
     try:
         fd, unfinished = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)  # made with mode 0600
         os.close(fd)
     except OSError as error:
         raise BackupError(f"{file} can't be written: {error.strerror}") from error
-    # By its name, not by stdout: there pg_dump appends, and can't go back to note where each table's rows begin.
+    # By file name, not stdout: pg_dump can't seek in that to record where each table's rows begin.
     command = [
         str(program("pg_dump")),
         *("--format=custom", "--no-owner", "--no-privileges", "--no-statistics", f"--file={unfinished}"),
@@ -137,10 +137,9 @@ def backup(dsn: str, file: Path) -> int:
 def restore(dsn: str, file: Path, *, force: bool = False) -> None:
     """Fill our schema of the database at `dsn` (PostgreSQL 15 to 18) from `file`, in one transaction: whole or not at all.
 
-    Refuse a schema that holds any table, or that other processes of ours are connected to; with `force` our schema is
-    emptied in the same transaction first, and nothing else of the database is touched: what another program built on
-    our tables, or tables that are not ours, are a reason to refuse. Raises `BackupError`. It ends at the revision of
-    the backup: migrate afterwards.
+    Refuse a schema that holds any table, or that other processes of ours are connected to. With `force` our schema is
+    emptied first, in the same transaction; refuse if it holds tables that are not ours, or if another program's
+    objects depend on our tables. Raises `BackupError`. The schema has the backup's revision then: migrate afterwards.
     """
     if not file.is_file():
         raise BackupError(f"there is no file {file}")
@@ -151,7 +150,7 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
         [
             str(program("pg_restore")),
             *("--file=-", "--no-owner", "--no-privileges"),
-            f"--schema={schema_of(dsn)}",  # what stands in it, without the schema itself
+            f"--schema={schema_of(dsn)}",  # its contents, without the schema itself
             str(file),
         ],
         env=environment,
@@ -180,7 +179,7 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
         try:
             writer.stdin.write(_MAKE_ROOM.encode())
             _copy_script(reader.stdout, writer.stdin)
-            # The commit goes last and only after a whole read: a file that breaks off changes nothing.
+            # The commit is sent last, only after a complete read: a truncated file changes nothing.
             if reader.wait() == 0:
                 writer.stdin.write(b"commit;\n")
             writer.stdin.close()
@@ -196,7 +195,7 @@ def restore(dsn: str, file: Path, *, force: bool = False) -> None:
 
 
 def _without_password(dsn: str) -> tuple[str, dict[str, str]]:
-    """The address without its password, which goes by the environment: a command line is seen by everyone."""
+    """Return the address without its password, and an environment with it: every user can see a command line."""
     parts = conninfo_to_dict(dsn)
     password = parts.pop("password", None)
     environment = {**os.environ, "PGAPPNAME": "zerkalo backup", "LC_MESSAGES": "C"}
@@ -246,7 +245,7 @@ def _check_target(dsn: str, *, force: bool) -> None:
 
 
 def _copy_script(source: IO[bytes], target: IO[bytes]) -> None:
-    """Copy the SQL of pg_restore 18, without the one setting in its head that servers before 17 don't know."""
+    """Copy the SQL of pg_restore 18, without the one setting in its head that servers before 17 lack."""
     for line in source:
         if line == b"SET transaction_timeout = 0;\n":
             continue

@@ -1,4 +1,4 @@
-"""The database in use: one's own server of DATABASE_URL, else an embedded one in DATA_DIR."""
+"""The database in use: the salon's own server in DATABASE_URL, else an embedded one in DATA_DIR."""
 
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ DATABASE = "zerkalo"
 
 
 class Database(Protocol):
-    """A database in use: `with` or `async with` yields its address; the end of the block lets go of it."""
+    """A database in use: `with` or `async with` yields its address; the end of the block releases it."""
 
     def __enter__(self) -> str: ...
     def __exit__(
@@ -44,12 +44,12 @@ class DatabaseSettings(Protocol):
 
 
 def database(settings: DatabaseSettings, *, serves: bool = False) -> Database:
-    """The database in use, for `with` or `async with`: one's own of DATABASE_URL, else the embedded one.
+    """Return the database in use, for `with` or `async with`: that of DATABASE_URL, else the embedded one.
 
     Yields its address, which names our schema (`db.address`). The embedded one is started if it does not run, and
-    stopped at the end if nobody else uses it; with `serves` (the server's process) it is stopped at the end in any
-    case. Raises `EmbeddedError`, or `DatabaseUnreachable` for an address that is none, with one line for the user.
-    It is not migrated by this.
+    stopped at the end if no other process uses it; with `serves` (the server's process) it is always stopped at the
+    end. Raises `EmbeddedError`, or `DatabaseUnreachable` for an invalid address, with one line for the user.
+    Does not migrate.
     """
     inner = (
         OwnServer(settings.database_url)
@@ -67,12 +67,12 @@ def embedded_database(data_dir: Path, *, serves: bool = False, durable: bool = T
 
 
 def is_made(settings: DatabaseSettings) -> bool:
-    """Whether there is a database to look into: one's own server, or an embedded one that was started before."""
+    """Return whether a database exists: the salon's own server, or an embedded one that was started before."""
     return settings.database_url is not None or (settings.data_dir / "postgres").exists()
 
 
 def none_here(settings: DatabaseSettings) -> str:
-    """One line for a command that finds none and makes none."""
+    """Return one line for a command that needs an existing database."""
     return (
         f"there is no database in {settings.data_dir} yet: `zerkalo serve` makes it;"
         " where it was made elsewhere, run the command in the folder of its .env"
@@ -80,7 +80,7 @@ def none_here(settings: DatabaseSettings) -> str:
 
 
 def advice(error: EmbeddedError) -> str:
-    """What our user can do about it, by the names of our settings and commands; empty where the error says it all."""
+    """Return what the user can do, by the names of our settings and commands; empty where the error suffices."""
     match error:
         case DataFolderUnusable():
             return "the setting is DATA_DIR, for example DATA_DIR=/var/lib/zerkalo"

@@ -1,4 +1,4 @@
-"""Why the database did not do what it was asked, in a few words for a line of the log. Pure."""
+"""The reason of a database failure, in a few words for the log. Pure."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def reason_of(error: BaseException) -> str:
-    """What the error, or one that caused it, says of the database; where it says nothing, that it does not answer."""
+    """Return the database's reason in the error or its causes; where there is none, that it does not answer."""
     for cause in _causes(error):
         for kind, reason in _REASONS:
             if isinstance(cause, kind):
@@ -22,7 +22,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The error and what it was raised from: the engine wraps those of the database in its own."""
+    """Yield the error and its causes: the job engine wraps database errors in its own."""
     while error is not None:
         yield error
         error = error.__cause__

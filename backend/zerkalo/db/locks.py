@@ -1,8 +1,8 @@
 """Advisory locks of ours, held until the transaction ends.
 
-They are database-wide, and the program beside us may use them too: two numbers each, the first a hash of our schema and
-of the purpose, so that no id that somebody chooses can meet another lock. Keys are taken in the order of their numbers, each
-once, so that two transactions can't wait for each other. Two keys that share a number only wait needlessly.
+They are database-wide, and other programs may use them too. Each has two numbers, the first a hash of our schema and the
+purpose, so that no chosen id can collide with another lock. Keys are locked once each, in the order of their numbers,
+so that two transactions can't deadlock. Two keys that share a number only wait needlessly.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ async def lock(conn: Connection, purpose: Purpose, keys: Iterable[object] = ((),
 
 
 async def lock_beside(conn: Connection, shared: Purpose, purpose: Purpose, keys: Iterable[object]) -> None:
-    """Hold a purpose together with others who share it, for whom its `lock` waits; then these keys of another purpose."""
+    """Lock the purpose `shared` in share mode (its `lock` is exclusive), then these keys of another purpose."""
     values = {"shared": shared, "whole": _number(()), "purpose": purpose, "keys": _encoded(keys)}
     await conn.execute(_LOCK_BESIDE, values)
 

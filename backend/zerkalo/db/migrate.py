@@ -1,7 +1,7 @@
-"""Migrations: bring a database to the schema this code expects, and tell whether it is there.
+"""Migrations: bring a database to the schema this code expects, and check whether it has it.
 
 Alembic and SQLAlchemy (half a second of import) are loaded only when there is something to migrate; a serving
-process asks `is_current` and stays without them.
+process calls `is_current` and never loads them.
 """
 
 import re
@@ -18,11 +18,11 @@ from zerkalo.db.pool import Connection
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK_TIMEOUT_SECONDS = 5
-"""A migration that would wait longer behind somebody's lock fails and is tried again, instead of queueing all."""
+"""A migration that would wait longer for a lock fails and is retried, so that it does not block all queries behind it."""
 MIGRATION_LOCK_KEY = 7_305_115
 """Advisory lock: two processes that start at once migrate one after the other."""
 
-# Without a schema's name these see our schema alone: it is the whole search path of every address (`db.address`).
+# Without a schema's name these use our schema only: it is the whole search path of every address (`db.address`).
 _VERSION_SQL = "select version_num from alembic_version"
 _HAS_VERSION_SQL = "select to_regclass('alembic_version') is not null"
 
@@ -32,11 +32,11 @@ class MigrationError(Exception):
 
 
 def upgrade(dsn: str, *, folder: Path = FOLDER, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> bool:
-    """Bring the database at `dsn` to the `head_revision()` of `folder`. Returns whether there was anything to do.
+    """Bring the database at `dsn` to the `head_revision()` of `folder`. Return whether there was anything to do.
 
     `dsn` is an address made by `db.address.in_schema`; the schema is made where it is missing. Every pending migration
-    runs in one transaction, under an advisory lock. Raises `MigrationError` when the schema holds what Zerkalo did not
-    make, has lost a part, is at a revision that this code does not know (a newer Zerkalo made it) or may not be made
+    runs in one transaction, under an advisory lock. Raises `MigrationError` when the schema holds foreign tables, lacks
+    some of ours, is at a revision unknown to this code (made by a newer Zerkalo) or may not be created
     by this role; `psycopg.Error` when PostgreSQL refuses something else. Safe to repeat and to run from several
     processes at once.
     """
@@ -57,14 +57,14 @@ def upgrade(dsn: str, *, folder: Path = FOLDER, lock_timeout_seconds: float = LO
 
 
 async def see_that_it_is_ours(conn: Connection, schema: str) -> bool:
-    """Return whether the tables are those that this code expects; raise `MigrationError` where they can't become so."""
+    """Return whether the tables are those that this code expects; raise `MigrationError` where they can't be migrated."""
     found = await tables.find_async(conn)
     _see_that_it_is_ours(found, schema)
     return found.revision == head_revision()
 
 
 async def is_current(conn: Connection) -> bool:
-    """Whether the database's tables are at least as new as this code: those of a newer version serve an older one too.
+    """Return whether the tables are at least as new as this code, which also works with those of a newer version.
 
     Revisions begin with their date, so a newer one compares greater. Without SQLAlchemy, for /readyz.
     """
@@ -73,7 +73,7 @@ async def is_current(conn: Connection) -> bool:
 
 
 async def current_revision(conn: Connection) -> str | None:
-    """The revision that the database is at; None when it was never migrated."""
+    """Return the database's revision; None when it was never migrated."""
     cursor = await conn.execute(_HAS_VERSION_SQL)
     row = await cursor.fetchone()
     if row is None or not row[0]:

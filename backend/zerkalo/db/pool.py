@@ -1,4 +1,4 @@
-"""The pool of connections, the only way to the database for everything that serves."""
+"""The pool of connections, used by every serving process."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,9 +14,9 @@ CONNECT_TIMEOUT_SECONDS = 10
 WAIT_SECONDS_MAX = 10.0
 """How long a request waits for a free connection, and a start for the first one, before `PoolTimeout`."""
 LOCK_SECONDS_MAX = 5
-"""How long a statement waits for a lock that somebody else holds, where its transaction sets no bound of its own."""
+"""How long a statement waits for a lock, where its transaction sets no limit of its own."""
 CLOSE_SECONDS_MAX = 1.0
-"""How long the end waits for connections under way: to a database that is silent they never come."""
+"""How long closing waits for connections being opened: with an unresponsive database they never complete."""
 
 
 @asynccontextmanager
@@ -32,9 +32,9 @@ async def open_pool(
     """Yield an open pool whose connections answer: autocommit, time zone UTC, shown to the server as `zerkalo <name>`.
 
     Raises `psycopg_pool.PoolTimeout` when no connection can be had within `wait_seconds` (a float of seconds),
-    at the start and at every later `pool.connection()`. Each connection is tried before it is handed out, so
-    that a restart of PostgreSQL costs nobody a request; not where `is_tried` is False: then that is for the caller to
-    see to, as `transaction.in_pipeline` does. Closes every connection at the end.
+    at the start and at every later `pool.connection()`. Each connection is checked before it is handed out, so
+    that no request fails after a restart of PostgreSQL; with `is_tried` False the caller must handle dead ones,
+    as `transaction.in_pipeline` does. Closes every connection at the end.
     """
     pool: Pool = AsyncConnectionPool(
         dsn,
@@ -60,9 +60,9 @@ async def open_pool(
 async def _configure(conn: Connection) -> None:
     # Not among the pool's `kwargs`: the engine opens its listening connection from those and its own autocommit.
     await conn.set_autocommit(True)
-    # Instants come back aware in the session's zone; a server of the salon's own may have any. And it may answer
-    # before a commit is on disk: what we have answered must not be lost with it. A statement of its own, outside of
-    # `transaction`, waits no longer for somebody else's lock than one inside.
+    # Instants are returned aware in the session's zone, and the salon's own server may have any zone. It may also be
+    # set to answer before a commit is on disk, but an acknowledged write must not be lost. A statement outside of
+    # `transaction` has the same lock time-out as one inside.
     await conn.execute(
         "select set_config('timezone', 'UTC', false), set_config('lock_timeout', %s, false),"
         " case current_setting('synchronous_commit') when 'off' then set_config('synchronous_commit', 'on', false) end",

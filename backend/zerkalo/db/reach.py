@@ -1,4 +1,4 @@
-"""Whether a server of the salon's own answers: asked before anything else, and told in one line if it does not."""
+"""Check first that the salon's own server can be used; explain in one line if it can't."""
 
 import secrets
 import time
@@ -18,7 +18,7 @@ _POOLED = (
     " (PgBouncer, Supavisor): give the address of PostgreSQL itself, for example port 5432 in place of 6432"
 )
 ENCODING = "UTF8"
-"""A server set up without a locale makes databases in SQL_ASCII, which keep any bytes and know no letters."""
+"""A server set up without a locale makes databases in SQL_ASCII, which accept any bytes and don't recognise letters."""
 _WRONG_ENCODING = (
     "DATABASE_URL: the database is kept in {}, and UTF8 is needed: make it anew by"
     " `createdb --encoding=UTF8 --template=template0 NAME`"
@@ -27,14 +27,14 @@ _EXAMPLE = "for example DATABASE_URL=postgresql://zerkalo:password@localhost:543
 
 
 class DatabaseUnreachable(Exception):
-    """No connection of any use can be had. The text is one line that says why and what to do, and holds no password."""
+    """No usable connection is possible. The text is one line that says why and what to do, without passwords."""
 
 
 def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
-    """Return once the server at `dsn` has taken a connection.
+    """Return once the server at `dsn` has accepted a connection.
 
-    Raises `DatabaseUnreachable` where the address can't be understood, the server is too old or the database not in UTF-8, at once, or where no
-    connection could be had within `wait_seconds`: a server that starts together with its database gives it that time.
+    Raises `DatabaseUnreachable` at once where the address is invalid, the server too old or the database not in UTF-8;
+    else after `wait_seconds` without a connection, since the database may be starting together with our server.
     """
     see_that_it_can_be_read(dsn)
     deadline = time.monotonic() + wait_seconds
@@ -48,7 +48,7 @@ def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
                 is_ours = _is_session_of_its_own(conn, dsn)
             break
         except psycopg.OperationalError as error:
-            if "unsupported startup parameter" in str(error):  # pgbouncer's word for our search path
+            if "unsupported startup parameter" in str(error):  # pgbouncer's refusal of our search path
                 raise DatabaseUnreachable(_POOLED) from None
             if time.monotonic() >= deadline:
                 reason = str(error).strip().split("\n")[0]
@@ -66,10 +66,10 @@ def see_that_it_answers(dsn: str, *, wait_seconds: float = 0.0) -> None:
 
 
 def _is_session_of_its_own(conn: psycopg.Connection[TupleRow], dsn: str) -> bool:
-    """Whether what is set on this connection stays there, and reaches no other one.
+    """Return whether the connection keeps one server session to itself.
 
-    A pooler in transaction mode hands the server's sessions out anew with every transaction: a setting, a lock or a
-    prepared statement is then on somebody else's connection.
+    A pooler in transaction mode reassigns the server's sessions with every transaction: a setting, a lock or a
+    prepared statement is then on another client's connection.
     """
     mark = secrets.token_hex(8)
     conn.execute("select set_config('zerkalo.session', %s, false)", [mark])
@@ -83,9 +83,9 @@ def _is_session_of_its_own(conn: psycopg.Connection[TupleRow], dsn: str) -> bool
 
 
 def see_that_it_can_be_read(dsn: str) -> None:
-    """Return where the address is one; raise `DatabaseUnreachable` where not.
+    """Raise `DatabaseUnreachable` unless the address is valid.
 
-    What is wrong with it is never quoted: in a mistaken address, any part may be a piece of the password.
+    The invalid part is never quoted: in a mistyped address, it may be part of the password.
     """
     try:
         parts = conninfo_to_dict(dsn)

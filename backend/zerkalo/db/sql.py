@@ -1,7 +1,7 @@
-"""What every `store.py` needs beside its statements: a JSON parameter, a single value, a count up to a bound.
+"""Helpers of every `store.py`: a JSON parameter, a single value, a count up to a limit.
 
-A statement is a literal, so that the type checker sees that no value was pasted into it; parts of one are joined as
-literals too, or, where a name varies, by `psycopg.sql`.
+A statement is a literal, so that the type checker proves that no value was formatted into it; its parts are literals
+too, or joined by `psycopg.sql` where a name varies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ Values = Sequence[Any] | Mapping[str, Any]
 
 
 def as_json(value: object) -> str:
-    """The value as the text of one JSON parameter (`%(rows)s::jsonb`). Knows datetimes, decimals and Structs."""
+    """Return the value as text for a JSON parameter (`%(rows)s::jsonb`). Supports datetimes, decimals and Structs."""
     return msgspec.json.encode(value).decode()
 
 

@@ -1,7 +1,7 @@
-"""What stands in our schema: our tables, nothing yet, or what somebody else put there.
+"""Inspect our schema: it may hold our tables, nothing yet, or another program's tables.
 
-Every command looks before it does anything: `DATABASE_SCHEMA` may name another program's schema by mistake, and a
-schema of ours may have lost a part.
+Every command checks this first: `DATABASE_SCHEMA` may name another program's schema by mistake, and our own
+may have lost tables.
 """
 
 import re
@@ -35,16 +35,16 @@ _REVISION = "select min(version_num) from alembic_version"
 
 @dataclass(frozen=True)
 class Found:
-    """What stands in the schema of a connection."""
+    """The contents of a connection's schema."""
 
     tables: frozenset[str]
     """Views too."""
     revision: str | None
-    """What its table `alembic_version` says, whoever's it is; None without one, or an empty one."""
+    """The version in its table `alembic_version`, ours or not; None if that is missing or empty."""
 
 
 def find(conn: psycopg.Connection[TupleRow]) -> Found:
-    """What stands in the schema that the connection's search path names."""
+    """Return the contents of the schema in the connection's search path."""
     tables = frozenset(name for (name,) in conn.execute(_TABLES))
     has_revision = conn.execute(_HAS_REVISION).fetchone() == (True,)
     row = conn.execute(_REVISION).fetchone() if has_revision else None
@@ -60,9 +60,9 @@ async def find_async(conn: Connection) -> Found:
 
 
 def wrong_with(found: Found, schema: str, revisions: Collection[str], head: str) -> str | None:
-    """One line on why nothing may be done with these tables, and what to do; None for ours, and for an empty schema.
+    """Return one line on why these tables can't be used, and what to do; None for ours, and for an empty schema.
 
-    `revisions`: those that this version knows, `head` the newest of them.
+    `revisions`: all of this version, `head` the newest of them.
     """
     if not found.tables:
         return None
@@ -77,7 +77,7 @@ def wrong_with(found: Found, schema: str, revisions: Collection[str], head: str)
 
 
 def lost_part(found: Found, schema: str, head: str) -> str | None:
-    """One line on the tables that are gone from a schema at the newest revision, and what to do; None: none are."""
+    """Return one line on the tables missing from a schema at the newest revision, and what to do; None: none are."""
     lost = sorted(tables_of_head() - found.tables) if found.revision == head else []
     if not lost:
         return None
@@ -88,14 +88,14 @@ def lost_part(found: Found, schema: str, head: str) -> str | None:
 
 
 def is_ours(found: Found) -> bool:
-    """Whether Zerkalo made what stands in the schema, whichever version, complete or not."""
+    """Return whether the tables were made by any version of Zerkalo, complete or not."""
     return not found.tables or (
         found.revision is not None and _OUR_REVISION.fullmatch(found.revision) is not None
     )
 
 
 def not_ours(found: Found, schema: str) -> str:
-    """One line on whose tables they are instead, and what to do."""
+    """Return one line on the foreign tables, and what to do."""
     own = (
         f"set DATABASE_SCHEMA to a schema for Zerkalo alone, for example DATABASE_SCHEMA={schema[:50]}_mirror"
     )
@@ -109,7 +109,7 @@ def not_ours(found: Found, schema: str) -> str:
 
 @cache
 def tables_of_head() -> frozenset[str]:
-    """The tables that the newest revision has, from the page that shows them; without the engine's."""
+    """Return the tables of the newest revision, from `schema.sql`; without the engine's."""
     return frozenset(
         re.findall(r"^create table (\w+)", SCHEMA_PAGE.read_text(encoding="utf-8"), re.MULTILINE)
     )

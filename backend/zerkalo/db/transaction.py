@@ -19,7 +19,7 @@ RETRY_PAUSE = Backoff(0.03, 0.5)
 STATEMENT_TIMEOUT_SECONDS = 30.0
 LOCK_TIMEOUT_SECONDS = float(LOCK_SECONDS_MAX)
 IDLE_TIMEOUT_SECONDS = 60.0
-"""A transaction that asks nothing for this long is ended by the server: its owner hangs, its locks must not."""
+"""A transaction idle for this long is ended by the server, so that a process that hangs keeps no locks."""
 
 T = TypeVar("T")
 
@@ -28,8 +28,8 @@ def _milliseconds(seconds: float) -> str:
     return f"{round(seconds * 1000)}ms"
 
 
-# Plans are made once a statement and kept: made anew for every batch they cost more than what they find. What is
-# answered as stored must be on the disk, whatever the server's own default.
+# Plans are made once per statement and reused: planning every batch costs more than running it. What is
+# acknowledged as stored must be on the disk, whatever the server's default.
 _PIPELINE_SETTINGS = f"""
     select set_config('statement_timeout', '{_milliseconds(STATEMENT_TIMEOUT_SECONDS)}', true),
         set_config('lock_timeout', %s, true),
@@ -38,7 +38,7 @@ _PIPELINE_SETTINGS = f"""
 """.encode()
 CONNECTION_DEAD = (OperationalError, InterfaceError)
 _DEATHS = frozenset({None, "57P01", "57P02", "57P03"})
-"""What PostgreSQL says when it ends or has ended a session (None: it says nothing)."""
+"""PostgreSQL's codes for a session that is or was ended (None: no code)."""
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def transaction(
 
     A statement that runs longer than `statement_timeout_seconds` raises `psycopg.errors.QueryCanceled`, one
     that waits longer than `lock_timeout_seconds` for a lock raises `LockNotAvailable`; 0 means no limit.
-    Whoever gets the connection never commits, and makes no network call while it is open.
+    The block must not commit, nor make network calls.
     """
     async with pool.connection() as conn, conn.transaction():
         await conn.execute(
@@ -78,8 +78,8 @@ async def in_transaction(
     """Return `await fn(conn)`, run in one transaction and committed; run it again after a deadlock.
 
     At most `ATTEMPTS_MAX` attempts, each on a fresh transaction, after a deadlock or a serialization failure
-    (also one that shows only at the commit); the last failure is raised, every other error at once. So `fn` must
-    have no effect but on `conn`. `sleep` takes seconds, `jitter` returns 0 to 1: a simulation hands in its own.
+    (also one at the commit); the last failure is raised, every other error at once. So `fn` must
+    have no effects except on `conn`. `sleep` takes seconds, `jitter` returns 0 to 1: a simulation passes its own.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
@@ -104,12 +104,12 @@ async def in_pipeline(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     jitter: Callable[[], float] = random.random,
 ) -> T:
-    """`in_transaction` with as few ways to the server and back as `fn` asks questions.
+    """Run `in_transaction` with only as many round trips as `fn` reads results.
 
-    Statements go out together when an answer is read: the beginning with the first question, the commit with the last
-    writes. So nothing that `fn` calls may look at a `rowcount`, or open a pipeline of its own, which would wait once
-    more. The pool need not try a connection before it is used: where one turns out dead before the commit was sent,
-    all is done again on another. The bounds are those of `in_transaction`.
+    Statements are sent together when a result is read: `begin` with the first query, the commit with the last writes.
+    So nothing that `fn` calls may read a `rowcount`, or open a pipeline of its own, which would add a round trip.
+    The pool need not check a connection before use: if it proves dead before the commit was sent, `fn` runs
+    again on another. The limits are those of `in_transaction`.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         is_sent = False

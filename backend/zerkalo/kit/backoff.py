@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again: one formula for everybody."""
+"""The wait before a retry: one formula for all callers."""
 
 from dataclasses import dataclass
 
@@ -13,6 +13,6 @@ class Backoff:
     seconds_max: float
 
     def seconds(self, failures: int, chance: float = 1.0) -> float:
-        """The pause after so many failures, from 1. `chance` (0 to 1) shortens it by up to a half, so that not all come back at once."""
+        """Return the pause after this many failures, from 1. `chance` (0 to 1) shortens it by up to half, to spread retries."""
         doubled = self.seconds_first * 2 ** min(max(failures, 1) - 1, DOUBLINGS_MAX)
         return min(doubled, self.seconds_max) * (0.5 + chance / 2)

@@ -6,10 +6,10 @@ EMAIL_CHARS_MAX = 254
 
 
 def canonical_email(text: str) -> str | None:
-    """The e-mail in lower case and without outer spaces; None where the text is none.
+    """Return the e-mail in lower case and without outer spaces; None where the text is none.
 
-    Whether mail arrives there is not asked: a code proves it. Names without a dot (`user@salon`) are e-mails too,
-    inside a company they work; of reserved ones only `.test`.
+    Whether mail arrives there is not checked: a code proves that. Domains without a dot (`user@salon`) are accepted,
+    as they work inside a company; of the reserved domains only `.test` is.
     """
     text = text.strip()
     if not 3 <= len(text) <= EMAIL_CHARS_MAX:
@@ -25,9 +25,9 @@ def canonical_email(text: str) -> str | None:
 
 
 def comparable_email(text: str) -> str:
-    """An e-mail that somebody else typed, in the form in which it is compared, whether it is a valid one or not.
+    """Return an e-mail, valid or not, in the form used for comparison.
 
-    A domain beyond ASCII has two spellings (`почта.рф`, `xn--80a1acny.xn--p1ai`): the first one counts.
+    A non-ASCII domain has two spellings (`почта.рф`, `xn--80a1acny.xn--p1ai`): the first one is used.
     """
     email = text.strip().lower()
     if email.isascii() and "xn--" not in email:
@@ -36,9 +36,9 @@ def comparable_email(text: str) -> str:
 
 
 def mailable_email(email: str) -> str:
-    """The address as mail servers take it: a domain beyond ASCII in its other form (`почта.рф` as `xn--80a1acny.xn--p1ai`).
+    """Return the address as mail servers accept it: a non-ASCII domain in Punycode (`почта.рф` as `xn--80a1acny.xn--p1ai`).
 
-    Few servers take letters beyond ASCII as they are; a name before the @ that has some stays, it has no other form.
+    Few servers accept non-ASCII letters; in the part before the @ they stay, as it has no other form.
     """
     try:
         found = validate_email(

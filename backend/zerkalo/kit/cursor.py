@@ -1,6 +1,6 @@
-"""Cursors of lists: where a paged read goes on, opaque to the caller, checked when it comes back.
+"""Cursors of lists: where a paged read continues, opaque to the caller, validated when sent back.
 
-Not signed: a cursor only says where in a list to go on, and the list itself is always the caller's own.
+Not signed: a cursor is only a position, in a list that is always the caller's own.
 """
 
 import json
@@ -18,7 +18,7 @@ ID_MAX = 2**63 - 1
 
 Position = int | datetime
 Moment = tuple[datetime, int]
-"""(instant, id) of the last row of a page: the next one goes on behind it."""
+"""(instant, id) of the last row of a page: the next page starts after it."""
 
 T = TypeVar("T")
 
@@ -33,12 +33,12 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class ById:
-    """A list in the order of ids. `name` tells its cursors from another list's."""
+    """A list in the order of ids. `name` distinguishes its cursors from other lists'."""
 
     name: str
 
     def position(self, cursor: str | None) -> int | None:
-        """The id behind which to go on; None without a cursor. Raises as `decode_cursor`."""
+        """Return the id to continue after; None without a cursor. Raises as `decode_cursor`."""
         return cast("int", decode_cursor(cursor, self.name, int)[0]) if cursor is not None else None
 
     def page(self, found: Sequence[T], limit: int, id_of: Callable[[T], int]) -> Page[T]:
@@ -53,7 +53,7 @@ class ByMoment:
     name: str
 
     def position(self, cursor: str | None) -> Moment | None:
-        """The instant and id behind which to go on; None without a cursor. Raises as `decode_cursor`."""
+        """Return the instant and id to continue after; None without a cursor. Raises as `decode_cursor`."""
         return cast("Moment", decode_cursor(cursor, self.name, datetime, int)) if cursor is not None else None
 
     def page(self, found: Sequence[T], limit: int, moment_of: Callable[[T], Moment]) -> Page[T]:
@@ -62,13 +62,13 @@ class ByMoment:
 
 
 def encode_cursor(mode: str, *position: Position) -> str:
-    """A cursor for going on behind `position` in the list called `mode`; instants are aware."""
+    """Return a cursor to continue after `position` in the list called `mode`; instants are aware."""
     parts = [part if isinstance(part, int) else part.astimezone(UTC).isoformat() for part in position]
     return urlsafe_b64encode(json.dumps([mode, *parts], separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, mode: str, *kinds: type[Position]) -> tuple[Position, ...]:
-    """The position that `encode_cursor` was given for this list, of these kinds (`int` or `datetime`).
+    """Return the position that `encode_cursor` encoded for this list, of these kinds (`int` or `datetime`).
 
     Raises a 422 `ProblemError` with code `invalid_cursor` for anything else: garbage, or another list's cursor.
     """

@@ -9,9 +9,9 @@ _PREFERENCES_MAX = 20
 
 
 def language_of(accept_language: str | None) -> Language:
-    """The language to speak for an `Accept-Language` header: English where it ranks above Russian, else Russian.
+    """Return the language for an `Accept-Language` header: English where it ranks above Russian, else Russian.
 
-    A header that names neither gives Russian, and so does none or one that can't be read.
+    A header that names neither, is missing or unreadable gives Russian.
     """
     best: dict[str, float] = {}
     for part in (accept_language or "").split(",")[:_PREFERENCES_MAX]:
@@ -24,7 +24,7 @@ def language_of(accept_language: str | None) -> Language:
 
 
 def count(number: int, ru: tuple[str, str, str], en: tuple[str, str], language: Language) -> str:
-    """As "1 балл", "2 балла", "5 баллов", "1 point", "2 points": the number with the form it takes."""
+    """Return the number with its plural form: "1 балл", "2 балла", "5 баллов", "1 point", "2 points"."""
     grouped = f"{number:,}".replace(",", NBSP)
     if language == "en":
         return f"{grouped}{NBSP}{en[0] if abs(number) == 1 else en[1]}"

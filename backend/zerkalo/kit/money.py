@@ -11,8 +11,8 @@ _KOPECK = Decimal("0.01")
 _PERCENT = Decimal(100)
 _NOTHING = Decimal(0)
 
-# Wide enough that no sum or product of bounded amounts is rounded before the end; with the usual 28 digits a
-# long tail of decimals could tip a half.
+# Wide enough that no sum or product of bounded amounts is rounded before the end; with the default 28 digits many
+# decimals could change how a half is rounded.
 _EXACT = Context(prec=250)
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import phonenumbers
 
 LENGTH_MAX = 64
-"""Characters looked at: longer text is no phone."""
+"""In characters: longer text is no phone."""
 DIGITS_MAX = 15
 """E.164's bound. More digits are two phones in one field, or none."""
 TAIL_DIGITS = 10
@@ -21,19 +21,18 @@ _RUN = re.compile(r"\+?[\s(]*[0-9](?:[\s().\u2010-\u2015-]*[0-9])*")
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 _WITH_DECIMALS = re.compile(r"\s*(\+?[0-9]{5,15})[.,]0+\s*")
 _SCIENTIFIC = re.compile(r"\s*([0-9])[.,]?([0-9]*)[eEеЕ]([+-]?[0-9]{1,2})\s*")
-"""What spreadsheets make of a phone: `9161234570.0`, `9,161234567E+09`."""
+"""A phone as rewritten by spreadsheets: `9161234570.0`, `9,161234567E+09`."""
 
 
 def normalise_phone(phone: str | int) -> tuple[str | None, str | None]:
     """Return the phone as E.164 and its last ten digits, each None where there is none.
 
     A ten-digit phone is a Russian one, and so is one of eleven digits with 8 or 7 in front; other numbers
-    need their country code, with or without a plus (YCLIENTS takes "digits with country code"). Possible
-    numbers count, assigned or not: whether a range is in use changes faster than the library that knows. What
-    doesn't parse still has last ten digits, if it holds 10 to 15. Words around the number are passed over, an
-    extension too; two numbers in one field are none, since nothing says which of them is meant. What a spreadsheet
-    made of a number is read back where all its digits are still there, and refused otherwise. Normalising twice
-    is normalising once.
+    need their country code, with or without a plus (YCLIENTS accepts "digits with country code"). Possible
+    numbers count, assigned or not: ranges change faster than the library's data. An unparsable phone of 10 to 15
+    digits still has last ten digits. Words around the number are ignored, an extension too; two numbers in one field
+    are refused, as it is unclear which is meant. A number rewritten by a spreadsheet is restored where it has all
+    its digits, and refused otherwise. Normalising is idempotent.
     """
     if isinstance(phone, int):
         phone = str(phone) if 0 < phone < 10**DIGITS_MAX else ""
@@ -43,13 +42,13 @@ def normalise_phone(phone: str | int) -> tuple[str | None, str | None]:
 
 
 def phone_key(phone: str | int) -> str | None:
-    """The form in which a phone is compared: E.164, else the bare last ten digits; None where it is no phone."""
+    """Return the phone in the form for comparison: E.164, else the bare last ten digits; None where it is no phone."""
     e164, tail = normalise_phone(phone)
     return e164 or tail
 
 
 def keys_alike(key: str) -> tuple[str, ...]:
-    """The keys that an index is asked for to find the phones equal to this one.
+    """Return the keys to look up in an index to find the phones equal to this one.
 
     Complete for a key in E.164. A bare key equals all keys that end in it, which equality alone does not find.
     """
@@ -58,7 +57,7 @@ def keys_alike(key: str) -> tuple[str, ...]:
 
 
 def same_phone(one: str, other: str) -> bool:
-    """Whether two keys are one phone: by the whole number where both have a country code, else by ten digits."""
+    """Return whether two keys are one phone: by the whole number where both have a country code, else by ten digits."""
     if one.startswith("+") and other.startswith("+"):
         return one == other
     tail = one[-TAIL_DIGITS:]
@@ -70,7 +69,7 @@ def _normalised(text: str) -> tuple[str | None, str | None]:
     run = _only_number(_from_spreadsheet(text))
     digits = _NOT_A_DIGIT.sub("", run)
     if not TAIL_DIGITS <= len(digits) <= DIGITS_MAX:
-        # Short numbers exist abroad (+376 123456), but only a plus tells them from half a phone.
+        # Short numbers exist abroad (+376 123456), but only a plus distinguishes them from part of a phone.
         return (_parsed(digits), None) if run.startswith("+") and len(digits) < TAIL_DIGITS else (None, None)
     e164 = _parsed(digits) if run.startswith("+") else _parsed(_with_country_code(digits))
     tail = e164[1:] if e164 else digits
@@ -78,7 +77,7 @@ def _normalised(text: str) -> tuple[str | None, str | None]:
 
 
 def _from_spreadsheet(text: str) -> str:
-    """The digits of a number that a spreadsheet rewrote; "" where it cut some off; any other text as it is."""
+    """Return the digits of a number that a spreadsheet rewrote; "" where it cut some off; any other text unchanged."""
     if decimals := _WITH_DECIMALS.fullmatch(text):
         return decimals[1]
     if scientific := _SCIENTIFIC.fullmatch(text):

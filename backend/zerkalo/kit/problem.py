@@ -1,4 +1,4 @@
-"""The error that a caller gets to see, as a value, and how it looks in OpenAPI.
+"""An error for the API's caller, as a value, and its description in OpenAPI.
 
 Any layer may raise it; `web.errors` turns it into an answer.
 """
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 OWN_FAULT = "our own fault: "
-"""How the reason of something begins that failed by an error in Zerkalo, whatever came from outside."""
+"""The prefix of a reason where the failure is a bug in Zerkalo, not bad input."""
 
 
 class ProblemError(Exception):
-    """A request that can't be granted. It ends as `application/problem+json` (RFC 9457).
+    """A request that can't be granted. It is answered as `application/problem+json` (RFC 9457).
 
-    `status` is the HTTP status; `code` is stable and for programs, `detail` one sentence for people, without anybody's
-    data; `headers` go along with the answer.
+    `status` is the HTTP status; `code` is stable and for programs, `detail` one sentence for people, without personal
+    data; `headers` are added to the answer.
     """
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
@@ -70,7 +70,7 @@ _DESCRIPTIONS = {
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may answer with these problems; 503 (no database) and 422 are always among them."""
+    """Return the `responses` of a route that may answer with these problems; 503 (no database) and 422 are always included."""
     return {
         status: {
             "description": _DESCRIPTIONS[status],

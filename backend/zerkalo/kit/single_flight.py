@@ -1,4 +1,4 @@
-"""Answers kept for a while, and one question for all who ask at once."""
+"""A cache of answers that also shares one request among concurrent callers."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ ENTRIES_MAX = 2000
 T = TypeVar("T")
 
 Keep = float | Callable[[float], float]
-"""For how many seconds an answer is kept: a number, or a function of the seconds that asking took."""
+"""For how many seconds an answer is kept: a number, or a function of the seconds that the request took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class _Kept:
     took: float
 
     def age(self, now: float) -> float:
-        """Seconds; without end where the clock was put back."""
+        """Return the age in seconds; infinite where the clock was set back."""
         return now - self.at if now >= self.at else float("inf")
 
     def keep_seconds(self, keep: Keep) -> float:
@@ -38,7 +38,7 @@ def _no_word(error: BaseException) -> None:
 
 
 class SingleFlight:
-    """One for a process and purpose. Errors are not kept: whoever waits for the answer gets them."""
+    """One per process and purpose. Errors are not kept: only the waiting callers get them."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class SingleFlight:
         entries_max: int = ENTRIES_MAX,
         on_error: Callable[[BaseException], None] = _no_word,
     ) -> None:
-        """`seconds` is the clock; `on_error` is told every failure, since nobody may be waiting for the answer."""
+        """`seconds` is the clock; `on_error` gets every failure, since no caller may be waiting for the answer."""
         self._seconds = seconds
         self._entries_max = entries_max
         self._on_error = on_error
@@ -57,21 +57,21 @@ class SingleFlight:
 
     @property
     def asking_count(self) -> int:
-        """How many questions are under way."""
+        """The number of requests in progress."""
         return len(self._asking)
 
     def has(self, key: Hashable, keep: Keep) -> bool:
-        """Whether `get` would ask nobody: the answer is kept, or on its way."""
+        """Return whether `get` would start no request: the answer is kept, or a request is in progress."""
         kept = self._kept.get(key)
         return key in self._asking or (kept is not None and kept.is_fresh(self._seconds(), keep))
 
     async def get(
         self, key: Hashable, ask: Callable[[], Awaitable[T]], *, keep: Keep, stale_seconds: float = 0.0
     ) -> T:
-        """The kept answer, else what `ask` answers now, once for all who wait for it. Raises what `ask` raises.
+        """Return the kept answer, else the result of one `ask` shared by all waiting callers. Raises what `ask` raises.
 
-        An answer out of its time, but younger than `stale_seconds`, is given once more while it is asked for anew; not
-        one that is kept for no time at all.
+        An expired answer younger than `stale_seconds` is returned while a new one is requested, unless its keep time
+        is zero.
         """
         kept, now = self._kept.get(key), self._seconds()
         if kept is not None and kept.is_fresh(now, keep):
@@ -80,38 +80,38 @@ class SingleFlight:
         task = self._begin(key, ask)
         if kept is not None and kept.keep_seconds(keep) > 0 and kept.age(now) <= stale_seconds:
             return kept.value
-        # Shielded: one who goes away must not end it for the others.
+        # Shielded: a caller that is cancelled must not cancel it for the others.
         return await asyncio.shield(task)
 
     def begin(self, key: Hashable, ask: Callable[[], Awaitable[Any]]) -> None:
-        """Ask without waiting: whoever wants the answer joins. A failure is told to who has joined by then."""
+        """Start a request without waiting; later callers join it. Callers that joined before it fails get its error."""
         self._begin(key, ask)
 
     def took_seconds(self, key: Hashable) -> float:
-        """How long asking took the last time that it was answered; 0 before that."""
+        """Return how long the last successful request took; 0 before the first."""
         kept = self._kept.get(key)
         return 0.0 if kept is None else kept.took
 
     def last(self, key: Hashable) -> Any:
-        """The last answer, however old, and nobody is asked; None before the first one."""
+        """Return the last answer, however old, without a request; None before the first one."""
         kept = self._kept.get(key)
         return None if kept is None else kept.value
 
     def peek(self, key: Hashable, ask: Callable[[], Awaitable[T]], *, every_seconds: float) -> T | None:
-        """The last answer, None before the first one. Nobody waits: it is asked for anew, at most every so often."""
+        """Return the last answer at once, None before the first; refresh it in the background, at most every `every_seconds`."""
         asked_at, now = self._asked_at.get(key), self._seconds()
         if asked_at is None or not 0 <= now - asked_at < every_seconds:
             self._begin(key, ask)
         return self.last(key)
 
     def is_asking(self, key: Hashable) -> bool:
-        """Whether an answer is on its way."""
+        """Return whether a request is in progress."""
         return key in self._asking
 
     def forget(self, is_meant: Callable[[Any], bool] = lambda _key: True, *, but_show: bool = False) -> None:
-        """Drop the answers whose key is meant; those under way are not kept either.
+        """Drop the answers whose key satisfies `is_meant`; those of requests in progress are not kept either.
 
-        `but_show`: `peek` still gives the last answer until the next one is there.
+        `but_show`: `peek` still returns the last answer until the next one arrives.
         """
         for key in [key for key in {*self._kept, *self._asking, *self._asked_at} if is_meant(key)]:
             self._asking.pop(key, None)

@@ -1,4 +1,4 @@
-"""Text that any store takes: no U+0000, no lone surrogates, bounded."""
+"""Text that any store accepts: no U+0000, no lone surrogates, bounded."""
 
 import re
 
@@ -9,18 +9,18 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 
-# An escape begins with the last of an odd number of backslashes. The run before it is matched from its beginning and
-# given back never: a megabyte of backslashes is looked at once. A proper surrogate pair is matched as a whole and stays.
+# An escape begins with the last of an odd number of backslashes. The run before it is matched from its beginning, without
+# backtracking: a megabyte of backslashes is scanned once. A proper surrogate pair is matched as a whole and stays.
 _ESCAPE = re.compile(
     rb"(?<!\\)((?:\\\\)*+)\\u(?:([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|0000|[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 
 
 def in_any_case(text: str) -> str:
-    """A regular expression of PostgreSQL that finds the text in large or small letters.
+    """Return a PostgreSQL regular expression that matches the text in any case.
 
-    `lower` of a database with the locale C, as the embedded one has, knows Latin letters only, and `translate` of each row
-    takes several times as long.
+    In a database with the locale C, as the embedded one, `lower` handles Latin letters only, and `translate` of each
+    row takes several times as long.
     """
     return "".join(map(_in_any_case, text))
 
@@ -47,15 +47,14 @@ def printable_text(text: str) -> str:
 
 
 def storable_json(body: bytes) -> bytes:
-    """Return JSON text that is valid UTF-8 without a byte order mark or escapes of what no store takes.
+    """Return JSON text that is valid UTF-8 without a byte order mark or escapes that no store accepts.
 
     Bad UTF-8 becomes U+FFFD, and so do the escapes of U+0000 and of lone surrogates, in keys too. All else
-    stays byte for byte; a body with nothing to replace is returned itself. Whether it is JSON is not looked
-    at.
+    stays byte for byte; a body with nothing to replace is returned itself. Does not check that it is JSON.
     """
     if not body.isascii():
         body = _valid_utf8(body)
-    # The first look is a memchr and spares most bodies the rest.
+    # The first test is a memchr and suffices for most bodies.
     if b"\\" in body and _SUSPECT.search(body):
         body = _ESCAPE.sub(_replaced_escape, body)
     return body

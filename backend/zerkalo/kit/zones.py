@@ -1,4 +1,4 @@
-"""Time zones by their rules, not by their names: which offsets hold when, and how new the data are that say so.
+"""Time zones by their rules, not by their names: which offsets hold when, and the version of the zone data.
 
 The operating system's data come first, as `zoneinfo` has it, then those of the package `tzdata`.
 """
@@ -17,7 +17,7 @@ import tzdata
 
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 LAST = datetime(2040, 1, 1, tzinfo=UTC)
-"""Between the two lie the visits: a history begins in 2000, and no salon books farther ahead."""
+"""All visits lie between the two: a history begins in 2000, and no salon books further ahead."""
 STEP = timedelta(days=7)
 """No zone changes its offset twice within a week and comes back to the same (since 2000)."""
 
@@ -28,12 +28,12 @@ class ZoneRules(msgspec.Struct, frozen=True):
     fingerprint: str
     """Equal where every instant between `FIRST` and `LAST` has the same offset."""
     version: str
-    """Of the data it was taken from, as IANA names them: `2025b`. "" where the data don't say."""
+    """The version of the zone data, as IANA names it: `2025b`; "" where unknown."""
 
 
 @lru_cache(maxsize=1024)
 def zone_of(timezone_name: str | None) -> ZoneInfo | None:
-    """The salon's zone by its IANA name; None where it is not told or not known to us."""
+    """Return the salon's zone by its IANA name; None where it is missing or unknown."""
     if not timezone_name:
         return None
     try:
@@ -44,18 +44,18 @@ def zone_of(timezone_name: str | None) -> ZoneInfo | None:
 
 @lru_cache(maxsize=1024)
 def rules_of(zone: ZoneInfo) -> ZoneRules:
-    """The rules of a zone as this process knows them."""
+    """Return the rules of a zone as this process has them."""
     return ZoneRules(_fingerprint(zone), data_version(zone.key, zoneinfo.TZPATH))
 
 
 def is_outdated(fingerprint: str | None, version: str | None, ours: ZoneRules) -> bool:
-    """Whether `ours` say otherwise than rules of this fingerprint (None: none), and are of older data."""
+    """Return whether `ours` differ from the rules with this fingerprint (None: none) and come from older data."""
     return fingerprint not in (None, ours.fingerprint) and ours.version < (version or "")
 
 
 @lru_cache(maxsize=1024)
 def packaged_rules(key: str) -> ZoneRules | None:
-    """The rules of a zone as the package `tzdata` has it, whatever the system says; None where it knows no such zone."""
+    """Return the rules of a zone from the package `tzdata`, not the system's; None where it has no such zone."""
     area, _, place = key.rpartition("/")
     package = ".".join(["tzdata.zoneinfo", *(area.split("/") if area else ())])
     try:
@@ -66,7 +66,7 @@ def packaged_rules(key: str) -> ZoneRules | None:
 
 
 def data_version(key: str, paths: Sequence[str]) -> str:
-    """The version of the data that say what the zone's name means: of the first of these folders that has it, else the package's."""
+    """Return the version of the data that define the zone: of the first of these folders that has it, else the package's."""
     for folder in map(Path, paths):
         if (folder / key).is_file():
             return _version_in(folder)
@@ -79,7 +79,7 @@ def _fingerprint(zone: tzinfo) -> str:
 
 
 def _offsets(zone: tzinfo) -> Iterator[tuple[datetime, timedelta | None]]:
-    """Each offset of the zone with the instant (UTC) from which it holds."""
+    """Yield each offset of the zone with the instant (UTC) from which it holds."""
     at, offset = FIRST, FIRST.astimezone(zone).utcoffset()
     yield at, offset
     while at < LAST:

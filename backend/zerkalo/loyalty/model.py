@@ -23,11 +23,11 @@ class Reason(StrEnum):
     COMPLETED = "completed"
     PRICE_CHANGED = "price_changed"
     NOT_EARNED = "not_earned"
-    """The booking is not completed any more, or its visit moved before the start."""
+    """The booking is no longer completed, or its visit moved before the start."""
     OTHER_USER = "other_user"
     EXPIRED = "expired"
     EXPIRED_NOT_EARNED = "expired_not_earned"
-    """Expired points that later proved not to have been earned: they are taken once, not twice."""
+    """Gives back expired points that were later reversed as unearned, so that they are not deducted twice."""
     MERGED = "merged"
     UNMERGED = "unmerged"
     TILL = "till"
@@ -35,12 +35,12 @@ class Reason(StrEnum):
     UNDONE = "undone"
     """A spending at the till that was undone."""
     OPENING = "opening"
-    """What an import brought beside the points of single visits."""
+    """Imported points that belong to no single visit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """From so many roubles spent in the year before a visit on, it earns so many per cent."""
+    """The percent that a visit earns if at least this many roubles were spent in the year before it."""
 
     from_roubles: int
     percent: Decimal
@@ -76,11 +76,11 @@ OFF = Programme()
 
 @dataclass(frozen=True, slots=True)
 class EarningState:
-    """What of a booking decides on its points. `visit_on` is the date in the salon's zone (`rules.visit_on`)."""
+    """The fields of a booking that decide its points. `visit_on` is the date in the salon's zone (`rules.visit_on`)."""
 
     booking_id: int
     revision: int
-    """The row's revision: 1 has just been inserted, so nothing of it can stand in the ledger yet."""
+    """The row's revision: 1 has just been inserted, so it has no entries yet."""
     user_id: int | None
     status: str
     price_kopecks: int
@@ -89,12 +89,12 @@ class EarningState:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the accruals of a booking fixed for good."""
+    """The terms that a booking's accruals fixed permanently."""
 
     percent: Decimal
     """Of the first accrual."""
     start_date: date | None
-    """The earliest start of the programme that one of them was made under; None: there was none."""
+    """The earliest programme start that any of them was made under; None: there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class BookingLedger:
-    """What the ledger has of one booking: the sum a user, the terms it keeps (None: it never accrued)."""
+    """The ledger of one booking: the sum per user, and its fixed terms (None: it never accrued)."""
 
     sums: Mapping[int, int] = field(default_factory=dict[int, int])
     terms: Terms | None = None
@@ -138,9 +138,9 @@ class EntryDraft:
     created_by: int | None = None
     balance_after: int | None = None
     visit_id: int | None = None
-    """Of a redemption: the visit for which it is made. What a booking earns is not touched by it."""
+    """Of a redemption: the visit it is made for. It does not change what that booking earns."""
     undoes: int | None = None
-    """The entry that this one takes back whole."""
+    """The entry that this one reverses in full."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a booking earns, and which entries make its ledger say so. Pure: values in, values out."""
+"""Compute what a booking earns, and the entries that bring its ledger to that. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ from zerkalo.loyalty.model import (
 )
 
 SPENT_DAYS = 365
-"""Tiers look at what was spent on so many days before the day of the visit."""
+"""Tiers count the spending of this many days before the day of the visit."""
 
 
 def visit_on(starts_at: datetime, starts_local: datetime | None) -> date:
-    """The date of a visit as the salon's calendar shows it.
+    """Return the date of a visit in the salon's zone.
 
-    `starts_local` is the salon's wall clock; None where its zone is not known, then the date of `starts_at` in UTC.
+    `starts_local` is the salon's wall clock; None where its zone is unknown: then the date of `starts_at` in UTC.
     """
     return (starts_local or starts_at).date()
 
@@ -64,7 +64,7 @@ def ledger_of(lines: Iterable[LedgerLine]) -> dict[int, BookingLedger]:
 
 
 def policy_from(policy: LoyaltyPolicy, earns_from: date | None) -> LoyaltyPolicy:
-    """The programme for a user who was in another one until `earns_from`: their earlier visits earned there."""
+    """Return the programme for a user whose visits before `earns_from` earned in another programme."""
     if earns_from is None or (policy.start_date is not None and policy.start_date >= earns_from):
         return policy
     return replace(policy, start_date=earns_from)
@@ -76,20 +76,20 @@ def may_earn(state: EarningState, policy: LoyaltyPolicy) -> bool:
 
 
 def needs_spending(state: EarningState, ledger: BookingLedger, policy: LoyaltyPolicy) -> bool:
-    """Whether settling has to know what the user spent: at a first accrual, where there are tiers."""
+    """Return whether settling needs the user's spending: at a first accrual, where there are tiers."""
     return bool(policy.tiers) and ledger.terms is None and may_earn(state, policy)
 
 
 def settle(
     state: EarningState, ledger: BookingLedger, policy: LoyaltyPolicy, spent_kopecks: int = 0
 ) -> tuple[EntryDraft, ...]:
-    """The entries that make a booking's ledger sum to what its state earns: target − what the ledger has.
+    """Return the entries that make a booking's ledger sum to what its state earns: target − current sum.
 
-    None when it does already, so settling twice is settling once. `spent_kopecks` is what the user's completed
-    visits cost in the `SPENT_DAYS` before the day of this one; it is looked at only where `needs_spending`.
+    Empty when it does already, so settling is idempotent. `spent_kopecks` is what the user's completed
+    visits cost in the `SPENT_DAYS` before the day of this one; it is used only where `needs_spending`.
 
-    A booking that accrued once keeps its terms for good: the percent of its first accrual, and the earliest start
-    date it accrued under. Switching the programme off, or starting it later, takes nothing back.
+    A booking that accrued once keeps its terms: the percent of its first accrual, and the earliest start
+    date it accrued under. Switching the programme off, or starting it later, reverses nothing.
     """
     terms, earns = _terms(state, ledger, policy, spent_kopecks)
     target = points_for(state.price_kopecks, terms.percent) if terms and earns else 0
@@ -105,8 +105,8 @@ def settle(
                 reason=reason,
                 percent=terms.percent if terms else None,
                 start_date=terms.start_date if terms else None,
-                # The count of entries is part of the key: of two writers that saw the same ledger only one can
-                # append, whatever each of them wanted to.
+                # The count of entries is part of the key: of two writers that read the same ledger only one can
+                # append, even if their entries differ.
                 entry_key=f"booking:{state.booking_id}:{ledger.entry_count + len(drafts)}",
             )
         )
@@ -143,7 +143,7 @@ def _terms(
 
 
 def _earlier(start: date | None, other: date | None) -> date | None:
-    """The start that covers more; None covers every visit."""
+    """Return the earlier start; None covers every visit and so is the earliest."""
     return None if start is None or other is None else min(start, other)
 
 
@@ -158,7 +158,7 @@ def _earns(state: EarningState, start_date: date | None) -> bool:
 
 @dataclass(slots=True)
 class _Lot:
-    """Points that came in together; what is left of them, and what of them has expired."""
+    """Points received together: how many are left, and how many have expired."""
 
     booking_id: int | None
     effective_at: datetime
@@ -168,13 +168,13 @@ class _Lot:
 
 @dataclass(slots=True)
 class _Account:
-    """A user's movements, followed in order. Always: balance = sum of what is left − debt − refund."""
+    """A user's movements, applied in order. Invariant: balance = sum of what is left − debt − refund."""
 
     lots: list[_Lot]
     debt: int = 0
-    """Spent beyond what there was; the next points fill it."""
+    """Points spent beyond the balance; the next points received cover it."""
     refund: int = 0
-    """Expired points that proved not to have been earned and have not been given back yet."""
+    """Expired points that were later reversed as unearned and are still to be given back."""
 
     def take(self, amount: int, lots: Iterable[_Lot], *, expiring: bool = False) -> int:
         """Take up to `amount` from what is left in `lots`, in their order; return what could not be taken."""
@@ -186,7 +186,7 @@ class _Account:
         return amount
 
     def follow(self, movement: Movement) -> None:
-        """Count one movement."""
+        """Apply one movement."""
         if movement.amount > 0:
             self._come(movement)
         elif movement.kind is Kind.EXPIRY:
@@ -207,8 +207,8 @@ class _Account:
         self.lots.append(_Lot(movement.booking_id, movement.effective_at, amount - fills))
 
     def _unearn(self, booking_id: int, amount: int) -> None:
-        """Points of a booking that were not earned after all: first what is left of them, then what of them has
-        expired (given back, or they would be taken twice), then, being spent, from the others or as a debt.
+        """Deduct reversed points of a booking: first those left, then expired ones (given back, as they would be
+        deducted twice), then spent ones, from other lots or as a debt.
         """
         own = [lot for lot in reversed(self.lots) if lot.booking_id == booking_id]
         amount = self.take(amount, own)
@@ -221,11 +221,11 @@ class _Account:
 
 
 def expire(movements: Sequence[Movement], expire_before: datetime | None) -> tuple[tuple[int, Reason], ...]:
-    """The `expiry` entries an account needs now, as (amount, reason): at most one that gives back, one that takes.
+    """Return the `expiry` entries an account needs now, as (amount, reason): at most one positive and one negative.
 
     Redemptions and expiries consume the oldest points first. Points that came before `expire_before` and are still
     left expire (None: none do). Expired points of a booking that is reversed later are given back, so a reversal
-    never takes what expiry took. Expiring never makes a balance negative, and twice is once.
+    never deducts them again. Expiring is idempotent and never makes a balance negative.
     """
     account = _Account([])
     for movement in movements:
@@ -241,7 +241,7 @@ def expire(movements: Sequence[Movement], expire_before: datetime | None) -> tup
 
 
 def next_expiry(movements: Sequence[Movement], expire_days: int, zone: tzinfo) -> tuple[int, date] | None:
-    """How many points expire first, and on which day in `zone`, unless they are spent before; None: none are left."""
+    """Return how many points expire next unless spent, and on which day in `zone`; None: none are left."""
     account = _Account([])
     for movement in movements:
         account.follow(movement)
@@ -258,7 +258,7 @@ def next_expiry(movements: Sequence[Movement], expire_days: int, zone: tzinfo) -
 def expiry_drafts(
     user_id: int, movements: Sequence[Movement], expire_before: datetime | None
 ) -> list[EntryDraft]:
-    """`expire` as entries to append. Their key counts the user's expiries: of two sweeps only one can append."""
+    """Return `expire` as entries to append. Their key counts the user's expiries, so only one of two sweeps can append."""
     count = sum(movement.kind is Kind.EXPIRY for movement in movements)
     return [
         EntryDraft(user_id, amount, Kind.EXPIRY, reason, f"expiry:{user_id}:{count + index}")

@@ -1,4 +1,4 @@
-"""The ledger at work: settling bookings, expiring points, merging accounts."""
+"""Operations on the ledger: settle bookings, expire points, merge accounts."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -31,12 +31,12 @@ log = structlog.get_logger(__name__)
 
 SETTLE_ATTEMPTS_MAX = 5
 SWEEP_BOOKING_IDS = 5_000
-"""Ids that one transaction of a sweep looks at."""
+"""Booking ids per transaction of a sweep."""
 SWEEP_USERS = 200
-"""Accounts that one transaction of an expiry sweep looks at."""
+"""Accounts per transaction of an expiry sweep."""
 SWEEP_AGAIN_AFTER = timedelta(days=1)
-"""Settings unchanged, a sweep still looks at every booking once in so long: at a restart with new settings a process
-with the old ones may have completed a booking behind its back, and it mends whatever else left a ledger unsettled."""
+"""How often a sweep checks every booking although the settings are unchanged: during a restart with new settings, a
+process with the old ones may have completed a booking that was already swept; other unsettled ledgers are settled too."""
 SWEEP_FACT = "loyalty_sweep"
 EXPIRY_FACT = "loyalty_expiry"
 
@@ -44,10 +44,10 @@ EXPIRY_FACT = "loyalty_expiry"
 async def settle_bookings(
     conn: Connection, states: Sequence[EarningState], policy: LoyaltyPolicy, now: datetime
 ) -> int:
-    """Make the ledger of these bookings sum to what their states earn; return how many entries that took.
+    """Make the ledger of these bookings sum to what their states earn; return the number of entries written.
 
-    To be called in the transaction that wrote the bookings, which holds their rows locked. A booking that has just
-    been inserted and earns nothing costs no query; the others cost one together.
+    Call it in the transaction that wrote the bookings, which holds their rows locked. A booking that has just
+    been inserted and earns nothing costs no query; the others share one.
     """
     # A revision of 1 that does not earn now never did: every write raises the revision.
     concerned = [state for state in states if state.revision > 1 or may_earn(state, policy)]
@@ -57,16 +57,16 @@ async def settle_bookings(
 async def settle_bookings_by_id(
     conn: Connection, booking_ids: Iterable[int], policy: LoyaltyPolicy, now: datetime
 ) -> int:
-    """`settle_bookings` for rows as they stand, for whoever changed whose they are: unlinking, erasing.
+    """Run `settle_bookings` on the stored rows, after their user was changed: by unlinking or erasing.
 
-    To be called after the change, in its transaction, which holds the rows locked.
+    Call it in the transaction of the change, which holds the rows locked.
     """
     states = await store.read_states(conn, booking_ids)
     return await _settle(conn, states, policy, now) if states else 0
 
 
 def settler_of(policy: LoyaltyPolicy) -> Callable[[Connection, Iterable[int], datetime], Awaitable[int]]:
-    """`settle_bookings_by_id` under this policy, for those who know of bookings and users but of no programme."""
+    """Return `settle_bookings_by_id` bound to this policy, for callers that have no access to the programme."""
 
     async def settle_them(conn: Connection, booking_ids: Iterable[int], now: datetime) -> int:
         return await settle_bookings_by_id(conn, booking_ids, policy, now)
@@ -82,14 +82,14 @@ async def _settle(
         drafts = await _settle_once(conn, states, policy)
         losers = {draft.user_id for draft in drafts if draft.amount < 0}
         if losers:
-            # Held before anything is taken: an expiry under way at this moment would else be seen neither here nor
-            # there, and take the same points again.
+            # Locked before any points are deducted: otherwise a concurrent expiry and this transaction would not see
+            # each other's entries, and both would deduct the same points.
             await store.lock_users(conn, losers)
         appended = await store.append(conn, drafts, now)
         written += appended
         if appended == len(drafts):
             return written + await _give_back_expired(conn, losers, policy, now)
-        # Somebody settled one of them without its lock; those entries can be read now, so settle what is left.
+        # Another transaction settled one of them without its lock; its entries can be read now, so settle the rest.
     raise AssertionError("a ledger kept changing although its booking is locked")
 
 
@@ -117,7 +117,7 @@ async def _settle_once(
 async def _give_back_expired(
     conn: Connection, user_ids: Iterable[int], policy: LoyaltyPolicy, now: datetime
 ) -> int:
-    """Points taken from users who had points expire may be taken twice; sees to it that they are not."""
+    """Give back expired points that a reversal has deducted again from these users."""
     concerned = set(user_ids)
     expired = await store.read_users_with_expiries(conn, concerned) if concerned else []
     return await expire_points(conn, expired, policy.expire_days, now) if expired else 0
@@ -128,7 +128,7 @@ async def expire_points(
 ) -> int:
     """Write the `expiry` entries that these users' accounts need now; return how many. Locks the accounts.
 
-    `expire_days` None: no points expire, expired ones that were not earned are given back all the same.
+    `expire_days` None: no points expire, but expired ones that were not earned are still given back.
     """
     locked = await store.lock_users(conn, user_ids)
     before = now - timedelta(days=expire_days) if expire_days is not None else None
@@ -138,10 +138,10 @@ async def expire_points(
 
 
 async def sweep(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int:
-    """Settle what the settings newly cover and let old points expire; return how many entries that took.
+    """Settle bookings that the settings newly cover and expire old points; return the number of entries written.
 
-    Cheap when there is nothing to do, right when it is killed or runs twice at once: each transaction is bounded and
-    what has been done is remembered in `facts`.
+    Cheap when there is nothing to do, and safe to kill or run twice at once: each transaction is bounded and
+    the progress is stored in `facts`.
     """
     return await _sweep_bookings(pool, policy, now) + await _sweep_expiry(pool, policy, now)
 
@@ -177,13 +177,13 @@ async def _sweep_bookings(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> i
 
 
 def _fingerprint(policy: LoyaltyPolicy) -> str:
-    """What of the settings decides on first accruals."""
+    """Return a fingerprint of the settings that decide first accruals."""
     tiers = ",".join(f"{tier.from_roubles}:{tier.percent.normalize()}" for tier in policy.tiers)
     return f"{policy.enabled} {policy.percent.normalize()} {policy.start_date} {tiers}"
 
 
 def _resume_at(fact: Mapping[str, object], fingerprint: str, now: datetime) -> int | None:
-    """The booking id after which a sweep goes on; None: nothing to do."""
+    """Return the booking id after which a sweep continues; None: nothing to do."""
     if fact.get("settings") != fingerprint:
         return 0
     if "finished_at" in fact:
@@ -198,7 +198,7 @@ async def _sweep_expiry(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int
     before = now - timedelta(days=policy.expire_days)
     async with pool.connection() as conn:
         fact = await facts.read_fact(conn, EXPIRY_FACT)
-    # Up to here everything that could expire has; points grow old, but never new ones behind this.
+    # All points from before this moment that could expire have expired; no new ones are dated before it.
     since = datetime.fromisoformat(str(fact["before"])) if "before" in fact else None
     if since is not None and since >= before:
         return 0
@@ -223,7 +223,7 @@ async def _sweep_expiry(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int
 async def burning(
     conn: Connection, expire_days: int | None, *, now: datetime, ahead: timedelta
 ) -> dict[int, int]:
-    """Points that will expire within `ahead` from now unless they are spent, by user; of `SWEEP_USERS` users at most."""
+    """Return points that will expire within `ahead` from now unless spent, by user; of `SWEEP_USERS` users at most."""
     if expire_days is None:
         return {}
     before = now + ahead - timedelta(days=expire_days)
@@ -250,10 +250,10 @@ async def move_ledger(
     *,
     expire_days: int | None = None,
 ) -> int:
-    """Move everything one account earned and spent to another, as if it had always been one; return how many entries.
+    """Move all entries of one account to another, as if they had always been one; return how many entries.
 
-    For a merge of two accounts of one person, in its transaction, the bookings locked before: each entry is undone
-    at the one and repeated at the other with its booking, kind, percent and age. Both sums per booking and the sum
+    For a merge of two accounts, in its transaction, with the bookings locked before: each entry is reversed in
+    the first and repeated in the second with its booking, kind, percent and age. The sums per booking and the sum
     of the balances stay. The entries of a booking are settled as before once the booking's user is `into_user`.
     """
     await store.lock_users(conn, [from_user, into_user])
@@ -263,9 +263,9 @@ async def move_ledger(
 
 
 async def return_ledger(conn: Connection, from_user: int, into_user: int, now: datetime) -> int:
-    """Give an account back what `move_ledger` moved from it to another one; returns how many entries.
+    """Move back to an account the entries that `move_ledger` moved from it; return how many.
 
-    What was spent or given since stays where it was written. Settle the account's bookings afterwards.
+    Entries made since the merge stay in the other account. Settle the account's bookings afterwards.
     """
     await store.lock_users(conn, [from_user, into_user])
     only = await store.repeated_entries(conn, from_user, into_user)

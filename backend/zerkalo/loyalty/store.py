@@ -41,7 +41,7 @@ async def read_ledger_lines(conn: Connection, booking_ids: Iterable[int]) -> lis
     ]
 
 
-# The bounds on the instant are a day wider than any zone can shift a date; they are what the index serves.
+# The bounds on the instant are a day wider than any zone can shift a date; they are there for the index.
 SPENT = """
     select s.booking_id, sum(b.service_price)::bigint
     from jsonb_to_recordset(%(states)s::jsonb) as s (booking_id bigint, user_id bigint, visit_on date)
@@ -56,10 +56,10 @@ SPENT = """
 
 
 async def read_spent(conn: Connection, states: Iterable[EarningState]) -> dict[int, int]:
-    """What the user of each booking spent before it, in kopecks, by booking id; nothing spent is absent.
+    """Return what the user of each booking spent before it, in kopecks, by booking id; nothing spent is absent.
 
     Counts their completed visits on the `SPENT_DAYS` days before the day of the visit: not those of the
-    same day, so that it does not matter which of them was told first.
+    same day, so that the result does not depend on which of them arrived first.
     """
     rows = [{"booking_id": s.booking_id, "user_id": s.user_id, "visit_on": s.visit_on} for s in states]
     cursor = await conn.execute(SPENT, {"states": _json(rows), "days": SPENT_DAYS})
@@ -67,7 +67,7 @@ async def read_spent(conn: Connection, states: Iterable[EarningState]) -> dict[i
 
 
 async def read_earns_from(conn: Connection, user_ids: Iterable[int | None]) -> dict[int | None, date]:
-    """From which day on these users' visits earn, where that is not the programme's own start."""
+    """Return the day from which these users' visits earn, where it differs from the programme's start."""
     cursor = await conn.execute(
         "select id, earns_from from users where id = any(%s) and earns_from is not null", [list(user_ids)]
     )
@@ -132,7 +132,7 @@ MOVEMENTS = """
 
 
 async def read_movements(conn: Connection, user_ids: Iterable[int]) -> dict[int, list[Movement]]:
-    """What moved the points of these users, each list in order; entries that a merge took away are left out."""
+    """Return the movements of these users, each list in order; entries that a merge moved away are left out."""
     cursor = await conn.execute(MOVEMENTS, {"ids": _json(list(user_ids))})
     movements: dict[int, list[Movement]] = {}
     async for user_id, amount, kind, booking_id, effective_at in cursor:
@@ -230,7 +230,7 @@ async def move_entries(
     reason: str,
     only: Sequence[int] | None = None,
 ) -> int:
-    """Undo every entry of one user, or `only` some, and repeat it for another; returns how many were moved.
+    """Reverse every entry of one user, or `only` some, and repeat it for another; return how many were moved.
 
     The repeated ones keep kind, booking, percent and the time that expiry counts from.
     """
@@ -252,9 +252,9 @@ async def repeated_entries(conn: Connection, from_user: int, into_user: int) -> 
 
 
 async def strip_reasons(conn: Connection, user_id: int) -> None:
-    """Take out what admins wrote beside an erased user's points, and beside those of accounts merged into that one.
+    """Remove the admins' reasons from the entries of an erased user and of the accounts merged into it.
 
-    The movements stay. The table's trigger allows just this, and only for a shell.
+    The movements stay. The table's trigger allows only this change, and only for an erased or merged account.
     """
     await conn.execute(
         "update bonus_entries set reason = '' where reason <> '' and created_by is not null and user_id in"
@@ -285,17 +285,17 @@ UNSETTLED = f"""
 async def lock_unsettled(
     conn: Connection, after_id: int, until_id: int, *, enabled: bool, start_date: date | None
 ) -> list[EarningState]:
-    """Bookings of an id range (after, until] whose ledger may not say what they earn; locked, in the order of ids.
+    """Return bookings of an id range (after, until] whose ledger may be unsettled; locked, in the order of ids.
 
-    Those that could earn and have no points, where the programme is `enabled`; and those with points of somebody
-    whose they are not any more. One that is locked is left out: who writes it settles it.
+    Those that could earn and have no points, where the programme is `enabled`; and those with points of a user they
+    are no longer linked to. Locked ones are left out: the transaction that holds them settles them.
     """
     values = {"after_id": after_id, "until_id": until_id, "enabled": enabled, "start_date": start_date}
     return await _states(conn, UNSETTLED, values)
 
 
 async def read_states(conn: Connection, booking_ids: Iterable[int]) -> list[EarningState]:
-    """What of these bookings decides on their points, as the rows have it now, in the order of ids."""
+    """Return the earning states of these bookings from the stored rows, in the order of ids."""
     sql = (
         f"select {_STATE} from bookings b"
         " where b.id in (select value::bigint from jsonb_array_elements_text(%(ids)s::jsonb)) order by b.id"
@@ -326,7 +326,7 @@ async def read_last_booking_id(conn: Connection) -> int:
 
 
 async def read_given_before(conn: Connection, day: date) -> tuple[int, int]:
-    """(points, visits): what visits before a day, of the salon's calendar, have by our programme; an import's not."""
+    """Return (points, visits) that our programme gave for visits before a day (in the salon's zone), without imports."""
     cursor = await conn.execute(
         """
         with given as (

@@ -1,5 +1,5 @@
-"""What a process counts of its own work, for Prometheus: plain counters that anybody may raise, and how they are told.
+"""Metrics of a process for Prometheus: plain counters that any package may increment, and their exposition.
 
-`model` has the kinds, `counts` every counter of the process, `exposition` their form for Prometheus, `sharing` what
-several server processes on one port do so that each of them tells the sum. Labels come from fixed sets.
+`model` has the types, `counts` every counter of the process, `exposition` their form for Prometheus, `sharing` the
+sum over several server processes on one port. Labels come from fixed sets.
 """

@@ -1,14 +1,14 @@
-"""Every counter of this process. Whoever does the work raises its own; `/metrics` and a worker's port tell them all.
+"""Every counter of this process. The code that does the work increments them; `/metrics` and a worker's port expose them.
 
-The hot path raises them once a batch; what is counted a call is a dict's item or a list's.
+The hot path increments them once per batch; a count per call is only an item of a dict or a list.
 """
 
 from zerkalo.metrics.model import OTHER, Count, Histogram
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Of what takes a moment."""
+"""Buckets for short operations."""
 LAG_SECONDS = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 14400.0, 86400.0)
-"""Of what may take a lost webhook and the sync after it."""
+"""Buckets for delays that may include a lost webhook and the sync that repairs it."""
 
 BATCH_ITEMS = Histogram(
     "zerkalo_batch_items",

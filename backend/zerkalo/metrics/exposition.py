@@ -33,7 +33,7 @@ AnyPool = AsyncConnectionPool[Any]
 
 
 class _Registry:
-    """The shape in which the library takes families; it only ever calls `collect`."""
+    """The registry that the library expects; it only calls `collect`."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -48,14 +48,14 @@ def text_of(families: Iterable[Metric]) -> bytes:
 
 
 def of_process(pools: Mapping[str, AnyPool]) -> Iterator[Metric]:
-    """What this process counts of its own, and how its pools of connections are used."""
+    """Yield this process's own counters and the use of its connection pools."""
     yield InfoMetricFamily("zerkalo", "Which version runs.", value={"version": version("zerkalo")})
     yield from of_counts(COUNTS, HISTOGRAMS)
     yield from of_pools(pools)
 
 
 def of_counts(counts: Sequence[Count], histograms: Sequence[Histogram]) -> Iterator[Metric]:
-    """Counters and histograms as they stand."""
+    """Yield counters and histograms with their current values."""
     for one in counts:
         family = CounterMetricFamily(one.name, one.text, labels=list(one.labels))
         for values, count in one.values.items():
@@ -66,7 +66,7 @@ def of_counts(counts: Sequence[Count], histograms: Sequence[Histogram]) -> Itera
 
 
 def of_pools(pools: Mapping[str, AnyPool]) -> Iterator[Metric]:
-    """Connections by pool and whether they are in use, and who waits for one."""
+    """Yield connections by pool and whether they are in use, and how many callers wait for one."""
     used = GaugeMetricFamily(
         "zerkalo_pool_connections", "Connections to the database.", labels=["pool", "state"]
     )
@@ -88,7 +88,7 @@ def gauge(name: str, text: str, value: float) -> Metric:
 
 
 def merged(families: Iterable[Metric]) -> list[Metric]:
-    """The families of several processes, each once, its samples summed; what a process says of itself is told once."""
+    """Merge the families of several processes: samples are summed, info metrics appear once."""
     found: dict[str, Metric] = {}
     sums: dict[str, dict[tuple[str, tuple[tuple[str, str], ...]], float]] = {}
     for family in families:

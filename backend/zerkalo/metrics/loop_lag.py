@@ -1,4 +1,4 @@
-"""Whether the event loop gets to its work in time: a timer a second, and by how much it was late."""
+"""The event loop's lag: how late a timer of one second fires."""
 
 import asyncio
 import contextlib
@@ -25,6 +25,6 @@ async def watching_the_loop(*, every_seconds: float = EVERY_SECONDS) -> AsyncGen
 
 async def _watch(every_seconds: float) -> None:
     while True:
-        due = perf_counter() + every_seconds  # the loop's own time stands still while it is blocked
+        due = perf_counter() + every_seconds  # the loop's own clock does not advance while it is blocked
         await asyncio.sleep(every_seconds)
         LOOP_LAG_SECONDS.observe(max(perf_counter() - due, 0.0))

@@ -1,4 +1,4 @@
-"""Counters and histograms as plain values: a dict and a list, raised without a look-up by name or a lock.
+"""Counters and histograms as plain values: a dict and a list, incremented without a look-up by name or a lock.
 
 Each belongs to one thread of the process. Pure.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import product
 
 OTHER = "other"
-"""What a value outside its label's set counts as: a label never has more values than were written down here."""
+"""The label value for any value outside the label's set, so that a label never gets more values than declared."""
 
 
 class Count:
@@ -24,7 +24,7 @@ class Count:
         self.values: dict[tuple[str, ...], float] = dict.fromkeys(product(*labels.values()), 0.0)
 
     def add(self, *values: str, by: float = 1) -> None:
-        """Raise it. `values`: one for each label, in their order."""
+        """Increment it. `values`: one for each label, in their order."""
         if values not in self.values:
             values = tuple(
                 value if value in known else OTHER
@@ -37,7 +37,7 @@ class Histogram:
     """How many values were no larger than each bound, and their sum."""
 
     def __init__(self, name: str, text: str, bounds: Sequence[float]) -> None:
-        """`bounds`: ascending; one without end is added."""
+        """`bounds`: ascending; +Inf is added."""
         self.name = name
         self.text = text
         self.bounds = tuple(bounds)
@@ -50,7 +50,7 @@ class Histogram:
         self._in_bucket[bisect_left(self.bounds, value)] += 1
 
     def buckets(self) -> list[tuple[str, float]]:
-        """(bound, values that were no larger), as Prometheus has it."""
+        """Return (bound, count of values no larger), cumulative as in Prometheus."""
         total = 0
         found: list[tuple[str, float]] = []
         for bound, count in zip((*map(str, self.bounds), "+Inf"), self._in_bucket, strict=True):

@@ -1,7 +1,7 @@
-"""Several server processes on one port: each leaves its figures in a folder, and whichever is asked tells the sum.
+"""Share metrics among server processes on one port: each writes its own to a folder, and any of them reports the sum.
 
-A scrape reaches one of them at random. What a process counted stays in the sum after its end, so that no counter goes
-back; what it held (connections) counts only while it shows itself.
+A scrape reaches one of them at random. A process's counters stay in the sum after its end, so that no counter
+decreases; its gauges (connections) count only while it keeps writing.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ from prometheus_client.core import Metric
 from zerkalo.metrics.exposition import Families
 
 WRITE_SECONDS = 2.0
-"""How often a process writes its figures down."""
+"""How often a process writes its metrics."""
 FRESH_SECONDS = 10.0
-"""A process that has not written for so long is gone."""
+"""A process that has not written for this long has ended."""
 
 log = structlog.get_logger(__name__)
 
 
 def folder_of(parent: int) -> Path:
-    """Where the children of this process meet: named by it, so that nothing need be handed to them."""
+    """Return the folder shared by the children of this process: named by its pid, so that they can derive it."""
     return Path(tempfile.gettempdir()) / f"zerkalo-metrics-{os.getuid()}-{parent}"
 
 
 @contextmanager
 def folder_for_children() -> Generator[None]:
-    """The folder of this process's children, for as long as the block lasts. Where it can't be made, each tells its own."""
+    """Make the folder of this process's children, for the block. Where that fails, each reports only its own metrics."""
     folder = folder_of(os.getpid())
     try:
         _empty(folder)  # of a process that had this number before
@@ -49,13 +49,13 @@ def folder_for_children() -> Generator[None]:
 
 
 class Shared:
-    """The figures of the processes that meet in a folder. A folder that is not our own alone is as good as none."""
+    """The metrics of the processes that share a folder. A folder that others can access is ignored."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder if folder is not None and _is_ours(folder) else None
 
     def write(self, families: Iterable[Metric]) -> None:
-        """Leave this process's figures, whole."""
+        """Write this process's metrics atomically."""
         if self._folder is None:
             return
         told = [
@@ -69,7 +69,7 @@ class Shared:
             unfinished.replace(file)
 
     def others(self) -> Iterator[Metric]:
-        """What the other processes left."""
+        """Yield the metrics written by the other processes."""
         for file in sorted(self._folder.glob("*.json")) if self._folder else ():
             if file.stem == str(os.getpid()):
                 continue
@@ -79,7 +79,7 @@ class Shared:
 
     @asynccontextmanager
     async def writing(self, families: Families) -> AsyncGenerator[None]:
-        """Write again and again while the block lasts, and once more at its end."""
+        """Write periodically during the block, and once more at its end."""
         task = asyncio.create_task(self._write_on(families), name="figures for the other processes")
         try:
             yield
@@ -103,7 +103,7 @@ def _families(text: str, *, with_gauges: bool) -> Iterator[Metric]:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Anybody may write in the folder of temporary files: only one that we made, and nobody else can enter, counts."""
+    """Return whether we made the folder and only we can enter it: any user may write in the folder of temporary files."""
     try:
         found = folder.lstat()
     except OSError:

@@ -1,5 +1,5 @@
-"""What leaves this process for a service that watches it, only where a setting asks for it: traces and errors.
+"""Traces and errors for external monitoring services, sent only where a setting enables them.
 
-`tracing` gives spans that cost nothing while it is off, `errors` sends what the log says of an error to Sentry, already
-scrubbed. Both need an extra of the package; `start` says which one is missing.
+`tracing` makes spans, which cost almost nothing while it is off; `errors` sends scrubbed log events of errors to
+Sentry. Both need an extra of the package; `start` says which one is missing.
 """

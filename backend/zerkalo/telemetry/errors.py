@@ -1,4 +1,4 @@
-"""Errors to Sentry: what the log says of one, scrubbed as the log is, and nothing else of the process."""
+"""Send errors to Sentry: their scrubbed log events, and nothing else of the process."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -11,9 +11,9 @@ _NOT_EXTRA = frozenset({"event", "level", "logger", "timestamp", "exception"})
 
 
 def start_sentry(dsn: str, *, transport: Any = None) -> Callable[[], None]:
-    """Send every error of the log from now on. Returns what ends that and sends the rest.
+    """Send every logged error from now on. Return a function that stops this and sends the rest.
 
-    The library gathers nothing by itself: no variables of the stack, no requests, no breadcrumbs, no name of the host.
+    The library collects nothing by itself: no stack variables, requests, breadcrumbs or host name.
     """
     import sentry_sdk
 

@@ -1,4 +1,4 @@
-"""Switched on by the settings, for one process."""
+"""Telemetry of one process, enabled by the settings."""
 
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -10,7 +10,7 @@ from zerkalo.telemetry.tracing import otlp, start_tracing
 
 @contextmanager
 def telemetry(settings: Settings, *, name: str) -> Generator[None]:
-    """Traces and errors leave while the block lasts, where OTEL_EXPORTER_OTLP_ENDPOINT and SENTRY_DSN say whither.
+    """Send traces and errors during the block, to OTEL_EXPORTER_OTLP_ENDPOINT and SENTRY_DSN where set.
 
     Raises `SettingsError` where the extra that one of them needs is not installed. Call it after `configure_logging`.
     """

@@ -1,6 +1,6 @@
-"""Spans of OpenTelemetry: a batch of the webhook, a sync, a request to YCLIENTS, a request to us.
+"""OpenTelemetry spans: a batch of the webhook, a sync, a request to YCLIENTS, a request to us.
 
-Off, a span is one look at a variable. On, it holds numbers, ids and words of ours: no address, no body, no error's text.
+When off, a span costs one check of a variable. When on, it holds numbers, ids and fixed words: no URL, body or error text.
 """
 
 from collections.abc import Callable, Generator
@@ -16,7 +16,7 @@ _OFF = nullcontext()
 
 
 class _Tracing:
-    """Whether spans are made, and by whom: one for the process."""
+    """The process's tracer, if spans are on."""
 
     def __init__(self) -> None:
         self.tracer: Tracer | None = None
@@ -31,7 +31,7 @@ def is_on() -> bool:
 
 
 def span(name: str, **attributes: Value) -> AbstractContextManager[None]:
-    """What the block does, as a span. An error that leaves it is told by its class alone."""
+    """Record the block as a span. Of an error that leaves it only the class is recorded."""
     tracer = _tracing.tracer
     return _OFF if tracer is None else _spanning(tracer, name, attributes)
 
@@ -49,7 +49,7 @@ def _spanning(tracer: Tracer, name: str, attributes: dict[str, Value]) -> Genera
 
 
 def start_tracing(processor: "SpanProcessor", *, name: str) -> Callable[[], None]:
-    """Make spans from now on and hand them to `processor`. Returns what ends that and sends the rest."""
+    """Make spans from now on and pass them to `processor`. Return a function that stops this and sends the rest."""
     from functools import partial
 
     from opentelemetry.sdk.resources import Resource
@@ -69,7 +69,7 @@ def start_tracing(processor: "SpanProcessor", *, name: str) -> Callable[[], None
 
 
 def otlp(endpoint: str) -> "SpanProcessor":
-    """Spans go to a collector by OTLP over HTTP, in batches of their own thread."""
+    """Return a processor that sends spans to a collector by OTLP over HTTP, in batches from its own thread."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 

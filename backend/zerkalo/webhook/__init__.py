@@ -1,1 +1,1 @@
-"""The door that YCLIENTS calls, the group commit, and the replay of what is in quarantine. Imports the mirror."""
+"""The webhook that YCLIENTS calls, the group commit, and the replay of quarantined deliveries. Imports the mirror."""

@@ -1,8 +1,8 @@
-"""The group commit: the calls that wait are written in one transaction, then all of them are answered.
+"""The group commit: all waiting calls are written in one transaction and then answered.
 
-One durable commit costs the same for one event as for two hundred. While one batch is being written the next one
-gathers, so no call waits for a timer, and a lone one is written at once. There is one batch at a time: two would be half
-as large each, and most of what an event costs is its share of its batch.
+One durable commit costs the same for one event as for two hundred. The next batch collects while one is being
+written, so no call waits for a timer, and a lone one is written at once. Only one batch runs at a time: two would be
+half as large each, and most of an event's cost is its share of its batch.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Apply = Callable[[Sequence[Item]], Awaitable[list[Outcome]]]
 
 
 class Overloaded(Exception):
-    """More deliveries wait than may."""
+    """Too many deliveries are waiting."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,14 +46,14 @@ class Committer:
         self._waiting_bytes = 0
         self._under_way: Sequence[_Waiting] = ()
         self._work: asyncio.Task[None] | None = None
-        """Alive while anything waits or is under way."""
+        """Alive while items wait or are being written."""
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Write what still waits, then stop. Calls that a silent database has left unwritten are cancelled, never answered 200."""
+        """Write the waiting items, then stop. Calls that an unresponsive database left unwritten are cancelled, never answered 200."""
         if self._work is not None:
             await asyncio.wait([self._work], timeout=self._limits.end_seconds)
             self._work.cancel()
@@ -62,9 +62,9 @@ class Committer:
             one.answer.cancel()
 
     async def submit(self, item: Item) -> Outcome:
-        """Return what the item did, once that is committed.
+        """Return the item's outcome, once committed.
 
-        Raises what writing it raised, `Overloaded`, or `TimeoutError`: then it is not known whether it was written.
+        Raises the write's error, `Overloaded`, or `TimeoutError`: then it is unknown whether it was written.
         """
         loop = asyncio.get_running_loop()
         one = _Waiting(item, loop.create_future(), loop.time())
@@ -121,12 +121,12 @@ class Committer:
                 self._timer.cancel()
 
     def _watch(self, oldest: _Waiting) -> None:
-        """Have every call answered in time: one timer a batch, for those under way and those behind them."""
+        """Ensure that every call is answered in time: one timer per batch, for its calls and the waiting ones."""
         until = oldest.since + self._limits.answer_seconds
         self._timer = asyncio.get_running_loop().call_at(until, self._give_up)
 
     def _give_up(self) -> None:
-        """Answer those who have waited too long. The batch goes on: it may yet be committed; what waits is dropped."""
+        """Answer the calls that waited too long. The batch continues and may yet be committed; waiting items are dropped."""
         late_since = asyncio.get_running_loop().time() - self._limits.answer_seconds
         late = [one for one in self._under_way if one.since <= late_since]
         while self._waiting and self._waiting[0].since <= late_since:

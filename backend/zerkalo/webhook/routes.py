@@ -1,7 +1,7 @@
-"""The webhook: stop 1 on the path of an event. Checks secret and size, keeps the raw body, waits for the commit, answers, counts.
+"""The webhook: step 1 for an event. Check secret and size, store the raw body, wait for the commit, answer, count.
 
-A raw ASGI callable that stands ahead of the web framework and its middleware (`web.api`), which cost several times as
-much. So the bounds and the headers of its answers are its own; `OPENAPI` describes it by hand.
+A raw ASGI callable ahead of the web framework and its middleware (`web.api`), which cost several times as much.
+So it has its own limits and answer headers; `OPENAPI` describes it by hand.
 """
 
 import asyncio
@@ -37,20 +37,20 @@ RECORDS_LOGGED_MAX = 20
 _OUTCOMES = frozenset(status.value for status in OutcomeStatus)
 _NOT_STORED = "database_unavailable"
 LENGTH_DIGITS_MAX = 19
-"""Of a Content-Length; one with more is too large anyway."""
+"""The most digits of a Content-Length; one with more is too large anyway."""
 
 About = tuple[int | None, int | None]
-"""The record that a call was about, and its number in the inbox, where they are known."""
+"""The record that a call was about, and the call's id in the inbox, where known."""
 NOTHING: About = (None, None)
 
-# Any error of the database: one that is an item's own fault has been dealt with below (`service.REFUSED`).
+# Any error of the database: those caused by an item itself are handled below (`service.REFUSED`).
 DATABASE_SILENT = (psycopg.Error, TimeoutError, Overloaded)
 
 
 class Tally:
     """Counts calls to the webhook since the start of the process, and logs the new ones once a second.
 
-    A log line a call, or even a commit, costs as much as the call itself.
+    A log line per call, or even per commit, costs as much as the call itself.
     """
 
     def __init__(self, *, log_seconds: float = LOG_SECONDS) -> None:
@@ -62,7 +62,7 @@ class Tally:
         self._record_ids: list[int] = []
         self._delivery_ids: list[int] = []
         self._refused_ids: dict[str, list[int]] = {}
-        """Of what was kept although it was answered with an error, by its code."""
+        """Deliveries that were stored although answered with an error, by its code."""
         self._reason = SILENT
         self._timer: asyncio.TimerHandle | None = None
 
@@ -82,11 +82,11 @@ class Tally:
             self._timer = asyncio.get_running_loop().call_later(self._log_seconds, self.log)
 
     def blame(self, error: BaseException) -> None:
-        """Remember what keeps calls from being stored, for the next line of the log."""
+        """Remember why calls can't be stored, for the next line of the log."""
         self._reason = reason_of(error)
 
     def log(self) -> None:
-        """Log what has been counted since the last time."""
+        """Log the counts since the last time."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -110,14 +110,14 @@ class Tally:
 
 
 def is_webhook(path: str) -> bool:
-    """Whether a request to this path is the webhook's to answer."""
+    """Return whether the webhook answers requests to this path."""
     return path.startswith(PATH) and path[len(PATH) : len(PATH) + 1] in {"", "/"}
 
 
 class Webhook:
     """The webhook as an ASGI application, for the paths of `is_webhook`.
 
-    `secrets`: each is taken, so that one can be replaced without losing a call; none: every call is unsigned.
+    `secrets`: each is accepted, so that one can be replaced without losing a call; none: every call is unsigned.
     `enabled` False: every call is answered 503. `headers`: of every answer.
     """
 
@@ -152,7 +152,7 @@ class Webhook:
         await send({"type": "http.response.body", "body": answer.body})
 
     async def _answer(self, scope: Scope, receive: Receive) -> tuple[Answer, About]:
-        """The answer, and what the call was about."""
+        """Return the answer, and what the call was about."""
         refusal = self._refusal(scope)
         if refusal is not None:
             return refusal, NOTHING
@@ -168,7 +168,7 @@ class Webhook:
         return await self._take(read_delivery(Delivery(body, self._clock()), self._company_ids))
 
     def _refusal(self, scope: Scope) -> Answer | None:
-        """What can be said of a call before its body is read."""
+        """Return the refusal of a call that fails before its body is read."""
         if scope["method"] != "POST":
             return rules.WRONG_METHOD
         if not self._enabled:
@@ -182,7 +182,7 @@ class Webhook:
         if not token:
             token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[-1]
         given = _comparable(token)
-        # Both are compared, whatever the first says: the time must not tell which it was.
+        # All are compared, whatever the first result: the time must not reveal which one matched.
         matches = [hmac.compare_digest(given, secret) for secret in self._secrets]
         return any(matches)
 
@@ -207,7 +207,7 @@ class Webhook:
         return rules.ok(outcome), (record_id, outcome.delivery_id)
 
     async def _keep(self, refusal: Refusal) -> tuple[Answer, About]:
-        """Answer a body that can't be read; with the secret it is kept in quarantine first."""
+        """Answer an unreadable body; one with the secret is quarantined first."""
         kept = await self._submit(refusal.item) if refusal.item else None
         if isinstance(kept, Answer):
             return kept, NOTHING
@@ -215,28 +215,28 @@ class Webhook:
         return rules.problem(refusal.status, refusal.code, refusal.detail), (None, delivery_id)
 
     async def _submit(self, item: Item) -> Outcome | Answer:
-        """What the item did, once that is committed; an answer where that is not known."""
+        """Return the item's outcome once committed; an error answer where it is unknown."""
         try:
             return await self._committer.submit(item)
         except DATABASE_SILENT as error:
             self._tally.blame(error)
             return rules.DATABASE_UNAVAILABLE
         except asyncio.CancelledError:
-            # The server ends and has waited long enough for the database: uvicorn breaks off what is under way,
-            # and would answer 500 itself. Nothing is done after this but the answer.
+            # The server shuts down and has waited long enough for the database: uvicorn cancels open requests,
+            # and would answer 500 itself. Only the answer follows.
             return rules.SHUTTING_DOWN
-        except Exception as error:  # a fault of ours; the caller comes again
+        except Exception as error:  # a bug of ours; the caller retries
             log.error("webhook failed", exc_info=error)  # noqa: TRY400  the scrub hides what the trace quotes
             return rules.INTERNAL_ERROR
 
 
 def _comparable(token: str) -> bytes:
-    """Without a slash at the end, which a pasted address may have."""
+    """Return the token without a trailing slash, which a pasted address may have."""
     return token.removesuffix("/").encode("utf-8", "surrogatepass")
 
 
 def _length(scope: Scope) -> int:
-    """The Content-Length; 0 where none is told."""
+    """Return the Content-Length; 0 where it is missing."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value[:LENGTH_DIGITS_MAX]) if value.isdigit() else 0
@@ -244,7 +244,7 @@ def _length(scope: Scope) -> int:
 
 
 async def _read(receive: Receive, bytes_max: int) -> bytes | Answer:
-    """The body, never more of it in memory than may be."""
+    """Return the body, never with more than `bytes_max` in memory."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -261,7 +261,7 @@ async def _read(receive: Receive, bytes_max: int) -> bytes | Answer:
 
 
 PATHS = {PATH: "receive_webhook", f"{PATH}/{{token}}": "receive_webhook_by_path"}
-"""Path -> the operation's name."""
+"""Path -> operation id."""
 
 
 def _described(description: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""A call to our webhook -> what is to be applied, and what it is answered. Pure.
+"""Turn a call to our webhook into an item to apply, and its answer. Pure.
 
-What can't be read ends in a verdict, never in an error. Answers are bytes: the outcome, or a problem (RFC 9457); those that
-are always the same are written once, at import.
+An unreadable call gets a verdict, never an exception. Answers are bytes: the outcome, or a problem (RFC 9457); constant
+ones are encoded once, at import.
 """
 
 from collections.abc import Collection
@@ -27,7 +27,7 @@ from zerkalo.yclients.payloads import (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A body that is answered with an error. `item` keeps it in quarantine; None: nothing is kept of it."""
+    """A body that is answered with an error. `item` stores it in quarantine; None: it is not stored."""
 
     status: int
     code: str
@@ -36,9 +36,9 @@ class Refusal:
 
 
 def read_delivery(delivery: Delivery, company_ids: Collection[int]) -> Item | Refusal:
-    """Read a call that carries the secret. What can't be read is kept in quarantine.
+    """Parse a call with the secret. An unreadable one is quarantined.
 
-    `company_ids` are ours. A zone-less change time is read by the record's own offset, or counts as missing.
+    `company_ids` are ours. A change time without a zone is read with the record's own offset, or counts as missing.
     """
     try:
         event = parse_webhook(delivery.body)
@@ -59,7 +59,7 @@ def read_delivery(delivery: Delivery, company_ids: Collection[int]) -> Item | Re
 
 
 def read_unsigned(body: bytes, company_ids: Collection[int]) -> Item | Refusal:
-    """Read a call without a secret: anybody may have written it. It leaves the wish to ask for its record, nothing else."""
+    """Parse a call without a secret, which anyone may have sent. It only requests a refetch of its record."""
     try:
         company_id, record_id = parse_unsigned(body)
     except NotJson:
@@ -114,14 +114,14 @@ RETRY_AFTER_SECONDS = 5
 
 _RETRY: Header = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
 _CLOSE: Header = (b"connection", b"close")
-"""Of an answer that leaves a body unread: the rest of it is not waited for."""
+"""Sent with an answer that leaves a body unread, so that the rest is not awaited."""
 _JSON: Header = (b"content-type", b"application/json")
 _PROBLEM: Header = (b"content-type", b"application/problem+json")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer without the headers that all have. `counted_as`: the outcome, or the code of its error."""
+    """An answer without the common headers. `counted_as`: the outcome, or the code of its error."""
 
     status: int
     body: bytes
@@ -130,13 +130,13 @@ class Answer:
 
 
 def ok(outcome: Outcome) -> Answer:
-    """200 with what the call did."""
+    """Return 200 with the outcome."""
     body = msgspec.json.encode({"status": outcome.status, "booking_id": outcome.booking_id})
     return Answer(200, body, (_JSON, _length(body)), outcome.status.value)
 
 
 def problem(status: int, code: str, detail: str, *more: Header) -> Answer:
-    """An error with a stable code and one sentence for people."""
+    """Return an error with a stable code and one sentence for people."""
     body = msgspec.json.encode(
         {
             "type": "about:blank",

@@ -1,4 +1,4 @@
-"""YCLIENTS's other answers to our values, pure: companies, hooks, the online-booking calls."""
+"""Parse YCLIENTS's other answers into our values, pure: companies, hooks, the online-booking calls."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -35,7 +35,7 @@ VOTES_MAX = 10**9
 
 
 def parse_nothing(body: bytes) -> None:
-    """Accept a write's answer, which tells nothing that we need; 204 has no body."""
+    """Accept a write's answer, of which nothing is needed; 204 has no body."""
     if body.strip():
         _data(body)
 
@@ -77,7 +77,7 @@ def parse_hooks_settings(body: bytes) -> HooksSettings:
 
 
 def _hook_switches(said: dict[str, Any]) -> dict[str, int]:
-    """Return what is a switch among the keys: those whose value is none are lists, addresses and ids."""
+    """Return the switches among the keys; the other keys are lists, addresses and ids."""
     return {key: _switch(value) for key, value in said.items() if value in (0, 1, "0", "1") and key != "id"}
 
 
@@ -97,10 +97,10 @@ def parse_services(body: bytes) -> tuple[BookableService, ...]:
 
 
 def parse_usual_durations(body: bytes) -> dict[int, int]:
-    """Return the seconds that services take, by id, of `GET /company/{id}/services`.
+    """Return the durations of services in seconds, by id, from `GET /company/{id}/services`.
 
-    Captured bodies have `seance_length` at each master of a service, 0 where it was never set; the reference has
-    `duration` at the service. Neither is certain, so what is not told, or told twice, is left out.
+    Captured bodies have `seance_length` at each specialist of a service, 0 where it was never set; the reference has
+    `duration` at the service. Neither is certain, so a duration that is missing or ambiguous is left out.
     """
     return _read("services", lambda: dict(_usual_durations(_list(_data(body)))))
 
@@ -122,7 +122,7 @@ def parse_times(body: bytes) -> tuple[BookableTime, ...]:
 
 
 def parse_booked(body: bytes) -> tuple[BookedAppointment, ...]:
-    """Return what `POST /book_record` made, one record an appointment, in the order of the request."""
+    """Return the records made by `POST /book_record`, one per appointment, in the order of the request."""
     return _read(
         "booked",
         lambda: tuple(
@@ -153,7 +153,7 @@ def parse_user_record(body: bytes, company_id: int, record_id: int) -> UserRecor
 
 
 def _data(body: bytes) -> Any:
-    """Return what the envelope holds; an answer without one is the data itself, as some samples print it."""
+    """Return the envelope's data; an answer without one is the data itself, as in some samples."""
     answer = read_json(body)
     if not isinstance(answer, dict):
         return answer
@@ -222,7 +222,7 @@ def _staff(said: dict[str, Any]) -> BookableStaff:
 
 
 def _rating(said: dict[str, Any]) -> tuple[Decimal | None, int]:
-    """The rating and how many voted; one that can't be read costs nobody the booking."""
+    """Return the rating and the number of votes; an unreadable one is no error, so that booking goes on."""
     try:
         rating, votes = (
             fields.money(said.get("rating")),
@@ -265,7 +265,7 @@ def _switch(value: Any) -> int:
 
 
 def _for_people(value: Any) -> str:
-    """Return a text that is only shown; what is none spoils nothing else."""
+    """Return a text for display only; an invalid one is no error."""
     try:
         return storable_text(fields.title(value))[:SHOWN_CHARACTERS_MAX]
     except FieldError:
@@ -273,12 +273,12 @@ def _for_people(value: Any) -> str:
 
 
 def _permission(value: Any) -> bool | None:
-    """Return whether the salon lets its clients do something; None where that is not said."""
+    """Return whether the salon lets its clients do something; None where unknown."""
     return None if value is None else _switch(value) == 1
 
 
 def _seconds(value: Any) -> int:
-    """Return how long before a visit something ends; what can't be read ends long before, and spoils nothing else."""
+    """Return how long before a visit something ends; an unreadable value ends long before and is no error."""
     try:
         return 0 if value is None else fields.whole(value, 0, NEVER_SECONDS)
     except FieldError:

@@ -1,4 +1,4 @@
-"""One call to YCLIENTS, whole: its headers, its slot in the rate limit, its retries, and what its status means."""
+"""One call to YCLIENTS: its headers, its slot in the rate limit, its retries, and the meaning of its status."""
 
 import asyncio
 import random
@@ -38,7 +38,7 @@ ACCEPT = "application/vnd.yclients.v2+json"
 CONNECT_SECONDS_MAX = 10.0
 READ_SECONDS_MAX = 30.0
 CALL_SECONDS_MAX: dict[Kind, float] = {"interactive": 20.0, "background": 90.0, "unsigned": 90.0}
-"""For one attempt, whole: a server that sends a byte now and then must not hold us."""
+"""For one whole attempt: a server that sends a byte now and then must not block us."""
 BODY_BYTES_MAX = 32 * 1024 * 1024
 ATTEMPTS_MAX: dict[Kind, int] = {"interactive": 2, "background": 5, "unsigned": 5}
 WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 2.0, "background": 120.0, "unsigned": 120.0}
@@ -51,21 +51,21 @@ _AGAIN = frozenset({408, 425, 429})
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of YCLIENTS."""
+    """A request to YCLIENTS."""
 
     method: str
     path: str
     """Below the base URL, with a slash in front."""
     params: Sequence[tuple[str, str]] = ()
-    """In order; a key may stand several times (`service_ids[]`)."""
+    """In order; a key may occur several times (`service_ids[]`)."""
     body: Mapping[str, Any] | None = None
     as_user: bool = True
-    """Whether the user's token goes along; the online-booking calls need only the partner's."""
+    """Whether the user's token is sent; the online-booking calls need only the partner's."""
     kind: Kind = "background"
     repeatable: bool = False
-    """Whether asking twice is asking once; other calls are repeated only where surely nothing was done."""
+    """Whether it is idempotent; other calls are repeated only if the failed attempt certainly had no effect."""
     is_booking: bool = False
-    """Whether a refusal is the salon's word to the client and no mistake of ours."""
+    """Whether a refusal is the salon's answer to the client, not an error of ours."""
 
 
 class Caller:
@@ -123,7 +123,7 @@ class Caller:
     async def call(self, call: Call, read: Callable[[bytes], T]) -> T:
         """Return what `read` makes of the answer's body, after as many attempts as the call's kind allows.
 
-        `read` raises NotJson or NotEnvelope for what is no answer. Raises the errors of `zerkalo.yclients.errors`,
+        `read` raises NotJson or NotEnvelope for an invalid answer. Raises the errors of `zerkalo.yclients.errors`,
         and UnreadableRecord if `read` does.
         """
         missing = [name for name in self._missing if call.as_user or name == "YCLIENTS_PARTNER_TOKEN"]
@@ -137,7 +137,7 @@ class Caller:
         raise AssertionError("the last attempt either returns or raises")
 
     async def _pause_before_another(self, call: Call, attempt: int, error: VendorUnavailable) -> None:
-        """Wait as long as it takes to try again; raise the error where there is no sense in it."""
+        """Wait before the next attempt; raise the error where another one would be useless."""
         wait = max(BACKOFF.seconds(attempt, self._rng()), error.retry_after_seconds or 0.0)
         may_repeat = not error.lasting and (call.repeatable or not error.may_have_acted)
         gives_up = not may_repeat or attempt == ATTEMPTS_MAX[call.kind] or wait > WAIT_SECONDS_MAX[call.kind]
@@ -161,7 +161,7 @@ class Caller:
             REQUESTS.add(_result_of(error))
             raise
         except UnreadableRecord:
-            REQUESTS.add("ok")  # YCLIENTS answered; what it showed is another question
+            REQUESTS.add("ok")  # YCLIENTS answered, though with an unreadable record
             raise
         REQUESTS.add("ok")
         return answer
@@ -173,7 +173,7 @@ class Caller:
         except _NOTHING_SENT as error:
             raise VendorUnavailable(f"no connection: {type(error).__name__}") from None
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
-            # Its text is left out: it may hold the address, and that the hash of a booking.
+            # Its text is left out: it may hold the URL, and the URL the hash of a booking.
             raise VendorUnavailable(f"no answer: {type(error).__name__}", may_have_acted=True) from None
         if not response.is_success:
             self._raise_for(call, response, body)
@@ -202,7 +202,7 @@ class Caller:
             raise VendorUnavailable(reason, may_have_acted=True) from None
 
     def _raise_for(self, call: Call, response: httpx2.Response, body: bytes) -> NoReturn:
-        """Raise what a status that is not a success means (yclients-api.md, section 1)."""
+        """Raise the error for a status other than success (yclients-api.md, section 1)."""
         status = response.status_code
         if status in _AGAIN or status >= 500:
             raise VendorUnavailable(
@@ -226,7 +226,7 @@ class Caller:
 
 
 def _result_of(error: VendorError) -> str:
-    """A word for what came of a request, of the few that are counted."""
+    """Return the label under which a request's result is counted."""
     if isinstance(error, NotFound):
         return "not_found"
     if isinstance(error, AccessDenied):

@@ -1,7 +1,7 @@
-"""YCLIENTS's API as typed methods: what the mirror reads, and what the booking form asks for.
+"""YCLIENTS's API as typed methods, for the mirror and the booking form.
 
 Every method raises the errors of `zerkalo.yclients.errors`. Methods on records, hooks and companies send both tokens,
-those of the online booking the partner's alone (yclients-api.md, sections 3 to 5).
+those of the online booking only the partner's (yclients-api.md, sections 3 to 5).
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ class YclientsClient(Caller):
         kind: Kind = "background",
         zone: tzinfo | None = None,
     ) -> RecordsPage:
-        """Return one page, counted from 1, of the records that the query lets through, deleted ones too.
+        """Return one page, counted from 1, of the records that match the query, deleted ones too.
 
         `zone` is as in `parse_record`. The order is not documented and the list may shift while it is read.
         """
@@ -87,7 +87,7 @@ class YclientsClient(Caller):
         count: int = PAGE_RECORDS,
         kind: Kind = "background",
     ) -> ListPage:
-        """Return the same page with its records unread, for who compares their bytes first."""
+        """Return the same page with its records unparsed, for callers that compare their bytes first."""
         return await self.call(_list(company_id, query, page=page, count=count, kind=kind), parse_list_page)
 
     async def record(
@@ -98,9 +98,9 @@ class YclientsClient(Caller):
         kind: Kind = "background",
         zone: tzinfo | None = None,
     ) -> Record | None:
-        """Return one record, also a deleted one; None where YCLIENTS says in its own words that there is none.
+        """Return one record, also a deleted one; None on YCLIENTS's own 404.
 
-        Raises UnreadableRecord where it can't be understood, or is another one than asked for.
+        Raises UnreadableRecord where it can't be parsed, or has another id than asked for.
         """
         path = f"/record/{company_id}/{record_id}"
         call = Call(method="GET", path=path, kind=kind, repeatable=True)
@@ -112,7 +112,7 @@ class YclientsClient(Caller):
     async def change_record(self, company_id: int, record_id: int, body: dict[str, Any]) -> None:
         """Write a record as the salon would. `body` is the whole of it, see `edits.moved_record`.
 
-        Never repeated with the same body: whatever the salon wrote meanwhile would be lost. A busy time raises
+        Never retried with the same body: that would overwrite the salon's changes made meanwhile. A busy time raises
         BookingRefused.
         """
         call = Call(
@@ -137,19 +137,19 @@ class YclientsClient(Caller):
         return await self.call(Call(method="GET", path=path, repeatable=True), answers.parse_object)
 
     async def write_client_card(self, company_id: int, client_id: int, body: Mapping[str, Any]) -> None:
-        """Write a client's card. YCLIENTS knows no conditional write: read the card directly before."""
+        """Write a client's card. YCLIENTS has no conditional write: read the card directly before."""
         path = f"/client/{company_id}/{client_id}"
         await self.call(Call(method="PUT", path=path, body=dict(body)), answers.parse_nothing)
 
     async def hooks_settings(self, company_id: int, *, kind: Kind = "background") -> HooksSettings:
-        """Return whom the branch tells of its changes."""
+        """Return the branch's webhook settings."""
         call = Call(method="GET", path=f"/hooks_settings/{company_id}", kind=kind, repeatable=True)
         return await self.call(call, answers.parse_hooks_settings)
 
     async def write_hooks(self, company_id: int, change: HookChange) -> None:
         """Replace the webhook settings of the whole branch by what `edits.added_hook` made of them.
 
-        YCLIENTS knows no conditional write: read the settings directly before.
+        YCLIENTS has no conditional write: read the settings directly before.
         """
         path = f"/hooks_settings/{company_id}"
         call = Call(method="POST", path=path, body=change.body, kind="interactive")
@@ -158,14 +158,14 @@ class YclientsClient(Caller):
     async def book_services(
         self, company_id: int, *, staff_id: int | None = None, service_ids: Sequence[int] = ()
     ) -> tuple[BookableService, ...]:
-        """Return the services that can be booked, with that master and beside those services where given."""
+        """Return the bookable services: with that specialist, and in addition to those services, where given."""
         call = _online(f"/book_services/{company_id}", _services(service_ids) + _staff(staff_id))
         return await self.call(call, answers.parse_services)
 
     async def usual_durations(self, company_id: int) -> dict[int, int]:
-        """Return how long the services of the branch's catalogue take, in seconds, by their ids.
+        """Return the durations of the services in the branch's catalogue, in seconds, by their ids.
 
-        Those for which masters take different times are left out, and those that the catalogue does not tell.
+        Services whose duration is missing, or differs between specialists, are left out.
         """
         path = f"/company/{company_id}/services"
         call = Call(method="GET", path=path, kind="interactive", repeatable=True)
@@ -174,7 +174,7 @@ class YclientsClient(Caller):
     async def book_staff(
         self, company_id: int, *, service_ids: Sequence[int] = ()
     ) -> tuple[BookableStaff, ...]:
-        """Return who does these services, also those who can't be booked now."""
+        """Return the specialists for these services, also those who can't be booked now."""
         call = _online(f"/book_staff/{company_id}", _services(service_ids))
         return await self.call(call, answers.parse_staff)
 
@@ -201,7 +201,7 @@ class YclientsClient(Caller):
         """Book, and return the record of each appointment in the order of the request.
 
         `booking` is the body of the fact sheet's section 5; `appointment` makes its appointments. The call is never
-        repeated once it may have been heard: VendorUnavailable with `may_have_acted` means "look for the `api_id`".
+        repeated once it may have been received: VendorUnavailable with `may_have_acted` means "look for the `api_id`".
         """
         body = {**booking, "phone": _digits(booking.get("phone", ""))}
         return await self.call(_booking("POST", f"/book_record/{company_id}", body), answers.parse_booked)
@@ -211,7 +211,7 @@ class YclientsClient(Caller):
     ) -> None:
         """Move a booking to another time (aware, best with the salon's offset).
 
-        The comment is written anew: pass it as it was read directly before. None where it is not known: it stays.
+        The comment is overwritten: pass it as read directly before. None: it is left unchanged.
         """
         body = {"datetime": _iso(starts_at)} | ({} if comment is None else {"comment": comment})
         await self.call(
@@ -221,8 +221,8 @@ class YclientsClient(Caller):
     async def user_record(self, company_id: int, record_id: int, record_hash: str) -> UserRecord:
         """Return a client's own booking, and whether the salon lets them move or cancel it.
 
-        Asked with the partner token alone: with a user's token YCLIENTS looks at the id only, and the answer would
-        prove nothing of the hash. A wrong hash raises NotFound.
+        Sent with the partner token only: with a user's token YCLIENTS checks the id only, not the hash.
+        A wrong hash raises NotFound.
         """
         call = _online(_own_path(record_id, record_hash))
         return await self.call(call, lambda body: answers.parse_user_record(body, company_id, record_id))
@@ -296,7 +296,7 @@ def _staff(staff_id: int | None) -> Filters:
 
 
 def _digits(phone: str) -> str:
-    """Return a phone as the booking calls take it: digits with the country code."""
+    """Return a phone in the form of the booking calls: digits with the country code."""
     return "".join(character for character in phone if character in "0123456789")
 
 

@@ -1,4 +1,4 @@
-"""What YCLIENTS shows, to the body that writes it back with a change. Pure."""
+"""Turn what was read from YCLIENTS into the body that writes it back with a change. Pure."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -8,7 +8,7 @@ import msgspec
 from zerkalo.yclients.model import HookChange, HooksSettings
 
 HOOK_URLS_MAX = 10
-"""YCLIENTS takes no more addresses of a branch (yclients-api.md, section 4)."""
+"""The most addresses that YCLIENTS accepts for a branch (yclients-api.md, section 4)."""
 
 _KEPT = (
     "staff_id",
@@ -25,7 +25,7 @@ _OF_CLIENT = ("phone", "name", "surname", "patronymic", "email")
 
 
 class MovedRecord(msgspec.Struct, frozen=True):
-    """What writes a record anew at another time, and what must be free for it."""
+    """The body that rewrites a record at another time, and what must be free for it."""
 
     body: dict[str, Any]
     staff_id: int
@@ -33,11 +33,11 @@ class MovedRecord(msgspec.Struct, frozen=True):
 
 
 def moved_record(raw: bytes, starts_at: datetime) -> MovedRecord | None:
-    """Return the record (`Record.raw`, read from the API) at another time (aware); None where it can't be moved so.
+    """Return the record (`Record.raw`, read from the API) at another time (aware); None where it can't be moved.
 
-    Everything that a PUT takes goes along, since a partial body may be refused (yclients-api.md, section 3). A place in
-    a group event can't be moved, nor a record without a master or services. The client is left out where the token
-    may not see the client's phone: the client stays.
+    The body has every field of a PUT, since a partial one may be refused (yclients-api.md, section 3). A booking of
+    a group event can't be moved, nor a record without a specialist or services. The client is left out, and so stays
+    unchanged, where the token may not see the client's phone.
     """
     said = cast("dict[str, Any]", msgspec.json.decode(raw))
     services = [_part(one, _OF_SERVICE) for one in _list(said.get("services"))]
@@ -71,12 +71,12 @@ def moved_record(raw: bytes, starts_at: datetime) -> MovedRecord | None:
 
 
 def added_hook(found: HooksSettings, url: str) -> HookChange | None:
-    """Return what has record events of a branch sent to `url` as well; None where they are already.
+    """Return the change that has a branch's record events sent to `url` as well; None where they are already.
 
-    POST replaces the settings of the whole branch and knows one set of switches for all its addresses
-    (yclients-api.md, section 4). So every other address goes along, and the union of what anybody is told: an event too
-    many is ignored, one too few is a fault. `self_sending`, which is not shown, is set, so that what we book ourselves
-    comes back too.
+    POST replaces the settings of the whole branch and has one set of switches for all its addresses
+    (yclients-api.md, section 4). So it repeats every other address, with the union of all switches: an extra event
+    is ignored, a missing one is a fault. `self_sending`, which GET does not return, is set, so that our own bookings
+    are sent too.
     """
     own = found.of(url)
     if own.get("active") and own.get("record"):

@@ -1,14 +1,14 @@
-"""What can go wrong between YCLIENTS and us, as facts. No text here holds a token or a phone."""
+"""The errors of calls to YCLIENTS. No text here holds a token or a phone."""
 
 FORBIDDEN = 403
 
 
 class VendorError(Exception):
-    """YCLIENTS did not do what was asked; the subclasses say in which way."""
+    """A call to YCLIENTS failed; the subclasses say how."""
 
 
 class VendorUnavailable(VendorError):
-    """YCLIENTS gave no usable answer, all retries included: nothing may be concluded from it.
+    """YCLIENTS gave no usable answer after all retries: nothing may be concluded from it.
 
     429, 5xx, a time-out, a broken connection, cut-off JSON, HTML, `success: false`, a redirect, an endless
     answer.
@@ -26,17 +26,17 @@ class VendorUnavailable(VendorError):
         super().__init__(reason)
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
-        """How long YCLIENTS asks us to wait, or our own limiter; None where nobody says."""
+        """How long YCLIENTS or our own limiter asks to wait; None where neither does."""
         self.may_have_acted = may_have_acted
-        """The request went out, so a booking may have been made all the same: look for its `api_id` first."""
+        """The request was sent, so a booking may have been made: look for its `api_id` first."""
         self.throttled = throttled
-        """YCLIENTS said 429: everybody behind this address has to slow down."""
+        """YCLIENTS answered 429: every process at this IP address has to slow down."""
         self.lasting = lasting
         """Trying again at once will not help."""
 
     @property
     def asked_to_wait(self) -> bool:
-        """YCLIENTS itself said how long it wants to be left alone, with whichever status."""
+        """Whether YCLIENTS itself said how long to wait, with any status."""
         return self.retry_after_seconds is not None
 
 
@@ -48,7 +48,7 @@ class VendorBusy(VendorUnavailable):
 
     @property
     def asked_to_wait(self) -> bool:
-        """Nobody did: YCLIENTS was not asked."""
+        """False: YCLIENTS was not called."""
         return False
 
 
@@ -65,11 +65,11 @@ class AccessDenied(VendorError):
 
 
 class NotFound(VendorError):
-    """YCLIENTS's own 404, in its JSON: it does not know the thing. Another server's 404 is VendorUnavailable."""
+    """YCLIENTS's own 404, in its JSON: no such object. Another server's 404 is VendorUnavailable."""
 
 
 class RequestRefused(VendorError):
-    """400, 422 or another 4xx for a request that is not a booking: as we send it, it will never work."""
+    """400, 422 or another 4xx for a request that is not a booking: repeating it unchanged will fail too."""
 
     def __init__(self, status: int, message: str, fields: dict[str, str] | None = None) -> None:
         super().__init__(f"{status}: {message}")
@@ -80,10 +80,10 @@ class RequestRefused(VendorError):
 
 
 class BookingRefused(VendorError):
-    """YCLIENTS declined a booking, a move or a cancelling: a slot taken, a wrong code, a bad phone.
+    """YCLIENTS declined a booking, a move or a cancellation: a taken slot, a wrong code, a bad phone.
 
-    `code` is one of 431-438 (yclients-api.md, section 5), else None; where the code stands in the body is not
-    documented, so that a slot that was taken may come without one: reload the times then.
+    `code` is one of 431-438 (yclients-api.md, section 5), else None. Its position in the body is not documented,
+    so that the refusal of a taken slot may have none: reload the times then.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class BookingRefused(VendorError):
 
 
 def is_of_one_record(error: VendorError) -> bool:
-    """Whether a single record's question was refused for that record's sake: 403 or 4xx, not a token or a licence."""
+    """Return whether the request failed because of its record: 403 or another 4xx, not a token or a licence."""
     return isinstance(error, RequestRefused) or (
         isinstance(error, AccessDenied) and error.status == FORBIDDEN
     )

@@ -1,7 +1,7 @@
-"""YCLIENTS's values, one by one: what each may look like, and its bounds, for nothing parsed may fail in SQL.
+"""Readers of YCLIENTS's single values: accepted forms and bounds, so that a parsed value never fails in SQL.
 
 Every reader takes a value as msgspec decodes it (with `number_from_text` as its float hook, so that no number
-passes through a binary float) and returns ours, or raises `FieldError` with a few words that hold no content.
+passes through a binary float) and returns ours, or raises `FieldError` with a short text without content.
 """
 
 import html
@@ -40,7 +40,7 @@ _FLAGS: dict[Any, bool] = {0: False, 1: True, "0": False, "1": True, "": False, 
 
 
 class FieldError(ValueError):
-    """A value that we do not understand; the message says what was expected, never what was there."""
+    """An invalid value; the message says what was expected, never what was there."""
 
 
 def number_from_text(text: str) -> Decimal:
@@ -79,12 +79,12 @@ def identifier(value: Any) -> int:
 
 
 def identifier_or_zero(value: Any) -> int:
-    """Return an id, or 0 where YCLIENTS means nobody."""
+    """Return an id, or 0 where YCLIENTS means none."""
     return whole(value, 0, ID_MAX)
 
 
 def identifier_or_none(value: Any) -> int | None:
-    """Return an id, or None for whatever is none."""
+    """Return an id, or None for anything else."""
     try:
         return identifier(value)
     except FieldError:
@@ -97,7 +97,7 @@ def duration(value: Any) -> int:
 
 
 def attendance(value: Any) -> int:
-    """Return an attendance code, unknown ones too; whatever is no number of ours is unknown, and spoils no record."""
+    """Return an attendance code, also an unlisted one; an invalid number becomes ATTENDANCE_UNKNOWN, not an error."""
     try:
         return whole(value, -ATTENDANCE_MAX, ATTENDANCE_MAX)
     except FieldError:
@@ -112,8 +112,7 @@ def amount(value: Any) -> int:
 def money(value: Any) -> Decimal | None:
     """Return roubles (or a percent), exact; None for null and "".
 
-    Strings may have spaces between the thousands and a decimal comma. "1,800" is refused: nobody can tell
-    whether it is 1.8 or 1800.
+    Strings may have spaces between the thousands and a decimal comma. "1,800" is refused: it may be 1.8 or 1800.
     """
     if type(value) is int:
         if -ROUBLES_MAX <= value <= ROUBLES_MAX:
@@ -172,13 +171,13 @@ def text(value: Any) -> str:
 def title(value: Any) -> str:
     """Return a title or a name as people read it: stripped, HTML's entities (`&quot;`) decoded once.
 
-    Some titles come with them, typed into a page of the vendor's that escaped twice; a guess, no document says so.
+    Some titles have them, presumably from a vendor's page that escapes twice (a guess, not documented).
     """
     return html.unescape(text(value)).strip()[:TEXT_CHARACTERS_MAX]
 
 
 def plain_text(value: Any) -> str:
-    """Return what a text in HTML says, on one line; "" for what is no text. It is not made safe: whoever shows it escapes it."""
+    """Return the text of HTML on one line; "" for a value that is no text. Not sanitised: escape it before display."""
     if not isinstance(value, str):
         return ""
     without_tags = _TAG.sub("", _BLOCK.sub(" ", value[:TEXT_CHARACTERS_MAX]))
@@ -186,7 +185,7 @@ def plain_text(value: Any) -> str:
 
 
 def email(value: Any) -> str | None:
-    """Return an e-mail address, stripped, in lower case; None where there is none or it is endless."""
+    """Return an e-mail address, stripped, in lower case; None where there is none or it is too long."""
     address = comparable_email(text(value))
     return address if 0 < len(address) <= EMAIL_CHARACTERS_MAX else None
 

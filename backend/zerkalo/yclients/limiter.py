@@ -1,8 +1,8 @@
-"""YCLIENTS's rate limit, kept by all processes on one database together.
+"""YCLIENTS's rate limit, shared by all processes on one database.
 
-YCLIENTS allows 5 requests a second and 200 a minute per IP address (yclients-api.md, section 1). One row an
+YCLIENTS allows 5 requests a second and 200 a minute per IP address (yclients-api.md, section 1). One row per
 address holds the next free slot; reserving one is a single statement, so that the row lock orders the
-processes. A slot that is reserved and not used is lost, which only makes us slower.
+processes. A reserved slot that is not used is lost, which only makes us slower.
 """
 
 import asyncio
@@ -16,31 +16,31 @@ from zerkalo.kit.clock import Clock
 from zerkalo.yclients.errors import VendorBusy
 
 Kind: TypeAlias = Literal["interactive", "background", "unsigned"]
-"""Who asks: a person who waits; sync and refetches; refetches that an unproved webhook asked for."""
+"""The caller: a waiting person; sync and refetches; refetches requested by unsigned webhook calls."""
 
 UNSIGNED_SHARE = 3
-"""Reads for unsigned calls get one slot in so many: whoever learns the webhook's URL must not use up the salon's limit."""
+"""Reads for unsigned calls get one slot in this many: an attacker with the webhook's URL must not use up the salon's limit."""
 OTHERS_SHARE = 1.5
-"""People who wait and unsigned calls together get one slot in so many, two thirds: the last third is always the sync's."""
+"""Interactive and unsigned calls together get one slot in this many, two thirds: the last third is always the sync's."""
 OTHERS_BURST = 6
-"""So many slots people and unsigned calls may take at once after a pause, before their share of two thirds holds: a page asks
-YCLIENTS several questions, and the sync can wait for two seconds."""
+"""How many slots interactive and unsigned calls may use at once after a pause, before their share of two thirds applies:
+a page needs several calls to YCLIENTS, and the sync can wait for two seconds."""
 SPACING_MARGIN = 1.01
 """Slots are spaced a little wider than the limit: requests leave and arrive with some jitter."""
 AHEAD_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 1.0, "unsigned": 1.0}
-"""How far ahead a slot may be reserved. Little for machines, so that no long queue is before a person."""
+"""How far ahead a slot may be reserved. Little for background calls, so that a person never waits behind a long queue."""
 WAIT_SECONDS_MAX: dict[Kind, float] = {"interactive": 5.0, "background": 120.0, "unsigned": 120.0}
-"""How long to wait in all before VendorBusy."""
+"""The total wait before VendorBusy."""
 PAUSE_SECONDS_MAX = 3600.0
-"""How long a `Retry-After` may stop everybody: a date that somebody's wrong clock wrote must not do so for days."""
+"""How long a `Retry-After` may stop all calls: a date from a wrong clock must not stop them for days."""
 CLOCK_MARGIN_SECONDS = 10.0
-"""A slot that lies so much farther ahead than any can be reserved was reserved by a clock that was wrong: it counts as now."""
+"""A slot further ahead than the reservation limit plus this was reserved by a wrong clock: it counts as now."""
 
 Sleep: TypeAlias = Callable[[float], Awaitable[None]]
 
 
 def spacing_seconds(per_second: float, per_minute: float) -> float:
-    """How far apart requests from one address leave: by the slower of the two rates, and a little wider."""
+    """Return the seconds between requests from one address: by the slower of the two rates, and a little wider."""
     return max(1 / per_second, 60 / per_minute) * SPACING_MARGIN
 
 
@@ -52,7 +52,7 @@ class Limiter(Protocol):
         ...
 
     async def pause(self, seconds: float) -> None:
-        """Let nobody send a request for so long: YCLIENTS said 429."""
+        """Block all requests for this long: YCLIENTS answered 429."""
         ...
 
 
@@ -62,7 +62,7 @@ _FREE: LiteralString = f"""greatest(
     case when r.next_slot_at <= {_NOW} + make_interval(secs => %(far_seconds)s) then r.next_slot_at end,
     case when r.paused_at <= {_NOW} + make_interval(secs => %(margin_seconds)s) then r.paused_until end
 )"""
-"""The next slot that nobody has reserved. What a clock wrote that was ahead of the database's present time counts for nothing."""
+"""The next free slot. A time written by a clock ahead of the database's current time is ignored."""
 
 _RESERVE: LiteralString = f"""
 insert into rate_limits as r (egress, next_slot_at)
@@ -72,12 +72,12 @@ on conflict (egress) do update
   where {_FREE} <= {_NOW} + make_interval(secs => %(ahead_seconds_max)s)
 returning extract(epoch from next_slot_at - make_interval(secs => %(spacing_seconds)s) - {_NOW})::float8
 """
-"""Reserves the next slot and returns in how many seconds it is; no row where it is too far ahead."""
+"""Reserve the next slot and return the seconds until it; no row where it is too far ahead."""
 
 _WAIT: LiteralString = f"""
 select extract(epoch from {_FREE} - {_NOW})::float8 from rate_limits r where egress = %(egress)s
 """
-"""How many seconds until the next slot that nobody has reserved."""
+"""The seconds until the next free slot."""
 
 _PAUSE: LiteralString = f"""
 insert into rate_limits as r (egress, next_slot_at, paused_at, paused_until)
@@ -95,14 +95,14 @@ select count(*) from rate_limits where next_slot_at > %(since)s and not egress l
 
 
 async def addresses_in_use(conn: Connection, *, since: datetime) -> int:
-    """From how many addresses YCLIENTS was asked since then, each with a limit of its own; at least 1."""
+    """Return the number of IP addresses that called YCLIENTS since then, each with its own limit; at least 1."""
     row = await (await conn.execute(_ADDRESSES, {"since": since})).fetchone()
     return max(row[0] if row else 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One row of `rate_limits`: its slots are so far apart, and `burst` of them may be taken at once after a pause."""
+    """One row of `rate_limits`: the spacing of its slots, and how many (`burst`) may be used at once after a pause."""
 
     egress: str
     spacing_seconds: float
@@ -110,10 +110,10 @@ class _Row:
 
 
 class DatabaseLimiter:
-    """The limiter over one row of `rate_limits` an egress, and two more for what is not the sync's, and for unsigned calls.
+    """The limiter: a row of `rate_limits` per egress, one more for all but background calls, one for unsigned calls.
 
-    Times are the database's own, so that machines need no common clock, unless `clock` is given: a simulation
-    steers by it. Every statement commits by itself; nothing is held while waiting.
+    Times are the database's, so that machines need no common clock, unless `clock` is given, as in a simulation.
+    Every statement commits by itself; no lock is held while waiting.
     """
 
     def __init__(
@@ -146,19 +146,19 @@ class DatabaseLimiter:
             left = await self._wait_for_slot(row, kind, left)
 
     async def pause(self, seconds: float) -> None:
-        """Let no process on this egress send a request for so long; an earlier, longer pause stays."""
+        """Block requests of all processes on this egress for this long; an earlier, longer pause stays."""
         parameters = self._parameters(self._all, seconds=min(max(seconds, 0), PAUSE_SECONDS_MAX))
         async with self._pool.connection() as conn:
             await conn.execute(_PAUSE, parameters)
 
     async def _wait_for_slot(self, row: _Row, kind: Kind, left: float) -> float:
-        """Return, at a slot of our own, how much of the waiting time is left."""
+        """Wait for a reserved slot; return how much of the waiting time is left."""
         while True:
             wait = await self._reserve(row, min(AHEAD_SECONDS_MAX[kind], left))
             if wait is not None:
                 await self._sleep(max(wait, 0))
                 return left - max(wait, 0)
-            # Too far ahead: come back when it has come near, and compete again.
+            # Too far ahead: wait until it is near, and compete again.
             far = await self._seconds_until_free(row)
             if far > left:
                 raise VendorBusy(far)

@@ -1,4 +1,4 @@
-"""What YCLIENTS says, as frozen values: the words "record" and "client" stop here.
+"""YCLIENTS's data as frozen values: the words "record" and "client" stop here.
 
 The values are msgspec structs and not dataclasses, since one is made for every record that comes in; copy one
 with changes by `msgspec.structs.replace`.
@@ -39,14 +39,14 @@ class SalonClient(msgspec.Struct, frozen=True, gc=False):
     email: str | UnsetType | None = None
     """Without outer spaces, in lower case; None where there is none, UNSET: the key is absent."""
     client_id: int | UnsetType = UNSET
-    """YCLIENTS's number of the card; UNSET where it is not told, or 0."""
+    """YCLIENTS's id of the card; UNSET where it is absent or 0."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One state of one YCLIENTS record.
 
-    A field is UNSET where the key is missing, or where it is null and a null counts as missing: then what is
-    stored stays. Every value here fits its column: see the bounds in `zerkalo.yclients.fields`.
+    A field is UNSET where the key is missing, or where it is null and a null counts as missing: then the stored
+    value stays. Every value here fits its column: see the bounds in `zerkalo.yclients.fields`.
     """
 
     company_id: int
@@ -58,14 +58,14 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     instant: datetime | UnsetType = UNSET
     """`datetime`, aware UTC. Its offset was wrong in summer for one salon (yclients-api.md, section 2)."""
     instant_offset_minutes: int | UnsetType = UNSET
-    """The offset that `datetime` carried: how the salon would show `instant`, where its zone is not known."""
+    """The offset in `datetime`: used to display `instant` where the salon's zone is unknown."""
     duration_seconds: int | UnsetType = UNSET
     """`seance_length`, else `length`."""
     services: tuple[ServiceLine, ...] | UnsetType = UNSET
     client: SalonClient | UnsetType | None = UNSET
-    """None: explicitly nobody (null, [] or {}); UNSET: the key is absent."""
+    """None: explicitly none (null, [] or {}); UNSET: the key is absent."""
     staff_name: str | UnsetType | None = UNSET
-    """None: explicitly nobody; UNSET: the key is absent, or the master comes without a name."""
+    """None: explicitly none; UNSET: the key is absent, or the specialist has no name."""
     staff_id: int | UnsetType = UNSET
     attendance: int | UnsetType = UNSET
     """`attendance`, else `visit_attendance`; unknown numbers are kept as they are."""
@@ -73,15 +73,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     comment: str | UnsetType = UNSET
     """null is ""."""
     api_id: str | UnsetType = UNSET
-    """The id that whoever booked gave; numbers as text, null is ""."""
+    """The id that the booking program gave; numbers as text, null is ""."""
     paid_full: bool | UnsetType = UNSET
-    """Whether the visit is paid for whole (`paid_full`, seen in captured calls)."""
+    """Whether the visit is paid in full (`paid_full`, seen in captured calls)."""
     prepaid: bool | UnsetType = UNSET
-    """Whether it was paid for online beforehand (`prepaid_confirmed`). YCLIENTS's own `prepaid` says only that it can be."""
+    """Whether it was paid for online beforehand (`prepaid_confirmed`). YCLIENTS's `prepaid` means only that it can be."""
     online: bool | UnsetType = UNSET
     """Whether the client booked it online. A single read may lack it."""
     created_by: int | UnsetType = UNSET
-    """`created_user_id`: YCLIENTS's number of whoever booked it; 0: nobody of the staff (inferred, no document says so)."""
+    """`created_user_id`: YCLIENTS's id of the user who booked it; 0: not a staff member (inferred, not documented)."""
     raw: bytes
     """The record's JSON: UTF-8 without U+0000, lone surrogates or their escapes; byte for byte otherwise.
 
@@ -90,10 +90,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class UnreadableRecord(Exception):
-    """A record that we could not understand: kept in quarantine with `reason`, and counted, never dropped.
+    """A record that could not be parsed: kept in quarantine with `reason`, and counted, never dropped.
 
     `reason` names the field and what is wrong with it, never its content, so that it may be logged. The ids
-    are None where even they could not be read. `raw` is as `Record.raw`.
+    are None where they could not be read either. `raw` is as `Record.raw`.
     """
 
     def __init__(self, company_id: int | None, record_id: int | None, reason: str, raw: bytes = b"") -> None:
@@ -108,7 +108,7 @@ class UnreadableRecord(Exception):
 
 
 class NotJson(Exception):
-    """The body is no JSON at all; `reason` says why, in a few words without content."""
+    """The body is not JSON; `reason` says why, in a few words without content."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -134,12 +134,12 @@ class WebhookEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: str
     """`create`, `update`, `delete`, or `other` for everything else.
 
-    With `delete`, `record.deleted` is True, unless the data says false itself: that contradiction is left to the caller.
+    With `delete`, `record.deleted` is True, unless it is false in the data: the caller handles that contradiction.
     """
     record: Record | None = None
     """For `record` with an object in `data`; None for a bare event ([], {}, null, missing) and the rest."""
     client: SalonClient | None = None
-    """For `client` that was made or changed, with a card that can be read."""
+    """For a `client` created or updated, with a readable card."""
 
 
 class ListedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -162,7 +162,7 @@ class RecordsPage(msgspec.Struct, frozen=True):
     """One page of `GET /records/{company_id}`."""
 
     items: tuple[Record | UnreadableRecord, ...]
-    """In the order of the page, which YCLIENTS does not promise anything about."""
+    """In the order of the page, which YCLIENTS does not document."""
     total_count: int | None
     """`meta.total_count`; None where it is missing."""
     raw_count: int
@@ -180,7 +180,7 @@ class Company(msgspec.Struct, frozen=True):
     phone: str = ""
     """As the salon writes it, for people."""
     may_delete: bool | None = None
-    """Whether clients may cancel their bookings; None: YCLIENTS does not say, which is not a no."""
+    """Whether clients may cancel their bookings; None: unknown, which does not mean no."""
     may_move: bool | None = None
     delete_seconds_before: int = 0
     """Until how long before the visit (`allow_delete_record_delay_step`: 10800 and 18000 were seen, so seconds)."""
@@ -188,19 +188,19 @@ class Company(msgspec.Struct, frozen=True):
 
 
 class HooksSettings(msgspec.Struct, frozen=True):
-    """Whom a branch tells of its changes. All its integrations share the list: add to it only."""
+    """A branch's webhook settings. All its integrations share the list of addresses: only add to it."""
 
     urls: tuple[str, ...]
     """May hold other integrations' secrets: not for logs."""
     switches: dict[str, int]
-    """What is told, 0 or 1: `active`, `record`, `client`, … as YCLIENTS names them. Of the first address, where
-    `by_url` tells of each.
+    """What is sent, 0 or 1: `active`, `record`, `client`, … as YCLIENTS names them. The first address's, where
+    `by_url` has each one's.
     """
     by_url: dict[str, dict[str, int]] = {}
     """The switches of each address, in the newer shape of the answer; empty in the older one."""
 
     def of(self, url: str) -> dict[str, int]:
-        """What this address is told; nothing where it is not in the list."""
+        """Return the switches of this address; empty where it is not in the list."""
         return self.by_url.get(url, self.switches) if url in self.urls else {}
 
 
@@ -208,10 +208,10 @@ class HookChange(msgspec.Struct, frozen=True):
     """What adding our address to a branch's webhook settings changes, for us and for the others in the list."""
 
     body: dict[str, Any]
-    """Of the POST, which replaces the whole settings."""
+    """The body of the POST, which replaces all settings."""
     adds_url: bool
     turned_on: tuple[str, ...]
-    """Switches that somebody else in the list has off, and has on afterwards: POST knows one set for all."""
+    """Switches that this turns on for another address in the list: POST has one set for all."""
 
 
 class BookableService(msgspec.Struct, frozen=True):
@@ -224,12 +224,12 @@ class BookableService(msgspec.Struct, frozen=True):
     """Roubles; a range with `price_max`, and 0 to 0 where the salon set no price."""
     price_max: Decimal
     duration_seconds: int | None
-    """None where YCLIENTS tells it only for a chosen master."""
+    """None where YCLIENTS gives it only for a chosen specialist."""
     comment: str
 
 
 class BookableStaff(msgspec.Struct, frozen=True):
-    """A master whom the online booking offers."""
+    """A specialist whom the online booking offers."""
 
     staff_id: int
     name: str
@@ -241,7 +241,7 @@ class BookableStaff(msgspec.Struct, frozen=True):
     description: str = ""
     """As plain text."""
     avatar: str = ""
-    """The address of a picture as it was told: nothing is known of where it leads."""
+    """The address of a picture as YCLIENTS sent it: untrusted."""
 
 
 class BookableTime(msgspec.Struct, frozen=True):
@@ -250,7 +250,7 @@ class BookableTime(msgspec.Struct, frozen=True):
     wall_time: str
     """As the salon's clock shows it, "15:30"."""
     starts_at: datetime
-    """Aware; in UTC where YCLIENTS told seconds, else with the salon's offset."""
+    """Aware; in UTC where YCLIENTS sent seconds, else with the salon's offset."""
     duration_seconds: int | None
 
 
@@ -264,11 +264,11 @@ class BookedAppointment(msgspec.Struct, frozen=True):
 
 
 class UserRecord(msgspec.Struct, frozen=True):
-    """A client's own booking, and what its salon lets the client do with it."""
+    """A client's own booking, and what its salon allows the client to do with it."""
 
     record: Record
     company_id: int | None
     """Of the branch as the answer names it; None where it does not."""
     may_delete: bool | None
-    """None: YCLIENTS does not say, which is not a no."""
+    """None: unknown, which does not mean no."""
     may_move: bool | None

@@ -1,8 +1,8 @@
-"""YCLIENTS's JSON bodies to our values, pure: what comes by webhook and what the records API answers.
+"""Parse YCLIENTS's JSON bodies into our values, pure: webhook calls and answers of the records API.
 
-Bodies are read leniently, as YCLIENTS writes them: every key may be missing, ids and money come as numbers or
-as strings, PHP writes `[]` for an empty object. But a value that makes no sense is never guessed at: the
-record is unreadable and says why. The shapes are those of the bodies under `tests/fixtures/yclients/`.
+Bodies are parsed leniently, as YCLIENTS writes them: every key may be missing, ids and money come as numbers or
+as strings, PHP writes `[]` for an empty object. But an invalid value is never guessed at: the record is
+unreadable, with a reason. The shapes are those of the bodies under `tests/fixtures/yclients/`.
 """
 
 from collections.abc import Mapping
@@ -56,11 +56,11 @@ T = TypeVar("T")
 
 
 def parse_webhook(body: bytes, zones: Mapping[int, tzinfo] | None = None) -> WebhookEvent:
-    """Return what one call to our webhook says.
+    """Return the event of one call to our webhook.
 
     `zones` are the companies' time zones where known; see `parse_record`. Raises NotJson, NotEnvelope, or
-    UnreadableRecord for a record event whose data makes no sense, also where its ids contradict the
-    envelope's. A marketplace call (the life cycle of an application) is an event of the resource
+    UnreadableRecord for a record event with invalid data, also where its ids contradict the envelope's.
+    A marketplace call (the life cycle of an application) is an event of the resource
     `marketplace`, to be ignored.
     """
     envelope = _decoded(_WEBHOOK, storable_json(body))
@@ -82,7 +82,7 @@ def parse_webhook(body: bytes, zones: Mapping[int, tzinfo] | None = None) -> Web
 
 
 def parse_unsigned(body: bytes) -> tuple[int, int | None]:
-    """Return the company and, where it is an event of one, the record that a call is about. Its data is not looked at.
+    """Return the company and, for a record event, the record that a call is about. Its data is not parsed.
 
     Raises NotJson and NotEnvelope.
     """
@@ -97,9 +97,9 @@ def parse_unsigned(body: bytes) -> tuple[int, int | None]:
 def parse_record(raw: bytes | Raw, company_id: int | None = None, zone: tzinfo | None = None) -> Record:
     """Return one record; raises UnreadableRecord.
 
-    `company_id` is the company that was asked: it stands in where the record names none, and another one is
+    `company_id` is the company that was asked: it is used where the record names none, and another one is
     refused. `zone` is that company's, for a `last_change_date` without an offset. Without it the offset of
-    the record's own `datetime` is taken, which may be an hour off across a change of clocks (a guess: all
+    the record's own `datetime` is used, which may be an hour off across a change of clocks (a guess: all
     bodies seen have offsets).
     """
     return read_record(storable_json(bytes(raw)), company_id, zone)
@@ -121,10 +121,10 @@ def parse_record_answer(
 
 
 def parse_records_page(body: bytes, company_id: int | None = None, zone: tzinfo | None = None) -> RecordsPage:
-    """Return one page of the records list; a record that can't be read stands in it as its UnreadableRecord.
+    """Return one page of the records list; an unreadable record is in it as its UnreadableRecord.
 
-    Raises NotJson and NotEnvelope, the latter also for `success: false` and for data that is no list: what is
-    not clearly a page must never be taken for an empty one, which ends a list.
+    Raises NotJson and NotEnvelope, the latter also for `success: false` and for data that is no list: anything
+    but a clear page must never pass for an empty one, which ends a list.
     """
     page = parse_list_page(body)
     items = tuple(read_listed(item, company_id, zone) for item in page.items)
@@ -132,15 +132,15 @@ def parse_records_page(body: bytes, company_id: int | None = None, zone: tzinfo 
 
 
 def parse_list_page(body: bytes) -> ListPage:
-    """Return one page of the records list, its records unread but for their ids. Raises as `parse_records_page` does."""
+    """Return one page of the records list with only the ids parsed. Raises as `parse_records_page` does."""
     try:
-        # Each record is cleaned when it is read: a sync reads few of those that a page has.
+        # Each record is cleaned when it is parsed: a sync parses few of a page's records.
         answer = _PAGE.decode(body)
     except (ValueError, RecursionError):
         answer = _decoded(_PAGE, storable_json(body))
     if answer.success is False:
         raise NotEnvelope("success is false")
-    # A PHP array with holes in its numbering is written as an object; `{}` is none that PHP would write.
+    # PHP writes an array with holes in its numbering as an object, but never as `{}`.
     if answer.data is None or answer.data == {}:
         raise NotEnvelope("data is no list")
     found = answer.data.values() if isinstance(answer.data, dict) else answer.data
@@ -150,11 +150,11 @@ def parse_list_page(body: bytes) -> ListPage:
 
 
 def read_listed(item: ListedRecord, company_id: int | None, zone: tzinfo | None) -> Record | UnreadableRecord:
-    """Read a record of a list; one that can't be read is its UnreadableRecord. `zone` is as in `parse_record`."""
+    """Parse a record of a list; return an unreadable one as UnreadableRecord. `zone` is as in `parse_record`."""
     try:
         return read_record(storable_json(item.raw), company_id, zone)
     except UnreadableRecord as error:
-        # Kept as a value: its traceback would hold on to the frames, and so to the whole page.
+        # Kept as a value: its traceback would keep the frames, and so the whole page, in memory.
         error.__context__ = None
         return error.with_traceback(None)
 
@@ -190,8 +190,8 @@ def _decoded(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         try:
             return decoder.decode(body)
-        except msgspec.ValidationError as error:  # tells path and type, never content
-            # Raised at the first wrong type, before the rest was looked at: is it JSON at all?
+        except msgspec.ValidationError as error:  # has path and type, never content
+            # Raised at the first wrong type, before the rest was parsed: is it JSON at all?
             _ANY_JSON.decode(body)
             raise NotEnvelope(str(error)) from None
     except RecursionError:

@@ -1,4 +1,4 @@
-"""One record's JSON to our `Record`, pure. See `payloads` for the bodies that records come in."""
+"""Parse one record's JSON into our `Record`, pure. See `payloads` for the bodies that contain records."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
@@ -22,15 +22,15 @@ def read_record(
 ) -> Record:
     """Return the record in JSON that `kit.text.storable_json` has passed; raises UnreadableRecord.
 
-    `company_id` is the company that was asked: it stands in where the record names none, and another one is
-    refused. `zone` is that company's, for a change time without an offset. `announced_id`, of the envelope, stands in for an `id`
-    that is missing.
+    `company_id` is the company that was asked: it is used where the record names none, and another one is
+    refused. `zone` is that company's, for a change time without an offset. `announced_id`, from the envelope, is used
+    where `id` is missing.
     """
     try:
         return _read(_RECORD.decode(raw), raw, company_id, zone, announced_id)
     except FieldError as error:
         reason = str(error)
-    except msgspec.ValidationError as error:  # tells path and type, never content
+    except msgspec.ValidationError as error:  # has path and type, never content
         reason = str(error)
     except RecursionError:
         raise UnreadableRecord(company_id, announced_id, "nested too deeply", raw) from None
@@ -40,7 +40,7 @@ def read_record(
 
 
 def listed_record(raw: bytes) -> ListedRecord:
-    """Return the record with its id as `read_record` will find it, everything else unread. `raw` need not be cleaned."""
+    """Return the record with only its id parsed, as `read_record` does. `raw` need not be cleaned."""
     return ListedRecord(_id_of(raw) or _id_of(storable_json(raw)), raw)
 
 
@@ -52,7 +52,7 @@ def _id_of(raw: bytes) -> int | None:
 
 
 def read_client(raw: bytes) -> SalonClient | None:
-    """The card of a `client` event; None where there is none, or none that can be read."""
+    """Return the card of a `client` event; None where it is missing or unreadable."""
     try:
         found = _client(_CLIENT.decode(raw))
     except (ValueError, RecursionError):  # a FieldError too
@@ -60,8 +60,8 @@ def read_client(raw: bytes) -> SalonClient | None:
     return found if isinstance(found, SalonClient) else None
 
 
-# What the JSON looks like. `Any` is on purpose: it decodes as fast as a type, and the readers in `fields`
-# take more than a type could and say better what is wrong. Unknown keys are skipped, whatever they hold.
+# The JSON's shape. `Any` is on purpose: it decodes as fast as a type, and the readers in `fields` accept more
+# than a type could and give better errors. Unknown keys are skipped.
 
 
 class _ServiceWire(Struct, gc=False):
@@ -156,11 +156,11 @@ def _read(
 
 
 _UNTOLD = (None, "")
-"""A number that is not there: null, and PHP's empty text."""
+"""An absent number: null, and PHP's empty string."""
 
 
 def _moments(date: Any, instant: Any) -> tuple[datetime | None, datetime | None]:
-    """Read `date` (a wall clock) and `datetime`. One that can't be read is passed over where the other one can."""
+    """Read `date` (a wall clock) and `datetime`. An unreadable one is ignored where the other is readable."""
     read: list[datetime | None] = []
     errors: list[FieldError] = []
     for name, value in (("date", date), ("datetime", instant)):
@@ -178,11 +178,11 @@ def _moments(date: Any, instant: Any) -> tuple[datetime | None, datetime | None]
 
 
 _USUAL: dict[Any, bool | UnsetType] = {0: False, 1: True, None: UNSET, "": UNSET}
-"""What nearly every record says; looked up first, since each event has three of them. True and 1 are one key."""
+"""The values in nearly every record; looked up first, since each event has three of them. True and 1 are one key."""
 
 
 def _told_flag(value: Any) -> bool | UnsetType:
-    """A yes or no that nothing is decided by; UNSET where it is not told."""
+    """Return a flag that no decision depends on; UNSET where it is absent or unreadable."""
     try:
         return _USUAL[value]
     except (KeyError, TypeError):
@@ -190,7 +190,7 @@ def _told_flag(value: Any) -> bool | UnsetType:
 
 
 def _aside(read: Callable[[Any], T], value: Any) -> T | UnsetType:
-    """What nothing is decided by: where it can't be read it counts as not told, and spoils no record."""
+    """Return a value that no decision depends on; UNSET where it is unreadable, so that the record stays readable."""
     if value in _UNTOLD:
         return UNSET
     try:
@@ -225,7 +225,7 @@ def _record_id(own: Any, announced: int | None) -> int:
 
 
 def _version(value: Any, zone: tzinfo | None) -> datetime | None:
-    """Return the change time in UTC; None where it can't be told, so that it is fetched, not misordered."""
+    """Return the change time in UTC; None where it can't be determined: then the record is fetched, not misordered."""
     try:
         changed = fields.moment(value)
     except FieldError:
@@ -296,12 +296,12 @@ def _staff_name(wire: _StaffWire | list[Any] | str | bool | UnsetType | None) ->
     if not isinstance(wire, _StaffWire):
         return None
     if wire.name is UNSET:
-        return None if wire.id is None else UNSET  # {} is nobody
+        return None if wire.id is None else UNSET  # {} means none
     return _named("staff.name", fields.title, wire.name) or None
 
 
 def _staff_id(wire: _RecordWire) -> int | UnsetType:
-    """Return who is to do it; 0 is nobody yet and counts as missing."""
+    """Return the specialist's id; 0 means none yet and counts as missing."""
     own = wire.staff_id
     if own is None and isinstance(wire.staff, _StaffWire):
         own = wire.staff.id
@@ -311,7 +311,7 @@ def _staff_id(wire: _RecordWire) -> int | UnsetType:
 
 
 def _unreadable(raw: bytes, company_id: int | None, record_id: int | None, reason: str) -> UnreadableRecord:
-    """Return the error with the ids where at least they can be read, so that it can be fetched again."""
+    """Return the error with the ids where they are readable, so that the record can be fetched again."""
     try:
         ids = _IDS.decode(raw)
     except ValueError:

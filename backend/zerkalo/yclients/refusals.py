@@ -1,4 +1,4 @@
-"""What YCLIENTS says where it refuses a request, in any of its shapes, pure."""
+"""Parse YCLIENTS's error answers, in any of their shapes, pure."""
 
 from typing import Any, cast
 
@@ -16,10 +16,10 @@ _JSON = msgspec.json.Decoder(float_hook=fields.number_from_text)
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """What an error answer says, whichever of YCLIENTS's three shapes it has (yclients-api.md, section 1)."""
+    """The content of an error answer in any of YCLIENTS's three shapes (yclients-api.md, section 1)."""
 
     is_vendors: bool
-    """Whether this is YCLIENTS's own JSON, and not a page of whatever stands in between."""
+    """Whether this is YCLIENTS's own JSON, and not the page of a proxy."""
     message: str = ""
     code: int | None = None
     appointment_id: int | None = None
@@ -27,7 +27,7 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
 
 def parse_error(body: bytes) -> ErrorBody:
-    """Return what an error answer says; never raises."""
+    """Parse an error answer; never raises."""
     try:
         answer = read_json(body)
     except NotJson:
@@ -49,7 +49,7 @@ def parse_error(body: bytes) -> ErrorBody:
 
 
 def is_refused(body: bytes) -> bool:
-    """Return whether an answer with a good status says `success: false` all the same."""
+    """Return whether an answer with a success status says `success: false`."""
     try:
         answer = read_json(body)
     except NotJson:
@@ -68,7 +68,7 @@ def read_json(body: bytes) -> Any:
 
 
 def object_of(value: Any) -> dict[str, Any]:
-    """Return a JSON object; PHP writes [] for an empty one, and anything else is none."""
+    """Return a JSON object; empty for PHP's [] and for anything else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 

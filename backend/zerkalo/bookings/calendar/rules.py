@@ -22,10 +22,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]+")
 def calendar_of(
     bookings: Iterable[ShownBooking], *, url_of: Callable[[ShownBooking], str], places: Mapping[int, str]
 ) -> bytes:
-    """The feed: one event a booking, times in UTC, nothing of the booking's notes or contacts.
+    """Return the feed: one event a booking, times in UTC, without notes and contacts.
 
-    An event keeps its UID for ever and its SEQUENCE is the row's revision, so that a moved or cancelled visit changes
-    the event the calendar has. `url_of`: the visit's page; `places`: by company.
+    An event's UID never changes and its SEQUENCE is the row's revision, so that a moved or cancelled visit updates
+    the calendar's event. `url_of`: the visit's page; `places`: by company.
     """
     calendar = Calendar()
     _add(calendar, "prodid", "-//Zerkalo//Bookings//RU")
@@ -40,7 +40,7 @@ def calendar_of(
 
 
 def uid_of(booking: ShownBooking) -> str:
-    """The event's name in the whole world: our id alone would be another salon's too, its time of making is not."""
+    """Return the event's globally unique id: another salon may have the same booking id, but not its creation time too."""
     return f"{uuid5(NAMESPACE_URL, f'zerkalo:booking:{booking.id}:{booking.created_at.isoformat()}')}@zerkalo"
 
 
@@ -62,7 +62,7 @@ def _event_of(booking: ShownBooking, url: str, place: str) -> Event:
         _add(event, "location", _text(place))
     _add(event, "url", url)
     is_cancelled = booking.status == Status.CANCELLED
-    # A booked visit stands, whether the salon has marked it as confirmed or not: TENTATIVE shows as doubtful.
+    # Also where the salon has not marked the visit as confirmed: calendars show TENTATIVE as doubtful.
     _add(event, "status", "CANCELLED" if is_cancelled else "CONFIRMED")
     if not is_cancelled:
         event.add_component(_alarm_of(summary))

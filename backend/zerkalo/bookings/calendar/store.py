@@ -8,7 +8,7 @@ from zerkalo.db.pool import Connection
 
 
 async def make_calendar_token(conn: Connection, user_id: int, *, now: datetime) -> str:
-    """A new secret that opens the user's calendar; the one before opens nothing any more. Only its hash is kept."""
+    """Make and return a new secret for the user's calendar, replacing the old one. Only its hash is stored."""
     token = secrets.token_urlsafe(32)
     await conn.execute(
         "insert into calendar_tokens (token_hash, user_id, created_at) values (%(hash)s, %(user_id)s, %(now)s)"
@@ -31,7 +31,7 @@ async def revoke_calendar_token(conn: Connection, user_id: int) -> None:
 
 
 async def user_of_calendar_token(conn: Connection, token: str) -> int | None:
-    """Whose calendar a token opens; None for a wrong or revoked one."""
+    """Return the user whose calendar a token opens; None for a wrong or revoked one."""
     cursor = await conn.execute(
         "select u.id from calendar_tokens t"
         " join users u on u.id = t.user_id and u.erased_at is null and u.merged_into is null where t.token_hash = %s",

@@ -1,1 +1,1 @@
-"""Every booking as the salon's staff look for it: by day, person, state and text; and what happened to one. Reads only."""
+"""The staff's search over all bookings, by day, person, state and text, and the history of one booking. Reads only."""

@@ -12,22 +12,22 @@ EventValue = str | bool | int | None
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What a text may name. Nothing in it: no text was given."""
+    """The possible meanings of a search text. All None: no text was given."""
 
     code: str | None = None
-    """As codes are compared; one that somebody has is looked for alone."""
+    """In the form that codes are compared in; if a user has this code, only it is searched for."""
     record_id: int | None = None
     phone10: str | None = None
     """The last ten digits of a whole phone."""
     digits: str | None = None
-    """A piece of a phone."""
+    """Part of a phone."""
     name: str | None = None
-    """In small letters."""
+    """In lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which bookings; None: all. Days are the salon's, both ends belong to them."""
+    """Which bookings; None: all. Days are in the salon's zone, inclusive."""
 
     first_day: date | None = None
     last_day: date | None = None
@@ -41,7 +41,7 @@ class Filters:
 
     @property
     def is_forward(self) -> bool:
-        """Whether the soonest comes first: where a day to begin with is named; else the latest."""
+        """Whether the order is earliest first, as it is where a first day is given; else it is latest first."""
         return self.first_day is not None
 
 

@@ -1,4 +1,4 @@
-"""What somebody who types into the journal's search may mean. Pure."""
+"""Interpret a text typed into the journal's search. Pure."""
 
 from zerkalo.bookings.journal.model import Search
 from zerkalo.kit.cursor import ID_MAX
@@ -10,10 +10,10 @@ _CODE_CHARS_MIN, _CODE_CHARS_MAX = 4, 20
 
 
 def read_search(text: str) -> Search | None:
-    """The text as a code, a record's number, digits of a phone or a name: each that it can be. None for "".
+    """Return the text as a code, a record's number, digits of a phone and a name, wherever it fits. None for "".
 
-    A text with a letter is no phone and no number, so that ABC12345 does not find whoever has 12345 in the phone. A whole
-    phone is no name.
+    A text with a letter is neither phone nor number, so ABC12345 does not find phones that contain 12345. A whole
+    phone is not a name.
     """
     bare = " ".join(text.split())
     if not bare:
@@ -29,6 +29,6 @@ def read_search(text: str) -> Search | None:
 
 
 def _code(text: str) -> str | None:
-    """The text as a code, with or without our label before it."""
+    """Return the text as a code, with or without our label before it."""
     code = "".join(character for character in as_latin(text.rpartition(":")[2]) if character.isalnum())
     return code if code.isascii() and _CODE_CHARS_MIN <= len(code) <= _CODE_CHARS_MAX else None

@@ -25,7 +25,7 @@ from zerkalo.kit.text import in_any_case
 
 STAFF_MAX = 200
 PEOPLE_MAX = 500
-"""Cards, and as many accounts, whose bookings a search for a name or a piece of a phone finds."""
+"""Limit of cards, and of accounts, whose bookings a search for a name or part of a phone returns."""
 
 T = TypeVar("T")
 
@@ -61,7 +61,8 @@ _BEFORE: LiteralString = """
 """
 _SOONEST: LiteralString = " order by b.appointment_datetime, b.id limit %(limit)s "
 _LATEST: LiteralString = " order by b.appointment_datetime desc, b.id desc limit %(limit)s "
-# No zone's day begins more than 15 hours from UTC's. By company, since that is what the index of the window begins with: it gives each one's bookings in the order wanted.
+# A day begins at most 15 hours from UTC's in any zone. By company, since the window's index begins with it and so returns
+# each company's bookings in order.
 _PAGE: LiteralString = f"""
     from companies c cross join lateral (
         select b.* from bookings b
@@ -89,7 +90,7 @@ _OF_PEOPLE: LiteralString = """
     union select b.id from (select company_id, client_id from clients p where {} order by client_id desc limit %(people)s) p,
         lateral (select id from bookings where company_id = p.company_id and client_id = p.client_id offset 0) b
 """
-"""Bookings of accounts and cards; each by an index: from a join PostgreSQL would rather read all bookings."""
+"""Bookings of accounts and cards, each by an index: for a join PostgreSQL would read all bookings."""
 _CARDLESS: LiteralString = """
     union select p.id from (
         select id, client_name as name, phone from bookings
@@ -170,7 +171,7 @@ UNSEEN = """
 async def read_unseen(
     conn: Connection, *, before: datetime, now: datetime, after: Moment | None, limit: int
 ) -> list[Unseen]:
-    """Whose last completed visit was before a moment and who has none to come, the latest first. Reads all bookings."""
+    """Return people with no upcoming visit whose last completed one was before `before`, latest first. Reads all bookings."""
     at, booking_id = after or (None, None)
     values = {"before": before, "now": now, "at": at, "id": booking_id, "limit": limit}
     return await _many(conn, Unseen, UNSEEN, values)
@@ -179,10 +180,10 @@ async def read_unseen(
 async def read_journal(
     conn: Connection, filters: Filters, *, after: Moment | None, limit: int
 ) -> list[JournalBooking]:
-    """Bookings that pass the filters, in the order of `Filters.is_forward`, behind `after`.
+    """Return bookings that pass the filters, in the order of `Filters.is_forward`, from `after` on.
 
-    A name or a piece of a phone is looked for in the cards, the accounts and the bookings without a card: those of the
-    `PEOPLE_MAX` newest cards and accounts that have it are found.
+    A name or part of a phone is searched for in cards, accounts and bookings without a card; of the cards and of the
+    accounts that have it, the `PEOPLE_MAX` newest count.
     """
     edge = ("-infinity", 0) if filters.is_forward else ("infinity", 0)
     after_at, after_id = after or edge
@@ -215,7 +216,7 @@ async def read_lines(conn: Connection, booking_id: int) -> list[Line]:
 
 
 async def read_evidence(conn: Connection, booking: JournalBooking) -> Evidence:
-    """Whose the booking is or may be, and why."""
+    """Return the booking's user, the candidates, and the evidence for them."""
     cards = await _many(conn, Card, _CARD, [booking.id])
     codes = await scalar(conn, "select match_codes from bookings where id = %s", [booking.id])
     candidates = await read_candidates(conn, [booking.id])
@@ -231,14 +232,14 @@ async def read_evidence(conn: Connection, booking: JournalBooking) -> Evidence:
 async def read_history(
     conn: Connection, booking_id: int, *, after: Moment | None, limit: int
 ) -> list[BookingEvent]:
-    """What happened to a booking, its points too, newest first; behind `after`, the place of one."""
+    """Return a booking's changes and points, newest first, from `after` (the position of one) on."""
     at, event_id = after or (None, None)
     values = {"booking_id": booking_id, "at": at, "id": event_id, "limit": limit}
     return await _many(conn, BookingEvent, HISTORY, values)
 
 
 async def read_points(conn: Connection, booking_id: int) -> int:
-    """What the booking has earned, corrections and reversals counted."""
+    """Return the points that the booking has earned, with corrections and reversals."""
     return await scalar(conn, _POINTS, [booking_id])
 
 
@@ -250,7 +251,7 @@ async def read_staff(conn: Connection, *, since: datetime) -> list[Staff]:
 async def _find(
     conn: Connection, filters: Filters, search: Search, values: dict[str, object]
 ) -> list[JournalBooking]:
-    """A code that somebody has is exact: then nothing else of the text counts."""
+    """Find by text. If a user has it as a code, its other meanings are ignored."""
     owner_id = await scalar(conn, _OWNER, [search.code]) if search.code else None
     statement = found_by(search, is_owned=owner_id is not None, is_forward=filters.is_forward)
     if statement is None:
@@ -267,7 +268,7 @@ async def _find(
 
 
 def found_by(search: Search, *, is_owned: bool, is_forward: bool) -> LiteralString | None:
-    """The statement that asks only for what the text may be, so that each part is answered by its index; None: nothing."""
+    """Return a statement with only the text's possible meanings, so that each part uses its index; None: no meaning."""
     asked: Sequence[tuple[LiteralString, object]] = (
         (_OF_RECORD, search.record_id),
         (_OF_PHONE, search.phone10),

@@ -1,1 +1,1 @@
-"""What a snapshot that counts makes of a row."""
+"""Merge an accepted snapshot into a row."""

@@ -1,6 +1,6 @@
-"""What a snapshot that counts makes of a row, and what of it a booking's history tells. Pure.
+"""Merge an accepted snapshot into a row, and list the changes for the booking's history. Pure.
 
-Whether a snapshot counts is for `rules.decide` to say.
+`rules.decide` decides whether a snapshot is accepted.
 """
 
 from collections.abc import Iterable
@@ -19,16 +19,16 @@ ATTENDANCE_STATUS = {0: Status.PENDING, 1: Status.COMPLETED, 2: Status.CONFIRMED
 
 
 def content_differences(row: Row, snapshot: Snapshot) -> tuple[str, ...]:
-    """Name the mapped fields in which the row differs from the snapshot. Empty: they say the same.
+    """Name the mapped fields in which the row differs from the snapshot.
 
-    Compared through the mask of an erased row, never by raw JSON: one state comes in different shapes by webhook and API.
+    Compared after masking an erased row, never by raw JSON: webhook and API send one state in different shapes.
     """
     shown = merge(row, snapshot, now=None)
     return tuple(name for name in _CONTENT if getattr(row, name) != getattr(shown, name))
 
 
 def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
-    """The row as it is after `snapshot`: what that did not tell is kept. Links and revision stay as they are."""
+    """Return the row after `snapshot`: fields that it lacks are kept, and so are links and revision."""
     status, reason = _status_of(row, snapshot)
     match_email, match_phone10 = _contacts(row, snapshot)
     when, is_ours = cancelled_at(row, status, snapshot.version, now)
@@ -64,7 +64,7 @@ def merge(row: Row, snapshot: Snapshot, *, now: datetime | None) -> Row:
 
 
 def learn_codes(row: Row, snapshot: Snapshot) -> Row:
-    """The row, knowing the codes of this snapshot's comment beside those of earlier ones."""
+    """Return the row with the codes of this snapshot's comment added to the earlier ones."""
     new = [code for code in snapshot.codes if code not in row.match_codes]
     if not new or row.erased_at is not None:
         return row
@@ -72,7 +72,7 @@ def learn_codes(row: Row, snapshot: Snapshot) -> Row:
 
 
 def masked(row: Row) -> Row:
-    """The row, stripped of what names a person if that person was erased; any other row as it is."""
+    """Return the row without personal data if its person was erased; any other row unchanged."""
     if row.erased_at is None:
         return row
     return replace(
@@ -101,7 +101,7 @@ def changes_between(before: Row | None, after: Row) -> tuple[Change, ...]:
         for kind, names in _KINDS
         if _values(before, names) != _values(after, names)
     ]
-    if _is_paid(before) != _is_paid(after):  # what was not told counts as not paid
+    if _is_paid(before) != _is_paid(after):  # unknown counts as not paid
         changes.append(Change("paid", _values(before, _PAID), _values(after, _PAID)))
     if before.comment != after.comment:
         changes.append(Change("comment"))
@@ -149,24 +149,24 @@ def _status_of(row: Row, snapshot: Snapshot) -> tuple[Status, CancelReason | Non
         return Status.CANCELLED, CancelReason.DELETED
     if snapshot.attendance is UNSET:
         if row.cancel_reason is CancelReason.DELETED:
-            return Status.PENDING, None  # restored, and how it stood before is not told
+            return Status.PENDING, None  # restored, its earlier status unknown
         return row.status, row.cancel_reason
     status = ATTENDANCE_STATUS.get(snapshot.attendance, Status.PENDING)
     return status, CancelReason.NO_SHOW if status is Status.CANCELLED else None
 
 
 def _staff_id(row: Row, snapshot: Snapshot) -> int | None:
-    """Who is to do it; where only a name is told, and another one, the number is not known."""
+    """Return the specialist's id; None where the snapshot has only a name, and a different one."""
     if snapshot.staff_id is not UNSET:
         return snapshot.staff_id
     return row.staff_id if told(snapshot.staff_name, row.staff_name) == row.staff_name else None
 
 
 def _client_of(row: Row, snapshot: Snapshot) -> int | None:
-    """The card that the record belongs to after `snapshot`. No client, or one without a number, tells nothing.
+    """Return the record's card after `snapshot`. No client, or one without an id, changes nothing.
 
-    A card is taken over only with its phone told, which says whether it is another person's. A call that lacks it is
-    checked with the API, which brings it.
+    A new card is accepted only with its phone, which shows whether it is another person's. A call without the phone is
+    checked with the API, which sends it.
     """
     shown = told(snapshot.client_id, None)
     return row.client_id if shown is None or snapshot.phone is UNSET else shown
@@ -177,11 +177,11 @@ def _name_of(row: Row, snapshot: Snapshot) -> str | None:
 
 
 def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
-    """The e-mail and the last ten digits to match by, after `snapshot`.
+    """Return the e-mail and the last ten digits of the phone to match by, after `snapshot`.
 
     An empty contact changes nothing: YCLIENTS hides contacts from a token without the right to see them. But where the
-    other one is new, the record may be another person's now: what is known of the first person is not theirs. A missing
-    key says nothing of that: a call that lacks one is checked with the API, which tells. Of a record with a card the card's contacts count, and none stand here.
+    other contact is new, the record may be another person's now, so the first person's contact is dropped. A call that
+    lacks a key is checked with the API. A record with a card is matched by the card's contacts, so it has none here.
     """
     if _client_of(row, snapshot) is not None:
         return None, None
@@ -197,9 +197,9 @@ def _contacts(row: Row, snapshot: Snapshot) -> tuple[str | None, str | None]:
 def cancelled_at(
     row: Row, status: Status, version: datetime | None, now: datetime | None
 ) -> tuple[datetime | None, bool]:
-    """When a row that is to have `status` was cancelled, and whether that is our own time, for want of the vendor's.
+    """Return when a row that is to have `status` was cancelled, and whether that is our own time for lack of the vendor's.
 
-    The change time (`version`) of the first snapshot that showed it so since it last was not; the vendor's replaces ours.
+    It is the change time (`version`) of the first snapshot of the current cancellation; the vendor's time replaces ours.
     """
     if status is not Status.CANCELLED:
         return None, False
@@ -209,7 +209,7 @@ def cancelled_at(
 
 
 def told(shown: Value | UnsetType, otherwise: Value) -> Value:
-    """What was shown of a field; `otherwise` where it was not told."""
+    """Return the snapshot's value of a field; `otherwise` where it is absent."""
     return otherwise if isinstance(shown, UnsetType) else shown
 
 

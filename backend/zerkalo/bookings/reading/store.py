@@ -28,7 +28,7 @@ _IS_THEIRS = """
             or (u.email_verified_at is not null and lower(u.email) = coalesce(c.email, b.match_email)
                 and not coalesce(c.email_came_late, false)))))
 """
-"""Whether the visit's contacts are proved its user's, or the salon has said so itself."""
+"""Whether the visit's contacts are verified as its user's, or the salon linked it itself."""
 
 COMMENT_IS_TYPED = """
     (b.matched_by = 'form' and (
@@ -36,14 +36,14 @@ COMMENT_IS_TYPED = """
         where f.company_id = b.company_id and f.record_id = b.yclients_record_id and f.user_id = b.user_id
             and f.comment_digest = sha256(convert_to(b.comment, 'UTF8')) limit 1) is not null)
 """
-"""Whether the visit's comment is still, letter for letter, what its user typed in our form.
+"""Whether the visit's comment is still exactly what its user typed in our form.
 
-The limit keeps it a look by the index; `exists` becomes a hash of the whole table.
+The limit keeps it an index lookup; PostgreSQL turns `exists` into a hash of the whole table.
 """
 
-# What the booking's own user sees. Whoever books with a stranger's phone, by our form or with their own code, gets the
-# visit, but not what the salon writes about the phone's owner; and a booking that a contact links may carry another phone
-# by now. So the comment is shown to whom the contacts are proved or who typed it, the phone also to who has it in their account.
+# What the booking's own user sees. A user who books with a stranger's phone, by our form or with their own code, gets the
+# visit, but not what the salon writes about the phone's owner; and a booking linked by a contact may have another phone
+# by now. So the comment is shown only if the user's contacts are verified or they typed it; the phone also if their account has it.
 _OWN_COLUMNS = _COLUMNS.replace(
     "b.phone",
     f"""case when {_IS_THEIRS} and b.matched_by not in ('email', 'phone')
@@ -107,13 +107,13 @@ async def read_own(conn: Connection, user_id: int, booking_id: int) -> ShownBook
 
 
 async def read_one(conn: Connection, booking_id: int) -> ShownBooking | None:
-    """A booking, whosesoever it is: for admins. None where there is none."""
+    """Return any user's booking: for admins. None where there is none."""
     found = await _shown(conn, f"select {_COLUMNS} from bookings b where b.id = %(id)s", {"id": booking_id})
     return found[0] if found else None
 
 
 async def read_of_record(conn: Connection, company_id: int, record_id: int) -> ShownBooking | None:
-    """The booking of a YCLIENTS record, whosesoever it is: the caller decides what of it may be shown."""
+    """Return the booking of a YCLIENTS record, any user's: the caller decides which fields may be shown."""
     sql = f"""
         select {_COLUMNS} from bookings b
         where b.company_id = %(company_id)s and b.yclients_record_id = %(record_id)s
@@ -123,7 +123,7 @@ async def read_of_record(conn: Connection, company_id: int, record_id: int) -> S
 
 
 async def read_of_receipt(conn: Connection, company_id: int, record_id: int) -> ShownBooking | None:
-    """The booking for whoever made it as a guest: none any more where the salon gave the record to another client."""
+    """Return the booking for the guest who made it; None once the salon has given the record to another client."""
     sql = f"""
         select {_COLUMNS} from bookings b
         where b.company_id = %(company_id)s and b.yclients_record_id = %(record_id)s and not b.handed_over
@@ -133,10 +133,9 @@ async def read_of_receipt(conn: Connection, company_id: int, record_id: int) -> 
 
 
 async def read_of_guest(conn: Connection, form_id: str) -> ShownBooking | None:
-    """The booking that a guest made in our form, by the form booking's `api_id`.
+    """Return the booking that a guest made in our form, by the form booking's `api_id`.
 
-    None where the mirror does not have it yet, and any more where the salon gave the record to another client or the
-    person was erased.
+    None until the mirror has it, and once the salon has given the record to another client or the person was erased.
     """
     sql = f"""
         select {_COLUMNS} from form_bookings f
@@ -148,7 +147,7 @@ async def read_of_guest(conn: Connection, form_id: str) -> ShownBooking | None:
 
 
 async def is_lost_to_guest(conn: Connection, form_id: str) -> bool:
-    """Whether the mirror has the booking that a guest made, and it is theirs no more (see `read_of_guest`)."""
+    """Return whether the mirror has a guest's booking that is no longer theirs (see `read_of_guest`)."""
     sql = """
         select true from form_bookings f
         join bookings b on b.company_id = f.company_id and b.yclients_record_id = f.record_id
@@ -159,7 +158,7 @@ async def is_lost_to_guest(conn: Connection, form_id: str) -> bool:
 
 
 async def read_several(conn: Connection, booking_ids: Iterable[int]) -> dict[int, ShownBooking]:
-    """Bookings by id, whosesoever they are; ids of none are absent."""
+    """Return bookings of any user by id; unknown ids are absent."""
     found = await _shown(
         conn, f"select {_COLUMNS} from bookings b where b.id = any(%(ids)s)", {"ids": list(booking_ids)}
     )
@@ -167,7 +166,7 @@ async def read_several(conn: Connection, booking_ids: Iterable[int]) -> dict[int
 
 
 async def read_raw_record(conn: Connection, booking_id: int) -> str | None:
-    """The last record of the vendor behind a booking, JSON as it came; None where there is none (any more)."""
+    """Return the vendor's last record of a booking, JSON as received; None where none is stored."""
     cursor = await conn.execute("select raw_record from bookings where id = %s", [booking_id])
     row = await cursor.fetchone()
     return row[0] if row else None
@@ -186,7 +185,7 @@ UNMATCHED = f"""
 async def read_unmatched(conn: Connection, *, after: Moment | None, limit: int) -> list[ShownBooking]:
     """Unmatched bookings, the latest appointment first.
 
-    Without the cancelled, those that an admin said are no user's, and those of people who were erased.
+    Excludes cancelled ones, those that an admin marked as no user's, and those of erased people.
     """
     after_at, after_id = after or _LAST
     return await _shown(conn, UNMATCHED, {"after_at": after_at, "after_id": after_id, "limit": limit})
@@ -202,16 +201,16 @@ AMBIGUOUS = f"""
 
 
 async def read_ambiguous(conn: Connection, *, after: Moment | None, limit: int) -> list[ShownBooking]:
-    """Bookings with several users among whom an admin is to choose, the latest appointment first; linked ones too.
+    """Return bookings with several candidates for an admin to choose from, the latest appointment first; linked ones too.
 
-    Costs as much as there are such bookings.
+    The cost grows with the number of such bookings only.
     """
     after_at, after_id = after or _LAST
     return await _shown(conn, AMBIGUOUS, {"after_at": after_at, "after_id": after_id, "limit": limit})
 
 
 async def read_candidates(conn: Connection, booking_ids: Iterable[int]) -> dict[int, list[Candidate]]:
-    """The users among whom an admin is to choose, by booking id; a booking with none is absent."""
+    """Return the candidates for an admin to choose from, by booking id; a booking with none is absent."""
     cursor = await conn.execute(
         "select c.booking_id, u.id, u.name, u.email, u.phone, c.step from match_candidates c"
         " join users u on u.id = c.user_id and u.erased_at is null and u.merged_into is null"
@@ -226,7 +225,7 @@ async def read_candidates(conn: Connection, booking_ids: Iterable[int]) -> dict[
 
 
 async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> list[ShownBooking]:
-    """What a user's calendar shows: bookings of the last `CALENDAR_PAST_DAYS` and all to come, cancelled ones too.
+    """Return the bookings of a user's calendar: the last `CALENDAR_PAST_DAYS` and all to come, cancelled ones too.
 
     The latest `CALENDAR_EVENTS_MAX`, in the order of appointments.
     """
@@ -240,7 +239,7 @@ async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> lis
 
 
 async def read_places(conn: Connection, company_ids: Collection[int]) -> dict[int, str]:
-    """Where visits are: titles and addresses of these companies, by id; one without either is absent."""
+    """Return titles and addresses of these companies, by id; one without either is absent."""
     cursor = await conn.execute(
         "select id, concat_ws(', ', nullif(title, ''), nullif(address, '')) from companies"
         " where id = any(%s) and (title <> '' or address <> '')",
@@ -250,7 +249,7 @@ async def read_places(conn: Connection, company_ids: Collection[int]) -> dict[in
 
 
 async def read_form_choice(conn: Connection, booking_id: int) -> tuple[tuple[int, ...], int | None]:
-    """(services, specialist) that a booking has, by YCLIENTS's ids, to choose the same again."""
+    """Return a booking's (services, specialist) by YCLIENTS's ids, to book the same again."""
     sql = """
         select array(select (line ->> 'service_id')::bigint from jsonb_array_elements(b.lines) line
             where line ->> 'service_id' is not null), b.staff_id

@@ -24,9 +24,9 @@ async def redeem(
     now: datetime,
     visit_id: int | None = None,
 ) -> HandEntry:
-    """Take `points` (1 or more) for something the user got, `visit_id`: at a visit. Never more than the balance, however many ask at once.
+    """Redeem `points` (1 or more), at the visit `visit_id` if given. Never more than the balance, also under concurrency.
 
-    The same key with the same body gives the same answer and moves nothing again. Raises `ProblemError`: 404
+    The same key with the same body returns the same answer and moves nothing again. Raises `ProblemError`: 404
     `user_not_found`, 409 `balance_too_low`, 422 `idempotency_key_reused` (other body). Writes an audit entry.
     """
     assert points > 0
@@ -39,7 +39,7 @@ async def redeem(
 
 
 async def note_movement(conn: Connection, draft: EntryDraft, now: datetime) -> None:
-    """Note which of the staff moved whose points. Without the reason: what is said of a person stands in one place only."""
+    """Audit who of the staff moved whose points. Without the reason: text about a person is stored only once."""
     details = {"points": draft.amount, "after": draft.balance_after, "booking_id": draft.visit_id}
     told = {name: value for name, value in details.items() if value is not None}
     await audit(conn, draft.created_by, f"loyalty.{draft.kind}", f"user {draft.user_id}", told, now)
@@ -56,7 +56,7 @@ async def adjust(
     policy: LoyaltyPolicy,
     now: datetime,
 ) -> HandEntry:
-    """Give (positive) or take (negative) points by hand, below zero too: an admin puts right what was wrong.
+    """Add (positive) or deduct (negative) points by hand, below zero too: an admin's correction.
 
     Key, errors and audit as `redeem`, without `balance_too_low`.
     """
@@ -70,7 +70,7 @@ async def adjust(
 def _hand_draft(
     user_id: int, amount: int, kind: Kind, reason: str, idempotency_key: str, admin_id: int
 ) -> EntryDraft:
-    # The key is the admin's own: two people may have the same idea of a good key.
+    # The key is scoped to the admin: two admins may choose the same key.
     return EntryDraft(
         user_id, amount, kind, reason, f"hand:{admin_id}:{idempotency_key}", created_by=admin_id
     )
@@ -79,9 +79,9 @@ def _hand_draft(
 async def _move_by_hand(
     conn: Connection, draft: EntryDraft, policy: LoyaltyPolicy, now: datetime
 ) -> HandEntry | None:
-    """The entry that the draft became, or was before. None: the balance has not so many points.
+    """Return the draft's entry, new or already there. None: the balance is too low.
 
-    What expired on the way stands even then, so that the balance which is shown next is the one that was too low.
+    Points that expired on the way stay expired even then, so that the balance shown next is the one that was too low.
     """
     known = await store.lock_users(conn, [draft.user_id])
     repeated = await store.read_hand_entry(conn, draft.entry_key)
@@ -107,7 +107,7 @@ async def _move_by_hand(
 
 
 def _same(entry: HandEntry, draft: EntryDraft) -> HandEntry:
-    """The entry that a key stands for, if it is what was asked for."""
+    """Return the key's entry, if it equals the request's."""
     asked = (draft.user_id, draft.amount, draft.kind, draft.reason)
     if (entry.user_id, entry.amount, entry.kind, entry.reason) != asked:
         raise ProblemError(422, "idempotency_key_reused", "This Idempotency-Key stands for another request.")

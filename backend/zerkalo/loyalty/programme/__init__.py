@@ -1,1 +1,1 @@
-"""When the programme starts, and what the visits before that were given."""
+"""The programme's start, and the points of visits before it."""

@@ -1,4 +1,4 @@
-"""When the programme starts, what the visits before that were given, and when a user's points expire."""
+"""The programme's start, the points of visits before it, and when a user's points expire."""
 
 from dataclasses import replace
 from datetime import date, datetime, tzinfo
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 START_FACT = "loyalty_started"
 """The day on which the programme was first switched on."""
 HISTORY_FACT = "loyalty_history"
-"""What visits before that day were given."""
+"""The points given for visits before that day."""
 
 
 def policy_of(settings: Settings) -> LoyaltyPolicy:
@@ -32,10 +32,10 @@ def policy_of(settings: Settings) -> LoyaltyPolicy:
 
 
 async def since_switched_on(conn: Connection, policy: LoyaltyPolicy, now: datetime) -> LoyaltyPolicy:
-    """The programme with a start date: the one of the settings, else the day on which it was first switched on.
+    """Return the programme with a start date: the one of the settings, else the day on which it was first switched on.
 
-    That day (in UTC) is remembered in `facts` at the first start with the programme on, and stays: switching it off and
-    on again moves nothing. A visit before it earns nothing by itself; an earlier LOYALTY_START_DATE is the owner's word.
+    That day (in UTC) is stored in `facts` at the first start with the programme on, and stays the same when it is
+    switched off and on. Visits before it earn only if the owner sets an earlier LOYALTY_START_DATE.
     """
     if not policy.enabled:
         return policy
@@ -52,7 +52,7 @@ async def _first_day(conn: Connection) -> date | None:
 
 
 async def programme_of(conn: Connection, policy: LoyaltyPolicy) -> Programme:
-    """The programme for a person to read: since when visits earn, and what those before the first day were given."""
+    """Return the programme for display: since when visits earn, and the points given for those before the first day."""
     if not policy.enabled:
         return Programme()
     starts_on = policy.start_date or await _first_day(conn)
@@ -64,7 +64,7 @@ async def programme_of(conn: Connection, policy: LoyaltyPolicy) -> Programme:
 
 
 async def keep_history(conn: Connection, policy: LoyaltyPolicy, now: datetime) -> None:
-    """Count what the visits before the programme's first day have been given, whichever sweep gave it."""
+    """Store the total given for visits before the programme's first day, by any sweep."""
     first_day = await _first_day(conn)
     if first_day is None or policy.start_date is None or policy.start_date >= first_day:
         return
@@ -79,7 +79,7 @@ async def keep_history(conn: Connection, policy: LoyaltyPolicy, now: datetime) -
 async def next_burning(
     conn: Connection, user_id: int, policy: LoyaltyPolicy, zone: tzinfo
 ) -> tuple[int, date] | None:
-    """How many of a user's points expire first, and on which day in `zone`; None: none do."""
+    """Return how many of a user's points expire next, and on which day in `zone`; None: none do."""
     if policy.expire_days is None:
         return None
     movements = await store.read_movements(conn, [user_id])

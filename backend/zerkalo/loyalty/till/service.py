@@ -1,4 +1,4 @@
-"""Undoing what was spent a moment ago."""
+"""Undo a recent redemption at the till."""
 
 from datetime import datetime, timedelta
 
@@ -19,9 +19,9 @@ UNDO_SPAN = timedelta(minutes=10)
 async def undo_redemption(
     pool: Pool, entry_id: int, *, admin_id: int, policy: LoyaltyPolicy, now: datetime
 ) -> HandEntry:
-    """Take a spending back whole, within `UNDO_SPAN` of it; done again it changes nothing.
+    """Undo a whole redemption within `UNDO_SPAN` of it; a repetition changes nothing.
 
-    The points are as old again as they were. Raises `ProblemError`: 404 `not_found`, 409 `undo_over`.
+    The points keep their original age. Raises `ProblemError`: 404 `not_found`, 409 `undo_over`.
     """
 
     async def write(conn: Connection) -> HandEntry:
@@ -52,7 +52,7 @@ async def undo_redemption(
         )
         await store.append(conn, [draft], now)
         await note_movement(conn, draft, now)
-        # What would have expired meanwhile, had it not been spent, expires now.
+        # Points that were due to expire while they were spent expire now.
         await expire_points(conn, [spent.user_id], policy.expire_days, now)
         entry = await store.read_hand_entry(conn, key)
         assert entry is not None, "appended above"

@@ -1,4 +1,4 @@
-"""What was spent by hand, read from the ledger."""
+"""Read redemptions by hand from the ledger."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -16,13 +16,13 @@ _REDEMPTION = """
 
 
 async def read_redemption(conn: Connection, entry_id: int) -> Redemption | None:
-    """A spending by hand; None where there is none of this id."""
+    """Return a redemption by hand; None where this id is none."""
     found = await _redemptions(conn, _REDEMPTION + " and e.id = %s", [entry_id])
     return found[0] if found else None
 
 
 async def read_redemptions_of_visit(conn: Connection, visit_id: int) -> list[Redemption]:
-    """What was spent for a visit at the till, the latest first; without what was undone."""
+    """Return a visit's redemptions at the till, the latest first, without undone ones."""
     found = await _redemptions(conn, _REDEMPTION + " and e.visit_id = %s order by e.id desc", [visit_id])
     return [one for one in found if not one.is_undone]
 

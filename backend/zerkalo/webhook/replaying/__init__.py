@@ -1,1 +1,1 @@
-"""Kept calls applied once more."""
+"""Apply stored deliveries again."""

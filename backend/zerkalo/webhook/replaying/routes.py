@@ -1,4 +1,4 @@
-"""The admins' side of the inbox: a kept delivery applied once more."""
+"""Replay of a stored delivery, for admins."""
 
 from typing import Protocol
 

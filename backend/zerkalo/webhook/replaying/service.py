@@ -1,7 +1,7 @@
-"""Replay: kept deliveries go through the same hallway once more. A replay is as harmless as any repetition.
+"""Replay: stored deliveries are applied again by the same code. A replay is as harmless as any repetition.
 
-It is an old repetition, though: what it tells may have been overtaken long ago, by something that nobody told us. So
-YCLIENTS is asked about every record whose delivery is replayed.
+But it is an old one: later changes, whose deliveries we may lack, may supersede it. So every record whose delivery
+is replayed is refetched from YCLIENTS.
 """
 
 from collections.abc import AsyncIterator, Collection
@@ -20,23 +20,23 @@ from zerkalo.refetches.model import Refetch
 from zerkalo.webhook.rules import Refusal, read_delivery
 
 BATCH = 100
-"""Quarantined deliveries read at once; a body may have a megabyte."""
+"""Quarantined deliveries read at once; a body may be a megabyte."""
 
 _CHECKED = "a replayed call is checked with the API"
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A delivery and what it did this time."""
+    """A delivery and its outcome this time."""
 
     delivery_id: int
     outcome: Outcome
 
 
 class Replay:
-    """Takes kept deliveries in again and marks them with what they did. One that stays quarantined waits on.
+    """Apply stored deliveries again and mark them with the outcome. One that can't be applied stays in quarantine.
 
-    Each replay leaves an audit entry. `admin_id`: whose; None: somebody's at the console.
+    Each replay writes an audit entry. `admin_id`: the admin; None: run at the console.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Replay:
         self._admin_id = admin_id
 
     async def one(self, delivery_id: int) -> Replayed | None:
-        """Replay one delivery, quarantined or not; None: it is not kept (any more)."""
+        """Replay one delivery, quarantined or not; None: it is not stored, or no longer."""
         async with self._pool.connection() as conn:
             kept = await inbox.get(conn, delivery_id)
         return None if kept is None else await self._again(kept)
 
     async def quarantined(self, after_id: int = 0) -> AsyncIterator[Replayed]:
-        """Replay every quarantined delivery that waits, oldest first, from `after_id` on, and yield what each did."""
+        """Replay every waiting quarantined delivery, oldest first, from `after_id` on, and yield each outcome."""
         while True:
             async with self._pool.connection() as conn:
                 waiting = await inbox.waiting_in_quarantine(conn, after_id=after_id, limit=BATCH)
@@ -101,12 +101,12 @@ class Replay:
 
     async def _apply(self, observation: Observation, *, is_understood: bool) -> Outcome:
         if is_understood or observation.record is None or observation.record.version is None:
-            # What was decided on once may have been overtaken since by a read that says otherwise, whatever its change
-            # time; and where no time says how old it is, a bare deletion may have been taken back.
+            # A delivery that was decided once may have been superseded since by a differing read, whatever its change
+            # time; and a bare deletion without a change time may have been undone.
             outcome = Outcome(OutcomeStatus.QUEUED, reason=_CHECKED)
         else:
             (outcome,) = await self._applier.apply([observation])
-        # After it is applied: an answer that comes before would find nothing to correct.
+        # After it is applied: an earlier refetch would find nothing to correct.
         async with transaction(self._pool) as conn:
             await refetches.ask(conn, [Refetch(*observation.key, reason=_CHECKED)], now=self._clock())
         return outcome

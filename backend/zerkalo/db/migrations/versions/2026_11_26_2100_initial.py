@@ -31,5 +31,5 @@ end $$
 def upgrade() -> None:
     """Make every table."""
     for sql in (SQL.read_text(encoding="utf-8"), SchemaManager.get_schema(), PIN_FUNCTIONS):
-        # Straight to the driver: text() would take the colons of `::type` and `'...: %'` for parameters.
+        # Directly by the driver: text() would treat the colons of `::type` and `'...: %'` as parameters.
         op.get_bind().connection.driver_connection.execute(sql)
