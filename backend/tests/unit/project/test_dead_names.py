@@ -141,7 +141,7 @@ def test_no_page_has_words_for_a_code_that_nothing_answers() -> None:
     texts = "\n".join([*code.values(), *(path.read_text(encoding="utf-8") for path in TEMPLATES)])
     keys = [
         key.value
-        for name in ("flashes.py", "problems.py")
+        for name in ("answers/flashes.py", "answers/problems.py")
         for node in ast.walk(ast.parse(code[WEB / "pages" / name]))
         if isinstance(node, ast.Dict)
         for key in node.keys

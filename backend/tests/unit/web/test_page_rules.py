@@ -6,8 +6,9 @@ import pytest
 
 from zerkalo.booking_form.model import OfferedTime
 from zerkalo.kit.problem import ProblemError
-from zerkalo.web.pages import flashes, problems, wording
+from zerkalo.web.pages import wording
 from zerkalo.web.pages.admin import words as admin_words
+from zerkalo.web.pages.answers import flashes, problems
 from zerkalo.web.pages.book import receipt
 from zerkalo.web.pages.book.choice import Choice, read_choice, read_typed
 from zerkalo.web.pages.book.days import months_of, nearest_day, parts_of, strip_of

@@ -21,11 +21,11 @@ from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
 from zerkalo.users import store as users
 from zerkalo.web.pages import cookies, forms
+from zerkalo.web.pages.answers.flashes import FLASHES, WARNINGS
+from zerkalo.web.pages.answers.problems import problem_text
 from zerkalo.web.pages.cookies import Cookies
 from zerkalo.web.pages.fields import Fields
-from zerkalo.web.pages.flashes import FLASHES, WARNINGS
 from zerkalo.web.pages.forms import Form
-from zerkalo.web.pages.problems import problem_text
 from zerkalo.web.pages.site import PagesRuntime, Site
 from zerkalo.web.pages.wording import NBSP
 

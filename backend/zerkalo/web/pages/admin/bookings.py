@@ -14,8 +14,7 @@ from zerkalo.users import store as users
 from zerkalo.users.desk.routes import SEARCH_CHARS_MAX
 from zerkalo.users.desk.store import search_users
 from zerkalo.users.model import User
-from zerkalo.web.pages.admin.people import called
-from zerkalo.web.pages.admin.rendering import render
+from zerkalo.web.pages.admin.rendering import called, render
 from zerkalo.web.pages.page import Page, local_path
 from zerkalo.web.pages.routing import Pages, Who
 

@@ -1,13 +1,16 @@
-"""Rendering of the desk's pages."""
+"""Rendering of the desk's pages, and the display names of users in histories and logs."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
+from zerkalo.db.pool import Connection
+from zerkalo.users.desk.store import users_by_id
 from zerkalo.web.pages.admin import words
+from zerkalo.web.pages.answers.problems import problem_text
 from zerkalo.web.pages.page import Page
-from zerkalo.web.pages.problems import problem_text
 
 
 def render(page: Page, template: str, **values: Any) -> Response:
@@ -31,3 +34,12 @@ def render(page: Page, template: str, **values: Any) -> Response:
         count_visits=partial(words.visits, language=language),
         **values,
     )
+
+
+async def called(conn: Connection, user_ids: Collection[int]) -> dict[int, str]:
+    """Return name and code by user id, the id alone for a user with neither; without erased users."""
+    found = await users_by_id(conn, user_ids)
+    return {
+        number: " ".join(filter(None, (one.name, one.unique_code))) or f"№ {number}"
+        for number, one in found.items()
+    }

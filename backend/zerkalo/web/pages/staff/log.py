@@ -7,8 +7,7 @@ from starlette.responses import Response
 from zerkalo.kit.cursor import ById
 from zerkalo.users.staff import store
 from zerkalo.users.staff.model import LogFilters
-from zerkalo.web.pages.admin.people import called
-from zerkalo.web.pages.admin.rendering import render
+from zerkalo.web.pages.admin.rendering import called, render
 from zerkalo.web.pages.book.days import read_day
 from zerkalo.web.pages.page import Page
 from zerkalo.web.pages.routing import Pages, Who

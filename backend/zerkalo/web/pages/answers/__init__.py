@@ -1,0 +1,1 @@
+"""What a page says after a form was sent: what went well, and what was refused."""
