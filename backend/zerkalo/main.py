@@ -182,11 +182,33 @@ class ChildApp:
             database(self._settings) as dsn,
             running_app(self._settings, dsn, with_worker=False, siblings=folder_of(os.getppid())) as (
                 self._app,
-                _runtime,
+                runtime,
             ),
+            going_on_when_stopped(runtime.stop, self._settings.stop_delay_seconds),
         ):
             spare_what_stays()
             yield
+
+
+@asynccontextmanager
+async def going_on_when_stopped(told: asyncio.Event, delay_seconds: float) -> AsyncGenerator[None]:
+    """Set `told` at SIGTERM, and hand the signal to uvicorn's own handler `delay_seconds` later.
+
+    SIGINT ends the process at once: Ctrl-C in a terminal sends it to every process, and the parent then sends SIGTERM.
+    """
+    loop = asyncio.get_running_loop()
+    end = signal.getsignal(signal.SIGTERM)
+    assert callable(end), "uvicorn has set its handler"
+
+    def stop() -> None:
+        told.set()
+        loop.call_later(delay_seconds, end, signal.SIGTERM, None)
+
+    signal.signal(signal.SIGTERM, lambda _number, _frame: loop.call_soon_threadsafe(stop))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, end)
 
 
 @asynccontextmanager

@@ -31,7 +31,9 @@ START_SECONDS_MAX = 60
 
 
 @asynccontextmanager
-async def server(dsn: str, port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def server(
+    dsn: str, port: int, *words: str, stop_delay_seconds: int = 0
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Yields a running `zerkalo serve` of its own; kills it at the end."""
     settings = {
         "DATABASE_URL": as_url(dsn),
@@ -43,9 +45,10 @@ async def server(dsn: str, port: int) -> AsyncIterator[subprocess.Popen[bytes]]:
         "YCLIENTS_COMPANY_ID": str(COMPANY_ID),
         "YCLIENTS_WEBHOOK_SECRET": SECRET,
         "LOG_LEVEL": "WARNING",
+        "STOP_DELAY_SECONDS": str(stop_delay_seconds),
     }
     process = subprocess.Popen(
-        [Path(sys.executable).parent / "zerkalo", "serve", "--port", str(port)],
+        [Path(sys.executable).parent / "zerkalo", "serve", "--port", str(port), *words],
         cwd="/",
         env={"PATH": os.environ["PATH"], **settings},
     )
@@ -117,3 +120,22 @@ async def ids(pool: Pool, sql: str) -> set[int]:
         found = [id_ for (id_,) in await (await conn.execute(sql.encode())).fetchall()]
     assert len(found) == len(set(found)), "one row a record"
     return set(found)
+
+
+@pytest.mark.parametrize("words", [[], ["--workers", "2"]], ids=["one process", "two"])
+async def test_a_stopped_server_says_that_it_is_not_ready_and_answers_until_its_delay_is_over(
+    dsn: str, words: list[str]
+) -> None:
+    port = free_port()
+    async with (
+        server(dsn, port, *words, stop_delay_seconds=10) as process,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        process.terminate()
+        async with asyncio.timeout(60):
+            while (ready := await client.get("/readyz")).status_code == 200:
+                await asyncio.sleep(0.05)
+
+        assert ready.json()["checks"]["server"] == "is being stopped"
+        assert (await client.get("/healthz")).status_code == 200
+        assert await asyncio.to_thread(process.wait, 60) == 0
