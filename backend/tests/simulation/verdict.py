@@ -47,7 +47,7 @@ async def judge(world: World) -> list[str]:
     faults += link_faults(world, rows, users, retired, forms, cards, events)
     faults += ledger_faults(world, rows, users, entries)
     faults += inbox_faults(world, deliveries)
-    faults += message_faults(world, messages)
+    faults += message_faults(world, messages, events)
     faults += await balance_faults(world)
     faults += await second_look_faults(world)
     faults += await second_sync_faults(world)

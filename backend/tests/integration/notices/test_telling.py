@@ -143,6 +143,28 @@ async def test_a_first_history_read_today_sends_nothing(desk: Desk) -> None:
     assert await desk.tell() == 0
 
 
+async def test_a_visit_restored_unseen_and_cancelled_again_is_told_of_again(desk: Desk) -> None:
+    """Its user may know from the salon or the page that it stood again, and would come in vain."""
+    visit = await desk.book()
+    await desk.tell()
+    await desk.change(visit, "status", "CANCELLED")
+    assert await desk.tell() == 1
+
+    long_ago = desk.now
+    desk.now += timedelta(hours=2)
+    async with desk.pool.connection() as conn:
+        await conn.execute(
+            "update bookings set status = 'CONFIRMED', vendor_changed_at = %s, updated_at = %s where id = %s",
+            [long_ago, desk.now, visit],
+        )
+    assert await desk.tell() == 0, "what was read two hours late is no news"
+
+    await desk.change(visit, "status", "CANCELLED")
+
+    assert [await desk.tell(), await desk.tell()] == [1, 0]
+    assert (await desk.sent())[1:] == [(*MAIL, "Визит отменён")] * 2
+
+
 async def test_nothing_older_than_an_hour_is_sent(desk: Desk) -> None:
     visit = await desk.book()
     await desk.tell()
