@@ -128,9 +128,19 @@ def _wins(found: Link, held: Link, evidence: Evidence) -> bool:
     With equal strength only a code in the current comment does: it is newer evidence about this visit. A contact that
     now belongs to another user is not.
     """
-    if STRENGTH[found.step] != STRENGTH[held.step]:
-        return STRENGTH[found.step] > STRENGTH[held.step]
+    strength = _strength_found(found, evidence)
+    if strength != STRENGTH[held.step]:
+        return strength > STRENGTH[held.step]
     return found.step is MatchedBy.CODE and found.user_id in evidence.code_user_ids
+
+
+def _strength_found(found: Link, evidence: Evidence) -> int:
+    """Return the strength of a found link. A late e-mail adds none to the phone that it counts with.
+
+    Whoever gets a number books online with it, which writes their e-mail on the card of whoever had the number before.
+    """
+    rests_on_late_email = found.step is MatchedBy.EMAIL and evidence.contacts.email_is_late
+    return STRENGTH[MatchedBy.PHONE if rests_on_late_email else found.step]
 
 
 def _readings(words: str) -> list[str]:

@@ -128,6 +128,29 @@ async def test_a_number_that_changes_hands_takes_no_past_along(pool: Pool) -> No
         assert (await balance(server, first), await balance(server, second)) == (90, 0)
 
 
+async def test_who_gets_a_number_takes_no_past_along_by_booking_online_with_it(pool: Pool) -> None:
+    """A2: YCLIENTS writes the e-mail of the number's new owner on the card of the one before."""
+    async with salon(pool, policy=BONUSES) as server:
+        first = await user(server, phone=MARIA, phone_verified_at=PROVED)
+        assert await visit(server, 1, attendance=1) == (first, "phone")
+        async with server.pool.connection() as conn:
+            await conn.execute("update users set phone_verified_at = null where id = %s", [first])
+        second = await user(
+            server,
+            phone=MARIA,
+            phone_verified_at=PROVED,
+            email="second@salon.test",
+            email_verified_at=PROVED,
+        )
+
+        theirs = await visit(server, 2, 6, of=client(email="second@salon.test"))
+        await server.applier.rematcher.rematch(second)
+
+        assert theirs == (second, "email")
+        assert await link(server, 1) == (first, "phone")
+        assert (await balance(server, first), await balance(server, second)) == (90, 0)
+
+
 async def test_phones_of_two_countries_that_end_alike_have_nothing_in_common(pool: Pool) -> None:
     """Issue 10, A3."""
     async with salon(pool) as server:

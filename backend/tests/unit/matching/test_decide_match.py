@@ -107,6 +107,16 @@ def test_an_email_counts_only_with_the_phone_where_the_salon_says_so() -> None:
         (Link(ANNA, MatchedBy.FORM), found(codes=[VERA]), Link(ANNA, MatchedBy.FORM)),
         # A number or an address that changes hands takes no past along
         (Link(ANNA, MatchedBy.PHONE), found(phone=[VERA]), Link(ANNA, MatchedBy.PHONE)),
+        (
+            Link(ANNA, MatchedBy.PHONE),
+            found(email=[VERA], phone=[VERA], late=True),
+            Link(ANNA, MatchedBy.PHONE),
+        ),
+        (
+            Link(ANNA, MatchedBy.PHONE),
+            found(email=[VERA], phone=[ANNA, VERA], late=True),
+            Link(ANNA, MatchedBy.PHONE),
+        ),
         (Link(ANNA, MatchedBy.EMAIL), found(email=[VERA]), Link(ANNA, MatchedBy.EMAIL)),
         (Link(ANNA, MatchedBy.CARD), found(card=VERA), Link(ANNA, MatchedBy.CARD)),
         (Link(ANNA, MatchedBy.FORM), found(form=[VERA]), Link(ANNA, MatchedBy.FORM)),
