@@ -54,9 +54,9 @@ class Booked:
     company_id: int
     record_id: int
     booking: ShownBooking | None
-    """As the mirror has it; None while YCLIENTS does not show it yet."""
+    """As the mirror has it; None while YCLIENTS does not show it yet, and once it is another client's."""
     is_own: bool
-    """Whether the mirror has linked it to the signed-in user, who may then see all of it."""
+    """Whether the mirror has linked it to the signed-in user, who may then see as much as of any booking of theirs."""
     starts_at: datetime
     """As it was asked for."""
     form_id: str
@@ -277,10 +277,14 @@ class Booker:
         return await self._shown(form, form.record_id, asked_for)
 
     async def _shown(self, form: FormBooking, record_id: int, starts_at: datetime) -> Booked:
+        """The booking as the caller may see it now: a repetition may come after the salon has changed it."""
         async with self._pool.connection() as conn:
-            shown = await reading.read_of_record(conn, form.company_id, record_id)
-        is_own = shown is not None and form.user_id is not None and shown.user_id == form.user_id
-        return Booked(form.company_id, record_id, shown, is_own, starts_at, form.api_id)
+            found = await reading.read_of_record(conn, form.company_id, record_id)
+            own = None
+            if found is not None and form.user_id is not None and found.user_id == form.user_id:
+                own = await reading.read_own(conn, form.user_id, found.id)
+            shown = own or await reading.read_of_receipt(conn, form.company_id, record_id)
+        return Booked(form.company_id, record_id, shown, own is not None, starts_at, form.api_id)
 
     async def _read(self, api_id: str) -> FormBooking:
         async with self._pool.connection() as conn:

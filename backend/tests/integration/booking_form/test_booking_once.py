@@ -151,6 +151,31 @@ async def test_the_same_key_gives_the_same_answer_and_another_body_is_refused(po
         assert len([one for one in salon.records() if CODE in one["comment"]]) == 1
 
 
+@pytest.mark.parametrize("is_signed_in", [True, False], ids=["by a user", "by a guest"])
+async def test_a_booking_given_to_another_client_is_told_no_more_by_repeating_its_request(
+    pool: Pool, is_signed_in: bool
+) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        client, wish = (anna, await salon.wish()) if is_signed_in else (salon.guest, await salon.guest_wish())
+        made = (await client.post("/booking", json=wish, headers=keyed("a"))).json()
+        record_id, vendor = made["yclients_record_id"], salon.salon.emulator.vendor
+        other = vendor.save_client(salon.salon.clock(), COMPANY_ID, "79990000303", name="Вера").id
+        desk.change(salon.salon.emulator, record_id, client_id=other, attendance=1)
+        await salon.salon.refetcher.read_now(COMPANY_ID, record_id)
+        assert (await salon.salon.row(record_id))["handed_over"]
+
+        again = await client.post("/booking", json=wish, headers=keyed("a"))
+
+        assert (again.status_code, again.json()["yclients_record_id"]) == (201, record_id)
+        assert (again.json()["id"], again.json()["service_name"], again.json()["staff_name"]) == (
+            None,
+            None,
+            None,
+        )
+        assert again.json()["status"] == "PENDING", "the visit that is another client's now has taken place"
+
+
 async def test_a_refusal_is_repeated_without_asking_again(pool: Pool) -> None:
     async with open_form(pool) as salon:
         salon.salon.emulator.vendor.black_list.add((COMPANY_ID, "79990000202"))

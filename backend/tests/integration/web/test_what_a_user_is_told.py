@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from zerkalo.web.pages.cookies import SESSION
 pytestmark = pytest.mark.integration
 
 PHONE, NEW_PHONE = "+79161234567", "+79167654321"
+KEYED = {"Idempotency-Key": "a-key-of-the-test"}
 SURNAME, NOTE, EMAIL = "Невидимова", "ей 5 мая сорок лет", "maria@mail.test"
 
 
@@ -24,8 +26,11 @@ async def application(database_server: TestServer, tmp_path: Path) -> AsyncItera
             yield running
 
 
-async def booked_with_marias_phone(application: Application, user_id: int) -> int:
-    """Maria's card is known; a guest books in our form with her phone; the salon writes about her. The booking's id."""
+async def booked_with_marias_phone(application: Application, user_id: int) -> tuple[int, dict[str, Any]]:
+    """Maria's card is known; a guest books in our form with her phone; the salon writes about her.
+
+    The booking's id, and the body that booked it.
+    """
     first = desk.create(
         application.emulator,
         company_id=COMPANY_ID,
@@ -45,9 +50,7 @@ async def booked_with_marias_phone(application: Application, user_id: int) -> in
             times = [one["datetime"] for one in answer.json()["items"]]
         wish = {"service_ids": [3001], "staff_id": 501, "datetime": times[0], "consent": True}
         wish |= {"name": "Гость", "phone": PHONE, "email": "guest@mail.test"}
-        made = await guest.post(
-            "/api/v1/booking", json=wish, headers={"Idempotency-Key": "a-key-of-the-test"}
-        )
+        made = await guest.post("/api/v1/booking", json=wish, headers=KEYED)
     assert made.status_code == 201, made.text
     (row,) = await application.fetch("select * from bookings where user_id = %s", user_id)
     record_id = row["yclients_record_id"]
@@ -59,15 +62,31 @@ async def booked_with_marias_phone(application: Application, user_id: int) -> in
         application.emulator.now(), client_id, surname=SURNAME, phone=NEW_PHONE.removeprefix("+")
     )
     await application.mirror(record_id)
-    return row["id"]
+    return row["id"], wish
 
 
-async def told_everywhere(application: Application, user_id: int, booking_id: int) -> dict[str, str]:
-    """All that the user can read of their visits: API, pages, feed, export."""
+async def told_everywhere(
+    application: Application, user_id: int, booking_id: int, wish: dict[str, Any]
+) -> dict[str, str]:
+    """All that the user can read of their visits: API, repeated requests, pages, feed, export."""
+    (row,) = await application.fetch("select * from bookings where id = %s", booking_id)
+    record = application.emulator.vendor.record(row["yclients_record_id"])
+    claim = {"company_id": COMPANY_ID, "record_id": record.id, "record_hash": record.record_hash}
     async with await application.as_user(user_id) as guest:
         feed = (await guest.post("/api/v1/booking/calendar")).json()
         addresses = ("/api/v1/booking", f"/api/v1/booking/{booking_id}", "/api/v1/auth/me/export")
         told = {address: (await guest.get(address)).text for address in addresses}
+        for name, repeated in (
+            ("booked again", guest.post("/api/v1/booking", json=wish, headers=KEYED)),
+            ("claimed", guest.post("/api/v1/booking/claim", json=claim)),
+            (
+                "moved to where it is",
+                guest.patch(f"/api/v1/booking/{booking_id}", json={"datetime": wish["datetime"]}),
+            ),
+        ):
+            answer = await repeated
+            assert answer.is_success, (name, answer.text)
+            told[name] = answer.text
         told["feed"] = (await guest.get(feed["url"].removeprefix("https://salon.test"))).text
     session = await application.session_of(user_id)
     async with application.client() as browser:
@@ -89,9 +108,9 @@ async def test_a_guest_with_a_strangers_phone_is_told_nothing_of_the_stranger(
         unique_code="GUEST123",
         name="Гость",
     )
-    booking_id = await booked_with_marias_phone(application, guest)
+    booking_id, wish = await booked_with_marias_phone(application, guest)
 
-    told = await told_everywhere(application, guest, booking_id)
+    told = await told_everywhere(application, guest, booking_id, wish)
 
     (row,) = await application.fetch("select * from bookings where id = %s", booking_id)
     assert (row["matched_by"], row["phone"], NOTE in row["comment"]) == ("form", NEW_PHONE, True)
@@ -103,12 +122,12 @@ async def test_a_guest_with_a_strangers_phone_is_told_nothing_of_the_stranger(
 
 async def test_the_owner_of_the_phone_is_told_of_their_own_visits(application: Application) -> None:
     guest = await application.new_user(email="guest@mail.test", email_verified_at="2026-01-01T00:00:00Z")
-    booking_id = await booked_with_marias_phone(application, guest)
+    booking_id, wish = await booked_with_marias_phone(application, guest)
     await application.execute(
         "update users set phone = %s, phone_verified_at = now() where id = %s", NEW_PHONE, guest
     )
 
-    told = await told_everywhere(application, guest, booking_id)
+    told = await told_everywhere(application, guest, booking_id, wish)
 
-    assert NOTE in told[f"/api/v1/booking/{booking_id}"]
-    assert NOTE in told["/api/v1/auth/me/export"]
+    for name in (f"/api/v1/booking/{booking_id}", "/api/v1/auth/me/export", "booked again", "claimed"):
+        assert NOTE in told[name], name

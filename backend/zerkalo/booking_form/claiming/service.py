@@ -54,7 +54,7 @@ class Claims:
     async def claim(
         self, asker: Asker, company_id: int | None, record_id: int, record_hash: str
     ) -> ShownBooking:
-        """Link the record with this hash to the signed-in user; return it as the mirror has it then.
+        """Link the record with this hash to the signed-in user; return it as the user sees it then.
 
         A repeated claim succeeds without asking YCLIENTS. Raises `ProblemError`: 404 where YCLIENTS
         does not know the pair, 409 `not_claimable` where somebody with better evidence holds it, 429 after ten tries an hour, 503 with Retry-After.
@@ -121,9 +121,11 @@ class Claims:
             booking = await self._read(company_id, record_id)
         if booking is None:
             raise unclear_problem(RETRY_SECONDS)  # YCLIENTS will show it in a moment; the link is written
-        if booking.user_id != user_id:
+        async with self.pool.connection() as conn:
+            own = await reading.read_own(conn, user_id, booking.id)
+        if own is None:
             raise problem_of(NOT_CLAIMABLE)
-        return booking
+        return own
 
     async def _read(self, company_id: int, record_id: int) -> ShownBooking | None:
         async with self.pool.connection() as conn:
