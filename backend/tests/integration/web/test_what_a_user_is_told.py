@@ -131,3 +131,29 @@ async def test_the_owner_of_the_phone_is_told_of_their_own_visits(application: A
 
     for name in (f"/api/v1/booking/{booking_id}", "/api/v1/auth/me/export", "booked again", "claimed"):
         assert NOTE in told[name], name
+
+
+async def test_points_of_a_visit_that_is_anothers_now_tell_nothing_of_it(application: Application) -> None:
+    first, other = await application.new_user(), await application.new_user()
+    await application.execute(
+        "insert into bookings (company_id, yclients_record_id, user_id, appointment_datetime, service_name)"
+        " values (%s, 1, %s, now(), 'Стрижка')",
+        COMPANY_ID,
+        first,
+    )
+    await application.execute(
+        "insert into bonus_entries (user_id, booking_id, amount, kind, reason, entry_key, effective_at, created_at)"
+        " select user_id, id, 90, 'accrual', 'completed', 'a visit', now(), now() from bookings"
+    )
+    session = await application.session_of(first)
+    async with application.client() as browser:
+        browser.headers |= {"Accept": "text/html", "Cookie": f"__Host-{SESSION}={session.refresh_token}"}
+        before = await browser.get("/me/points")
+        await application.execute(
+            "update bookings set user_id = %s, service_name = 'Окрашивание', handed_over = true", other
+        )
+        after = await browser.get("/me/points")
+
+    assert "Стрижка" in before.text
+    assert "Окрашивание" not in after.text
+    assert "90" in after.text

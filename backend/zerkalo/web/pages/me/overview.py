@@ -111,7 +111,7 @@ async def points(page: Page) -> Response:
         found = await ledger.read_entries(conn, page.me.id, before_id, POINTS_PAGE + 1)
         balance = await loyalty.balance(conn, page.me.id)
         burning = await next_burning(conn, page.me.id, page.runtime.policy, page.site.salon.zone)
-        told = await told_entries(page, conn, found[:POINTS_PAGE])
+        told = await told_entries(page, conn, found[:POINTS_PAGE], of=page.me.id)
     entries = _POINTS.page(found, POINTS_PAGE, lambda entry: entry.id)
     return page.render(
         "me/points.html",
@@ -143,11 +143,15 @@ def channels_to_prove(page: Page, user: User) -> list[Channel]:
 
 
 async def told_entries(
-    page: Page, conn: Connection, entries: Sequence[LedgerEntry]
+    page: Page, conn: Connection, entries: Sequence[LedgerEntry], *, of: int | None = None
 ) -> list[tuple[LedgerEntry, str, str]]:
-    """Return ledger entries, each with its kind and reason in words, and the day and service of its visit."""
+    """Return ledger entries, each with its kind and reason in words, and the day and service of its visit.
+
+    `of`: the user who reads them; a visit that is another's by now is not described. None: the staff.
+    """
     ids = [entry.booking_id for entry in entries if entry.booking_id is not None]
-    visits = await reading.read_several(conn, ids)
+    found = await reading.read_several(conn, ids)
+    visits = {id_: visit for id_, visit in found.items() if of is None or visit.user_id == of}
     return [(entry, *_entry_words(page, entry, visits.get(entry.booking_id or 0))) for entry in entries]
 
 
