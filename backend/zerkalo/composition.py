@@ -181,8 +181,8 @@ def booking_form(
 ) -> BookingForm:
     """The booking form; a booking is read into the mirror at once."""
 
-    async def follow(company_id: int, record_id: int) -> None:
-        if not await refetcher.read_now(company_id, record_id):
+    async def follow(company_id: int, record_id: int, *, is_deleted: bool = False) -> None:
+        if not await refetcher.read_now(company_id, record_id, is_deleted=is_deleted):
             await bells.refetch(company_id)
 
     return booking_form_of(

@@ -21,6 +21,7 @@ from zerkalo.booking_form.form import BookingForm, booking_form_of
 from zerkalo.booking_form.model import Asker, FormLimits
 from zerkalo.bookings import routes as bookings
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.context import Limits
 from zerkalo.mirror.rematching.service import Rematcher
 from zerkalo.settings import Settings
 
@@ -103,22 +104,26 @@ async def open_form(
     company_ids: tuple[int, ...] = (COMPANY_ID,),
     enabled: bool = True,
     limits: FormLimits | None = None,
+    read_limits: Limits | None = None,
     wrap_mirror: Callable[[Any], Any] = lambda follow: follow,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[FormSalon]:
     """Yields the form over a demo salon, not synced yet. `wrap_mirror` may stand between the form and its mirror.
 
+    `read_limits`: of reads, absent records among them.
+
     `sleep`: how the form waits while another request works on the same booking.
     """
-    async with open_salon(pool, settings=settings, company_ids=company_ids) as salon:
+    reading = {} if read_limits is None else {"limits": read_limits}
+    async with open_salon(pool, settings=settings, company_ids=company_ids, **reading) as salon:
         ours = Settings(yclients_enabled=enabled, yclients_company_ids=company_ids)
         rung: list[int] = []
 
         async def ring(company_id: int) -> None:
             rung.append(company_id)
 
-        async def follow(company_id: int, record_id: int) -> None:
-            if not await salon.refetcher.read_now(company_id, record_id):
+        async def follow(company_id: int, record_id: int, *, is_deleted: bool = False) -> None:
+            if not await salon.refetcher.read_now(company_id, record_id, is_deleted=is_deleted):
                 await ring(company_id)
 
         form = booking_form_of(

@@ -1,7 +1,7 @@
 """The sync on a real database against the emulator in process: the production client over ASGI, a clock to turn."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -137,3 +137,18 @@ async def drift(salon: Salon) -> list[str]:
     return [
         str(one) async for found in Drift(salon.context, COMPANY_ID).slices() for one in found.differences
     ]
+
+
+@contextmanager
+def hidden(salon: Salon, record_ids: list[int]) -> Iterator[None]:
+    """Within the block our token may not see these records: no list shows them, and asking for one is answered 404."""
+    vendor = salon.emulator.vendor
+    kept = {id_: vendor.records[COMPANY_ID].pop(id_) for id_ in record_ids}
+    companies = {id_: vendor._company_of.pop(id_) for id_ in record_ids}
+    vendor.revisions[COMPANY_ID] += 1
+    try:
+        yield
+    finally:
+        vendor.records[COMPANY_ID].update(kept)
+        vendor._company_of.update(companies)
+        vendor.revisions[COMPANY_ID] += 1

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -40,9 +40,16 @@ LOOK_SECONDS_MAX = 20.0
 LOOK_PAGES_MAX = 20
 """Pages of the visit's day: a salon has some hundred visits a day, 200 a page."""
 
-MirrorNow = Callable[[int, int], Awaitable[None]]
-"""Reads a record (company, record) from YCLIENTS into the mirror at once. Never raises for an error of YCLIENTS: a record
-that could not be read is queued for a refetch."""
+
+class MirrorNow(Protocol):
+    """Reads a record from YCLIENTS into the mirror at once. Never raises for an error of YCLIENTS: a record that could
+    not be read is queued for a refetch.
+    """
+
+    async def __call__(self, company_id: int, record_id: int, *, is_deleted: bool = False) -> None:
+        """`is_deleted`: we have just had it deleted, so YCLIENTS need not know it any more."""
+        ...
+
 
 log = structlog.get_logger(__name__)
 

@@ -9,11 +9,13 @@ import pytest
 from msgspec import UNSET, structs
 
 from tests.support.form import CODE, MASTER, SERVICE, FormSalon, open_form
-from tests.support.sync import COMPANY_ID
+from tests.support.sync import COMPANY_ID, hidden
 from yclients_emulator import desk
+from zerkalo.absences.model import AbsenceLimits
 from zerkalo.booking_form.model import FormLimits
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
+from zerkalo.mirror.context import Limits
 from zerkalo.mirror.model import Observation
 
 pytestmark = pytest.mark.integration
@@ -394,6 +396,44 @@ async def test_a_booking_that_the_salon_deleted_meanwhile_is_found_cancelled(poo
 
         assert (moved.status_code, moved.json()["code"]) == (409, "already_cancelled")
         assert (await anna.get(f"/booking/{booking['id']}")).json()["status"] == "CANCELLED"
+
+
+async def test_a_visit_that_our_token_may_not_see_is_neither_cancelled_nor_said_to_be(pool: Pool) -> None:
+    """Lost rights and deletions are answered alike: one is believed, many wait for a person."""
+    one = Limits(absences=AbsenceLimits(records=1, share_of_window=0.0))
+    async with open_form(pool, read_limits=one) as salon:
+        _, anna = await salon.user()
+        visits: list[dict[str, Any]] = []
+        for number in (0, 3, 6):
+            starts_at = await salon.free_time(number)
+            record = desk.create(
+                salon.salon.emulator,
+                company_id=COMPANY_ID,
+                service_ids=(SERVICE,),
+                staff_id=MASTER,
+                name="Анна",
+                phone="79990000909",
+                date=datetime.fromisoformat(starts_at[:19]),
+                comment=f"Код клиента: {CODE}",
+            )
+            await apply(salon, record.id)
+            visits.append(await salon.salon.row(record.id))
+        to = await salon.free_time(9)
+
+        with hidden(salon.salon, [visit["yclients_record_id"] for visit in visits]):
+            answers = [
+                await anna.patch(f"/booking/{visits[0]['id']}", json={"datetime": to}),
+                await anna.patch(f"/booking/{visits[1]['id']}", json={"datetime": to}),
+                await anna.delete(f"/booking/{visits[2]['id']}"),
+            ]
+
+        assert [(one.status_code, one.json()["code"]) for one in answers] == [
+            (409, "already_cancelled"),
+            (409, "already_cancelled"),
+            (503, "booking_unclear"),
+        ]
+        states = [(await salon.salon.row(visit["yclients_record_id"]))["status"] for visit in visits]
+        assert states == ["CANCELLED", "PENDING", "PENDING"]
 
 
 def _without_comment(ask: Any) -> Any:

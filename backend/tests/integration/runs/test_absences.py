@@ -1,13 +1,11 @@
 """What YCLIENTS says that it does not know or does not show: few are gone, many are left to a person, none ends a run."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.support.sync import COMPANY_ID, Salon, open_salon
+from tests.support.sync import COMPANY_ID, Salon, hidden, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
 from zerkalo.absences.model import AbsenceLimits
@@ -33,21 +31,6 @@ def coming(salon: Salon, count: int) -> list[int]:
 
 def starts_at(truth: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(truth["starts_at"])
-
-
-@contextmanager
-def hidden(salon: Salon, record_ids: list[int]) -> Iterator[None]:
-    """Within the block our token may not see these records: no list shows them, and asking for one is answered 404."""
-    vendor = salon.emulator.vendor
-    kept = {id_: vendor.records[COMPANY_ID].pop(id_) for id_ in record_ids}
-    companies = {id_: vendor._company_of.pop(id_) for id_ in record_ids}
-    vendor.revisions[COMPANY_ID] += 1
-    try:
-        yield
-    finally:
-        vendor.records[COMPANY_ID].update(kept)
-        vendor._company_of.update(companies)
-        vendor.revisions[COMPANY_ID] += 1
 
 
 async def cancelled(salon: Salon) -> list[int]:
@@ -119,6 +102,35 @@ async def test_single_questions_of_the_day_count_with_those_of_the_read(pool: Po
         assert at_first == gone[:3]
         assert same_day == gone[:3]
         assert await cancelled(salon) == gone
+
+
+async def test_many_records_that_vanish_under_waiting_people_wait_for_a_person_too(pool: Pool):
+    """Each of many users moves a visit that our token may not see any more."""
+    async with open_salon(pool, limits=Limits(absences=FEW)) as salon:
+        await salon.sync()
+        gone = coming(salon, 6)
+
+        with hidden(salon, gone):
+            for record_id in gone:
+                await salon.refetcher.read_now(COMPANY_ID, record_id)
+            assert len(await cancelled(salon)) == FEW.records
+
+        await salon.sync()
+        assert await cancelled(salon) == []
+
+
+async def test_what_was_just_deleted_through_us_is_cancelled_however_much_waits(pool: Pool):
+    async with open_salon(pool, limits=Limits(absences=FEW)) as salon:
+        await salon.sync()
+        gone, own = coming(salon, 6)[:5], coming(salon, 6)[5]
+
+        with hidden(salon, [*gone, own]):
+            for record_id in gone:
+                await salon.refetcher.read_now(COMPANY_ID, record_id)
+            await salon.refetcher.read_now(COMPANY_ID, own, is_deleted=True)
+
+            assert own in await cancelled(salon)
+            assert len(await cancelled(salon)) == FEW.records + 1
 
 
 async def test_booking_that_changed_while_its_absence_waited_is_asked_about_again(pool: Pool):

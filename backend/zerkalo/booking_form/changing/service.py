@@ -1,5 +1,6 @@
 """Moving and cancelling one's own booking in YCLIENTS, under the salon's rules, and updating the mirror."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -31,6 +32,8 @@ from zerkalo.yclients.errors import (
 from zerkalo.yclients.model import UnreadableRecord
 
 RETRY_SECONDS = 10
+LOOKS_MAX = 5
+LOOK_STEP_SECONDS = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -107,12 +110,13 @@ class Changes:
         """Cancel one of the user's own bookings. Raises `ProblemError` as `move` does."""
         _, company_id, record_id = await self._changeable(asker, booking_id)
         await self._count(asker, company_id)
+        is_deleted = True
         try:
-            await self._cancel(company_id, record_id)
+            is_deleted = await self._cancel(company_id, record_id)
         except VendorUnavailable as error:
             if not error.may_have_acted:
                 raise vendor_problem(error) from None
-            await self.mirror_now(company_id, record_id)
+            await self.mirror_now(company_id, record_id, is_deleted=True)
             if (await self._own(asker, booking_id)).status != "CANCELLED":
                 raise unclear_problem(RETRY_SECONDS) from None
         except (VendorError, UnreadableRecord) as error:
@@ -121,7 +125,17 @@ class Changes:
         finally:
             self.offers.forget_times(company_id)
         log.info("booking form: cancelled", company_id=company_id, record_id=record_id)
-        await self.mirror_now(company_id, record_id)
+        await self.mirror_now(company_id, record_id, is_deleted=is_deleted)
+        if not is_deleted:
+            await self._check_cancelled(asker, booking_id)
+
+    async def _check_cancelled(self, asker: Asker, booking_id: int) -> None:
+        """Raise 503 where YCLIENTS does not know the record, and says so of so many that a person must look why."""
+        for _ in range(LOOKS_MAX):
+            if (await self._own(asker, booking_id)).status == "CANCELLED":
+                return
+            await asyncio.sleep(LOOK_STEP_SECONDS)  # the same request, sent twice, is reading it
+        raise unclear_problem(RETRY_SECONDS)
 
     async def _changeable(self, asker: Asker, booking_id: int) -> tuple[ShownBooking, int, int]:
         """The user's booking with its keys, where it may still be changed."""
@@ -222,19 +236,20 @@ class Changes:
             return moved, record.instant
         raise problem_of(rules.NOT_ALLOWED)
 
-    async def _cancel(self, company_id: int, record_id: int) -> None:
+    async def _cancel(self, company_id: int, record_id: int) -> bool:
+        """Have YCLIENTS delete the record; False where it does not know it, or has deleted it already."""
         record_hash = await self._hash_of(company_id, record_id)
         if record_hash is not None:
             own = await self.client.user_record(company_id, record_id, record_hash)
             if own.may_delete is False:
                 raise problem_of(rules.NOT_ALLOWED)
             await self.client.delete_user_record(record_id, record_hash)
-            return
+            return True
         allowed = await self._rules_of(company_id)
         zone = await self.offers.zone_of(company_id)
         record = await self.client.record(company_id, record_id, kind="interactive", zone=zone)
         if record is None or record.deleted is True:
-            return
+            return False
         start = (
             record.local_start.replace(tzinfo=zone)
             if isinstance(record.local_start, datetime) and zone
@@ -247,6 +262,7 @@ class Changes:
         if allowed.may_cancel is False or not in_time:
             raise problem_of(rules.NOT_ALLOWED)
         await self.client.delete_record(company_id, record_id)
+        return True
 
     async def _rules_of(self, company_id: int) -> ClientRules:
         company = await self.client.company(company_id, kind="interactive")

@@ -96,11 +96,12 @@ class Refetcher:
         reason: str,
         check: Callable[[], None],
         kind: Kind = "background",
+        are_deleted: bool = False,
     ) -> list[Outcome]:
         """Ask about these records now, and apply the answers. Returns the outcomes of those that we asked.
 
         Records that another process is asking about are left to it; those that YCLIENTS does not know are left to
-        `judge_absent`. Raises `VendorError`, or what `check` raises (called before each question); then the unanswered
+        `judge_absent`, unless they `are_deleted`: we have just had them deleted. Raises `VendorError`, or what `check` raises (called before each question); then the unanswered
         questions stay, to be asked later.
         """
         outcomes: list[Outcome] = []
@@ -117,7 +118,7 @@ class Refetcher:
                     now=self._clock(),
                     lease_now=self._context.lease_now(),
                 )
-            outcomes += await self._ask_each(questions, check, kind)
+            outcomes += await self._ask_each(questions, check, kind, are_deleted=are_deleted)
         return outcomes
 
     async def judge_absent(self, company_id: int) -> list[Outcome]:
@@ -171,10 +172,11 @@ class Refetcher:
             await absences.applied(conn, company_id, ids, now=self._clock())
         return outcomes
 
-    async def read_now(self, company_id: int, record_id: int) -> bool:
+    async def read_now(self, company_id: int, record_id: int, *, is_deleted: bool = False) -> bool:
         """Read the record and apply it while somebody waits; return whether that was done.
 
-        Where it was not, the record stays to be asked for. Never raises a `VendorError`.
+        `is_deleted`: we have just had it deleted, so a 404 is what we expect; any other counts with those of the day.
+        Where it was not read, the record stays to be asked for. Never raises a `VendorError`.
         """
         async with transaction(self._pool) as conn:
             wish = Refetch(company_id, record_id, "changed through us")
@@ -182,9 +184,17 @@ class Refetcher:
         try:
             async with asyncio.timeout(WAIT_SECONDS_MAX):
                 outcomes = await self.ask(
-                    company_id, [record_id], reason=wish.reason, check=_go_on, kind="interactive"
+                    company_id,
+                    [record_id],
+                    reason=wish.reason,
+                    check=_go_on,
+                    kind="interactive",
+                    are_deleted=is_deleted,
                 )
-            return any(one.status is not OutcomeStatus.QUEUED for one in outcomes)
+                is_absent = any(one.reason == ABSENT for one in outcomes)
+                if is_absent:
+                    await self.judge_absent(company_id)
+            return is_absent or any(one.status is not OutcomeStatus.QUEUED for one in outcomes)
         except (VendorError, TimeoutError) as error:
             log.warning(
                 "record left to the worker",
@@ -195,7 +205,12 @@ class Refetcher:
             return False
 
     async def _ask_each(
-        self, questions: Sequence[Refetch], check: Callable[[], None], kind: Kind | None = None
+        self,
+        questions: Sequence[Refetch],
+        check: Callable[[], None],
+        kind: Kind | None = None,
+        *,
+        are_deleted: bool = False,
     ) -> list[Outcome]:
         """Ask, apply and settle. A record older than the change time that we have is read once more some seconds later."""
         outcomes: list[Outcome] = []
@@ -205,7 +220,7 @@ class Refetcher:
             for question in questions:
                 check()
                 try:
-                    record, outcome = await self._ask_one(question, kind)
+                    record, outcome = await self._ask_one(question, kind, is_deleted=are_deleted)
                 except VendorError as error:
                     if not is_of_one_record(error):
                         raise
@@ -226,7 +241,7 @@ class Refetcher:
                 await self._context.sleep(CONFIRM_SECONDS)
             for at, question, first in unsure:
                 check()
-                _, outcomes[at] = await self._ask_one(question, kind, first=first)
+                _, outcomes[at] = await self._ask_one(question, kind, first=first, is_deleted=are_deleted)
                 if outcomes[at].reason == CONTRADICTION:
                     await self._give_back([question], failed=True)  # it still changes: asked again later
                 else:
@@ -243,9 +258,14 @@ class Refetcher:
         return outcomes
 
     async def _ask_one(
-        self, question: Refetch, kind: Kind | None = None, *, first: Record | None = None
+        self,
+        question: Refetch,
+        kind: Kind | None = None,
+        *,
+        first: Record | None = None,
+        is_deleted: bool = False,
     ) -> tuple[Record | None, Outcome]:
-        """Read one record and apply it. `first`: the record as it was read some seconds ago."""
+        """Read one record and apply it. `first`: the record as it was read some seconds ago; `is_deleted`: as in `read_now`."""
         company_id, record_id = question.company_id, question.record_id
         kind = kind or ("unsigned" if question.unsigned else "background")
         zone = await self._zone(company_id, kind)
@@ -256,8 +276,8 @@ class Refetcher:
             record = await self._context.vendor.record(company_id, record_id, kind=kind, zone=zone)
         except UnreadableRecord as unreadable:
             return None, await self._quarantine(question, unreadable)
-        # Where a person waits, they have just cancelled it; all other absent records are judged together.
-        if record is None and kind != "interactive" and await self._note_absent(question, number):
+        # A token that lost its rights gets the same answer, so absent records are judged together.
+        if record is None and not is_deleted and await self._note_absent(question, number):
             return None, Outcome(OutcomeStatus.QUEUED, reason=ABSENT)
         observation = Observation(
             source=Source.REFETCH,
