@@ -18,6 +18,7 @@ from zerkalo.auth.model import (
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import scalar
+from zerkalo.kit.clock import CLOCKS_APART_MAX
 
 ATTEMPTS_KEPT = timedelta(days=2)
 """Longer than the span of any limit."""
@@ -225,15 +226,16 @@ async def reserve_attempts(
     """Count a try in every bucket, or in none: (ids of the tries, None), or ([], how long to wait).
 
     A try is counted before its outcome is known, under a lock of the bucket, so that a hundred parallel guesses are a
-    hundred tries on however many machines. A success releases it by `release_attempts`.
+    hundred tries on however many machines. A success releases it by `release_attempts`. Tries that a wrong clock dated
+    ahead do not count: they would for hours.
     """
     await lock(conn, "attempt", [bucket for _, bucket in buckets])
     waits: list[timedelta] = []
     for limit, bucket in buckets:
         oldest = await scalar(
             conn,
-            "select at from attempts where bucket = %s and at > %s order by at desc offset %s limit 1",
-            [bucket, now - limit.span, limit.count_max - 1],
+            "select at from attempts where bucket = %s and at > %s and at <= %s order by at desc offset %s limit 1",
+            [bucket, now - limit.span, now + CLOCKS_APART_MAX, limit.count_max - 1],
         )
         if oldest is not None:
             waits.append(oldest + limit.span - now)

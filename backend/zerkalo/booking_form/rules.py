@@ -9,6 +9,7 @@ import msgspec
 
 from zerkalo.booking_form.model import Order, Person, Wish
 from zerkalo.form_bookings.model import Refusal
+from zerkalo.kit.clock import CLOCKS_APART_MAX
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.problem import ProblemError
@@ -229,7 +230,12 @@ def is_in_time(starts_at: datetime, seconds_before: int, now: datetime) -> bool:
 
 
 def settle_seconds_left(asked_at: datetime, now: datetime) -> int:
-    """For how many more whole seconds YCLIENTS may work on a lost request; 0: it can't."""
+    """For how many more whole seconds YCLIENTS may work on a lost request; 0: it can't.
+
+    A time that lies ahead was written by a wrong clock: nobody waits until it has come.
+    """
+    if asked_at - now > CLOCKS_APART_MAX:
+        return 0
     return max(0, math.ceil((asked_at + timedelta(seconds=SETTLE_SECONDS) - now).total_seconds()))
 
 

@@ -1,10 +1,14 @@
 """The clock as a value, so that tests and simulations can hand in their own."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Clock = Callable[[], datetime]
 """Returns the current instant, always aware and in UTC."""
+
+
+CLOCKS_APART_MAX = timedelta(minutes=1)
+"""A stored time of ours that lies farther ahead was written by a wrong clock, and counts as now."""
 
 
 def utc_now() -> datetime:

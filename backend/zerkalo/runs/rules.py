@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from msgspec.structs import replace
 
 from zerkalo.companies.model import Company
+from zerkalo.kit.clock import CLOCKS_APART_MAX
 from zerkalo.mirror.model import Outcome, OutcomeStatus
 from zerkalo.runs.lists.rules import PAGE_RECORDS
 from zerkalo.runs.model import Counts, Progress, Slice
@@ -27,10 +28,6 @@ OTHER_REQUESTS_OF_FULL_RUN = 5
 """Requests of a run besides its window: the branch, the changes before (two pages) and after (two)."""
 RESUMES_MAX = 20
 """A run that so many processes could not finish fails: it may be what kills them."""
-
-
-CLOCKS_APART_MAX = timedelta(minutes=1)
-"""A stored time farther ahead was written by a wrong clock."""
 
 
 def believed(company: Company, now: datetime) -> Company:

@@ -14,8 +14,8 @@ from psycopg.rows import dict_row
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import scalar
+from zerkalo.kit.clock import CLOCKS_APART_MAX
 from zerkalo.runs.model import Counts, Progress, Run, RunStatus, Slice
-from zerkalo.runs.rules import CLOCKS_APART_MAX
 
 LEASE_SECONDS = 30.0
 """How long a lease lasts without an extension."""

@@ -186,6 +186,17 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
+async def test_tries_of_a_clock_that_was_hours_ahead_lock_nobody_out(people: PeopleApi) -> None:
+    limit = Limit("a test", 2, timedelta(minutes=15))
+    for _ in range(2):
+        await people.auth.count([(limit, "anna")], now=people.now + timedelta(hours=3))
+
+    for _ in range(2):
+        await people.auth.count([(limit, "anna")], now=people.now)
+    with pytest.raises(ProblemError):
+        await people.auth.count([(limit, "anna")], now=people.now)
+
+
 @pytest.mark.slow
 async def test_two_processes_share_one_limit(dsn: str) -> None:
     guessers = [

@@ -117,6 +117,18 @@ async def test_while_yclients_is_silent_it_waits_and_a_card_that_is_gone_is_give
     assert await salon.look() == 1, "until the points move again"
 
 
+async def test_a_clock_that_was_hours_ahead_holds_up_no_card(salon: Salon) -> None:
+    now = salon.now
+    salon.now += timedelta(hours=3)
+    await salon.give(10, "a")
+    salon.failure = VendorUnavailable("silent")
+    assert await salon.look() == 0
+
+    salon.now, salon.failure = now, None
+
+    assert await salon.look() == 1
+
+
 async def test_a_card_of_two_users_shows_nobodys_points(salon: Salon) -> None:
     async with salon.pool.connection() as conn:
         await add_booking(conn, user_id=await add_user(conn), matched_by="code", client_id=9)

@@ -45,6 +45,17 @@ async def row(pool: Pool) -> dict[str, Any]:
     return dict(zip(names, found, strict=True))
 
 
+async def test_a_clock_that_was_hours_ahead_holds_up_no_message(pool: Pool, clock: Clock) -> None:
+    sender, later = RememberingSender(), NOW + timedelta(hours=3)
+    message = replace(MESSAGE, expires_at=later + timedelta(minutes=10))
+    async with pool.connection() as conn:
+        await store.put(conn, message, now=later)
+        await store.put(conn, message, now=NOW)
+        await conn.execute("update outbox set claimed_until = %s where id = 2", [later])
+
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 2
+
+
 async def test_a_message_is_sent_once_and_then_forgotten(pool: Pool, clock: Clock) -> None:
     sender = RememberingSender()
     await put(pool)

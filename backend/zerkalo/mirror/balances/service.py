@@ -18,7 +18,7 @@ BATCH = 10
 ROUNDS_MAX = 6
 """Batches of one call, so that a sweep over thousands of clients leaves the rate limit to the sync."""
 CLAIM_SPAN = timedelta(minutes=5)
-PAUSE = Backoff(60, 3600)
+PAUSE = Backoff(60, store.PAUSE_MAX.total_seconds())
 _log = structlog.get_logger("zerkalo.balances")
 
 

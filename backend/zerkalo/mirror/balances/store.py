@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from psycopg.rows import args_row, dict_row
 
 from zerkalo.db.pool import Connection
+from zerkalo.kit.clock import CLOCKS_APART_MAX
 from zerkalo.mirror.balances.model import CardBalance
 
 COMPARE_SPAN = timedelta(hours=1)
+PAUSE_MAX = timedelta(hours=1)
+"""The longest pause after a failure."""
 
 # A card whose visits belong to two users gets no balance. The card of a user who never had points is left alone, unless it
 # has another user's balance.
@@ -67,7 +70,8 @@ _GO_ON = """
 _CLAIM = """
     update card_balances c set claimed_until = %(until)s, attempts = c.attempts + 1
     from (select company_id, client_id from card_balances
-          where due_at <= %(now)s and (claimed_until is null or claimed_until <= %(now)s)
+          where (due_at <= %(now)s or due_at > %(no_pause)s)
+            and (claimed_until is null or claimed_until <= %(now)s or claimed_until > %(no_claim)s)
           order by due_at, company_id, client_id limit %(limit)s for update skip locked) as due
     where c.company_id = due.company_id and c.client_id = due.client_id
     returning c.company_id, c.client_id,
@@ -109,9 +113,19 @@ async def mark_moved(conn: Connection, *, companies: Sequence[int], now: datetim
 
 
 async def claim_due(conn: Connection, *, now: datetime, until: datetime, limit: int) -> list[CardBalance]:
-    """Claim cards that are due, for this process alone until `until`, with their present balances."""
+    """Claim cards that are due, for this process alone until `until`, with their present balances.
+
+    A pause or a claim that ends later than any can was written by a wrong clock and is ignored.
+    """
+    values = {
+        "now": now,
+        "until": until,
+        "no_pause": now + PAUSE_MAX + CLOCKS_APART_MAX,
+        "no_claim": until + CLOCKS_APART_MAX,
+        "limit": limit,
+    }
     async with conn.cursor(row_factory=args_row(CardBalance)) as cursor:
-        await cursor.execute(_CLAIM, {"now": now, "until": until, "limit": limit})
+        await cursor.execute(_CLAIM, values)
         return await cursor.fetchall()
 
 
