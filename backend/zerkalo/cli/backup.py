@@ -81,7 +81,11 @@ async def _erasures_in(dsn: str) -> list[Erasure]:
 async def _erase_again(known: Sequence[Erasure]) -> int:
     async with command_parts() as parts:
         back = await service.erase_again(
-            parts.pool, known, settle_bookings=parts.people.ports.settle_bookings, now=parts.clock()
+            parts.pool,
+            known,
+            settle_bookings=parts.people.ports.settle_bookings,
+            contact_key=parts.people.proof_key,
+            now=parts.clock(),
         )
     journal_writer(load_settings())(known)
     return back

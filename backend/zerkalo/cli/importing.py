@@ -82,6 +82,7 @@ async def _move_in(
         policy=parts.policy,
         now=parts.clock(),
         apply=apply,
+        contact_key=parts.people.proof_key,
         on_progress=on_progress,
     )
 

@@ -29,6 +29,7 @@ from zerkalo.matching import store as matching
 from zerkalo.users import store as users
 from zerkalo.users.importing import store as people_store
 from zerkalo.users.importing.rules import ImportedPerson
+from zerkalo.users.importing.service import erased_people
 from zerkalo.users.model import NewUser
 
 BATCH = 2_000
@@ -68,17 +69,18 @@ async def move_in(
     policy: LoyaltyPolicy,
     now: datetime,
     apply: bool,
+    contact_key: bytes | None = None,
     on_progress: Progress = lambda _done: None,
 ) -> Report:
     """Report what the import would do; with `apply`, also do it, in one transaction. A repeated import writes nothing.
 
-    Writes users, links, ledger entries and `origins`. Raises `ImportRefused` where `apply` is set and people are
+    With `contact_key` people are refused whom it would bring back though they were erased. Writes users, links, ledger entries and `origins`. Raises `ImportRefused` where `apply` is set and people are
     refused, or where the ledger would not end at the source's balances.
     """
 
     async def work(conn: Connection) -> Report:
         await people_store.lock_imports(conn)
-        plan = await _plan(conn, read, source=source, company_ids=company_ids)
+        plan = await _plan(conn, read, source=source, company_ids=company_ids, contact_key=contact_key)
         report = _report(plan)
         if not apply:
             return report
@@ -95,13 +97,20 @@ async def move_in(
     )
 
 
-async def _plan(conn: Connection, read: Read, *, source: str, company_ids: Sequence[int]) -> _Plan:
+async def _plan(
+    conn: Connection, read: Read, *, source: str, company_ids: Sequence[int], contact_key: bytes | None
+) -> _Plan:
     brought = await people_store.people_brought(conn, source)
     erased = await people_store.erased_brought(conn, source)
     visits_before = await people_store.visits_brought(conn, source)
     fresh = [one for one in read.people if one.ref not in brought and one.ref not in erased]
     met = await people_store.known_people(conn, [_as_imported(n, one) for n, one in enumerate(fresh)])
     new, known, refused = sort_out(fresh, met)
+    if contact_key is not None:
+        named = [_as_imported(n, one) for n, one in enumerate(new.values())]
+        refs = list(new)
+        erased |= {refs[line] for line in await erased_people(conn, named, contact_key)}
+        new = {ref: one for ref, one in new.items() if ref not in erased}
     refused += [Question(one.ref, one.ref, Why.ERASED) for one in read.people if one.ref in erased]
     people = {one.ref: one for one in read.people}
     mirror = await store.mirror_visits(

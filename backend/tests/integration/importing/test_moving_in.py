@@ -19,6 +19,9 @@ from zerkalo.importing.source.model import Read
 from zerkalo.importing.source.service import MappingError, open_source, read_mapping, read_source
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.outbox.model import Channel
+from zerkalo.users.erasing.rules import contact_digest
+from zerkalo.users.erasing.store import remember_contacts
 
 pytestmark = pytest.mark.integration
 
@@ -77,8 +80,24 @@ async def mirror(pool: Pool) -> dict[str, int]:
         }
 
 
-async def run(pool: Pool, read: Read, *, apply: bool = True, policy: LoyaltyPolicy = FIVE) -> Report:
-    return await move_in(pool, read, source="old", company_ids=[1], policy=policy, now=NOW, apply=apply)
+async def run(
+    pool: Pool,
+    read: Read,
+    *,
+    apply: bool = True,
+    policy: LoyaltyPolicy = FIVE,
+    contact_key: bytes | None = None,
+) -> Report:
+    return await move_in(
+        pool,
+        read,
+        source="old",
+        company_ids=[1],
+        policy=policy,
+        now=NOW,
+        apply=apply,
+        contact_key=contact_key,
+    )
 
 
 async def rows(pool: Pool, sql: str) -> list[tuple[object, ...]]:
@@ -362,3 +381,21 @@ async def test_balances_below_zero_are_brought_and_told(pool: Pool, source: Call
     assert [(one.ref, one.why) for one in report.ask] == [("1", Why.BALANCE_NEGATIVE)]
     assert (report.points_before, report.points_after) == (-40, -40)
     assert await rows(pool, "select sum(amount)::int from bonus_entries") == [(-40,)]
+
+
+async def test_a_person_who_was_erased_here_is_not_brought_back(
+    pool: Pool, source: Callable[..., Read], mirror: dict[str, int]
+) -> None:
+    """Somebody who had an account of their own, which no import brought."""
+    key, read = b"a key", source()
+    async with pool.connection() as conn:
+        await remember_contacts(
+            conn, [contact_digest(key, Channel.EMAIL, "anna@salon.test")], now=NOW - timedelta(days=1)
+        )
+
+    told = await run(pool, read, apply=False, contact_key=key)
+
+    assert [(one.ref, one.why) for one in told.refused] == [("1", Why.ERASED)]
+    assert (told.people_new, told.may_apply) == (1, False)
+    with pytest.raises(ImportRefused):
+        await run(pool, read, contact_key=key)

@@ -310,15 +310,25 @@ async def test_a_restored_backup_erases_again_by_the_journal(people: PeopleApi, 
             "update bookings set user_id = %s, comment = %s, erased_at = null where yclients_record_id = 7",
             [anna, NAME],
         )
+        await conn.execute("update users set email_verified_at = %s where id = %s", [THEN, anna])
+        await conn.execute("delete from erased_contacts")
 
     back = await erase_again(
         people.pool,
         journal.read(path),
         settle_bookings=people.people.ports.settle_bookings,
+        contact_key=people.people.proof_key,
         now=people.now,
     )
 
     assert back == 1
+    report = await import_people(
+        people.pool,
+        [ImportedPerson(2, EMAIL, None, "", None)],
+        now=people.now,
+        contact_key=people.people.proof_key,
+    )
+    assert [found.line for found in report.bad] == [2], "an import knows again whom the backup had forgotten"
     async with people.pool.connection() as conn:
         await add_booking(conn, yclients_record_id=555, comment=NAME)
     await sweep(people)

@@ -173,9 +173,16 @@ async def finish_erasures(pool: Pool, *, limits: Limits, now: datetime) -> None:
 
 
 async def erase_again(
-    pool: Pool, erasures: Sequence[Erasure], *, settle_bookings: Settle, now: datetime
+    pool: Pool,
+    erasures: Sequence[Erasure],
+    *,
+    settle_bookings: Settle,
+    now: datetime,
+    contact_key: bytes | None = None,
 ) -> int:
     """Apply erasures that a restored backup lacks; return how many erased persons the backup had brought back.
+
+    `contact_key`: as in `erase_user`.
 
     Bookings missing from the backup are erased by the periodic task once the mirror has them; until then the erasure
     counts as unfinished.
@@ -185,7 +192,7 @@ async def erase_again(
         async with pool.connection() as conn:
             user = None if erasure.user_id is None else await store.read_user(conn, erasure.user_id)
         if user is not None and user.erased_at is None and user.created_at <= erasure.at:
-            await erase_user(pool, user.id, settle_bookings=settle_bookings, now=now)
+            await erase_user(pool, user.id, settle_bookings=settle_bookings, contact_key=contact_key, now=now)
             back += 1
 
         async def write(conn: Connection, erasure: Erasure = erasure) -> None:

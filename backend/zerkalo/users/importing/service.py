@@ -1,5 +1,6 @@
 """Importing people: the whole file or nothing."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from zerkalo.users.importing.rules import BadLine, ImportedPerson, Known
 from zerkalo.users.model import NewUser
 
 BATCH = 1000
+ERASED = "names a person who was erased; take the line out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ async def import_people(
         for start in range(0, len(people), BATCH):
             batch = people[start : start + BATCH]
             new, known, refused = _sorted_out(batch, await import_store.known_people(conn, batch))
-            bad += [*refused, *await _erased(conn, new, contact_key)]
+            erased = [] if contact_key is None else await erased_people(conn, new, contact_key)
+            bad += [*refused, *(BadLine(line, ERASED) for line in erased)]
             if not bad:
                 ids = await import_store.reserve_ids(conn, len(new))
                 people_of = {id_: _new_user(person) for id_, person in zip(ids, new, strict=True)}
@@ -84,20 +87,14 @@ async def import_people(
         )
 
 
-async def _erased(
-    conn: Connection, people: Sequence[ImportedPerson], contact_key: bytes | None
-) -> list[BadLine]:
-    """The lines of people who were erased and have not registered again."""
-    if contact_key is None:
-        return []
-    digests = {
-        contact_digest(contact_key, channel, contact): person
-        for person in people
-        for channel, contact in ((Channel.EMAIL, person.email), (Channel.PHONE, person.phone))
-        if contact is not None
-    }
-    lines = {digests[digest].line for digest in await erased_among(conn, list(digests))}
-    return [BadLine(line, "names a person who was erased; take the line out") for line in sorted(lines)]
+async def erased_people(conn: Connection, people: Sequence[ImportedPerson], contact_key: bytes) -> list[int]:
+    """The lines of people, none of them a user, who were erased and have not registered again."""
+    lines: dict[bytes, set[int]] = defaultdict(set)
+    for person in people:
+        for channel, contact in ((Channel.EMAIL, person.email), (Channel.PHONE, person.phone)):
+            if contact is not None:
+                lines[contact_digest(contact_key, channel, contact)].add(person.line)
+    return sorted({line for digest in await erased_among(conn, list(lines)) for line in lines[digest]})
 
 
 def _new_user(person: ImportedPerson) -> NewUser:
