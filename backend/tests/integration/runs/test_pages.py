@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 import pytest
 
 from tests.benchmark.bodies import page
-from tests.support.sync import open_salon
+from tests.support.sync import NO_BONUSES, open_salon
 from zerkalo.companies import store as companies
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror.context import RecordsQuery
 from zerkalo.mirror.model import Observation, Outcome
+from zerkalo.mirror.service import Applier
 from zerkalo.runs.lists.service import HALVED_FROM, ListReader
 from zerkalo.runs.model import Counts
 from zerkalo.yclients.model import Company, ListPage
@@ -26,25 +28,31 @@ RECORDS = 2 * HALVED_FROM + 1
 FIRST_ID = 5_000_000
 
 
-class OnePage:
-    """A list of one page."""
+class Shown:
+    """A list of these pages. `asked`: set once the second one has been asked for."""
+
+    def __init__(self, *pages: bytes) -> None:
+        self._pages = [parse_list_page(page) for page in pages]
+        self.asked = asyncio.Event()
 
     async def list_page(self, *_: object, page: int, **__: object) -> ListPage:
-        return PAGE if page == 1 else ListPage((), RECORDS)
+        if page == 2:
+            self.asked.set()
+        return self._pages[page - 1] if page <= len(self._pages) else ListPage((), None)
 
 
-PAGE = parse_list_page(page(range(FIRST_ID, FIRST_ID + RECORDS)))
+PAGE = page(range(FIRST_ID, FIRST_ID + RECORDS))
 
 
-async def read(pool: Pool, **context: Any) -> Counts:
-    """What a run's reader does with the page."""
+async def read(pool: Pool, vendor: Shown, **context: Any) -> Counts:
+    """What a run's reader does with the list."""
     counts = Counts()
 
     async def count(done: Counts, _: int | None) -> None:
         nonlocal counts
         counts += done
 
-    async with open_salon(pool, company_ids=(COMPANY_ID,), vendor=OnePage(), **context) as salon:
+    async with open_salon(pool, company_ids=(COMPANY_ID,), vendor=vendor, **context) as salon:
         async with transaction(pool) as conn:
             await companies.know_companies(conn, [COMPANY_ID], now=salon.clock())
             await companies.put_company(conn, COMPANY_ID, told=Company(COMPANY_ID, "", None), zone=None)
@@ -62,9 +70,15 @@ async def bookings_of(pool: Pool) -> list[int]:
         return [record_id for (record_id,) in await cursor.fetchall()]
 
 
+async def comments_of(pool: Pool) -> list[str]:
+    async with pool.connection() as conn:
+        cursor = await conn.execute("select comment from bookings order by yclients_record_id")
+        return [comment for (comment,) in await cursor.fetchall()]
+
+
 async def test_every_record_of_a_large_page_is_written_once_and_found_unchanged_then(pool: Pool) -> None:
-    first = await read(pool)
-    again = await read(pool)
+    first = await read(pool, Shown(PAGE))
+    again = await read(pool, Shown(PAGE))
 
     assert (first.fetched, first.created, first.unchanged) == (RECORDS, RECORDS, 0)
     assert (again.fetched, again.created, again.unchanged) == (RECORDS, 0, RECORDS)
@@ -83,6 +97,25 @@ async def test_where_one_half_fails_the_other_is_waited_for(pool: Pool) -> None:
             return []
 
     with pytest.raises(psycopg.OperationalError, match="the first half"):
-        await read(pool, applier=HalfBroken())
+        await read(pool, Shown(PAGE), applier=HalfBroken())
 
     assert ended == [RECORDS // 2]
+
+
+async def test_a_record_that_changes_back_between_two_pages_ends_as_the_second_shows_it(pool: Pool) -> None:
+    """The second page is compared with the database while the first is written: what the first has is not there yet."""
+    as_it_was = page(range(FIRST_ID, FIRST_ID + 1))
+    changed = as_it_was.replace("Позвонить".encode(), "Не звонить".encode())
+    vendor = Shown(changed, as_it_was)
+    await read(pool, Shown(as_it_was))
+
+    class Slow(Applier):
+        async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
+            await vendor.asked.wait()
+            await asyncio.sleep(0.1)
+            return await super().apply(observations)
+
+    counts = await read(pool, vendor, applier=Slow(pool, clock=lambda: datetime.now(UTC), policy=NO_BONUSES))
+
+    assert await comments_of(pool) == ["Позвонить за час"]
+    assert (counts.fetched, counts.unchanged) == (2, 0)

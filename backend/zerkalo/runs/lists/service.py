@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
 from typing import Self
@@ -27,17 +28,27 @@ from zerkalo.yclients.model import ListedRecord, ListPage, Record, UnreadableRec
 from zerkalo.yclients.payloads import read_listed
 
 SEEN_MAX = 20_000
-"""Records remembered by a digest of their bytes, so that one in two lists of a run is applied and counted once."""
+"""Records remembered with a digest of their bytes, so that one in two lists of a run is applied and counted once."""
 UNSURE_MAX = 500
 """Records remembered to be read by id in the run itself; further ones are left to the refetches."""
 LOGGED_MAX = 50
 HALVED_FROM = 50
 """Records to write on a page from which on two transactions at once are quicker than one."""
 
-NumberedPage = tuple[int, ListPage]
-"""A page, and the number of its observation."""
-
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadPage:
+    """A page of which only those records have been parsed that this run and the database don't have as they are."""
+
+    number: int
+    """The number of its observation."""
+    page: ListPage
+    records: Sequence[Record]
+    unreadable: Sequence[UnreadableRecord]
+    unchanged_count: int
+    """Records that the database has as they are."""
 
 
 class ListReader:
@@ -64,7 +75,7 @@ class ListReader:
         self._check = check
         self._kind: Kind = kind
         self._run_id = run_id
-        self._seen: OrderedDict[tuple[int | None, str], None] = OrderedDict()
+        self._seen: OrderedDict[int | str, str] = OrderedDict()
         self._zone: tzinfo | None = None
         self._zone_rules: str | None = None
 
@@ -90,15 +101,16 @@ class ListReader:
         watch = ListWatch(keep_ids=keep_ids)
         for passed in range(PASSES_MAX):
             watch = ListWatch(keep_ids=keep_ids)
-            async with _Pages(partial(self._ask_page, query)) as pages:
+            async with _Pages(partial(self._read_page, query)) as pages:
                 while not watch.ended:
-                    number, page = await pages.next()
+                    read = await pages.next()
+                    page = read.page
                     watch.take([item.record_id for item in page.items], total=page.total_count)
                     is_large = give_up_large and watch.is_large(self._context.limits.slice_records_max)
                     if not watch.ended and not is_large:
                         pages.ask(watch.pages + 1)
                     is_first = watch.pages == 1 and not passed
-                    await on_page(await self._take(page, number), page.total_count if is_first else None)
+                    await on_page(await self._take(read), page.total_count if is_first else None)
                     if is_large:
                         return None
             if keep_ids:
@@ -108,34 +120,39 @@ class ListReader:
         watch.ids = ids
         return watch
 
-    async def _ask_page(self, query: RecordsQuery, page: int) -> NumberedPage:
+    async def _read_page(self, query: RecordsQuery, page: int) -> _ReadPage:
+        """Ask for a page and parse what is new on it, while the page before it may still be being written."""
         self._check()
         async with self._context.pool.connection() as conn:
             number = await bookings.next_observation(conn)  # before the request is sent
         shown = await self._context.vendor.list_page(
             self._company_id, query, page=page, count=PAGE_RECORDS, kind=self._kind
         )
-        return number, shown
-
-    async def _take(self, page: ListPage, number: int) -> Counts:
-        """Apply the records of a page that this run has not applied yet."""
-        await self._forget_waiting(page)
-        shown = [(item, digest_of(item.raw, self._zone_rules)) for item in page.items]
-        news = [(item, digest) for item, digest in shown if self._is_news(item.record_id, digest)]
-        changed = await self._changed(news)
+        changed, unchanged_count = await self._changed(shown.items)
         items = [read_listed(item, self._company_id, self._zone) for item in changed]
-        records = [item for item in items if isinstance(item, Record)]
-        unreadable = [item for item in items if isinstance(item, UnreadableRecord)]
+        return _ReadPage(
+            number,
+            shown,
+            records=[item for item in items if isinstance(item, Record)],
+            unreadable=[item for item in items if isinstance(item, UnreadableRecord)],
+            unchanged_count=unchanged_count,
+        )
+
+    async def _take(self, read: _ReadPage) -> Counts:
+        """Apply the records of a page that this run has not applied yet."""
+        await self._forget_waiting(read.page)
         self._check()
-        outcomes = await self._apply(records, number)
-        refused = [(one.record_id, one.raw, one.reason) for one in unreadable]
-        for record, outcome in zip(records, outcomes, strict=True):
+        outcomes = await self._apply(read.records, read.number)
+        refused = [(one.record_id, one.raw, one.reason) for one in read.unreadable]
+        for record, outcome in zip(read.records, outcomes, strict=True):
             if outcome.status is OutcomeStatus.QUARANTINED:
                 refused.append((record.record_id, record.raw, outcome.reason or ""))
             elif outcome.status is OutcomeStatus.QUEUED and len(self.unsure) < UNSURE_MAX:
                 self.unsure.add(record.record_id)
         await self._quarantine(refused)
-        counts = Counts(fetched=len(news), unchanged=len(news) - len(changed), failed=len(unreadable))
+        failed = len(read.unreadable)
+        fetched = len(read.records) + failed + read.unchanged_count
+        counts = Counts(fetched=fetched, unchanged=read.unchanged_count, failed=failed)
         return rules.count_outcomes(outcomes) + counts
 
     async def _forget_waiting(self, page: ListPage) -> None:
@@ -145,16 +162,29 @@ class ListReader:
                 await absences.forget(conn, self._company_id, shown)
             self.waiting -= shown
 
-    async def _changed(self, news: Sequence[tuple[ListedRecord, str]]) -> list[ListedRecord]:
-        """Records whose bytes differ from the last read by the API; the others are not even parsed."""
-        ids = [item.record_id for item, _ in news if item.record_id is not None]
+    async def _changed(self, items: Sequence[ListedRecord]) -> tuple[list[ListedRecord], int]:
+        """Records whose bytes differ from the last read by the API, and how many others are news to this run only.
+
+        Those others are not even parsed. One that this run has seen with other bytes counts as changed: what the
+        database has of it may be about to be overwritten by the page before.
+        """
+        shown = [(item, digest_of(item.raw, self._zone_rules)) for item in items]
+        news = [
+            (item, digest, before)
+            for item, digest in shown
+            if (before := self._remember(item.record_id, digest)) != digest
+        ]
+        ids = [item.record_id for item, _, before in news if before is None and item.record_id is not None]
         if not ids:
-            return [item for item, _ in news]
+            return [item for item, _, _ in news], 0
         async with self._context.pool.connection() as conn:
             known = await bookings.digests(conn, self._company_id, ids)
-        return [
-            item for item, digest in news if item.record_id is None or known.get(item.record_id) != digest
+        changed = [
+            item
+            for item, digest, before in news
+            if before is not None or item.record_id is None or known.get(item.record_id) != digest
         ]
+        return changed, len(news) - len(changed)
 
     async def _apply(self, records: Sequence[Record], number: int) -> Sequence[Outcome]:
         """Apply a page in two transactions at once: the one is decided here while PostgreSQL writes the other."""
@@ -206,23 +236,22 @@ class ListReader:
                     now=self._context.clock(),
                 )
 
-    def _is_news(self, record_id: int | None, digest: str) -> bool:
-        key = (record_id, digest)
-        if key in self._seen:
-            self._seen.move_to_end(key)
-            return False
-        self._seen[key] = None
+    def _remember(self, record_id: int | None, digest: str) -> str | None:
+        """Remember a record by its digest; return the one that this run saw of it before, None where it saw none."""
+        key = digest if record_id is None else record_id
+        before = self._seen.pop(key, None)
+        self._seen[key] = digest
         if len(self._seen) > SEEN_MAX:
             self._seen.popitem(last=False)
-        return True
+        return before
 
 
 class _Pages:
-    """Requests the next page while the one before it is written; cancels an unneeded request at the end."""
+    """Reads the next page while the one before it is written; cancels what is not needed at the end."""
 
-    def __init__(self, ask: Callable[[int], Awaitable[NumberedPage]]) -> None:
-        self._ask = ask
-        self._asked: asyncio.Task[NumberedPage] | None = None
+    def __init__(self, read: Callable[[int], Awaitable[_ReadPage]]) -> None:
+        self._read = read
+        self._asked: asyncio.Task[_ReadPage] | None = None
 
     async def __aenter__(self) -> Self:
         self.ask(1)
@@ -234,11 +263,11 @@ class _Pages:
             await asyncio.gather(self._asked, return_exceptions=True)
 
     def ask(self, number: int) -> None:
-        """Request a page, from 1, without waiting for it."""
-        self._asked = asyncio.ensure_future(self._ask(number))
+        """Begin to read a page, from 1, without waiting for it."""
+        self._asked = asyncio.ensure_future(self._read(number))
 
-    async def next(self) -> NumberedPage:
-        """The requested page. Raises what the request raised."""
+    async def next(self) -> _ReadPage:
+        """The page that was begun. Raises what reading it raised."""
         assert self._asked is not None, "a page is asked for before it is awaited"
         page = await self._asked
         self._asked = None
