@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
+from functools import reduce
 from typing import TypeAlias
 
 CostLine: TypeAlias = tuple[Decimal | None, Decimal | None, Decimal | None, int]
@@ -23,8 +24,7 @@ def kopecks(roubles: Decimal) -> int:
 
 def total_kopecks(lines: Iterable[CostLine]) -> int:
     """Return what the lines cost together, in kopecks: the exact sum, rounded half up once."""
-    with localcontext(_EXACT):
-        return kopecks(sum(map(_line_cost, lines), _NOTHING))
+    return kopecks(reduce(_EXACT.add, map(_line_cost, lines), _NOTHING))
 
 
 def _line_cost(line: CostLine) -> Decimal:
@@ -40,7 +40,8 @@ def _line_cost(line: CostLine) -> Decimal:
         return _NOTHING
     if amount == 1 or cost_per_unit is None or discount is None:
         return cost
-    unit = cost_per_unit * (_PERCENT - discount) / _PERCENT
-    covers_one = abs(cost - unit) <= _KOPECK
-    covers_all = abs(cost - unit * amount) <= _KOPECK
-    return cost * amount if covers_one and not covers_all else cost
+    with localcontext(_EXACT):
+        unit = cost_per_unit * (_PERCENT - discount) / _PERCENT
+        covers_one = abs(cost - unit) <= _KOPECK
+        covers_all = abs(cost - unit * amount) <= _KOPECK
+        return cost * amount if covers_one and not covers_all else cost

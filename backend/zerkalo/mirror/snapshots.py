@@ -66,12 +66,11 @@ def snapshot_of(record: Record, zone: tzinfo | None, *, complete: bool) -> Snaps
 
 def instant_of(local: datetime, zone: tzinfo, told: datetime | UnsetType) -> datetime:
     """The instant of a wall clock; in the hour that occurs twice in autumn, the vendor's own instant (`told`) decides."""
-    first = local.replace(tzinfo=zone, fold=0)
-    second = local.replace(tzinfo=zone, fold=1)
-    # Offsets are compared, since Python compares two datetimes of one zone by their wall clocks.
-    if first.utcoffset() != second.utcoffset() and told == second.astimezone(UTC):
-        return second.astimezone(UTC)
-    return first.astimezone(UTC)
+    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+    if told == first:
+        return first
+    second = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    return second if told == second else first
 
 
 def digest_of(raw: bytes, zone_rules: str | None) -> str:
@@ -166,7 +165,7 @@ def _client_name(client: SalonClient | None | UnsetType) -> str | None | UnsetTy
 
 
 def _or_empty(value: Value | UnsetType, empty: Value, *, complete: bool) -> Value | UnsetType:
-    return empty if complete and isinstance(value, UnsetType) else value
+    return empty if complete and value is UNSET else value
 
 
 def counts_for_card(row: Row | None, source: Source, decision: rules.Decision) -> bool:

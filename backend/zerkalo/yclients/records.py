@@ -135,7 +135,7 @@ def _read(
         company_id=_company_id(wire.company_id, company_id),
         record_id=_record_id(wire.id, announced_id),
         version=_version(wire.last_change_date, zone or offset),
-        local_start=UNSET if local is None else local.replace(tzinfo=None),
+        local_start=_wall_clock(local),
         instant=UNSET if aware is None else aware.astimezone(UTC),
         instant_offset_minutes=UNSET if aware is None else fields.offset_minutes(aware),
         duration_seconds=UNSET if duration in _UNTOLD else _named("seance_length", fields.duration, duration),
@@ -175,6 +175,12 @@ def _moments(date: Any, instant: Any) -> tuple[datetime | None, datetime | None]
     if written is not None and not isinstance(date, str):  # seconds since 1970 are no wall clock
         return None, told or written
     return written, told
+
+
+def _wall_clock(moment: datetime | None) -> datetime | UnsetType:
+    if moment is None:
+        return UNSET
+    return moment if moment.tzinfo is None else moment.replace(tzinfo=None)
 
 
 _USUAL: dict[Any, bool | UnsetType] = {0: False, 1: True, None: UNSET, "": UNSET}

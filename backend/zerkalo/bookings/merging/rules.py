@@ -210,7 +210,7 @@ def cancelled_at(
 
 def told(shown: Value | UnsetType, otherwise: Value) -> Value:
     """Return the snapshot's value of a field; `otherwise` where it is absent."""
-    return otherwise if isinstance(shown, UnsetType) else shown
+    return otherwise if shown is UNSET else shown
 
 
 def _is_paid(row: Row) -> tuple[bool, bool]:
