@@ -14,8 +14,8 @@ from zerkalo.bookings.reading.store import read_raw_record
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror import rules
-from zerkalo.mirror.links import Cards, Linker
-from zerkalo.mirror.model import Observation
+from zerkalo.mirror.links import Cards, Linker, people_of
+from zerkalo.mirror.model import Key, Observation
 from zerkalo.mirror.service import Applier
 from zerkalo.refetches import store as refetch_store
 from zerkalo.refetches.model import Refetch
@@ -65,11 +65,16 @@ class PureMirror:
         for observation in observations:
             rules.observe(work, observation)
         if booking.row is not None and booking.row != self._row:
-            booking.row = Linker({KEY: booking.row}, {}, self._users, Cards({})).linked(KEY, self._row)
+            booking.row = self._linked(booking.row)
         self._store(booking.row)
         if KEY in work.refetches:
             self._asked += 1
             self._generation = self._asked
+
+    def _linked(self, row: Row) -> Row:
+        rows: dict[Key, Row] = {KEY: row}
+        cards = Cards({})
+        return Linker(rows, people_of(rows, cards), {}, self._users, cards).linked(KEY, self._row)
 
     def _store(self, row: Row | None) -> None:
         if row == self._row:

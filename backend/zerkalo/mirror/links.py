@@ -1,6 +1,6 @@
 """Whose the bookings of a batch are: the cards as the batch leaves them, evidence looked up in sets, then `matching.rules`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -30,6 +30,7 @@ from zerkalo.mirror.store import Known
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.model import MatchUser, Names
 
+NOBODY = frozenset[int]()
 Move = tuple[CardKey, CardKey]
 """The card that a booking had, and the one that it has now."""
 
@@ -76,6 +77,7 @@ class Linker:
     def __init__(
         self,
         rows: Mapping[Key, Row],
+        people: Mapping[Key, Person],
         form: Mapping[Key, frozenset[int]],
         users: Iterable[MatchUser],
         cards: Cards,
@@ -83,6 +85,7 @@ class Linker:
         email_counts_alone: bool = True,
     ) -> None:
         self._rows = rows
+        self._people = people
         self._form = form
         self._cards = cards
         self._email_counts_alone = email_counts_alone
@@ -109,8 +112,9 @@ class Linker:
         form: dict[Key, frozenset[int]] = {}
         for company_id, record_id, user_id in known.form_users:
             form[company_id, record_id] = form.get((company_id, record_id), frozenset()) | {user_id}
+        people = people_of(rows, cards)
         users = known.users
-        if missing := _missing(_names(rows, cards), known.names):
+        if missing := _missing(_names(rows, people, cards), known.names):
             # A card changed after `known` was read, or its phone has another key than the digits that were looked up.
             users += tuple(
                 await users_for_matching(
@@ -121,7 +125,7 @@ class Linker:
                     ids=missing.ids,
                 )
             )
-        return cls(rows, form, users, cards, email_counts_alone=email_counts_alone)
+        return cls(rows, people, form, users, cards, email_counts_alone=email_counts_alone)
 
     def linked(self, key: Key, before: Row | None) -> Row:
         """The row with the link that its evidence leaves, and the linked user's code."""
@@ -153,51 +157,54 @@ class Linker:
     def _evidence(self, key: Key, row: Row, before: Row | None) -> Evidence:
         known = [code for code in row.match_codes if code in self._by_code]
         # All codes of the comment are in `match_codes`: it is parsed only where one of them is a user's.
-        now = set(codes_in(row.comment)) if known else set[str]()
+        now = codes_in(row.comment) if known else ()
         card = self._cards.of(row)
         return Evidence(
-            form_user_ids=self._form.get(key, frozenset()),
-            code_user_ids=self._named(code for code in known if code in now),
+            form_user_ids=self._form.get(key, NOBODY),
+            code_user_ids=self._named([code for code in known if code in now]),
             earlier_code_user_ids=self._named(known),
             card_user_id=card.user_id if card else None,
-            contacts=self._contacts(row),
+            contacts=self._contacts(self._people[key], card),
             is_handed_over=row.handed_over,
-            is_handing_over=self._is_handing_over(before, row),
+            is_handing_over=self._is_handing_over(key, before, row),
         )
 
-    def _contacts(self, row: Row) -> Contacts:
+    def _contacts(self, client: Person, card: Card | None) -> Contacts:
         """Who has proved the contacts of the booking's card; without a card, the booking's own contacts."""
-        client, card = _client(row, self._cards), self._cards.of(row)
         phone = client.phone_key
-        alike = self._by_tail.get(_tail(phone) or "", frozenset[int]())
+        alike = self._by_tail.get(_tail(phone) or "", NOBODY)
         return Contacts(
-            self._by_email.get(client.email or "", frozenset()),
+            self._by_email.get(client.email or "", NOBODY),
             frozenset(
                 id_ for id_ in alike if phone and same_phone(phone, self._users[id_].phone_proved or "")
             ),
             email_is_late=card is not None and is_email_late(card),
         )
 
-    def _is_handing_over(self, before: Row | None, row: Row) -> bool:
+    def _is_handing_over(self, key: Key, before: Row | None, row: Row) -> bool:
         """Whether the record passes from one person to another. One card is one person, whatever its contacts."""
         if before is None or (row.client_id is not None and card_key(before) == card_key(row)):
             return False
-        return is_other_person(_client(before, self._cards), _client(row, self._cards))
+        return is_other_person(_client(before, self._cards), self._people[key])
 
-    def _named(self, codes: Iterable[str]) -> frozenset[int]:
+    def _named(self, codes: Collection[str]) -> frozenset[int]:
         """The users whose codes these are; of codes that begin alike the longest counts."""
-        return frozenset(self._by_code[code] for code in longest(set(codes)))
+        return frozenset([self._by_code[code] for code in longest(codes)]) if codes else NOBODY
 
 
-def _names(rows: Mapping[Key, Row], cards: Cards) -> Names:
+def people_of(rows: Mapping[Key, Row], cards: Cards) -> dict[Key, Person]:
+    """The contacts that tell the clients of these bookings from others; an erased booking has none."""
+    return {key: _client(row, cards) for key, row in rows.items() if row.erased_at is None}
+
+
+def _names(rows: Mapping[Key, Row], people: Mapping[Key, Person], cards: Cards) -> Names:
     """Everything by which the users of these rows are looked up: what the rows and their cards name."""
-    asked = [row for row in rows.values() if row.erased_at is None]
-    people = [_client(row, cards) for row in asked]
+    asked = [rows[key] for key in people]
     given = [card.user_id for row in asked if (card := cards.of(row))]
     return Names(
         codes=frozenset(code for row in asked for code in row.match_codes),
-        emails=frozenset(one.email for one in people if one.email),
-        phone10s=frozenset(tail for one in people if (tail := _tail(one.phone_key))),
+        emails=frozenset(one.email for one in people.values() if one.email),
+        phone10s=frozenset(tail for one in people.values() if (tail := _tail(one.phone_key))),
         ids=frozenset(id_ for id_ in (*given, *(row.user_id for row in asked)) if id_ is not None),
     )
 

@@ -19,8 +19,7 @@ class Names(Struct, frozen=True):
     ids: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class MatchUser:
+class MatchUser(Struct, frozen=True, gc=False):
     """What matching needs of a user; without contacts that are only claimed."""
 
     id: int
