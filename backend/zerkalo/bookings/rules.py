@@ -65,7 +65,9 @@ class Quarantine(Struct, frozen=True, gc=False):
     reason: str
 
 
-Decision = Insert | Update | Stale | Unchanged | Refetch | Ignore | Quarantine
+Write = Insert | Update
+"""What gives the row the snapshot's content."""
+Decision = Write | Stale | Unchanged | Refetch | Ignore | Quarantine
 
 
 def decide(row: Row | None, snapshot: Snapshot | None, observed: Observed, *, now: datetime) -> Decision:

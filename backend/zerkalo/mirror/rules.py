@@ -96,24 +96,18 @@ def observe(work: Work, observation: Observation, delivery_id: int | None = None
         observation = replace(observation, number=work.number)
     decision = rules.decide(booking.row, snapshot, observation, now=work.order_now)
     _ask(work, observation, decision)
-    _log_unknown_attendance(observation, snapshot, decision, delivery_id)
     if snapshot is not None and counts_for_card(booking.row, observation.source, decision):
         work.sights += sights_of(snapshot, observation=observation.number, now=work.now)
-    if isinstance(decision, rules.Insert | rules.Update):
+    if isinstance(decision, rules.Write):
+        _log_unknown_attendance(snapshot, delivery_id)
         booking.cause, booking.run_id = CAUSES[observation.source], observation.run_id
         booking.delivery_id = delivery_id
     return _carry_out(work, booking, observation, decision)
 
 
-def _log_unknown_attendance(
-    observation: Observation, snapshot: Snapshot | None, decision: rules.Decision, delivery_id: int | None
-) -> None:
+def _log_unknown_attendance(snapshot: Snapshot | None, delivery_id: int | None) -> None:
     """Warn of an attendance code that we don't know, once a change: the booking counts as PENDING meanwhile."""
-    if (
-        snapshot is None
-        or not isinstance(decision, rules.Insert | rules.Update)
-        or isinstance(snapshot.attendance, UnsetType)
-    ):
+    if snapshot is None or isinstance(snapshot.attendance, UnsetType):
         return
     if snapshot.attendance not in ATTENDANCE_STATUS:
         log.warning(
@@ -132,13 +126,13 @@ def _snapshot(work: Work, observation: Observation) -> Snapshot | None:
 
 
 def _ask(work: Work, observation: Observation, decision: rules.Decision) -> None:
-    match decision:
-        case rules.Refetch(reason) | rules.Insert(refetch=str(reason)) | rules.Update(refetch=str(reason)):
-            # `refetching` reads a contradiction once more by itself.
-            if not (reason == rules.CONTRADICTION and observation.source is Source.REFETCH):
-                want(work, Refetch(*observation.key, reason=reason))
-        case _:
-            pass
+    if isinstance(decision, rules.Refetch):
+        reason = decision.reason
+    else:
+        reason = decision.refetch if isinstance(decision, rules.Write) else None
+    # `refetching` reads a contradiction once more by itself.
+    if reason and not (reason == rules.CONTRADICTION and observation.source is Source.REFETCH):
+        want(work, Refetch(*observation.key, reason=reason))
 
 
 def want(work: Work, refetch: Refetch) -> None:

@@ -172,7 +172,7 @@ def counts_for_card(row: Row | None, source: Source, decision: rules.Decision) -
     """Whether a snapshot updates its client's card: one that is applied, or that was read and is unchanged."""
     if row is not None and row.erased_at is not None:
         return False
-    is_applied = isinstance(decision, rules.Insert | rules.Update)
+    is_applied = isinstance(decision, rules.Write)
     return is_applied or (source is not Source.WEBHOOK and isinstance(decision, rules.Unchanged))
 
 
