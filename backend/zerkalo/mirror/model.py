@@ -26,6 +26,13 @@ class OutcomeStatus(StrEnum):
     QUEUED = "queued"
 
 
+class Shown(Struct, frozen=True, gc=False):
+    """The digest of a record as a list showed it (`snapshots.digest_of`), and the zone's rules that it is of."""
+
+    digest: str
+    zone_rules: str | None
+
+
 class Observation(Observed, frozen=True, gc=False, kw_only=True):
     """What was learned of one record: its content, or that it is gone.
 
@@ -37,6 +44,8 @@ class Observation(Observed, frozen=True, gc=False, kw_only=True):
     record: Record | None = None
     run_id: int | None = None
     """The sync run that read it, for the booking's history."""
+    shown: Shown | None = None
+    """Where a list shows the record."""
 
     @property
     def key(self) -> Key:

@@ -181,6 +181,8 @@ def _digest(work: Work, row: Row, observation: Observation) -> str | None:
         return None
     zone = work.zones.get(observation.company_id)
     zone_rules = rules_of(zone).fingerprint if zone else None
+    if observation.shown is not None and observation.shown.zone_rules == zone_rules:
+        return observation.shown.digest
     return digest_of(observation.record.raw, zone_rules)
 
 

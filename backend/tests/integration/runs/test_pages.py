@@ -119,3 +119,18 @@ async def test_a_record_that_changes_back_between_two_pages_ends_as_the_second_s
 
     assert await comments_of(pool) == ["Позвонить за час"]
     assert (counts.fetched, counts.unchanged) == (2, 0)
+
+
+async def test_a_record_with_text_that_no_store_takes_is_known_again_by_the_bytes_that_the_list_showed(
+    pool: Pool,
+) -> None:
+    with_null = page(range(FIRST_ID, FIRST_ID + 1)).replace("Позвонить".encode(), rb"\u0000")
+    await read(pool, Shown(with_null))
+
+    class Untouched:
+        async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
+            raise AssertionError("its bytes are the same")
+
+    counts = await read(pool, Shown(with_null), applier=Untouched())
+
+    assert (counts.fetched, counts.unchanged) == (1, 1)

@@ -18,7 +18,7 @@ from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import RecordsQuery, SyncContext
-from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
+from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus, Shown
 from zerkalo.mirror.snapshots import digest_of
 from zerkalo.runs import rules
 from zerkalo.runs.lists.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
@@ -42,10 +42,8 @@ log = structlog.get_logger(__name__)
 class _ReadPage:
     """A page of which only those records have been parsed that this run and the database don't have as they are."""
 
-    number: int
-    """The number of its observation."""
     page: ListPage
-    records: Sequence[Record]
+    observations: Sequence[Observation]
     unreadable: Sequence[UnreadableRecord]
     unchanged_count: int
     """Records that the database has as they are."""
@@ -129,29 +127,30 @@ class ListReader:
             self._company_id, query, page=page, count=PAGE_RECORDS, kind=self._kind
         )
         changed, unchanged_count = await self._changed(shown.items)
-        items = [read_listed(item, self._company_id, self._zone) for item in changed]
-        return _ReadPage(
-            number,
-            shown,
-            records=[item for item in items if isinstance(item, Record)],
-            unreadable=[item for item in items if isinstance(item, UnreadableRecord)],
-            unchanged_count=unchanged_count,
-        )
+        observations: list[Observation] = []
+        unreadable: list[UnreadableRecord] = []
+        for item, digest in changed:
+            record = read_listed(item, self._company_id, self._zone)
+            if isinstance(record, Record):
+                observations.append(self._observation(record, number, digest))
+            else:
+                unreadable.append(record)
+        return _ReadPage(shown, observations, unreadable, unchanged_count)
 
     async def _take(self, read: _ReadPage) -> Counts:
         """Apply the records of a page that this run has not applied yet."""
         await self._forget_waiting(read.page)
         self._check()
-        outcomes = await self._apply(read.records, read.number)
+        outcomes = await self._apply(read.observations)
         refused = [(one.record_id, one.raw, one.reason) for one in read.unreadable]
-        for record, outcome in zip(read.records, outcomes, strict=True):
+        for one, outcome in zip(read.observations, outcomes, strict=True):
             if outcome.status is OutcomeStatus.QUARANTINED:
-                refused.append((record.record_id, record.raw, outcome.reason or ""))
+                refused.append((one.record_id, one.record.raw if one.record else b"", outcome.reason or ""))
             elif outcome.status is OutcomeStatus.QUEUED and len(self.unsure) < UNSURE_MAX:
-                self.unsure.add(record.record_id)
+                self.unsure.add(one.record_id)
         await self._quarantine(refused)
         failed = len(read.unreadable)
-        fetched = len(read.records) + failed + read.unchanged_count
+        fetched = len(read.observations) + failed + read.unchanged_count
         counts = Counts(fetched=fetched, unchanged=read.unchanged_count, failed=failed)
         return rules.count_outcomes(outcomes) + counts
 
@@ -162,8 +161,8 @@ class ListReader:
                 await absences.forget(conn, self._company_id, shown)
             self.waiting -= shown
 
-    async def _changed(self, items: Sequence[ListedRecord]) -> tuple[list[ListedRecord], int]:
-        """Records whose bytes differ from the last read by the API, and how many others are news to this run only.
+    async def _changed(self, items: Sequence[ListedRecord]) -> tuple[list[tuple[ListedRecord, str]], int]:
+        """Records whose bytes differ from the last read by the API, with their digests, and how many others are news to this run only.
 
         Those others are not even parsed. One that this run has seen with other bytes counts as changed: what the
         database has of it may be about to be overwritten by the page before.
@@ -176,23 +175,34 @@ class ListReader:
         ]
         ids = [item.record_id for item, _, before in news if before is None and item.record_id is not None]
         if not ids:
-            return [item for item, _, _ in news], 0
+            return [(item, digest) for item, digest, _ in news], 0
         async with self._context.pool.connection() as conn:
             known = await bookings.digests(conn, self._company_id, ids)
         changed = [
-            item
+            (item, digest)
             for item, digest, before in news
             if before is not None or item.record_id is None or known.get(item.record_id) != digest
         ]
         return changed, len(news) - len(changed)
 
-    async def _apply(self, records: Sequence[Record], number: int) -> Sequence[Outcome]:
+    def _observation(self, record: Record, number: int, digest: str) -> Observation:
+        return Observation(
+            source=Source.PAGE,
+            company_id=self._company_id,
+            record_id=record.record_id,
+            record=record,
+            number=number,
+            run_id=self._run_id,
+            shown=Shown(digest, self._zone_rules),
+        )
+
+    async def _apply(self, observations: Sequence[Observation]) -> Sequence[Outcome]:
         """Apply a page in two transactions at once: the one is decided here while PostgreSQL writes the other."""
-        half = -(-len(records) // 2) if len(records) >= HALVED_FROM else len(records)
-        parts = [part for part in (records[:half], records[half:]) if part]
+        half = -(-len(observations) // 2) if len(observations) >= HALVED_FROM else len(observations)
+        parts = [part for part in (observations[:half], observations[half:]) if part]
         # Both are waited for, also where one of them fails: a write that nobody waits for would outlive the run.
         done = await asyncio.gather(
-            *(self._apply_part(part, number) for part in parts), return_exceptions=True
+            *(self._context.applier.apply(part) for part in parts), return_exceptions=True
         )
         outcomes: list[Outcome] = []
         for one in done:
@@ -200,21 +210,6 @@ class ListReader:
                 raise one
             outcomes += one
         return outcomes
-
-    async def _apply_part(self, records: Sequence[Record], number: int) -> Sequence[Outcome]:
-        return await self._context.applier.apply(
-            [
-                Observation(
-                    source=Source.PAGE,
-                    company_id=self._company_id,
-                    record_id=one.record_id,
-                    record=one,
-                    number=number,
-                    run_id=self._run_id,
-                )
-                for one in records
-            ]
-        )
 
     async def _quarantine(self, refused: Sequence[tuple[int | None, bytes, str]]) -> None:
         if not refused:
