@@ -62,17 +62,14 @@ async def apply_batch(
     Writes bookings and their history, cards, candidates, ledger entries, refetch requests and deliveries. Raises what
     PostgreSQL raises; then nothing of the batch is written.
     """
-    rows, known = await _read(conn, items)
+    keys = sorted({item.observation.key for item in items if item.observation is not None})
+    rows, known = await _read(conn, keys, items)
     work = Work(
         now=now,
         order_now=order_now or known.now or now,
         number=known.number,
         zones={company_id: zone_of(name) for company_id, name in known.zones},
-        bookings={
-            item.observation.key: Booking(rows.get(item.observation.key), rows.get(item.observation.key))
-            for item in items
-            if item.observation is not None
-        },
+        bookings={key: Booking(rows.get(key), rows.get(key)) for key in keys},
     )
     delivery_ids = _delivery_ids(items, known)
     outcomes = [
@@ -132,9 +129,10 @@ async def rematch_batch(
     return sum(booking.is_changed for booking in found.values())
 
 
-async def _read(conn: Connection, items: Sequence[Item]) -> tuple[Mapping[Key, Row], Known]:
+async def _read(
+    conn: Connection, keys: Sequence[Key], items: Sequence[Item]
+) -> tuple[Mapping[Key, Row], Known]:
     """Lock the bookings that items are about; read their rows, and what else the decisions may need."""
-    keys = sorted({item.observation.key for item in items if item.observation is not None})
     cards, names, api_ids = named_by(items)
     deliveries_count = sum(item.delivery is not None for item in items)
     # The log names quarantined deliveries by their ids, so ids are reserved. Nothing names ignored ones: no wait for them.
