@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from tests.benchmark import rivals
 from tests.benchmark.bodies import COMPANY_ID, page
-from tests.benchmark.stage import Stage, pause
+from tests.benchmark.stage import Stage, pause, postgres_pid, processor_seconds
 from tests.benchmark.told import Told, ratio_of
 from zerkalo.bookings.model import Source
 from zerkalo.companies import store as companies
+from zerkalo.composition import BATCHES_AT_ONCE
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import RecordsQuery, SyncContext
@@ -41,8 +42,10 @@ def measure(_: Stage, dsn: str, told: Told) -> None:
     """Note the figures: what a run of the sync does with the pages of a list, beside what it would do without its two savings."""
     told.title(f"Records from a sync, pages of {PAGE}")
     rounds = uvloop.run(_rounds(dsn, told.rounds))
-    new, unchanged, parsed, copied, copied_again, overlap = map(list, zip(*rounds, strict=True))
+    new, ours, theirs, unchanged, parsed, copied, copied_again, overlap = map(list, zip(*rounds, strict=True))
     told.figure("new, parsed and applied", median(new), "a second", "aim: 8,000 at least")
+    told.figure("new, our processor time", median(ours), "µs a record")
+    told.figure("new, PostgreSQL's", median(theirs), "µs a record")
     told.figure("unchanged, by their bytes", median(unchanged), "a second", "aim: 80,000 at least")
     told.figure("unchanged, parsed and compared with their rows", median(parsed), "a second")
     told.figure("COPY and an upsert of ready rows, new", median(copied), "a second")
@@ -53,9 +56,9 @@ def measure(_: Stage, dsn: str, told: Told) -> None:
     told.ratio("unchanged to COPY and an upsert", ratio_of(unchanged, copied_again))
 
 
-def applier_of(pool: Pool) -> Applier:
-    """The one write path, as the worker has it."""
-    return Applier(pool, clock=lambda: datetime.now(UTC), policy=POLICY)
+def applier_of(pool: Pool, batch_pool: Pool | None = None) -> Applier:
+    """The one write path; the worker's has a `batch_pool`."""
+    return Applier(pool, clock=lambda: datetime.now(UTC), policy=POLICY, batch_pool=batch_pool)
 
 
 async def apply_pages(applier: Applier, bodies: Sequence[bytes], status: OutcomeStatus) -> float:
@@ -127,8 +130,11 @@ async def _read(pool: Pool, applier: Applier, pages: Sequence[bytes], pause_seco
 
 
 async def _rounds(dsn: str, rounds: int) -> list[tuple[float, ...]]:
-    async with open_pool(dsn, name="bench") as pool:
-        applier = applier_of(pool)
+    async with (
+        open_pool(dsn, name="bench") as pool,
+        open_pool(dsn, max_size=BATCHES_AT_ONCE, name="bench batches", is_tried=False) as batch_pool,
+    ):
+        applier = applier_of(pool, batch_pool)
         async with pool.connection() as one:
             await companies.put_company(
                 one, COMPANY_ID, told=Company(COMPANY_ID, "", None), zone=ZoneInfo("Europe/Moscow")
@@ -143,7 +149,10 @@ async def _round(pool: Pool, applier: Applier, conn: psycopg.Connection, n: int)
     first_id = FIRST_ID + 3 * n * IDS_A_ROUND
     bodies = bodies_from(first_id, PAGES)
     records = PAGES * PAGE
+    server = postgres_pid(conn.info.dsn)
+    ours, theirs = process_time(), processor_seconds(server)
     new_seconds = await _read(pool, applier, bodies)
+    ours, theirs = process_time() - ours, processor_seconds(server) - theirs
     unchanged = records / await _read(pool, applier, bodies)
     parsed = await apply_pages(applier, bodies, OutcomeStatus.UNCHANGED)
     ids = range(first_id + IDS_A_ROUND, first_id + 2 * IDS_A_ROUND)[:records]
@@ -153,4 +162,5 @@ async def _round(pool: Pool, applier: Applier, conn: psycopg.Connection, n: int)
     page_seconds = new_seconds / PAGES
     meanwhile = await _read(pool, applier, bodies_from(first_id + 2 * IDS_A_ROUND, PAGES), page_seconds)
     overlap = (new_seconds + (PAGES + 1) * page_seconds) / meanwhile
-    return records / new_seconds, unchanged, parsed, copied, copied_again, overlap
+    microseconds = (ours / records * 10**6, theirs / records * 10**6)
+    return records / new_seconds, *microseconds, unchanged, parsed, copied, copied_again, overlap
