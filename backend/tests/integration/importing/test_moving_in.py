@@ -399,3 +399,45 @@ async def test_a_person_who_was_erased_here_is_not_brought_back(
     assert (told.people_new, told.may_apply) == (1, False)
     with pytest.raises(ImportRefused):
         await run(pool, read, contact_key=key)
+
+
+@pytest.mark.parametrize(
+    ("saved", "encoding"),
+    [
+        (PEOPLE, "utf-8"),
+        (PEOPLE, "utf-8-sig"),
+        (PEOPLE, "utf-16"),
+        (PEOPLE, "cp1251"),
+        ("sep=;\r\n" + PEOPLE.replace(",", ";"), "utf-8"),
+        ("sep=;\r\n" + PEOPLE.replace(",", ";"), "utf-16"),
+        (PEOPLE.replace(",", "\t"), "utf-8"),
+    ],
+)
+async def test_the_forms_in_which_a_table_is_saved_read_the_same(
+    source: Callable[..., Read], tmp_path: Path, saved: str, encoding: str
+) -> None:
+    expected = source()
+    (tmp_path / "people.csv").write_bytes(saved.encode(encoding))
+
+    with open_source(read_mapping(tmp_path / "m.toml")) as opened:
+        assert read_source(opened, is_usable_hash=lambda _: True) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (PEOPLE.encode("utf-16-le"), "is UTF-16 without a byte order mark; save the file as UTF-8"),
+        (PEOPLE.replace("Анна", '"Анна').encode(), "can't be read as CSV"),
+    ],
+)
+async def test_a_table_that_can_not_be_read_is_refused_with_its_reason(
+    source: Callable[..., Read], tmp_path: Path, content: bytes, told: str
+) -> None:
+    source()
+    (tmp_path / "people.csv").write_bytes(content)
+
+    with (
+        pytest.raises(MappingError, match=told),
+        open_source(read_mapping(tmp_path / "m.toml")) as opened,
+    ):
+        read_source(opened, is_usable_hash=lambda _: True)

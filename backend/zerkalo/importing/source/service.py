@@ -14,8 +14,10 @@ from psycopg.rows import dict_row
 from zerkalo.importing.model import Mapping
 from zerkalo.importing.source.model import Line, Read
 from zerkalo.importing.source.rules import read_lines
+from zerkalo.users.importing.rules import UTF16_UNMARKED, encoding_of, separator_of
 
 FETCHED_AT_ONCE = 2_000
+CHUNK_BYTES = 1 << 20
 STATEMENT_SECONDS_MAX = 600
 _KEYS = {
     "source": {"url", "name"},
@@ -114,17 +116,23 @@ def _sql_lines(conn: psycopg.Connection, name: str, query: str) -> Iterator[Line
 
 
 def _csv_lines(file: Path) -> Iterator[Line]:
+    """The lines of a table as spreadsheets save it, read as `import-users` reads its file."""
     try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            head = opened.readline()
-            separator = max(",;\t", key=head.count)
-            opened.seek(0)
-            for line in csv.DictReader(opened, delimiter=separator):
+        with file.open("rb") as raw:
+            encoding = encoding_of(iter(lambda: raw.read(CHUNK_BYTES), b""))
+        if encoding is None:
+            raise MappingError(f"{file} {UTF16_UNMARKED}")
+        with file.open(encoding=encoding, errors="replace", newline="") as opened:
+            separator, is_named = separator_of(opened.readline())
+            if not is_named:
+                opened.seek(0)
+            # Strict, since an unclosed quote would take all following lines into one field.
+            for line in csv.DictReader(opened, delimiter=separator, strict=True):
                 yield {(name or "").strip().lower(): value for name, value in line.items()}
     except OSError as error:
         raise MappingError(f"{file} can't be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MappingError(f"{file} is no CSV in UTF-8: {error}") from error
+    except csv.Error as error:
+        raise MappingError(f"{file} can't be read as CSV: {error}") from error
 
 
 def _check(mapping: Mapping) -> None:

@@ -14,6 +14,9 @@ from zerkalo.kit.text import storable_text
 HEADER = ("email", "phone", "name", "unique_code", "password_hash")
 NAME_CHARS_MAX = 200
 FIELD_CHARS_MAX = 1000
+UTF16_UNMARKED = "is UTF-16 without a byte order mark; save the file as UTF-8"
+HEAD_BYTES = 200
+"""So much of a table's beginning tells UTF-16 from an encoding of single bytes."""
 _SEPARATORS = ",;\t"
 _NAMED_SEPARATOR = re.compile(r'"?sep=([,;|\t]|\\t|)"?', re.IGNORECASE)
 """The line in which Excel names the separator; a tab at its end is stripped."""
@@ -72,7 +75,7 @@ def read_people(
     """
     text = _decoded(content)
     if text is None:
-        return [], [BadLine(1, "is UTF-16 without a byte order mark; save the file as UTF-8")]
+        return [], [BadLine(1, UTF16_UNMARKED)]
     separator, lines_before, text = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     people: list[ImportedPerson] = []
@@ -109,24 +112,46 @@ def other_columns(content: bytes) -> list[str]:
 
 def _decoded(content: bytes) -> str | None:
     """The decoded text; None for UTF-16 without a byte order mark."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return storable_text(content.decode("utf-16", errors="replace"))
-    if content[:200].count(0) > len(content[:200]) // 4:
-        return None
+    encoding = encoding_of([content])
+    return None if encoding is None else storable_text(content.decode(encoding, errors="replace"))
+
+
+def encoding_of(chunks: Iterable[bytes]) -> str | None:
+    """The encoding of a table that a person has saved, from its bytes; None for UTF-16 without a byte order mark.
+
+    UTF-16 with one, else UTF-8, else Windows-1251 as Excel saves it in Russia.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8-sig")()
+    is_first = True
     try:
-        text = content.decode("utf-8-sig")
+        for chunk in chunks:
+            if is_first:
+                if chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    return "utf-16"
+                head = chunk[:HEAD_BYTES]
+                if head.count(0) > len(head) // 4:
+                    return None
+                is_first = False
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        text = content.decode("cp1251", errors="replace")
-    return storable_text(text)
+        return "cp1251"
+    return "utf-8-sig"
+
+
+def separator_of(first_line: str) -> tuple[str, bool]:
+    """The separator of a table, and whether its first line only names it, as Excel's `sep=;` does."""
+    named = _NAMED_SEPARATOR.fullmatch(first_line.strip())
+    if named:
+        return named[1].replace("\\t", "\t") or "\t", True
+    return max(_SEPARATORS, key=first_line.count), False
 
 
 def _separator(text: str) -> tuple[str, int, str]:
     """(separator, lines before the header, the text from the header on)."""
     first, _, rest = text.partition("\n")
-    named = _NAMED_SEPARATOR.fullmatch(first.strip())
-    if named:
-        return named[1].replace("\\t", "\t") or "\t", 1, rest
-    return max(_SEPARATORS, key=first.count), 0, text
+    separator, is_named = separator_of(first)
+    return (separator, 1, rest) if is_named else (separator, 0, text)
 
 
 def _columns(header: list[str]) -> tuple[list[str], str | None]:
