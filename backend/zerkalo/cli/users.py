@@ -22,6 +22,7 @@ from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
+from zerkalo.outbox.model import Channel
 from zerkalo.users import store
 from zerkalo.users.desk.store import search_users
 from zerkalo.users.importing.rules import BadLine, other_columns, read_people
@@ -54,6 +55,7 @@ async def add(
         log_warnings(parts.settings)
 
         async def write(conn: Connection) -> User:
+            await _check_phone_is_free(conn, new.phone)
             user = await add_user(conn, new, now=parts.clock(), new_code=new_code)
             await audit(conn, None, "user.add", f"user {user.id}", {"is_admin": admin}, parts.clock())
             return user
@@ -68,7 +70,7 @@ async def add(
             raise CommandFailed(
                 "this code is somebody's, or was; leave --code out to have one made"
             ) from None
-        await parts.people.ports.on_contact_proved(user.id)
+        await parts.people.look_for_bookings(user.id)
         print(f"{user.id}\t{user.email}\t{user.unique_code}")
 
 
@@ -158,6 +160,18 @@ def _refuse(bad: list[BadLine] | tuple[BadLine, ...]) -> None:
     raise CommandFailed(
         f"{len(bad)} lines can't be taken, so nothing was imported; mend them and run it again"
     )
+
+
+async def _check_phone_is_free(conn: Connection, phone: str | None) -> None:
+    """End the command where somebody has proved the phone: with two holders it would link and open nothing for either."""
+    if phone is None:
+        return
+    await proofs.lock_contact(conn, Channel.PHONE, phone)
+    holders = await proofs.holders_of_phone(conn, phone)
+    if holders:
+        raise CommandFailed(
+            f"user {holders[0].id} has proved this phone; leave --phone out, or correct it on their page of the desk"
+        )
 
 
 def _new_user(

@@ -116,6 +116,18 @@ def test_what_can_not_be_done_is_told_in_a_line(
     assert len(shell.users()) == 4
 
 
+def test_a_phone_that_somebody_has_proved_is_given_to_nobody_else(shell: Shell) -> None:
+    first = shell.run("user", "add", "anna@example.com", "--phone", "8 999 123-45-67")
+    id_ = first.stdout.split("\t")[0]
+
+    second = shell.run("user", "add", "olga@example.com", "--phone", "+7 999 123 45 67")
+
+    assert second.returncode == 1
+    assert f"user {id_} has proved this phone" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+    assert [row[1] for row in shell.users()] == ["anna@example.com"]
+
+
 def test_an_import_and_then_codes(shell: Shell) -> None:
     (shell.folder / "people.csv").write_text(
         "email;phone;name;unique_code\na@example.com;89991234567;Анна;CARD0001\n;89997654321;Ольга;\n",
