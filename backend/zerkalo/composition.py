@@ -147,6 +147,7 @@ async def assembled(
             _ports(settings, policy, applier, bells, pool, is_demo=is_demo),
             sms=SmsBounds(settings.sms_per_hour, settings.sms_per_day, settings.sms_countries),
             public_url=settings.public_url,
+            email_counts_alone=settings.match_email_alone,
         )
         yield Parts(
             settings=settings,

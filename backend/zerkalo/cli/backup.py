@@ -85,6 +85,7 @@ async def _erase_again(known: Sequence[Erasure]) -> int:
             known,
             settle_bookings=parts.people.ports.settle_bookings,
             contact_key=parts.people.proof_key,
+            email_counts_alone=parts.people.email_counts_alone,
             now=parts.clock(),
         )
     journal_writer(load_settings())(known)

@@ -257,7 +257,7 @@ def _add_erasing(routes: APIRouter, runtime: PeopleRuntime) -> None:
         async with runtime.pool.connection() as conn:
             own = await store.read_user(conn, user.id)
             assert own is not None, "signed in"
-            return await export_user(conn, own)
+            return await export_user(conn, own, email_counts_alone=people.email_counts_alone)
 
 
 async def _shown(runtime: PeopleRuntime, user_id: int) -> Me:

@@ -63,6 +63,8 @@ class People:
     sms: SmsBounds = field(default_factory=SmsBounds)
     public_url: str = ""
     """Where our pages are reached, for the links in mails; "" leaves them out."""
+    email_counts_alone: bool = True
+    """The setting `MATCH_EMAIL_ALONE`."""
 
     async def look_for_bookings(self, user_id: int) -> None:
         """Match the user's earlier bookings, if it takes only a moment; otherwise a job does it.
@@ -81,11 +83,17 @@ class People:
 
 
 def people_of(
-    auth: Auth, secret_key: str, ports: Ports, *, sms: SmsBounds | None = None, public_url: str = ""
+    auth: Auth,
+    secret_key: str,
+    ports: Ports,
+    *,
+    sms: SmsBounds | None = None,
+    public_url: str = "",
+    email_counts_alone: bool = True,
 ) -> People:
     """People with this process's keys and ports."""
     proof_key = derive_key(secret_key, "verification code")
-    return People(auth.pool, auth, ports, proof_key, sms or SmsBounds(), public_url)
+    return People(auth.pool, auth, ports, proof_key, sms or SmsBounds(), public_url, email_counts_alone)
 
 
 async def add_user(conn: Connection, new: NewUser, *, now: datetime, new_code: Callable[[], str]) -> User:

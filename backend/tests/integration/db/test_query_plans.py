@@ -33,8 +33,15 @@ from zerkalo.web import stats
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
-OWN_BOOKINGS = {"bookings_of_user", "users_pkey", "clients_pkey", "form_bookings_of_record"}
-"""The bookings, and the reader's own account, the card and what was typed: phone and comment are shown where they are theirs."""
+OWN_BOOKINGS = {
+    "bookings_of_user",
+    "users_pkey",
+    "users_by_phone10",
+    "clients_pkey",
+    "form_bookings_of_record",
+}
+"""The bookings, and the reader's own account, who else has proved the card's phone, the card and what was typed: phone and
+comment are shown where they are theirs."""
 
 
 @pytest.fixture

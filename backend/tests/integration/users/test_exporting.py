@@ -1,6 +1,7 @@
 """A user's right to see everything that is held about them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,9 @@ from tests.support.anna import (
 from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Pool
+from zerkalo.users.erasing.service import erase_oneself
+from zerkalo.users.exporting.service import export_user
+from zerkalo.users.store import read_user
 
 
 @pytest.fixture
@@ -106,3 +110,42 @@ async def test_the_export_tells_of_cards_and_of_what_is_nobodys_no_more_than_is_
     ]
     for secret in ("секрет", "Другая", "Мать", "99}"):
         assert secret not in answer.text
+
+
+@pytest.mark.parametrize("why", ["the phone is proved by another", "the salon does not trust e-mails alone"])
+async def test_an_email_that_stood_on_a_strangers_card_tells_and_erases_nothing_of_it(
+    people: PeopleApi, why: str
+) -> None:
+    """A guest had booked with Maria's phone before we first saw her card, which got the guest's e-mail by that."""
+    guest, _ = await people.registered(EMAIL)
+    async with people.pool.connection() as conn:
+        await conn.execute("update users set email_verified_at = %s where id = %s", [THEN, guest])
+        if why == "the phone is proved by another":
+            await add_user(conn, phone=PHONE, phone_verified_at=THEN)
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone, email, note, first_email)"
+            " values (1, 900, 'Мария', %s, %s, 'аллергия', %s)",
+            [PHONE, EMAIL, EMAIL],
+        )
+        about = {"client_id": 900, "phone": PHONE, "match_email": EMAIL, "match_phone10": PHONE[-10:]}
+        await add_booking(conn, yclients_record_id=7, comment="её", **about)
+        await add_booking(
+            conn, user_id=guest, matched_by="form", yclients_record_id=8, comment="о ней", **about
+        )
+    trusted = replace(people.people, email_counts_alone=why == "the phone is proved by another")
+
+    async with people.pool.connection() as conn:
+        user = await read_user(conn, guest)
+        assert user is not None
+        told = await export_user(conn, user, email_counts_alone=trusted.email_counts_alone)
+    await erase_oneself(trusted, guest, now=people.now)
+
+    assert told["client_cards"] == []
+    assert [(row["phone"], row["comment"]) for row in told["bookings"]] == [(None, None)]
+    async with people.pool.connection() as conn:
+        cards = await (await conn.execute("select name, note from clients")).fetchall()
+        comments = await (
+            await conn.execute("select comment from bookings order by yclients_record_id")
+        ).fetchall()
+    assert cards == [("Мария", "аллергия")]
+    assert comments == [("её",), ("",)], "only the guest's own visit is stripped"

@@ -20,13 +20,19 @@ _COLUMNS = """
     b.staff_name, b.notes, b.revision, b.created_at, b.updated_at
 """
 
-_IS_THEIRS = """
+PHONE_IS_ANOTHERS = """
+    exists (select from users o where o.id <> u.id and o.phone_verified_at is not null
+        and o.phone10 = right(coalesce(c.phone, b.phone), 10) and o.phone = coalesce(c.phone, b.phone))
+"""
+"""Whether another user has proved the phone of the card or visit: then the user's e-mail on it proves nothing."""
+
+_IS_THEIRS = f"""
     (b.matched_by in ('manual', 'card', 'import') or exists (
         select from users u left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
         where u.id = b.user_id and (
             (u.phone_verified_at is not null and u.phone = coalesce(c.phone, b.phone))
             or (u.email_verified_at is not null and lower(u.email) = coalesce(c.email, b.match_email)
-                and not coalesce(c.email_came_late, false)))))
+                and not coalesce(c.email_came_late, false) and not {PHONE_IS_ANOTHERS}))))
 """
 """Whether the visit's contacts are verified as its user's, or the salon linked it itself."""
 

@@ -38,6 +38,7 @@ async def erase_oneself(people: People, user_id: int, *, now: datetime) -> None:
         settle_bookings=people.ports.settle_bookings,
         write=people.ports.write_erasures,
         contact_key=people.proof_key,
+        email_counts_alone=people.email_counts_alone,
         now=now,
     )
 
@@ -50,6 +51,7 @@ async def erase_user(
     now: datetime,
     write: Write = _write_nowhere,
     contact_key: bytes | None = None,
+    email_counts_alone: bool = True,
     limits: Limits = Limits(),
 ) -> None:
     """Erase a person: the account becomes an empty row, its bookings lose their link and everything personal.
@@ -61,13 +63,14 @@ async def erase_user(
     What to erase is searched for before anything is locked. One short transaction erases it and writes the ids into
     `erasures`; the bodies of deliveries are emptied afterwards, in steps, here or by the periodic task. `write` gets the
     ids. With `contact_key` proved contacts are kept as digests, so that a later import of the person is refused.
+    `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`.
     """
     async with pool.connection() as conn:
         user = await store.read_user(conn, user_id)
         if user is None:
             return
-        cards = await erasing.cards_of(conn, user)
-        found = await erasing.booking_ids_of(conn, user, cards)
+        cards = await erasing.cards_of(conn, user, email_counts_alone=email_counts_alone)
+        found = await erasing.booking_ids_of(conn, user, cards, email_counts_alone=email_counts_alone)
 
     async def erase(conn: Connection) -> Erasure | None:
         ids = await erasing.hold_bookings(conn, user_id, found)
@@ -179,10 +182,11 @@ async def erase_again(
     settle_bookings: Settle,
     now: datetime,
     contact_key: bytes | None = None,
+    email_counts_alone: bool = True,
 ) -> int:
     """Apply erasures that a restored backup lacks; return how many erased persons the backup had brought back.
 
-    `contact_key`: as in `erase_user`.
+    `contact_key`, `email_counts_alone`: as in `erase_user`.
 
     Bookings missing from the backup are erased by the periodic task once the mirror has them; until then the erasure
     counts as unfinished.
@@ -192,7 +196,14 @@ async def erase_again(
         async with pool.connection() as conn:
             user = None if erasure.user_id is None else await store.read_user(conn, erasure.user_id)
         if user is not None and user.erased_at is None and user.created_at <= erasure.at:
-            await erase_user(pool, user.id, settle_bookings=settle_bookings, contact_key=contact_key, now=now)
+            await erase_user(
+                pool,
+                user.id,
+                settle_bookings=settle_bookings,
+                contact_key=contact_key,
+                email_counts_alone=email_counts_alone,
+                now=now,
+            )
             back += 1
 
         async def write(conn: Connection, erasure: Erasure = erasure) -> None:

@@ -28,8 +28,18 @@ _PROVED: LiteralString = """
 """
 
 
-async def cards_of(conn: Connection, user: User) -> list[Key]:
-    """Cards that the staff linked to the user, or whose contact this user alone has proved: (company, client)."""
+# A stranger who booked with somebody's phone may have an e-mail on that person's card.
+_IS_PHONE_OF_ANOTHER: LiteralString = """
+    exists (select from users o where o.phone_verified_at is not null and o.id <> %(id)s and o.phone10 = right({phone}, 10)
+        and o.phone = {phone})
+"""
+
+
+async def cards_of(conn: Connection, user: User, *, email_counts_alone: bool) -> list[Key]:
+    """Cards that the staff linked to the user, or whose contact this user alone has proved: (company, client).
+
+    An e-mail counts only where nobody else has proved the card's phone, and only if `email_counts_alone`.
+    """
     sql: LiteralString = (
         "with proved as ("
         + _PROVED
@@ -37,27 +47,40 @@ async def cards_of(conn: Connection, user: User) -> list[Key]:
         select company_id, client_id from clients where user_id = %(id)s
         union select c.company_id, c.client_id from clients c join proved p on c.email = p.email
             -- An e-mail that came late can have been written there by whoever booked with the card's phone.
-            where not c.email_came_late and (c.user_id is null or c.user_id = %(id)s)
+            where %(email_alone)s and not c.email_came_late and (c.user_id is null or c.user_id = %(id)s)
+                and not """
+        + _IS_PHONE_OF_ANOTHER.format(phone="c.phone")
+        + """
         union select c.company_id, c.client_id from clients c join proved p on c.phone = p.phone
             where c.user_id is null or c.user_id = %(id)s
         order by 1, 2
     """
     )
-    cursor = await conn.execute(sql, {"id": user.id})
+    cursor = await conn.execute(sql, {"id": user.id, "email_alone": email_counts_alone})
     return [(company_id, client_id) for company_id, client_id in await cursor.fetchall()]
 
 
-async def booking_ids_of(conn: Connection, user: User, cards: Sequence[Key]) -> list[int]:
-    """The user's bookings, and unmatched ones with a contact that this user alone has proved or with a card of the user."""
+async def booking_ids_of(
+    conn: Connection, user: User, cards: Sequence[Key], *, email_counts_alone: bool
+) -> list[int]:
+    """The user's bookings, and unmatched ones with a contact that this user alone has proved or with a card of the user.
+
+    `email_counts_alone`: as in `cards_of`.
+    """
     sql: LiteralString = (
         "with proved as ("
         + _PROVED
         + """)
         select id from bookings where user_id = %(id)s
         union select b.id from bookings b join proved p on b.match_email = p.email
-            where b.user_id is null and b.erased_at is null and not exists (
+            where %(email_alone)s and b.user_id is null and b.erased_at is null and not exists (
                 select from clients c
-                where c.company_id = b.company_id and c.client_id = b.client_id and c.email_came_late)
+                where c.company_id = b.company_id and c.client_id = b.client_id and (c.email_came_late or """
+        + _IS_PHONE_OF_ANOTHER.format(phone="c.phone")
+        + """))
+                and not """
+        + _IS_PHONE_OF_ANOTHER.format(phone="b.phone")
+        + """
         union select b.id from bookings b join proved p on b.match_phone10 = p.phone10
             where b.user_id is null and b.erased_at is null
                 and (b.phone is null or b.phone = p.phone or left(b.phone, 1) <> '+')
@@ -68,7 +91,8 @@ async def booking_ids_of(conn: Connection, user: User, cards: Sequence[Key]) -> 
     """
     )
     async with conn.cursor(row_factory=scalar_row) as cursor:
-        await cursor.execute(sql, {"id": user.id, "cards": _pairs(cards)})
+        values = {"id": user.id, "cards": _pairs(cards), "email_alone": email_counts_alone}
+        await cursor.execute(sql, values)
         return await cursor.fetchall()
 
 

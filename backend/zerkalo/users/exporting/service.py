@@ -10,8 +10,11 @@ Exported = dict[str, dict[str, Any] | list[dict[str, Any]]]
 """Subject -> its row, or its rows."""
 
 
-async def export_user(conn: Connection, user: User) -> Exported:
-    """Everything held about a person as plain values: account, bookings, points, deliveries, sessions."""
+async def export_user(conn: Connection, user: User, *, email_counts_alone: bool) -> Exported:
+    """Everything held about a person as plain values: account, bookings, points, deliveries, sessions.
+
+    `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`; off, a card's e-mail alone proves nothing to be the user's.
+    """
     account = {
         "id": user.id,
         "email": user.email,
@@ -26,4 +29,7 @@ async def export_user(conn: Connection, user: User) -> Exported:
         "created_at": user.created_at,
         "updated_at": user.updated_at,
     }
-    return {"account": account, **await store.export_rows(conn, user.id)}
+    return {
+        "account": account,
+        **await store.export_rows(conn, user.id, email_counts_alone=email_counts_alone),
+    }

@@ -152,7 +152,9 @@ async def revoke_calendar(page: Page) -> Response:
 async def export(page: Page) -> Response:
     """Send all that is stored about this person, as a file."""
     async with page.runtime.pool.connection() as conn:
-        exported = await export_user(conn, await read_account(conn, page.me.id))
+        own = await read_account(conn, page.me.id)
+        email_counts_alone = page.runtime.people.email_counts_alone
+        exported = await export_user(conn, own, email_counts_alone=email_counts_alone)
     body = msgspec.json.format(msgspec.json.encode(exported, enc_hook=str), indent=2)
     headers = {"Content-Disposition": 'attachment; filename="zerkalo.json"', "Cache-Control": NO_STORE}
     return page.finish(Response(body, media_type="application/json", headers=headers))
