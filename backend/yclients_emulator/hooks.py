@@ -56,6 +56,8 @@ class HookModes(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     delay_seconds: float = 5.0
     timeout_seconds: float = 15.0
+    retries: int = 0  # further attempts after no answer, 429 or 5xx: none on YCLIENTS, two on Altegio
+    retry_seconds: float = 1.5
     drop: Chance = Chance()
     duplicate: Chance = Chance()
     duplicate_times: int = 4  # copies in all, as once reported
@@ -79,13 +81,15 @@ class Delivery(Struct, kw_only=True):
     http_status: int | None = None
     error: str | None = None
     sent_at: datetime | None = None
+    attempts: int = 0
 
 
 class HookQueue:
     """Waiting and past deliveries.
 
     `clock` is the emulator's time. A simulation calls `deliver_due` (or removes deliveries with `take_due` and
-    sends them itself); a real run keeps `run` running. One attempt each, as the vendor does.
+    sends them itself); a real run keeps `run` running. One attempt each, as the vendor does, unless the modes have
+    `retries`.
     """
 
     def __init__(
@@ -178,8 +182,9 @@ class HookQueue:
         return len(due)
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Make one attempt; a receiver that fails loses the event."""
-        delivery.sent_at = self._clock()
+        """Make one attempt; a receiver that fails loses the event, unless it is tried again."""
+        delivery.sent_at, delivery.attempts = self._clock(), delivery.attempts + 1
+        delivery.http_status = delivery.error = None
         try:
             delivery.http_status = await self.sender.send(
                 delivery.url, delivery.body, self._modes.timeout_seconds
@@ -187,7 +192,22 @@ class HookQueue:
             delivery.state = "sent" if 200 <= delivery.http_status < 300 else "failed"
         except DeliveryFailed as error:
             delivery.state, delivery.error = "failed", str(error)
-        self.gone.append(delivery)
+        if delivery.state == "failed" and self._is_tried_again(delivery):
+            delivery.state, delivery.due_at = "waiting", self._clock() + self._retry_pause
+            self.waiting.append(delivery)
+            self.wake()
+        else:
+            self.gone.append(delivery)
+
+    @property
+    def _retry_pause(self) -> timedelta:
+        return timedelta(seconds=self._modes.retry_seconds)
+
+    def _is_tried_again(self, delivery: Delivery) -> bool:
+        """No answer, 429 and 5xx are tried again; another 4xx is final."""
+        status = delivery.http_status
+        passes = status is None or status == 429 or status >= 500
+        return passes and delivery.attempts <= self._modes.retries
 
     async def run(self) -> None:
         """Deliver what falls due until cancelled, without a slow receiver delaying the others."""

@@ -190,3 +190,19 @@ async def test_a_user_whom_somebody_holds_stops_only_the_bookings_that_earn_for_
             )
 
         assert [one.json()["status"] for one in answers] == ["queued"] + ["applied"] * 7
+
+
+async def test_a_card_that_somebody_holds_stops_only_the_booking_that_changes_it(pool: Pool) -> None:
+    async with salon(pool) as server:
+        client = {"id": 900, "name": "Мария", "phone": "+79161234567", "email": ""}
+        await server.status(event(WHOLE, client=client))
+        changing = event(State(6), client=client | {"phone": "+79990000001"})
+        async with pool.connection() as conn, conn.transaction():
+            await conn.execute("select from clients for update")
+            answers = await asyncio.gather(
+                server.post(changing), *(server.post(event(WHOLE, id=RECORD_ID + n)) for n in range(1, 8))
+            )
+
+        assert [one.json()["status"] for one in answers] == ["queued"] + ["applied"] * 7
+        (wish,) = await server.rows("select record_id from refetches")
+        assert wish["record_id"] == RECORD_ID

@@ -68,6 +68,42 @@ async def test_a_failed_attempt_is_a_lost_event(scene: Scene):
     assert scene.emulator.hooks.waiting == []
 
 
+ALTEGIO = HookModes(retries=2)
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+async def test_altegio_tries_twice_more(scene: Scene, status: int):
+    scene.emulator.hooks.set_modes(ALTEGIO)
+    scene.receiver.status = status
+    record = scene.book()
+
+    seen = [await scene.later(seconds) for seconds in (5, 1.4, 0.1, 1.5, 3600)]
+
+    assert seen == [[(record.id, "create")], [], [(record.id, "create")], [(record.id, "create")], []]
+    assert [(one.state, one.attempts) for one in scene.emulator.hooks.gone] == [("failed", 3)]
+
+
+async def test_altegio_tries_until_somebody_answers(scene: Scene):
+    scene.emulator.hooks.set_modes(ALTEGIO)
+    scene.receiver.reachable = False
+    record = scene.book()
+    await scene.later(5)
+    scene.receiver.reachable = True
+
+    assert await scene.later(1.5) == [(record.id, "create")]
+    assert await scene.later(3600) == []
+    assert [(one.state, one.attempts, one.error) for one in scene.emulator.hooks.gone] == [("sent", 2, None)]
+
+
+async def test_altegio_takes_any_other_4xx_for_an_answer(scene: Scene):
+    scene.emulator.hooks.set_modes(ALTEGIO)
+    scene.receiver.status = 401
+    scene.book()
+    await scene.later(5)
+
+    assert await scene.later(3600) == []
+
+
 async def test_drop_loses_the_next_ones_and_no_more(scene: Scene):
     scene.emulator.hooks.set_modes(HookModes(drop=Chance(next=1)))
     scene.book()
