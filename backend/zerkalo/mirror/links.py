@@ -66,6 +66,8 @@ class Cards:
         await clients.make_missing(conn, changed - known.keys(), now=now)
         known = {**known, **await clients.cards_for_update(conn, changed)}
         after = _after(known, sights, moves)
+        # Another batch may have written the same meanwhile. One that has just been made is not written yet.
+        changed &= _changed({key: card for key, card in known.items() if card.observation}, after)
         to_rematch = frozenset(key for key in changed if _names_others(known[key], after[key]))
         await clients.write(conn, [after[key] for key in sorted(changed)], rematch=to_rematch, now=now)
         return cls(after, to_rematch)

@@ -1,4 +1,4 @@
-"""A large page is written in two transactions at once: nothing of it is lost, doubled or left behind."""
+"""Two pages are written at once while a third is read: nothing of them is lost, doubled or left behind."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from zerkalo.db.transaction import transaction
 from zerkalo.mirror.context import RecordsQuery
 from zerkalo.mirror.model import Observation, Outcome
 from zerkalo.mirror.service import Applier
-from zerkalo.runs.lists.service import HALVED_FROM, ListReader
+from zerkalo.runs.lists.service import ListReader
 from zerkalo.runs.model import Counts
 from zerkalo.yclients.model import Company, ListPage
 from zerkalo.yclients.payloads import parse_list_page
@@ -24,7 +24,7 @@ from zerkalo.yclients.payloads import parse_list_page
 pytestmark = pytest.mark.integration
 
 COMPANY_ID = 100200
-RECORDS = 2 * HALVED_FROM + 1
+RECORDS = 60
 FIRST_ID = 5_000_000
 
 
@@ -41,7 +41,10 @@ class Shown:
         return self._pages[page - 1] if page <= len(self._pages) else ListPage((), None)
 
 
-PAGE = page(range(FIRST_ID, FIRST_ID + RECORDS))
+PAGES = [
+    page(range(first_id, first_id + RECORDS // 3))
+    for first_id in range(FIRST_ID, FIRST_ID + RECORDS, RECORDS // 3)
+]
 
 
 async def read(pool: Pool, vendor: Shown, **context: Any) -> Counts:
@@ -76,34 +79,34 @@ async def comments_of(pool: Pool) -> list[str]:
         return [comment for (comment,) in await cursor.fetchall()]
 
 
-async def test_every_record_of_a_large_page_is_written_once_and_found_unchanged_then(pool: Pool) -> None:
-    first = await read(pool, Shown(PAGE))
-    again = await read(pool, Shown(PAGE))
+async def test_every_record_is_written_once_and_found_unchanged_then(pool: Pool) -> None:
+    first = await read(pool, Shown(*PAGES))
+    again = await read(pool, Shown(*PAGES))
 
     assert (first.fetched, first.created, first.unchanged) == (RECORDS, RECORDS, 0)
     assert (again.fetched, again.created, again.unchanged) == (RECORDS, 0, RECORDS)
     assert await bookings_of(pool) == list(range(FIRST_ID, FIRST_ID + RECORDS))
 
 
-async def test_where_one_half_fails_the_other_is_waited_for(pool: Pool) -> None:
+async def test_where_one_page_fails_the_next_one_is_waited_for(pool: Pool) -> None:
     ended: list[int] = []
 
-    class HalfBroken:
+    class Broken:
         async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
             if observations[0].record_id == FIRST_ID:
-                raise psycopg.OperationalError("the first half is lost")
+                raise psycopg.OperationalError("the first page is lost")
             await asyncio.sleep(0.2)
             ended.append(len(observations))
             return []
 
-    with pytest.raises(psycopg.OperationalError, match="the first half"):
-        await read(pool, Shown(PAGE), applier=HalfBroken())
+    with pytest.raises(psycopg.OperationalError, match="the first page"):
+        await read(pool, Shown(*PAGES), applier=Broken())
 
-    assert ended == [RECORDS // 2]
+    assert ended == [RECORDS // 3]
 
 
 async def test_a_record_that_changes_back_between_two_pages_ends_as_the_second_shows_it(pool: Pool) -> None:
-    """The second page is compared with the database while the first is written: what the first has is not there yet."""
+    """The second page is read while the first is written, and would be written before it: what it shows is not there yet."""
     as_it_was = page(range(FIRST_ID, FIRST_ID + 1))
     changed = as_it_was.replace("Позвонить".encode(), "Не звонить".encode())
     vendor = Shown(changed, as_it_was)
@@ -112,7 +115,8 @@ async def test_a_record_that_changes_back_between_two_pages_ends_as_the_second_s
     class Slow(Applier):
         async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
             await vendor.asked.wait()
-            await asyncio.sleep(0.1)
+            if observations[0].record and observations[0].record.comment != "Позвонить за час":
+                await asyncio.sleep(0.2)
             return await super().apply(observations)
 
     counts = await read(pool, vendor, applier=Slow(pool, clock=lambda: datetime.now(UTC), policy=NO_BONUSES))

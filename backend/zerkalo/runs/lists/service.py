@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
@@ -18,7 +18,7 @@ from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import RecordsQuery, SyncContext
-from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus, Shown
+from zerkalo.mirror.model import Observation, OutcomeStatus, Shown
 from zerkalo.mirror.snapshots import digest_of
 from zerkalo.runs import rules
 from zerkalo.runs.lists.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
@@ -32,8 +32,9 @@ SEEN_MAX = 20_000
 UNSURE_MAX = 500
 """Records remembered to be read by id in the run itself; further ones are left to the refetches."""
 LOGGED_MAX = 50
-HALVED_FROM = 50
-"""Records to write on a page from which on two transactions at once are quicker than one."""
+
+_News = tuple[ListedRecord, str, str | None]
+"""A record, its digest, and the digest with which this run saw it before (None: it did not)."""
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,8 @@ class _ReadPage:
     unreadable: Sequence[UnreadableRecord]
     unchanged_count: int
     """Records that the database has as they are."""
+    is_again: bool
+    """Whether it shows a record otherwise than this run saw it before: then what came before is to be written first."""
 
 
 class ListReader:
@@ -89,7 +92,7 @@ class ListReader:
         give_up_large: bool = False,
         on_page: Callable[[Counts, int | None], Awaitable[None]],
     ) -> ListWatch | None:
-        """Read a list to its end, applying each page as it comes; read it again where it shifted meanwhile.
+        """Read a list to its end, applying each page as it comes, two at once; read it again where it shifted meanwhile.
 
         `on_page` is awaited after each page with its outcomes and, for the first page, the length that the list gives.
         `keep_ids`: the result has the ids of all passes. None: the list is larger than a slice should be (only with
@@ -99,7 +102,7 @@ class ListReader:
         watch = ListWatch(keep_ids=keep_ids)
         for passed in range(PASSES_MAX):
             watch = ListWatch(keep_ids=keep_ids)
-            async with _Pages(partial(self._read_page, query)) as pages:
+            async with _Pages(partial(self._read_page, query)) as pages, _Writes(on_page) as writes:
                 while not watch.ended:
                     read = await pages.next()
                     page = read.page
@@ -108,7 +111,9 @@ class ListReader:
                     if not watch.ended and not is_large:
                         pages.ask(watch.pages + 1)
                     is_first = watch.pages == 1 and not passed
-                    await on_page(await self._take(read), page.total_count if is_first else None)
+                    if read.is_again:
+                        await writes.end()
+                    await writes.begin(self._take(read), page.total_count if is_first else None)
                     if is_large:
                         return None
             if keep_ids:
@@ -126,7 +131,8 @@ class ListReader:
         shown = await self._context.vendor.list_page(
             self._company_id, query, page=page, count=PAGE_RECORDS, kind=self._kind
         )
-        changed, unchanged_count = await self._changed(shown.items)
+        news = self._news(shown.items)
+        changed = await self._changed(news)
         observations: list[Observation] = []
         unreadable: list[UnreadableRecord] = []
         for item, digest in changed:
@@ -135,13 +141,19 @@ class ListReader:
                 observations.append(self._observation(record, number, digest))
             else:
                 unreadable.append(record)
-        return _ReadPage(shown, observations, unreadable, unchanged_count)
+        return _ReadPage(
+            shown,
+            observations,
+            unreadable,
+            unchanged_count=len(news) - len(changed),
+            is_again=any(before is not None for _, _, before in news),
+        )
 
     async def _take(self, read: _ReadPage) -> Counts:
         """Apply the records of a page that this run has not applied yet."""
         await self._forget_waiting(read.page)
         self._check()
-        outcomes = await self._apply(read.observations)
+        outcomes = await self._context.applier.apply(read.observations) if read.observations else []
         refused = [(one.record_id, one.raw, one.reason) for one in read.unreadable]
         for one, outcome in zip(read.observations, outcomes, strict=True):
             if outcome.status is OutcomeStatus.QUARANTINED:
@@ -161,29 +173,30 @@ class ListReader:
                 await absences.forget(conn, self._company_id, shown)
             self.waiting -= shown
 
-    async def _changed(self, items: Sequence[ListedRecord]) -> tuple[list[tuple[ListedRecord, str]], int]:
-        """Records whose bytes differ from the last read by the API, with their digests, and how many others are news to this run only.
-
-        Those others are not even parsed. One that this run has seen with other bytes counts as changed: what the
-        database has of it may be about to be overwritten by the page before.
-        """
+    def _news(self, items: Sequence[ListedRecord]) -> list[_News]:
+        """The records that this run has not seen as they are."""
         shown = [(item, digest_of(item.raw, self._zone_rules)) for item in items]
-        news = [
+        return [
             (item, digest, before)
             for item, digest in shown
             if (before := self._remember(item.record_id, digest)) != digest
         ]
+
+    async def _changed(self, news: Sequence[_News]) -> list[tuple[ListedRecord, str]]:
+        """Records whose bytes differ from the last read by the API, with their digests; the others are not even parsed.
+
+        One that this run has seen with other bytes counts as changed: those may be about to be written.
+        """
         ids = [item.record_id for item, _, before in news if before is None and item.record_id is not None]
-        if not ids:
-            return [(item, digest) for item, digest, _ in news], 0
-        async with self._context.pool.connection() as conn:
-            known = await bookings.digests(conn, self._company_id, ids)
-        changed = [
+        known: Mapping[int, str] = {}
+        if ids:
+            async with self._context.pool.connection() as conn:
+                known = await bookings.digests(conn, self._company_id, ids)
+        return [
             (item, digest)
             for item, digest, before in news
             if before is not None or item.record_id is None or known.get(item.record_id) != digest
         ]
-        return changed, len(news) - len(changed)
 
     def _observation(self, record: Record, number: int, digest: str) -> Observation:
         return Observation(
@@ -195,21 +208,6 @@ class ListReader:
             run_id=self._run_id,
             shown=Shown(digest, self._zone_rules),
         )
-
-    async def _apply(self, observations: Sequence[Observation]) -> Sequence[Outcome]:
-        """Apply a page in two transactions at once: the one is decided here while PostgreSQL writes the other."""
-        half = -(-len(observations) // 2) if len(observations) >= HALVED_FROM else len(observations)
-        parts = [part for part in (observations[:half], observations[half:]) if part]
-        # Both are waited for, also where one of them fails: a write that nobody waits for would outlive the run.
-        done = await asyncio.gather(
-            *(self._context.applier.apply(part) for part in parts), return_exceptions=True
-        )
-        outcomes: list[Outcome] = []
-        for one in done:
-            if isinstance(one, BaseException):
-                raise one
-            outcomes += one
-        return outcomes
 
     async def _quarantine(self, refused: Sequence[tuple[int | None, bytes, str]]) -> None:
         if not refused:
@@ -267,3 +265,39 @@ class _Pages:
         page = await self._asked
         self._asked = None
         return page
+
+
+class _Writes:
+    """Writes two pages at once, the one while the other is decided, and counts them in their order."""
+
+    def __init__(self, count: Callable[[Counts, int | None], Awaitable[None]]) -> None:
+        self._count = count
+        self._last: tuple[asyncio.Task[Counts], int | None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.end()
+
+    async def begin(self, write: Coroutine[Any, Any, Counts], total: int | None) -> None:
+        """Begin to write a page, then wait for the one before it. `total`: what it is counted with."""
+        before, last = self._last, asyncio.ensure_future(write)
+        self._last = last, total
+        try:
+            await self._counted(before)
+        except BaseException:
+            # A write that nobody waits for would outlive the run.
+            self._last = None
+            await asyncio.gather(last, return_exceptions=True)
+            raise
+
+    async def end(self) -> None:
+        """Wait for the page that is being written."""
+        last, self._last = self._last, None
+        await self._counted(last)
+
+    async def _counted(self, page: tuple[asyncio.Task[Counts], int | None] | None) -> None:
+        if page is not None:
+            write, total = page
+            await self._count(await write, total)
