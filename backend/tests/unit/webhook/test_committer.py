@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zerkalo.inbox.model import Delivery
 from zerkalo.metrics.counts import BATCH_ITEMS, COMMIT_SECONDS
@@ -62,6 +64,51 @@ async def test_what_arrives_while_a_batch_is_written_goes_together() -> None:
         await asyncio.gather(*tasks)
 
     assert writer.batches == [1, 40]
+
+
+@given(
+    arrivals=st.lists(st.integers(min_value=0, max_value=9), min_size=1, max_size=12),
+    pauses=st.lists(st.integers(min_value=0, max_value=3), min_size=1, max_size=12),
+    gone=st.sets(st.integers(min_value=0, max_value=60)),
+)
+def test_nobody_is_left_waiting_and_each_is_written_once(
+    arrivals: list[int], pauses: list[int], gone: set[int]
+) -> None:
+    """Whatever comes when, however long batches take, and whoever goes away."""
+    written: list[int] = []
+    under_way = 0
+
+    async def take(items: Sequence[Item]) -> list[Outcome]:
+        nonlocal under_way
+        under_way += 1
+        assert under_way == 1, "one batch at a time"
+        for _ in range(pauses[len(written) % len(pauses)]):
+            await asyncio.sleep(0)
+        under_way -= 1
+        sizes = [len(one.delivery.body) for one in items if one.delivery]
+        written.extend(sizes)
+        return [Outcome(OutcomeStatus.APPLIED, booking_id=size) for size in sizes]
+
+    async def play() -> None:
+        tasks: list[asyncio.Task[Outcome]] = []
+        async with Committer(take, limits=Limits(batch_items=5)) as committer:
+            for count in arrivals:
+                tasks += [
+                    asyncio.create_task(committer.submit(item(len(tasks) + n + 1))) for n in range(count)
+                ]
+                await asyncio.sleep(0)
+                for number in gone & set(range(len(tasks))):
+                    tasks[number].cancel()
+            async with asyncio.timeout(5):
+                told = await asyncio.gather(*tasks, return_exceptions=True)
+        for number, outcome in enumerate(told):
+            if number not in gone:
+                assert isinstance(outcome, Outcome)
+                assert outcome.booking_id == number + 1
+
+    asyncio.run(play())
+
+    assert len(written) == len(set(written)), "none is written twice"
 
 
 async def test_batch_is_bounded_in_items() -> None:
