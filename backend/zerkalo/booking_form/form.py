@@ -57,12 +57,24 @@ def booking_form_of(
     `hook_url`: ours, with the secret; `mirror_now`, `rematch`: see `MirrorNow`, `Rematch`; `limits`: the usual ones.
     """
     limits = limits or limits_of(settings.yclients_requests_per_minute)
+    alone = settings.match_email_alone
     offers = Offers(pool, clock, client, settings, auth, limits)
     return BookingForm(
         offers=offers,
-        booker=Booker(pool, clock, client, offers, mirror_now, secret_key, auth, limits, sleep=sleep),
-        changes=Changes(pool, clock, client, offers, mirror_now, auth, limits),
-        claims=Claims(pool, clock, client, offers, mirror_now, rematch, auth, limits),
+        booker=Booker(
+            pool,
+            clock,
+            client,
+            offers,
+            mirror_now,
+            secret_key,
+            auth,
+            limits,
+            sleep=sleep,
+            email_counts_alone=alone,
+        ),
+        changes=Changes(pool, clock, client, offers, mirror_now, auth, limits, alone),
+        claims=Claims(pool, clock, client, offers, mirror_now, rematch, auth, limits, alone),
         hooks=Hooks(client, offers, hook_url, post_event),
     )
 

@@ -94,7 +94,9 @@ class Booker:
         limits: FormLimits,
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        email_counts_alone: bool = True,
     ) -> None:
+        """`email_counts_alone`: the setting `MATCH_EMAIL_ALONE`."""
         self._pool = pool
         self._clock = clock
         self._client = client
@@ -103,6 +105,7 @@ class Booker:
         self._digest_key = derive_key(secret_key, "booking request")
         self._auth = auth
         self._limits = limits
+        self._email_counts_alone = email_counts_alone
         self._requests = Requests(pool, clock, auth, limits, sleep)
 
     async def book(
@@ -289,7 +292,9 @@ class Booker:
             found = await reading.read_of_record(conn, form.company_id, record_id)
             own = None
             if found is not None and form.user_id is not None and found.user_id == form.user_id:
-                own = await reading.read_own(conn, form.user_id, found.id)
+                own = await reading.read_own(
+                    conn, form.user_id, found.id, email_counts_alone=self._email_counts_alone
+                )
             shown = own or await reading.read_of_receipt(conn, form.company_id, record_id)
         return Booked(form.company_id, record_id, shown, own is not None, starts_at, form.api_id)
 

@@ -123,10 +123,23 @@ def router(runtime: BookingsRuntime) -> APIRouter:
         async with runtime.pool.connection() as conn:
             if upcoming_only:
                 read = reading.read_upcoming(
-                    conn, user.id, now=runtime.clock(), status=status, after=after, limit=limit + 1
+                    conn,
+                    user.id,
+                    now=runtime.clock(),
+                    status=status,
+                    after=after,
+                    limit=limit + 1,
+                    email_counts_alone=runtime.settings.match_email_alone,
                 )
             else:
-                read = reading.read_newest_first(conn, user.id, status=status, after=after, limit=limit + 1)
+                read = reading.read_newest_first(
+                    conn,
+                    user.id,
+                    status=status,
+                    after=after,
+                    limit=limit + 1,
+                    email_counts_alone=runtime.settings.match_email_alone,
+                )
             page = order.page(await read, limit, moment_of)
         return BookingPage(items=[booking_of(shown) for shown in page.items], next_cursor=page.next_cursor)
 
@@ -183,7 +196,12 @@ def booking_router(runtime: BookingsRuntime) -> APIRouter:
     async def get_booking(booking_id: PathId, user: AuthenticatedUser = signed_in) -> Booking:
         """One of one's own bookings."""
         async with runtime.pool.connection() as conn:
-            shown = await reading.read_own(conn, user.id, path_id(booking_id))
+            shown = await reading.read_own(
+                conn,
+                user.id,
+                path_id(booking_id),
+                email_counts_alone=runtime.settings.match_email_alone,
+            )
         if shown is None:
             raise ProblemError(404, "not_found", "You have no such booking.")
         return booking_of(shown)

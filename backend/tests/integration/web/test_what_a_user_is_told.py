@@ -26,7 +26,9 @@ async def application(database_server: TestServer, tmp_path: Path) -> AsyncItera
             yield running
 
 
-async def booked_with_marias_phone(application: Application, user_id: int) -> tuple[int, dict[str, Any]]:
+async def booked_with_marias_phone(
+    application: Application, user_id: int, email: str = "guest@mail.test"
+) -> tuple[int, dict[str, Any]]:
     """Maria's card is known; a guest books in our form with her phone; the salon writes about her.
 
     The booking's id, and the body that booked it.
@@ -49,7 +51,7 @@ async def booked_with_marias_phone(application: Application, user_id: int) -> tu
             answer = await guest.get("/api/v1/booking/times", params={**asked, "date": day.isoformat()})
             times = [one["datetime"] for one in answer.json()["items"]]
         wish = {"service_ids": [3001], "staff_id": 501, "datetime": times[0], "consent": True}
-        wish |= {"name": "Гость", "phone": PHONE, "email": "guest@mail.test"}
+        wish |= {"name": "Гость", "phone": PHONE, "email": email}
         made = await guest.post("/api/v1/booking", json=wish, headers=KEYED)
     assert made.status_code == 201, made.text
     (row,) = await application.fetch("select * from bookings where user_id = %s", user_id)
@@ -131,6 +133,19 @@ async def test_the_owner_of_the_phone_is_told_of_their_own_visits(application: A
 
     for name in (f"/api/v1/booking/{booking_id}", "/api/v1/auth/me/export", "booked again", "claimed"):
         assert NOTE in told[name], name
+
+
+async def test_an_email_that_stood_on_the_card_first_tells_nothing_where_it_does_not_count_alone(
+    database_server: TestServer, tmp_path: Path
+) -> None:
+    with database_server.database() as address:
+        async with running_application(address, tmp_path, MATCH_EMAIL_ALONE="False") as application:
+            guest = await application.new_user(email=EMAIL, email_verified_at="2026-01-01T00:00:00Z")
+            booking_id, wish = await booked_with_marias_phone(application, guest, EMAIL)
+
+            told = await told_everywhere(application, guest, booking_id, wish)
+
+    assert [name for name, text in told.items() if NOTE in text or NEW_PHONE[-7:] in text] == []
 
 
 async def test_points_of_a_visit_that_is_anothers_now_tell_nothing_of_it(application: Application) -> None:

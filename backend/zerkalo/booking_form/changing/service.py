@@ -51,6 +51,8 @@ class Changes:
     mirror_now: MirrorNow
     auth: Auth
     limits: FormLimits
+    email_counts_alone: bool
+    """The setting `MATCH_EMAIL_ALONE`."""
 
     async def move(self, asker: Asker, booking_id: int, to: datetime) -> ShownBooking:
         """Move one of the user's own bookings, or a guest's one, and return it as it is then. A naive time is the salon's.
@@ -152,7 +154,9 @@ class Changes:
     async def _own(self, asker: Asker, booking_id: int) -> ShownBooking:
         async with self.pool.connection() as conn:
             if asker.user_id is not None:
-                shown = await reading.read_own(conn, asker.user_id, booking_id)
+                shown = await reading.read_own(
+                    conn, asker.user_id, booking_id, email_counts_alone=self.email_counts_alone
+                )
             else:
                 assert asker.form_id is not None, "other guests have no bookings of their own"
                 guests = await reading.read_of_guest(conn, asker.form_id)

@@ -50,6 +50,8 @@ class Claims:
     rematch: Rematch
     auth: Auth
     limits: FormLimits
+    email_counts_alone: bool
+    """The setting `MATCH_EMAIL_ALONE`."""
 
     async def claim(
         self, asker: Asker, company_id: int | None, record_id: int, record_hash: str
@@ -122,7 +124,9 @@ class Claims:
         if booking is None:
             raise unclear_problem(RETRY_SECONDS)  # YCLIENTS will show it in a moment; the link is written
         async with self.pool.connection() as conn:
-            own = await reading.read_own(conn, user_id, booking.id)
+            own = await reading.read_own(
+                conn, user_id, booking.id, email_counts_alone=self.email_counts_alone
+            )
         if own is None:
             raise problem_of(NOT_CLAIMABLE)
         return own

@@ -31,10 +31,11 @@ _IS_THEIRS = f"""
         select from users u left join clients c on c.company_id = b.company_id and c.client_id = b.client_id
         where u.id = b.user_id and (
             (u.phone_verified_at is not null and u.phone = coalesce(c.phone, b.phone))
-            or (u.email_verified_at is not null and lower(u.email) = coalesce(c.email, b.match_email)
+            or (%(email_alone)s and u.email_verified_at is not null and lower(u.email) = coalesce(c.email, b.match_email)
                 and not coalesce(c.email_came_late, false) and not {PHONE_IS_ANOTHERS}))))
 """
-"""Whether the visit's contacts are verified as its user's, or the salon linked it itself."""
+"""Whether the visit's contacts are verified as its user's, or the salon linked it itself. `email_alone`: the setting
+`MATCH_EMAIL_ALONE`, as `email_counts_alone` below."""
 
 COMMENT_IS_TYPED = """
     (b.matched_by = 'form' and (
@@ -89,26 +90,40 @@ async def read_upcoming(
     status: Status | None,
     after: Moment | None,
     limit: int,
+    email_counts_alone: bool = True,
 ) -> list[ShownBooking]:
     """A user's bookings that start at `now` or later and are not cancelled, soonest first."""
     after_at, after_id = after or _FIRST
-    values = {"after_at": after_at, "after_id": after_id, "now": now}
+    values = {"after_at": after_at, "after_id": after_id, "now": now, "email_alone": email_counts_alone}
     return await _shown(conn, UPCOMING, {"user_id": user_id, "status": status, "limit": limit, **values})
 
 
 async def read_newest_first(
-    conn: Connection, user_id: int, *, status: Status | None, after: Moment | None, limit: int
+    conn: Connection,
+    user_id: int,
+    *,
+    status: Status | None,
+    after: Moment | None,
+    limit: int,
+    email_counts_alone: bool = True,
 ) -> list[ShownBooking]:
     """A user's bookings, the latest appointment first."""
     after_at, after_id = after or _LAST
-    values = {"after_at": after_at, "after_id": after_id}
+    values = {"after_at": after_at, "after_id": after_id, "email_alone": email_counts_alone}
     return await _shown(conn, NEWEST_FIRST, {"user_id": user_id, "status": status, "limit": limit, **values})
 
 
-async def read_own(conn: Connection, user_id: int, booking_id: int) -> ShownBooking | None:
+async def read_own(
+    conn: Connection, user_id: int, booking_id: int, *, email_counts_alone: bool = True
+) -> ShownBooking | None:
     """A booking of this user; None where there is none, or it is another's."""
     sql = f"select {_OWN_COLUMNS} from bookings b where b.id = %(id)s and b.user_id = %(user_id)s"
-    found = await _shown(conn, sql, {"id": booking_id, "user_id": user_id})
+    values: dict[str, object] = {
+        "id": booking_id,
+        "user_id": user_id,
+        "email_alone": email_counts_alone,
+    }
+    found = await _shown(conn, sql, values)
     return found[0] if found else None
 
 
@@ -233,14 +248,20 @@ async def read_candidates(conn: Connection, booking_ids: Iterable[int]) -> dict[
 async def read_calendar(conn: Connection, user_id: int, *, now: datetime) -> list[ShownBooking]:
     """Return the bookings of a user's calendar: the last `CALENDAR_PAST_DAYS` and all to come, cancelled ones too.
 
-    The latest `CALENDAR_EVENTS_MAX`, in the order of appointments.
+    Without contacts and comments, which the feed does not tell. The latest `CALENDAR_EVENTS_MAX`, in the order of appointments.
     """
     sql = (
         f"select {_OWN_COLUMNS} from bookings b where b.user_id = %(user_id)s and b.appointment_datetime >= %(since)s"
         " order by b.appointment_datetime desc, b.id desc limit %(limit)s"
     )
     since = now - timedelta(days=CALENDAR_PAST_DAYS)
-    shown = await _shown(conn, sql, {"user_id": user_id, "since": since, "limit": CALENDAR_EVENTS_MAX})
+    values: dict[str, object] = {
+        "user_id": user_id,
+        "since": since,
+        "limit": CALENDAR_EVENTS_MAX,
+        "email_alone": False,
+    }
+    shown = await _shown(conn, sql, values)
     return shown[::-1]
 
 

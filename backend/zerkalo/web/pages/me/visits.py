@@ -96,7 +96,12 @@ async def _changeable(page: Page) -> Changeable:
 
 async def _own(page: Page) -> ShownBooking:
     async with page.runtime.pool.connection() as conn:
-        shown = await reading.read_own(conn, page.me.id, page.id("booking_id"))
+        shown = await reading.read_own(
+            conn,
+            page.me.id,
+            page.id("booking_id"),
+            email_counts_alone=page.runtime.settings.match_email_alone,
+        )
     if shown is None:
         raise ProblemError(404, "not_found", "You have no such booking.")
     return shown
