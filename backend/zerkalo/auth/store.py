@@ -212,11 +212,16 @@ async def end_family(conn: Connection, family: UUID, *, now: datetime) -> None:
     )
 
 
-async def end_sessions(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """End every log-in of a user."""
+async def end_sessions(
+    conn: Connection, user_id: int, *, now: datetime, since: datetime | None = None
+) -> None:
+    """End every log-in of a user; with `since` only those made at or after it."""
     await _lock_user(conn, user_id)
     await conn.execute(
-        "update refresh_tokens set revoked_at = %s where user_id = %s and revoked_at is null", [now, user_id]
+        "update refresh_tokens r set revoked_at = %(now)s where user_id = %(user_id)s and revoked_at is null"
+        " and (%(since)s::timestamptz is null or not exists (select from refresh_tokens o"
+        "  where o.family = r.family and o.issued_at < %(since)s))",
+        {"now": now, "user_id": user_id, "since": since},
     )
 
 

@@ -244,7 +244,7 @@ async def restore(
     """Restore one of two merged accounts from its row `before` the merge; `after`: the row of `into_id` after it.
 
     A contact that somebody else has proved since becomes a claim; a name, a note or a password written since stays. The
-    codes of both must be free.
+    codes of both must be free. The role is left alone: the staff may have changed it since.
     """
     values = {
         "from": from_id,
@@ -257,7 +257,8 @@ async def restore(
 
 
 _RESTORE = """
-    update users u set email = p.email, phone = p.phone, unique_code = p.unique_code, role = p.role,
+    update users u set email = p.email, phone = p.phone, unique_code = p.unique_code,
+        language = coalesce(u.language, p.language),
         name = case when u.id = %(into)s and u.name <> a.name then u.name else p.name end,
         note = case when u.id = %(into)s and u.note <> a.note then u.note else p.note end,
         password_hash = case when u.id = %(into)s and u.password_hash is distinct from a.password_hash

@@ -7,10 +7,13 @@ import httpx2
 import pytest
 
 from tests.support.api import NOW
-from tests.support.people import PeopleApi, people_api
+from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
+from zerkalo.auth.passwords.rules import hash_password
+from zerkalo.bookings.calendar.store import make_calendar_token, user_of_calendar_token
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
+from zerkalo.notices.store import connect_chat
 from zerkalo.users.erasing.service import erase_user
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.merging.service import undo_merge
@@ -321,6 +324,46 @@ async def test_what_came_since_stays_and_what_was_spent_is_a_debt_of_who_spent_i
         (old, 100),
         (kept, -50),
     ]
+
+
+async def test_parting_two_accounts_ends_what_the_one_opened_of_the_other(people: PeopleApi) -> None:
+    """Whoever signed in to the account that stayed, by the password it had got, would read another's visits on."""
+    admin = await an_admin(people)
+    async with people.pool.connection() as conn:
+        hers = await add_user(conn, name="Анна", unique_code="ANNA2345")
+        old = await add_user(
+            conn, email="eve@example.com", email_verified_at=PROVED, password_hash=hash_password(PASSWORD)
+        )
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": hers})).status_code == 200
+    eve = await people.signed_in("eve@example.com")
+    assert (await eve.get("/auth/me")).json()["id"] == hers
+    async with people.pool.connection() as conn:
+        calendar = await make_calendar_token(conn, hers, now=people.now)
+        await connect_chat(conn, hers, 77)
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=people.now)
+
+    assert (await eve.get("/auth/me")).status_code == 401
+    async with people.pool.connection() as conn:
+        assert await user_of_calendar_token(conn, calendar) is None
+    assert await rows(people, "select chat_id from notice_choices where chat_id is not null") == []
+
+
+@pytest.mark.parametrize(("before", "since"), [("receptionist", None), (None, "owner")])
+async def test_parting_two_accounts_gives_no_role_back_and_takes_none(
+    people: PeopleApi, before: str | None, since: str | None
+) -> None:
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    async with people.pool.connection() as conn:
+        await conn.execute("update users set role = %s where id = %s", [before, kept])
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    async with people.pool.connection() as conn:
+        await conn.execute("update users set role = %s where id = %s", [since, kept])
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=NOW)
+
+    assert await rows(people, "select role from users where unique_code = 'BBBB1111'") == [(since,)]
 
 
 async def test_a_contact_that_somebody_has_proved_since_comes_back_as_a_claim(people: PeopleApi) -> None:

@@ -9,6 +9,7 @@ from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection
 from zerkalo.db.transaction import in_transaction
 from zerkalo.kit.problem import ProblemError
+from zerkalo.notices import store as notices_store
 from zerkalo.users import belongings, store
 from zerkalo.users.codes import store as codes
 from zerkalo.users.matching.store import rivals_of
@@ -63,7 +64,8 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
     """Undo a merge within a day; return the account that had ended.
 
     Bookings, points, cards and contacts go back to the account they came from. What the other account got and spent since
-    stays with it; the restored account has no sessions. Raises `ProblemError`: 404 `not_found`, and 409
+    stays with it, a role too. Its log-ins made since, its calendar's address and its chat end: whoever came with the other
+    account may have made them. The restored account has no sessions. Raises `ProblemError`: 404 `not_found`, and 409
     `merge_changed` where the account's contacts or code have changed since, or the account is gone.
     """
 
@@ -85,6 +87,9 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
         await codes.restore(
             conn, in_use=in_use, moved=merge.before["codes"], from_id=merge.from_id, into_id=merge.into_id
         )
+        await auth_store.end_sessions(conn, merge.into_id, now=now, since=merge.at)
+        await people.ports.end_calendar(conn, merge.into_id)
+        await notices_store.end_chat(conn, merge.into_id)
         for before in accounts:
             await store.restore(
                 conn, before, after=merge.after, from_id=merge.from_id, into_id=merge.into_id, now=now
