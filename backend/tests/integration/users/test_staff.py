@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.support.rows import add_user
 from zerkalo.auth.model import Role
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
+from zerkalo.outbox.model import Channel
+from zerkalo.users.desk.service import edit_user
 from zerkalo.users.staff import service
 
 PASSWORD = "a password of their own"
@@ -196,6 +199,48 @@ async def test_a_clients_invitation_ends_with_the_role_of_who_made_it(people: Pe
             address="203.0.113.7",
             now=people.now,
         )
+
+
+@pytest.mark.parametrize("how", ["the desk corrects it", "its owner proves it"])
+async def test_a_clients_invitation_ends_with_the_contact_it_was_sent_to(people: PeopleApi, how: str) -> None:
+    """The message may have come to a stranger, whose number was mistaken for the client's."""
+    desk, stranger = await staff(people, "receptionist"), "+79991234567"
+    async with people.pool.connection() as conn:
+        anna = await add_user(
+            conn,
+            email="anna@example.com",
+            email_verified_at=people.now,
+            phone=stranger,
+            phone_verified_at=people.now,
+            unique_code="ANNA2345",
+        )
+    people.people = replace(people.people, ports=replace(people.people.ports, open_channels={Channel.PHONE}))
+    assert await service.invite_client(people.people, anna, by=desk, language="ru", now=people.now) is None
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute("select recipient, body from outbox")
+        ((recipient, body),) = await cursor.fetchall()
+    assert recipient == stranger
+    token = re.findall(r"/join\?code=([\w-]{43})", body)[0]
+    assert (await service.look_at_invitation(people.pool, token, now=people.now)).user_id == anna
+
+    if how == "the desk corrects it":
+        await edit_user(
+            people.people,
+            anna,
+            email="anna@example.com",
+            phone="+79997654321",
+            name="Анна",
+            note="",
+            admin_id=desk,
+            language="ru",
+            now=people.now,
+        )
+    else:
+        _, client = await people.registered("stranger@example.com", phone=stranger)
+        await people.prove(client, "phone", resolve="take")
+
+    with pytest.raises(ProblemError, match="404 invitation_over"):
+        await service.look_at_invitation(people.pool, token, now=people.now)
 
 
 async def test_a_made_up_link_costs_no_hash(people: PeopleApi, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from zerkalo.users.model import NewUser, User
 from zerkalo.users.proving import store as proof_store
 from zerkalo.users.rules import Notice
 from zerkalo.users.service import EmailTaken, People, add_user, put_notices
+from zerkalo.users.staff import store as staff_store
 
 
 async def enter_user(
@@ -62,7 +63,8 @@ async def edit_user(
     """Write what the staff know of a person; contacts canonical. Contacts proved before are notified of a change.
 
     A contact that the staff enter counts as proved only in an account that nobody signs in to. In any other it is a
-    claim: otherwise a receptionist could enter an own phone and sign in by a code sent to it. Members of the staff change
+    claim: otherwise a receptionist could enter an own phone and sign in by a code sent to it. An invitation ends with the
+    contact that it may have been sent to. Members of the staff change
     their own name and contacts: an owner recognises by them who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`,
     `phone_taken`, `staff_contacts`.
     """
@@ -85,6 +87,9 @@ async def edit_user(
         if is_email_new or is_phone_new:
             await store.want_rematch(conn, await rivals_of(conn, user_id), now=now)
             await put_notices(people, conn, user, Notice.CONTACT_CHANGED, language=language, now=now)
+        if (is_email_new and user.email is not None) or (is_phone_new and user.phone is not None):
+            # One may have been sent to the contact that was wrong.
+            await staff_store.revoke_invitations_of(conn, user_id, now=now)
         if not user.is_in_use:
             for is_new, is_email, contact in ((is_email_new, True, email), (is_phone_new, False, phone)):
                 if is_new and contact is not None:

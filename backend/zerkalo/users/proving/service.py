@@ -20,6 +20,7 @@ from zerkalo.users.proving.codes import service as codes
 from zerkalo.users.proving.model import Aim, Contact, Resolve
 from zerkalo.users.rules import Notice
 from zerkalo.users.service import People, not_confirmed, put_notices
+from zerkalo.users.staff import store as staff_store
 
 
 async def request_verification(
@@ -274,6 +275,7 @@ async def _end_proof(
         return
     await store.end_proof(conn, other.id, email=contact.channel is Channel.EMAIL, now=now)
     await proof_store.end_codes(conn, other.id, now=now, channel=contact.channel)
+    await staff_store.revoke_invitations_of(conn, other.id, now=now)  # it may have been sent to this contact
     await store.want_rematch(conn, await rivals_of(conn, other.id), now=now)
     await put_notices(people, conn, other, Notice.CONTACT_LOST, but=contact.channel, now=now)
 

@@ -78,7 +78,7 @@ async def revoke_invitation(conn: Connection, invitation_id: int, *, now: dateti
 
 
 async def revoke_invitations_of(conn: Connection, user_id: int, *, now: datetime) -> None:
-    """End the invitations to this client's account: a new one replaces them."""
+    """End the invitations to this client's account: a new one replaces them, or they may have come to a stranger."""
     await conn.execute(
         "update invitations set revoked_at = %s where user_id = %s and used_at is null and revoked_at is null",
         [now, user_id],
