@@ -252,13 +252,15 @@ async def repeated_entries(conn: Connection, from_user: int, into_user: int) -> 
 
 
 async def strip_reasons(conn: Connection, user_id: int) -> None:
-    """Remove the admins' reasons from the entries of an erased user and of the accounts merged into it.
+    """Remove the admins' reasons from the entries of an erased user and of the accounts merged into it, one into another too.
 
     The movements stay. The table's trigger allows only this change, and only for an erased or merged account.
     """
     await conn.execute(
-        "update bonus_entries set reason = '' where reason <> '' and created_by is not null and user_id in"
-        " (select id from users where id = %(id)s or (merged_into = %(id)s and erased_at is not null))",
+        "with recursive theirs (id) as (select %(id)s::bigint union select u.id from users u"
+        "  join theirs t on u.merged_into = t.id where u.erased_at is not null)"
+        " update bonus_entries set reason = '' where reason <> '' and created_by is not null"
+        " and user_id in (select id from theirs)",
         {"id": user_id},
     )
 

@@ -417,3 +417,20 @@ async def test_an_erasure_forgets_what_could_undo_a_merge(people: PeopleApi, poo
     await erase_user(pool, kept, settle_bookings=people.people.ports.settle_bookings, now=NOW)
 
     assert await rows(people, "select * from merges") == []
+
+
+async def test_an_erasure_reaches_the_accounts_that_were_merged_one_into_another(
+    people: PeopleApi, pool: Pool
+) -> None:
+    admin = await an_admin(people)
+    first, second = await two_accounts(people)
+    third, _ = await people.api.new_user()
+    points = {"user_id": first, "points": 50, "reason": "Анне за терпение"}
+    await admin.post("/admin/loyalty/adjust", json=points, headers={"Idempotency-Key": "k"})
+    for one, other in ((first, second), (second, third)):
+        assert (await admin.post(f"/admin/users/{one}/merge", json={"into": other})).status_code == 200
+
+    await erase_user(pool, third, settle_bookings=people.people.ports.settle_bookings, now=NOW)
+
+    assert await rows(people, "select id from bonus_entries where reason like '%Анне%'") == []
+    assert await rows(people, "select * from merges") == []

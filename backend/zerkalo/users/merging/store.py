@@ -66,8 +66,11 @@ async def merge_for_update(conn: Connection, merge_id: int) -> Merge | None:
 async def forget_merges(
     conn: Connection, *, of_user: int | None = None, before: datetime | None = None
 ) -> None:
-    """Delete the records of merges that a user took part in, or of those older than a moment."""
+    """Delete the records of merges that a user, or an account merged into theirs, took part in; or those before a moment."""
     await conn.execute(
-        "delete from merges where from_id = %(user)s or into_id = %(user)s or at < %(before)s",
+        "with recursive theirs (id) as (select %(user)s::bigint union"
+        "  select m.from_id from merges m join theirs t on m.into_id = t.id)"
+        " delete from merges where from_id in (select id from theirs) or into_id in (select id from theirs)"
+        " or at < %(before)s",
         {"user": of_user, "before": before},
     )
