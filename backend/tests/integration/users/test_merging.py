@@ -16,7 +16,7 @@ from zerkalo.kit.problem import ProblemError
 from zerkalo.notices.store import connect_chat
 from zerkalo.users.erasing.service import erase_user
 from zerkalo.users.matching.store import users_for_matching
-from zerkalo.users.merging.service import undo_merge
+from zerkalo.users.merging.service import merge_accounts, undo_merge
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
 PHONE = "+79991234567"
@@ -434,3 +434,20 @@ async def test_an_erasure_reaches_the_accounts_that_were_merged_one_into_another
 
     assert await rows(people, "select id from bonus_entries where reason like '%Анне%'") == []
     assert await rows(people, "select * from merges") == []
+
+
+async def test_who_got_a_role_meanwhile_is_not_merged(people: PeopleApi) -> None:
+    """Whoever asks for the merge read the account before it was locked: that it is of the staff counts at the end."""
+    async with people.pool.connection() as conn:
+        staff, into = await add_user(conn, role="receptionist"), await add_user(conn)
+    async with people.pool.connection() as conn:
+        with pytest.raises(ProblemError, match="cannot_merge_admin"):
+            await merge_accounts(
+                conn,
+                people.people.ports,
+                from_id=staff,
+                into_id=into,
+                admin_id=None,
+                keep_code_of_from=False,
+                now=NOW,
+            )

@@ -15,6 +15,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
 from zerkalo.users.desk.service import edit_user
+from zerkalo.users.erasing.service import erase_oneself
 from zerkalo.users.staff import service
 
 PASSWORD = "a password of their own"
@@ -94,6 +95,21 @@ async def test_two_owners_who_end_each_other_at_once_leave_one(people: PeopleApi
         give(people, first, None, second), give(people, second, None, first), return_exceptions=True
     )
 
+    assert sorted([str(await role_of(people, first)), str(await role_of(people, second))]) == [
+        "None",
+        "owner",
+    ]
+
+
+async def test_of_two_owners_who_erase_themselves_at_once_one_stays(people: PeopleApi) -> None:
+    first, second = await staff(people), await staff(people)
+
+    done = await asyncio.gather(
+        *(erase_oneself(people.people, one, now=people.now) for one in (first, second)),
+        return_exceptions=True,
+    )
+
+    assert sorted(str(one)[:14] for one in done) == ["409 last_owner", "None"]
     assert sorted([str(await role_of(people, first)), str(await role_of(people, second))]) == [
         "None",
         "owner",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from zerkalo.auth.model import Role
 from zerkalo.bookings import store as bookings
 from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection, Pool
@@ -18,7 +19,8 @@ from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.merging import store as merging
 from zerkalo.users.ports import Settle
 from zerkalo.users.service import People
-from zerkalo.users.staff.service import check_may_leave
+from zerkalo.users.staff.service import check_is_not_last, check_may_leave
+from zerkalo.users.staff.store import lock_owners
 
 
 def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
@@ -39,6 +41,7 @@ async def erase_oneself(people: People, user_id: int, *, now: datetime) -> None:
         write=people.ports.write_erasures,
         contact_key=people.proof_key,
         email_counts_alone=people.email_counts_alone,
+        keep_last_owner=True,
         now=now,
     )
 
@@ -52,6 +55,7 @@ async def erase_user(
     write: Write = _write_nowhere,
     contact_key: bytes | None = None,
     email_counts_alone: bool = True,
+    keep_last_owner: bool = False,
     limits: Limits = Limits(),
 ) -> None:
     """Erase a person: the account becomes an empty row, its bookings lose their link and everything personal.
@@ -63,7 +67,7 @@ async def erase_user(
     What to erase is searched for before anything is locked. One short transaction erases it and writes the ids into
     `erasures`; the bodies of deliveries are emptied afterwards, in steps, here or by the periodic task. `write` gets the
     ids. With `contact_key` proved contacts are kept as digests, so that a later import of the person is refused.
-    `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`.
+    `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`. With `keep_last_owner` raises 409 `last_owner`.
     """
     async with pool.connection() as conn:
         user = await store.read_user(conn, user_id)
@@ -75,6 +79,9 @@ async def erase_user(
     async def erase(conn: Connection) -> Erasure | None:
         ids = await erasing.hold_bookings(conn, user_id, found)
         users = await store.lock_users(conn, [user_id])
+        # Again, under the locks: two owners may ask at once.
+        if keep_last_owner and user_id in users and users[user_id].role == Role.OWNER:
+            check_is_not_last(await lock_owners(conn), user_id)
         # A batch that was linking a booking to the user held the user until it committed; its booking is visible now.
         ids = sorted({*ids, *await erasing.hold_bookings(conn, user_id, ())})
         keys = await erasing.erase_bookings(conn, ids, now=now)

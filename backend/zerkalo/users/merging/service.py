@@ -36,11 +36,6 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
         if taken is not None and taken.merged_into == into_id:
             note_nothing()
             return  # asked again: the first answer was lost
-        if taken is not None and taken.role is not None:
-            # Otherwise one member of the staff could take over the log-in of another.
-            raise ProblemError(
-                409, "cannot_merge_admin", "An account of the staff can't be merged into another."
-            )
         await merge_accounts(
             conn,
             people.ports,
@@ -130,12 +125,15 @@ async def merge_accounts(
     what it has stays, but a proved phone replaces one that is only claimed. Both codes name the user from now on: one as
     the `unique_code` (the imported one with `keep_code_of_from`, for it is printed on a card), the other in
     `retired_codes`. What stood before is kept for `UNDO_SPAN`. `admin_id` None: the owner of both asked. Locks bookings,
-    users, ledger. Raises 404 `user_not_found`.
+    users, ledger. Raises 404 `user_not_found`, 409 `cannot_merge_admin`.
     """
     await bookings.hold_of(conn, [from_id, into_id])
     users = await store.lock_users(conn, [from_id, into_id])
     if len(users) != 2:
         raise ProblemError(404, "user_not_found", "There is no such user.")
+    if users[from_id].role is not None:
+        # Otherwise one member of the staff could take over the log-in of another.
+        raise ProblemError(409, "cannot_merge_admin", "An account of the staff can't be merged into another.")
     before = await merge_store.what_stands(conn, from_id=from_id, into_id=into_id)
     old, kept = users[from_id], users[into_id]
     credentials = None if kept.has_password else await auth_store.credentials_of_user(conn, from_id)

@@ -45,7 +45,11 @@ async def give_role(people: People, user_id: int, role: Role | None, *, by: int,
 async def check_may_leave(pool: Pool, user_id: int) -> None:
     """Raise 409 `last_owner` where this is the account of the last owner."""
     async with pool.connection() as conn:
-        owners = await staff_store.lock_owners(conn)
+        check_is_not_last(await staff_store.lock_owners(conn), user_id)
+
+
+def check_is_not_last(owners: list[int], user_id: int) -> None:
+    """Raise 409 `last_owner` where this is the only one of the owners."""
     if owners == [user_id]:
         raise last_owner()
 
