@@ -1,6 +1,7 @@
 """`GET /booking`, `/booking/{id}`, and the calendar feed: one's own bookings, nobody else's."""
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Literal, Protocol
 
 from fastapi import APIRouter, Depends, Path, Query, Response
@@ -121,26 +122,13 @@ def router(runtime: BookingsRuntime) -> APIRouter:
         order = ByMoment(f"{'upcoming' if upcoming_only else 'all'}:{status or ''}")
         after = order.position(cursor)
         async with runtime.pool.connection() as conn:
-            if upcoming_only:
-                read = reading.read_upcoming(
-                    conn,
-                    user.id,
-                    now=runtime.clock(),
-                    status=status,
-                    after=after,
-                    limit=limit + 1,
-                    email_counts_alone=runtime.settings.match_email_alone,
-                )
-            else:
-                read = reading.read_newest_first(
-                    conn,
-                    user.id,
-                    status=status,
-                    after=after,
-                    limit=limit + 1,
-                    email_counts_alone=runtime.settings.match_email_alone,
-                )
-            page = order.page(await read, limit, moment_of)
+            newest_first = reading.read_newest_first
+            read = partial(reading.read_upcoming, now=runtime.clock()) if upcoming_only else newest_first
+            alone = runtime.settings.match_email_alone
+            found = await read(
+                conn, user.id, status=status, after=after, limit=limit + 1, email_counts_alone=alone
+            )
+            page = order.page(found, limit, moment_of)
         return BookingPage(items=[booking_of(shown) for shown in page.items], next_cursor=page.next_cursor)
 
     @routes.get(
@@ -196,12 +184,8 @@ def booking_router(runtime: BookingsRuntime) -> APIRouter:
     async def get_booking(booking_id: PathId, user: AuthenticatedUser = signed_in) -> Booking:
         """One of one's own bookings."""
         async with runtime.pool.connection() as conn:
-            shown = await reading.read_own(
-                conn,
-                user.id,
-                path_id(booking_id),
-                email_counts_alone=runtime.settings.match_email_alone,
-            )
+            alone = runtime.settings.match_email_alone
+            shown = await reading.read_own(conn, user.id, path_id(booking_id), email_counts_alone=alone)
         if shown is None:
             raise ProblemError(404, "not_found", "You have no such booking.")
         return booking_of(shown)
