@@ -58,8 +58,10 @@ class Vendor(Protocol):
 class Applies(Protocol):
     """The one write path, see `service.Applier`."""
 
-    async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
-        """Apply observations in one transaction; outcomes in their order."""
+    async def apply(
+        self, observations: Sequence[Observation], *, on_linked: Callable[[], None] | None = None
+    ) -> list[Outcome]:
+        """Apply observations in one transaction; outcomes in their order. `on_linked`: called once it holds its cards."""
         ...
 
 

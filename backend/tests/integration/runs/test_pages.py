@@ -1,7 +1,7 @@
 """Two pages are written at once while a third is read: nothing of them is lost, doubled or left behind."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from zerkalo.companies import store as companies
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror.context import RecordsQuery
-from zerkalo.mirror.model import Observation, Outcome
+from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.lists.service import ListReader
 from zerkalo.runs.model import Counts
@@ -92,7 +92,7 @@ async def test_where_one_page_fails_the_next_one_is_waited_for(pool: Pool) -> No
     ended: list[int] = []
 
     class Broken:
-        async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
+        async def apply(self, observations: Sequence[Observation], **options: Any) -> list[Outcome]:
             if observations[0].record_id == FIRST_ID:
                 raise psycopg.OperationalError("the first page is lost")
             await asyncio.sleep(0.2)
@@ -105,6 +105,30 @@ async def test_where_one_page_fails_the_next_one_is_waited_for(pool: Pool) -> No
     assert ended == [RECORDS // 3]
 
 
+async def test_a_page_begins_when_the_one_before_has_its_cards_not_when_it_is_written(pool: Pool) -> None:
+    steps: list[str] = []
+    second = asyncio.Event()
+
+    class InSteps:
+        async def apply(
+            self, observations: Sequence[Observation], *, on_linked: Callable[[], None]
+        ) -> list[Outcome]:
+            if observations[0].record_id == FIRST_ID:
+                await asyncio.sleep(0.05)
+                steps.append("the first has its cards")
+                on_linked()
+                await asyncio.wait_for(second.wait(), 10)
+                steps.append("the first is written")
+            else:
+                steps.append("the second begins")
+                second.set()
+            return [Outcome(OutcomeStatus.UNCHANGED) for _ in observations]
+
+    await read(pool, Shown(*PAGES[:2]), applier=InSteps())
+
+    assert steps == ["the first has its cards", "the second begins", "the first is written"]
+
+
 async def test_a_record_that_changes_back_between_two_pages_ends_as_the_second_shows_it(pool: Pool) -> None:
     """The second page is read while the first is written, and would be written before it: what it shows is not there yet."""
     as_it_was = page(range(FIRST_ID, FIRST_ID + 1))
@@ -113,11 +137,11 @@ async def test_a_record_that_changes_back_between_two_pages_ends_as_the_second_s
     await read(pool, Shown(as_it_was))
 
     class Slow(Applier):
-        async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
+        async def apply(self, observations: Sequence[Observation], **options: Any) -> list[Outcome]:
             await vendor.asked.wait()
             if observations[0].record and observations[0].record.comment != "Позвонить за час":
                 await asyncio.sleep(0.2)
-            return await super().apply(observations)
+            return await super().apply(observations, **options)
 
     counts = await read(pool, vendor, applier=Slow(pool, clock=lambda: datetime.now(UTC), policy=NO_BONUSES))
 
@@ -132,7 +156,7 @@ async def test_a_record_with_text_that_no_store_takes_is_known_again_by_the_byte
     await read(pool, Shown(with_null))
 
     class Untouched:
-        async def apply(self, observations: Sequence[Observation]) -> list[Outcome]:
+        async def apply(self, observations: Sequence[Observation], **options: Any) -> list[Outcome]:
             raise AssertionError("its bytes are the same")
 
     counts = await read(pool, Shown(with_null), applier=Untouched())

@@ -416,12 +416,12 @@ async def test_process_whose_lease_was_taken_over_writes_nothing_more(pool: Pool
             await salon.execute("update sync_runs set lease_owner = 'another machine'")
 
         class Overtaken:
-            async def apply(self, observations: Any) -> Any:
+            async def apply(self, observations: Any, **options: Any) -> Any:
                 nonlocal taken
                 if not taken:
                     taken = True
                     await take_over()
-                return await salon.context.applier.apply(observations)
+                return await salon.context.applier.apply(observations, **options)
 
         await salon.runs.open_or_join(COMPANY_ID)
         run = await salon.with_context(applier=Overtaken()).runs.carry(COMPANY_ID)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
@@ -18,7 +18,7 @@ from zerkalo.db.transaction import transaction
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.zones import zone_of
 from zerkalo.mirror.context import RecordsQuery, SyncContext
-from zerkalo.mirror.model import Observation, OutcomeStatus, Shown
+from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus, Shown
 from zerkalo.mirror.snapshots import digest_of
 from zerkalo.runs import rules
 from zerkalo.runs.lists.rules import PAGE_RECORDS, PASSES_MAX, ListWatch
@@ -33,23 +33,22 @@ UNSURE_MAX = 500
 """Records remembered to be read by id in the run itself; further ones are left to the refetches."""
 LOGGED_MAX = 50
 
-_News = tuple[ListedRecord, str, str | None]
-"""A record, its digest, and the digest with which this run saw it before (None: it did not)."""
+NumberedPage = tuple[int, ListPage]
+"""A page, and the number of its observation."""
+Digested = tuple[ListedRecord, str]
+"""A record, and the digest of its bytes."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _ReadPage:
-    """A page of which only those records have been parsed that this run and the database don't have as they are."""
+class _Parsed:
+    """What a page shows that this run and the database don't have as it is."""
 
-    page: ListPage
     observations: Sequence[Observation]
     unreadable: Sequence[UnreadableRecord]
-    unchanged_count: int
-    """Records that the database has as they are."""
-    is_again: bool
-    """Whether it shows a record otherwise than this run saw it before: then what came before is to be written first."""
+    counts: Counts
+    """Of the whole page, without what applying it does."""
 
 
 class ListReader:
@@ -102,18 +101,21 @@ class ListReader:
         watch = ListWatch(keep_ids=keep_ids)
         for passed in range(PASSES_MAX):
             watch = ListWatch(keep_ids=keep_ids)
-            async with _Pages(partial(self._read_page, query)) as pages, _Writes(on_page) as writes:
+            async with _Pages(partial(self._ask_page, query)) as pages, _Writes(on_page) as writes:
                 while not watch.ended:
-                    read = await pages.next()
-                    page = read.page
+                    number, page = await pages.next()
                     watch.take([item.record_id for item in page.items], total=page.total_count)
                     is_large = give_up_large and watch.is_large(self._context.limits.slice_records_max)
                     if not watch.ended and not is_large:
                         pages.ask(watch.pages + 1)
+                    news, is_again = self._news(page)
+                    if is_again:
+                        await writes.end()  # the later state of a record is compared and written last
+                    parsed = await self._parse(news, number)
                     is_first = watch.pages == 1 and not passed
-                    if read.is_again:
-                        await writes.end()
-                    await writes.begin(self._take(read), page.total_count if is_first else None)
+                    await writes.begin(
+                        partial(self._take, page, parsed), page.total_count if is_first else None
+                    )
                     if is_large:
                         return None
             if keep_ids:
@@ -123,15 +125,17 @@ class ListReader:
         watch.ids = ids
         return watch
 
-    async def _read_page(self, query: RecordsQuery, page: int) -> _ReadPage:
-        """Ask for a page and parse what is new on it, while the page before it may still be being written."""
+    async def _ask_page(self, query: RecordsQuery, page: int) -> NumberedPage:
         self._check()
         async with self._context.pool.connection() as conn:
             number = await bookings.next_observation(conn)  # before the request is sent
         shown = await self._context.vendor.list_page(
             self._company_id, query, page=page, count=PAGE_RECORDS, kind=self._kind
         )
-        news = self._news(shown.items)
+        return number, shown
+
+    async def _parse(self, news: Sequence[Digested], number: int) -> _Parsed:
+        """Parse what the database has not as it is; the pages before may still be being written."""
         changed = await self._changed(news)
         observations: list[Observation] = []
         unreadable: list[UnreadableRecord] = []
@@ -141,30 +145,24 @@ class ListReader:
                 observations.append(self._observation(record, number, digest))
             else:
                 unreadable.append(record)
-        return _ReadPage(
-            shown,
-            observations,
-            unreadable,
-            unchanged_count=len(news) - len(changed),
-            is_again=any(before is not None for _, _, before in news),
-        )
+        counts = Counts(fetched=len(news), unchanged=len(news) - len(changed), failed=len(unreadable))
+        return _Parsed(observations, unreadable, counts)
 
-    async def _take(self, read: _ReadPage) -> Counts:
+    async def _take(self, page: ListPage, parsed: _Parsed, on_linked: Callable[[], None]) -> Counts:
         """Apply the records of a page that this run has not applied yet."""
-        await self._forget_waiting(read.page)
+        await self._forget_waiting(page)
         self._check()
-        outcomes = await self._context.applier.apply(read.observations) if read.observations else []
-        refused = [(one.record_id, one.raw, one.reason) for one in read.unreadable]
-        for one, outcome in zip(read.observations, outcomes, strict=True):
+        outcomes: Sequence[Outcome] = ()
+        if parsed.observations:
+            outcomes = await self._context.applier.apply(parsed.observations, on_linked=on_linked)
+        refused = [(one.record_id, one.raw, one.reason) for one in parsed.unreadable]
+        for one, outcome in zip(parsed.observations, outcomes, strict=True):
             if outcome.status is OutcomeStatus.QUARANTINED:
                 refused.append((one.record_id, one.record.raw if one.record else b"", outcome.reason or ""))
             elif outcome.status is OutcomeStatus.QUEUED and len(self.unsure) < UNSURE_MAX:
                 self.unsure.add(one.record_id)
         await self._quarantine(refused)
-        failed = len(read.unreadable)
-        fetched = len(read.observations) + failed + read.unchanged_count
-        counts = Counts(fetched=fetched, unchanged=read.unchanged_count, failed=failed)
-        return rules.count_outcomes(outcomes) + counts
+        return rules.count_outcomes(outcomes) + parsed.counts
 
     async def _forget_waiting(self, page: ListPage) -> None:
         shown = self.waiting.intersection(item.record_id for item in page.items)
@@ -173,29 +171,29 @@ class ListReader:
                 await absences.forget(conn, self._company_id, shown)
             self.waiting -= shown
 
-    def _news(self, items: Sequence[ListedRecord]) -> list[_News]:
-        """The records that this run has not seen as they are."""
-        shown = [(item, digest_of(item.raw, self._zone_rules)) for item in items]
-        return [
-            (item, digest, before)
-            for item, digest in shown
-            if (before := self._remember(item.record_id, digest)) != digest
-        ]
+    def _news(self, page: ListPage) -> tuple[list[Digested], bool]:
+        """The records that this run has not seen as they are, and whether it has seen one of them otherwise."""
+        news: list[Digested] = []
+        is_again = False
+        for item in page.items:
+            digest = digest_of(item.raw, self._zone_rules)
+            before = self._remember(item.record_id, digest)
+            if before != digest:
+                news.append((item, digest))
+                is_again = is_again or before is not None
+        return news, is_again
 
-    async def _changed(self, news: Sequence[_News]) -> list[tuple[ListedRecord, str]]:
-        """Records whose bytes differ from the last read by the API, with their digests; the others are not even parsed.
-
-        One that this run has seen with other bytes counts as changed: those may be about to be written.
-        """
-        ids = [item.record_id for item, _, before in news if before is None and item.record_id is not None]
-        known: Mapping[int, str] = {}
-        if ids:
-            async with self._context.pool.connection() as conn:
-                known = await bookings.digests(conn, self._company_id, ids)
+    async def _changed(self, news: Sequence[Digested]) -> list[Digested]:
+        """Records whose bytes differ from the last read by the API; the others are not even parsed."""
+        ids = [item.record_id for item, _ in news if item.record_id is not None]
+        if not ids:
+            return list(news)
+        async with self._context.pool.connection() as conn:
+            known = await bookings.digests(conn, self._company_id, ids)
         return [
             (item, digest)
-            for item, digest, before in news
-            if before is not None or item.record_id is None or known.get(item.record_id) != digest
+            for item, digest in news
+            if item.record_id is None or known.get(item.record_id) != digest
         ]
 
     def _observation(self, record: Record, number: int, digest: str) -> Observation:
@@ -240,11 +238,11 @@ class ListReader:
 
 
 class _Pages:
-    """Reads the next page while the one before it is written; cancels what is not needed at the end."""
+    """Requests the next page while the ones before it are written; cancels an unneeded request at the end."""
 
-    def __init__(self, read: Callable[[int], Awaitable[_ReadPage]]) -> None:
-        self._read = read
-        self._asked: asyncio.Task[_ReadPage] | None = None
+    def __init__(self, ask: Callable[[int], Awaitable[NumberedPage]]) -> None:
+        self._ask = ask
+        self._asked: asyncio.Task[NumberedPage] | None = None
 
     async def __aenter__(self) -> Self:
         self.ask(1)
@@ -256,11 +254,11 @@ class _Pages:
             await asyncio.gather(self._asked, return_exceptions=True)
 
     def ask(self, number: int) -> None:
-        """Begin to read a page, from 1, without waiting for it."""
-        self._asked = asyncio.ensure_future(self._read(number))
+        """Request a page, from 1, without waiting for it."""
+        self._asked = asyncio.ensure_future(self._ask(number))
 
-    async def next(self) -> _ReadPage:
-        """The page that was begun. Raises what reading it raised."""
+    async def next(self) -> NumberedPage:
+        """The requested page. Raises what the request raised."""
         assert self._asked is not None, "a page is asked for before it is awaited"
         page = await self._asked
         self._asked = None
@@ -268,11 +266,15 @@ class _Pages:
 
 
 class _Writes:
-    """Writes two pages at once, the one while the other is decided, and counts them in their order."""
+    """Takes two pages at once, the one decided here while PostgreSQL writes the other, and counts them in their order.
+
+    The second begins as soon as the first has its cards: with a later page's number on a card that both bring, the records
+    of the earlier page would be compared with theirs in every run to come.
+    """
 
     def __init__(self, count: Callable[[Counts, int | None], Awaitable[None]]) -> None:
         self._count = count
-        self._last: tuple[asyncio.Task[Counts], int | None] | None = None
+        self._last: _Write | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -280,10 +282,17 @@ class _Writes:
     async def __aexit__(self, *_: object) -> None:
         await self.end()
 
-    async def begin(self, write: Coroutine[Any, Any, Counts], total: int | None) -> None:
+    async def begin(
+        self, write: Callable[[Callable[[], None]], Coroutine[Any, Any, Counts]], total: int | None
+    ) -> None:
         """Begin to write a page, then wait for the one before it. `total`: what it is counted with."""
-        before, last = self._last, asyncio.ensure_future(write)
-        self._last = last, total
+        before = self._last
+        if before is not None:
+            await before.linked.wait()
+        linked = asyncio.Event()
+        last = asyncio.ensure_future(write(linked.set))
+        last.add_done_callback(lambda _: linked.set())
+        self._last = _Write(last, linked, total)
         try:
             await self._counted(before)
         except BaseException:
@@ -297,7 +306,15 @@ class _Writes:
         last, self._last = self._last, None
         await self._counted(last)
 
-    async def _counted(self, page: tuple[asyncio.Task[Counts], int | None] | None) -> None:
-        if page is not None:
-            write, total = page
-            await self._count(await write, total)
+    async def _counted(self, write: "_Write | None") -> None:
+        if write is not None:
+            await self._count(await write.task, write.total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A page that is being written; `linked`: whether it has its cards."""
+
+    task: asyncio.Task[Counts]
+    linked: asyncio.Event
+    total: int | None
