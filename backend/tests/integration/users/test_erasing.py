@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.support.anna import (
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Pool
+from zerkalo.users.erasing import store as erasing
 from zerkalo.users.erasing.journal import store as journal
 from zerkalo.users.erasing.model import Erasure
 from zerkalo.users.erasing.service import erase_again, erase_user, sweep_erased
@@ -246,6 +248,50 @@ async def test_a_card_goes_where_an_admin_gave_it_and_else_only_the_own_visits(
     assert kept == [(6, "" if is_given else "остаётся"), (7, ""), (8, "остаётся")]
     assert names == [("" if is_given else "Анна",), ("Вера",)]
     assert ["erased" in json.loads(body) for (body,) in bodies] == [is_given, False, False]
+
+
+async def test_a_card_given_to_her_at_the_same_moment_is_stripped_too(
+    people: PeopleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, name=NAME)
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone) values (1, 9, %s, %s)", [NAME, PHONE]
+        )
+        await add_booking(conn, client_id=9, client_name=NAME)
+    search = erasing.booking_ids_of
+
+    async def found(conn: Any, *args: Any, **more: Any) -> list[int]:
+        ids = await search(conn, *args, **more)
+        async with people.pool.connection() as desk:
+            await desk.execute("update clients set user_id = %s where erased_at is null", [anna])
+        return ids
+
+    monkeypatch.setattr(erasing, "booking_ids_of", found)
+    await erase(people, anna)
+
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute(
+            "select c.name, c.user_id, b.client_name from clients c, bookings b where c.client_id = 9"
+        )
+        assert await cursor.fetchall() == [("", None, None)]
+
+
+async def test_a_quarantined_call_that_a_fast_clock_dated_is_emptied_too(people: PeopleApi) -> None:
+    anna = await anna_everywhere(people)
+    async with people.pool.connection() as conn:
+        await conn.execute(
+            "update deliveries set received_at = %s where outcome = 'quarantined'",
+            [people.now + timedelta(hours=3)],
+        )
+
+    await erase(people, anna)
+
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute("select body from deliveries where outcome = 'quarantined'")
+        bodies = [bytes(body) for (body,) in await cursor.fetchall()]
+    assert bodies
+    assert all(b'"erased"' in body for body in bodies)
 
 
 async def test_sixty_thousand_bodies_are_emptied_in_steps_and_nobody_waits(people: PeopleApi) -> None:

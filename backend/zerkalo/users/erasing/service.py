@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from zerkalo.auth.model import Role
 from zerkalo.bookings import store as bookings
@@ -13,7 +14,7 @@ from zerkalo.loyalty import store as loyalty
 from zerkalo.users import belongings, store
 from zerkalo.users.codes import store as codes
 from zerkalo.users.erasing import store as erasing
-from zerkalo.users.erasing.model import Erasure, Limits
+from zerkalo.users.erasing.model import Erasure, Key, Limits
 from zerkalo.users.erasing.rules import digests_of
 from zerkalo.users.matching.store import rivals_of
 from zerkalo.users.merging import store as merging
@@ -29,6 +30,10 @@ def _write_nowhere(_erasures: Sequence[Erasure]) -> None:
 
 Write = Callable[[Sequence[Erasure]], None]
 """Writes erasures where a restored backup finds them; see `journal.append`."""
+
+
+class _CardGivenMeanwhile(Exception):
+    """An admin has given the person a card since theirs were searched for: it would keep their name."""
 
 
 async def erase_oneself(people: People, user_id: int, *, now: datetime) -> None:
@@ -69,19 +74,15 @@ async def erase_user(
     ids. With `contact_key` proved contacts are kept as digests, so that a later import of the person is refused.
     `email_counts_alone`: the setting `MATCH_EMAIL_ALONE`. With `keep_last_owner` raises 409 `last_owner`.
     """
-    async with pool.connection() as conn:
-        user = await store.read_user(conn, user_id)
-        if user is None:
-            return
-        cards = await erasing.cards_of(conn, user, email_counts_alone=email_counts_alone)
-        found = await erasing.booking_ids_of(conn, user, cards, email_counts_alone=email_counts_alone)
 
-    async def erase(conn: Connection) -> Erasure | None:
+    async def erase(conn: Connection, cards: list[Key], found: list[int]) -> Erasure | None:
         ids = await erasing.hold_bookings(conn, user_id, found)
         users = await store.lock_users(conn, [user_id])
         # Again, under the locks: two owners may ask at once.
         if keep_last_owner and user_id in users and users[user_id].role == Role.OWNER:
             check_is_not_last(await lock_owners(conn), user_id)
+        if not await erasing.cards_given_to(conn, user_id) <= set(cards):
+            raise _CardGivenMeanwhile
         # A batch that was linking a booking to the user held the user until it committed; its booking is visible now.
         ids = sorted({*ids, *await erasing.hold_bookings(conn, user_id, ())})
         keys = await erasing.erase_bookings(conn, ids, now=now)
@@ -102,10 +103,28 @@ async def erase_user(
         await erasing.insert_erasure(conn, user_id, keys, cards, now=now)
         return Erasure(now, user_id, tuple(keys), tuple(cards))
 
-    erasure = await in_transaction(pool, erase)
-    if erasure is not None:
-        write([erasure])
-    await finish_erasures(pool, limits=limits, now=now)
+    while (theirs := await _what_is_theirs(pool, user_id, email_counts_alone)) is not None:
+        try:
+            erasure = await in_transaction(pool, partial(erase, cards=theirs[0], found=theirs[1]))
+        except _CardGivenMeanwhile:
+            continue
+        if erasure is not None:
+            write([erasure])
+        await finish_erasures(pool, limits=limits, now=now)
+        return
+
+
+async def _what_is_theirs(
+    pool: Pool, user_id: int, email_counts_alone: bool
+) -> tuple[list[Key], list[int]] | None:
+    """A person's cards, and ids of their bookings; None where there is no such user."""
+    async with pool.connection() as conn:
+        user = await store.read_user(conn, user_id)
+        if user is None:
+            return None
+        cards = await erasing.cards_of(conn, user, email_counts_alone=email_counts_alone)
+        ids = await erasing.booking_ids_of(conn, user, cards, email_counts_alone=email_counts_alone)
+        return cards, ids
 
 
 async def sweep_erased(
@@ -165,7 +184,7 @@ async def finish_erasures(pool: Pool, *, limits: Limits, now: datetime) -> None:
     for erasure in unfinished:
         async with pool.connection() as conn:
             to_empty = await inbox.about(
-                conn, records=erasure.bookings, clients=erasure.cards, until=erasure.at
+                conn, records=erasure.bookings, clients=erasure.cards, until=erasure.at, now=now
             )
         left = 0
         for start in range(0, len(to_empty), limits.bodies):

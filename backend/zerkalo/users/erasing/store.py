@@ -60,6 +60,12 @@ async def cards_of(conn: Connection, user: User, *, email_counts_alone: bool) ->
     return [(company_id, client_id) for company_id, client_id in await cursor.fetchall()]
 
 
+async def cards_given_to(conn: Connection, user_id: int) -> set[Key]:
+    """Cards that the staff linked to the user."""
+    cursor = await conn.execute("select company_id, client_id from clients where user_id = %s", [user_id])
+    return {(company_id, client_id) for company_id, client_id in await cursor.fetchall()}
+
+
 async def booking_ids_of(
     conn: Connection, user: User, cards: Sequence[Key], *, email_counts_alone: bool
 ) -> list[int]:
