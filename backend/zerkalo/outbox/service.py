@@ -35,12 +35,14 @@ async def send_due(
 
     Safe to run in several processes at once. No transaction is open during a call to a gateway. A message that fails,
     or has no answer within `seconds_max`, is retried with growing pauses and finally given up; an expired one is
-    dropped. If a process dies after sending and before recording it, the message is sent twice. Messages of a channel
+    dropped, and so is a notice to a contact that its user has lost. If a process dies after sending and before recording it, the message is sent twice. Messages of a channel
     without a sender wait until they expire.
     """
     sent = 0
     async with pool.connection() as conn:
         dropped = await store.drop_expired(conn, now=clock())
+        # A number that was given up, say, may be a stranger's by now.
+        await store.drop_lost(conn, now=clock())
     if dropped:
         MESSAGES_EXPIRED.add(by=dropped)
         _log.warning("messages could not be sent in time", count=dropped)

@@ -58,6 +58,23 @@ async def drop_expired(conn: Connection, *, now: datetime) -> int:
     return cursor.rowcount
 
 
+async def drop_lost(conn: Connection, *, now: datetime) -> int:
+    """Give up notices whose recipient is no longer a proved contact, or the chat, of their user; return how many."""
+    cursor = await conn.execute(
+        """
+        update outbox o set finished_at = %(now)s, error = 'not_theirs', recipient = null, subject = '', body = ''
+        where o.finished_at is null and o.kind is not null and o.user_id is not null and not exists (
+            select from users u left join notice_choices n on n.user_id = u.id
+            where u.id = o.user_id and u.erased_at is null and o.recipient = case o.channel
+                when 'email' then case when u.email_verified_at is not null then u.email end
+                when 'phone' then case when u.phone_verified_at is not null then u.phone end
+                else n.chat_id::text end)
+        """,
+        {"now": now},
+    )
+    return cursor.rowcount
+
+
 async def claim_due(
     conn: Connection, channels: Collection[str], *, now: datetime, until: datetime, limit: int
 ) -> list[DueMessage]:

@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import LiteralString
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +27,17 @@ from zerkalo.users import store as users
 ZONE = ZoneInfo("Europe/Moscow")
 NOON = datetime(2026, 12, 1, 12, 0, tzinfo=ZONE).astimezone(UTC)
 AT = NOON + timedelta(days=2)
+
+
+@dataclass
+class Recorder:
+    """A gateway that takes every message."""
+
+    sent: list[str] = field(default_factory=list[str])
+
+    async def send(self, recipient: str, subject: str, body: str) -> None:
+        del subject, body
+        self.sent.append(recipient)
 
 
 @dataclass
@@ -231,6 +243,34 @@ async def test_each_person_chooses_the_ways(desk: Desk) -> None:
     await desk.choose()
     await desk.book()
     assert await desk.tell() == 0
+
+
+@pytest.mark.parametrize(
+    ("channel", "loss"),
+    [
+        ("phone", "update users set phone_verified_at = null where id = %s"),
+        ("email", "update users set email = 'other@example.com' where id = %s"),
+        ("telegram", "update notice_choices set chat_id = null where user_id = %s"),
+    ],
+)
+async def test_a_message_that_waits_goes_to_no_contact_that_was_given_up(
+    desk: Desk, channel: str, loss: LiteralString
+) -> None:
+    async with desk.pool.connection() as conn:
+        await store.connect_chat(conn, desk.anna, 4242)
+    await desk.choose(**{f"by_{channel}": True})
+    await desk.book()
+    assert await desk.tell() == 1
+    async with desk.pool.connection() as conn:
+        await conn.execute(loss, [desk.anna])
+    sender = Recorder()
+
+    await send_due(desk.pool, {channel: sender}, clock=lambda: desk.now)
+
+    assert sender.sent == []
+    async with desk.pool.connection() as conn:
+        cursor = await conn.execute("select recipient, body, finished_at is not null, error from outbox")
+        assert await cursor.fetchall() == [(None, "", True, "not_theirs")]
 
 
 async def test_an_sms_beyond_the_bounds_is_left_out(desk: Desk) -> None:

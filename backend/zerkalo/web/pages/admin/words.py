@@ -114,6 +114,10 @@ _SENT: Mapping[str, Words] = {
     "waiting": {"ru": "ждёт отправки", "en": "waits to be sent"},
     "failed": {"ru": "не отправлено", "en": "not sent"},
     "expired": {"ru": "не удалось вовремя", "en": "it could not be sent in time"},
+    "not_theirs": {
+        "ru": "контакт больше не подтверждён клиентом",
+        "en": "the contact is no longer proved the client's",
+    },
     "no_way": {
         "ru": "нет контакта, на который клиент разрешил писать",
         "en": "there is no contact that the client lets us write to",
