@@ -69,6 +69,26 @@ async def test_a_late_code_connects_nothing_and_without_codes_nobody_asks(
     assert telegram.calls == ["getMe"]
 
 
+async def test_a_link_that_was_being_made_ends_with_a_new_password(
+    pool: Pool, telegram: Telegram, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with pool.connection() as conn:
+        anna = await add_user(conn)
+    ask = Bot.name
+
+    async def name(self: Bot) -> str:
+        async with pool.connection() as conn:
+            await store.end_chat(conn, anna)  # as a new password does
+        return await ask(self)
+
+    monkeypatch.setattr(Bot, "name", name)
+    _, _, code = (await service.new_link(pool, bot, anna, now=NOW)).partition("?start=")
+    telegram.write(77, f"/start {code}")
+
+    assert await service.take_updates(pool, bot, now=NOW) == 0
+    assert await chat_of(pool, anna) is None
+
+
 async def test_a_chat_is_one_users(pool: Pool, telegram: Telegram, bot: Bot) -> None:
     async with pool.connection() as conn:
         anna, boris = await add_user(conn), await add_user(conn)

@@ -30,13 +30,14 @@ async def new_link(pool: Pool, bot: Bot, user_id: int, *, now: datetime) -> str:
 
     Raises 503 `telegram_unavailable` where Telegram does not answer.
     """
+    code = secrets.token_urlsafe(24)
+    # Before Telegram is waited for: a new password, or an erasure, meanwhile ends the code.
+    async with pool.connection() as conn:
+        await store.insert_code(conn, user_id, _digest(code), expires_at=now + CODE_SPAN)
     try:
         name = await bot.name()
     except SendFailed:
         raise ProblemError(503, "telegram_unavailable", "Telegram does not answer.") from None
-    code = secrets.token_urlsafe(24)
-    async with pool.connection() as conn:
-        await store.insert_code(conn, user_id, _digest(code), expires_at=now + CODE_SPAN)
     return f"https://t.me/{name}?start={code}"
 
 
