@@ -1,6 +1,7 @@
 """A new password by a proved contact."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import anyio
 import httpx2
@@ -12,6 +13,7 @@ from zerkalo.bookings.calendar.store import make_calendar_token, user_of_calenda
 from zerkalo.db.pool import Pool
 from zerkalo.notices import store as notices
 from zerkalo.outbox.model import Channel
+from zerkalo.users.proving.codes import service as codes
 
 EARLIER = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -151,3 +153,30 @@ async def test_a_reset_names_one_contact(people: PeopleApi, body: dict[str, str]
     answer = await people.api.client().post("/auth/password/reset/request", json=body)
 
     assert answer.status_code == 422
+
+
+async def test_an_sms_resets_no_account_that_gets_a_role_at_the_same_moment(
+    people: PeopleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(
+            conn,
+            email="anna@example.com",
+            phone="+79991234567",
+            phone_verified_at=EARLIER,
+            password_hash=None,
+        )
+    take = codes.take_code
+
+    async def taken(*args: Any, **more: Any) -> Any:
+        refused = await take(*args, **more)
+        async with people.pool.connection() as conn:
+            await conn.execute("update users set role = 'owner' where id = %s", [anna])
+        return refused
+
+    monkeypatch.setattr(codes, "take_code", taken)
+    assert (await reset(people, {"phone": "+79991234567"})).status_code == 400
+
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute("select password_hash from users where id = %s", [anna])
+        assert await cursor.fetchone() == (None,)

@@ -78,6 +78,8 @@ async def confirm_reset(
         locked = await store.read_user(conn, user.id, lock=True)
         if locked is None or locked.contact(contact.channel) != contact.text or locked.erased_at is not None:
             return False
+        if not rules.may_reset_by(locked, contact.channel):
+            return False  # a password, an e-mail or a role came meanwhile
         await set_password(people, conn, user.id, password_hash, now=now)
         await put_notices(people, conn, locked, Notice.PASSWORD_RESET, now=now)
         return True
