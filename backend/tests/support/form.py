@@ -114,7 +114,7 @@ async def open_form(
 
     `sleep`: how the form waits while another request works on the same booking.
     """
-    reading = {} if read_limits is None else {"limits": read_limits}
+    reading: dict[str, Any] = {} if read_limits is None else {"limits": read_limits}
     async with open_salon(pool, settings=settings, company_ids=company_ids, **reading) as salon:
         ours = Settings(yclients_enabled=enabled, yclients_company_ids=company_ids)
         rung: list[int] = []

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -141,7 +142,8 @@ async def test_an_email_that_stood_on_a_strangers_card_tells_and_erases_nothing_
     await erase_oneself(trusted, guest, now=people.now)
 
     assert told["client_cards"] == []
-    assert [(row["phone"], row["comment"]) for row in told["bookings"]] == [(None, None)]
+    visits: Any = told["bookings"]
+    assert [(row["phone"], row["comment"]) for row in visits] == [(None, None)]
     async with people.pool.connection() as conn:
         cards = await (await conn.execute("select name, note from clients")).fetchall()
         comments = await (
