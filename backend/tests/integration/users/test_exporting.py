@@ -18,6 +18,8 @@ from tests.support.anna import (
 )
 from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
+from zerkalo.clients import store as clients
+from zerkalo.clients.model import Sight, card_after
 from zerkalo.db.pool import Pool
 from zerkalo.users.erasing.service import erase_oneself
 from zerkalo.users.exporting.service import export_user
@@ -151,3 +153,27 @@ async def test_an_email_that_stood_on_a_strangers_card_tells_and_erases_nothing_
         ).fetchall()
     assert cards == [("Мария", "аллергия")]
     assert comments == [("её",), ("",)], "only the guest's own visit is stripped"
+
+
+async def test_a_card_that_never_had_a_phone_is_told_and_erased_by_its_email(people: PeopleApi) -> None:
+    """YCLIENTS showed it without a phone, so that no e-mail counts as its first one, and none as late."""
+    anna, _ = await people.registered(EMAIL)
+    card = card_after(
+        None, Sight(company_id=1, client_id=5, observation=1, seen_at=THEN, name=NAME, phone="", email=EMAIL)
+    )
+    async with people.pool.connection() as conn:
+        await conn.execute("update users set email_verified_at = %s where id = %s", [THEN, anna])
+        await clients.make_missing(conn, [card.key], now=THEN)
+        await clients.write(conn, [card], rematch=(), now=THEN)
+        await clients.write_note(conn, card.key, "аллергия", now=THEN)
+        user = await read_user(conn, anna)
+        assert user is not None
+        told = await export_user(conn, user, email_counts_alone=True)
+
+    await erase_oneself(people.people, anna, now=people.now)
+
+    cards: Any = told["client_cards"]
+    assert [(row["name"], row["email"], row["note"]) for row in cards] == [(NAME, EMAIL, "аллергия")]
+    async with people.pool.connection() as conn:
+        left = await (await conn.execute("select name, email, note, erased_at from clients")).fetchall()
+    assert left == [("", None, "", people.now)]

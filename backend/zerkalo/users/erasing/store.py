@@ -47,8 +47,8 @@ async def cards_of(conn: Connection, user: User, *, email_counts_alone: bool) ->
         select company_id, client_id from clients where user_id = %(id)s
         union select c.company_id, c.client_id from clients c join proved p on c.email = p.email
             -- An e-mail that came late can have been written there by whoever booked with the card's phone.
-            where %(email_alone)s and not c.email_came_late and (c.user_id is null or c.user_id = %(id)s)
-                and not """
+            where %(email_alone)s and not coalesce(c.email_came_late, false)
+                and (c.user_id is null or c.user_id = %(id)s) and not """
         + _IS_PHONE_OF_ANOTHER.format(phone="c.phone")
         + """
         union select c.company_id, c.client_id from clients c join proved p on c.phone = p.phone

@@ -41,7 +41,8 @@ _EXPORTS: dict[str, LiteralString] = {
     """,
     "client_cards": """
         select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at from users u join clients c
-            on c.email = case when %(email_alone)s and u.email_verified_at is not null and not c.email_came_late
+            on c.email = case when %(email_alone)s and u.email_verified_at is not null
+                and not coalesce(c.email_came_late, false)
                 and not exists (select from users o where o.id <> u.id and o.phone_verified_at is not null
                     and o.phone10 = right(c.phone, 10) and o.phone = c.phone)
                 then lower(u.email) end
