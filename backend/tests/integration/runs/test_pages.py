@@ -18,6 +18,7 @@ from zerkalo.mirror.model import Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.service import Applier
 from zerkalo.runs.lists.service import ListReader
 from zerkalo.runs.model import Counts
+from zerkalo.yclients.errors import AccessDenied
 from zerkalo.yclients.model import Company, ListPage
 from zerkalo.yclients.payloads import parse_list_page
 
@@ -103,6 +104,22 @@ async def test_where_one_page_fails_the_next_one_is_waited_for(pool: Pool) -> No
         await read(pool, Shown(*PAGES), applier=Broken())
 
     assert ended == [RECORDS // 3]
+
+
+async def test_a_run_hears_what_ended_its_reading_though_a_page_fails_as_well(pool: Pool) -> None:
+    class Broken:
+        async def apply(self, observations: Sequence[Observation], **options: Any) -> list[Outcome]:
+            await asyncio.sleep(0.05)
+            raise psycopg.OperationalError("the page is lost")
+
+    class WithoutRights(Shown):
+        async def list_page(self, *_: object, page: int, **__: object) -> ListPage:
+            if page == 2:
+                raise AccessDenied("no rights", 403)
+            return await super().list_page(page=page)
+
+    with pytest.raises(AccessDenied):
+        await read(pool, WithoutRights(*PAGES), applier=Broken())
 
 
 async def test_a_page_begins_when_the_one_before_has_its_cards_not_when_it_is_written(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
@@ -279,8 +280,10 @@ class _Writes:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.end()
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # What ended the reading is what the run is to hear of.
+        with suppress(Exception) if kind else nullcontext():
+            await self.end()
 
     async def begin(
         self, write: Callable[[Callable[[], None]], Coroutine[Any, Any, Counts]], total: int | None
