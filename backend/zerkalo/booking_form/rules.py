@@ -232,7 +232,8 @@ def is_in_time(starts_at: datetime, seconds_before: int, now: datetime) -> bool:
 def settle_seconds_left(asked_at: datetime, now: datetime) -> int:
     """For how many more whole seconds YCLIENTS may work on a lost request; 0: it can't.
 
-    A time that lies ahead was written by a wrong clock: nobody waits until it has come.
+    A time that lies ahead was written by a wrong clock: nobody waits until it has come. Asked again while YCLIENTS still
+    works on the first request, only its own check of the time refuses the second.
     """
     if asked_at - now > CLOCKS_APART_MAX:
         return 0
