@@ -27,6 +27,8 @@ from zerkalo.runs import store as runs
 from zerkalo.runs.model import Slice
 from zerkalo.users import store as users
 from zerkalo.users.desk import store as desk
+from zerkalo.users.erasing import store as erasing
+from zerkalo.users.exporting.store import export_rows
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.proving import store as proofs
 from zerkalo.web import stats
@@ -252,6 +254,25 @@ async def test_users_by_code_by_lower_email_by_phone(asked):
         "users_pkey",
     }
     assert "users" not in matching.scanned
+
+
+async def test_the_cards_that_are_told_and_erased_with_a_user(asked):
+    conn, plans = asked
+    anna = await users.read_user(conn, 42)
+    plans.take()
+
+    found = await erasing.cards_of(conn, anna, email_counts_alone=True)
+
+    assert len(found) == 1
+    assert plans.indexes >= {"clients_of_user", "clients_by_email", "clients_by_phone10"}
+    assert plans.take().scanned == set()
+
+    await conn.execute("update users set phone_verified_at = %s where id = 42", [NOW])
+    told = await export_rows(conn, 42, email_counts_alone=True)
+
+    assert len(told["client_cards"]) == 1
+    assert plans.indexes >= {"clients_by_email", "clients_by_phone10"}
+    assert plans.scanned & {"clients", "bookings"} == set()
 
 
 async def test_bookings_that_a_users_evidence_speaks_for(asked):

@@ -51,7 +51,8 @@ async def cards_of(conn: Connection, user: User, *, email_counts_alone: bool) ->
                 and (c.user_id is null or c.user_id = %(id)s) and not """
         + _IS_PHONE_OF_ANOTHER.format(phone="c.phone")
         + """
-        union select c.company_id, c.client_id from clients c join proved p on c.phone = p.phone
+        union select c.company_id, c.client_id from clients c join proved p
+            on c.phone10 = p.phone10 and c.phone = p.phone
             where c.user_id is null or c.user_id = %(id)s
         order by 1, 2
     """

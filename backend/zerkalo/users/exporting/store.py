@@ -40,14 +40,17 @@ _EXPORTS: dict[str, LiteralString] = {
         where b.user_id = %(id)s and d.resource = 'record' order by d.id
     """,
     "client_cards": """
-        select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at from users u join clients c
-            on c.email = case when %(email_alone)s and u.email_verified_at is not null
-                and not coalesce(c.email_came_late, false)
-                and not exists (select from users o where o.id <> u.id and o.phone_verified_at is not null
-                    and o.phone10 = right(c.phone, 10) and o.phone = c.phone)
-                then lower(u.email) end
-            or c.phone = case when u.phone_verified_at is not null then u.phone end
-        where u.id = %(id)s order by 1, 2
+        select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
+        from users u join clients c on c.email = lower(u.email)
+        where u.id = %(id)s and %(email_alone)s and u.email_verified_at is not null
+            and not coalesce(c.email_came_late, false)
+            and not exists (select from users o where o.id <> u.id and o.phone_verified_at is not null
+                and o.phone10 = right(c.phone, 10) and o.phone = c.phone)
+        union
+        select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
+        from users u join clients c on c.phone10 = u.phone10 and c.phone = u.phone
+        where u.id = %(id)s and u.phone_verified_at is not null
+        order by 1, 2
     """,
     "sessions": """
         select min(issued_at) as signed_in_at, max(issued_at) as last_used_at, bool_or(revoked_at is not null) as ended
