@@ -1,5 +1,6 @@
 """What YCLIENTS says that it does not know or does not show: few are gone, many are left to a person, none ends a run."""
 
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -117,6 +118,45 @@ async def test_many_records_that_vanish_under_waiting_people_wait_for_a_person_t
 
         await salon.sync()
         assert await cancelled(salon) == []
+
+
+@pytest.mark.parametrize("asks", ["a person waits", "the worker"])
+async def test_single_question_judges_no_record_of_a_run_that_still_asks(pool: Pool, asks: str):
+    """Before: what a run had asked about until then was few enough, and was cancelled."""
+    async with open_salon(pool, limits=Limits(absences=FEW)) as salon:
+        await salon.sync()
+        *gone, own = coming(salon, 7)
+        salon.clock.pass_seconds(1800)
+
+        with ExitStack() as stack, hidden(salon, gone):
+            unknown: list[int] = []
+
+            class Meanwhile:
+                """The salon's API. When two records have been answered 404, her visit is deleted, and read."""
+
+                def __getattr__(self, name: str) -> Any:
+                    return getattr(salon.client, name)
+
+                async def record(self, company_id: int, record_id: int, **options: Any) -> Any:
+                    if len(unknown) == FEW.records - 1 and own not in unknown:
+                        unknown.append(own)
+                        stack.enter_context(hidden(salon, [own]))
+                        await ask_singly()
+                    unknown.append(record_id)
+                    return await salon.client.record(company_id, record_id, **options)
+
+            async def ask_singly() -> None:
+                if asks == "a person waits":
+                    await salon.refetcher.read_now(COMPANY_ID, own)
+                    return
+                async with pool.connection() as conn:
+                    await ask(conn, [Refetch(COMPANY_ID, own, "a test")], now=salon.clock())
+                assert await salon.refetcher.drain(COMPANY_ID) == 1
+
+            run = await salon.with_context(vendor=Meanwhile()).sync()
+
+            assert (run.status, set(unknown)) == ("finished", {*gone, own})
+            assert await cancelled(salon) == [own]
 
 
 async def test_what_was_just_deleted_through_us_is_cancelled_however_much_waits(pool: Pool):

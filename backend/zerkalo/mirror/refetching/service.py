@@ -85,7 +85,7 @@ class Refetcher:
             except VendorError as error:
                 log.warning("refetch put off", company_id=company_id, reason=str(error))
                 return answered
-            await self.judge_absent(company_id)
+            await self.judge_absent(company_id, only=[question.record_id for question in questions])
         return answered
 
     async def ask(
@@ -101,8 +101,8 @@ class Refetcher:
         """Ask about these records now, and apply the answers. Returns the outcomes of those that we asked.
 
         Records that another process is asking about are left to it; those that YCLIENTS does not know are left to
-        `judge_absent`, unless they `are_deleted`: we have just had them deleted. Raises `VendorError`, or what `check` raises (called before each question); then the unanswered
-        questions stay, to be asked later.
+        `judge_absent`, unless they `are_deleted`: we have just had them deleted. Raises `VendorError`, or what `check`
+        raises (called before each question); then the unanswered questions stay, to be asked later.
         """
         outcomes: list[Outcome] = []
         ids = sorted(set(record_ids))
@@ -121,13 +121,16 @@ class Refetcher:
             outcomes += await self._ask_each(questions, check, kind, are_deleted=are_deleted)
         return outcomes
 
-    async def judge_absent(self, company_id: int) -> list[Outcome]:
+    async def judge_absent(self, company_id: int, *, only: Collection[int] | None = None) -> list[Outcome]:
         """Cancel the company's bookings that YCLIENTS does not know, unless they are so many that a person must decide.
 
-        Returns the outcomes. Call it after a read, when every absent record has been asked about.
+        Returns the outcomes. Call it after a read, when every absent record has been asked about; or for `only` the
+        records asked about singly, for a run may still be asking about the others. All of them count.
         """
         async with self._pool.connection() as conn:
             found = await absences.waiting(conn, company_id)
+            if only is not None:
+                found = [one for one in found if one.record_id in only]
             if not found:
                 return []
             now = self._clock()
@@ -193,7 +196,7 @@ class Refetcher:
                 )
                 is_absent = any(one.reason == ABSENT for one in outcomes)
                 if is_absent:
-                    await self.judge_absent(company_id)
+                    await self.judge_absent(company_id, only=[record_id])
             return is_absent or any(one.status is not OutcomeStatus.QUEUED for one in outcomes)
         except (VendorError, TimeoutError) as error:
             log.warning(
