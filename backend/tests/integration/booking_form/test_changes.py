@@ -12,9 +12,10 @@ from tests.support.form import CODE, MASTER, SERVICE, FormSalon, open_form
 from tests.support.sync import COMPANY_ID, hidden
 from yclients_emulator import desk
 from zerkalo.absences.model import AbsenceLimits
-from zerkalo.booking_form.model import FormLimits
+from zerkalo.booking_form.model import Asker, FormLimits
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
+from zerkalo.kit.problem import ProblemError
 from zerkalo.mirror.context import Limits
 from zerkalo.mirror.model import Observation
 
@@ -22,6 +23,9 @@ pytestmark = pytest.mark.integration
 
 WAYS = ["by its hash", "as the salon"]
 """Booked in our form, or elsewhere with the user's code in the comment."""
+
+NONE_IS_BELIEVED = Limits(absences=AbsenceLimits(records=0, share_of_window=0.0))
+"""Every 404 waits for a person."""
 
 
 async def her_booking(salon: FormSalon, anna: Any, way: str, **fields: Any) -> dict[str, Any]:
@@ -429,11 +433,38 @@ async def test_a_visit_that_our_token_may_not_see_is_neither_cancelled_nor_said_
 
         assert [(one.status_code, one.json()["code"]) for one in answers] == [
             (409, "already_cancelled"),
-            (409, "already_cancelled"),
+            (503, "booking_unclear"),
             (503, "booking_unclear"),
         ]
         states = [(await salon.salon.row(visit["yclients_record_id"]))["status"] for visit in visits]
         assert states == ["CANCELLED", "PENDING", "PENDING"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("change", ["move", "cancel", "times"])
+async def test_a_visit_that_stands_is_not_said_to_be_cancelled_whatever_is_asked(
+    pool: Pool, way: str, change: str
+) -> None:
+    async with open_form(pool, read_limits=NONE_IS_BELIEVED) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+        path, to = f"/booking/{booking['id']}", await salon.free_time(6)
+        changes, asker = salon.form.changes, Asker(address="10.0.0.1", user_id=booking["user_id"])
+        await salon.salon.execute("update bookings set raw_record = null")
+
+        with hidden(salon.salon, [booking["yclients_record_id"]]):
+            if change == "times":
+                with pytest.raises(ProblemError) as raised:
+                    await changes.need_of(asker, booking["id"])
+                answer = (raised.value.status, raised.value.code)
+            else:
+                said = await (
+                    anna.patch(path, json={"datetime": to}) if change == "move" else anna.delete(path)
+                )
+                answer = (said.status_code, said.json()["code"])
+
+        assert answer == (503, "booking_unclear")
+        assert (await anna.get(path)).json()["status"] == "PENDING"
 
 
 def _without_comment(ask: Any) -> Any:

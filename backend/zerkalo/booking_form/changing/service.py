@@ -76,6 +76,8 @@ class Changes:
             await self.mirror_now(company_id, record_id)
             if (await self._own(asker, booking_id)).appointment_datetime != starts_at:
                 raise unclear_problem(RETRY_SECONDS) from None
+        except NotFound:
+            raise await self._unknown(asker, booking_id, company_id, record_id) from None
         except (VendorError, UnreadableRecord) as error:
             await self.mirror_now(company_id, record_id)
             raise _change_problem(error) from None
@@ -104,6 +106,8 @@ class Changes:
             await self._count(asker, company_id)
             try:
                 moved, _ = await self._moved(company_id, record_id, booking.appointment_datetime)
+            except NotFound:
+                raise await self._unknown(asker, booking_id, company_id, record_id) from None
             except (VendorError, UnreadableRecord) as error:
                 raise _change_problem(error) from None
         return Need(company_id, moved.service_ids, moved.staff_id)
@@ -121,6 +125,8 @@ class Changes:
             await self.mirror_now(company_id, record_id, is_deleted=True)
             if (await self._own(asker, booking_id)).status != "CANCELLED":
                 raise unclear_problem(RETRY_SECONDS) from None
+        except NotFound:
+            raise await self._unknown(asker, booking_id, company_id, record_id) from None
         except (VendorError, UnreadableRecord) as error:
             await self.mirror_now(company_id, record_id)
             raise _cancel_problem(error) from None
@@ -130,6 +136,12 @@ class Changes:
         await self.mirror_now(company_id, record_id, is_deleted=is_deleted)
         if not is_deleted:
             await self._check_cancelled(asker, booking_id)
+
+    async def _unknown(self, asker: Asker, booking_id: int, company_id: int, record_id: int) -> ProblemError:
+        """Return the refusal where YCLIENTS does not know the record: it is cancelled. Raises 503 while it stands."""
+        await self.mirror_now(company_id, record_id)
+        await self._check_cancelled(asker, booking_id)
+        return problem_of(rules.CANCELLED)
 
     async def _check_cancelled(self, asker: Asker, booking_id: int) -> None:
         """Raise 503 where YCLIENTS does not know the record, and says so of so many that a person must look why."""
@@ -280,8 +292,6 @@ class Changes:
 
 def _change_problem(error: VendorError | UnreadableRecord) -> ProblemError:
     """The refusal of a declined move."""
-    if isinstance(error, NotFound):
-        return problem_of(rules.CANCELLED)
     if isinstance(error, BookingRefused):
         return problem_of(rules.refusal_of(error.code, error.message))
     return _cancel_problem(error)
@@ -289,8 +299,6 @@ def _change_problem(error: VendorError | UnreadableRecord) -> ProblemError:
 
 def _cancel_problem(error: VendorError | UnreadableRecord) -> ProblemError:
     """The refusal of a declined cancellation: 403 and 422 are the salon's rules, others a fault."""
-    if isinstance(error, NotFound):
-        return problem_of(rules.CANCELLED)
     is_rule = isinstance(error, BookingRefused | RequestRefused) or (
         isinstance(error, AccessDenied) and error.status == 403
     )
