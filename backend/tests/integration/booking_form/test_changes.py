@@ -176,8 +176,9 @@ async def test_a_visit_that_has_begun_is_over_for_changes(pool: Pool) -> None:
             assert (answer.status_code, answer.json()["code"]) == (409, "already_past")
 
 
+@pytest.mark.parametrize("lost", [1, 2], ids=["once", "again and again"])
 @pytest.mark.parametrize("way", WAYS)
-async def test_a_change_whose_answer_is_lost_is_seen_to_be_done(pool: Pool, way: str) -> None:
+async def test_a_change_whose_answer_is_lost_is_seen_to_be_done(pool: Pool, way: str, lost: int) -> None:
     async with open_form(pool) as salon:
         _, anna = await salon.user()
         booking = await her_booking(salon, anna, way)
@@ -185,7 +186,7 @@ async def test_a_change_whose_answer_is_lost_is_seen_to_be_done(pool: Pool, way:
 
         salon.fail("status", "^/(book_record|record)/", after=True, times=1, method="PUT", status=504)
         moved = await anna.patch(f"/booking/{booking['id']}", json={"datetime": to})
-        salon.fail("html", "^/(user/records|record)/", after=True, times=1, method="DELETE")
+        salon.fail("html", "^/(user/records|record)/", after=True, times=lost, method="DELETE")
         gone = await anna.delete(f"/booking/{booking['id']}")
 
         assert (moved.status_code, gone.status_code) == (200, 204), (moved.text, gone.text)
@@ -465,6 +466,23 @@ async def test_a_visit_that_stands_is_not_said_to_be_cancelled_whatever_is_asked
 
         assert answer == (503, "booking_unclear")
         assert (await anna.get(path)).json()["status"] == "PENDING"
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_cancel_that_was_never_sent_makes_no_404_a_deletion(pool: Pool, way: str) -> None:
+    """The first question gets no answer. Before: the record's 404 counted as that of one just deleted through us."""
+    async with open_form(pool, read_limits=NONE_IS_BELIEVED) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+        path, record_id = f"/booking/{booking['id']}", booking["yclients_record_id"]
+        salon.fail("status", "^/(user/records|record)/", times=2, method="GET", status=504)
+
+        with hidden(salon.salon, [record_id]):
+            gone = await anna.delete(path)
+
+        assert (gone.status_code, gone.json()["code"]) == (503, "booking_unclear"), gone.text
+        assert (await anna.get(path)).json()["status"] == "PENDING"
+        assert not salon.salon.truths()[record_id]["deleted"]
 
 
 def _without_comment(ask: Any) -> Any:

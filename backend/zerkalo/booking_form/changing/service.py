@@ -116,15 +116,12 @@ class Changes:
         """Cancel one of the user's own bookings. Raises `ProblemError` as `move` does."""
         _, company_id, record_id = await self._changeable(asker, booking_id)
         await self._count(asker, company_id)
-        is_deleted = True
+        is_deleted = False
         try:
             is_deleted = await self._cancel(company_id, record_id)
         except VendorUnavailable as error:
             if not error.may_have_acted:
                 raise vendor_problem(error) from None
-            await self.mirror_now(company_id, record_id, is_deleted=True)
-            if (await self._own(asker, booking_id)).status != "CANCELLED":
-                raise unclear_problem(RETRY_SECONDS) from None
         except NotFound:
             raise await self._unknown(asker, booking_id, company_id, record_id) from None
         except (VendorError, UnreadableRecord) as error:
@@ -132,10 +129,10 @@ class Changes:
             raise _cancel_problem(error) from None
         finally:
             self.offers.forget_times(company_id)
-        log.info("booking form: cancelled", company_id=company_id, record_id=record_id)
         await self.mirror_now(company_id, record_id, is_deleted=is_deleted)
         if not is_deleted:
             await self._check_cancelled(asker, booking_id)
+        log.info("booking form: cancelled", company_id=company_id, record_id=record_id)
 
     async def _unknown(self, asker: Asker, booking_id: int, company_id: int, record_id: int) -> ProblemError:
         """Return the refusal where YCLIENTS does not know the record: it is cancelled. Raises 503 while it stands."""
@@ -144,7 +141,9 @@ class Changes:
         return problem_of(rules.CANCELLED)
 
     async def _check_cancelled(self, asker: Asker, booking_id: int) -> None:
-        """Raise 503 where YCLIENTS does not know the record, and says so of so many that a person must look why."""
+        """Raise 503 while the booking stands: our cancel may not have arrived, or YCLIENTS does not know the record,
+        and says so of so many that a person must look why.
+        """
         for _ in range(LOOKS_MAX):
             if (await self._own(asker, booking_id)).status == "CANCELLED":
                 return
