@@ -55,6 +55,7 @@ create unique index users_email_proved on users (lower(email)) where email_verif
 create index users_email_claimed on users (lower(email), id) where email_verified_at is null and email is not null;
 create index users_by_phone10 on users (phone10) where phone10 is not null;
 create index users_of_staff on users (id) where role is not null;
+create index users_merged on users (merged_into) where merged_into is not null;
 create index users_to_rematch on users (rematch_wanted_at) where rematch_wanted_at is not null;
 
 -- Merges that can still be undone: both accounts as they stood and what moved, by ids. A day old, they are deleted.

@@ -271,8 +271,13 @@ async def test_the_cards_that_are_told_and_erased_with_a_user(asked):
     told = await export_rows(conn, 42, email_counts_alone=True)
 
     assert len(told["client_cards"]) == 1
-    assert plans.indexes >= {"clients_by_email", "clients_by_phone10"}
-    assert plans.scanned & {"clients", "bookings"} == set()
+    assert plans.indexes >= {"clients_by_email", "clients_by_phone10", "users_merged"}
+    assert plans.take().scanned & {"clients", "bookings", "users"} == set()
+
+    await ledger.strip_reasons(conn, 42)
+
+    assert "users_merged" in plans.indexes
+    assert "users" not in plans.scanned
 
 
 async def test_bookings_that_a_users_evidence_speaks_for(asked):
