@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,14 +12,19 @@ import pytest
 from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_user
 from zerkalo.auth.model import Role
-from zerkalo.db.pool import Pool
+from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
+from zerkalo.users import store as users
 from zerkalo.users.desk.service import edit_user
-from zerkalo.users.erasing.service import erase_oneself
+from zerkalo.users.erasing.service import erase_oneself, erase_user
+from zerkalo.users.model import User
 from zerkalo.users.staff import service
 
 PASSWORD = "a password of their own"
+WAITING = (
+    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+)
 
 
 @pytest.fixture
@@ -114,6 +120,58 @@ async def test_of_two_owners_who_erase_themselves_at_once_one_stays(people: Peop
         "None",
         "owner",
     ]
+
+
+async def erase_unless_last(people: PeopleApi, user_id: int) -> None:
+    await erase_user(
+        people.pool,
+        user_id,
+        settle_bookings=people.people.ports.settle_bookings,
+        keep_last_owner=True,
+        now=people.now,
+    )
+
+
+async def test_an_owner_who_erases_themself_holds_nothing_while_waiting_for_another_owner(
+    people: PeopleApi,
+) -> None:
+    """Otherwise each of two would wait for the other, until PostgreSQL ends one as a deadlock."""
+    first, second = await staff(people), await staff(people)
+
+    async with (
+        people.pool.connection() as looking,
+        people.pool.connection() as conn,
+        asyncio.TaskGroup() as tasks,
+        conn.transaction(),
+    ):
+        await conn.execute("select from users where id = %s for no key update", [first])
+        erasing = tasks.create_task(erase_unless_last(people, second))
+        while await (await looking.execute(WAITING)).fetchone() == (0,):
+            await asyncio.sleep(0.01)
+        free = await looking.execute("select from users where id = %s for update skip locked", [second])
+        assert free.rowcount == 1
+        assert not erasing.done()
+
+    assert (await role_of(people, first), await role_of(people, second)) == ("owner", None)
+
+
+async def test_who_is_made_the_only_owner_while_they_are_erased_stays(
+    people: PeopleApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    olga = await staff(people, None)
+    lock = users.lock_users
+
+    async def made_owner(conn: Connection, user_ids: Collection[int]) -> dict[int, User]:
+        monkeypatch.setattr(users, "lock_users", lock)
+        async with people.pool.connection() as other:
+            await other.execute("update users set role = 'owner' where id = %s", [olga])
+        return await lock(conn, user_ids)
+
+    monkeypatch.setattr(users, "lock_users", made_owner)
+    with pytest.raises(ProblemError, match="409 last_owner"):
+        await erase_unless_last(people, olga)
+
+    assert await role_of(people, olga) == "owner"
 
 
 async def test_who_is_no_owner_gives_nothing(people: PeopleApi) -> None:

@@ -32,8 +32,10 @@ Write = Callable[[Sequence[Erasure]], None]
 """Writes erasures where a restored backup finds them; see `journal.append`."""
 
 
-class _CardGivenMeanwhile(Exception):
-    """An admin has given the person a card since theirs were searched for: it would keep their name."""
+class _ChangedMeanwhile(Exception):
+    """An admin has given the person a card since theirs were searched for, which would keep their name, or the role of
+    an owner.
+    """
 
 
 async def erase_oneself(people: People, user_id: int, *, now: datetime) -> None:
@@ -77,12 +79,16 @@ async def erase_user(
 
     async def erase(conn: Connection, cards: list[Key], found: list[int]) -> Erasure | None:
         ids = await erasing.hold_bookings(conn, user_id, found)
+        asker = await store.read_user(conn, user_id) if keep_last_owner else None
+        # Two owners may ask at once: all owners are held by id before either holds what the other waits for.
+        owners = await lock_owners(conn) if asker is not None and asker.role == Role.OWNER else []
         users = await store.lock_users(conn, [user_id])
-        # Again, under the locks: two owners may ask at once.
         if keep_last_owner and user_id in users and users[user_id].role == Role.OWNER:
-            check_is_not_last(await lock_owners(conn), user_id)
+            if user_id not in owners:
+                raise _ChangedMeanwhile
+            check_is_not_last(owners, user_id)
         if not await erasing.cards_given_to(conn, user_id) <= set(cards):
-            raise _CardGivenMeanwhile
+            raise _ChangedMeanwhile
         # A batch that was linking a booking to the user held the user until it committed; its booking is visible now.
         ids = sorted({*ids, *await erasing.hold_bookings(conn, user_id, ())})
         keys = await erasing.erase_bookings(conn, ids, now=now)
@@ -106,7 +112,7 @@ async def erase_user(
     while (theirs := await _what_is_theirs(pool, user_id, email_counts_alone)) is not None:
         try:
             erasure = await in_transaction(pool, partial(erase, cards=theirs[0], found=theirs[1]))
-        except _CardGivenMeanwhile:
+        except _ChangedMeanwhile:
             continue
         if erasure is not None:
             write([erasure])
