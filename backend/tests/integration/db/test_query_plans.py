@@ -259,6 +259,7 @@ async def test_users_by_code_by_lower_email_by_phone(asked):
 async def test_the_cards_that_are_told_and_erased_with_a_user(asked):
     conn, plans = asked
     anna = await users.read_user(conn, 42)
+    assert anna is not None
     plans.take()
 
     found = await erasing.cards_of(conn, anna, email_counts_alone=True)
