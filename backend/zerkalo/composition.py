@@ -50,8 +50,8 @@ from zerkalo.yclients.limiter import DatabaseLimiter
 log = structlog.get_logger(__name__)
 
 POOL_SIZE = 10
-BATCHES_AT_ONCE = 4
-"""Batches of the webhook's committer, syncs and refetches, which have a pool of their own."""
+BATCH_POOL_SIZE = 5
+"""Batches have a pool of their own: two of the webhook's committer at once, two for pages of a sync, one of refetches."""
 OWN_DATABASE_SECONDS_MAX = 10.0
 """How long the start of a server or a worker waits for the server of DATABASE_URL to answer."""
 
@@ -110,7 +110,7 @@ async def assembled(
     """Yield the parts on a migrated database; close them at the end. `name`: the application name of its sessions."""
     async with (
         open_pool(dsn, max_size=POOL_SIZE, name=name) as pool,
-        open_pool(dsn, max_size=BATCHES_AT_ONCE, name=f"{name} batches", is_tried=False) as batch_pool,
+        open_pool(dsn, max_size=BATCH_POOL_SIZE, name=f"{name} batches", is_tried=False) as batch_pool,
         open_bells(pool) as bells,
         _client(settings, pool) as client,
     ):

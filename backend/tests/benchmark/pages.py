@@ -19,7 +19,7 @@ from tests.benchmark.stage import Stage, pause, postgres_pid, processor_seconds
 from tests.benchmark.told import Told, ratio_of
 from zerkalo.bookings.model import Source
 from zerkalo.companies import store as companies
-from zerkalo.composition import BATCHES_AT_ONCE
+from zerkalo.composition import BATCH_POOL_SIZE
 from zerkalo.db.pool import Pool, open_pool
 from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.mirror.context import RecordsQuery, SyncContext
@@ -132,7 +132,7 @@ async def _read(pool: Pool, applier: Applier, pages: Sequence[bytes], pause_seco
 async def _rounds(dsn: str, rounds: int) -> list[tuple[float, ...]]:
     async with (
         open_pool(dsn, name="bench") as pool,
-        open_pool(dsn, max_size=BATCHES_AT_ONCE, name="bench batches", is_tried=False) as batch_pool,
+        open_pool(dsn, max_size=BATCH_POOL_SIZE, name="bench batches", is_tried=False) as batch_pool,
     ):
         applier = applier_of(pool, batch_pool)
         async with pool.connection() as one:

@@ -18,6 +18,8 @@ class Limits:
     """In one transaction: enough that the commit's cost is negligible, few enough that locks are held some 20 ms."""
     batch_bytes: int = 16 * 1024 * 1024
     """Bodies in one transaction: memory holds several copies of them while they are written."""
+    beside_items: int = 16
+    """So many at least, and half as many as are being written, must wait before a second batch begins beside the first."""
     waiting_items: int = 10_000
     """Beyond this, callers are asked at once to retry, before memory runs out."""
     waiting_bytes: int = 64 * 1024 * 1024

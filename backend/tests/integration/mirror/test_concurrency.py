@@ -15,7 +15,9 @@ from zerkalo.db import locks
 from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.mirror import batch, store
-from zerkalo.mirror.model import OutcomeStatus
+from zerkalo.mirror.model import Item, OutcomeStatus
+from zerkalo.webhook.committer import Committer
+from zerkalo.webhook.model import Limits
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -44,6 +46,22 @@ async def test_overlapping_batches_in_opposite_order_never_deadlock(pool: Pool) 
             batches[1].reverse()
             await asyncio.gather(*(server.applier.apply(one) for one in batches))
         assert len(await server.bookings()) == len(ids)
+    assert await deadlocks(pool) == 0
+
+
+async def test_batches_beside_each_other_about_the_same_records_keep_the_newest(pool: Pool) -> None:
+    versions = range(60)
+    items = [
+        Item(webhook(State(second, comment=str(second)), id=RECORD_ID + n))
+        for second in versions
+        for n in range(5)
+    ]
+    random.Random(1).shuffle(items)
+    async with salon(pool) as server:
+        async with Committer(server.applier.apply_items, limits=Limits(batch_items=20)) as committer:
+            outcomes = await asyncio.gather(*(committer.submit(item) for item in items))
+        assert {one.status for one in outcomes} <= {OutcomeStatus.APPLIED, OutcomeStatus.STALE}
+        assert [row["comment"] for row in await server.bookings()] == [str(versions[-1])] * 5
     assert await deadlocks(pool) == 0
 
 
@@ -78,7 +96,7 @@ async def test_the_same_new_record_at_once_is_one_row(pool: Pool) -> None:
 
 async def test_a_claim_that_is_held_too_long_is_told_as_what_it_is(pool: Pool) -> None:
     """The statements of a batch's reading travel together; the error must be the one of the statement that failed."""
-    items = [batch.Item(webhook(State(5)))]
+    items = [Item(webhook(State(5)))]
     async with salon(pool) as server, transaction(pool) as holder:
         await store.hold(holder, [(COMPANY_ID, RECORD_ID)])
         with pytest.raises(LockNotAvailable):
@@ -156,7 +174,7 @@ async def test_a_proof_beside_a_batch_never_misses_the_link(pool: Pool, proof_co
         user_id = await add_user(conn, phone="+79990000001")
     async with salon(pool) as server:
         async with transaction(pool) as conn:
-            items = [batch.Item(webhook(State(5)))]
+            items = [Item(webhook(State(5)))]
             if proof_comes == "after the users are read":
                 await batch.apply_batch(conn, items, policy=server.applier._policy, now=NOW, order_now=NOW)
             else:

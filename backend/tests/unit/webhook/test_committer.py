@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from zerkalo.inbox.model import Delivery
 from zerkalo.metrics.counts import BATCH_ITEMS, COMMIT_SECONDS
 from zerkalo.mirror.model import Item, Outcome, OutcomeStatus
-from zerkalo.webhook.committer import Committer, Overloaded
+from zerkalo.webhook.committer import BATCHES_AT_ONCE, Committer, Overloaded
 from zerkalo.webhook.model import LIMITS, Limits
 
 
@@ -66,6 +66,52 @@ async def test_what_arrives_while_a_batch_is_written_goes_together() -> None:
     assert writer.batches == [1, 40]
 
 
+@pytest.mark.parametrize(
+    ("waiting", "batches"), [(LIMITS.beside_items - 1, [1]), (LIMITS.beside_items, [1, LIMITS.beside_items])]
+)
+async def test_a_second_batch_begins_beside_the_first_where_many_wait(
+    waiting: int, batches: list[int]
+) -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        tasks = [*await submitted(committer, [item()]), *await submitted(committer, [item()] * waiting)]
+
+        assert writer.batches == batches
+
+        writer.gate.set()
+        await asyncio.gather(*tasks)
+
+    assert writer.batches == [1, waiting]
+
+
+async def test_few_against_a_large_batch_wait_for_its_end() -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        tasks = await submitted(committer, [item()] * (4 * LIMITS.beside_items))
+        tasks += await submitted(committer, [item()] * (2 * LIMITS.beside_items - 1))
+        assert writer.batches == [4 * LIMITS.beside_items]
+
+        tasks += await submitted(committer, [item()])
+        assert writer.batches == [4 * LIMITS.beside_items, 2 * LIMITS.beside_items]
+
+        writer.gate.set()
+        await asyncio.gather(*tasks)
+
+
+async def test_no_third_batch_begins_beside_two() -> None:
+    writer = Writer()
+    async with Committer(writer.take) as committer:
+        many = [item()] * LIMITS.beside_items
+        tasks = [task for _ in range(4) for task in await submitted(committer, many)]
+
+        assert writer.batches == [len(many)] * BATCHES_AT_ONCE
+
+        writer.gate.set()
+        await asyncio.gather(*tasks)
+
+    assert writer.batches == [len(many), len(many), 2 * len(many)]
+
+
 @given(
     arrivals=st.lists(st.integers(min_value=0, max_value=9), min_size=1, max_size=12),
     pauses=st.lists(st.integers(min_value=0, max_value=3), min_size=1, max_size=12),
@@ -81,7 +127,7 @@ def test_nobody_is_left_waiting_and_each_is_written_once(
     async def take(items: Sequence[Item]) -> list[Outcome]:
         nonlocal under_way
         under_way += 1
-        assert under_way == 1, "one batch at a time"
+        assert under_way <= BATCHES_AT_ONCE
         for _ in range(pauses[len(written) % len(pauses)]):
             await asyncio.sleep(0)
         under_way -= 1
@@ -91,7 +137,7 @@ def test_nobody_is_left_waiting_and_each_is_written_once(
 
     async def play() -> None:
         tasks: list[asyncio.Task[Outcome]] = []
-        async with Committer(take, limits=Limits(batch_items=5)) as committer:
+        async with Committer(take, limits=Limits(batch_items=5, beside_items=3)) as committer:
             for count in arrivals:
                 tasks += [
                     asyncio.create_task(committer.submit(item(len(tasks) + n + 1))) for n in range(count)
