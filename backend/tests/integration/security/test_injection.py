@@ -16,6 +16,7 @@ from icalendar import Calendar
 from tests.integration.security.test_matrix import BROWSER, cookies_of, csrf_of, endpoints
 from tests.support.application import COMPANY_ID, PASSWORD, SECRET, WEBHOOK, Application
 from tests.support.emulator import sample
+from tests.support.mirrors import MOSCOW
 from tests.support.rows import add_booking
 
 pytestmark = pytest.mark.integration
@@ -447,10 +448,11 @@ async def test_no_cell_of_a_table_is_one_that_a_spreadsheet_would_run(applicatio
     formula = "=cmd|' /C calc'!A0"
     owner_id = await application.new_user(email="tables@mail.test", name=formula, is_admin=True)
     session = await application.session_of(owner_id)
+    now = application.runtime.clock()
     async with application.runtime.pool.connection() as conn:
         await add_booking(
             conn, company_id=COMPANY_ID, client_name=formula, staff_name=formula, service_name=formula,
-            appointment_datetime=application.runtime.clock(), status="COMPLETED",
+            appointment_datetime=now, appointment_local=now.astimezone(MOSCOW).replace(tzinfo=None), status="COMPLETED",
         )  # fmt: skip
     tables = [
         one
