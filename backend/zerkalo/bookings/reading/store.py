@@ -20,11 +20,20 @@ _COLUMNS = """
     b.staff_name, b.notes, b.revision, b.created_at, b.updated_at
 """
 
-PHONE_IS_ANOTHERS = """
-    exists (select from users o where o.id <> u.id and o.phone_verified_at is not null
-        and o.phone10 = right(coalesce(c.phone, b.phone), 10) and o.phone = coalesce(c.phone, b.phone))
-"""
-"""Whether another user has proved the phone of the card or visit: then the user's e-mail on it proves nothing."""
+
+def phone_is_anothers(user_id: LiteralString, phone: LiteralString) -> LiteralString:
+    """Return SQL for whether somebody else than this user has proved a phone.
+
+    Then the user's e-mail beside it proves nothing: a stranger who books with a phone may write an e-mail on its card.
+    """
+    return (
+        f"exists (select from users o where o.id <> {user_id} and o.phone_verified_at is not null"
+        f" and o.phone10 = right({phone}, 10) and o.phone = {phone})"
+    )
+
+
+PHONE_IS_ANOTHERS = phone_is_anothers("u.id", "coalesce(c.phone, b.phone)")
+"""The same of the phone of the card, or of the visit without one."""
 
 _IS_THEIRS = f"""
     (b.matched_by in ('manual', 'card', 'import') or exists (
@@ -90,7 +99,7 @@ async def read_upcoming(
     status: Status | None,
     after: Moment | None,
     limit: int,
-    email_counts_alone: bool = True,
+    email_counts_alone: bool = False,
 ) -> list[ShownBooking]:
     """A user's bookings that start at `now` or later and are not cancelled, soonest first."""
     after_at, after_id = after or _FIRST
@@ -105,7 +114,7 @@ async def read_newest_first(
     status: Status | None,
     after: Moment | None,
     limit: int,
-    email_counts_alone: bool = True,
+    email_counts_alone: bool = False,
 ) -> list[ShownBooking]:
     """A user's bookings, the latest appointment first."""
     after_at, after_id = after or _LAST
@@ -114,7 +123,7 @@ async def read_newest_first(
 
 
 async def read_own(
-    conn: Connection, user_id: int, booking_id: int, *, email_counts_alone: bool = True
+    conn: Connection, user_id: int, booking_id: int, *, email_counts_alone: bool = False
 ) -> ShownBooking | None:
     """A booking of this user; None where there is none, or it is another's."""
     sql = f"select {_OWN_COLUMNS} from bookings b where b.id = %(id)s and b.user_id = %(user_id)s"

@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 from psycopg.rows import scalar_row, tuple_row
 
 from zerkalo.bookings import store as bookings
+from zerkalo.bookings.reading.store import phone_is_anothers
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json
 from zerkalo.matching import store as matching
@@ -28,13 +29,6 @@ _PROVED: LiteralString = """
 """
 
 
-# A stranger who booked with somebody's phone may have an e-mail on that person's card.
-_IS_PHONE_OF_ANOTHER: LiteralString = """
-    exists (select from users o where o.phone_verified_at is not null and o.id <> %(id)s and o.phone10 = right({phone}, 10)
-        and o.phone = {phone})
-"""
-
-
 async def cards_of(conn: Connection, user: User, *, email_counts_alone: bool) -> list[Key]:
     """Cards that the staff linked to the user, or whose contact this user alone has proved: (company, client).
 
@@ -49,7 +43,7 @@ async def cards_of(conn: Connection, user: User, *, email_counts_alone: bool) ->
             -- An e-mail that came late can have been written there by whoever booked with the card's phone.
             where %(email_alone)s and not coalesce(c.email_came_late, false)
                 and (c.user_id is null or c.user_id = %(id)s) and not """
-        + _IS_PHONE_OF_ANOTHER.format(phone="c.phone")
+        + phone_is_anothers("%(id)s", "c.phone")
         + """
         union select c.company_id, c.client_id from clients c join proved p
             on c.phone10 = p.phone10 and c.phone = p.phone
@@ -83,10 +77,10 @@ async def booking_ids_of(
             where %(email_alone)s and b.user_id is null and b.erased_at is null and not exists (
                 select from clients c
                 where c.company_id = b.company_id and c.client_id = b.client_id and (c.email_came_late or """
-        + _IS_PHONE_OF_ANOTHER.format(phone="c.phone")
+        + phone_is_anothers("%(id)s", "c.phone")
         + """))
                 and not """
-        + _IS_PHONE_OF_ANOTHER.format(phone="b.phone")
+        + phone_is_anothers("%(id)s", "b.phone")
         + """
         union select b.id from bookings b join proved p on b.match_phone10 = p.phone10
             where b.user_id is null and b.erased_at is null

@@ -4,7 +4,7 @@ from typing import Any, LiteralString
 
 from psycopg.rows import dict_row
 
-from zerkalo.bookings.reading.store import COMMENT_IS_TYPED, PHONE_IS_ANOTHERS
+from zerkalo.bookings.reading.store import COMMENT_IS_TYPED, PHONE_IS_ANOTHERS, phone_is_anothers
 from zerkalo.db.pool import Connection
 
 _EXPORTS: dict[str, LiteralString] = {
@@ -39,13 +39,12 @@ _EXPORTS: dict[str, LiteralString] = {
         join bookings b on b.company_id = d.company_id and b.yclients_record_id = d.resource_id
         where b.user_id = %(id)s and d.resource = 'record' order by d.id
     """,
-    "client_cards": """
+    "client_cards": f"""
         select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
         from users u join clients c on c.email = lower(u.email)
         where u.id = %(id)s and %(email_alone)s and u.email_verified_at is not null
             and not coalesce(c.email_came_late, false)
-            and not exists (select from users o where o.id <> u.id and o.phone_verified_at is not null
-                and o.phone10 = right(c.phone, 10) and o.phone = c.phone)
+            and not {phone_is_anothers("u.id", "c.phone")}
         union
         select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
         from users u join clients c on c.phone10 = u.phone10 and c.phone = u.phone
