@@ -55,11 +55,11 @@ async def apply_batch(
     now: datetime,
     order_now: datetime | None = None,
     email_counts_alone: bool = True,
-    on_linked: Callable[[], None] | None = None,
+    on_cards_held: Callable[[], None] | None = None,
 ) -> Applied:
     """Apply items and keep their deliveries, in the caller's transaction.
 
-    `order_now` judges change times; None: the database's clock. `on_linked` is called once the cards that change are held.
+    `order_now` judges change times; None: the database's clock. `on_cards_held` is called once the cards that change are held.
     Writes bookings and their history, cards, candidates, ledger entries, refetch requests and deliveries. Raises what
     PostgreSQL raises; then nothing of the batch is written.
     """
@@ -84,8 +84,8 @@ async def apply_batch(
     work.sights += sights_of_clients(clients, observation=work.number, now=now)
     changed = {key: booking for key, booking in work.bookings.items() if booking.is_changed}
     linker, cards = await _link(conn, work, changed, known, email_counts_alone=email_counts_alone)
-    if on_linked is not None:
-        on_linked()
+    if on_cards_held is not None:
+        on_cards_held()
     ids = await _write(conn, work, linker, known, policy)
     done = tuple(
         _with_ids(item, outcome, ids, delivery_id)

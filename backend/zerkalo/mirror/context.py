@@ -59,9 +59,9 @@ class Applies(Protocol):
     """The one write path, see `service.Applier`."""
 
     async def apply(
-        self, observations: Sequence[Observation], *, on_linked: Callable[[], None] | None = None
+        self, observations: Sequence[Observation], *, on_cards_held: Callable[[], None] | None = None
     ) -> list[Outcome]:
-        """Apply observations in one transaction; outcomes in their order. `on_linked`: called once it holds its cards."""
+        """Apply observations in one transaction; outcomes in their order. `on_cards_held`: called once it holds its cards."""
         ...
 
 

@@ -30,7 +30,7 @@ from zerkalo.mirror.store import Known
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.model import MatchUser, Names
 
-NOBODY = frozenset[int]()
+NO_USERS = frozenset[int]()
 Move = tuple[CardKey, CardKey]
 """The card that a booking had, and the one that it has now."""
 
@@ -162,7 +162,7 @@ class Linker:
         now = codes_in(row.comment) if known else ()
         card = self._cards.of(row)
         return Evidence(
-            form_user_ids=self._form.get(key, NOBODY),
+            form_user_ids=self._form.get(key, NO_USERS),
             code_user_ids=self._named([code for code in known if code in now]),
             earlier_code_user_ids=self._named(known),
             card_user_id=card.user_id if card else None,
@@ -174,9 +174,9 @@ class Linker:
     def _contacts(self, client: Person, card: Card | None) -> Contacts:
         """Who has proved the contacts of the booking's card; without a card, the booking's own contacts."""
         phone = client.phone_key
-        alike = self._by_tail.get(_tail(phone) or "", NOBODY)
+        alike = self._by_tail.get(_tail(phone) or "", NO_USERS)
         return Contacts(
-            self._by_email.get(client.email or "", NOBODY),
+            self._by_email.get(client.email or "", NO_USERS),
             frozenset(
                 id_ for id_ in alike if phone and same_phone(phone, self._users[id_].phone_proved or "")
             ),
@@ -191,7 +191,7 @@ class Linker:
 
     def _named(self, codes: Collection[str]) -> frozenset[int]:
         """The users whose codes these are; of codes that begin alike the longest counts."""
-        return frozenset([self._by_code[code] for code in longest(codes)]) if codes else NOBODY
+        return frozenset([self._by_code[code] for code in longest(codes)]) if codes else NO_USERS
 
 
 def people_of(rows: Mapping[Key, Row], cards: Cards) -> dict[Key, Person]:

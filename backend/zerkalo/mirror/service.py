@@ -82,23 +82,23 @@ class Applier:
         """Matches bookings anew, for batches that change cards and for whoever changes users."""
 
     async def apply(
-        self, observations: Sequence[Observation], *, on_linked: Callable[[], None] | None = None
+        self, observations: Sequence[Observation], *, on_cards_held: Callable[[], None] | None = None
     ) -> list[Outcome]:
         """Apply observations in one transaction, retried on a deadlock; return outcomes in the same order.
 
         Where one of them can't be applied, it alone is quarantined and the others are written. Pass some hundreds at a
-        time. `on_linked` is called when the cards are read and held that the transaction changes; again where it is retried,
+        time. `on_cards_held` is called when the cards are read and held that the transaction changes; again where it is retried,
         and perhaps never where it fails.
         """
         return await self.apply_items(
-            [Item(observation) for observation in observations], on_linked=on_linked
+            [Item(observation) for observation in observations], on_cards_held=on_cards_held
         )
 
     async def apply_items(
-        self, items: Sequence[Item], *, on_linked: Callable[[], None] | None = None
+        self, items: Sequence[Item], *, on_cards_held: Callable[[], None] | None = None
     ) -> list[Outcome]:
         """Apply items (observations, deliveries) as `apply` does; deliveries are kept with what they did."""
-        applied = await self._apply(items, on_linked=on_linked)
+        applied = await self._apply(items, on_cards_held=on_cards_held)
         self._observe_lag(items, applied.outcomes)
         for company_id in sorted(applied.companies_to_ring):
             await self._ring_safely(company_id)
@@ -109,13 +109,13 @@ class Applier:
         return list(applied.outcomes)
 
     async def _apply(
-        self, items: Sequence[Item], *, is_part: bool = False, on_linked: Callable[[], None] | None = None
+        self, items: Sequence[Item], *, is_part: bool = False, on_cards_held: Callable[[], None] | None = None
     ) -> Applied:
         """Apply all in one transaction; where one item makes that fail, split until that item stands alone."""
         try:
             return await in_pipeline(
                 self._batch_pool,
-                partial(self._apply_batch, items=items, on_linked=on_linked),
+                partial(self._apply_batch, items=items, on_cards_held=on_cards_held),
                 lock_timeout_seconds=LOCK_SECONDS_PART if is_part else LOCK_SECONDS_MAX,
             )
         except psycopg.errors.LockNotAvailable:
@@ -134,7 +134,7 @@ class Applier:
         )
 
     async def _apply_batch(
-        self, conn: Connection, *, items: Sequence[Item], on_linked: Callable[[], None] | None
+        self, conn: Connection, *, items: Sequence[Item], on_cards_held: Callable[[], None] | None
     ) -> Applied:
         return await apply_batch(
             conn,
@@ -143,7 +143,7 @@ class Applier:
             now=self._clock(),
             order_now=self._order_clock() if self._order_clock else None,
             email_counts_alone=self._email_counts_alone,
-            on_linked=on_linked,
+            on_cards_held=on_cards_held,
         )
 
     def _observe_lag(self, items: Sequence[Item], outcomes: Sequence[Outcome]) -> None:

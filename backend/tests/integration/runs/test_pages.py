@@ -128,12 +128,12 @@ async def test_a_page_begins_when_the_one_before_has_its_cards_not_when_it_is_wr
 
     class InSteps:
         async def apply(
-            self, observations: Sequence[Observation], *, on_linked: Callable[[], None]
+            self, observations: Sequence[Observation], *, on_cards_held: Callable[[], None]
         ) -> list[Outcome]:
             if observations[0].record_id == FIRST_ID:
                 await asyncio.sleep(0.05)
                 steps.append("the first has its cards")
-                on_linked()
+                on_cards_held()
                 await asyncio.wait_for(second.wait(), 10)
                 steps.append("the first is written")
             else:

@@ -149,13 +149,13 @@ class ListReader:
         counts = Counts(fetched=len(news), unchanged=len(news) - len(changed), failed=len(unreadable))
         return _Parsed(observations, unreadable, counts)
 
-    async def _take(self, page: ListPage, parsed: _Parsed, on_linked: Callable[[], None]) -> Counts:
+    async def _take(self, page: ListPage, parsed: _Parsed, on_cards_held: Callable[[], None]) -> Counts:
         """Apply the records of a page that this run has not applied yet."""
         await self._forget_waiting(page)
         self._check()
         outcomes: Sequence[Outcome] = ()
         if parsed.observations:
-            outcomes = await self._context.applier.apply(parsed.observations, on_linked=on_linked)
+            outcomes = await self._context.applier.apply(parsed.observations, on_cards_held=on_cards_held)
         refused = [(one.record_id, one.raw, one.reason) for one in parsed.unreadable]
         for one, outcome in zip(parsed.observations, outcomes, strict=True):
             if outcome.status is OutcomeStatus.QUARANTINED:
@@ -281,7 +281,7 @@ class _Writes:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # What ended the reading is what the run is to hear of.
+        # A write that nobody waits for would outlive the run, which is to hear of what ended the reading.
         with suppress(Exception) if kind else nullcontext():
             await self.end()
 
@@ -291,18 +291,12 @@ class _Writes:
         """Begin to write a page, then wait for the one before it. `total`: what it is counted with."""
         before = self._last
         if before is not None:
-            await before.linked.wait()
-        linked = asyncio.Event()
-        last = asyncio.ensure_future(write(linked.set))
-        last.add_done_callback(lambda _: linked.set())
-        self._last = _Write(last, linked, total)
-        try:
-            await self._counted(before)
-        except BaseException:
-            # A write that nobody waits for would outlive the run.
-            self._last = None
-            await asyncio.gather(last, return_exceptions=True)
-            raise
+            await before.cards_held.wait()
+        cards_held = asyncio.Event()
+        last = asyncio.ensure_future(write(cards_held.set))
+        last.add_done_callback(lambda _: cards_held.set())
+        self._last = _Write(last, cards_held, total)
+        await self._counted(before)
 
     async def end(self) -> None:
         """Wait for the page that is being written."""
@@ -316,8 +310,8 @@ class _Writes:
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """A page that is being written; `linked`: whether it has its cards."""
+    """A page that is being written; `cards_held`: whether it has its cards."""
 
     task: asyncio.Task[Counts]
-    linked: asyncio.Event
+    cards_held: asyncio.Event
     total: int | None
