@@ -74,8 +74,9 @@ async def move_in(
 ) -> Report:
     """Report what the import would do; with `apply`, also do it, in one transaction. A repeated import writes nothing.
 
-    With `contact_key` people are refused whom it would bring back though they were erased. Writes users, links, ledger entries and `origins`. Raises `ImportRefused` where `apply` is set and people are
-    refused, or where the ledger would not end at the source's balances.
+    With `contact_key` people are refused whom it would bring back though they were erased. Writes users, links, ledger
+    entries and `origins`. Raises `ImportRefused` where `apply` is set and people are refused, or where the ledger would
+    not end at the source's balances.
     """
 
     async def work(conn: Connection) -> Report:

@@ -8,7 +8,7 @@ Clock = Callable[[], datetime]
 
 
 CLOCKS_APART_MAX = timedelta(minutes=1)
-"""A stored time of ours that lies farther ahead was written by a wrong clock, and counts as now."""
+"""A stored time of ours that lies farther ahead was written by a wrong clock, and is not believed."""
 
 
 def utc_now() -> datetime:

@@ -35,8 +35,8 @@ async def send_due(
 
     Safe to run in several processes at once. No transaction is open during a call to a gateway. A message that fails,
     or has no answer within `seconds_max`, is retried with growing pauses and finally given up; an expired one is
-    dropped, and so is a notice to a contact that its user has lost. If a process dies after sending and before recording it, the message is sent twice. Messages of a channel
-    without a sender wait until they expire.
+    dropped, and so is a notice to a contact that its user has lost. If a process dies after sending and before recording
+    it, the message is sent twice. Messages of a channel without a sender wait until they expire.
     """
     sent = 0
     async with pool.connection() as conn:

@@ -50,7 +50,7 @@ class Committer:
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._writers: dict[asyncio.Task[None], Sequence[_Waiting]] = {}
-        """Each with the batch that it is writing; one that has just been made has none yet. While items wait, there is one at least."""
+        """Each with the batch that it is writing, none at first. While items wait there is at least one."""
         self._timer: asyncio.TimerHandle | None = None
         """Fires when a call has waited too long: the oldest, or one that has been answered since."""
 

@@ -64,9 +64,8 @@ async def edit_user(
 
     A contact that the staff enter counts as proved only in an account that nobody signs in to. In any other it is a
     claim: otherwise a receptionist could enter an own phone and sign in by a code sent to it. An invitation ends with the
-    contact that it may have been sent to. Members of the staff change
-    their own name and contacts: an owner recognises by them who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`,
-    `phone_taken`, `staff_contacts`.
+    contact that it may have been sent to. Members of the staff change their own name and contacts: an owner recognises by
+    them who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`, `phone_taken`, `staff_contacts`.
     """
 
     async def write(conn: Connection) -> User:
