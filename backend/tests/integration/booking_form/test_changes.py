@@ -35,6 +35,12 @@ async def her_booking(salon: FormSalon, anna: Any, way: str, **fields: Any) -> d
         made = await anna.post("/booking", json=await salon.wish(datetime=starts_at, comment="У окна"))
         assert made.status_code == 201, made.text
         return made.json()
+    row = await booked_by_the_salon(salon, starts_at, **fields)
+    return (await anna.get(f"/booking/{row['id']}")).json()
+
+
+async def booked_by_the_salon(salon: FormSalon, starts_at: str, **fields: Any) -> dict[str, Any]:
+    """The row of a record with her code that the salon has made."""
     record = desk.create(
         salon.salon.emulator,
         company_id=COMPANY_ID,
@@ -47,8 +53,7 @@ async def her_booking(salon: FormSalon, anna: Any, way: str, **fields: Any) -> d
         **fields,
     )
     await apply(salon, record.id)
-    row = await salon.salon.row(record.id)
-    return (await anna.get(f"/booking/{row['id']}")).json()
+    return await salon.salon.row(record.id)
 
 
 async def apply(salon: FormSalon, record_id: int, source: Source = Source.WEBHOOK) -> None:
@@ -408,21 +413,7 @@ async def test_a_visit_that_our_token_may_not_see_is_neither_cancelled_nor_said_
     one = Limits(absences=AbsenceLimits(records=1, share_of_window=0.0))
     async with open_form(pool, read_limits=one) as salon:
         _, anna = await salon.user()
-        visits: list[dict[str, Any]] = []
-        for number in (0, 3, 6):
-            starts_at = await salon.free_time(number)
-            record = desk.create(
-                salon.salon.emulator,
-                company_id=COMPANY_ID,
-                service_ids=(SERVICE,),
-                staff_id=MASTER,
-                name="Анна",
-                phone="79990000909",
-                date=datetime.fromisoformat(starts_at[:19]),
-                comment=f"Код клиента: {CODE}",
-            )
-            await apply(salon, record.id)
-            visits.append(await salon.salon.row(record.id))
+        visits = [await booked_by_the_salon(salon, await salon.free_time(number)) for number in (0, 3, 6)]
         to = await salon.free_time(9)
 
         with hidden(salon.salon, [visit["yclients_record_id"] for visit in visits]):

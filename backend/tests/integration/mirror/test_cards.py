@@ -129,7 +129,7 @@ async def test_a_number_that_changes_hands_takes_no_past_along(pool: Pool) -> No
 
 
 async def test_who_gets_a_number_takes_no_past_along_by_booking_online_with_it(pool: Pool) -> None:
-    """A2: YCLIENTS writes the e-mail of the number's new owner on the card of the one before."""
+    """YCLIENTS writes the e-mail of the number's new owner on the card of the one before."""
     async with salon(pool, policy=BONUSES) as server:
         first = await user(server, phone=MARIA, phone_verified_at=PROVED)
         assert await visit(server, 1, attendance=1) == (first, "phone")
