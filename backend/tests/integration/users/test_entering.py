@@ -246,6 +246,21 @@ async def test_a_code_used_again_in_time_opens_the_same_account_once_more(people
     assert (await enter(people, PHONE, code)).status_code == 400, "but not who sees it later"
 
 
+@pytest.mark.parametrize("is_used", [False, True])
+async def test_a_code_of_a_clock_that_was_hours_ahead_opens_nothing(people: PeopleApi, is_used: bool) -> None:
+    """By its stored times it would live, or be taken again, for hours. A new one is good at once."""
+    people.pass_time(hours=3)
+    code = await code_to(people, PHONE)
+    if is_used:
+        await whose(people, await enter(people, PHONE, code, new_account=True))
+    people.pass_time(hours=-3)
+
+    assert (await enter(people, PHONE, code, new_account=True)).status_code == 400
+
+    answer = await enter(people, PHONE, await code_to(people, PHONE), new_account=True)
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("how", ["used", "asked for anew"])
 async def test_a_code_that_is_over_is_not_guessed_at_without_end(people: PeopleApi, how: str) -> None:
     """From many addresses: each has its five tries, and all together have thirty, as with a live code."""

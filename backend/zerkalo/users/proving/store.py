@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
 from zerkalo.db.sql import scalar
+from zerkalo.kit.clock import CLOCKS_APART_MAX
 from zerkalo.kit.phone import TAIL_DIGITS
 from zerkalo.outbox.model import Channel
 from zerkalo.users.model import User
@@ -76,15 +77,19 @@ async def insert_code(
 
 
 async def live_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> ProofCode | None:
-    """Lock the newest code that is neither used, ended nor expired; None where there is none."""
-    sql = f"{_CODES} {_whose(aim)} and used_at is null and expires_at > %(now)s order by id desc limit 1 for update"
+    """Lock the newest code that is neither used, ended, expired nor sent in the future; None where there is none."""
+    sql = f"""
+        {_CODES} {_whose(aim)} and used_at is null and expires_at > %(now)s and created_at <= %(latest)s
+        order by id desc limit 1 for update
+    """
     return await _one(conn, sql, aim, kept, now)
 
 
 async def used_code(conn: Connection, aim: Aim, *, kept: str, now: datetime) -> ProofCode | None:
     """The code that was used or ended last and has not expired; None where there is none."""
     sql = f"""
-        {_CODES} {_whose(aim)} and used_at is not null and expires_at > %(now)s order by used_at desc, id desc limit 1
+        {_CODES} {_whose(aim)} and used_at <= %(latest)s and expires_at > %(now)s and created_at <= %(latest)s
+        order by used_at desc, id desc limit 1
     """
     return await _one(conn, sql, aim, kept, now)
 
@@ -108,6 +113,7 @@ def _values(aim: Aim, kept: str, now: datetime) -> dict[str, object]:
         "channel": aim.contact.channel,
         "kept": kept,
         "now": now,
+        "latest": now + CLOCKS_APART_MAX,
     }
 
 
