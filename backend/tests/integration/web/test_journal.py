@@ -88,10 +88,18 @@ async def test_filters_are_joined(admin, pool: Pool) -> None:
 async def test_it_is_found_by_code_record_phone_and_name(admin, pool: Pool) -> None:
     async with pool.connection() as conn:
         anna = await add_user(conn, name="Анна Ёлкина", unique_code="ABC12345")
+        await conn.execute("insert into retired_codes (code, user_id) values ('MERGED77', %s)", [anna])
     hers = await put(pool, user_id=anna, user_code="ABC12345", matched_by="code", yclients_record_id=501)
     phone = await put(pool, phone="+79990012345", client_name="Борис Щукин", yclients_record_id=777001)
 
-    for text in ("ABC12345", "\u0410\u0412\u042112345", "код клиента: abc 12345", "ёЛКИНА", "501"):
+    for text in (
+        "ABC12345",
+        "\u0410\u0412\u042112345",
+        "код клиента: abc 12345",
+        "merged77",
+        "ёЛКИНА",
+        "501",
+    ):
         assert await ids(admin, q=text) == [hers], text
     for text in ("0012345", "8 999 001-23-45", "щукин", "777001"):
         assert await ids(admin, q=text) == [phone], text

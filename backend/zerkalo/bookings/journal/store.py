@@ -112,7 +112,10 @@ _FOUND: LiteralString = f"""
 ONE: LiteralString = (
     "select " + _COLUMNS + " from bookings b left join users u on u.id = b.user_id where b.id = %(id)s"
 )
-_OWNER = "select id from users where unique_code = %s and erased_at is null"
+_OWNER = """
+    select id from users where erased_at is null and id = coalesce(
+        (select id from users where unique_code = %(code)s), (select user_id from retired_codes where code = %(code)s))
+"""
 _LINES = """
     select service_id, title, amount, cost, cost_per_unit, discount::float8 as discount
     from booking_lines where booking_id = %s order by position
@@ -252,7 +255,7 @@ async def _find(
     conn: Connection, filters: Filters, search: Search, values: dict[str, object]
 ) -> list[JournalBooking]:
     """Find by text. If a user has it as a code, its other meanings are ignored."""
-    owner_id = await scalar(conn, _OWNER, [search.code]) if search.code else None
+    owner_id = await scalar(conn, _OWNER, {"code": search.code}) if search.code else None
     statement = found_by(search, is_owned=owner_id is not None, is_forward=filters.is_forward)
     if statement is None:
         return []
