@@ -58,7 +58,7 @@ create index users_of_staff on users (id) where role is not null;
 create index users_merged on users (merged_into) where merged_into is not null;
 create index users_to_rematch on users (rematch_wanted_at) where rematch_wanted_at is not null;
 
--- Merges that can still be undone: both accounts as they stood and what moved, by ids. A day old, they are deleted.
+-- Merges of the last day: both accounts as they stood and what moved, by ids, so that each can be undone.
 create table merges (
     id        bigint generated always as identity primary key,
     at        timestamptz not null,
@@ -66,7 +66,8 @@ create table merges (
     into_id   bigint not null references users (id) on delete cascade,
     admin_id  bigint references users (id) on delete set null,
     before    jsonb not null,                         -- `from` and `into`: rows of users; ids of what was the one's
-    after     jsonb not null                          -- the account that stayed, as the merge left it
+    after     jsonb not null,                         -- the account that stayed, as the merge left it
+    undone_at timestamptz                             -- set: undone, and `before` and `after` are empty
 );
 create index merges_of_user on merges (into_id);
 

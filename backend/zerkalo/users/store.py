@@ -243,8 +243,9 @@ async def restore(
 ) -> None:
     """Restore one of two merged accounts from its row `before` the merge; `after`: the row of `into_id` after it.
 
-    A contact that somebody else has proved since becomes a claim; a name, a note or a password written since stays. The
-    codes of both must be free. The role is left alone: the staff may have changed it since.
+    A contact that somebody else has proved since becomes a claim; a name, a note or a password written since stays, and
+    so does a proof of the account that stayed. The codes of both must be free. The role is left alone: the staff may have
+    changed it since.
     """
     values = {
         "from": from_id,
@@ -263,10 +264,16 @@ _RESTORE = """
         note = case when u.id = %(into)s and u.note <> a.note then u.note else p.note end,
         password_hash = case when u.id = %(into)s and u.password_hash is distinct from a.password_hash
             then u.password_hash else p.password_hash end,
-        email_verified_at = case when not exists (select from users o where o.id <> u.id
-            and lower(o.email) = lower(p.email) and o.email_verified_at is not null) then p.email_verified_at end,
-        phone_verified_at = case when not exists (select from users o where o.id not in (%(from)s, %(into)s)
-            and o.phone = p.phone and o.phone_verified_at > a.updated_at) then p.phone_verified_at end,
+        email_verified_at = case
+            when u.id = %(into)s and u.email = p.email and u.email_verified_at is distinct from a.email_verified_at
+                then u.email_verified_at
+            when not exists (select from users o where o.id <> u.id
+                and lower(o.email) = lower(p.email) and o.email_verified_at is not null) then p.email_verified_at end,
+        phone_verified_at = case
+            when u.id = %(into)s and u.phone = p.phone and u.phone_verified_at is distinct from a.phone_verified_at
+                then u.phone_verified_at
+            when not exists (select from users o where o.id not in (%(from)s, %(into)s)
+                and o.phone = p.phone and o.phone_verified_at > a.updated_at) then p.phone_verified_at end,
         signed_in_by_code_at = coalesce(p.signed_in_by_code_at, u.signed_in_by_code_at), earns_from = p.earns_from,
         erased_at = null, merged_into = null, rematch_wanted_at = %(now)s, updated_at = %(now)s
     from jsonb_populate_record(null::users, %(before)s::jsonb) p,

@@ -273,7 +273,7 @@ async def test_a_merge_undone_within_the_day_leaves_everything_as_it_was(people:
     assert user.id == old
     assert await state(people) == before
     assert sorted(people.proved[-2:]) == sorted([old, kept]), "what came meanwhile is looked for again"
-    assert await rows(people, "select count(*)::int from merges") == [(0,)]
+    assert await rows(people, "select before, after from merges") == [({}, {})], "what is told of her is gone"
     assert [row[0] for row in await rows(people, "select action from audit_entries order by id")] == [
         "user.merge",
         "user.unmerge",
@@ -281,6 +281,47 @@ async def test_a_merge_undone_within_the_day_leaves_everything_as_it_was(people:
     again = await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
     assert again.status_code == 200
     assert (await state(people))[0] == merged[0], "merged and undone, it can be merged once more"
+
+
+async def test_undoing_a_merge_again_changes_nothing(people: PeopleApi) -> None:
+    """The answer to the first time was lost; the restored account may have been merged into a third one since."""
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    third, _ = await people.api.new_user()
+    await admin.post(f"/admin/users/{old}/merge", json={"into": kept})
+    merge_id = await merge_id_of(people)
+
+    for _ in range(2):
+        user = await undo_merge(people.people, merge_id, admin_id=1, now=NOW)
+        assert (user.id, user.merged_into) == (old, None)
+    await admin.post(f"/admin/users/{old}/merge", json={"into": third})
+    before = await state(people)
+    await undo_merge(people.people, merge_id, admin_id=1, now=NOW)
+
+    assert await state(people) == before
+    assert [row[0] for row in await rows(people, "select action from audit_entries order by id")] == [
+        "user.merge",
+        "user.unmerge",
+        "user.merge",
+    ]
+
+
+@pytest.mark.parametrize("channel", ["email", "phone"])
+async def test_a_proof_that_the_account_which_stayed_has_earned_since_is_kept(
+    people: PeopleApi, channel: str
+) -> None:
+    admin = await an_admin(people)
+    old, _ = await people.api.new_user(email="old@example.com", email_verified_at=PROVED)
+    kept, client = await people.registered("new@example.com", phone=PHONE)
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    assert (await people.prove(client, channel)).status_code == 200
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=people.now)
+
+    proved = await rows(
+        people, "select id, email_verified, phone_verified from users where role is null order by id"
+    )
+    assert proved == [(old, True, False), (kept, channel == "email", channel == "phone")]
 
 
 async def test_an_account_that_was_taken_over_by_its_phone_can_be_parted_again(people: PeopleApi) -> None:

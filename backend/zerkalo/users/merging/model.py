@@ -1,4 +1,4 @@
-"""A merge that can still be undone."""
+"""A merge of two accounts, as it is kept for a day."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """Two accounts that became one. `before`: both accounts and what moved, see `store.what_stands`; `after`: what stayed."""
+    """Two accounts that became one. `before`: both accounts and what moved, see `store.what_stands`; `after`: what stayed.
+
+    Both are empty where it was undone.
+    """
 
     id: int
     at: datetime
@@ -16,6 +19,7 @@ class Merge:
     into_id: int
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    undone_at: datetime | None
 
     @property
     def name(self) -> str:

@@ -58,16 +58,20 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
 async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datetime) -> User:
     """Undo a merge within a day; return the account that had ended.
 
-    Bookings, points, cards and contacts go back to the account they came from. What the other account got and spent since
-    stays with it, a role too. Its log-ins made since, its calendar's address and its chat end: whoever came with the other
-    account may have made them. The restored account has no sessions. Raises `ProblemError`: 404 `not_found`, and 409
-    `merge_changed` where the account's contacts or code have changed since, or the account is gone.
+    Bookings, points, cards and contacts go back to the account they came from, whatever has linked them to the other one
+    since. What that got, proved and spent since stays with it, a role too. Its log-ins made since, its calendar's address
+    and its chat end: whoever came with the other account may have made them. The restored account has no sessions. Doing
+    it again changes nothing. Raises `ProblemError`: 404 `not_found`, and 409 `merge_changed` where the account's contacts
+    or code have changed since, or the account is gone.
     """
 
     async def write(conn: Connection) -> Merge:
         merge = await merge_store.merge_for_update(conn, merge_id)
         if merge is None or now - merge.at > UNDO_SPAN:
             raise ProblemError(404, "not_found", "There is no such merge, or it is over a day old.")
+        if merge.undone_at is not None:
+            note_nothing()
+            return merge  # asked again: the first answer was lost
         both = [merge.from_id, merge.into_id]
         await bookings.hold_of(conn, both)
         kept = (await store.lock_users(conn, both)).get(merge.into_id)
@@ -93,6 +97,7 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
         await people.ports.return_ledger(conn, merge.from_id, merge.into_id, now)
         await bookings.write_codes_of(conn, both, now=now)
         await people.ports.settle_bookings(conn, merge.bookings, now)
+        await merge_store.write_undone(conn, merge_id, now=now)
         await merge_store.forget_merges(conn, of_user=merge.from_id)
         await audit(conn, admin_id, "user.unmerge", f"user {merge.from_id}", {"from": merge.into_id}, now)
         return merge

@@ -1,4 +1,4 @@
-"""`merges`: the state before each merge, kept for a day so that the merge can be undone."""
+"""`merges`: the state before each merge, kept for a day so that the merge can be undone, and which ones were."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ from zerkalo.db.pool import Connection
 from zerkalo.db.sql import as_json, scalar
 from zerkalo.users.merging.model import Merge
 
-_MERGE: LiteralString = "select id, at, from_id, into_id, before, after from merges"
+_MERGE: LiteralString = "select id, at, from_id, into_id, before, after, undone_at from merges"
 
 
 async def what_stands(conn: Connection, *, from_id: int, into_id: int) -> Mapping[str, Any]:
@@ -50,9 +50,10 @@ async def insert_merge(
 
 
 async def merges_into(conn: Connection, user_id: int, *, since: datetime) -> list[Merge]:
-    """The merges into an account since a moment, newest first."""
+    """The merges into an account since a moment that stand, newest first."""
+    sql = f"{_MERGE} where into_id = %s and at >= %s and undone_at is null order by id desc"
     async with conn.cursor(row_factory=class_row(Merge)) as cursor:
-        await cursor.execute(f"{_MERGE} where into_id = %s and at >= %s order by id desc", [user_id, since])
+        await cursor.execute(sql, [user_id, since])
         return await cursor.fetchall()
 
 
@@ -63,14 +64,22 @@ async def merge_for_update(conn: Connection, merge_id: int) -> Merge | None:
         return await cursor.fetchone()
 
 
+async def write_undone(conn: Connection, merge_id: int, *, now: datetime) -> None:
+    """Mark a merge as undone and empty its record."""
+    await conn.execute(
+        "update merges set undone_at = %s, before = '{}', after = '{}' where id = %s", [now, merge_id]
+    )
+
+
 async def forget_merges(
     conn: Connection, *, of_user: int | None = None, before: datetime | None = None
 ) -> None:
-    """Delete the records of merges that a user, or an account merged into theirs, took part in; or those before a moment."""
-    await conn.execute(
-        "with recursive theirs (id) as (select %(user)s::bigint union"
-        "  select m.from_id from merges m join theirs t on m.into_id = t.id)"
-        " delete from merges where from_id in (select id from theirs) or into_id in (select id from theirs)"
-        " or at < %(before)s",
-        {"user": of_user, "before": before},
-    )
+    """Delete the records of standing merges that a user, or an account merged into theirs, took part in; or all before a moment."""
+    sql = """
+        with recursive theirs (id) as (
+            select %(user)s::bigint
+            union select m.from_id from merges m join theirs t on m.into_id = t.id where m.undone_at is null)
+        delete from merges where at < %(before)s
+            or undone_at is null and (from_id in (select id from theirs) or into_id in (select id from theirs))
+    """
+    await conn.execute(sql, {"user": of_user, "before": before})
