@@ -57,7 +57,8 @@ _REMEMBER = """
         is_cancelled = excluded.is_cancelled, reminded_for = coalesce(excluded.reminded_for, told_visits.reminded_for)
 """
 # Of points earned by visits only recent visits count: points that a sweep awards for the past are no news. A visit's
-# entries since its user's last notice are summed: points given, reversed and given again are reported once.
+# entries since its user's last notice are summed: points given, reversed and given again are reported once. What a merge of
+# two accounts repeats (`loyalty.store.MOVE_HERE`) is no news.
 _MOVEMENTS = """
     select m.user_id, coalesce(sum(m.amount) filter (where not m.by_hand), 0)::bigint,
         coalesce(sum(m.amount) filter (where m.by_hand), 0)::bigint, max(m.id),
@@ -74,11 +75,13 @@ _MOVEMENTS = """
         cross join lateral (
             select sum(r.amount) as amount, max(r.id) as id, max(r.created_at) as created_at from bonus_entries r
             where r.booking_id = b.id and r.user_id = b.user_id and r.id > coalesce(p.entry_id, 0)
+                and r.entry_key not like 'merge:%%'
         ) net
         where b.status = 'COMPLETED' and b.appointment_datetime > %(recent)s and net.amount > 0
         union all
         select e.user_id, e.amount, e.id, e.created_at, true, e.visit_id
-        from bonus_entries e where e.effective_at >= %(since)s and e.created_by is not null
+        from bonus_entries e
+        where e.effective_at >= %(since)s and e.created_by is not null and e.entry_key not like 'merge:%%'
     ) m left join told_points p on p.user_id = m.user_id
     where m.id > coalesce(p.entry_id, 0)
     group by m.user_id having max(m.created_at) < %(until)s order by m.user_id limit %(limit)s
@@ -105,8 +108,9 @@ _WOULD_BE = """
         union all
         select 'points', min(e.id), e.user_id, date_trunc('hour', e.created_at)
         from bonus_entries e left join bookings b on b.id = e.booking_id
-        where e.effective_at >= %(since)s and (e.created_by is not null or e.amount > 0 and e.kind = 'accrual'
-            and b.appointment_datetime > e.created_at - interval '2 days')
+        where e.effective_at >= %(since)s and e.entry_key not like 'merge:%%'
+            and (e.created_by is not null or e.amount > 0 and e.kind = 'accrual'
+                and b.appointment_datetime > e.created_at - interval '2 days')
         group by e.user_id, date_trunc('hour', e.created_at)
         union all
         select 'burning', min(e.id), e.user_id, min(e.created_at) from bonus_entries e

@@ -14,6 +14,7 @@ from tests.integration.outbox.test_gateways import Mailbox, mail_server
 from tests.support.rows import add_booking, add_user
 from zerkalo.bookings.journal import store as journal
 from zerkalo.db.pool import Connection, Pool
+from zerkalo.loyalty.service import move_ledger, return_ledger
 from zerkalo.notices import store
 from zerkalo.notices.model import Kind, NoticePolicy
 from zerkalo.notices.service import Notices, tell
@@ -372,6 +373,33 @@ async def test_points_moved_by_hand_are_told_once_they_stand(
     async with desk.pool.connection() as conn:
         bodies = await (await conn.execute("select body from outbox")).fetchall()
     assert bodies == ([(told,)] if told else [])
+
+
+async def test_points_that_a_merge_of_accounts_moves_are_no_news(desk: Desk) -> None:
+    """Neither what the account that ended had been told of, nor what goes back when the merge is undone."""
+    async with desk.pool.connection() as conn:
+        other = await add_user(conn, email="other@example.com", email_verified_at=NOON)
+        visit = await add_booking(
+            conn, user_id=other, matched_by="code", status="COMPLETED", appointment_datetime=NOON
+        )
+        for of, by in ((visit, None), (None, desk.anna)):
+            await conn.execute(
+                "insert into bonus_entries (user_id, booking_id, amount, kind, created_by, entry_key, effective_at, created_at)"
+                " values (%s, %s, 50, 'accrual', %s, %s, %s, %s)",
+                [other, of, by, f"of {of}", desk.now, desk.now],
+            )
+    desk.now += timedelta(minutes=10)
+    assert await desk.tell() == 1
+
+    for user, move, one, into in (
+        (desk.anna, move_ledger, other, desk.anna),
+        (other, return_ledger, other, desk.anna),
+    ):
+        async with desk.pool.connection() as conn:
+            assert await move(conn, one, into, desk.now) == 2
+            await conn.execute("update bookings set user_id = %s where id = %s", [user, visit])
+        desk.now += timedelta(minutes=10)
+        assert await desk.tell() == 0
 
 
 async def test_burning_points_are_told_once_a_month(desk: Desk) -> None:
