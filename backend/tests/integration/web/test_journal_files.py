@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -16,6 +16,7 @@ from tests.support.application import COMPANY_ID, Application, free_port, runnin
 from tests.support.database import TestServer, open_folder
 from tests.support.rows import add_booking
 from zerkalo.main import server_of
+from zerkalo.web.pages.admin.journal.export import up_to
 from zerkalo.web.pages.cookies import SESSION
 
 pytestmark = pytest.mark.integration
@@ -137,6 +138,20 @@ def forget_peak() -> int:
     """Begin to measure; what is held now."""
     Path("/proc/self/clear_refs").write_text("5")
     return peak_bytes()
+
+
+@pytest.mark.parametrize(
+    ("count_max", "expected"),
+    [(1, [1, None]), (2, [1, 2, None]), (3, [1, 2, 3, None]), (4, [1, 2, 3, 4]), (5, [1, 2, 3, 4])],
+)
+async def test_a_file_that_does_not_hold_all_says_so_at_its_end(
+    count_max: int, expected: list[int | None]
+) -> None:
+    async def batches() -> AsyncIterator[Sequence[int]]:
+        for batch in ([1, 2], [3, 4]):
+            yield batch
+
+    assert [one async for batch in up_to(count_max, batches()) for one in batch] == expected
 
 
 @pytest.mark.slow
