@@ -11,7 +11,12 @@ GOOD = "https://assets.yclients.com/masters/sm/d/df/df6c_2023.png"
 
 @pytest.mark.parametrize(
     "url",
-    [GOOD, "https://be.cdn.yclients.com/a.jpg", "https://assets.alteg.io/x.png", "https://yclients.ru/x.png"],
+    [
+        GOOD,
+        "https://be.cdn.yclients.com/a.jpg",
+        "https://assets.alteg.io/x.png",
+        "https://s.yclients.ru/x.png",
+    ],
 )
 def test_the_vendor_s_own_pictures_are_shown(url: str) -> None:
     assert picture_of(url, API) == url
@@ -23,6 +28,7 @@ def test_the_vendor_s_own_pictures_are_shown(url: str) -> None:
         "",
         "http://assets.yclients.com/a.png",
         "https://assets.example.com/a.png",
+        "https://yclients.com/a.png",
         "https://yclients.com.evil.example/a.png",
         "https://evilyclients.com/a.png",
         "https://assets.yclients.com@evil.example/a.png",

@@ -7,6 +7,7 @@ nowhere else (docs/decisions/0011-pictures-from-the-vendor.md).
 from urllib.parse import urlsplit
 
 DOMAINS = ("yclients.com", "yclients.ru", "alteg.io")
+"""Pictures stand on hosts below these."""
 URL_CHARS_MAX = 500
 _NOBODY = "no-master"
 """Parts of the names of the vendor's placeholder pictures."""
@@ -22,7 +23,7 @@ def picture_of(url: str, api_url: str) -> str:
     except ValueError:
         return ""
     host = parts.hostname or ""
-    is_vendors = any(host == domain or host.endswith(f".{domain}") for domain in DOMAINS)
+    is_vendors = any(host.endswith(f".{domain}") for domain in DOMAINS)
     if parts.scheme == "https" and is_plain and is_vendors:
         return url
     return url if url.startswith(f"{origin_of(api_url)}/") else ""
