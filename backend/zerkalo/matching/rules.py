@@ -34,7 +34,7 @@ def codes_in(comment: str) -> tuple[str, ...]:
     The end of a code is not marked: a reading is the word after the label, alone or joined with the next words, up to
     20 characters. The longest reading of each label comes first, and the longest one that belongs to a user counts
     (`longest`). Case, spaces, the colon, quotes and Markdown marks don't matter; Cyrillic letters that look like Latin
-    ones are read as those. Cached, because a batch reads each of its comments three times.
+    ones are read as those. Cached, for a batch reads a comment more than once.
     """
     if not any(letter in comment for letter in "КкKk"):
         return ()
