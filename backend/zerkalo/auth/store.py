@@ -86,12 +86,19 @@ async def user_of_claims(conn: Connection, claims: AccessClaims) -> Authenticate
 
 
 async def has_signed_in(conn: Connection, email: str, address_digest: bytes) -> bool:
-    """Whether this address has signed in to an account with this e-mail (lower case) in the last month or so."""
-    sql = """
-        select exists (select from users u join refresh_tokens r on r.user_id = u.id
-                       where lower(u.email) = %s and u.email is not null and r.address_digest = %s)
+    """Whether this address has signed in to the account of this e-mail (lower case) in the last month or so.
+
+    Who only claims the e-mail has signed in to another account, where somebody who has proved it has a password.
     """
-    return await scalar(conn, sql, [email, address_digest])
+    sql = """
+        select exists (
+            select from users u join refresh_tokens r on r.user_id = u.id
+            where lower(u.email) = %(email)s and u.email is not null and r.address_digest = %(address)s
+                and (u.email_verified_at is not null or not exists (
+                    select from users o where lower(o.email) = %(email)s
+                        and o.email_verified_at is not null and o.password_hash is not null)))
+    """
+    return await scalar(conn, sql, {"email": email, "address": address_digest})
 
 
 async def insert_refresh_token(

@@ -12,6 +12,7 @@ from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_user
 from zerkalo.auth.model import Limit
 from zerkalo.auth.rules import by_address
+from zerkalo.auth.store import has_signed_in
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.outbox.model import Channel
@@ -117,6 +118,25 @@ async def test_a_hundred_wrong_passwords_from_everywhere_leave_the_owners_addres
 
     assert refused.value.status == 429
     assert await people.auth.log_in(EMAIL.text, PASSWORD, address=OWN, now=people.now)
+
+
+async def test_signing_in_to_an_own_account_with_her_email_gives_no_more_guesses_at_hers(
+    people: PeopleApi,
+) -> None:
+    """Anybody may claim an e-mail, and so sign in to an account that shows it, from as many addresses as they have."""
+    _, client = await people.registered(EMAIL.text)
+    assert (await people.prove(client, "email")).status_code == 200
+    await people.auth.log_in(EMAIL.text, PASSWORD, address=OWN, now=people.now)
+    strange = "203.0.113.8"
+    async with people.pool.connection() as conn:
+        claimant = await add_user(conn, email=EMAIL.text)
+        await people.auth.new_session(conn, claimant, 0, address=strange, now=people.now)
+
+        known = [
+            await has_signed_in(conn, EMAIL.text, people.auth.address_digest(address))
+            for address in (OWN, strange)
+        ]
+    assert known == [True, False]
 
 
 async def test_the_installation_sends_so_many_sms_an_hour_and_no_more(people: PeopleApi) -> None:
