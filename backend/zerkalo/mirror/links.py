@@ -88,10 +88,10 @@ class Linker:
     ) -> None:
         self._rows = rows
         self._people = people
-        self._form = form
         self._cards = cards
         self._email_counts_alone = email_counts_alone
         self._users = {user.id: user for user in users}
+        self._form = {key: ids & self._users.keys() for key, ids in form.items()}
         self._by_code = {code: user.id for user in self._users.values() for code in _codes_of(user)}
         self._by_email = _grouped((user.email_proved, user.id) for user in self._users.values())
         self._by_tail = _grouped((_tail(user.phone_proved), user.id) for user in self._users.values())
@@ -134,7 +134,9 @@ class Linker:
         row = self._rows[key]
         if row.erased_at is not None:
             return masked(row)
-        current = Link(row.user_id, row.matched_by)
+        # Whoever is an empty shell by now, erased or merged, holds nothing.
+        is_held = row.user_id is None or row.user_id in self._users
+        current = Link(row.user_id, row.matched_by) if is_held else Link()
         evidence = self._evidence(key, row, before)
         match = decide_match(current, evidence, email_counts_alone=self._email_counts_alone)
         self._matches[key] = match

@@ -171,3 +171,24 @@ async def test_only_admins_link(pool: Pool, api: Api) -> None:
         address = f"/admin/bookings/{booking}/{what}"
         assert (await api.client().post(address, json={"user_id": 1})).status_code == 401
         assert (await anna.post(address, json={"user_id": 1})).status_code == 403
+
+
+async def test_who_is_a_shell_by_now_is_linked_by_nothing_and_stops_nothing(pool: Pool) -> None:
+    """A booking made through the form, or read by a batch, just as its user was merged or erased in another tab."""
+    shell, anna = await user(pool), await user(pool, unique_code="ANNA2345")
+    async with salon(pool) as server:
+        await server.post(event(State(1)))
+        async with pool.connection() as conn:
+            await conn.execute("update users set erased_at = now() where id = %s", [shell])
+            await conn.execute("update bookings set user_id = %s, matched_by = 'code'", [shell])
+            await conn.execute(
+                "insert into form_bookings (api_id, user_id, company_id, record_id, status, created_at)"
+                " values ('own', %s, %s, %s, 'booked', now())",
+                [shell, COMPANY_ID, RECORD_ID],
+            )
+
+        answer = await server.post(event(State(2, comment="Код клиента: ANNA2345")))
+
+        assert answer.json()["status"] == "applied"
+        row = await server.booking()
+        assert (row["user_id"], row["matched_by"]) == (anna, "code")
