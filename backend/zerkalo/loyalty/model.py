@@ -151,6 +151,7 @@ class Movement:
     kind: Kind
     booking_id: int | None
     effective_at: datetime
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,9 +258,9 @@ def next_expiry(movements: Sequence[Movement], expire_days: int, zone: tzinfo) -
 def expiry_drafts(
     user_id: int, movements: Sequence[Movement], expire_before: datetime | None
 ) -> list[EntryDraft]:
-    """Return `expire` as entries to append. Their key counts the user's expiries, so only one of two sweeps can append."""
-    count = sum(movement.kind is Kind.EXPIRY for movement in movements)
+    """Return `expire` as entries to append. Their key names the entry that they follow: only one of two sweeps can append."""
+    last = max((movement.id for movement in movements), default=0)
     return [
-        EntryDraft(user_id, amount, Kind.EXPIRY, reason, f"expiry:{user_id}:{count + index}")
+        EntryDraft(user_id, amount, Kind.EXPIRY, reason, f"expiry:{user_id}:after:{last}:{index}")
         for index, (amount, reason) in enumerate(expire(movements, expire_before))
     ]

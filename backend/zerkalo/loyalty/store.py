@@ -123,7 +123,7 @@ async def read_users_with_expiries(conn: Connection, user_ids: Iterable[int]) ->
 
 
 MOVEMENTS = """
-    select e.user_id, e.amount, e.kind, e.booking_id, e.effective_at
+    select e.user_id, e.amount, e.kind, e.booking_id, e.effective_at, e.id
     from bonus_entries e
     where e.user_id in (select value::bigint from jsonb_array_elements_text(%(ids)s::jsonb))
         and e.undoes is null and not exists (select from bonus_entries u where u.undoes = e.id)
@@ -135,8 +135,8 @@ async def read_movements(conn: Connection, user_ids: Iterable[int]) -> dict[int,
     """Return the movements of these users, each list in order; entries that a merge moved away are left out."""
     cursor = await conn.execute(MOVEMENTS, {"ids": _json(list(user_ids))})
     movements: dict[int, list[Movement]] = {}
-    async for user_id, amount, kind, booking_id, effective_at in cursor:
-        movements.setdefault(user_id, []).append(Movement(amount, Kind(kind), booking_id, effective_at))
+    async for user_id, amount, kind, booking_id, effective_at, id_ in cursor:
+        movements.setdefault(user_id, []).append(Movement(amount, Kind(kind), booking_id, effective_at, id_))
     return movements
 
 

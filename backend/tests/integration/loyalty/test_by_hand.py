@@ -227,6 +227,27 @@ async def test_a_merge_keeps_the_age_of_points_and_what_expired(pool, people):
         assert await service.balance(conn, vera) == 0
 
 
+async def test_points_expire_after_a_merge_that_was_undone_as_before(pool, people):
+    """What expired while the two were one stays; no expiry since may count as that one."""
+    _, anna, vera = people
+    async with transaction(pool) as conn:
+        first, second, third, fourth = [
+            await add_booking(conn, user_id=user) for user in (anna, vera, vera, vera)
+        ]
+        await complete(conn, first, anna)
+        await complete(conn, second, vera)
+        assert await service.expire_points(conn, [anna, vera], 100, NOW + timedelta(days=101)) == 2
+        await complete(conn, third, vera, now=NOW + timedelta(days=102))
+        await service.move_ledger(conn, anna, vera, NOW + timedelta(days=203), "merged", expire_days=100)
+        assert await service.balance(conn, vera) == 0
+        await service.return_ledger(conn, anna, vera, NOW + timedelta(days=203))
+        await complete(conn, fourth, vera, now=NOW + timedelta(days=204))
+
+        assert await service.balance(conn, vera) == 125
+        assert await service.expire_points(conn, [vera], 100, NOW + timedelta(days=305)) == 1
+        assert await service.balance(conn, vera) == 0
+
+
 async def test_entries_come_newest_first_page_by_page(pool, people):
     admin, anna, vera = people
     for n in range(5):

@@ -1,5 +1,6 @@
 """Which points expire, as stories."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -91,11 +92,13 @@ def test_a_price_cut_undoes_the_newest_points_of_the_visit():
     assert expire(movements, day(100)) == ((-100, Reason.EXPIRED),)
 
 
-def test_the_key_of_an_expiry_counts_the_accounts_expiries():
-    drafts = expiry_drafts(5, [accrual(100, 0), expiry(-10, 1)], day(300))
+def test_the_key_of_an_expiry_names_the_entry_that_it_follows():
+    movements = [replace(accrual(100, 0), id=31), replace(expiry(-10, 1), id=7)]
+
+    drafts = expiry_drafts(5, movements, day(300))
 
     assert [(draft.entry_key, draft.amount, draft.kind) for draft in drafts] == [
-        ("expiry:5:1", -90, Kind.EXPIRY)
+        ("expiry:5:after:31:0", -90, Kind.EXPIRY)
     ]
 
 
