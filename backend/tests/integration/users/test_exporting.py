@@ -177,3 +177,30 @@ async def test_a_card_that_never_had_a_phone_is_told_and_erased_by_its_email(peo
     async with people.pool.connection() as conn:
         left = await (await conn.execute("select name, email, note, erased_at from clients")).fetchall()
     assert left == [("", None, "", people.now)]
+
+
+@pytest.mark.parametrize(
+    "why", ["given to another", "its e-mail is another's", "the phone is another's too", "hers alone"]
+)
+async def test_a_card_of_a_number_that_changed_hands_is_not_told_to_the_new_holder(
+    people: PeopleApi, why: str
+) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, phone=PHONE, phone_verified_at=THEN)
+        olga = await add_user(conn, email="olga@example.com", email_verified_at=THEN)
+        if why == "the phone is another's too":
+            await conn.execute(
+                "update users set phone = %s, phone_verified_at = %s where id = %s", [PHONE, THEN, olga]
+            )
+        email = "olga@example.com" if why == "its e-mail is another's" else ""
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone, email, first_email, note, user_id)"
+            " values (1, 9, 'Ольга', %s, nullif(%s, ''), %s, 'аллергия', %s)",
+            [PHONE, email, email, olga if why == "given to another" else None],
+        )
+        user = await read_user(conn, anna)
+        assert user is not None
+        told = await export_user(conn, user, email_counts_alone=True)
+
+    cards: Any = told["client_cards"]
+    assert [row["name"] for row in cards] == (["Ольга"] if why == "hers alone" else [])

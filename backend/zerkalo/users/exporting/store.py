@@ -43,12 +43,15 @@ _EXPORTS: dict[str, LiteralString] = {
         select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
         from users u join clients c on c.email = lower(u.email)
         where u.id = %(id)s and %(email_alone)s and u.email_verified_at is not null
-            and not coalesce(c.email_came_late, false)
+            and not coalesce(c.email_came_late, false) and (c.user_id is null or c.user_id = u.id)
             and not {phone_is_anothers("u.id", "c.phone")}
         union
         select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
         from users u join clients c on c.phone10 = u.phone10 and c.phone = u.phone
-        where u.id = %(id)s and u.phone_verified_at is not null
+        where u.id = %(id)s and u.phone_verified_at is not null and (c.user_id is null or c.user_id = u.id)
+            and not {phone_is_anothers("u.id", "u.phone")}
+            and (coalesce(c.email_came_late, false) or not exists (select from users o
+                where o.id <> u.id and o.email_verified_at is not null and lower(o.email) = c.email))
         order by 1, 2
     """,
     "sessions": """
