@@ -104,7 +104,7 @@ async def insert_people(
     sql = """
         insert into users (id, email, phone, name, unique_code, password_hash, email_verified_at, phone_verified_at,
             earns_from, created_at, updated_at, rematch_wanted_at)
-        select p.id, p.email, p.phone, p.name, p.unique_code, p.password_hash,
+        select p.id, p.email, p.phone, p.name, p.unique_code, case when p.email is not null then p.password_hash end,
             case when p.email_proved and p.email is not null then %(now)s::timestamptz end,
             case when p.phone_proved and p.phone is not null then %(now)s::timestamptz end,
             %(earns_from)s, coalesce(p.created_at, %(now)s), %(now)s, %(now)s
@@ -120,18 +120,19 @@ async def complete_people(
 ) -> int:
     """Add a missing name, code or password to existing users; never a contact, never in place of an existing value.
 
+    A password only beside an e-mail: without one nobody can sign in by it, and no SMS opens an account that has one.
     Returns how many users changed; with `earns_from`, how many were written.
     """
     sql = """
         update users u set name = case when u.name = '' then p.name else u.name end,
             unique_code = coalesce(u.unique_code, p.unique_code),
-            password_hash = coalesce(u.password_hash, p.password_hash),
+            password_hash = coalesce(u.password_hash, case when u.email is not null then p.password_hash end),
             earns_from = coalesce(%(earns_from)s::date, u.earns_from), updated_at = %(now)s, rematch_wanted_at = %(now)s
         from jsonb_to_recordset(%(people)s::jsonb) as p (id bigint, name text, unique_code text, password_hash text)
         where u.id = p.id and u.erased_at is null
             and (%(earns_from)s::date is not null or (u.name = '' and p.name <> '')
                 or (u.unique_code is null and p.unique_code is not null)
-                or (u.password_hash is null and p.password_hash is not null))
+                or (u.email is not null and u.password_hash is null and p.password_hash is not null))
     """
     values = {"people": _numbered(people), "earns_from": earns_from, "now": now}
     return (await conn.execute(sql, values)).rowcount

@@ -8,7 +8,7 @@ from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_user
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
-from zerkalo.users.desk.service import enter_user
+from zerkalo.users.desk.service import edit_user, enter_user
 from zerkalo.users.model import User
 
 PHONE = "+79991234567"
@@ -37,6 +37,24 @@ async def test_a_contact_entered_by_several_at_once_makes_one_account(
     refused = [str(one) for one in made if isinstance(one, ProblemError)]
     assert len([one for one in made if isinstance(one, User)]) == 1
     assert len([one for one in refused if one.startswith(f"409 {code}")]) == AT_ONCE - 1, refused
+
+
+async def test_the_email_of_who_signs_in_by_a_password_is_replaced_but_not_removed(pool: Pool) -> None:
+    """Without it nobody could sign in by the password, and no SMS opens an account that has one."""
+    people = people_api(pool)
+    desk = await _staff(people)
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, email="anna@example.com", phone=PHONE, password_hash="hash")
+
+    async def edit(email: str | None) -> User:
+        return await edit_user(
+            people.people, anna, email=email, phone=PHONE, name="Анна", note="", admin_id=desk, language="ru", now=people.now
+        )  # fmt: skip
+
+    with pytest.raises(ProblemError, match="email_needed"):
+        await edit(None)
+
+    assert (await edit("new@example.com")).email == "new@example.com"
 
 
 async def _staff(people: PeopleApi) -> int:

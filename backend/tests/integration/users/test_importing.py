@@ -10,10 +10,11 @@ from psycopg_pool import AsyncConnectionPool
 from tests.support.people import PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from tests.support.salon import NO_BONUSES
+from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.codes.rules import canonical_code
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.service import Applier
-from zerkalo.users.importing.rules import read_people
+from zerkalo.users.importing.rules import ImportedPerson, read_people
 from zerkalo.users.importing.service import ImportReport, import_people
 
 HEADER = "email,phone,name,unique_code\n"
@@ -106,6 +107,26 @@ async def test_who_is_known_gets_a_name_and_a_code_but_never_a_contact(people: P
     assert report == ImportReport(completed=1)
     assert await users(people) == [("anna@example.com", None, "Анна", "CARD0001", True, False)]
     assert await run(people, "anna@example.com,,Другая,CARD0009\n") == ImportReport(unchanged=1)
+
+
+async def test_a_password_comes_only_beside_an_email(people: PeopleApi) -> None:
+    """Nobody could sign in by it, and an SMS opens no account that has one: its owner would be shut out."""
+    async with people.pool.connection() as conn:
+        await add_user(conn, phone="+79991234567", phone_verified_at=PROVED)
+    hashed = hash_password("correct horse battery")
+    people_of_file = [
+        ImportedPerson(2, None, "+79991234567", "Анна", None, hashed),
+        ImportedPerson(3, None, "+79997654321", "Ольга", None, hashed),
+        ImportedPerson(4, "b@example.com", None, "Борис", None, hashed),
+    ]
+
+    await import_people(people.pool, people_of_file, now=people.now)
+
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute("select name from users where password_hash is not null")
+        assert await cursor.fetchall() == [("Борис",)]
+    report = await import_people(people.pool, people_of_file, now=people.now)
+    assert report == ImportReport(unchanged=3)
 
 
 async def test_who_registered_and_proved_nothing_is_not_known(people: PeopleApi) -> None:

@@ -65,7 +65,8 @@ async def edit_user(
     A contact that the staff enter counts as proved only in an account that nobody signs in to. In any other it is a
     claim: otherwise a receptionist could enter an own phone and sign in by a code sent to it. An invitation ends with the
     contact that it may have been sent to. Members of the staff change their own name and contacts: an owner recognises by
-    them who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`, `phone_taken`, `staff_contacts`.
+    them who gets a role. Raises `ProblemError`: 404 `user_not_found`, 409 `email_taken`, `phone_taken`, `staff_contacts`,
+    `email_needed` (whoever has a password signs in by it with the e-mail).
     """
 
     async def write(conn: Connection) -> User:
@@ -77,6 +78,8 @@ async def edit_user(
         is_phone_new = phone != user.phone
         if user.role is not None and (is_email_new or is_phone_new or name != user.name):
             raise ProblemError(409, "staff_contacts", "Staff change their name and contacts themselves.")
+        if email is None and is_email_new and user.has_password:
+            raise ProblemError(409, "email_needed", "The user signs in with this e-mail and a password.")
         await _check_is_free(
             conn, email if is_email_new else None, phone if is_phone_new else None, but=user_id
         )

@@ -186,6 +186,10 @@ PROBLEMS: Mapping[str, Words] = {
         "ru": "Аккаунт с тех пор изменился: разделить сам он уже не может.",
         "en": "The account has changed since and can’t be parted by itself any more.",
     },
+    "email_needed": {
+        "ru": "С этим e-mail и паролем человек входит: замените его, но не стирайте.",
+        "en": "The person signs in with this e-mail and a password: replace it, but don't remove it.",
+    },
     "email_taken": {
         "ru": "Этот e-mail уже подтвердил другой человек.",
         "en": "Somebody else has confirmed this e-mail.",

@@ -29,7 +29,7 @@ async def _edit_page(
         note_chars_max=TEXT_CHARS_MAX,
         errors=errors,
         problem=problem,
-        at={"email_taken": "email", "phone_taken": "phone"},
+        at={"email_taken": "email", "email_needed": "email", "phone_taken": "phone"},
         here=f"/admin/users/{user.id}/edit",
     )
 
