@@ -208,17 +208,24 @@ async def end_proof(conn: Connection, user_id: int, *, email: bool, now: datetim
     )
 
 
-async def write_merged(conn: Connection, user: User, *, password_of: str | None, now: datetime) -> None:
-    """Write `user` as the result of a merge. `password_of`: the hash to set; None keeps the password."""
+async def write_merged(
+    conn: Connection, user: User, *, from_id: int, password_of: str | None, now: datetime
+) -> None:
+    """Write `user` as the result of a merge with `from_id`. `password_of`: the hash to set; None keeps the password.
+
+    Visits that earned in an earlier programme, of either account, earn nothing more.
+    """
     sql = """
         update users set email = %(email)s, phone = %(phone)s, name = %(name)s, unique_code = %(code)s, note = %(note)s,
             email_verified_at = %(email_at)s, phone_verified_at = %(phone_at)s,
             password_hash = coalesce(%(password)s, password_hash), signed_in_by_code_at = %(signed_in_at)s,
+            earns_from = greatest(earns_from, (select earns_from from users where id = %(from_id)s)),
             updated_at = %(now)s, rematch_wanted_at = %(now)s
         where id = %(id)s
     """
     values = {
         "id": user.id,
+        "from_id": from_id,
         "email": user.email,
         "phone": user.phone,
         "name": user.name,
@@ -244,9 +251,9 @@ async def restore(
 ) -> None:
     """Restore one of two merged accounts from its row `before` the merge; `after`: the row of `into_id` after it.
 
-    A contact that somebody else has proved since becomes a claim; a name, a note or a password written since stays, and
-    so does a proof of the account that stayed. The codes of both must be free. The role is left alone: the staff may have
-    changed it since.
+    A contact that somebody else has proved since becomes a claim; a name or a note written since stays, and so does a
+    proof of the account that stayed, and its password, if it had one of its own. The codes of both must be free. The role
+    is left alone: the staff may have changed it since.
     """
     values = {
         "from": from_id,
@@ -263,8 +270,8 @@ _RESTORE = """
         language = coalesce(u.language, p.language),
         name = case when u.id = %(into)s and u.name <> a.name then u.name else p.name end,
         note = case when u.id = %(into)s and u.note <> a.note then u.note else p.note end,
-        password_hash = case when u.id = %(into)s and u.password_hash is distinct from a.password_hash
-            then u.password_hash else p.password_hash end,
+        password_hash = case when u.id = %(into)s and p.password_hash is not null
+            and u.password_hash is distinct from a.password_hash then u.password_hash else p.password_hash end,
         email_verified_at = case
             when u.id = %(into)s and u.email = p.email and u.email_verified_at is distinct from a.email_verified_at
                 then u.email_verified_at
@@ -275,7 +282,10 @@ _RESTORE = """
                 then u.phone_verified_at
             when not exists (select from users o where o.id not in (%(from)s, %(into)s)
                 and o.phone = p.phone and o.phone_verified_at > a.updated_at) then p.phone_verified_at end,
-        signed_in_by_code_at = coalesce(p.signed_in_by_code_at, u.signed_in_by_code_at), earns_from = p.earns_from,
+        signed_in_by_code_at = coalesce(p.signed_in_by_code_at, case when exists (
+            select from refresh_tokens r where r.user_id = u.id and r.issued_at >= a.updated_at)
+            then u.signed_in_by_code_at end),
+        earns_from = p.earns_from,
         erased_at = null, merged_into = null, rematch_wanted_at = %(now)s, updated_at = %(now)s
     from jsonb_populate_record(null::users, %(before)s::jsonb) p,
         jsonb_populate_record(null::users, %(after)s::jsonb) a

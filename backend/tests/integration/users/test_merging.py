@@ -1,6 +1,6 @@
 """Two accounts of one person, and how admins find people."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, LiteralString
 
 import httpx2
@@ -17,6 +17,7 @@ from zerkalo.notices.store import connect_chat
 from zerkalo.users.erasing.service import erase_user
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.merging.service import merge_accounts, undo_merge
+from zerkalo.users.store import read_user
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
 PHONE = "+79991234567"
@@ -388,6 +389,64 @@ async def test_parting_two_accounts_ends_what_the_one_opened_of_the_other(people
     async with people.pool.connection() as conn:
         assert await user_of_calendar_token(conn, calendar) is None
     assert await rows(people, "select chat_id from notice_choices where chat_id is not null") == []
+
+
+@pytest.mark.parametrize("has_own", [True, False])
+async def test_after_parting_a_password_stays_only_where_there_was_one(
+    people: PeopleApi, has_own: bool
+) -> None:
+    """One that came with the other account opens this one to a stranger, and shuts its owner's way in by a code."""
+    admin = await an_admin(people)
+    old, _ = await people.api.new_user(email="old@example.com", password_hash="old")
+    kept, _ = await people.api.new_user(
+        email=None, phone=PHONE, phone_verified_at=PROVED, password_hash="own" if has_own else None
+    )
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    async with people.pool.connection() as conn:
+        await conn.execute("update users set password_hash = 'since' where id = %s", [kept])
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=NOW)
+
+    assert await rows(people, "select password_hash from users where role is null order by id") == [
+        ("old",),
+        ("since" if has_own else None,),
+    ]
+
+
+@pytest.mark.parametrize("is_entered_since", [True, False])
+async def test_after_parting_nobody_signs_in_to_an_account_that_the_desk_had_entered(
+    people: PeopleApi, is_entered_since: bool
+) -> None:
+    admin = await an_admin(people)
+    async with people.pool.connection() as conn:
+        old = await add_user(conn, phone=PHONE, phone_verified_at=PROVED, signed_in_by_code_at=PROVED)
+        kept = await add_user(conn, name="Анна")
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    if is_entered_since:
+        people.pass_time(minutes=1)
+        await people.api.as_user(kept)
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=people.now)
+
+    async with people.pool.connection() as conn:
+        parted = await read_user(conn, kept)
+    assert parted is not None
+    assert parted.is_in_use == is_entered_since
+
+
+async def test_who_earned_elsewhere_before_an_import_does_so_in_a_merged_account(people: PeopleApi) -> None:
+    """An imported balance holds the points of the visits before: they would be given a second time."""
+    admin = await an_admin(people)
+    async with people.pool.connection() as conn:
+        old, kept = await add_user(conn, earns_from=date(2026, 11, 1)), await add_user(conn)
+    earns = "select id, earns_from from users where role is null order by id"
+    before = await rows(people, earns)
+
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    assert await rows(people, f"{earns} desc limit 1") == [(kept, date(2026, 11, 1))]
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=NOW)
+    assert await rows(people, earns) == before
 
 
 @pytest.mark.parametrize(("before", "since"), [("receptionist", None), (None, "owner")])

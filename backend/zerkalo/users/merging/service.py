@@ -148,9 +148,8 @@ async def merge_accounts(
     await belongings.hand_on(conn, from_id=from_id, into_id=into_id, now=now)
     await store.empty(conn, from_id, merged_into=into_id, now=now)
     merged = merged_account(old, kept, keep_code_of_from=keep_code_of_from)
-    await store.write_merged(
-        conn, merged, password_of=credentials.password_hash if credentials else None, now=now
-    )
+    password_of = credentials.password_hash if credentials else None
+    await store.write_merged(conn, merged, from_id=from_id, password_of=password_of, now=now)
     also = {code for code in (old.unique_code, kept.unique_code) if code} - {merged.unique_code}
     await codes.keep(conn, from_id=from_id, into_id=into_id, codes=sorted(also), now=now)
     await bookings.write_codes_of(conn, [into_id], now=now)
