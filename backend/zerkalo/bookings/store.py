@@ -290,6 +290,15 @@ async def next_observation(conn: Connection) -> int:
     return row[0]
 
 
+async def newest_record_of_card(conn: Connection, company_id: int, client_id: int) -> int | None:
+    """The record of a card's booking that we have seen last; None where it has none."""
+    sql = """
+        select yclients_record_id from bookings
+        where company_id = %s and client_id = %s and erased_at is null order by id desc limit 1
+    """
+    return await scalar(conn, sql, [company_id, client_id])
+
+
 async def digests(conn: Connection, company_id: int, record_ids: Collection[int]) -> dict[int, str]:
     """Return digests of the API bytes that left these rows of a company in their state, by record id; others are absent."""
     statement = """

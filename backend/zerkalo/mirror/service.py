@@ -9,6 +9,7 @@ import psycopg
 import structlog
 from msgspec.structs import replace
 
+from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_pipeline, transaction
@@ -165,8 +166,8 @@ class Applier:
     async def _put_off(self, item: Item) -> Applied:
         """Keep the one item whose booking, card or user is locked, and have its record asked for later."""
         observation = item.observation
-        if item.client is not None:  # the next read of a booking of this card brings the same contacts
-            return await self._apply([replace(item, client=None)])
+        if item.client is not None:
+            return await self._put_off_card(item)
         if observation is None:
             raise psycopg.errors.LockNotAvailable("an item without a booking or a card waits for a lock")
         outcome = Outcome(OutcomeStatus.QUEUED, reason=HELD)
@@ -174,6 +175,23 @@ class Applier:
         applied = await self._apply([Item(delivery=item.delivery, verdict=outcome, refetch=wish)])
         log.warning("webhook or record put off: held by somebody", **_named(observation, applied.outcomes[0]))
         return applied
+
+    async def _put_off_card(self, item: Item) -> Applied:
+        """Keep the `client` event whose card is locked; a read of one of its bookings brings the same contacts."""
+        company_id, client_id = (
+            item.delivery and item.delivery.company_id,
+            item.client and item.client.client_id,
+        )
+        record_id = None
+        if company_id is not None and isinstance(client_id, int):
+            async with self._pool.connection() as conn:
+                record_id = await bookings.newest_record_of_card(conn, company_id, client_id)
+        if company_id is None or record_id is None:
+            return await self._apply([replace(item, client=None)])  # its first booking will bring them
+        held = Outcome(OutcomeStatus.QUEUED, reason=HELD)
+        wish = Refetch(company_id, record_id, reason=HELD)
+        log.warning("card put off: held by somebody", company_id=company_id, client_id=client_id)
+        return await self._apply([Item(delivery=item.delivery, verdict=held, refetch=wish)])
 
     async def _quarantine(self, item: Item, error: Exception) -> Applied:
         """Keep the one item that can't be applied, with the reason; the reason never quotes its content."""

@@ -206,3 +206,26 @@ async def test_a_card_that_somebody_holds_stops_only_the_booking_that_changes_it
         assert [one.json()["status"] for one in answers] == ["queued"] + ["applied"] * 7
         (wish,) = await server.rows("select record_id from refetches")
         assert wish["record_id"] == RECORD_ID
+
+
+async def test_what_an_event_tells_of_a_card_that_somebody_holds_is_kept_and_asked_for(pool: Pool) -> None:
+    """Its visits may all lie outside the window: then no sync would bring the new phone."""
+    async with salon(pool) as server:
+        client = {"id": 900, "name": "Мария", "phone": "+79161234567", "email": ""}
+        await server.status(event(WHOLE, client=client))
+        told = {
+            "company_id": COMPANY_ID,
+            "resource": "client",
+            "resource_id": 900,
+            "status": "update",
+            "data": client | {"phone": "+79990000001"},
+        }
+        async with pool.connection() as conn, conn.transaction():
+            await conn.execute("select from clients for update")
+            answer = await server.post(told)
+
+        assert answer.json()["status"] == "queued"
+        (wish,) = await server.rows("select record_id from refetches")
+        assert wish["record_id"] == RECORD_ID
+        (kept,) = await server.rows("select * from deliveries where outcome = 'queued'")
+        assert b"79990000001" in bytes(kept["body"])
