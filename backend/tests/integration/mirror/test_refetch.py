@@ -308,6 +308,19 @@ async def test_claims_run_out_by_the_clock_that_measured_them(pool: Pool):
             assert await other.refetcher.waiting([COMPANY_ID]) == found
 
 
+async def changed_back_in_time(salon: Salon) -> int:
+    """A record that shows an older change time than the one that we have."""
+    await salon.sync()
+    record_id = await prepare(salon)
+    salon.emulator.skew = timedelta(seconds=200)
+    desk.change(salon.emulator, record_id, comment="с часами вперёд")
+    await want(salon, record_id)
+    await salon.refetcher.drain(COMPANY_ID)
+    salon.emulator.skew = timedelta()
+    desk.change(salon.emulator, record_id, comment="с верными часами")
+    return record_id
+
+
 async def test_a_record_read_with_an_older_change_time_is_read_once_more_and_then_believed(pool: Pool):
     """The vendor's clock was ahead, and is right now: one look ends it, whatever the row's times say."""
     pauses: list[float] = []
@@ -316,14 +329,7 @@ async def test_a_record_read_with_an_older_change_time_is_read_once_more_and_the
         pauses.append(seconds)
 
     async with open_salon(pool, sleep=sleep) as salon:
-        await salon.sync()
-        record_id = await prepare(salon)
-        salon.emulator.skew = timedelta(seconds=200)
-        desk.change(salon.emulator, record_id, comment="с часами вперёд")
-        await want(salon, record_id)
-        await salon.refetcher.drain(COMPANY_ID)
-        salon.emulator.skew = timedelta()
-        desk.change(salon.emulator, record_id, comment="с верными часами")
+        record_id = await changed_back_in_time(salon)
         salon.emulator.requests.clear()
 
         await want(salon, record_id)
@@ -333,6 +339,42 @@ async def test_a_record_read_with_an_older_change_time_is_read_once_more_and_the
         assert salon.requests_to(f"/record/{COMPANY_ID}/{record_id}") == 2
         assert pauses.count(refetch.CONFIRM_SECONDS) == 1
         assert await waiting(salon) == []
+
+
+@pytest.mark.parametrize("fault", [{"kind": "forbidden"}, {"kind": "status", "status": 422}])
+async def test_a_record_that_is_refused_when_it_is_read_once_more_ends_nothing(
+    pool: Pool, fault: dict[str, Any]
+):
+    async def sleep(seconds: float) -> None: ...
+
+    async with open_salon(pool, sleep=sleep) as salon:
+        refused, other = await changed_back_in_time(salon), await prepare(salon)
+        path = f"^/record/{COMPANY_ID}/{refused}$"
+        salon.emulator.faults.add(Fault(**fault, path=path, skip=1, probability=1.0))
+
+        outcomes = await salon.refetcher.ask(
+            COMPANY_ID, [refused, other], reason="a test", check=lambda: None
+        )
+
+        assert sorted(one.refused for one in outcomes) == [False, True]
+        assert await salon.row(other)
+        (left,) = await waiting(salon)
+        assert (left["record_id"], left["attempts"]) == (refused, 1)
+        assert left["refused"].startswith(("403", "422"))
+
+
+async def test_the_question_that_failed_is_put_off_and_not_one_that_is_to_be_read_once_more(pool: Pool):
+    async with open_salon(pool) as salon:
+        unsure, silent = await changed_back_in_time(salon), await prepare(salon)
+        salon.emulator.faults.add(
+            Fault(kind="status", path=f"^/record/{COMPANY_ID}/{silent}$", probability=1.0)
+        )
+
+        await want(salon, unsure, silent)
+        await salon.refetcher.drain(COMPANY_ID)
+
+        attempts = {one["record_id"]: one["attempts"] for one in await waiting(salon)}
+        assert attempts == {unsure: 0, silent: 1}
 
 
 @pytest.mark.parametrize("days", [1, 45_000])

@@ -41,6 +41,8 @@ CONFIRM_SECONDS = 3.0
 WAIT_SECONDS_MAX = 8.0
 """How long a person's request waits for the read; then the record is left to the worker."""
 ABSENT = "YCLIENTS does not know it"
+ASKED_AGAIN_LATER = (HELD, CONTRADICTION)
+"""Reasons why an answer was not applied: the lock may be held for long, or the record still changes."""
 
 log = structlog.get_logger(__name__)
 
@@ -216,40 +218,32 @@ class Refetcher:
         are_deleted: bool = False,
     ) -> list[Outcome]:
         """Ask, apply and settle. A record older than the change time that we have is read once more some seconds later."""
-        outcomes: list[Outcome] = []
-        unsure: list[tuple[int, Refetch, Record]] = []
-        left = list(questions)
+        outcomes: dict[int, Outcome] = {}
+        unsure: dict[int, Record] = {}
+        left = list(questions)  # the first is being asked; those to read once more go to the end
+        is_confirming = False
         try:
-            for question in questions:
+            while left:
+                question = left[0]
+                first = unsure.get(question.record_id)
+                if first is not None and not is_confirming:
+                    await self._context.sleep(CONFIRM_SECONDS)
+                    is_confirming = True
                 check()
-                try:
-                    record, outcome = await self._ask_one(question, kind, is_deleted=are_deleted)
-                except VendorError as error:
-                    if not is_of_one_record(error):
-                        raise
-                    record, outcome = None, Outcome(OutcomeStatus.QUEUED, reason=str(error), refused=True)
-                if outcome.refused:
-                    await self._give_back([question], failed=True, refused=outcome.reason)
-                    left.remove(question)
-                elif outcome.reason == HELD:
-                    await self._give_back([question], failed=True)  # the lock may be held for long
-                    left.remove(question)
-                elif outcome.reason == CONTRADICTION and record is not None:
-                    unsure.append((len(outcomes), question, record))
+                record, outcome = await self._ask_or_refuse(
+                    question, kind, first=first, is_deleted=are_deleted
+                )
+                outcomes[question.record_id] = outcome
+                if outcome.reason == CONTRADICTION and first is None and record is not None:
+                    unsure[question.record_id] = record
+                    left.append(question)
+                elif outcome.refused or outcome.reason in ASKED_AGAIN_LATER:
+                    await self._give_back(
+                        [question], failed=True, refused=outcome.reason if outcome.refused else None
+                    )
                 else:
                     await self._settle(question, is_absent=outcome.reason == ABSENT)
-                    left.remove(question)
-                outcomes.append(outcome)
-            if unsure:
-                await self._context.sleep(CONFIRM_SECONDS)
-            for at, question, first in unsure:
-                check()
-                _, outcomes[at] = await self._ask_one(question, kind, first=first, is_deleted=are_deleted)
-                if outcomes[at].reason == CONTRADICTION:
-                    await self._give_back([question], failed=True)  # it still changes: asked again later
-                else:
-                    await self._settle(question, is_absent=outcomes[at].reason == ABSENT)
-                left.remove(question)
+                left.pop(0)
         except VendorError:
             await self._give_back(left[:1], failed=True)
             await self._give_back(left[1:])
@@ -258,15 +252,26 @@ class Refetcher:
             # Cancelled, or the database does not answer: claimed questions would wait until their claim runs out.
             await asyncio.shield(self._give_back(left))
             raise
-        return outcomes
+        return list(outcomes.values())
+
+    async def _ask_or_refuse(
+        self, question: Refetch, kind: Kind | None, *, first: Record | None, is_deleted: bool
+    ) -> tuple[Record | None, Outcome]:
+        """As `_ask_one`, but a refusal of this record only is an outcome: it ends nothing."""
+        try:
+            return await self._ask_one(question, kind, first=first, is_deleted=is_deleted)
+        except VendorError as error:
+            if not is_of_one_record(error):
+                raise
+            return None, Outcome(OutcomeStatus.QUEUED, reason=str(error), refused=True)
 
     async def _ask_one(
         self,
         question: Refetch,
-        kind: Kind | None = None,
+        kind: Kind | None,
         *,
-        first: Record | None = None,
-        is_deleted: bool = False,
+        first: Record | None,
+        is_deleted: bool,
     ) -> tuple[Record | None, Outcome]:
         """Read one record and apply it. `first`: the record as it was read some seconds ago; `is_deleted`: as in `read_now`."""
         company_id, record_id = question.company_id, question.record_id
