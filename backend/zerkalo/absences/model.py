@@ -9,6 +9,8 @@ class Absence:
 
     record_id: int
     observation: int
+    is_left: bool
+    """Whether it was left to a person, who has not decided yet."""
     is_accepted: bool
     """Whether a person confirmed that it is deleted."""
 

@@ -23,6 +23,7 @@ async def note(conn: Connection, company_id: int, record_id: int, *, observation
         on conflict (company_id, record_id) do update
             set observation = excluded.observation,
                 noted_at = case when a.applied_at is null then a.noted_at else excluded.noted_at end,
+                left_as = case when a.applied_at is null then a.left_as end,
                 accepted_at = case when a.applied_at is null then a.accepted_at end,
                 applied_at = null
     """
@@ -33,8 +34,9 @@ async def note(conn: Connection, company_id: int, record_id: int, *, observation
 async def waiting(conn: Connection, company_id: int) -> list[Absence]:
     """Return the company's absent records that are not cancelled yet, by id."""
     sql = """
-        select record_id, observation, accepted_at is not null as is_accepted from absences
-        where company_id = %s and applied_at is null order by record_id
+        select record_id, observation, left_as is not null and accepted_at is null as is_left,
+            accepted_at is not null as is_accepted
+        from absences where company_id = %s and applied_at is null order by record_id
     """
     async with conn.cursor(row_factory=class_row(Absence)) as cursor:
         await cursor.execute(sql, [company_id])
@@ -59,12 +61,28 @@ async def bookings_since(conn: Connection, company_id: int, since: datetime) -> 
     return await scalar(conn, sql, [company_id, since])
 
 
-async def accept(conn: Connection, company_id: int, *, now: datetime) -> int:
-    """Record that a person confirmed that the company's waiting records are deleted. Return how many."""
+async def leave_to_a_person(conn: Connection, company_id: int, record_ids: Collection[int]) -> None:
+    """Mark these as left to a person; those so marked already keep their number."""
     sql = """
-        update absences set accepted_at = %s where company_id = %s and applied_at is null and accepted_at is null
+        update absences set left_as = nextval('observations')
+        where company_id = %s and record_id = any(%s) and left_as is null and applied_at is null
     """
-    return (await conn.execute(sql, [now, company_id])).rowcount
+    await conn.execute(sql, [company_id, list(record_ids)])
+
+
+async def accept(conn: Connection, company_id: int, *, shown: int | None, now: datetime) -> list[int]:
+    """Record that a person confirmed that the company's records left to a person are deleted. Return their ids.
+
+    `shown`: the newest number that the person saw; None: all that were left so far.
+    """
+    sql = """
+        update absences set accepted_at = %(now)s
+        where company_id = %(company_id)s and applied_at is null and accepted_at is null
+            and left_as <= coalesce(%(shown)s, left_as)
+        returning record_id
+    """
+    rows = await (await conn.execute(sql, {"now": now, "company_id": company_id, "shown": shown})).fetchall()
+    return [row[0] for row in rows]
 
 
 async def applied(conn: Connection, company_id: int, record_ids: Collection[int], *, now: datetime) -> None:

@@ -51,6 +51,8 @@ class CompanyFacts:
     zone_data_version: str | None = None
     absent_waiting: int = 0
     """Bookings that YCLIENTS does not know, too many to cancel without a person's confirmation."""
+    absent_newest: int | None = None
+    """The number under which the newest of them was left to a person."""
     refused_records: int = 0
     """Records for which YCLIENTS answers 403 or 422, though it returns the others."""
     is_running: bool = False

@@ -74,7 +74,8 @@ def _companies(facts: Facts) -> Iterator[Problem]:
         elif _is_late(company, facts):
             yield Problem("sync_late", Severity.ERROR, values)
         if company.absent_waiting:
-            yield Problem("absent_waiting", Severity.ERROR, {**values, "count": company.absent_waiting})
+            told = {**values, "count": company.absent_waiting, "shown": company.absent_newest}
+            yield Problem("absent_waiting", Severity.ERROR, told)
         if company.refused_records:
             yield Problem("records_refused", Severity.ERROR, {**values, "count": company.refused_records})
 

@@ -31,13 +31,16 @@ _COMPANIES = """
         last.finished_at as last_finished_at, last.error as last_error,
         (select max(r.started_at) from sync_runs r where r.company_id = c.id and r.status = 'finished') as last_success_at,
         c.problem, c.zone_rules, c.zone_data_version,
-        (select count(*) from absences a where a.company_id = c.id and a.applied_at is null) as absent_waiting,
+        absent.waiting as absent_waiting, absent.newest as absent_newest,
         (select count(*) from refetches f where f.company_id = c.id and f.refused is not null) as refused_records,
         coalesce(last.status = 'running' and last.lease_until > clock_timestamp()
             and last.lease_until < clock_timestamp() + interval '1 minute', false) as is_running
     from companies c left join lateral (
         select status, started_at, finished_at, error, lease_until from sync_runs r where r.company_id = c.id order by id desc limit 1
-    ) as last on true
+    ) as last on true cross join lateral (
+        select count(*) as waiting, max(left_as) as newest from absences a
+        where a.company_id = c.id and left_as is not null and accepted_at is null and applied_at is null
+    ) as absent
     where c.id = any(%s) order by c.id
 """
 

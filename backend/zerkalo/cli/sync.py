@@ -31,7 +31,7 @@ async def sync(
         bool,
         typer.Option(
             "--accept-absent",
-            help="Cancel the bookings that YCLIENTS no longer knows, however many.",
+            help="Cancel the bookings unknown to YCLIENTS that wait for your word, however many.",
         ),
     ] = False,
 ) -> None:

@@ -279,6 +279,7 @@ create table absences (
     record_id    bigint not null,
     observation  bigint not null,                     -- the number of the asking
     noted_at     timestamptz not null,
+    left_as      bigint,                              -- the number under which it was left to a person; null: it was not
     accepted_at  timestamptz,                         -- a person said that it is gone
     applied_at   timestamptz,                         -- when the booking was cancelled; such a row counts for a day
     primary key (company_id, record_id)

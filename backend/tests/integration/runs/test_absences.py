@@ -1,7 +1,7 @@
 """What YCLIENTS says that it does not know or does not show: few are gone, many are left to a person, none ends a run."""
 
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from tests.support.sync import COMPANY_ID, Salon, hidden, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
 from zerkalo.absences.model import AbsenceLimits
+from zerkalo.absences.store import bookings_since
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.context import Limits
 from zerkalo.refetches.model import Refetch
@@ -99,10 +100,79 @@ async def test_single_questions_of_the_day_count_with_those_of_the_read(pool: Po
             same_day = await cancelled(salon)
             salon.clock.pass_seconds(24 * 3600)
             await salon.sync()
+            next_day = await cancelled(salon)
+            assert await salon.refetcher.accept_absent(COMPANY_ID) == 2
 
         assert at_first == gone[:3]
         assert same_day == gone[:3]
+        assert next_day == gone[:3]  # what waits for a person is cancelled by no clock
         assert await cancelled(salon) == gone
+
+
+async def test_what_waits_for_a_person_is_cancelled_by_no_new_bookings_and_others_join_it(pool: Pool):
+    """Before: the same records became a smaller share of the window, and were cancelled."""
+    async with open_salon(pool) as opened:
+        await opened.sync()
+        *gone, later = coming(opened, 6)
+        since = opened.clock() - timedelta(days=opened.context.window_days)
+        async with pool.connection() as conn:
+            in_window = await bookings_since(conn, COMPANY_ID, since)
+        limits = AbsenceLimits(records=3, share_of_window=4.99 / in_window)
+        salon = opened.with_context(limits=Limits(absences=limits))
+
+        with hidden(salon, gone):
+            await salon.sync()
+        for _ in range(3):
+            desk.create(salon.emulator, company_id=COMPANY_ID, service_ids=(3001,), name="Анна")
+        salon.clock.pass_seconds(1800)
+        with hidden(salon, gone):
+            run = await salon.sync()
+            with hidden(salon, [later]):
+                await salon.refetcher.read_now(COMPANY_ID, later)
+
+            assert run.counts.created == 3
+            assert await cancelled(salon) == []
+            assert await salon.refetcher.accept_absent(COMPANY_ID) == 6
+            assert await cancelled(salon) == [*gone, later]
+
+
+@pytest.mark.parametrize("way", ["the desk's button", "the command"])
+async def test_a_persons_word_counts_for_what_waited_and_not_for_what_a_run_still_asks_about(
+    pool: Pool, way: str
+):
+    async with open_salon(pool, limits=Limits(absences=FEW)) as salon:
+        await salon.sync()
+        known = coming(salon, 10)
+        gone, lost = known[:5], known[5:]
+        salon.clock.pass_seconds(1800)
+
+        with hidden(salon, gone):
+            await salon.sync()
+            (newest,) = await salon.fetch("select max(left_as) as shown from absences")
+            shown = newest["shown"] if way == "the desk's button" else None
+            accepted: list[int] = []
+
+            class Meanwhile:
+                """The salon's API. When the run has noted some of what the token lost, a person decides."""
+
+                def __getattr__(self, name: str) -> Any:
+                    return getattr(salon.client, name)
+
+                async def record(self, company_id: int, record_id: int, **options: Any) -> Any:
+                    if record_id == lost[3]:
+                        accepted.append(await salon.refetcher.accept_absent(COMPANY_ID, shown=shown))
+                        assert await cancelled(salon) == gone
+                    return await salon.client.record(company_id, record_id, **options)
+
+            with hidden(salon, lost):
+                salon.clock.pass_seconds(1800)
+                run = await salon.with_context(vendor=Meanwhile()).sync()
+
+                assert (run.status, accepted) == ("finished", [5])
+                assert await salon.refetcher.accept_absent(COMPANY_ID, shown=newest["shown"]) == 0
+                assert await cancelled(salon) == gone
+                assert await salon.refetcher.accept_absent(COMPANY_ID) == 5
+                assert await cancelled(salon) == known
 
 
 async def test_many_records_that_vanish_under_waiting_people_wait_for_a_person_too(pool: Pool):

@@ -560,19 +560,46 @@ async def test_a_client_with_a_known_contact_is_not_added_twice(salon: Applicati
     assert await salon.fetch("select count(*) from users") == before
 
 
-async def test_an_admins_word_cancels_what_waits_as_absent(salon: Application, desk: Desk) -> None:
-    gone = await booking(salon, yclients_record_id=880_001)
-    await salon.execute(
-        "insert into absences (company_id, record_id, observation, noted_at) values (%s, 880001, 10, now())",
-        COMPANY_ID,
-    )
+async def test_an_admins_word_cancels_what_waited_as_absent_when_she_saw_it(
+    salon: Application, desk: Desk
+) -> None:
+    for record_id in (880_001, 880_002, 880_003):
+        await booking(salon, yclients_record_id=record_id)
+    await absent(salon, 880_001, left_as=20)
+    await absent(salon, 880_002, left_as=None)  # a run has noted it, and has not judged it yet
 
-    answer = await desk.post("/admin/accept-absent")
+    page = await desk.get("/admin/state")
+    await absent(salon, 880_003, left_as=21)
+    shown = dict(re.findall(r'name="(company|shown)" value="(\d+)"', page))
+    answers = [
+        await desk.post("/admin/accept-absent", **(shown | {"company": "1"})),
+        await desk.post("/admin/accept-absent", company=str(COMPANY_ID)),
+    ]
+    assert await cancelled(salon) == []
+    answers.append(await desk.post("/admin/accept-absent", **shown))
 
-    (row,) = await salon.fetch("select status, cancel_reason from bookings where id = %s", gone)
-    assert (answer.status_code, row["status"], row["cancel_reason"]) == (303, "CANCELLED", "deleted")
-    assert await salon.fetch("select from absences where applied_at is null") == []
+    assert "YCLIENTS не знает сразу многих записей" in page
+    assert f"{COMPANY_ID}: 1." in page
+    assert [answer.status_code for answer in answers] == [303, 303, 303]
+    assert await cancelled(salon) == [880_001]
     assert await salon.fetch("select from audit_entries where action = 'booking.accept_absent'")
+    await salon.execute("delete from absences")
+
+
+async def cancelled(salon: Application) -> list[int]:
+    rows = await salon.fetch(
+        "select yclients_record_id as id from bookings where cancel_reason = 'deleted' and yclients_record_id / 10 = 88000"
+    )
+    return [row["id"] for row in rows]
+
+
+async def absent(salon: Application, record_id: int, *, left_as: int | None) -> None:
+    await salon.execute(
+        "insert into absences (company_id, record_id, observation, noted_at, left_as) values (%s, %s, 10, now(), %s)",
+        COMPANY_ID,
+        record_id,
+        left_as,
+    )
 
 
 async def test_two_processes_share_the_comparison(salon: Application, desk: Desk) -> None:

@@ -18,7 +18,8 @@ READ = """
         (select count(*) from deliveries where outcome = 'quarantined' and handled_at is null),
         (select count(*) from refetches),
         (select extract(epoch from %(now)s - min(requested_at))::float8 from refetches),
-        (select count(*) from absences where applied_at is null),
+        (select count(*) from absences
+            where left_as is not null and accepted_at is null and applied_at is null),
         (select count(*) from sync_runs where status = 'running'),
         (select count(*) from companies where problem is not null and id = any(%(companies)s)),
         (select (select count(*) from jsonb_array_elements(c.differences) as one where (one -> 'is_owed')::boolean)

@@ -127,38 +127,45 @@ class Refetcher:
         """Cancel the company's bookings that YCLIENTS does not know, unless they are so many that a person must decide.
 
         Returns the outcomes. Call it after a read, when every absent record has been asked about; or for `only` the
-        records asked about singly, for a run may still be asking about the others. All of them count.
+        records asked about singly, for a run may still be asking about the others. All of them count; while some are
+        left to a person, so are all others.
         """
-        async with self._pool.connection() as conn:
-            found = await absences.waiting(conn, company_id)
-            if only is not None:
-                found = [one for one in found if one.record_id in only]
+        async with transaction(self._pool) as conn:
+            unknown = await absences.waiting(conn, company_id)
+            found = [one for one in unknown if only is None or one.record_id in only]
             if not found:
                 return []
             now = self._clock()
             absent = await absences.count_of_day(conn, company_id, now=now)
             since = now - timedelta(days=self._context.window_days)
             in_window = await absences.bookings_since(conn, company_id, since)
-        if waits_for_a_person(absent, in_window=in_window, limits=self._context.limits.absences):
-            log.warning("absent records wait for a person", company_id=company_id, count=absent)
-            found = [one for one in found if one.is_accepted]
+            limits = self._context.limits.absences
+            if any(one.is_left for one in unknown) or waits_for_a_person(
+                absent, in_window=in_window, limits=limits
+            ):
+                log.warning("absent records wait for a person", company_id=company_id, count=absent)
+                left = [one.record_id for one in found if not one.is_accepted]
+                await absences.leave_to_a_person(conn, company_id, left)
+                found = [one for one in found if one.is_accepted]
         outcomes: list[Outcome] = []
         for at in range(0, len(found), CANCELLED_AT_ONCE):
             outcomes += await self._cancel_absent(company_id, found[at : at + CANCELLED_AT_ONCE])
         return outcomes
 
-    async def accept_absent(self, company_id: int, *, admin_id: int | None = None) -> int:
+    async def accept_absent(
+        self, company_id: int, *, shown: int | None = None, admin_id: int | None = None
+    ) -> int:
         """Cancel the bookings that wait for a person's decision, which this is. Returns how many there were.
 
-        `admin_id`: the member of the staff who decides, for the audit log.
+        `shown`: as in `absences.accept`; `admin_id`: the member of the staff who decides, for the audit log.
         """
         async with transaction(self._pool) as conn:
-            accepted = await absences.accept(conn, company_id, now=self._clock())
+            accepted = await absences.accept(conn, company_id, shown=shown, now=self._clock())
             if admin_id is not None and accepted:
-                subject, count = f"company {company_id}", {"count": accepted}
+                subject, count = f"company {company_id}", {"count": len(accepted)}
                 await audit(conn, admin_id, "booking.accept_absent", subject, count, self._clock())
-        await self.judge_absent(company_id)
-        return accepted
+        await self.judge_absent(company_id, only=set(accepted))
+        return len(accepted)
 
     async def _cancel_absent(self, company_id: int, some: Sequence[Absence]) -> list[Outcome]:
         gone = [

@@ -46,7 +46,7 @@ class Drift:
         self._window_start = rules.window_start(self._context.clock(), self._zone, self._context.window_days)
         async with self._context.pool.connection() as conn:
             waiting = await absences.waiting(conn, self._company_id)
-        self._waiting = frozenset(one.record_id for one in waiting)
+        self._waiting = frozenset(one.record_id for one in waiting if one.is_left)
         pending: list[Slice] = [Slice(max(first_day, HISTORY_FIRST_DAY))]
         if first_day < HISTORY_FIRST_DAY:
             # YCLIENTS lists nothing from so early; our bookings there came by other ways and are read by their ids.

@@ -105,7 +105,7 @@ def _shown(page: Page, problem: Problem) -> dict[str, Any]:
         "link": words[page.language] if words else None,
         "sync": problem.code in _SYNC_MENDS,
         "codes": problem.code == "codes_missing",
-        "absent": problem.code == "absent_waiting",
+        "absent": problem.values if problem.code == "absent_waiting" else None,
     }
 
 

@@ -78,10 +78,11 @@ async def compare(page: Page) -> Response:
 
 @pages.post("/admin/accept-absent", Who.OWNER)
 async def accept_absent(page: Page) -> Response:
-    """Cancel all bookings that YCLIENTS no longer knows, however many: an admin confirms that they are gone."""
+    """Cancel a branch's bookings that YCLIENTS no longer knows: an admin confirms that those shown to her are gone."""
     runtime = page.runtime
-    for company_id in runtime.runs.company_ids:
-        await runtime.refetcher.accept_absent(company_id, admin_id=page.me.id)
+    company_id, shown = page.form.number("company"), page.form.number("shown")
+    if company_id in runtime.runs.company_ids and shown is not None:
+        await runtime.refetcher.accept_absent(company_id, shown=shown, admin_id=page.me.id)
     # No log entry where nothing waited.
     note_nothing()
     page.site.desk.counts.forget()
