@@ -12,7 +12,7 @@ class Absence:
     is_left: bool
     """Whether it was left to a person, who has not decided yet."""
     is_accepted: bool
-    """Whether a person confirmed that it is deleted."""
+    """Whether a person, or YCLIENTS itself since, said that it is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,17 @@ async def note(conn: Connection, company_id: int, record_id: int, *, observation
 
 
 async def waiting(conn: Connection, company_id: int) -> list[Absence]:
-    """Return the company's absent records that are not cancelled yet, by id."""
+    """Return the company's absent records that are not cancelled for their absence yet, by id.
+
+    One that YCLIENTS has told to be deleted since needs no person's word any more.
+    """
     sql = """
-        select record_id, observation, left_as is not null and accepted_at is null as is_left,
-            accepted_at is not null as is_accepted
-        from absences where company_id = %s and applied_at is null order by record_id
+        select record_id, observation, left_as is not null and accepted_at is null and not is_deleted as is_left,
+            accepted_at is not null or is_deleted as is_accepted
+        from absences a cross join lateral (
+            select exists (select from bookings b where b.company_id = a.company_id
+                and b.yclients_record_id = a.record_id and b.cancel_reason = 'deleted') as is_deleted) as b
+        where company_id = %s and applied_at is null order by record_id
     """
     async with conn.cursor(row_factory=class_row(Absence)) as cursor:
         await cursor.execute(sql, [company_id])

@@ -136,6 +136,28 @@ async def test_what_waits_for_a_person_is_cancelled_by_no_new_bookings_and_other
             assert await cancelled(salon) == [*gone, later]
 
 
+async def test_what_yclients_says_meanwhile_to_be_deleted_waits_for_nobody_and_holds_no_other_up(pool: Pool):
+    async with open_salon(pool, limits=Limits(absences=FEW)) as salon:
+        await salon.sync()
+        *gone, later = coming(salon, 5)
+        salon.clock.pass_seconds(1800)
+        with hidden(salon, gone):
+            await salon.sync()
+            assert await cancelled(salon) == []
+        async with pool.connection() as conn:
+            await conn.execute(
+                "update bookings set status = 'CANCELLED', cancel_reason = 'deleted' where yclients_record_id = any(%s)",
+                [gone],
+            )
+        for hours, unknown in ((1, gone), (25, [*gone, later])):
+            salon.clock.pass_seconds(hours * 3600)
+            with hidden(salon, unknown):
+                await salon.sync()
+
+        assert later in await cancelled(salon)
+        assert await salon.fetch("select * from absences where applied_at is null") == []
+
+
 @pytest.mark.parametrize("way", ["the desk's button", "the command"])
 async def test_a_persons_word_counts_for_what_waited_and_not_for_what_a_run_still_asks_about(
     pool: Pool, way: str
