@@ -129,10 +129,12 @@ class Caller:
         missing = [name for name in self._missing if call.as_user or name == "YCLIENTS_PARTNER_TOKEN"]
         if missing:
             raise AccessDenied(f"not set: {', '.join(missing)}", 401)
+        may_have_acted = False
         for attempt in range(1, ATTEMPTS_MAX[call.kind] + 1):
             try:
                 return await self._attempt(call, read)
             except VendorUnavailable as error:
+                may_have_acted = error.may_have_acted = may_have_acted or error.may_have_acted
                 await self._pause_before_another(call, attempt, error)
         raise AssertionError("the last attempt either returns or raises")
 

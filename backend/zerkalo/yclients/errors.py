@@ -28,7 +28,7 @@ class VendorUnavailable(VendorError):
         self.retry_after_seconds = retry_after_seconds
         """How long YCLIENTS or our own limiter asks to wait; None where neither does."""
         self.may_have_acted = may_have_acted
-        """The request was sent, so a booking may have been made: look for its `api_id` first."""
+        """One of the attempts was sent, so a booking may have been made: look for its `api_id` first."""
         self.throttled = throttled
         """YCLIENTS answered 429: every process at this IP address has to slow down."""
         self.lasting = lasting

@@ -388,6 +388,18 @@ async def test_deleting_twice_is_deleting_once() -> None:
         assert not await client.delete_record(100200, 5)
 
 
+async def test_a_deletion_that_may_have_been_heard_stays_so_though_the_second_attempt_was_not() -> None:
+    for unheard in (httpx2.ConnectError("refused"), answer(429)):
+        vendor = ScriptedVendor(httpx2.ReadTimeout("slow"), unheard)
+
+        async with vendor.client() as client:
+            with pytest.raises(VendorUnavailable) as caught:
+                await client.delete_record(100200, 5)
+
+        assert caught.value.may_have_acted
+        assert len(vendor.requests) == 2
+
+
 async def test_a_zone_that_nobody_knows_is_none() -> None:
     known, unknown = (
         b'{"success":true,"data":{"id":1,"title":"A","timezone_name":"%s"}}' % z
