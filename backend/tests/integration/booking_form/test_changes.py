@@ -1,6 +1,7 @@
 """Moving and cancelling through YCLIENTS: one's own only, under the salon's rules, and the mirror follows at once."""
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -474,6 +475,75 @@ async def test_a_cancel_that_was_never_sent_makes_no_404_a_deletion(pool: Pool, 
         assert (gone.status_code, gone.json()["code"]) == (503, "booking_unclear"), gone.text
         assert (await anna.get(path)).json()["status"] == "PENDING"
         assert not salon.salon.truths()[record_id]["deleted"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("is_seen", [True, False], ids=["and shows it again", "nor shows it any more"])
+async def test_a_deletion_that_yclients_answers_with_404_is_no_cancelled_visit(
+    pool: Pool, way: str, is_seen: bool
+) -> None:
+    """Before: told as cancelled, while the salon waited."""
+    async with open_form(pool, read_limits=NONE_IS_BELIEVED) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+        path, record_id = f"/booking/{booking['id']}", booking["yclients_record_id"]
+
+        with ExitStack() as hiding:
+
+            def hides(method: str, path: str) -> None:
+                if method == "DELETE":
+                    hiding.enter_context(hidden(salon.salon, [record_id]))
+                elif is_seen:
+                    hiding.close()
+
+            salon.salon.emulator.before_request.append(hides)
+            gone = await anna.delete(path)
+
+        assert (gone.status_code, gone.json()["code"]) == (503, "booking_unclear"), gone.text
+        assert (await anna.get(path)).json()["status"] == "PENDING"
+        assert not salon.salon.truths()[record_id]["deleted"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_visit_that_the_salon_deletes_just_before_is_cancelled(pool: Pool, way: str) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+
+        def at_the_desk(method: str, path: str) -> None:
+            if method == "DELETE":
+                desk.delete(salon.salon.emulator, booking["yclients_record_id"])
+
+        salon.salon.emulator.before_request.append(at_the_desk)
+        gone = await anna.delete(f"/booking/{booking['id']}")
+
+        assert gone.status_code == 204, gone.text
+        assert (await anna.get(f"/booking/{booking['id']}")).json()["status"] == "CANCELLED"
+
+
+SECOND_ANSWERS: dict[str, dict[str, Any]] = {
+    "not taken": {"kind": "status", "status": 429},
+    "not allowed": {"kind": "forbidden"},
+    "refused": {"kind": "status", "status": 422},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("second", SECOND_ANSWERS)
+async def test_a_cancel_whose_answer_was_lost_is_told_whatever_its_second_attempt_is_answered(
+    pool: Pool, way: str, second: str
+) -> None:
+    """Before: "nothing was changed", or "the salon does not allow it", of a visit that was cancelled."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        booking = await her_booking(salon, anna, way)
+        salon.fail("html", "^/", after=True, method="DELETE")
+        salon.fail(path="^/", method="DELETE", **SECOND_ANSWERS[second])
+
+        gone = await anna.delete(f"/booking/{booking['id']}")
+
+        assert gone.status_code == 204, gone.text
+        assert (await anna.get(f"/booking/{booking['id']}")).json()["status"] == "CANCELLED"
 
 
 def _without_comment(ask: Any) -> Any:

@@ -126,7 +126,10 @@ class Changes:
             raise await self._unknown(asker, booking_id, company_id, record_id) from None
         except (VendorError, UnreadableRecord) as error:
             await self.mirror_now(company_id, record_id)
-            raise _cancel_problem(error) from None
+            # What is deleted already, by an attempt whose answer was lost, may be refused too.
+            if (await self._own(asker, booking_id)).status != "CANCELLED":
+                raise _cancel_problem(error) from None
+            return
         finally:
             self.offers.forget_times(company_id)
         await self.mirror_now(company_id, record_id, is_deleted=is_deleted)
@@ -252,19 +255,20 @@ class Changes:
         raise problem_of(rules.NOT_ALLOWED)
 
     async def _cancel(self, company_id: int, record_id: int) -> bool:
-        """Have YCLIENTS delete the record; False where it does not know it, or has deleted it already."""
+        """Have YCLIENTS delete the record, if it has not done so already; False where it does not know it."""
         record_hash = await self._hash_of(company_id, record_id)
         if record_hash is not None:
             own = await self.client.user_record(company_id, record_id, record_hash)
+            if own.record.deleted is True:
+                return True
             if own.may_delete is False:
                 raise problem_of(rules.NOT_ALLOWED)
-            await self.client.delete_user_record(record_id, record_hash)
-            return True
+            return await self.client.delete_user_record(record_id, record_hash)
         allowed = await self._rules_of(company_id)
         zone = await self.offers.zone_of(company_id)
         record = await self.client.record(company_id, record_id, kind="interactive", zone=zone)
         if record is None or record.deleted is True:
-            return False
+            return record is not None
         start = (
             record.local_start.replace(tzinfo=zone)
             if isinstance(record.local_start, datetime) and zone
@@ -276,8 +280,7 @@ class Changes:
         )
         if allowed.may_cancel is False or not in_time:
             raise problem_of(rules.NOT_ALLOWED)
-        await self.client.delete_record(company_id, record_id)
-        return True
+        return await self.client.delete_record(company_id, record_id)
 
     async def _rules_of(self, company_id: int) -> ClientRules:
         company = await self.client.company(company_id, kind="interactive")
