@@ -113,9 +113,10 @@ class Booker:
     ) -> Booked:
         """Book in YCLIENTS and update the mirror; the same key and wish never book twice.
 
-        `address`: the caller's, for limits. Without a key, the same request joins one that is under way or unclear. Raises `ProblemError`: what is wrong with the wish (422), what the salon declines (403, 409, 422,
-        repeated for a repetition), 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429, and 503 with Retry-After:
-        `yclients_unavailable` where certainly nothing was booked, `booking_unclear` where that is unknown.
+        `address`: the caller's, for limits. Without a key, the same wish is the same booking for `store.AUTO_SPAN`, until
+        it is refused or cancelled. Raises `ProblemError`: what is wrong with the wish (422), what the salon declines (403,
+        409, 422, repeated for the same key), 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429, and 503 with
+        Retry-After: `yclients_unavailable` where certainly nothing was booked, `booking_unclear` where that is unknown.
         """
         company_id = self._offers.company_of(wish.company_id)
         digest = rules.request_digest(self._digest_key, wish, user_id)

@@ -23,8 +23,9 @@ _COLUMNS = """
 """
 _CLAIM = timedelta(seconds=CLAIM_SECONDS)
 AUTO = "auto:"
-"""Prefix of keys that we generate: they are dropped once the booking is booked or refused."""
-_DROP_AUTO = "case when idempotency_key not like 'auto:%%' then idempotency_key end"
+"""Prefix of keys that we generate for requests without one."""
+AUTO_SPAN = timedelta(hours=1)
+"""For so long after it was last worked on, a request without a key counts as the same as one before it."""
 
 
 async def insert_claimed(
@@ -62,6 +63,24 @@ async def insert_claimed(
         "claim": _CLAIM,
     }
     return await _one(conn, sql, values)
+
+
+async def free_auto_key(conn: Connection, key: str) -> None:
+    """Free a key of our own whose request was refused, or its booking cancelled since, or which is older than `AUTO_SPAN`.
+
+    The only end of such a key: it outlives the booking's success, since the answer to that may be lost until it is sent.
+    """
+    sql = """
+        update form_bookings f set idempotency_key = null
+        where idempotency_key = %(key)s and idempotency_key like 'auto:%%' and status <> 'pending' and (
+            status = 'refused' or claimed_until is null or claimed_until < clock_timestamp() - %(span)s
+            or exists (
+                select from bookings b
+                where b.company_id = f.company_id and b.yclients_record_id = f.record_id and b.status = 'CANCELLED'
+            )
+        )
+    """
+    await conn.execute(sql, {"key": key, "span": AUTO_SPAN})
 
 
 async def by_key(conn: Connection, key: str) -> FormBooking | None:
@@ -107,18 +126,18 @@ async def mark_not_asked(conn: Connection, api_id: str) -> None:
 
 
 async def release(conn: Connection, form: FormBooking) -> None:
-    """Release the claim on the booking."""
+    """Release the claim on the booking: it ends now."""
     await conn.execute(
-        "update form_bookings set claimed_until = null where api_id = %s and claimed_until = %s",
+        "update form_bookings set claimed_until = clock_timestamp() where api_id = %s and claimed_until = %s",
         [form.api_id, form.claimed_until],
     )
 
 
 async def write_booked(conn: Connection, api_id: str, *, record_id: int, record_hash: str | None) -> None:
     """Write the record that was made. A known hash is kept, and the claim too, until the mirror has the record."""
-    sql = f"""
+    sql = """
         update form_bookings set status = 'booked', record_id = %(record_id)s, answer = null,
-            record_hash = coalesce(%(record_hash)s, record_hash), idempotency_key = {_DROP_AUTO}
+            record_hash = coalesce(%(record_hash)s, record_hash)
         where api_id = %(api_id)s
     """
     await conn.execute(sql, {"api_id": api_id, "record_id": record_id, "record_hash": record_hash})
@@ -126,9 +145,8 @@ async def write_booked(conn: Connection, api_id: str, *, record_id: int, record_
 
 async def write_refused(conn: Connection, api_id: str, refusal: Refusal) -> bool:
     """Record that the salon declined; False where the record was found after all."""
-    sql = f"""
-        update form_bookings set status = 'refused', answer = %(answer)s::jsonb, claimed_until = null,
-            idempotency_key = {_DROP_AUTO}
+    sql = """
+        update form_bookings set status = 'refused', answer = %(answer)s::jsonb, claimed_until = null
         where api_id = %(api_id)s and status = 'pending'
     """
     values = {"api_id": api_id, "answer": as_json(refusal)}

@@ -211,13 +211,64 @@ async def test_without_a_key_the_same_booking_may_be_made_again_after_it_was_can
         wish = await salon.wish()
 
         first = (await anna.post("/booking", json=wish)).json()
-        taken = await anna.post("/booking", json=wish)
         await anna.delete(f"/booking/{first['id']}")
         second = await anna.post("/booking", json=wish)
 
-        assert taken.json()["code"] == "slot_taken"
         assert second.status_code == 201
         assert second.json()["id"] != first["id"]
+
+
+async def test_without_a_key_a_wish_said_again_within_the_hour_is_the_same_booking(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        wish = await salon.wish(staff_id=0)
+
+        first, again = [await anna.post("/booking", json=wish) for _ in range(2)]
+        asked = [salon.salon.requests_to("/book_record")]
+        await anna.post("/booking", json=wish | {"comment": "Для дочери"})
+        asked.append(salon.salon.requests_to("/book_record"))
+        an_hour_ago = "update form_bookings set claimed_until = claimed_until - interval '61 minutes'"
+        await salon.salon.execute(an_hour_ago)
+        await anna.post("/booking", json=wish)
+        asked.append(salon.salon.requests_to("/book_record"))
+
+        assert (again.status_code, again.json()) == (201, first.json())
+        assert asked == [1, 2, 3], "another comment, or an hour later, is another wish"
+
+
+async def test_without_a_key_a_refused_wish_may_be_asked_again_at_once(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        salon.salon.emulator.vendor.black_list.add((COMPANY_ID, "79990000202"))
+        wish = await salon.guest_wish()
+
+        refused = await salon.guest.post("/booking", json=wish)
+        salon.salon.emulator.vendor.black_list.clear()
+        made = await salon.guest.post("/booking", json=wish)
+
+        assert (refused.json()["code"], made.status_code) == ("blacklisted", 201), made.text
+
+
+@pytest.mark.parametrize("meanwhile", ["webhook", "sync"])
+async def test_without_a_key_what_came_by_itself_after_a_lost_answer_is_a_new_wish_once_cancelled(
+    pool: Pool, meanwhile: str
+) -> None:
+    """Before: the key stayed for ever, and a new wish was answered 201 with the visit that had been cancelled."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        wish = await salon.wish()
+        salon.fail("status", BOOK_RECORD, after=True)
+        salon.fail("status", "^/records/", times=10)
+        unclear = await anna.post("/booking", json=wish)
+        salon.salon.emulator.faults.clear()
+        await (salon.salon.sync() if meanwhile == "sync" else _webhook(salon, Source.WEBHOOK))
+
+        found = await anna.post("/booking", json=wish)
+        await anna.delete(f"/booking/{found.json()['id']}")
+        made = await anna.post("/booking", json=wish)
+
+        assert [one.status_code for one in (unclear, found, made)] == [503, 201, 201], made.text
+        assert made.json()["id"] != found.json()["id"]
+        assert made.json()["status"] == "PENDING"
 
 
 @pytest.mark.parametrize("meanwhile", ["webhook", "sync"])

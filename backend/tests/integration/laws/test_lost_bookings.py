@@ -75,17 +75,23 @@ async def booked(salon: FormSalon, client: httpx2.AsyncClient) -> dict[str, Any]
     return made.json()
 
 
-async def booking(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, See]:
-    wish = await salon.wish()
+async def booking(
+    salon: FormSalon, client: httpx2.AsyncClient, headers: dict[str, str] = KEY
+) -> tuple[Call, See]:
+    wish = await salon.wish(staff_id=0)
 
     async def call() -> httpx2.Response:
-        return await client.post("/booking", json=wish, headers=KEY)
+        return await client.post("/booking", json=wish, headers=headers)
 
     async def see(answer: httpx2.Response) -> None:
         assert answer.status_code in (200, 201), answer.text
         assert len(salon.records()) == 1, "booked once"
 
     return call, see
+
+
+async def booking_without_a_key(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, See]:
+    return await booking(salon, client, {})
 
 
 async def moving(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, See]:
@@ -133,7 +139,7 @@ async def claiming(salon: FormSalon, client: httpx2.AsyncClient) -> tuple[Call, 
 
 
 @pytest.mark.parametrize("at", range(1, COMMITS_MAX + 1))
-@pytest.mark.parametrize("scene", [booking, moving, cancelling, claiming])
+@pytest.mark.parametrize("scene", [booking, booking_without_a_key, moving, cancelling, claiming])
 async def test_a_booking_whose_answer_was_lost_can_be_repeated(
     form: tuple[FormSalon, Losing], scene: Any, at: int
 ) -> None:

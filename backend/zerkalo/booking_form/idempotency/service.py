@@ -71,7 +71,7 @@ class Requests:
                 found, is_ready = await self._open(asked, await order())
             if found is not None and is_ready:
                 return found
-            # Wait for the row that was seen, by its id: once settled, a key of our own is free again.
+            # Wait for the row that was seen, by its id: once refused, a key of our own is free again.
             api_id = found.api_id if found else None
             if waited >= WAIT_SECONDS_MAX:
                 raise ProblemError(
@@ -88,7 +88,11 @@ class Requests:
     ) -> tuple[FormBooking | None, bool]:
         """The existing form booking, and whether this request may continue with it."""
         async with self._claiming() as claimed, transaction(self._pool) as conn:
-            found = await store.by_api_id(conn, api_id) if api_id else await store.by_key(conn, asked.key)
+            if api_id is None:
+                await store.free_auto_key(conn, asked.key)
+                found = await store.by_key(conn, asked.key)
+            else:
+                found = await store.by_api_id(conn, api_id)
             if found is None:
                 return None, False
             if found.request_digest != asked.digest:
