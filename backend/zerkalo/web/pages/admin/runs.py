@@ -78,7 +78,7 @@ async def compare(page: Page) -> Response:
 
 @pages.post("/admin/accept-absent", Who.OWNER)
 async def accept_absent(page: Page) -> Response:
-    """Cancel a branch's bookings that YCLIENTS no longer knows: an admin confirms that those shown to her are gone."""
+    """Cancel a branch's bookings that YCLIENTS no longer knows: an admin confirms that those shown are gone."""
     runtime = page.runtime
     company_id, shown = page.form.number("company"), page.form.number("shown")
     if company_id in runtime.runs.company_ids and shown is not None:
