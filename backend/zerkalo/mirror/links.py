@@ -134,19 +134,19 @@ class Linker:
         row = self._rows[key]
         if row.erased_at is not None:
             return masked(row)
-        # Whoever is an empty shell by now, erased or merged, holds nothing.
-        is_held = row.user_id is None or row.user_id in self._users
-        current = Link(row.user_id, row.matched_by) if is_held else Link()
+        current = Link(row.user_id, row.matched_by)
         evidence = self._evidence(key, row, before)
         match = decide_match(current, evidence, email_counts_alone=self._email_counts_alone)
         self._matches[key] = match
         link = match.link
+        # None also for a holder who has just been erased or merged: `users.erasing.service.sweep_erased` sees to those.
+        holder = self._users.get(link.user_id) if link.user_id is not None else None
         return replace(
             row,
             user_id=link.user_id,
             handed_over=row.handed_over or evidence.is_handing_over,
             matched_by=link.step,
-            user_code=self._users[link.user_id].unique_code if link.user_id is not None else None,
+            user_code=holder.unique_code if holder else None,
         )
 
     async def remember_candidates(self, conn: Connection, ids: Mapping[Key, int], *, now: datetime) -> None:

@@ -167,7 +167,7 @@ class Applier:
         """Keep the one item whose booking, card or user is locked, and have its record asked for later."""
         observation = item.observation
         if item.client is not None:
-            return await self._put_off_card(item)
+            return await self._put_off_card(item, item.client.client_id)
         if observation is None:
             raise psycopg.errors.LockNotAvailable("an item without a booking or a card waits for a lock")
         outcome = Outcome(OutcomeStatus.QUEUED, reason=HELD)
@@ -176,12 +176,9 @@ class Applier:
         log.warning("webhook or record put off: held by somebody", **_named(observation, applied.outcomes[0]))
         return applied
 
-    async def _put_off_card(self, item: Item) -> Applied:
+    async def _put_off_card(self, item: Item, client_id: object) -> Applied:
         """Keep the `client` event whose card is locked; a read of one of its bookings brings the same contacts."""
-        company_id, client_id = (
-            item.delivery and item.delivery.company_id,
-            item.client and item.client.client_id,
-        )
+        company_id = item.delivery.company_id if item.delivery else None
         record_id = None
         if company_id is not None and isinstance(client_id, int):
             async with self._pool.connection() as conn:

@@ -11,7 +11,7 @@ from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event
 from zerkalo.db.pool import Pool
 from zerkalo.loyalty.service import settler_of
 from zerkalo.settings import Settings
-from zerkalo.users.erasing.service import erase_user
+from zerkalo.users.erasing.service import erase_user, sweep_erased
 from zerkalo.web import admin_api
 
 pytestmark = pytest.mark.integration
@@ -173,8 +173,9 @@ async def test_only_admins_link(pool: Pool, api: Api) -> None:
         assert (await anna.post(address, json={"user_id": 1})).status_code == 403
 
 
-async def test_who_is_a_shell_by_now_is_linked_by_nothing_and_stops_nothing(pool: Pool) -> None:
-    """A booking made through the form, or read by a batch, just as its user was merged or erased in another tab."""
+@pytest.mark.parametrize("is_named", [True, False])
+async def test_a_user_who_is_a_shell_by_now_stops_nothing(pool: Pool, is_named: bool) -> None:
+    """A booking made through the form, or read by a batch, just as its user was erased in another tab."""
     shell, anna = await user(pool), await user(pool, unique_code="ANNA2345")
     async with salon(pool) as server:
         await server.post(event(State(1)))
@@ -187,8 +188,10 @@ async def test_who_is_a_shell_by_now_is_linked_by_nothing_and_stops_nothing(pool
                 [shell, COMPANY_ID, RECORD_ID],
             )
 
-        answer = await server.post(event(State(2, comment="Код клиента: ANNA2345")))
+        answer = await server.post(event(State(2, comment="Код клиента: ANNA2345" if is_named else "")))
 
         assert answer.json()["status"] == "applied"
+        assert (await server.booking())["user_id"] == (anna if is_named else shell)
+        await sweep_erased(pool, settle_bookings=settler_of(BONUSES), now=NOW)
         row = await server.booking()
-        assert (row["user_id"], row["matched_by"]) == (anna, "code")
+        assert (row["user_id"], row["erased_at"] is None) == ((anna, True) if is_named else (None, False))
