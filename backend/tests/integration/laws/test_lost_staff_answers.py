@@ -10,8 +10,8 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.integration.notices.test_telling import Desk, may_send, nothing_burns, zone
 from tests.support.lost_answers import Losing, losing_pool
+from tests.support.notices import Desk, may_send, nothing_burns, zone
 from tests.support.people import BONUSES, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
 from tests.support.telegram import running_telegram

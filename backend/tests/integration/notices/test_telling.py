@@ -2,32 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from typing import LiteralString
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.integration.outbox.test_gateways import Mailbox, mail_server
+from tests.support.notices import AT, NOON, ZONE, Desk, open_desk
 from tests.support.rows import add_booking, add_user
-from zerkalo.bookings.journal import store as journal
 from zerkalo.db.pool import Connection, Pool
-from zerkalo.loyalty.service import move_ledger, return_ledger
 from zerkalo.notices import store
-from zerkalo.notices.model import Kind, NoticePolicy
-from zerkalo.notices.service import Notices, tell
-from zerkalo.outbox import store as outbox
+from zerkalo.notices.model import NoticePolicy
+from zerkalo.notices.service import tell
 from zerkalo.outbox.gateways.service import SmtpSender
-from zerkalo.outbox.model import Channel, Message, SendFailed
+from zerkalo.outbox.model import Channel
 from zerkalo.outbox.rules import parse_smtp_url
 from zerkalo.outbox.service import send_due
 from zerkalo.users import store as users
-
-ZONE = ZoneInfo("Europe/Moscow")
-NOON = datetime(2026, 12, 1, 12, 0, tzinfo=ZONE).astimezone(UTC)
-AT = NOON + timedelta(days=2)
 
 
 @dataclass
@@ -41,80 +34,9 @@ class Recorder:
         self.sent.append(recipient)
 
 
-@dataclass
-class Desk:
-    """A salon with Anna, who has a proved e-mail and phone, and the clock."""
-
-    pool: Pool
-    notices: Notices
-    anna: int
-    now: datetime = NOON
-
-    async def tell(self) -> int:
-        """A minute later the worker looks."""
-        self.now += timedelta(minutes=1)
-        return await tell(self.notices, now=self.now)
-
-    async def book(self, **columns: object) -> int:
-        values = {
-            "user_id": self.anna,
-            "matched_by": "code",
-            "appointment_datetime": AT,
-            "status": "CONFIRMED",
-            "vendor_changed_at": self.now,
-            "created_at": self.now,
-            "updated_at": self.now,
-            **columns,
-        }
-        async with self.pool.connection() as conn:
-            return await add_booking(conn, **values)
-
-    async def change(self, booking: int, column: str, value: object) -> None:
-        async with self.pool.connection() as conn:
-            await conn.execute(
-                f"update bookings set {column} = %s, updated_at = %s, vendor_changed_at = %s where id = %s".encode(),
-                [value, self.now, self.now, booking],
-            )
-
-    async def sent(self) -> list[tuple[str, str, str]]:
-        async with self.pool.connection() as conn:
-            cursor = await conn.execute("select channel, recipient, subject from outbox order by id")
-            return await cursor.fetchall()
-
-    async def choose(self, **ways: bool) -> None:
-        async with self.pool.connection() as conn:
-            await store.write_choices(
-                conn, self.anna, **{"by_email": False, "by_phone": False, "by_telegram": False, **ways}
-            )
-
-
-async def zone(_: Connection) -> tzinfo:
-    return ZONE
-
-
-async def may_send(_: Connection, __: Channel, ___: str, ____: datetime) -> bool:
-    return True
-
-
-async def nothing_burns(_: Connection, __: datetime, ___: timedelta) -> Mapping[int, int]:
-    return {}
-
-
 @pytest.fixture
 async def desk(pool: Pool) -> Desk:
-    async with pool.connection() as conn:
-        anna = await add_user(
-            conn,
-            email="anna@example.com",
-            email_verified_at=NOON,
-            phone="+79991234567",
-            phone_verified_at=NOON,
-        )
-        await conn.execute("insert into companies (id, title) values (1, 'Отражение')")
-    policy = NoticePolicy(kinds=frozenset(Kind), remind_before=timedelta(hours=24))
-    desk = Desk(pool, Notices(pool, policy, zone, may_send, nothing_burns, has_telegram=True), anna)
-    await desk.tell()
-    return desk
+    return await open_desk(pool)
 
 
 MAIL = ("email", "anna@example.com")
@@ -284,132 +206,6 @@ async def test_an_sms_beyond_the_bounds_is_left_out(desk: Desk) -> None:
     assert await desk.tell() == 1
 
 
-async def test_points_come_together_once_and_only_for_visits_of_these_days(desk: Desk) -> None:
-    async with desk.pool.connection() as conn:
-        for number, day in enumerate((NOON, NOON, NOON - timedelta(days=30))):
-            visit = await add_booking(
-                conn, user_id=desk.anna, matched_by="code", status="COMPLETED", appointment_datetime=day
-            )
-            await conn.execute(
-                "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"
-                " values (%s, %s, 50, 'accrual', %s, %s, %s)",
-                [desk.anna, visit, str(number), desk.now, desk.now],
-            )
-    assert await desk.tell() == 0, "others may follow"
-    desk.now += timedelta(minutes=10)
-    assert [await desk.tell(), await desk.tell()] == [1, 0]
-    async with desk.pool.connection() as conn:
-        ((body,),) = await (await conn.execute("select body from outbox")).fetchall()
-    assert body == "Вам начислено баллов: 100. Всего: 150."
-
-
-@pytest.mark.parametrize(
-    ("amounts", "told"),
-    [
-        ([75, -75, 75], ["Вам начислено баллов: 75. Всего: 75."]),
-        ([75, None, -75, 75], ["Вам начислено баллов: 75. Всего: 75."]),
-        ([75, None, -75, None, 75], ["Вам начислено баллов: 75. Всего: 75."]),
-        ([75, None, 25], ["Вам начислено баллов: 75. Всего: 75.", "Вам начислено баллов: 25. Всего: 100."]),
-        ([75, -75], []),
-    ],
-    ids=["at once", "told before", "far apart", "more", "taken back"],
-)
-async def test_points_of_a_visit_that_were_reversed_and_given_again_are_told_once(
-    desk: Desk, amounts: list[int | None], told: list[str]
-) -> None:
-    async with desk.pool.connection() as conn:
-        visit = await add_booking(
-            conn, user_id=desk.anna, matched_by="code", status="COMPLETED", appointment_datetime=NOON
-        )
-    for number, amount in enumerate([*amounts, None]):
-        if amount is None:
-            desk.now += timedelta(minutes=15)
-            await desk.tell()
-            desk.now += timedelta(minutes=50)
-            continue
-        async with desk.pool.connection() as conn:
-            await conn.execute(
-                "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"
-                " values (%s, %s, %s, %s, %s, %s, %s)",
-                [
-                    desk.anna,
-                    visit,
-                    amount,
-                    "accrual" if amount > 0 else "reversal",
-                    f"{number}",
-                    desk.now,
-                    desk.now,
-                ],
-            )
-    async with desk.pool.connection() as conn:
-        bodies = await (await conn.execute("select body from outbox order by id")).fetchall()
-    assert [body for (body,) in bodies] == told
-
-
-@pytest.mark.parametrize(
-    ("amounts", "told"),
-    [
-        ([-60], "Списано баллов: 60. Всего: 40."),
-        ([25], "Вам начислено баллов: 25. Всего: 125."),
-        ([-60, 60], None),
-        ([-60, 60, -30], "Списано баллов: 30. Всего: 70."),
-    ],
-    ids=["spent", "given", "undone", "spent anew"],
-)
-async def test_points_moved_by_hand_are_told_once_they_stand(
-    desk: Desk, amounts: list[int], told: str | None
-) -> None:
-    async with desk.pool.connection() as conn:
-        for number, amount in enumerate([100, *amounts]):
-            at = desk.now if number else desk.now - timedelta(days=9)
-            await conn.execute(
-                "insert into bonus_entries (user_id, amount, kind, created_by, entry_key, effective_at, created_at)"
-                " values (%s, %s, 'adjustment', %s, %s, %s, %s)",
-                [desk.anna, amount, desk.anna, f"hand {number}", at, at],
-            )
-    assert await desk.tell() == 0, "it may still be undone"
-    desk.now += timedelta(minutes=10)
-    assert [await desk.tell(), await desk.tell()] == [int(told is not None), 0]
-    async with desk.pool.connection() as conn:
-        bodies = await (await conn.execute("select body from outbox")).fetchall()
-    assert bodies == ([(told,)] if told else [])
-
-
-async def test_points_that_a_merge_of_accounts_moves_are_no_news(desk: Desk) -> None:
-    """Neither what the account that ended had been told of, nor what goes back when the merge is undone."""
-    async with desk.pool.connection() as conn:
-        other = await add_user(conn, email="other@example.com", email_verified_at=NOON)
-        visit = await add_booking(
-            conn, user_id=other, matched_by="code", status="COMPLETED", appointment_datetime=NOON
-        )
-        for of, by in ((visit, None), (None, desk.anna)):
-            await conn.execute(
-                "insert into bonus_entries (user_id, booking_id, amount, kind, created_by, entry_key, effective_at, created_at)"
-                " values (%s, %s, 50, 'accrual', %s, %s, %s, %s)",
-                [other, of, by, f"of {of}", desk.now, desk.now],
-            )
-    desk.now += timedelta(minutes=10)
-    assert await desk.tell() == 1
-
-    for user, move, one, into in (
-        (desk.anna, move_ledger, other, desk.anna),
-        (other, return_ledger, other, desk.anna),
-    ):
-        async with desk.pool.connection() as conn:
-            assert await move(conn, one, into, desk.now) == 2
-            await conn.execute("update bookings set user_id = %s where id = %s", [user, visit])
-        desk.now += timedelta(minutes=10)
-        assert await desk.tell() == 0
-
-
-async def test_burning_points_are_told_once_a_month(desk: Desk) -> None:
-    async def burning(_: Connection, __: datetime, ___: timedelta) -> Mapping[int, int]:
-        return {desk.anna: 40}
-
-    desk.notices = replace(desk.notices, burning=burning)
-    assert [await desk.tell(), await desk.tell()] == [1, 0]
-
-
 async def test_off_nothing_is_written_at_all(desk: Desk) -> None:
     desk.notices = replace(desk.notices, policy=NoticePolicy())
     await desk.book()
@@ -530,99 +326,6 @@ async def test_a_notice_arrives_by_mail_and_stays_nowhere(desk: Desk) -> None:
     assert (mail["To"], mail["Subject"]) == ("anna@example.com", "Вы записаны")
     assert mail.get_content().strip() == "Вы записаны: 3 декабря в 12:00, Стрижка. Отражение."
     assert await desk.sent() == [("email", None, "")]
-
-
-async def messages_of(desk: Desk, visit: int) -> list[tuple[str, str | None, str]]:
-    """What the history of a booking tells of messages, the oldest first: about what, by which way, what became of it."""
-    async with desk.pool.connection() as conn:
-        events = await journal.read_history(conn, visit, after=None, limit=50)
-    told = [one.after for one in reversed(events) if one.kind == "message"]
-    assert all(one is not None and one["to_user_id"] == desk.anna for one in told)
-    return [
-        (str(one["message"]), None if one["channel"] is None else str(one["channel"]), str(one["outcome"]))
-        for one in told
-        if one is not None
-    ]
-
-
-class Gateway:
-    """Takes every message, or refuses it for good."""
-
-    def __init__(self, refusal: str | None = None) -> None:
-        self.refusal = refusal
-
-    async def send(self, recipient: str, subject: str, body: str) -> None:
-        if self.refusal is not None:
-            raise SendFailed(self.refusal, is_final=True)
-
-
-async def test_a_bookings_history_tells_of_its_messages_when_the_outbox_is_long_pruned(desk: Desk) -> None:
-    visit, other = await desk.book(), await desk.book()
-    await desk.tell()
-    assert await messages_of(desk, visit) == [("confirmation", "email", "waiting")]
-    await send_due(desk.pool, {Channel.EMAIL: Gateway()}, clock=lambda: desk.now)
-    await desk.change(visit, "appointment_datetime", AT + timedelta(hours=1))
-    await desk.tell()
-    await send_due(desk.pool, {Channel.EMAIL: Gateway("HTTP 550")}, clock=lambda: desk.now)
-    await desk.change(visit, "status", "CANCELLED")
-    await desk.tell()
-    async with desk.pool.connection() as conn:
-        await outbox.drop_expired(conn, now=desk.now + timedelta(hours=2))
-        await outbox.put(conn, Message("email", "a@example.com", "Код", "1", desk.now), now=desk.now)
-        await outbox.drop_expired(conn, now=desk.now + timedelta(hours=2))
-        await outbox.prune(conn, now=desk.now + timedelta(days=400))
-
-    assert await messages_of(desk, visit) == [
-        ("confirmation", "email", "sent"),
-        ("moved", "email", "HTTP 550"),
-        ("cancelled", "email", "expired"),
-    ]
-    assert await messages_of(desk, other) == [("confirmation", "email", "sent")]
-    assert await desk.sent() == [("email", None, "")] * 4, "no contact and no text stays, and no code at all"
-
-
-async def test_a_bookings_history_tells_why_nobody_was_written_to(desk: Desk) -> None:
-    await desk.choose()
-    unreachable = await desk.book()
-    await desk.tell()
-
-    async def none_left(_: Connection, __: Channel, ___: str, ____: datetime) -> bool:
-        return False
-
-    desk.notices = replace(desk.notices, may_send=none_left)
-    await desk.choose(by_phone=True)
-    beyond = await desk.book()
-    assert [await desk.tell(), await desk.tell()] == [0, 0]
-
-    assert await messages_of(desk, unreachable) == [("confirmation", None, "no_way")]
-    assert await messages_of(desk, beyond) == [("confirmation", None, "over_bounds")]
-
-
-async def test_points_of_one_visit_stand_in_its_history_and_those_of_several_in_none(desk: Desk) -> None:
-    async with desk.pool.connection() as conn:
-        visits = [
-            await add_booking(
-                conn, user_id=desk.anna, matched_by="code", status="COMPLETED", appointment_datetime=NOON
-            )
-            for _ in range(3)
-        ]
-
-    async def earn(*earning: int) -> None:
-        async with desk.pool.connection() as conn:
-            for visit in earning:
-                await conn.execute(
-                    "insert into bonus_entries (user_id, booking_id, amount, kind, entry_key, effective_at, created_at)"
-                    " values (%s, %s, 50, 'accrual', %s, %s, %s)",
-                    [desk.anna, visit, f"{visit}", desk.now, desk.now],
-                )
-        desk.now += timedelta(minutes=15)
-        await desk.tell()
-
-    await earn(visits[0])
-    await earn(*visits[1:])
-
-    found = [await messages_of(desk, visit) for visit in visits]
-    assert found == [[("points", "email", "waiting")], [], []]
 
 
 async def test_each_person_is_written_to_in_their_language(desk: Desk) -> None:
