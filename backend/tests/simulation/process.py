@@ -256,6 +256,8 @@ class Wire(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await self._pass_time()
+        if "/record/" in request.url.path:
+            self._world.asked[request.url.path, int(self._world.clock().timestamp()) // 60] += 1
         if int(request.url.params.get("count", 0)) > self._world.plan.vendor.page_size_max:
             self._world.counted["vendor: count clamped"] += 1
         if self._world.is_vendor_cut:

@@ -20,6 +20,9 @@ from zerkalo.runs.rules import window_start
 SYNC_SECONDS_MAX = 3600
 """Of simulated time, for a run without trouble."""
 
+ASKED_A_MINUTE_MAX = 30
+"""So often no record is asked for unless asking makes us ask again. The busiest of 120 seeds asked ten times."""
+
 STATUS = {0: "PENDING", 1: "COMPLETED", 2: "CONFIRMED", -1: "CANCELLED"}
 
 
@@ -48,6 +51,7 @@ async def judge(world: World) -> list[str]:
     faults += ledger_faults(world, rows, users, entries)
     faults += inbox_faults(world, deliveries)
     faults += message_faults(world, messages, events)
+    faults += asking_faults(world)
     faults += await balance_faults(world)
     faults += await second_look_faults(world)
     faults += await second_sync_faults(world)
@@ -213,6 +217,15 @@ def erasure_faults(
         if user["erased_at"] and (user["email"] or user["phone"] or user["name"] or user["unique_code"]):
             faults.append(f"erased user {user['id']} still has a contact")
     return faults
+
+
+def asking_faults(world: World) -> list[str]:
+    """An answer that changes nothing leads to no question at once: YCLIENTS's rate is everybody's."""
+    return [
+        f"{path} was asked for {count} times in a minute"
+        for (path, _), count in world.asked.most_common(3)
+        if count > ASKED_A_MINUTE_MAX
+    ]
 
 
 def inbox_faults(world: World, deliveries: list[dict[str, Any]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -49,6 +50,8 @@ class World:
         """How far the clock of our machines, by which runs, leases and slots go, is wrong just now."""
         self.acknowledged: list[tuple[bytes, str]] = []
         """(body, outcome told) of every call that we answered: with 200, or an error after which a believed one is kept."""
+        self.asked: Counter[tuple[str, int]] = Counter()
+        """How often one record was asked for in each minute: (path, minute)."""
         self.failures: list[BaseException] = []
         self.trace = hashlib.sha256()
         self.trace_lines: list[str] = []

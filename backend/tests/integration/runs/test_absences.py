@@ -1,6 +1,8 @@
 """What YCLIENTS says that it does not know or does not show: few are gone, many are left to a person, none ends a run."""
 
-from contextlib import ExitStack
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ from zerkalo.absences.model import AbsenceLimits
 from zerkalo.absences.store import bookings_since
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.context import Limits
+from zerkalo.mirror.service import HELD_SECONDS
 from zerkalo.refetches.model import Refetch
 from zerkalo.refetches.store import ask
 from zerkalo.runs.drift.rules import WAITING
@@ -317,3 +320,50 @@ async def test_single_record_that_is_refused_fails_no_run_and_stays_among_the_qu
 
 def replaced(fault: Fault, **changes: Any) -> Fault:
     return Fault(**{name: getattr(fault, name) for name in fault.__struct_fields__} | changes)
+
+
+@asynccontextmanager
+async def held_bookings(pool: Pool) -> AsyncIterator[None]:
+    """All bookings are locked by somebody else."""
+    async with pool.connection() as conn, conn.transaction():
+        await conn.execute("select from bookings for update")
+        yield
+
+
+async def test_absent_booking_that_somebody_holds_is_asked_about_once_and_cancelled_later(pool: Pool):
+    """Before: it was asked about again at once, for as long as the lock was held."""
+    async with open_salon(pool) as salon:
+        await salon.sync()
+        gone = coming(salon, 1)
+        with hidden(salon, gone):
+            async with pool.connection() as conn:
+                await ask(conn, [Refetch(COMPANY_ID, gone[0], "a test")], now=salon.clock())
+            asked = salon.requests_to(f"/record/{COMPANY_ID}/{gone[0]}")
+            async with held_bookings(pool), asyncio.timeout(60):
+                await salon.refetcher.drain(COMPANY_ID)
+                await salon.refetcher.drain(COMPANY_ID)
+            assert salon.requests_to(f"/record/{COMPANY_ID}/{gone[0]}") == asked + 1
+            assert await cancelled(salon) == []
+
+            salon.clock.pass_seconds(HELD_SECONDS)
+            await salon.refetcher.drain(COMPANY_ID)
+
+        assert await cancelled(salon) == gone
+        assert await salon.fetch("select * from refetches") == []
+
+
+async def test_a_persons_word_on_bookings_that_somebody_holds_is_kept(pool: Pool):
+    """Before: asked about again they were as many that nobody had decided on."""
+    async with open_salon(pool, limits=Limits(absences=FEW)) as salon:
+        await salon.sync()
+        gone = coming(salon, 5)
+        with hidden(salon, gone):
+            await salon.sync()
+            async with held_bookings(pool):
+                assert await salon.refetcher.accept_absent(COMPANY_ID) == 5
+            assert await cancelled(salon) == []
+
+            salon.clock.pass_seconds(HELD_SECONDS)
+            await salon.refetcher.drain(COMPANY_ID)
+
+        assert await cancelled(salon) == gone

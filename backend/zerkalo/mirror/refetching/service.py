@@ -179,9 +179,14 @@ class Refetcher:
             for one in some
         ]
         outcomes = await self._context.applier.apply(gone)
-        ids = [one.record_id for one in some]
+        # What is held, or has changed since, is asked about again; until then it waits, with a person's word if there is one.
+        done = [
+            one.record_id
+            for one, outcome in zip(some, outcomes, strict=True)
+            if outcome.status is not OutcomeStatus.QUEUED
+        ]
         async with transaction(self._pool) as conn:
-            await absences.applied(conn, company_id, ids, now=self._clock())
+            await absences.applied(conn, company_id, done, now=self._clock())
         return outcomes
 
     async def read_now(self, company_id: int, record_id: int, *, is_deleted: bool = False) -> bool:
