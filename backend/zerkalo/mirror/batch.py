@@ -27,7 +27,7 @@ from zerkalo.mirror import store
 from zerkalo.mirror.links import Cards, Linker
 from zerkalo.mirror.model import Item, Key, Observation, Outcome, OutcomeStatus
 from zerkalo.mirror.rules import Booking, Work, earning_states, events, named_by, observe, want
-from zerkalo.mirror.snapshots import sights_of_clients
+from zerkalo.mirror.snapshots import sights_of_client
 from zerkalo.mirror.store import Known
 from zerkalo.refetches import store as refetches
 
@@ -73,15 +73,14 @@ async def apply_batch(
         bookings={key: Booking(rows.get(key), rows.get(key)) for key in keys},
     )
     delivery_ids = _delivery_ids(items, known)
-    outcomes = [
-        observe(work, item.observation, delivery_id) if item.observation else item.verdict
-        for item, delivery_id in zip(items, delivery_ids, strict=True)
-    ]
-    for item in items:
+    outcomes: list[Outcome | None] = []
+    for item, delivery_id in zip(items, delivery_ids, strict=True):
+        outcomes.append(observe(work, item.observation, delivery_id) if item.observation else item.verdict)
         if item.refetch is not None:
             want(work, item.refetch)
-    clients = [(one.delivery.company_id, one.client) for one in items if one.delivery and one.client]
-    work.sights += sights_of_clients(clients, observation=work.number, now=now)
+        if item.client is not None and item.delivery is not None:
+            company_id = item.delivery.company_id
+            work.sights += sights_of_client(company_id, item.client, observation=work.number, now=now)
     changed = {key: booking for key, booking in work.bookings.items() if booking.is_changed}
     linker, cards = await _link(conn, work, changed, known, email_counts_alone=email_counts_alone)
     if on_cards_held is not None:

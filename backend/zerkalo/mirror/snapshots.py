@@ -1,6 +1,5 @@
 """YCLIENTS's record -> our snapshot: here their terms end and ours begin. Pure."""
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from hashlib import blake2b
 from typing import TypeVar
@@ -192,10 +191,12 @@ def sights_of(snapshot: Snapshot, *, observation: int, now: datetime) -> list[Si
     return [sight]
 
 
-def sights_of_clients(
-    clients: Iterable[tuple[int | None, SalonClient]], *, observation: int, now: datetime
+def sights_of_client(
+    company_id: int | None, client: SalonClient, *, observation: int, now: datetime
 ) -> list[Sight]:
-    """The sights of cards that `client` events (company, client) give."""
+    """The sight of a card that a `client` event gives; none where it names no company or no card."""
+    if company_id is None or not isinstance(client.client_id, int):
+        return []
     return [
         Sight(
             company_id=company_id,
@@ -206,6 +207,4 @@ def sights_of_clients(
             phone=client.phone,
             email=client.email,
         )
-        for company_id, client in clients
-        if company_id is not None and isinstance(client.client_id, int)
     ]

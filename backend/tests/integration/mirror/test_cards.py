@@ -1,14 +1,18 @@
 """Whose booking by the client's card (contract, section 5): strangers, numbers that change hands, cards given, merged and left."""
 
+import json
 from typing import Any
 
 import pytest
 
 from tests.support.rows import add_user
-from tests.support.salon import BONUSES, Salon, salon
+from tests.support.salon import BONUSES, NOW, Salon, salon
 from tests.support.vendor import COMPANY_ID, State, event, page_item
 from zerkalo.db.pool import Pool
+from zerkalo.inbox.model import Delivery
+from zerkalo.mirror.model import Item
 from zerkalo.mirror.service import CARD_BOOKINGS_AT_ONCE
+from zerkalo.webhook.rules import read_delivery
 
 pytestmark = pytest.mark.integration
 
@@ -326,6 +330,22 @@ async def test_an_event_of_a_client_that_shows_no_card_teaches_nothing(
         assert await server.status(body) == "ignored"
 
         assert await card(server) == before
+
+
+@pytest.mark.parametrize("is_event_first", [True, False])
+async def test_of_a_visit_and_an_event_in_one_batch_the_later_one_shows_the_card(
+    pool: Pool, is_event_first: bool
+) -> None:
+    """Before: the event always won, also where the visit came after it."""
+    async with salon(pool) as server:
+        await visit(server, 1)
+        told = [client_event("", phone="+79990000008"), event(State(6), id=2, client=client(phone=GUEST))]
+        calls = told if is_event_first else told[::-1]
+        items = [read_delivery(Delivery(json.dumps(body).encode(), NOW), [COMPANY_ID]) for body in calls]
+
+        await server.applier.apply_items([one for one in items if isinstance(one, Item)])
+
+        assert (await card(server))["phone"] == (GUEST if is_event_first else "+79990000008")
 
 
 async def test_a_call_is_answered_while_somebody_holds_another_visit_of_its_card(pool: Pool) -> None:
