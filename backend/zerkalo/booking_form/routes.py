@@ -60,7 +60,10 @@ IdempotencyKey = Annotated[
         min_length=1,
         max_length=KEY_CHARS_MAX,
         pattern=r"^[\x21-\x7e]+$",
-        description="The same key and body never book twice and get the same answer.",
+        description=(
+            "The same key and body never book twice and get the same answer. Without a key the same body of a user counts as "
+            "the same wish for an hour, until it is declined or its booking cancelled."
+        ),
     ),
 ]
 
