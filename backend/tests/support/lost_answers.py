@@ -1,5 +1,6 @@
 """A database whose commits come true, and whose answers to them get lost on the way back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,15 +20,17 @@ class LosingConnection(AsyncConnection[Any]):
     async def transaction(self, *args: Any, **kwargs: Any) -> AsyncIterator[AsyncTransaction]:
         async with super().transaction(*args, **kwargs) as entered:
             yield entered
+            await asyncio.sleep(self.losing.pause_seconds)
         if self.losing.is_lost():
             raise OperationalError("the connection broke before the answer to COMMIT came")
 
 
 class Losing:
-    """Which commit's answer gets lost: the `at`th from now, once; 0 for none."""
+    """Which commit's answer gets lost: the `at`th from now, once; 0 for none. `pause_seconds` pass before every commit."""
 
     def __init__(self) -> None:
         self.at = 0
+        self.pause_seconds = 0.0
         self.was_lost = False
 
     def lose(self, at: int) -> None:

@@ -242,11 +242,16 @@ def _add_erasing(routes: APIRouter, runtime: PeopleRuntime) -> None:
                 return  # a repetition: the first answer was lost
             raise _not_signed_in()
         user_id = session.user.id
-        if not await _is_confirmed(runtime, request, user_id, body or Confirmation()):
-            async with runtime.pool.connection() as conn:
-                own = await store.read_user(conn, user_id)
-            assert own is not None, "signed in"
-            raise service.not_confirmed(own)
+        try:
+            if not await _is_confirmed(runtime, request, user_id, body or Confirmation()):
+                async with runtime.pool.connection() as conn:
+                    own = await store.read_user(conn, user_id)
+                assert own is not None, "signed in"
+                raise service.not_confirmed(own)
+        except ProblemError:
+            if token is not None and await _was_erased(runtime, token):
+                return  # another press of the same button has erased it meanwhile
+            raise
         await erase_service.erase_oneself(people, user_id, now=runtime.clock())
 
     @routes.get("/me/export", responses=problem_responses(401))

@@ -3,6 +3,7 @@
 As `test_lost_answers` does it with accounts: whoever is told 503 can repeat what they did, and it is done once.
 """
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ COMMITS_MAX = 5
 TIMES_MAX = 4
 """So often somebody comes again, as told."""
 KEY = {"Idempotency-Key": "once"}
+PAUSES = [0.0, 0.2]
+"""Seconds before each commit: with some, all who act at once have read by then."""
 
 Call = Callable[[], Awaitable[httpx2.Response]]
 See = Callable[[httpx2.Response], Awaitable[None]]
@@ -154,6 +157,20 @@ async def test_a_booking_whose_answer_was_lost_can_be_repeated(
     await see(await repeated(call, losing, at, pass_a_minute))
 
 
+@pytest.mark.parametrize("pause_seconds", PAUSES)
+@pytest.mark.parametrize("scene", [booking, booking_without_a_key, moving, cancelling, claiming])
+async def test_a_button_of_the_form_pressed_thrice_at_once_does_it_once(
+    form: tuple[FormSalon, Losing], scene: Any, pause_seconds: float
+) -> None:
+    salon, losing = form
+    _, client = await salon.user()
+    call, see = await scene(salon, client)
+    losing.pause_seconds = pause_seconds
+
+    for answer in await asyncio.gather(*(call() for _ in range(3))):
+        await see(answer)
+
+
 # Points and the desk
 
 
@@ -179,6 +196,8 @@ async def value(pool: Pool, sql: str) -> Any:
 
 
 NOTED_BY_THE_EDGE = "select count(*) from audit_entries where action not like '%.%'"
+NOTED_ONCE = "select count(*) = count(distinct (action, subject, details)) from audit_entries"
+"""Each movement once, however often it was asked for."""
 DESK: dict[str, tuple[str, dict[str, Any], str, Any]] = {
     "adjusting": (
         "/admin/loyalty/adjust", {"user_id": 1, "points": 50, "reason": "подарок"},
@@ -195,23 +214,31 @@ DESK: dict[str, tuple[str, dict[str, Any], str, Any]] = {
 }  # fmt: skip
 
 
+async def at_the_desk(api: Api, pool: Pool, act: str) -> Call:
+    """Anna, who has points, a card with a visit, and an admin who is about to do that."""
+    async with pool.connection() as conn:
+        user_id = await add_user(conn, name="Анна")
+        await conn.execute("insert into clients (company_id, client_id, name) values (1, 9, 'Мария')")
+        await add_booking(conn, client_id=9)
+    _, admin = await api.new_user(is_admin=True)
+    path, body, _, _ = DESK[act]
+    gift = {"user_id": user_id, "points": 100, "reason": "начало"}
+    await admin.post("/admin/loyalty/adjust", json=gift, headers={"Idempotency-Key": "first"})
+
+    async def call() -> httpx2.Response:
+        return await admin.post(path, json=body, headers=KEY)
+
+    return call
+
+
 @pytest.mark.parametrize("at", range(1, COMMITS_MAX + 1))
 @pytest.mark.parametrize("act", DESK)
 async def test_what_the_desk_does_is_done_once_though_its_answer_was_lost(
     desk: tuple[Api, Pool, Losing], act: str, at: int
 ) -> None:
     api, pool, losing = desk
-    async with pool.connection() as conn:
-        user_id = await add_user(conn, name="Анна")
-        await conn.execute("insert into clients (company_id, client_id, name) values (1, 9, 'Мария')")
-        await add_booking(conn, client_id=9)
-    _, admin = await api.new_user(is_admin=True)
-    path, body, sql, expected = DESK[act]
-    gift = {"user_id": user_id, "points": 100, "reason": "начало"}
-    await admin.post("/admin/loyalty/adjust", json=gift, headers={"Idempotency-Key": "first"})
-
-    async def call() -> httpx2.Response:
-        return await admin.post(path, json=body, headers=KEY)
+    call = await at_the_desk(api, pool, act)
+    _, _, sql, expected = DESK[act]
 
     answer = await repeated(call, losing, at)
 
@@ -219,8 +246,25 @@ async def test_what_the_desk_does_is_done_once_though_its_answer_was_lost(
     assert await value(pool, sql) == expected
     await call()
     assert await value(pool, NOTED_BY_THE_EDGE) == 0
-    noted = "select count(*) = count(distinct (action, subject, details)) from audit_entries"
-    assert await value(pool, noted), "each movement once, however often it was asked for"
+    assert await value(pool, NOTED_ONCE)
+
+
+@pytest.mark.parametrize("pause_seconds", PAUSES)
+@pytest.mark.parametrize("act", DESK)
+async def test_a_button_of_the_desk_pressed_thrice_at_once_does_it_once(
+    desk: tuple[Api, Pool, Losing], act: str, pause_seconds: float
+) -> None:
+    api, pool, losing = desk
+    call = await at_the_desk(api, pool, act)
+    _, _, sql, expected = DESK[act]
+    losing.pause_seconds = pause_seconds
+
+    answers = await asyncio.gather(*(call() for _ in range(3)))
+
+    assert [one.status_code for one in answers] == [200] * 3, [one.text for one in answers]
+    assert await value(pool, sql) == expected
+    assert await value(pool, NOTED_BY_THE_EDGE) == 0
+    assert await value(pool, NOTED_ONCE)
 
 
 # Replaying

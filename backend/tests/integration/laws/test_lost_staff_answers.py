@@ -4,6 +4,7 @@ As `test_lost_answers` does it with the API, below the pages: whoever is told 50
 periodic job comes again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -207,6 +208,21 @@ async def test_what_staff_do_is_done_once_though_an_answer_was_lost(
         losing.lose(0)
         await call()
     losing.lose(0)
+
+    assert await seen(people, counts) == counts
+
+
+@pytest.mark.parametrize("pause_seconds", [0.0, 0.2])
+@pytest.mark.parametrize("scene", SCENES)
+async def test_a_button_of_the_staff_pressed_thrice_at_once_does_it_once(
+    lossy: tuple[PeopleApi, Losing], scene: Scene, pause_seconds: float
+) -> None:
+    """`pause_seconds`: before each commit, so that all have read by then."""
+    people, losing = lossy
+    call, counts = await scene(people)
+    losing.pause_seconds = pause_seconds
+
+    await asyncio.gather(*(call() for _ in range(3)))
 
     assert await seen(people, counts) == counts
 

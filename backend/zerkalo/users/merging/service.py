@@ -32,6 +32,9 @@ async def merge_users(people: People, *, from_id: int, into_id: int, admin_id: i
         raise ProblemError(409, "same_user", "An account can't be merged into itself.")
 
     async def write(conn: Connection) -> None:
+        both = [from_id, into_id]
+        await bookings.hold_of(conn, both)  # first: the same request may be under way
+        await store.lock_users(conn, both)
         taken = await store.read_user(conn, from_id)
         if taken is not None and taken.merged_into == into_id:
             note_nothing()

@@ -54,16 +54,20 @@ def router(runtime: PeopleRuntime) -> APIRouter:
         response.headers["Cache-Control"] = "no-store"
         now, address = runtime.clock(), client_address(request)
         session = await people.auth.session_of(token, now=now) if token else None
+        refused = ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
         if session is not None:
-            return await service.change_password(
-                people, session, old=body.old_password, new=body.new_password, address=address, now=now
-            )
+            try:
+                return await service.change_password(
+                    people, session, old=body.old_password, new=body.new_password, address=address, now=now
+                )
+            except ProblemError as problem:
+                refused = problem  # unless another press of the same button has changed it meanwhile
         claims = people.auth.claims_of(token, now=now) if token else None
         again = claims and await service.change_password_again(
             people, claims, new=body.new_password, address=address, now=now
         )
         if not again:
-            raise ProblemError(401, "not_signed_in", "Sign in first.", {"WWW-Authenticate": "Bearer"})
+            raise refused
         return again
 
     @routes.post("/password/reset/request", status_code=202, responses=problem_responses(409, 429))

@@ -147,12 +147,12 @@ async def change_password_again(
 
     `claims`: of a token that the change ended. The caller knows the new password, so could sign in as well.
     """
-    tries = await people.auth.count(_password_tries(people, claims.user_id, address), now=now)
     async with people.pool.connection() as conn:
         held = await auth_store.credentials_of_user(conn, claims.user_id)
-    held_hash = held.password_hash if held else None
-    is_known = await people.auth.passwords.verify(new, held_hash, address=address)
-    if held is None or not is_known or held.token_epoch <= claims.epoch:
+    if held is None or held.token_epoch <= claims.epoch:
+        return None
+    tries = await people.auth.count(_password_tries(people, claims.user_id, address), now=now)
+    if not await people.auth.passwords.verify(new, held.password_hash, address=address):
         return None
 
     async def write(conn: Connection) -> Tokens | None:

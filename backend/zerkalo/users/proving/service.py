@@ -158,10 +158,13 @@ async def _prove(
     language: Language,
     now: datetime,
 ) -> ProofOutcome:
-    user = await store.read_user(conn, user_id)
-    claimed = _claimed_contact(user, channel)
-    assert user is not None, "who claims a contact is there"
+    claimed = _claimed_contact(await store.read_user(conn, user_id), channel)
     await proof_store.lock_contact(conn, channel, claimed.key)
+    user = await store.read_user(
+        conn, user_id
+    )  # again: another press of the same button may have proved it meanwhile
+    if user is None or user.contact(channel) != claimed.text:
+        return ProofOutcome.WRONG_CODE
     aim = Aim(codes.VERIFY, claimed, user_id)
     used = await codes.used_code(people, conn, aim, code, now=now)
     if used is not None and used.used_at == user.verified_at(channel):
@@ -215,7 +218,14 @@ async def _joined_account(
         raise ProblemError(
             409, "cannot_join", "The account with this contact can't be joined here: sign in to it."
         )
-    await confirm_password(people, other.id, password, address=address, now=now)
+    try:
+        await confirm_password(people, other.id, password, address=address, now=now)
+    except ProblemError:
+        async with people.pool.connection() as conn:
+            now_is = await store.read_user(conn, other.id)
+        if now_is is None or now_is.merged_into != user_id:
+            raise
+        return None  # another press of the same button has joined it meanwhile
     return other.id
 
 

@@ -179,10 +179,12 @@ async def join_account(
         return await _joined_again(people, invitation.user_id, password, address=address, now=now)
     password_hash = await people.auth.passwords.hash(password, address=address)
 
-    async def write(conn: Connection) -> Tokens:
+    async def write(conn: Connection) -> Tokens | None:
         invitation = await _held(conn, token, now=now)
-        if invitation.user_id is None or invitation.used_at is not None:
+        if invitation.user_id is None:
             raise _over()
+        if invitation.used_at is not None:
+            return None  # used meanwhile, perhaps by another press of the same button
         user = await _existing(conn, invitation.user_id)
         _check_is_free(user)
         if user.email is None:
@@ -195,6 +197,8 @@ async def join_account(
         return await people.auth.new_session(conn, user.id, epoch, address=address, now=now)
 
     pair = await in_transaction(people.pool, write)
+    if pair is None:
+        return await _joined_again(people, invitation.user_id, password, address=address, now=now)
     await people.ports.on_outbox()
     return pair
 
