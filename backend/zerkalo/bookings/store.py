@@ -291,10 +291,14 @@ async def next_observation(conn: Connection) -> int:
 
 
 async def newest_record_of_card(conn: Connection, company_id: int, client_id: int) -> int | None:
-    """The record of a card's booking that we have seen last; None where it has none."""
+    """The record of a card's booking that we have seen last, a deleted one only where it has no other; None without one.
+
+    YCLIENTS answers 404 for a deleted record and so tells nothing of the card.
+    """
     sql = """
         select yclients_record_id from bookings
-        where company_id = %s and client_id = %s and erased_at is null order by id desc limit 1
+        where company_id = %s and client_id = %s and erased_at is null
+        order by (cancel_reason is not distinct from 'deleted'), id desc limit 1
     """
     return await scalar(conn, sql, [company_id, client_id])
 

@@ -213,6 +213,9 @@ async def test_what_an_event_tells_of_a_card_that_somebody_holds_is_kept_and_ask
     async with salon(pool) as server:
         client = {"id": 900, "name": "Мария", "phone": "+79161234567", "email": ""}
         await server.status(event(WHOLE, client=client))
+        # Newer, and deleted: asked for, it would answer 404 and tell nothing of the card.
+        await server.status(event(WHOLE, id=RECORD_ID + 1, client=client, deleted=True))
+        assert [one["cancel_reason"] for one in await server.bookings()] == [None, "deleted"]
         told = {
             "company_id": COMPANY_ID,
             "resource": "client",
