@@ -423,6 +423,43 @@ async def test_a_visit_she_booked_here_that_shows_up_after_her_erasure_is_stripp
     assert kept == [(7, "", people.now), (8, "остаётся", None), (9, "остаётся", None)]
 
 
+async def test_a_visit_she_asked_for_in_our_form_while_she_was_erased_is_stripped(
+    people: PeopleApi, dsn: str
+) -> None:
+    """The request had read her session before; what it wrote after the erasure names her shell, with its digests."""
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, unique_code=CODE)
+        other = await add_user(conn)
+        merged = await add_user(conn, erased_at=THEN, merged_into=other)
+    await erase(people, anna)
+    async with people.pool.connection() as conn:
+        for record_id, user_id in ((7, anna), (8, merged)):
+            await conn.execute(
+                "insert into form_bookings (api_id, user_id, company_id, record_id, status, request_digest,"
+                " comment_digest, idempotency_key, created_at)"
+                " values (%(n)s::text, %(user)s, 1, %(n)s, 'booked', '\\x01', '\\x01', %(n)s::text, %(at)s)",
+                {"n": record_id, "user": user_id, "at": THEN},
+            )
+        visit = await annas_visit(conn, other)
+        await conn.execute("update bookings set user_id = null, matched_by = null where id = %s", [visit])
+        await add_booking(conn, yclients_record_id=8, comment="остаётся")
+
+    await sweep(people)
+
+    assert traces(dumped(dsn)) == [CODE + "'"]
+    async with people.pool.connection() as conn:
+        kept = await (await conn.execute("select comment, erased_at from bookings order by id")).fetchall()
+        forms = await (
+            await conn.execute(
+                "select user_id, num_nonnulls(request_digest, comment_digest, idempotency_key) from form_bookings"
+                " order by record_id"
+            )
+        ).fetchall()
+    assert kept == [("", people.now), ("остаётся", None)]
+    assert forms == [(None, 0), (merged, 3)]
+    assert (await rows_naming(people, anna)).keys() <= STAYING
+
+
 HERS = {
     "users": "account",
     "merges": "merged_accounts",

@@ -9,6 +9,7 @@ from zerkalo.bookings import store as bookings
 from zerkalo.clients import store as clients
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
+from zerkalo.form_bookings import store as form_bookings
 from zerkalo.inbox import store as inbox
 from zerkalo.loyalty import store as loyalty
 from zerkalo.users import belongings, store
@@ -145,8 +146,14 @@ async def sweep_erased(
 
     A batch reads users before it writes bookings, without holding them: in between the person may be erased, or merged;
     a merged person's bookings go to the other account. Points follow. Bookings made in our form that YCLIENTS showed
-    only after the erasure are erased too. `write` gets every erasure that is kept.
+    only after the erasure, or that were asked for while it ran, are erased too. `write` gets every erasure that is kept.
     """
+
+    async def forget_late_forms(conn: Connection) -> None:
+        for user_id in await erasing.erased_users_with_forms(conn, limit=limits.persons):
+            await form_bookings.forget_user(conn, user_id)
+
+    await in_transaction(pool, forget_late_forms)
     async with pool.connection() as conn:
         shells = await erasing.erased_users_with_bookings(conn, limit=limits.persons)
         late = await erasing.bookings_of_erased_forms(conn, limit=limits.persons)

@@ -224,6 +224,17 @@ async def bookings_of_erased_forms(conn: Connection, *, limit: int) -> list[int]
         return await cursor.fetchall()
 
 
+async def erased_users_with_forms(conn: Connection, *, limit: int) -> list[int]:
+    """Erased users whom form bookings name: a request that had read the user before the erasure wrote them after it."""
+    async with conn.cursor(row_factory=scalar_row) as cursor:
+        await cursor.execute(
+            "select u.id from users u where u.erased_at is not null and u.merged_into is null"
+            " and exists (select from form_bookings f where f.user_id = u.id) order by u.id limit %s",
+            [limit],
+        )
+        return await cursor.fetchall()
+
+
 async def erased_users_with_bookings(conn: Connection, *, limit: int) -> list[int]:
     """Erased users that bookings are linked to: a batch had read the user just before the erasure."""
     async with conn.cursor(row_factory=scalar_row) as cursor:
