@@ -83,6 +83,28 @@ def test_what_did_not_go_well_is_no_good_news() -> None:
     assert {"replayed_in_vain", "hook_test_failed"} <= flashes.WARNINGS
 
 
+@pytest.mark.parametrize(
+    ("cookie", "text", "kind"),
+    [
+        (flashes.cookie_of("cancelled"), "The booking is cancelled.", "good"),
+        (
+            flashes.cookie_of("absent_accepted", 21),
+            "Bookings that are gone in YCLIENTS are cancelled: 21.",
+            "good",
+        ),
+        (flashes.cookie_of("hook_test_failed"), flashes.FLASHES["hook_test_failed"]["en"], "warning"),
+        ("absent_accepted", None, "good"),
+        ("absent_accepted-many", None, "good"),
+        ("anything", None, "good"),
+        (None, None, "good"),
+    ],
+)
+def test_a_cookie_shows_a_text_of_ours_with_its_number(
+    cookie: str | None, text: str | None, kind: str
+) -> None:
+    assert flashes.flash_of(cookie, "en") == (text, kind)
+
+
 def test_every_text_is_there_in_both_languages() -> None:
     for words in (*flashes.FLASHES.values(), *problems.PROBLEMS.values(), *wording.STATUSES.values()):
         assert set(words) == {"ru", "en"}

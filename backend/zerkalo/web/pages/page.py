@@ -21,7 +21,7 @@ from zerkalo.kit.language import Language, language_of
 from zerkalo.kit.problem import ProblemError
 from zerkalo.users import store as users
 from zerkalo.web.pages import cookies, forms
-from zerkalo.web.pages.answers.flashes import FLASHES, WARNINGS
+from zerkalo.web.pages.answers.flashes import cookie_of, flash_of
 from zerkalo.web.pages.answers.problems import problem_text
 from zerkalo.web.pages.cookies import Cookies
 from zerkalo.web.pages.fields import Fields
@@ -173,12 +173,12 @@ class Page:
         flash = self.cookies.get(cookies.FLASH)
         if flash is not None:
             self.cookies.delete(cookies.FLASH)
-        words = FLASHES.get(flash or "")
+        flash_text, flash_kind = flash_of(flash, self.language)
         html = self.site.environment.get_template(template).render(
             page=self,
             _=self.say,
-            flash=words[self.language] if words else None,
-            flash_kind="warning" if flash in WARNINGS else "good",
+            flash=flash_text,
+            flash_kind=flash_kind,
             problem=text,
             errors=errors,
             **values,
@@ -197,11 +197,13 @@ class Page:
         text = self.problem(problem)
         return (text, errors) if field_name is None else (None, {field_name: text})
 
-    def redirect(self, path: str, *, flash: str | None = None) -> Response:
-        """Redirect the browser, by GET, after a form was accepted; `flash` names a text that the next page shows."""
+    def redirect(self, path: str, *, flash: str | None = None, count: int | None = None) -> Response:
+        """Redirect the browser, by GET, after a form was accepted; `flash` names a text that the next page shows.
+
+        `count`: the number that this text tells.
+        """
         if flash is not None:
-            assert flash in FLASHES, "a text is ours"
-            self.cookies.set(cookies.FLASH, flash, seconds=60)
+            self.cookies.set(cookies.FLASH, cookie_of(flash, count), seconds=60)
         return self.finish(RedirectResponse(path, 303, {"Cache-Control": NO_STORE}))
 
     def finish(self, response: Response) -> Response:

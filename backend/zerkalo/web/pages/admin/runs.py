@@ -81,9 +81,12 @@ async def accept_absent(page: Page) -> Response:
     """Cancel a branch's bookings that YCLIENTS no longer knows: an admin confirms that those shown are gone."""
     runtime = page.runtime
     company_id, shown = page.form.number("company"), page.form.number("shown")
+    accepted = 0
     if company_id in runtime.runs.company_ids and shown is not None:
-        await runtime.refetcher.accept_absent(company_id, shown=shown, admin_id=page.me.id)
+        accepted = await runtime.refetcher.accept_absent(company_id, shown=shown, admin_id=page.me.id)
     # No log entry where nothing waited.
     note_nothing()
     page.site.desk.counts.forget()
-    return page.redirect("/admin", flash="absent_accepted")
+    if not accepted:
+        return page.redirect("/admin", flash="nothing_absent")
+    return page.redirect("/admin", flash="absent_accepted", count=accepted)

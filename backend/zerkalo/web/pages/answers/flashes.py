@@ -1,7 +1,9 @@
 """What a page says after a form was accepted, Russian first. Pure."""
 
+import re
 from collections.abc import Mapping
 
+from zerkalo.kit.language import Language
 from zerkalo.web.pages.wording import Words
 
 FLASHES: Mapping[str, Words] = {
@@ -43,8 +45,12 @@ FLASHES: Mapping[str, Words] = {
     "moved": {"ru": "Запись перенесена.", "en": "The booking is moved."},
     "sync_begun": {"ru": "Синхронизация началась.", "en": "The sync has begun."},
     "absent_accepted": {
-        "ru": "Удалённые в YCLIENTS записи отменены.",
-        "en": "What is gone in YCLIENTS is cancelled.",
+        "ru": "Отменены удалённые в YCLIENTS записи: {count}.",
+        "en": "Bookings that are gone in YCLIENTS are cancelled: {count}.",
+    },
+    "nothing_absent": {
+        "ru": "Ничего не отменено: страница устарела, или эти записи уже не ждут вашего решения.",
+        "en": "Nothing is cancelled: the page has changed, or these bookings wait for your word no more.",
     },
     "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
     "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
@@ -103,7 +109,24 @@ FLASHES: Mapping[str, Words] = {
         "en": "The test event did not arrive. See that PUBLIC_URL can be reached from the internet.",
     },
 }
-"""Texts by name: only the name is in the cookie."""
+"""Texts by name: only the name is in the cookie, with the number for `{count}` where the text tells one."""
 
-WARNINGS = frozenset({"replayed_in_vain", "hook_test_failed", "quarantine_goes_on"})
+WARNINGS = frozenset({"replayed_in_vain", "hook_test_failed", "quarantine_goes_on", "nothing_absent"})
 """Texts shown as warnings."""
+
+_COUNT = re.compile(r"[0-9]{1,9}")
+
+
+def cookie_of(name: str, count: int | None = None) -> str:
+    """The cookie that has the next page show a text; `count`: the number that the text tells."""
+    assert name in FLASHES, "a text is ours"
+    return name if count is None else f"{name}-{count}"
+
+
+def flash_of(cookie: str | None, language: Language) -> tuple[str | None, str]:
+    """(text, kind) that a cookie names; the text is None where it names none of ours as we would."""
+    name, _, count = (cookie or "").partition("-")
+    words = FLASHES.get(name)
+    if words is None or bool(_COUNT.fullmatch(count)) != ("{count}" in words[language]):
+        return None, "good"
+    return words[language].replace("{count}", count), "warning" if name in WARNINGS else "good"
