@@ -12,6 +12,7 @@ from msgspec import structs
 from psycopg.errors import RaiseException
 
 from embedded_postgres import clean_environment, program
+from tests.integration.users.test_entering import code_to, enter, whose
 from tests.support.anna import (
     CODE,
     EMAIL,
@@ -248,6 +249,85 @@ async def test_a_card_goes_where_an_admin_gave_it_and_else_only_the_own_visits(
     assert kept == [(6, "" if is_given else "остаётся"), (7, ""), (8, "остаётся")]
     assert names == [("" if is_given else "Анна",), ("Вера",)]
     assert ["erased" in json.loads(body) for (body,) in bodies] == [is_given, False, False]
+
+
+@pytest.mark.parametrize("first", ["the new holder", "Olga"])
+async def test_the_card_of_a_number_that_changed_hands_goes_with_whose_visits_are_there(
+    people: PeopleApi, first: str
+) -> None:
+    """Neither erasure takes what is the other's: the new holder has proved the number, and was never the card's client."""
+    async with people.pool.connection() as conn:
+        olga = await add_user(conn, name="Ольга", phone=PHONE, phone_verified_at=THEN, password_hash="x")
+        await add_card(conn, "Ольга", email="olga@example.com")
+        await add_booking(
+            conn, user_id=olga, matched_by="phone", client_id=9, phone=PHONE, comment="её", **BY_PHONE
+        )
+    answer = await enter(people, PHONE, await code_to(people, PHONE), new_account=True)
+    new = (await whose(people, answer))["id"]
+    assert isinstance(new, int)
+
+    if first == "the new holder":
+        await erase(people, new)
+        assert await cards_and_comments(people) == [("Ольга", PHONE, "аллергия", "её")]
+    await erase(people, olga)
+
+    assert await cards_and_comments(people) == [("", None, "", "")]
+
+
+@pytest.mark.parametrize("evidence", ["phone", "code", "form"])
+async def test_the_card_whose_number_is_proved_goes_with_the_visits_of_its_holder(
+    people: PeopleApi, evidence: str
+) -> None:
+    """The number changed hands and its new holder comes to the salon too, or a stranger booked with it and their own code."""
+    async with people.pool.connection() as conn:
+        other = await add_user(conn, phone=PHONE if evidence == "phone" else None)
+        anna = await add_user(conn, phone=PHONE, phone_verified_at=THEN)
+        await add_card(conn, NAME)
+        await add_booking(conn, user_id=other, matched_by=evidence, client_id=9, comment="чужой", **BY_PHONE)
+        if evidence == "phone":
+            await add_booking(conn, user_id=anna, matched_by="phone", client_id=9, **BY_PHONE)
+
+    await erase(people, other)
+    assert {row[0] for row in await cards_and_comments(people)} == {NAME}
+    await erase(people, anna)
+
+    assert {row[:3] for row in await cards_and_comments(people)} == {("", None, "")}
+
+
+@pytest.mark.parametrize("is_hers", [True, False])
+async def test_an_erasure_takes_the_card_of_a_lost_proof_only_while_it_names_the_contact(
+    people: PeopleApi, is_hers: bool
+) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, phone=PHONE if is_hers else "+79990000001", password_hash="x")
+        await add_card(conn, NAME)
+        await add_booking(conn, user_id=anna, matched_by="phone", client_id=9, comment="её", **BY_PHONE)
+
+    await erase(people, anna)
+
+    left = ("", None, "", "") if is_hers else (NAME, PHONE, "аллергия", "")
+    assert await cards_and_comments(people) == [left]
+
+
+BY_PHONE: dict[str, Any] = {"match_phone10": PHONE[-10:]}
+
+
+async def add_card(conn: Any, name: str, email: str | None = None) -> None:
+    """Card 9, with Anna's phone and a note of the salon's."""
+    await conn.execute(
+        "insert into clients (company_id, client_id, name, phone, email, first_email, note)"
+        " values (1, 9, %(name)s, %(phone)s, %(email)s, coalesce(%(email)s, ''), 'аллергия')",
+        {"name": name, "phone": PHONE, "email": email},
+    )
+
+
+async def cards_and_comments(people: PeopleApi) -> list[tuple[Any, ...]]:
+    """(name, phone and note of a card, comment of a visit), by visit."""
+    async with people.pool.connection() as conn:
+        cursor = await conn.execute(
+            "select c.name, c.phone, c.note, b.comment from bookings b, clients c order by b.id"
+        )
+        return await cursor.fetchall()
 
 
 async def test_a_card_given_to_her_at_the_same_moment_is_stripped_too(

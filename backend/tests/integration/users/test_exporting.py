@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.users.test_entering import code_to, enter, whose
 from tests.support.anna import (
     CODE,
     EMAIL,
@@ -204,3 +205,39 @@ async def test_a_card_of_a_number_that_changed_hands_is_not_told_to_the_new_hold
 
     cards: Any = told["client_cards"]
     assert [row["name"] for row in cards] == (["Ольга"] if why == "hers alone" else [])
+
+
+@pytest.mark.parametrize("evidence", ["phone", "code"])
+@pytest.mark.parametrize("by", ["phone", "email"])
+async def test_a_card_with_visits_of_another_is_not_told_to_who_proves_its_contact(
+    people: PeopleApi, by: str, evidence: str
+) -> None:
+    """Olga has a password and proved the phone; her card's e-mail she only claims, and the number is given to another."""
+    async with people.pool.connection() as conn:
+        olga = await add_user(
+            conn, phone=PHONE, email="olga@example.com", password_hash="x", phone_verified_at=THEN
+        )
+        await conn.execute(
+            "insert into clients (company_id, client_id, name, phone, email, first_email, note)"
+            " values (1, 9, 'Ольга', %s, %s, %s, 'аллергия')",
+            [PHONE if by == "phone" else None, EMAIL, EMAIL],
+        )
+        await add_booking(conn, user_id=olga, matched_by=evidence, client_id=9, phone=PHONE, comment="тайна")
+    contact = PHONE if by == "phone" else EMAIL
+    new = await people.api.as_user(await entered(people, contact))
+
+    answer = await new.get("/auth/me/export")
+
+    assert (answer.json()["bookings"], answer.json()["client_cards"]) == ([], [])
+    for secret in ("Ольга", "аллергия", "тайна"):
+        assert secret not in answer.text
+    async with people.pool.connection() as conn:
+        await conn.execute("update bookings set user_id = null")
+    (card,) = (await new.get("/auth/me/export")).json()["client_cards"]
+    assert card["name"] == "Ольга", "nobody else has a visit there"
+
+
+async def entered(people: PeopleApi, contact: str) -> int:
+    """A new account, made by a code to this contact."""
+    answer = await enter(people, contact, await code_to(people, contact), new_account=True)
+    return int(str((await whose(people, answer))["id"]))

@@ -29,29 +29,64 @@ _PROVED: LiteralString = """
 """
 
 
+def _is_linked_by_contact(user: LiteralString) -> LiteralString:
+    """Return SQL for whether a visit (`b`) on a card (`c`) is this user's by a contact that the card and the account share.
+
+    The link came by a proof, even where somebody else has proved the contact since.
+    """
+    return (
+        f"b.company_id = c.company_id and b.client_id = c.client_id and b.user_id = {user}.id and ("
+        f"(b.matched_by = 'phone' and {user}.phone = c.phone)"
+        f" or (b.matched_by = 'email' and lower({user}.email) = c.email))"
+    )
+
+
+_CARDS: LiteralString = (
+    "with proved as ("
+    + _PROVED
+    + """), found as (
+        select c.company_id, c.client_id, c.phone, c.email from clients c join proved p on c.email = p.email
+            -- An e-mail that came late can have been written there by whoever booked with the card's phone.
+            where %(email_alone)s and not coalesce(c.email_came_late, false) and c.user_id is null and not """
+    + phone_is_anothers("%(id)s", "c.phone")
+    + """
+        union select c.company_id, c.client_id, c.phone, c.email from clients c join proved p
+            on c.phone10 = p.phone10 and c.phone = p.phone where c.user_id is null
+    ), lost as (
+        select c.company_id, c.client_id, c.phone, c.email
+        from users u join bookings b on b.user_id = u.id join clients c on """
+    + _is_linked_by_contact("u")
+    + """
+        where u.id = %(id)s and c.user_id is null and case b.matched_by when 'phone' then u.phone_verified_at is null
+            else u.email_verified_at is null and %(email_alone)s and not coalesce(c.email_came_late, false) and not """
+    + phone_is_anothers("u.id", "c.phone")
+    + """ end
+    ), weighed as (
+        -- The limits keep it index lookups: PostgreSQL would hash the whole table for `exists`.
+        select c.company_id, c.client_id, c.is_visited, (select true from bookings b join users o on """
+    + _is_linked_by_contact("o")
+    + """
+            where o.id <> %(id)s and o.erased_at is null limit 1) is not null as is_anothers
+        from (select *, (select true from bookings b where b.company_id = found.company_id
+                and b.client_id = found.client_id and b.user_id = %(id)s limit 1) is not null as is_visited from found
+            union select *, false from lost) c
+    )
+    select company_id, client_id from clients where user_id = %(id)s
+    union select company_id, client_id from weighed where is_visited or not is_anothers
+    order by 1, 2
+"""
+)
+
+
 async def cards_of(conn: Connection, user: User, *, email_counts_alone: bool) -> list[Key]:
     """Cards that the staff linked to the user, or whose contact this user alone has proved: (company, client).
 
+    Of a number that changed hands the card is that user's whose visits on it were linked by the number, until its new
+    holder has visits on it too: the new holder's erasure leaves the earlier one's card, and the earlier one's takes it. A
+    visit that somebody made with a stranger's phone keeps nothing, since its own user's erasure would not take the card.
     An e-mail counts only where nobody else has proved the card's phone, and only if `email_counts_alone`.
     """
-    sql: LiteralString = (
-        "with proved as ("
-        + _PROVED
-        + """)
-        select company_id, client_id from clients where user_id = %(id)s
-        union select c.company_id, c.client_id from clients c join proved p on c.email = p.email
-            -- An e-mail that came late can have been written there by whoever booked with the card's phone.
-            where %(email_alone)s and not coalesce(c.email_came_late, false)
-                and (c.user_id is null or c.user_id = %(id)s) and not """
-        + phone_is_anothers("%(id)s", "c.phone")
-        + """
-        union select c.company_id, c.client_id from clients c join proved p
-            on c.phone10 = p.phone10 and c.phone = p.phone
-            where c.user_id is null or c.user_id = %(id)s
-        order by 1, 2
-    """
-    )
-    cursor = await conn.execute(sql, {"id": user.id, "email_alone": email_counts_alone})
+    cursor = await conn.execute(_CARDS, {"id": user.id, "email_alone": email_counts_alone})
     return [(company_id, client_id) for company_id, client_id in await cursor.fetchall()]
 
 

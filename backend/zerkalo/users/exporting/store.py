@@ -7,6 +7,13 @@ from psycopg.rows import dict_row
 from zerkalo.bookings.reading.store import COMMENT_IS_TYPED, PHONE_IS_ANOTHERS, phone_is_anothers
 from zerkalo.db.pool import Connection
 
+# A number that changes hands leaves its past behind: the card on which another user's visits are is that user's too, whatever
+# contact is proved now, unless the salon has given it. The limit keeps it an index lookup, as in `COMMENT_IS_TYPED`.
+_IS_NOT_ANOTHERS = """
+    (c.user_id = u.id or (c.user_id is null and (select true from bookings b
+        where b.company_id = c.company_id and b.client_id = c.client_id and b.user_id <> u.id limit 1) is null))
+"""
+
 _EXPORTS: dict[str, LiteralString] = {
     "codes_of_merged_accounts": "select code, retired_at from retired_codes where user_id = %(id)s order by code",
     "bookings": f"""
@@ -43,12 +50,12 @@ _EXPORTS: dict[str, LiteralString] = {
         select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
         from users u join clients c on c.email = lower(u.email)
         where u.id = %(id)s and %(email_alone)s and u.email_verified_at is not null
-            and not coalesce(c.email_came_late, false) and (c.user_id is null or c.user_id = u.id)
+            and not coalesce(c.email_came_late, false) and {_IS_NOT_ANOTHERS}
             and not {phone_is_anothers("u.id", "c.phone")}
         union
         select c.company_id, c.client_id, c.name, c.phone, c.email, c.note, c.updated_at
         from users u join clients c on c.phone10 = u.phone10 and c.phone = u.phone
-        where u.id = %(id)s and u.phone_verified_at is not null and (c.user_id is null or c.user_id = u.id)
+        where u.id = %(id)s and u.phone_verified_at is not null and {_IS_NOT_ANOTHERS}
             and not {phone_is_anothers("u.id", "u.phone")}
             and (coalesce(c.email_came_late, false) or not exists (select from users o
                 where o.id <> u.id and o.email_verified_at is not null and lower(o.email) = c.email))
