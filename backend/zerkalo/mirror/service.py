@@ -43,10 +43,6 @@ LOCK_SECONDS_MAX = 1.5
 """How long a batch waits for a lock before it is split: longer than PostgreSQL needs to find a deadlock."""
 LOCK_SECONDS_PART = 0.1
 """The same for a part of a batch that has been split."""
-HELD_SECONDS = 5.0
-"""After how long a record that was read, and whose booking, card or user was held, is asked for again. One that a call told
-of is asked for at once: reading it takes a moment, and then a lock that outlasts it is no news."""
-
 Ring = Callable[[int], Awaitable[None]]
 """Defers the job that asks YCLIENTS about a company's records. Losing the call harms nothing: a sweep looks anyway."""
 
@@ -167,15 +163,17 @@ class Applier:
                 lag.observe(max((now - changed_at).total_seconds(), 0.0))
 
     async def _put_off(self, item: Item) -> Applied:
-        """Keep the one item whose booking, card or user is locked, and have its record asked for later."""
+        """Keep the one item whose booking, card or user is locked, and have its record asked for later.
+
+        Not one that YCLIENTS does not know: it waits among the `absences`, or its question is asked again.
+        """
         observation = item.observation
         if item.client is not None:
             return await self._put_off_card(item, item.client.client_id)
         if observation is None:
             raise psycopg.errors.LockNotAvailable("an item without a booking or a card waits for a lock")
         outcome = Outcome(OutcomeStatus.QUEUED, reason=HELD)
-        pause = 0.0 if observation.source is Source.WEBHOOK else HELD_SECONDS
-        wish = Refetch(*observation.key, reason=HELD, pause_seconds=pause)
+        wish = None if observation.gone else Refetch(*observation.key, reason=HELD)
         applied = await self._apply([Item(delivery=item.delivery, verdict=outcome, refetch=wish)])
         log.warning("webhook or record put off: held by somebody", **_named(observation, applied.outcomes[0]))
         return applied

@@ -9,7 +9,7 @@ CHANGES = 0
 class Refetch(msgspec.Struct, frozen=True):
     """A row of `refetches`: requested, or claimed by a process about to ask YCLIENTS.
 
-    `pause_seconds`: how long after the request it is asked at the earliest. `unsigned`: only unsigned calls requested it, so it may use a third of the rate limit. `generation` is raised by
+    `unsigned`: only unsigned calls requested it, so it may use a third of the rate limit. `generation` is raised by
     every request for the same record, `attempts` counts failed tries; both are known once it is claimed.
     """
 
@@ -19,4 +19,3 @@ class Refetch(msgspec.Struct, frozen=True):
     unsigned: bool = False
     generation: int = 0
     attempts: int = 0
-    pause_seconds: float = 0.0

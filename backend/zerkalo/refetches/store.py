@@ -56,9 +56,8 @@ async def ask(conn: Connection, wanted: Sequence[Refetch], *, now: datetime) -> 
 
 _ASK = """
     insert into refetches as r (company_id, record_id, unsigned, reason, requested_at, next_attempt_at)
-    select x.company_id, x.record_id, x.unsigned, x.reason, %(now)s, %(now)s + make_interval(secs => x.pause_seconds)
-    from jsonb_to_recordset(%(rows)s::jsonb)
-        as x (company_id bigint, record_id bigint, unsigned boolean, reason text, pause_seconds double precision)
+    select x.company_id, x.record_id, x.unsigned, x.reason, %(now)s, %(now)s
+    from jsonb_to_recordset(%(rows)s::jsonb) as x (company_id bigint, record_id bigint, unsigned boolean, reason text)
     on conflict (company_id, record_id) do update set
         unsigned = r.unsigned and excluded.unsigned,
         reason = excluded.reason,
