@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import structlog
 
 from zerkalo.db.pool import Pool
 from zerkalo.kit.clock import Clock
+from zerkalo.kit.few_at_once import FewAtOnce
 from zerkalo.metrics.counts import MESSAGES, MESSAGES_EXPIRED
 from zerkalo.outbox import store
 from zerkalo.outbox.model import DueMessage, Sender, SendFailed
@@ -30,6 +32,7 @@ async def send_due(
     *,
     clock: Clock,
     seconds_max: float = SEND_SECONDS_MAX,
+    sending: FewAtOnce | None = None,
 ) -> int:
     """Send every message that is due and return how many their gateways accepted.
 
@@ -37,8 +40,10 @@ async def send_due(
     or has no answer within `seconds_max`, is retried with growing pauses and finally given up; an expired one is
     dropped, and so is a notice to a contact that its user has lost. If a process dies after sending and before recording
     it, the message is sent twice. Messages of a channel without a sender wait until they expire.
+
+    No channel waits for another one, and one whose gateway takes nothing of a batch is left until the next call. `sending`:
+    the channels that other calls of this process are at, which are left out.
     """
-    sent = 0
     async with pool.connection() as conn:
         dropped = await store.drop_expired(conn, now=clock())
         # A number that was given up, say, may be a stranger's by now.
@@ -46,24 +51,33 @@ async def send_due(
     if dropped:
         MESSAGES_EXPIRED.add(by=dropped)
         _log.warning("messages could not be sent in time", count=dropped)
-    while True:
-        now = clock()
-        async with pool.connection() as conn:
-            due = await store.claim_due(conn, list(senders), now=now, until=now + CLAIM_SPAN, limit=BATCH)
-        if not due:
-            return sent
-        sent += await _send_batch(pool, senders, due, clock, seconds_max)
+    sending = sending or FewAtOnce()
+    taken: list[int] = []
+
+    async def send_all(channel: str, sender: Sender) -> None:
+        while True:
+            now = clock()
+            async with pool.connection() as conn:
+                due = await store.claim_due(conn, [channel], now=now, until=now + CLAIM_SPAN, limit=BATCH)
+            taken.append(await _send_batch(pool, sender, due, clock, seconds_max))
+            if not taken[-1]:
+                return
+
+    async with anyio.create_task_group() as tasks:
+        for channel, sender in senders.items():
+            tasks.start_soon(sending.run, channel, partial(send_all, channel, sender))
+    return sum(taken)
 
 
 async def _send_batch(
-    pool: Pool, senders: Mapping[str, Sender], due: list[DueMessage], clock: Clock, seconds_max: float
+    pool: Pool, sender: Sender, due: list[DueMessage], clock: Clock, seconds_max: float
 ) -> int:
     limiter = anyio.CapacityLimiter(AT_ONCE_MAX)
     outcomes: list[bool] = []
 
     async def send_one(message: DueMessage) -> None:
         async with limiter:
-            outcomes.append(await _send(pool, senders[message.channel], message, clock, seconds_max))
+            outcomes.append(await _send(pool, sender, message, clock, seconds_max))
 
     async with anyio.create_task_group() as tasks:
         for message in due:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import anyio
@@ -9,8 +10,9 @@ import pytest
 
 from tests.support.people import RememberingSender
 from zerkalo.db.pool import Pool
+from zerkalo.kit.few_at_once import FewAtOnce
 from zerkalo.outbox import store
-from zerkalo.outbox.model import Channel, Message, SendFailed
+from zerkalo.outbox.model import Channel, Message, Sender, SendFailed
 from zerkalo.outbox.service import AT_ONCE_MAX, BATCH, CLAIM_SPAN, SEND_SECONDS_MAX, send_due
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
@@ -212,3 +214,50 @@ async def test_finished_rows_are_pruned_after_a_week(pool: Pool, clock: Clock) -
         assert await (await conn.execute("select count(*) from outbox")).fetchone() == (1,)
         await store.prune(conn, now=NOW + timedelta(days=8))
         assert await (await conn.execute("select count(*) from outbox")).fetchone() == (0,)
+
+
+class HungSender:
+    """A gateway that answers nothing."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def send(self, recipient: str, subject: str, body: str) -> None:
+        self.asked += 1
+        await anyio.sleep_forever()
+
+
+async def test_a_gateway_that_hangs_holds_up_no_other_channel_and_has_one_call_at_work(
+    pool: Pool, clock: Clock
+) -> None:
+    """Before: every ten seconds another call began to wait for it, until no background work had a place."""
+    mail, phone, sending = HungSender(), RememberingSender(), FewAtOnce()
+    senders: dict[str, Sender] = {Channel.EMAIL: mail, Channel.PHONE: phone}
+    for number in range(BATCH + 1):
+        await put(pool, replace(MESSAGE, recipient=f"user{number}@example.com"))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(send_due, pool, senders, clock=clock, sending=sending))
+        with anyio.fail_after(10):
+            while mail.asked < AT_ONCE_MAX:
+                await anyio.sleep(0.01)
+        await put(pool, replace(MESSAGE, channel=Channel.PHONE, recipient="+79991234567"))
+
+        with anyio.fail_after(10):
+            assert await send_due(pool, senders, clock=clock, sending=sending) == 1
+
+        assert mail.asked == AT_ONCE_MAX, "the second call left the mails to the first"
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_gateway_that_takes_nothing_is_left_until_the_next_call(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender(failure=SendFailed("away"))
+    for number in range(BATCH + 5):
+        await put(pool, replace(MESSAGE, recipient=f"user{number}@example.com"))
+
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 0
+
+    async with pool.connection() as conn:
+        found = await (
+            await conn.execute("select count(*) filter (where attempts = 0) from outbox")
+        ).fetchone()
+    assert found == (5,)
