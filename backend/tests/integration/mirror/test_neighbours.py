@@ -12,9 +12,11 @@ from tests.support.vendor import COMPANY_ID, RECORD_ID, State, event, page_item
 from zerkalo.bookings import rules
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.model import HELD, OutcomeStatus
+from zerkalo.mirror.rematching import service as rematching
 
 pytestmark = pytest.mark.integration
 
+WANTED = "2026-01-01T00:00:00Z"
 WHOLE = State(5, comment="позвонить")
 
 
@@ -232,3 +234,28 @@ async def test_what_an_event_tells_of_a_card_that_somebody_holds_is_kept_and_ask
         assert wish["record_id"] == RECORD_ID
         (kept,) = await server.rows("select * from deliveries where outcome = 'queued'")
         assert b"79990000001" in bytes(kept["body"])
+
+
+async def test_a_user_who_can_not_be_matched_again_holds_up_no_other(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before: the periodic task ended there, and began with the same user ten seconds later."""
+    async with salon(pool) as server:
+        await server.status(event(State(5, comment="Код клиента: ANNA2345")))
+        async with pool.connection() as conn:
+            bad = await add_user(conn, unique_code="BADD2345", rematch_wanted_at=WANTED)
+            anna = await add_user(conn, unique_code="ANNA2345", rematch_wanted_at=WANTED)
+        found = rematching.users_for_matching
+
+        async def stumbling(conn: Any, *, ids: tuple[int, ...]) -> Any:
+            if bad in ids:
+                raise RuntimeError("nobody thought of it")
+            return await found(conn, ids=ids)
+
+        monkeypatch.setattr(rematching, "users_for_matching", stumbling)
+        await server.applier.rematcher.rematch_waiting_users()
+
+        (booking,) = await server.bookings()
+        assert booking["user_id"] == anna
+        waiting = await server.rows("select id from users where rematch_wanted_at is not null")
+        assert [one["id"] for one in waiting] == [bad]

@@ -70,7 +70,7 @@ class Rematcher:
     async def rematch_card_safely(
         self, card: CardKey, *, limit: int | None = None, lock_seconds: float = LOCK_TIMEOUT_SECONDS
     ) -> bool:
-        """`rematch_card` for a card that YCLIENTS changed; where the database refuses or a lock is held, False.
+        """`rematch_card` for a card that YCLIENTS changed; where that fails, as where a lock is held, False.
 
         The batch that wants it is committed, and the want stays with the card until it is fulfilled. So a lock makes no
         caller's answer an error, and keeps no other card waiting.
@@ -79,7 +79,9 @@ class Rematcher:
             return await self.rematch_card(card, limit=limit, lock_seconds=lock_seconds, cause="card")
         except psycopg.OperationalError as error:
             log.warning("the bookings of a card wait to be matched again", error=type(error).__name__)
-            return False
+        except Exception:
+            log.exception("the bookings of a card can't be matched again", card=card)
+        return False
 
     async def rematch_bookings(self, keys: Collection[Key]) -> None:
         """Match these bookings anew. Call it after the new evidence is committed."""
@@ -116,7 +118,11 @@ class Rematcher:
             return await self._rematch_found(partial(_keys_of_user, user_id=user_id), None)
         except psycopg.errors.LockNotAvailable:
             log.warning("the bookings of a user wait to be matched again", user_id=user_id)
-            return False
+        except psycopg.OperationalError:
+            raise  # the database is away: for all others too
+        except Exception:
+            log.exception("the bookings of a user can't be matched again", user_id=user_id)
+        return False
 
     async def _rematch_all(
         self,
