@@ -16,10 +16,11 @@ from zerkalo.db import facts
 from zerkalo.db.failing import reason_of
 from zerkalo.engine.jobs import register_tasks
 from zerkalo.engine.registry import TaskParts, periodic_tasks, work_of
-from zerkalo.engine.service import BELL_QUEUE, HISTORY_QUEUE, SYNC_QUEUE
+from zerkalo.engine.service import BELL_QUEUE, HISTORY_QUEUE, REFETCH_QUEUE, SYNC_QUEUE
 from zerkalo.kit.backoff import Backoff
 
-BELLS_AT_ONCE = 6
+BELLS_AT_ONCE = 5
+REFETCHES_AT_ONCE = 3
 RUNS_AT_ONCE = 4
 """Runs that one worker carries at once: they share one rate limit, so more would only wait longer for it."""
 HISTORIES_AT_ONCE = 3
@@ -137,6 +138,7 @@ async def _work_once(app: App, state: WorkerState, stop: asyncio.Event, limits: 
         )
         for queue, concurrency in (
             (BELL_QUEUE, BELLS_AT_ONCE),
+            (REFETCH_QUEUE, REFETCHES_AT_ONCE),
             (SYNC_QUEUE, RUNS_AT_ONCE),
             (HISTORY_QUEUE, HISTORIES_AT_ONCE),
         )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 import structlog
@@ -14,12 +15,24 @@ from procrastinate.jobs import Status
 from zerkalo.db.pool import Pool
 from zerkalo.engine import store
 from zerkalo.engine.model import PeriodicTask
-from zerkalo.engine.service import BELL_QUEUE, REFETCH_COMPANY, REMATCH_USER, SYNC_COMPANY, SYNC_QUEUE, Bells
+from zerkalo.engine.service import (
+    BELL_QUEUE,
+    REFETCH_COMPANY,
+    REFETCH_QUEUE,
+    REMATCH_USER,
+    SYNC_COMPANY,
+    SYNC_QUEUE,
+    Bells,
+)
+from zerkalo.kit.few_at_once import FewAtOnce
 from zerkalo.mirror.refetching.service import Refetcher
 from zerkalo.runs.service import Runs
 from zerkalo.users import store as users
 
 FINISHED_JOBS_KEPT_HOURS = 24
+REFETCHES_OF_COMPANY = 2
+"""So many jobs of a process ask about one company's records: while one asks for unsigned calls, which it does slowly, the
+other may ask for a signed one."""
 
 Rematch = Callable[[int], Awaitable[bool]]
 """Matches a user's bookings again; returns whether all were done. See `Rematcher.rematch`."""
@@ -40,22 +53,26 @@ class Work:
 def register_tasks(bells: Bells, work: Work, tasks: Sequence[PeriodicTask], stop: asyncio.Event) -> None:
     """Register jobs and periodic tasks with the engine. Once `stop` is set, long work ends and leaves the rest to others."""
     app = bells.app
+    refetching, tending = FewAtOnce(REFETCHES_OF_COMPANY), FewAtOnce()
 
     @app.task(name=SYNC_COMPANY, queue=SYNC_QUEUE)
     async def sync_company(company_id: int) -> None:
         await work.runs.carry_if_wanted(company_id, stop=stop)
 
-    @app.task(name=REFETCH_COMPANY, queue=BELL_QUEUE)
-    async def refetch_company(company_id: int) -> None:
+    async def refetch(company_id: int) -> None:
         await work.runs.read_changes_if_wanted(company_id)
         await work.refetcher.drain(company_id, stop=stop)
+
+    @app.task(name=REFETCH_COMPANY, queue=REFETCH_QUEUE)
+    async def refetch_company(company_id: int) -> None:
+        await refetching.run(company_id, partial(refetch, company_id))
 
     @app.task(name=REMATCH_USER, queue=BELL_QUEUE)
     async def rematch_user(user_id: int) -> None:
         await rematch_if_wanted(work, user_id)
 
     for task in tasks:
-        _register_periodic(app, task, work.pool)
+        _register_periodic(app, task, work.pool, tending)
 
 
 async def ring_for_what_waits(work: Work, bells: Bells) -> None:
@@ -130,10 +147,14 @@ async def run_and_note(task: PeriodicTask, pool: Pool) -> None:
             await store.note_success(conn, task.name)
 
 
-def _register_periodic(app: App, task: PeriodicTask, pool: Pool) -> None:
+def _register_periodic(app: App, task: PeriodicTask, pool: Pool, tending: FewAtOnce) -> None:
     @app.periodic(cron=task.cron)
     @app.task(name=task.name, queue=BELL_QUEUE, queueing_lock=task.name)
     async def run(timestamp: int = 0) -> None:
         # The engine's for a periodic run; 0 for a bell.
         del timestamp
-        await run_and_note(task, pool)
+        if task.parts_itself:
+            await run_and_note(task, pool)
+        else:
+            # The queueing lock bars only a second job that waits: what lasts longer than its period would fill all places.
+            await tending.run(task.name, partial(run_and_note, task, pool))

@@ -22,3 +22,5 @@ class PeriodicTask:
     cron: str
     seconds_max: float
     work: Callable[[], Awaitable[object]]
+    parts_itself: bool = False
+    """Whether two runs may overlap in a process, since they divide the work; any other task waits for its next time."""

@@ -22,6 +22,7 @@ from zerkalo.engine.model import EVERY_HOUR, EVERY_MINUTE, EVERY_TEN_MINUTES, EV
 from zerkalo.engine.service import SEND_OUTBOX, Bells
 from zerkalo.inbox import store as inbox
 from zerkalo.kit.clock import Clock
+from zerkalo.kit.few_at_once import FewAtOnce
 from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty.model import LoyaltyPolicy
@@ -104,6 +105,11 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
     senders = senders_of(parts.settings, is_demo=parts.is_demo)
     work, bells = work_of(parts), parts.bells
 
+    sending = FewAtOnce()
+
+    async def send() -> None:
+        await send_due(parts.pool, senders, clock=parts.clock, sending=sending)
+
     async def tick() -> None:
         await ring_for_runs(parts.runs, bells, await parts.runs.due())
 
@@ -132,9 +138,7 @@ def periodic_tasks(parts: TaskParts) -> tuple[PeriodicTask, ...]:
         PeriodicTask("tick", EVERY_MINUTE, 60, tick),
         PeriodicTask("sweep", EVERY_TEN_SECONDS, 60, lambda: ring_for_what_waits(work, bells)),
         PeriodicTask("retry_stalled", EVERY_TEN_SECONDS, 60, lambda: retry_stalled_jobs(bells.app)),
-        PeriodicTask(
-            SEND_OUTBOX, EVERY_TEN_SECONDS, 600, lambda: send_due(parts.pool, senders, clock=parts.clock)
-        ),
+        PeriodicTask(SEND_OUTBOX, EVERY_TEN_SECONDS, 600, send, parts_itself=True),
         PeriodicTask("rematch_users", EVERY_TEN_SECONDS, 3600, parts.applier.rematcher.rematch_waiting_users),
         PeriodicTask("rematch_cards", EVERY_MINUTE, 600, parts.applier.rematcher.rematch_waiting_cards),
         PeriodicTask("settle_sweep", EVERY_TEN_MINUTES, 3600, settle),

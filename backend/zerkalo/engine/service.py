@@ -20,6 +20,8 @@ SYNC_QUEUE = "sync"
 """For runs: each may last for minutes, so they have a worker of their own and delay nothing else."""
 HISTORY_QUEUE = "history"
 """For first runs: each may last for hours, and must not delay the other companies."""
+REFETCH_QUEUE = "refetch"
+"""For questions about single records: they wait for the rate limit, and a company may have thousands."""
 BELL_QUEUE = "bell"
 """For everything short."""
 SYNC_COMPANY = "sync_company"
@@ -42,7 +44,7 @@ class Bells:
 
     async def refetch(self, company_id: int) -> None:
         """Ring for `refetches` of the company."""
-        await self._ring(REFETCH_COMPANY, BELL_QUEUE, company_id=company_id)
+        await self._ring(REFETCH_COMPANY, REFETCH_QUEUE, company_id=company_id)
 
     async def rematch(self, user_id: int) -> None:
         """Ring for a user whose `rematch_wanted_at` is set."""

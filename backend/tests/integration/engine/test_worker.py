@@ -18,8 +18,14 @@ from tests.support.sync import COMPANY_ID, NO_BONUSES, Salon, open_salon
 from yclients_emulator import desk
 from zerkalo import worker as worker_module
 from zerkalo.db.pool import Pool
-from zerkalo.engine.jobs import Work, retry_stalled_jobs, ring_for_runs, ring_for_what_waits
-from zerkalo.engine.model import PeriodicTask
+from zerkalo.engine.jobs import (
+    Work,
+    register_tasks,
+    retry_stalled_jobs,
+    ring_for_runs,
+    ring_for_what_waits,
+)
+from zerkalo.engine.model import EVERY_MINUTE, PeriodicTask
 from zerkalo.engine.registry import periodic_tasks
 from zerkalo.engine.service import Bells, open_bells
 from zerkalo.kit.backoff import Backoff
@@ -453,3 +459,32 @@ async def test_an_engine_that_does_not_end_is_left_when_its_time_is_over():
     async with asyncio.timeout(10):
         await worker_module._end_in_time(stubborn(), stop, WorkerLimits(end_seconds=0.1, leave_seconds=0.1))
     assert asyncio.get_running_loop().time() - began_at < 3
+
+
+async def test_work_that_outlasts_its_period_takes_one_place_of_the_worker(pool: Pool):
+    """Before: a second job of it was begun beside the first, until all places were taken by one task."""
+    begun, go_on = 0, asyncio.Event()
+
+    async def last() -> None:
+        nonlocal begun
+        begun += 1
+        await go_on.wait()
+
+    async with parts_of(pool) as parts:
+        work = Work(pool, parts.runs, parts.refetcher, parts.applier.rematcher.rematch)
+        register_tasks(parts.bells, work, [PeriodicTask("lasting", EVERY_MINUTE, 60, last)], asyncio.Event())
+        job = cast("Any", parts.bells.app.tasks["lasting"]).func
+        first = asyncio.create_task(job(timestamp=1))
+        await until(lambda: _is(lambda: begun == 1))
+
+        await asyncio.wait_for(job(timestamp=2), 10)
+
+        assert begun == 1
+        go_on.set()
+        await first
+        await job(timestamp=3)
+        assert begun == 2
+
+
+async def _is(holds: Callable[[], bool]) -> bool:
+    return holds()

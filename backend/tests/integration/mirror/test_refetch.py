@@ -1,6 +1,7 @@
 """Refetch: single records asked for by what stands in `refetches`, by any number of processes."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from tests.support.sync import COMPANY_ID, Salon, open_salon
 from yclients_emulator import desk
 from yclients_emulator.faults import Fault
+from zerkalo.bookings import rules
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.refetching import service as refetch
 from zerkalo.refetches import store as refetch_store
@@ -63,6 +65,44 @@ async def test_question_without_an_answer_stays_with_growing_pauses(pool: Pool):
         assert (first["attempts"], second["attempts"]) == (1, 2)
         assert first["claimed_until"] is None
         assert await salon.row(record_id)
+
+
+async def test_a_question_that_our_own_code_stumbles_over_holds_up_no_other(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+):
+    """Before: all were given back as they were, and the same one came first again, every ten seconds."""
+    async with open_salon(pool) as salon:
+        bad, good = await prepare(salon), await prepare(salon)
+        await want(salon, bad, good)
+        decide = rules.decide
+
+        def stumbling(row: Any, snapshot: Any, observed: Any, **how: Any) -> rules.Decision:
+            if snapshot is not None and snapshot.record_id == bad:
+                raise RuntimeError("nobody thought of it")
+            return decide(row, snapshot, observed, **how)
+
+        monkeypatch.setattr(rules, "decide", stumbling)
+        for _ in range(2):
+            with suppress(RuntimeError):
+                await salon.refetcher.drain(COMPANY_ID)
+
+        assert await salon.row(good)
+        assert [(one["record_id"], one["attempts"]) for one in await waiting(salon)] == [(bad, 1)]
+
+
+async def test_a_job_leaves_the_questions_that_it_has_no_time_for_to_the_next(pool: Pool):
+    """Before: three thousand of one company held a place of the worker until the last was answered."""
+    seconds = iter(range(0, 10_000, 10))
+    async with open_salon(pool) as opened:
+        salon = opened.with_context(monotonic=lambda: float(next(seconds)))
+        ids = [await prepare(salon) for _ in range(5 * refetch.CLAIMED_AT_ONCE)]
+        await want(salon, *ids)
+
+        first = await salon.refetcher.drain(COMPANY_ID)
+
+        assert 0 < first < len(ids)
+        assert len(await waiting(salon)) == len(ids) - first
+        assert await salon.refetcher.drain(COMPANY_ID) > 0
 
 
 async def test_a_booking_that_somebody_holds_is_asked_for_again_with_growing_pauses(pool: Pool):

@@ -29,8 +29,10 @@ from zerkalo.yclients.errors import VendorError, is_of_one_record
 from zerkalo.yclients.limiter import Kind
 from zerkalo.yclients.model import Record, UnreadableRecord
 
-CLAIMED_AT_ONCE = 20
-"""Questions claimed together: at 0.3 s each they are answered well within their claim."""
+CLAIMED_AT_ONCE = 5
+"""Questions claimed together: also unsigned ones, of which one is asked a second, are answered well within their claim."""
+DRAIN_SECONDS_MAX = 30.0
+"""After so long a job that asks leaves the rest to the next one, for other companies wait for its place."""
 RETRY = Backoff(5.0, RETRY_SECONDS_MAX)
 """How long a question waits after a failure."""
 CANCELLED_AT_ONCE = 200
@@ -63,13 +65,13 @@ class Refetcher:
             )
 
     async def drain(self, company_id: int, *, stop: asyncio.Event | None = None) -> int:
-        """Ask all questions that are due for the company, or until `stop` is set. Returns how many were answered.
+        """Ask the questions that are due for the company, for `DRAIN_SECONDS_MAX` or until `stop` is set. Returns how many were answered.
 
         A question that YCLIENTS does not answer becomes due later and ends this call, for the next ones would not be
         answered either. Writes bookings through the one write path, `refetches` and `absences`.
         """
-        answered = 0
-        while stop is None or not stop.is_set():
+        answered, until = 0, self._context.monotonic() + DRAIN_SECONDS_MAX
+        while (stop is None or not stop.is_set()) and self._context.monotonic() < until:
             async with transaction(self._pool) as conn:
                 questions = await refetch_store.claim_due(
                     conn,
@@ -179,11 +181,11 @@ class Refetcher:
             for one in some
         ]
         outcomes = await self._context.applier.apply(gone)
-        # What is held, or has changed since, is asked about again; until then it waits, with a person's word if there is one.
+        # What was not written waits, with a person's word if there is one: the next run judges it again, without a question.
         done = [
             one.record_id
             for one, outcome in zip(some, outcomes, strict=True)
-            if outcome.status is not OutcomeStatus.QUEUED
+            if outcome.status not in (OutcomeStatus.QUEUED, OutcomeStatus.QUARANTINED)
         ]
         async with transaction(self._pool) as conn:
             await absences.applied(conn, company_id, done, now=self._clock())
@@ -233,7 +235,7 @@ class Refetcher:
         outcomes: dict[int, Outcome] = {}
         unsure: dict[int, Record] = {}
         left = list(questions)  # the first is being asked; those to read once more go to the end
-        is_confirming = False
+        is_confirming = is_asked = False
         try:
             while left:
                 question = left[0]
@@ -241,7 +243,9 @@ class Refetcher:
                 if first is not None and not is_confirming:
                     await self._context.sleep(CONFIRM_SECONDS)
                     is_confirming = True
+                is_asked = False
                 check()
+                is_asked = True
                 record, outcome = await self._ask_or_refuse(
                     question, kind, first=first, is_deleted=are_deleted
                 )
@@ -256,12 +260,13 @@ class Refetcher:
                 else:
                     await self._settle(question, is_absent=outcome.reason == ABSENT)
                 left.pop(0)
-        except VendorError:
-            await self._give_back(left[:1], failed=True)
+        except Exception:
+            # Whatever it was: put off, the question that fails does not stand before all others.
+            await self._give_back(left[:1], failed=is_asked)
             await self._give_back(left[1:])
             raise
         except BaseException:
-            # Cancelled, or the database does not answer: claimed questions would wait until their claim runs out.
+            # Cancelled: claimed questions would wait until their claim runs out.
             await asyncio.shield(self._give_back(left))
             raise
         return list(outcomes.values())
