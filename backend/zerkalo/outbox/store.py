@@ -1,6 +1,6 @@
 """The rows of `outbox`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from psycopg.rows import args_row
@@ -121,6 +121,15 @@ async def put_off(conn: Connection, message_id: int, *, error: str, next_attempt
         " where id = %s and finished_at is null",
         [next_attempt_at, error, message_id],
     )
+
+
+async def given_up(conn: Connection, ids: Iterable[int]) -> frozenset[int]:
+    """Those of these messages that ended without being sent: given up, or expired."""
+    cursor = await conn.execute(
+        "select id from outbox where id = any(%s) and finished_at is not null and error is not null",
+        [list(ids)],
+    )
+    return frozenset([id_ async for (id_,) in cursor])
 
 
 async def prune(conn: Connection, *, now: datetime) -> None:

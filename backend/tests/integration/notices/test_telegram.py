@@ -129,6 +129,54 @@ async def test_the_group_hears_of_a_problem_once_until_it_is_over(
     assert {chat for chat, _ in telegram.sent} == {-100}
 
 
+async def test_a_problem_that_lasts_longer_than_telegram_was_away_is_reported_then(
+    pool: Pool, telegram: Telegram, bot: Bot
+) -> None:
+    gone = Bot("token-of-the-bot", "http://127.0.0.1:9")
+    now, failed = NOW, {"sync_failed": "Сверка не удалась."}
+
+    async def look_for(span: timedelta, sender: Bot) -> None:
+        nonlocal now
+        until = now + span
+        while now < until:
+            await service.alert(pool, "-100", failed, now=now)
+            for _ in range(10):
+                await send_due(pool, {"telegram": sender}, clock=lambda at=now: at)
+                now += timedelta(minutes=1)
+
+    for away in (timedelta(minutes=20), service.ALERT_SPAN + timedelta(minutes=20)):
+        await look_for(away, gone)
+        await look_for(timedelta(hours=2), bot)
+        assert telegram.sent == [(-100, "Зеркало:\nСверка не удалась.")], "once, and not silently never"
+        telegram.sent.clear()
+        await service.alert(pool, "-100", {}, now=now)
+
+
+async def test_a_group_that_refused_the_bot_is_told_once_it_takes_it_back(
+    pool: Pool, telegram: Telegram, bot: Bot
+) -> None:
+    failed = {"sync_failed": "Сверка не удалась."}
+    telegram.blocked.add(-100)
+    for _ in range(2):
+        await service.alert(pool, "-100", failed, now=NOW)
+        await send(pool, bot)
+    telegram.blocked.clear()
+
+    for _ in range(2):
+        await service.alert(pool, "-100", failed, now=NOW)
+        await send(pool, bot)
+
+    assert len(telegram.sent) == 1
+
+
+async def test_what_an_older_version_has_reported_is_not_reported_again(pool: Pool) -> None:
+    async with pool.connection() as conn:
+        await store.hold_state(conn, service.ALERTS)
+        await store.write_state(conn, service.ALERTS, ["sync_failed"], now=NOW)
+
+    assert await service.alert(pool, "-100", {"sync_failed": "x", "quarantine": "y"}, now=NOW) == 1
+
+
 async def test_a_telegram_that_does_not_answer_is_waited_for(pool: Pool) -> None:
     gone = Bot("token-of-the-bot", "http://127.0.0.1:9")
     with pytest.raises(SendFailed) as failed:

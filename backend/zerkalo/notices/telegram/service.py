@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any, cast
 
 import structlog
 
@@ -21,7 +22,7 @@ CODE_SPAN = timedelta(minutes=15)
 ALERT_SPAN = timedelta(hours=6)
 START = "/start "
 READ, ALERTS = "read", "alerts"
-"""Names of states: the next update to read, and the problems already reported to the group."""
+"""Names of states: the next update to read, and the problems reported to the group with the ids of the messages."""
 _log = structlog.get_logger("zerkalo.notices")
 
 
@@ -83,19 +84,30 @@ async def _take(conn: Connection, update: Update, now: datetime) -> bool:
 
 
 async def alert(pool: Pool, chat: str, problems: Mapping[str, str], *, now: datetime) -> int:
-    """Report to the salon's group the problems (code -> text) that are new since the last call; return how many."""
+    """Report to the salon's group the problems (code -> text) that are new since the last call; return how many.
+
+    A problem whose message was given up, or expired unsent, is new again while it lasts.
+    """
 
     async def write(conn: Connection) -> int:
         state, _ = await store.hold_state(conn, ALERTS)
-        known: list[str] = state or []
-        new = [text for code, text in problems.items() if code not in known]
+        told = _told(state)
+        unsent = await outbox_store.given_up(conn, told.values())
+        told = {code: id_ for code, id_ in told.items() if code in problems and id_ not in unsent}
+        new = {code: text for code, text in problems.items() if code not in told}
         if new:
-            body = "Зеркало:\n" + "\n".join(new)
-            await outbox_store.put(conn, Message(TELEGRAM, chat, "", body, now + ALERT_SPAN), now=now)
-        await store.write_state(conn, ALERTS, sorted(problems), now=now)
+            body = "Зеркало:\n" + "\n".join(new.values())
+            message = Message(TELEGRAM, chat, "", body, now + ALERT_SPAN)
+            told |= dict.fromkeys(new, await outbox_store.put(conn, message, now=now))
+        await store.write_state(conn, ALERTS, told, now=now)
         return len(new)
 
     return await in_transaction(pool, write)
+
+
+def _told(state: Any) -> dict[str, int]:
+    """The message that reported each problem, by the problem's code; 0 where an older version kept the codes alone."""
+    return cast("dict[str, int]", state) if isinstance(state, dict) else dict.fromkeys(state or [], 0)
 
 
 def _digest(code: str) -> bytes:
