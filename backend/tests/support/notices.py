@@ -72,8 +72,10 @@ async def may_send(_: Connection, __: Channel, ___: str, ____: datetime) -> bool
     return True
 
 
-async def nothing_burns(_: Connection, __: datetime, ___: timedelta) -> Mapping[int, int]:
-    return {}
+async def nothing_burns(
+    _: Connection, __: datetime, ___: timedelta, ____: int
+) -> tuple[Mapping[int, int], int]:
+    return {}, 0
 
 
 async def open_desk(pool: Pool) -> Desk:

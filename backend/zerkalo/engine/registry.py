@@ -157,8 +157,11 @@ def notices_of(parts: TaskParts) -> Notices:
     async def may_send_now(conn: Connection, channel: Channel, contact: str, now: datetime) -> bool:
         return await may_send(parts.people, conn, channel, contact, now)
 
-    async def burning(conn: Connection, now: datetime, ahead: timedelta) -> Mapping[int, int]:
-        return await loyalty.burning(conn, parts.policy.expire_days, now=now, ahead=ahead)
+    async def burning(
+        conn: Connection, now: datetime, ahead: timedelta, after_user_id: int
+    ) -> tuple[Mapping[int, int], int]:
+        days = parts.policy.expire_days
+        return await loyalty.burning(conn, days, now=now, ahead=ahead, after_user_id=after_user_id)
 
     async def zone(conn: Connection) -> tzinfo:
         known = await companies.branches(conn, settings.yclients_company_ids)

@@ -221,19 +221,23 @@ async def _sweep_expiry(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int
 
 
 async def burning(
-    conn: Connection, expire_days: int | None, *, now: datetime, ahead: timedelta
-) -> dict[int, int]:
-    """Return points that will expire within `ahead` from now unless spent, by user; of `SWEEP_USERS` users at most."""
+    conn: Connection, expire_days: int | None, *, now: datetime, ahead: timedelta, after_user_id: int = 0
+) -> tuple[dict[int, int], int]:
+    """Return points that will expire within `ahead` from now unless spent, by user, and the user to go on after.
+
+    Looks at `SWEEP_USERS` users at most, by id from behind `after_user_id`; 0 to go on after: there are no more.
+    """
     if expire_days is None:
-        return {}
+        return {}, 0
     before = now + ahead - timedelta(days=expire_days)
-    users = await store.read_expiring_users(conn, before - ahead, before, 0, SWEEP_USERS)
+    users = await store.read_expiring_users(conn, before - ahead, before, after_user_id, SWEEP_USERS)
     movements = await store.read_movements(conn, users) if users else {}
     lost = {
         user: -sum(points for points, _ in expire(own, before) if points < 0)
         for user, own in movements.items()
     }
-    return {user: points for user, points in lost.items() if points > 0}
+    theirs = {user: points for user, points in lost.items() if points > 0}
+    return theirs, users[-1] if len(users) == SWEEP_USERS else 0
 
 
 async def balance(conn: Connection, user_id: int) -> int:

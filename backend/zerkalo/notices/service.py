@@ -25,8 +25,11 @@ MaySend = Callable[[Connection, Channel, str, datetime], Awaitable[bool]]
 """Returns whether a message to this contact may be sent now; an SMS counts towards the installation's limit."""
 Zone = Callable[[Connection], Awaitable[tzinfo]]
 """Returns the salon's zone, in which the quiet hours are."""
-Burning = Callable[[Connection, datetime, timedelta], Awaitable[Mapping[int, int]]]
-"""Returns the points that will expire within a span, by user."""
+Burning = Callable[[Connection, datetime, timedelta, int], Awaitable[tuple[Mapping[int, int], int]]]
+"""Returns the points that will expire within a span, by user, of so many users after an id as one transaction may look at;
+and the id to go on after, 0 where those were the last."""
+BURNING_LOOK = "burning"
+"""The name of the state that keeps after which user the search for expiring points goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,11 @@ async def _tell_burning(
     if Kind.BURNING not in notices.policy.kinds:
         return 0, 0
     await store.hold(conn, now=now)
-    burning = await notices.burning(conn, now, BURNING_AHEAD)
-    users = (await store.not_told_of_burning(conn, list(burning), since=now - BURNING_AGAIN))[:BATCH]
+    after_user_id, _ = await store.hold_state(conn, BURNING_LOOK)
+    # One span of users a minute, all of them in turn: who was told, or has spent the points, must not hide the others.
+    burning, go_on_after = await notices.burning(conn, now, BURNING_AHEAD, after_user_id or 0)
+    await store.write_state(conn, BURNING_LOOK, go_on_after, now=now)
+    users = await store.not_told_of_burning(conn, list(burning), since=now - BURNING_AGAIN)
     reaches = await store.reach_of(conn, users)
     put = 0
     for user_id in users:

@@ -3,13 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from tests.support.notices import NOON, Desk, open_desk
 from tests.support.rows import add_booking, add_user
 from zerkalo.db.pool import Connection, Pool
+from zerkalo.engine.registry import TaskParts, notices_of
+from zerkalo.loyalty import service as loyalty
+from zerkalo.loyalty.model import LoyaltyPolicy
 from zerkalo.loyalty.service import move_ledger, return_ledger
+from zerkalo.settings import Settings
 
 
 @pytest.fixture
@@ -136,8 +143,40 @@ async def test_points_that_a_merge_of_accounts_moves_are_no_news(desk: Desk) -> 
 
 
 async def test_burning_points_are_told_once_a_month(desk: Desk) -> None:
-    async def burning(_: Connection, __: datetime, ___: timedelta) -> Mapping[int, int]:
-        return {desk.anna: 40}
+    async def burning(
+        _: Connection, __: datetime, ___: timedelta, ____: int
+    ) -> tuple[Mapping[int, int], int]:
+        return {desk.anna: 40}, 0
 
     desk.notices = replace(desk.notices, burning=burning)
     assert [await desk.tell(), await desk.tell()] == [1, 0]
+
+
+async def test_burning_points_are_told_to_everybody_however_many_there_are(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loyalty, "SWEEP_USERS", 2)
+    policy = LoyaltyPolicy(enabled=True, percent=Decimal(5), expire_days=100)
+    parts = SimpleNamespace(
+        settings=Settings(notices=("burning",)), pool=desk.pool, policy=policy, people=None
+    )
+    own = notices_of(cast("TaskParts", parts))
+    desk.notices = replace(desk.notices, policy=own.policy, burning=own.burning)
+    earned_at = desk.now - timedelta(days=95)
+    async with desk.pool.connection() as conn:
+        for number in range(5):
+            user = await add_user(conn, email=f"user{number}@example.com", email_verified_at=NOON)
+            # The second has spent them since, and is no reason to stop either.
+            for amount in (30, -30) if number == 1 else (30,):
+                await conn.execute(
+                    "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+                    " values (%s, %s, 'adjustment', %s, %s, %s)",
+                    [user, amount, f"{number} {amount}", earned_at, earned_at],
+                )
+
+    told = [await desk.tell() for _ in range(6)]
+
+    assert sum(told) == 4, told
+    assert sorted({to for _, to, _ in await desk.sent()}) == [
+        f"user{number}@example.com" for number in (0, 2, 3, 4)
+    ]
