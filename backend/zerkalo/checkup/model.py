@@ -145,6 +145,8 @@ class Facts:
     zones: Mapping[str, Zone] = field(default_factory=dict[str, Zone])
     """The companies' zones by name."""
     outbox_failing: int = 0
+    refused_cards: int = 0
+    """Cards of YCLIENTS that the token may not write a balance to; 0 where none is to be written."""
     failing_tasks: tuple[FailingTask, ...] = ()
     machine: Machine = field(default_factory=Machine)
     """Examined by `zerkalo check` only, not by the pages and the API."""

@@ -116,6 +116,8 @@ def _engine(facts: Facts) -> Iterator[Problem]:
         yield Problem("quarantine", Severity.ERROR, {"count": facts.quarantine - facts.own_faults})
     if facts.outbox_failing:
         yield Problem("messages_failing", Severity.ERROR, {"count": facts.outbox_failing})
+    if facts.refused_cards:
+        yield Problem("balances_refused", Severity.ERROR, {"count": facts.refused_cards})
     for task in facts.failing_tasks:
         values = {"task": task.name, "count": task.failures, "error": task.error}
         yield Problem("task_failing", Severity.ERROR, values)

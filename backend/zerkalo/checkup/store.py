@@ -50,6 +50,11 @@ _FAILING_TASKS = """
     where failures >= %s and failed_at > clock_timestamp() - interval '1 day' order by name
 """
 
+# Those that are tried again: a card that was given up, since its content was refused, waits for nobody here.
+_REFUSED_CARDS = """
+    select count(*) from card_balances where company_id = any(%s) and error is not null and due_at is not null
+"""
+
 _LAST_BOOKINGS = """
     select id, company_id, yclients_record_id, service_name, appointment_datetime, appointment_local, status, matched_by,
         updated_at
@@ -103,6 +108,9 @@ async def read_facts(
             "select count(*) from outbox where finished_at is null and attempts >= %s",
             [OUTBOX_ATTEMPTS],
         ),
+        refused_cards=await scalar(conn, _REFUSED_CARDS, [list(settings.yclients_company_ids)])
+        if settings.yclients_balance_field is not None
+        else 0,
         failing_tasks=await _failing_tasks(conn),
     )
 

@@ -561,7 +561,7 @@ create table card_balances (
     generation     bigint not null default 1,         -- raised by every movement: one made during the writing is not lost
     claimed_until  timestamptz,
     attempts       integer not null default 0,
-    error          text,                              -- why it was given up; null: written
+    error          text,                              -- why YCLIENTS refuses it: given up, or tried again if due
     primary key (company_id, client_id)
 );
 create index card_balances_due on card_balances (due_at) where due_at is not null;

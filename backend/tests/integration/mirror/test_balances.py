@@ -9,11 +9,15 @@ import pytest
 
 from tests.support.rows import add_booking, add_user
 from zerkalo.bookings import store as bookings
+from zerkalo.checkup.model import Problem
+from zerkalo.checkup.rules import problems_of
+from zerkalo.checkup.store import read_facts
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.balances.rules import card_with_balance, shown_balance
 from zerkalo.mirror.balances.service import balance_differences, write_balances
-from zerkalo.mirror.balances.store import COMPARE_SPAN
-from zerkalo.yclients.errors import NotFound, VendorError, VendorUnavailable
+from zerkalo.mirror.balances.store import COMPARE_SPAN, PAUSE_MAX
+from zerkalo.settings import Settings
+from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError, VendorUnavailable
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 FIELD = "zerkalo_points"
@@ -115,6 +119,45 @@ async def test_while_yclients_is_silent_it_waits_and_a_card_that_is_gone_is_give
     assert await salon.look() == 0, "given up"
     await salon.give(10, "c")
     assert await salon.look() == 1, "until the points move again"
+
+
+async def refused_cards(salon: Salon) -> list[Problem]:
+    """What `check` says of them."""
+    settings = Settings(yclients_company_ids=(1,), yclients_balance_field=FIELD)
+    async with salon.pool.connection() as conn:
+        facts = await read_facts(conn, settings, webhook_url="", now=salon.now)
+    return [one for one in problems_of(facts) if one.code == "balances_refused"]
+
+
+async def test_a_right_that_was_taken_and_given_back_leaves_no_card_behind(salon: Salon) -> None:
+    await salon.give(10, "a")
+    salon.failure = AccessDenied("no right to edit clients", 403)
+    assert [await salon.look() for _ in range(5)] == [0] * 5
+    (problem,) = await refused_cards(salon)
+    assert problem.values == {"count": 1}
+    assert await salon.drift() == [(9, "YCLIENTS refuses the card: 403: no right to edit clients")]
+
+    salon.failure = None
+    assert await salon.drift() == [(9, "the card shows no points, the ledger has 10")]
+    salon.now += PAUSE_MAX
+
+    assert [await salon.look(), await salon.look()] == [1, 0]
+    assert (salon.card["custom_fields"], await salon.drift()) == ({FIELD: "10"}, [])
+    assert await refused_cards(salon) == []
+
+
+async def test_drift_tells_a_card_that_was_given_up_but_not_one_that_is_deleted(salon: Salon) -> None:
+    await salon.give(10, "a")
+    salon.failure = RequestRefused(422, "the phone is wrong")
+    await salon.look()
+    salon.failure = None
+    assert await salon.drift() == [(9, "the card shows no points, the ledger has 10")]
+    assert await refused_cards(salon) == [], "there is no right to give"
+
+    await salon.give(10, "b")
+    salon.failure = NotFound("gone")
+    await salon.look()
+    assert await salon.drift() == []
 
 
 async def test_a_clock_that_was_hours_ahead_holds_up_no_card(salon: Salon) -> None:

@@ -102,6 +102,7 @@ def in_almaty(*, machine: ZoneRules, known: ZoneRules) -> Facts:
         (replace(WELL, worker_seen_at=NOW - timedelta(seconds=121)), "worker_silent", Severity.ERROR),
         (replace(WELL, quarantine=2), "quarantine", Severity.ERROR),
         (replace(WELL, outbox_failing=1), "messages_failing", Severity.ERROR),
+        (replace(WELL, refused_cards=2), "balances_refused", Severity.ERROR),
         (
             replace(WELL, failing_tasks=(FailingTask("prune", 3, "UndefinedTable"),)),
             "task_failing",

@@ -305,6 +305,16 @@ TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
         "ru": ("Не отправляются сообщения: {count}.", "Проверьте SMTP_URL и SMS_URL в .env"),
         "en": ("Messages that can't be sent: {count}.", "Check SMTP_URL and SMS_URL in .env"),
     },
+    "balances_refused": {
+        "ru": (
+            "YCLIENTS не даёт записать баланс в карточки клиентов: {count}.",
+            "Дайте пользователю YCLIENTS_USER_TOKEN право редактировать клиентов; затем балансы запишутся сами, в течение часа",
+        ),
+        "en": (
+            "YCLIENTS does not let the balance be written to cards of clients: {count}.",
+            "Give YCLIENTS_USER_TOKEN's user the right to edit clients; the balances are then written by themselves, within an hour",
+        ),
+    },
     "task_failing": {
         "ru": (
             "Фоновая задача {task} не удаётся, раз подряд: {count} ({error}).",

@@ -12,7 +12,7 @@ from zerkalo.kit.clock import Clock
 from zerkalo.mirror.balances import store
 from zerkalo.mirror.balances.model import CardBalance, Cards
 from zerkalo.mirror.balances.rules import card_with_balance, shown_balance
-from zerkalo.yclients.errors import NotFound, VendorError, is_of_one_record
+from zerkalo.yclients.errors import NotFound, RequestRefused, VendorError, is_of_one_record
 
 BATCH = 10
 ROUNDS_MAX = 6
@@ -27,8 +27,9 @@ async def write_balances(
 ) -> int:
     """Write the balances that have changed; return how many cards were written. Correct cards are not written.
 
-    The balance is read when the card is claimed, so that ten movements are one request. A card that YCLIENTS refuses is
-    given up until its points move again; while YCLIENTS does not answer, all wait.
+    The balance is read when the card is claimed, so that ten movements are one request. A card that is gone, or whose
+    content YCLIENTS refuses, is given up until its points move again. While YCLIENTS does not answer, all wait; so does a
+    card that the token may not edit, and `check` counts those.
     """
     count = 0
     async with transaction(pool) as conn:
@@ -45,7 +46,7 @@ async def write_balances(
 
 
 async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock: Clock) -> bool:
-    error = None
+    error: str | None = None
     is_written = False
     try:
         found = await cards.client_card(card.company_id, card.client_id)
@@ -54,13 +55,16 @@ async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock:
             await cards.write_client_card(card.company_id, card.client_id, body)
             is_written = True
     except VendorError as refused:
-        if not (isinstance(refused, NotFound) or is_of_one_record(refused)):
+        is_final = isinstance(refused, NotFound | RequestRefused)
+        error = type(refused).__name__ if is_final or is_of_one_record(refused) else None
+        if error is not None and card.attempts == 1:
+            _log.warning("a balance can't be written", client_id=card.client_id, reason=error)
+        if not is_final:
+            # A missing right too: with the right given back no points move, so that nothing else finds the card again.
             pause = timedelta(seconds=PAUSE.seconds(card.attempts))
             async with pool.connection() as conn:
-                await store.put_off(conn, card, until=clock() + pause)
+                await store.put_off(conn, card, until=clock() + pause, error=error)
             return False
-        error = type(refused).__name__
-        _log.warning("a balance can't be written", client_id=card.client_id, reason=error)
     async with pool.connection() as conn:
         await store.written(conn, card, error=error, now=clock())
     return is_written
@@ -69,7 +73,10 @@ async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock:
 async def balance_differences(
     pool: Pool, cards: Cards, field: str, company_id: int
 ) -> AsyncIterator[tuple[int, str]]:
-    """(card, difference) of each card whose field has another balance than the ledger; reads every card."""
+    """(card, difference) of each card whose field has another balance than the ledger; reads every card.
+
+    Without those that wait to be written and those that YCLIENTS deleted; with those that it refuses.
+    """
     async with pool.connection() as conn:
         known = await store.all_written(conn, company_id)
     for card in known:
@@ -77,6 +84,11 @@ async def balance_differences(
             shown = shown_balance(await cards.client_card(company_id, card.client_id), field)
         except NotFound:
             yield card.client_id, "YCLIENTS does not know the card"
+            continue
+        except VendorError as refused:
+            if not is_of_one_record(refused):
+                raise
+            yield card.client_id, f"YCLIENTS refuses the card: {refused}"
             continue
         if shown != str(card.balance):
             yield card.client_id, f"the card shows {shown or 'no'} points, the ledger has {card.balance}"

@@ -81,7 +81,9 @@ _CLAIM = """
 _ALL = """
     select c.company_id, c.client_id,
         (select coalesce(sum(amount), 0)::bigint from bonus_entries e where e.user_id = c.user_id), c.generation, c.attempts
-    from card_balances c join users u on u.id = c.user_id and u.erased_at is null where c.company_id = %s and c.due_at is null and c.error is null order by c.client_id
+    from card_balances c join users u on u.id = c.user_id and u.erased_at is null
+    where c.company_id = %s and (c.error is not null or c.due_at is null) and c.error is distinct from 'NotFound'
+    order by c.client_id
 """
 
 
@@ -153,16 +155,20 @@ async def written(conn: Connection, card: CardBalance, *, error: str | None, now
     )
 
 
-async def put_off(conn: Connection, card: CardBalance, *, until: datetime) -> None:
-    """Leave a card for a later attempt."""
+async def put_off(conn: Connection, card: CardBalance, *, until: datetime, error: str | None) -> None:
+    """Leave a card for a later attempt; `error`: why YCLIENTS refuses this card, None where it was not asked."""
     await conn.execute(
-        "update card_balances set due_at = %s, claimed_until = null where company_id = %s and client_id = %s",
-        [until, card.company_id, card.client_id],
+        "update card_balances set due_at = %s, claimed_until = null, error = coalesce(%s, error)"
+        " where company_id = %s and client_id = %s",
+        [until, error, card.company_id, card.client_id],
     )
 
 
 async def all_written(conn: Connection, company_id: int) -> list[CardBalance]:
-    """The cards of a company that were written and are not due, with the balances they should show."""
+    """The cards of a company with the balances they should show: those not due, and those that YCLIENTS refuses.
+
+    Not those that it has deleted.
+    """
     async with conn.cursor(row_factory=args_row(CardBalance)) as cursor:
         await cursor.execute(_ALL, [company_id])
         return await cursor.fetchall()
