@@ -15,6 +15,8 @@ class Notice(StrEnum):
     CONTACT_CHANGED = "contact_changed"
     CONTACT_PROVED = "contact_proved"
     CONTACT_LOST = "contact_lost"
+    EMAIL_LOST = "email_lost"
+    SIGN_IN_BY_SMS = "sign_in_by_sms"
     JOINED = "joined"
     PASSWORD_RESET = "password_reset"  # noqa: S105 - an event, no password
     PASSWORD_SET = "password_set"  # noqa: S105 - an event, no password
@@ -27,6 +29,14 @@ _RUSSIAN = {
     Notice.CONTACT_LOST: (
         "Контакт больше не ваш",
         "Ваш e-mail или телефон подтвердил другой человек. В вашем аккаунте он больше не подтверждён.",
+    ),
+    Notice.EMAIL_LOST: (
+        "E-mail больше не ваш",
+        "E-mail вашего аккаунта подтвердил другой человек, войти с ним больше нельзя. Укажите другой в кабинете.",
+    ),
+    Notice.SIGN_IN_BY_SMS: (
+        "Вход теперь по SMS",
+        "E-mail вашего аккаунта подтвердил другой человек. Теперь входите без пароля, по коду на этот телефон.",
     ),
     Notice.JOINED: (
         "Аккаунты объединены",
@@ -48,6 +58,14 @@ _ENGLISH = {
     Notice.CONTACT_LOST: (
         "A contact is no longer yours",
         "Somebody else has confirmed your e-mail or phone. In your account it is not confirmed any more.",
+    ),
+    Notice.EMAIL_LOST: (
+        "The e-mail is no longer yours",
+        "Somebody else has confirmed the e-mail of your account: it signs you in no more. Enter another in your account.",
+    ),
+    Notice.SIGN_IN_BY_SMS: (
+        "Sign in by SMS now",
+        "Somebody else has confirmed the e-mail of your account. Sign in without a password, by a code to this phone.",
     ),
     Notice.JOINED: (
         "Accounts were joined",

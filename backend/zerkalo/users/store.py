@@ -298,13 +298,27 @@ async def drop_codes(conn: Connection, user_ids: Collection[int]) -> None:
     await conn.execute("update users set unique_code = null where id = any(%s)", [list(user_ids)])
 
 
-async def take_email_from_claimants(conn: Connection, email: str, *, but: int, now: datetime) -> None:
-    """Remove a proved e-mail (lower case) from all accounts that only claim it."""
-    sql = """
-        update users set email = null, updated_at = %(now)s
+async def take_email_from_claimants(conn: Connection, email: str, *, but: int, now: datetime) -> list[User]:
+    """Remove a proved e-mail (lower case) from all accounts that only claim it; return these as they are without it."""
+    sql = f"""
+        update users u set email = null, updated_at = %(now)s
         where lower(email) = %(email)s and email_verified_at is null and email is not null and id <> %(but)s
+        returning {USER_COLUMNS}
     """
-    await conn.execute(sql, {"email": email, "but": but, "now": now})
+    return await many_users(conn, sql, {"email": email, "but": but, "now": now})
+
+
+async def end_password(conn: Connection, user_id: int, *, now: datetime) -> None:
+    """Remove a password that opens nothing any more; the user signs in by codes from now on, so the account stays in use.
+
+    Sessions stay: the password was nobody else's.
+    """
+    sql = """
+        update users set password_hash = null, signed_in_by_code_at = coalesce(signed_in_by_code_at, %(now)s),
+            updated_at = %(now)s
+        where id = %(id)s
+    """
+    await conn.execute(sql, {"id": user_id, "now": now})
 
 
 async def empty(conn: Connection, user_id: int, *, merged_into: int | None, now: datetime) -> None:

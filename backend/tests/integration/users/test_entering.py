@@ -407,3 +407,80 @@ async def test_a_first_password_is_set_by_a_proved_email_after_which_an_sms_open
 
     assert (await enter(people, PHONE, await code_to(people, PHONE))).json()["code"] == "account_exists"
     assert (await whose(people, await enter(people, EMAIL, await code_to(people, EMAIL))))["id"] == user_id
+
+
+async def test_who_mistyped_her_email_signs_in_by_sms_once_its_owner_has_proved_it(people: PeopleApi) -> None:
+    """Her password opens nothing without the e-mail, and would keep the SMS from opening her account."""
+    anna, her = await people.registered(EMAIL, phone=PHONE)
+    assert (await people.prove(her, "phone")).status_code == 200
+    people.senders[Channel.PHONE].sent.clear()
+
+    owner = await whose(people, await enter(people, EMAIL, await code_to(people, EMAIL), new_account=True))
+    await people.send_messages()
+
+    assert owner["id"] != anna
+    ((to, _, told),) = people.senders[Channel.PHONE].sent
+    assert (to, "по коду" in told) == (PHONE, True)
+    me = (await her.get("/auth/me")).json()
+    assert (me["id"], me["email"], me["phone_verified"]) == (anna, None, True), "she stays signed in"
+    again = await whose(people, await enter(people, PHONE, await code_to(people, PHONE)))
+    assert again["id"] == anna
+    async with people.pool.connection() as conn:
+        hers = await read_user(conn, anna)
+    assert hers is not None
+    assert (hers.has_password, hers.is_in_use) == (False, True)
+
+
+async def test_an_account_whose_password_ended_is_not_the_desks_to_hand_out(people: PeopleApi) -> None:
+    desk = await user(people, role="receptionist")
+    anna = await user(people, email=EMAIL, phone=PHONE, phone_verified_at=EARLIER, password_hash="x")
+    await whose(people, await enter(people, EMAIL, await code_to(people, EMAIL), new_account=True))
+
+    await edit_user(
+        people.people,
+        anna,
+        email=None,
+        phone="+79990000001",
+        name="",
+        note="",
+        admin_id=desk,
+        language="ru",
+        now=people.now,
+    )
+
+    with pytest.raises(ProblemError, match="signs in"):
+        await invite_client(people.people, anna, by=desk, language="ru", now=people.now)
+    entered = await enter(people, "+79990000001", await code_to(people, "+79990000001"))
+    assert entered.json()["code"] == "account_exists", "a claim of the desk's opens nothing"
+
+
+@pytest.mark.parametrize(
+    "why", ["staff", "unproved phone", "shared phone", "no SMS", "no SMS to its country", "no password"]
+)
+async def test_a_password_stays_where_no_sms_opens_the_account(people: PeopleApi, why: str) -> None:
+    """It waits for the next e-mail, which the owner of the session or the desk can enter."""
+    sms = people.senders[Channel.PHONE]
+    role = "receptionist" if why == "staff" else None
+    hash_ = None if why == "no password" else "x"
+    proved_at = None if why == "unproved phone" else EARLIER
+    phone = "+4915112345678" if why == "no SMS to its country" else PHONE
+    anna = await user(
+        people, email=EMAIL, phone=phone, phone_verified_at=proved_at, password_hash=hash_, role=role
+    )
+    if why == "shared phone":
+        await user(people, phone=PHONE, phone_verified_at=EARLIER)
+    if why == "no SMS":
+        people = people_api(people.pool, senders={Channel.EMAIL: people.senders[Channel.EMAIL]})
+
+    await whose(people, await enter(people, EMAIL, await code_to(people, EMAIL), new_account=True))
+    await people.send_messages()
+
+    async with people.pool.connection() as conn:
+        hers = await read_user(conn, anna)
+    assert hers is not None
+    assert (hers.email, hers.has_password) == (None, why != "no password")
+    assert hers.signed_in_by_code_at is None
+    told = [body for to, _, body in sms.sent if to == phone]
+    assert ["войти с ним больше нельзя" in body for body in told] == (
+        [True] if why in ("staff", "shared phone") else []
+    )

@@ -267,7 +267,7 @@ async def write_proved(
         )
         held = []
     if channel is Channel.EMAIL:
-        await store.take_email_from_claimants(conn, claimed.text, but=user_id, now=now)
+        await _take_email(people, conn, claimed.text, but=user_id, now=now)
     for other in held:
         await _end_proof(people, conn, other, claimed, now=now)
     await store.write_proof(conn, user_id, email=channel is Channel.EMAIL, language=language, now=now)
@@ -275,6 +275,30 @@ async def write_proved(
         people, conn, locked[user_id], Notice.CONTACT_PROVED, but=channel, language=language, now=now
     )
     return True
+
+
+async def _take_email(people: People, conn: Connection, email: str, *, but: int, now: datetime) -> None:
+    """Take a proved e-mail from all who only claim it, and notify those who signed in by it and have proved a phone.
+
+    Without an e-mail their password opens nothing, and would still keep an SMS from opening the account. So it ends where
+    an SMS opens the account without it; the staff, whom no SMS lets in, keep theirs for the next e-mail.
+    """
+    for user in await store.take_email_from_claimants(conn, email, but=but, now=now):
+        if not user.has_password or user.phone is None or user.phone_verified_at is None:
+            continue
+        notice = Notice.EMAIL_LOST
+        if await _is_opened_by_sms(people, conn, replace(user, has_password=False)):
+            await store.end_password(conn, user.id, now=now)
+            notice = Notice.SIGN_IN_BY_SMS
+        await put_notices(people, conn, user, notice, now=now)
+
+
+async def _is_opened_by_sms(people: People, conn: Connection, user: User) -> bool:
+    """Whether the user gets codes by SMS, and they open the account and no other."""
+    contact = _claimed_contact(user, Channel.PHONE)
+    if not rules.is_opened_by(user, Channel.PHONE) or not codes.is_reachable(people, contact):
+        return False
+    return [holder.id for holder in await codes.holders(conn, contact)] == [user.id]
 
 
 async def _end_proof(

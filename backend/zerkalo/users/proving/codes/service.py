@@ -45,6 +45,13 @@ def require_country(people: People, contact: Contact) -> None:
         )
 
 
+def is_reachable(people: People, contact: Contact) -> bool:
+    """Whether a code can be sent to this contact."""
+    if contact.channel not in people.ports.open_channels:
+        return False
+    return contact.channel is Channel.EMAIL or country_of(contact.text) in people.sms.countries
+
+
 def request_limits(people: People, contact: Contact, address: str) -> list[tuple[Limit, str]]:
     """The limits that a request for a code counts in; those of the installation's SMS come last."""
     named = f"{contact.channel}|{contact.key}"
