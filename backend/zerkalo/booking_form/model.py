@@ -28,6 +28,8 @@ class FormLimits:
     bookings_of_address: Limit = Limit("form booking address", 30, _HOUR)
     bookings_of_phone: Limit = Limit("form booking phone", 15, _HOUR)
     bookings_of_company: Limit = Limit("form booking company", 300, _HOUR)
+    looks_of_booking: Limit = Limit("form booking look", 1, _MINUTE)
+    """Before a wish without a key is answered with a booking made before."""
     codes_of_phone: Limit = Limit("form code phone", 1, _MINUTE)
     codes_of_phone_a_day: Limit = Limit("form code phone a day", 8, _DAY)
     codes_of_address: Limit = Limit("form code address", 20, _HOUR)

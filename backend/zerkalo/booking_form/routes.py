@@ -62,7 +62,7 @@ IdempotencyKey = Annotated[
         pattern=r"^[\x21-\x7e]+$",
         description=(
             "The same key and body never book twice and get the same answer. Without a key the same body of a user counts as "
-            "the same wish for an hour, until it is declined or its booking cancelled."
+            "the same wish for ten minutes, while its booking is what was wished; a guest is told no more than what was sent."
         ),
     ),
 ]

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 import structlog
@@ -37,6 +37,8 @@ from zerkalo.yclients.errors import (
 from zerkalo.yclients.model import Record
 
 LOOK_SECONDS_MAX = 20.0
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
+"""Most lost answers are asked for again sooner, and then YCLIENTS is not asked."""
 LOOK_PAGES_MAX = 20
 """Pages of the visit's day: a salon has some hundred visits a day, 200 a page."""
 
@@ -61,7 +63,8 @@ class Booked:
     company_id: int
     record_id: int
     booking: ShownBooking | None
-    """As the mirror has it; None while YCLIENTS does not show it yet, and once it is another client's."""
+    """As the mirror has it; None while YCLIENTS does not show it yet, once it is another client's, and where the caller may
+    not be who booked it."""
     is_own: bool
     """Whether the mirror has linked it to the signed-in user, who may then see as much as of any booking of theirs."""
     starts_at: datetime
@@ -113,26 +116,49 @@ class Booker:
     ) -> Booked:
         """Book in YCLIENTS and update the mirror; the same key and wish never book twice.
 
-        `address`: the caller's, for limits. Without a key, the same wish is the same booking for `store.AUTO_SPAN`, until
-        it is refused or cancelled. Raises `ProblemError`: what is wrong with the wish (422), what the salon declines (403,
-        409, 422, repeated for the same key), 422 `idempotency_key_reused`, 409 `booking_in_progress`, 429, and 503 with
-        Retry-After: `yclients_unavailable` where certainly nothing was booked, `booking_unclear` where that is unknown.
+        `address`: the caller's, for limits. Without a key, the same wish is the same booking for `store.AUTO_SPAN`, while
+        that is what was wished; a guest who repeats it is told no more than they said. Raises `ProblemError`: what is wrong
+        with the wish (422), what the salon declines (403, 409, 422, repeated for the same key), 422
+        `idempotency_key_reused`, 409 `booking_in_progress`, 429, and 503 with Retry-After: `yclients_unavailable` where
+        certainly nothing was booked, `booking_unclear` where that is unknown.
         """
         company_id = self._offers.company_of(wish.company_id)
+        zone = await self._offers.zone_of(company_id)
+        starts_at = rules.salon_time(wish.starts_at, zone)
         digest = rules.request_digest(self._digest_key, wish, user_id)
         key = f"{store.AUTO}{digest.hex()}"
         if idempotency_key is not None:
             key = rules.scoped_key(idempotency_key, user_id)
+        asked = Request(key, digest, company_id, user_id, address, starts_at)
 
         async def order() -> Order:
-            zone = await self._offers.zone_of(company_id)
             return await self._order(user_id, company_id, wish, zone)
 
-        form = await self._requests.take(Request(key, digest, company_id, user_id, address), order)
+        form = await self._requests.take(asked, order)
+        if idempotency_key is None and form.record_id is not None and await self._may_look(form):
+            # A change of the salon's may not have reached us: where it was cancelled or moved there, the wish is a new one.
+            await self._mirror_now(company_id, form.record_id)
+            form = await self._requests.take(asked, order)
+        is_repetition = form.status is not FormStatus.PENDING or form.asked_at is not None
+        booked = await self._complete(form, wish, zone)
+        if is_repetition and idempotency_key is None and user_id is None:
+            # Not only the guest can repeat it, but whoever knows their name and phone and the time.
+            return replace(booked, booking=None)
+        return booked
+
+    async def _may_look(self, form: FormBooking) -> bool:
+        """Whether to read a settled booking again: after a minute, and then once a minute."""
+        now = self._clock()
+        if now - form.created_at < LOOK_AGAIN_AFTER:
+            return False
+        async with transaction(self._pool) as conn:
+            return await self._auth.may_try(conn, [(self._limits.looks_of_booking, form.api_id)], now=now)
+
+    async def _complete(self, form: FormBooking, wish: Wish, zone: tzinfo | None) -> Booked:
         if form.status is not FormStatus.PENDING:
-            return await self._answer(form, wish.starts_at)
+            return await self._answer(form, wish.starts_at, zone)
         try:
-            return await self._make(form, wish)
+            return await self._make(form, wish, zone)
         finally:
             await asyncio.shield(self._release(form))
 
@@ -155,9 +181,8 @@ class Booker:
         except VendorError as error:
             raise vendor_problem(error) from None
 
-    async def _make(self, form: FormBooking, wish: Wish) -> Booked:
+    async def _make(self, form: FormBooking, wish: Wish, zone: tzinfo | None) -> Booked:
         """Carry a claimed form booking to its end."""
-        zone = await self._offers.zone_of(form.company_id)
         if form.asked_at is not None:
             starts_at = rules.salon_time(wish.starts_at, zone) or wish.starts_at
             record_id = await self._look(form, starts_at, zone)
@@ -235,7 +260,7 @@ class Booker:
             is_refused = await store.write_refused(conn, form.api_id, refusal)
         if not is_refused:
             settled = await self._read(form.api_id)
-            return await self._answer(settled, order.starts_at)
+            return await self._answer(settled, order.starts_at, zone)
         raise problem
 
     async def _look(self, form: FormBooking, starts_at: datetime, zone: tzinfo | None) -> int | None:
@@ -279,11 +304,10 @@ class Booker:
         await self._mirror_now(form.company_id, record_id)
         return await self._shown(form, record_id, starts_at)
 
-    async def _answer(self, form: FormBooking, starts_at: datetime) -> Booked:
+    async def _answer(self, form: FormBooking, starts_at: datetime, zone: tzinfo | None) -> Booked:
         """The answer of a settled booking again."""
         if form.refusal is not None or form.record_id is None:
             raise problem_of(form.refusal or rules.SLOT_TAKEN)
-        zone = await self._offers.zone_of(form.company_id)
         asked_for = rules.salon_time(starts_at, zone) or starts_at
         return await self._shown(form, form.record_id, asked_for)
 

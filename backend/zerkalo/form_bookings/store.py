@@ -24,7 +24,7 @@ _COLUMNS = """
 _CLAIM = timedelta(seconds=CLAIM_SECONDS)
 AUTO = "auto:"
 """Prefix of keys that we generate for requests without one."""
-AUTO_SPAN = timedelta(hours=1)
+AUTO_SPAN = timedelta(minutes=10)
 """For so long after it was last worked on, a request without a key counts as the same as one before it."""
 
 
@@ -65,8 +65,11 @@ async def insert_claimed(
     return await _one(conn, sql, values)
 
 
-async def free_auto_key(conn: Connection, key: str) -> None:
-    """Free a key of our own whose request was refused, or its booking cancelled since, or which is older than `AUTO_SPAN`.
+async def free_auto_key(conn: Connection, key: str, *, starts_at: datetime | None) -> None:
+    """Free a key of our own whose request was refused, or its booking is not what was wished any more, or after `AUTO_SPAN`.
+
+    `starts_at`: as wished, None where that is no time. Services are compared with those first seen, not with those wished:
+    YCLIENTS may book them under other numbers, and then every lost answer would book twice.
 
     The only end of such a key: it outlives the booking's success, since the answer to that may be lost until it is sent.
     """
@@ -76,11 +79,14 @@ async def free_auto_key(conn: Connection, key: str) -> None:
             status = 'refused' or claimed_until is null or claimed_until < clock_timestamp() - %(span)s
             or exists (
                 select from bookings b
-                where b.company_id = f.company_id and b.yclients_record_id = f.record_id and b.status = 'CANCELLED'
+                where b.company_id = f.company_id and b.yclients_record_id = f.record_id and (
+                    b.status = 'CANCELLED' or b.handed_over or b.appointment_datetime <> %(starts_at)s
+                    or exists (select from booking_events e where e.booking_id = b.id and e.kind = 'services')
+                )
             )
         )
     """
-    await conn.execute(sql, {"key": key, "span": AUTO_SPAN})
+    await conn.execute(sql, {"key": key, "span": AUTO_SPAN, "starts_at": starts_at})
 
 
 async def by_key(conn: Connection, key: str) -> FormBooking | None:

@@ -2,7 +2,9 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
+import httpx2
 import pytest
 
 from tests.support.form import CODE, MASTER, SERVICE, FormSalon, open_form, wall_clock
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.integration
 
 
 BOOK_RECORD = "^/book_record/"
+OTHER_SERVICE = 3002
 
 
 def keyed(key: str) -> dict[str, str]:
@@ -218,7 +221,7 @@ async def test_without_a_key_the_same_booking_may_be_made_again_after_it_was_can
         assert second.json()["id"] != first["id"]
 
 
-async def test_without_a_key_a_wish_said_again_within_the_hour_is_the_same_booking(pool: Pool) -> None:
+async def test_without_a_key_a_wish_said_again_within_ten_minutes_is_the_same_booking(pool: Pool) -> None:
     async with open_form(pool) as salon:
         _, anna = await salon.user()
         wish = await salon.wish(staff_id=0)
@@ -227,13 +230,150 @@ async def test_without_a_key_a_wish_said_again_within_the_hour_is_the_same_booki
         asked = [salon.salon.requests_to("/book_record")]
         await anna.post("/booking", json=wish | {"comment": "Для дочери"})
         asked.append(salon.salon.requests_to("/book_record"))
-        an_hour_ago = "update form_bookings set claimed_until = claimed_until - interval '61 minutes'"
-        await salon.salon.execute(an_hour_ago)
+        long_ago = "update form_bookings set claimed_until = claimed_until - interval '11 minutes'"
+        await salon.salon.execute(long_ago)
         await anna.post("/booking", json=wish)
         asked.append(salon.salon.requests_to("/book_record"))
 
         assert (again.status_code, again.json()) == (201, first.json())
-        assert asked == [1, 2, 3], "another comment, or an hour later, is another wish"
+        assert asked == [1, 2, 3], "another comment, or ten minutes later, is another wish"
+
+
+async def moved_by_her(salon: FormSalon, made: dict[str, Any], anna: httpx2.AsyncClient) -> None:
+    moved = await anna.patch(f"/booking/{made['id']}", json={"datetime": await salon.free_time(6)})
+    assert moved.status_code == 200, moved.text
+
+
+async def moved_by_the_salon(salon: FormSalon, made: dict[str, Any], anna: httpx2.AsyncClient) -> None:
+    desk.move(salon.salon.emulator, made["yclients_record_id"], wall_clock(await salon.free_time(6)))
+    await salon.salon.refetcher.read_now(COMPANY_ID, made["yclients_record_id"])
+
+
+async def moved_unseen(salon: FormSalon, made: dict[str, Any], anna: httpx2.AsyncClient) -> None:
+    desk.move(salon.salon.emulator, made["yclients_record_id"], wall_clock(await salon.free_time(6)))
+    salon.salon.clock.pass_seconds(60)
+
+
+async def cancelled_unseen(salon: FormSalon, made: dict[str, Any], anna: httpx2.AsyncClient) -> None:
+    desk.delete(salon.salon.emulator, made["yclients_record_id"])
+    salon.salon.clock.pass_seconds(60)
+
+
+async def given_to_another(salon: FormSalon, made: dict[str, Any], anna: httpx2.AsyncClient) -> None:
+    other = salon.salon.emulator.vendor.save_client(
+        salon.salon.clock(), COMPANY_ID, "79990000303", name="Вера"
+    )
+    desk.change(salon.salon.emulator, made["yclients_record_id"], client_id=other.id)
+    await salon.salon.refetcher.read_now(COMPANY_ID, made["yclients_record_id"])
+
+
+async def given_other_services(salon: FormSalon, made: dict[str, Any], anna: httpx2.AsyncClient) -> None:
+    lines = (salon.salon.emulator.vendor.line(OTHER_SERVICE),)
+    desk.change(salon.salon.emulator, made["yclients_record_id"], lines=lines)
+    await salon.salon.refetcher.read_now(COMPANY_ID, made["yclients_record_id"])
+
+
+@pytest.mark.parametrize("change", [moved_by_her, moved_by_the_salon, moved_unseen, cancelled_unseen])
+async def test_without_a_key_a_wish_is_a_new_one_where_its_booking_is_not_what_was_wished(
+    pool: Pool, change: Any
+) -> None:
+    """Before: it was answered 201 with that booking, and nothing was booked."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        wish = await salon.wish(staff_id=0)
+        made = (await anna.post("/booking", json=wish)).json()
+        await change(salon, made, anna)
+
+        again, repeated = [await anna.post("/booking", json=wish) for _ in range(2)]
+
+        assert again.status_code == 201, again.text
+        assert again.json()["yclients_record_id"] != made["yclients_record_id"]
+        assert again.json()["appointment_datetime"] == wish["datetime"]
+        assert repeated.json() == again.json(), "the new booking is the answer from now on"
+        assert len(salon.records()) == 2
+
+
+@pytest.mark.parametrize("change", [given_to_another, given_other_services])
+async def test_without_a_key_a_wish_whose_booking_became_another_is_asked_of_yclients(
+    pool: Pool, change: Any
+) -> None:
+    """Before: it was answered 201, without an id where the booking was another client's by then."""
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        wish = await salon.wish()
+        made = (await anna.post("/booking", json=wish)).json()
+        await change(salon, made, anna)
+
+        again = await anna.post("/booking", json=wish)
+
+        assert (again.status_code, again.json()["code"]) == (409, "slot_taken"), again.text
+
+
+async def test_without_a_key_a_booking_that_can_not_be_looked_at_now_is_not_made_again(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        _, anna = await salon.user()
+        wish = await salon.wish(staff_id=0)
+        made = await anna.post("/booking", json=wish)
+        salon.salon.clock.pass_seconds(60)
+        salon.fail("status", "^/record/", times=10)
+
+        again = await anna.post("/booking", json=wish)
+
+        assert (again.status_code, again.json()) == (201, made.json())
+        assert salon.salon.requests_to("/book_record") == 1
+
+
+async def test_a_wish_said_over_and_over_without_a_key_asks_yclients_once_a_minute(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        wish = await salon.guest_wish()
+
+        asked: list[int] = []
+        for _ in range(3):
+            await asyncio.gather(*(salon.guest.post("/booking", json=wish) for _ in range(4)))
+            asked.append(salon.salon.requests_to("/record/"))
+            salon.salon.clock.pass_seconds(61)
+
+        assert asked == [1, 2, 3]
+
+
+async def test_whoever_repeats_a_guests_wish_without_a_key_is_told_no_more_than_they_said(pool: Pool) -> None:
+    """Before: they were told the specialist, the price, and the time to which the guest had moved it."""
+    async with open_form(pool) as salon:
+        wish = await salon.guest_wish(staff_id=0)
+        made = (await salon.guest.post("/booking", json=wish)).json()
+        desk.set_attendance(salon.salon.emulator, made["yclients_record_id"], 2)
+        await salon.salon.refetcher.read_now(COMPANY_ID, made["yclients_record_id"])
+
+        again = await salon.guest.post("/booking", json=wish)
+
+        told = {name: value for name, value in again.json().items() if value is not None}
+        assert (again.status_code, told) == (
+            201,
+            {
+                "company_id": COMPANY_ID,
+                "yclients_record_id": made["yclients_record_id"],
+                "appointment_datetime": wish["datetime"],
+                "status": "PENDING",
+            },
+        )
+        assert len(salon.records()) == 1
+
+
+async def test_whoever_ends_a_guests_lost_wish_without_a_key_is_told_no_more_than_they_said(
+    pool: Pool,
+) -> None:
+    async with open_form(pool) as salon:
+        wish = await salon.guest_wish()
+        salon.fail("status", BOOK_RECORD, after=True)
+        salon.fail("status", "^/records/", times=10)
+        unclear = await salon.guest.post("/booking", json=wish)
+        salon.salon.emulator.faults.clear()
+
+        found = await salon.guest.post("/booking", json=wish)
+
+        (record,) = salon.records()
+        assert [one.status_code for one in (unclear, found)] == [503, 201], found.text
+        assert (found.json()["yclients_record_id"], found.json()["staff_name"]) == (record["id"], None)
 
 
 async def test_without_a_key_a_refused_wish_may_be_asked_again_at_once(pool: Pool) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 import psycopg
@@ -30,6 +31,8 @@ class Request:
     company_id: int
     user_id: int | None
     address: str
+    starts_at: datetime | None
+    """As wished, aware; None where that is no time."""
 
 
 class _AlreadyThereError(Exception):
@@ -89,7 +92,7 @@ class Requests:
         """The existing form booking, and whether this request may continue with it."""
         async with self._claiming() as claimed, transaction(self._pool) as conn:
             if api_id is None:
-                await store.free_auto_key(conn, asked.key)
+                await store.free_auto_key(conn, asked.key, starts_at=asked.starts_at)
                 found = await store.by_key(conn, asked.key)
             else:
                 found = await store.by_api_id(conn, api_id)
