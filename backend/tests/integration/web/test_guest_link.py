@@ -15,6 +15,8 @@ from zerkalo.web.pages.book import guest as link
 pytestmark = pytest.mark.integration
 
 GUEST = TYPED | {"email": "anna.guest@example.com"}
+OTHER = TYPED | {"phone": "+7 999 555-77-88"}
+"""A phone may book so many times an hour."""
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +74,47 @@ async def test_only_the_browser_that_booked_is_given_the_link(salon: Application
     assert "/book/visit/" not in passed_on.text, (
         "the address of the booking is passed on, its calendar file holds it"
     )
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "1"}], ids=["no key", "a key one can guess"])
+async def test_who_only_knows_the_wish_of_a_guest_of_the_api_is_given_no_link(
+    salon: Application, headers: dict[str, str]
+) -> None:
+    """Before: the form, sent with the same name, phone and time, led to the guest's booking, and there it was cancelled."""
+    choice = chosen(salon)
+    wish = {
+        "company_id": int(choice["company"]),
+        "service_ids": [int(choice["service"])],
+        "staff_id": int(choice["staff"]),
+        "datetime": choice["time"],
+        **{name: OTHER[name] for name in ("name", "phone", "comment")},
+        "consent": True,
+    }
+    async with salon.client() as guest, salon.client() as stranger:
+        made = await guest.post("/api/v1/booking", json=wish, headers=headers)
+        assert made.status_code == 201, made.text
+        form = await stranger.get("/book", params=choice, headers=BROWSER)
+        sent = fields_of(form.text) | OTHER | {"key": headers.get("Idempotency-Key", "")}
+        answer = await stranger.post("/book", data=sent, headers=BROWSER)
+
+        assert answer.status_code in {403, 409}, answer.text
+        assert not any("guest" in name for name in stranger.cookies)
+        assert "/book/visit/" not in answer.text
+        assert "/book/done/" not in answer.text
+
+
+async def test_a_form_without_its_key_books_nothing_and_comes_back_with_one(salon: Application) -> None:
+    async with salon.client() as guest:
+        form = await guest.get("/book", params=chosen(salon), headers=BROWSER)
+        sent = fields_of(form.text) | OTHER | {"key": ""}
+        answer = await guest.post("/book", data=sent, headers=BROWSER)
+        again = fields_of(answer.text)
+        booked = [await guest.post("/book", data=again | {"consent": "1"}, headers=BROWSER) for _ in range(2)]
+
+    assert answer.status_code == 403
+    assert (again["name"], again["phone"]) == (OTHER["name"], OTHER["phone"])
+    assert [one.status_code for one in booked] == [303, 303]
+    assert booked[0].headers["location"] == booked[1].headers["location"], "sent twice it books once"
 
 
 async def test_the_link_shows_what_was_booked_and_nothing_of_the_person_or_the_salon_s_notes(

@@ -65,6 +65,24 @@ async def test_an_expired_form_comes_back_fresh_with_everything_typed(
         assert (booked.status_code, booked.headers["location"][:11]) == (303, "/book/done/")
 
 
+@pytest.mark.parametrize(
+    ("site", "is_kept"), [("same-origin", True), ("cross-site", False), ("same-site", False)]
+)
+@pytest.mark.parametrize("path", ["/book", "/book/choose"])
+async def test_a_form_of_another_site_does_not_choose_the_key(
+    salon: Application, path: str, site: str, *, is_kept: bool
+) -> None:
+    """Before: a guest booked by the key that the other site had chosen, and by it was given away the guest's link."""
+    sent = chosen(salon) | TYPED | {"csrf": "", "key": "chosen-elsewhere"}
+    async with salon.client() as guest:
+        refused = await guest.post(path, data=sent, headers=BROWSER | {"Sec-Fetch-Site": site})
+
+    assert refused.status_code == 403
+    again = fields_of(refused.text)
+    assert again["key"]
+    assert (again["key"] == sent["key"]) == is_kept
+
+
 @pytest.mark.parametrize("headers", [BROWSER, HTMX], ids=["without script", "with script"])
 @pytest.mark.parametrize(
     ("path", "sent", "status"),

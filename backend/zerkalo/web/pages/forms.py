@@ -84,7 +84,12 @@ async def read_form(request: Request) -> Form:
 def check_csrf(form: Form, expected: str) -> None:
     """Raise a 403 `stale_form` `ProblemError` for a form that is not from a page of this browser's session."""
     if not hmac.compare_digest(form.raw(CSRF_FIELD).encode(), expected.encode()):
-        raise ProblemError(403, "stale_form", "The form is out of date. Open the page again and repeat.")
+        raise stale_form()
+
+
+def stale_form() -> ProblemError:
+    """The 403 of a form that none of our pages holds now."""
+    return ProblemError(403, "stale_form", "The form is out of date. Open the page again and repeat.")
 
 
 def csrf_token(key: bytes, jar: Cookies) -> str:

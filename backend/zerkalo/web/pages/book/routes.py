@@ -23,7 +23,7 @@ from zerkalo.web.pages.book import guest, receipt
 from zerkalo.web.pages.book.choice import Choice, Typed, read_choice, read_typed
 from zerkalo.web.pages.book.days import TIME_TAKEN
 from zerkalo.web.pages.book.steps import Way, show_step
-from zerkalo.web.pages.forms import Form
+from zerkalo.web.pages.forms import Form, stale_form
 from zerkalo.web.pages.me.terms import terms_in_words
 from zerkalo.web.pages.me.worth import promise_in_words
 from zerkalo.web.pages.page import NO_STORE, Page
@@ -32,6 +32,8 @@ from zerkalo.web.pages.routing import Pages, Who
 pages = Pages()
 
 _UNCLEAR = frozenset({"booking_unclear", "booking_in_progress"})
+_ELSEWHERE = frozenset({"cross-site", "same-site"})
+"""What a browser says in `Sec-Fetch-Site` of a form that is not from a page of ours."""
 _FIELD_OF = {
     "phone_invalid": "phone",
     "phone_missing": "phone",
@@ -63,7 +65,11 @@ async def _way_again(page: Page, problem: ProblemError) -> Response:
 
 
 def _posted(page: Page, problem: ProblemError | None = None) -> Way:
-    return Way(read_choice(page.form), read_typed(page.form), problem=problem, is_carrying=True)
+    typed = read_typed(page.form)
+    if page.request.headers.get("sec-fetch-site") in _ELSEWHERE:
+        # Whoever knows the key of a guest's form may be given the guest's link: another site must not choose it.
+        typed = replace(typed, key="")
+    return Way(read_choice(page.form), typed, problem=problem, is_carrying=True)
 
 
 @pages.post("/book/choose", Who.ANYBODY, again=_way_again)
@@ -121,11 +127,15 @@ async def book(page: Page) -> Response:
     errors = _errors_of(page, way.typed)
     if errors:
         return await show_step(page, replace(way, errors=errors))
+    if not way.typed.key:
+        # Every form of ours has one. Without it whoever repeats a guest's wish would be given the guest's link.
+        raise stale_form()
     booked = await page.runtime.booking_form.booker.book(
         _wish_of(way.choice, way.typed),
         user_id=page.user.id if page.user else None,
         address=page.address,
-        idempotency_key=way.typed.key or None,
+        # With a space, which no header's key has: one of the API's, which a stranger may guess, leads to no link.
+        idempotency_key=f"page {way.typed.key}",
     )
     takeover.keep(page, {"name": way.typed.name, "email": way.typed.email, "phone": way.typed.phone})
     guest.keep(page, booked.form_id)
