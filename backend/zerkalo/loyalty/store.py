@@ -15,6 +15,7 @@ from zerkalo.loyalty.model import (
     LedgerEntry,
     LedgerLine,
     Movement,
+    Reason,
 )
 from zerkalo.loyalty.rules import SPENT_DAYS, visit_on
 from zerkalo.metrics.counts import POINTS
@@ -242,12 +243,19 @@ async def move_entries(
 
 
 async def repeated_entries(conn: Connection, from_user: int, into_user: int) -> list[int]:
-    """The entries of one user that repeat entries of another one, whose account was merged into it."""
-    sql = """
-        select here.id from bonus_entries e join bonus_entries here on here.entry_key = 'merge:' || e.id || ':here'
-        where e.user_id = %s and here.user_id = %s order by here.id
+    """Entries of `into_user` that repeat those of `from_user`, whose account is merged into it, by id; undone ones are left out.
+
+    What an earlier parting of the two gave back to `into_user` is its own: it repeats entries that were moved as unmerged.
     """
-    cursor = await conn.execute(sql, [from_user, into_user])
+    sql = """
+        select here.id from bonus_entries e
+        join bonus_entries away on away.undoes = e.id and away.reason <> %s
+        join bonus_entries here on here.entry_key = 'merge:' || e.id || ':here'
+        where e.user_id = %s and here.user_id = %s
+            and not exists (select from bonus_entries u where u.undoes = here.id)
+        order by here.id
+    """
+    cursor = await conn.execute(sql, [Reason.UNMERGED, from_user, into_user])
     return [entry_id for (entry_id,) in await cursor.fetchall()]
 
 

@@ -368,6 +368,25 @@ async def test_what_came_since_stays_and_what_was_spent_is_a_debt_of_who_spent_i
     ]
 
 
+@pytest.mark.parametrize("directions", ["there and back", "there twice and back", "back and there"])
+async def test_however_often_two_accounts_are_merged_and_parted_each_has_its_own(
+    people: PeopleApi, directions: str
+) -> None:
+    """Whoever clicked the wrong way parts the two and merges them the other way round."""
+    admin = await an_admin(people)
+    two = await two_accounts(people)
+    ways = {"there": two, "back": two[::-1]}
+    for way in directions.replace("twice and", "there and").replace(" and", "").split():
+        before = await state(people)
+        one, other = ways[way]
+        assert (await admin.post(f"/admin/users/{one}/merge", json={"into": other})).status_code == 200
+        ((merge_id,),) = await rows(people, "select id from merges where undone_at is null")
+
+        await undo_merge(people.people, merge_id, admin_id=1, now=people.now)
+
+        assert await state(people) == before
+
+
 async def test_parting_two_accounts_ends_what_the_one_opened_of_the_other(people: PeopleApi) -> None:
     """Whoever signed in to the account that stayed, by the password it had got, would read another's visits on."""
     admin = await an_admin(people)
