@@ -240,7 +240,7 @@ def _ports(
     return Ports(
         new_code=new_code,
         move_ledger=partial(move_ledger, expire_days=settings.loyalty_expire_days),
-        return_ledger=return_ledger,
+        return_ledger=partial(return_ledger, expire_days=settings.loyalty_expire_days),
         settle_bookings=settler_of(policy),
         end_calendar=revoke_calendar_token,
         write_erasures=journal_writer(settings),

@@ -141,6 +141,8 @@ class EntryDraft:
     """Of a redemption: the visit it is made for. It does not change what that booking earns."""
     undoes: int | None = None
     """The entry that this one reverses in full."""
+    effective_at: datetime | None = None
+    """When it counts from; None: from when it is written."""
 
 
 @dataclass(frozen=True, slots=True)

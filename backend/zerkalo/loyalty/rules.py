@@ -1,5 +1,6 @@
 """Compute what a booking earns, and the entries that bring its ledger to that. Pure."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta, tzinfo
@@ -256,11 +257,57 @@ def next_expiry(movements: Sequence[Movement], expire_days: int, zone: tzinfo) -
 
 
 def expiry_drafts(
-    user_id: int, movements: Sequence[Movement], expire_before: datetime | None
+    user_id: int, movements: Sequence[Movement], expire_before: datetime | None, last_id: int
 ) -> list[EntryDraft]:
-    """Return `expire` as entries to append. Their key names the entry that they follow: only one of two sweeps can append."""
-    last = max((movement.id for movement in movements), default=0)
+    """Return `expire` as entries to append. Their key names the entry that they follow: only one of two sweeps can append.
+
+    `last_id`: the account's latest entry, of undone ones too. One that stands may be older than an expiry that was undone,
+    whose key would be that of the new one.
+    """
+    due = expire(movements, expire_before)
+    return _as_drafts(user_id, [(amount, reason, None) for amount, reason in due], last_id)
+
+
+def expiry_drafts_again(
+    user_id: int,
+    movements: Sequence[Movement],
+    moments: Sequence[Movement],
+    span: timedelta | None,
+    last_id: int,
+) -> list[EntryDraft]:
+    """Return the expiries of an account as if they had been computed just before each of these `moments`, in their order.
+
+    For an account whose past has changed: expiries that counted other points were taken out of `movements`, and points
+    spent since must not be taken from those that had expired by then. `span`: how long points live (None: for ever).
+    Each draft counts from its moment.
+    """
+    known = list(movements)
+    due: list[tuple[int, Reason, datetime | None]] = []
+    for moment in moments:
+        place = bisect_left(known, _order_of(moment), key=_order_of)
+        before = moment.effective_at - span if span is not None else None
+        for amount, reason in expire(known[:place], before):
+            # What expired is dated before whatever was spent at that moment: its id will be higher.
+            at = moment.effective_at - _TICK if amount < 0 else moment.effective_at
+            due.append((amount, reason, at))
+            known.insert(place, Movement(amount, Kind.EXPIRY, None, moment.effective_at, moment.id))
+            place += 1
+    return _as_drafts(user_id, due, last_id)
+
+
+_TICK = timedelta(microseconds=1)
+
+
+def _order_of(movement: Movement) -> tuple[datetime, int]:
+    return movement.effective_at, movement.id
+
+
+def _as_drafts(
+    user_id: int, due: Iterable[tuple[int, Reason, datetime | None]], last_id: int
+) -> list[EntryDraft]:
     return [
-        EntryDraft(user_id, amount, Kind.EXPIRY, reason, f"expiry:{user_id}:after:{last}:{index}")
-        for index, (amount, reason) in enumerate(expire(movements, expire_before))
+        EntryDraft(
+            user_id, amount, Kind.EXPIRY, reason, f"expiry:{user_id}:after:{last_id}:{index}", effective_at=at
+        )
+        for index, (amount, reason, at) in enumerate(due)
     ]

@@ -13,13 +13,16 @@ from zerkalo.loyalty.model import (
     BookingLedger,
     EarningState,
     EntryDraft,
+    Kind,
     LoyaltyPolicy,
+    Movement,
     Reason,
 )
 from zerkalo.loyalty.programme.service import keep_history
 from zerkalo.loyalty.rules import (
     expire,
     expiry_drafts,
+    expiry_drafts_again,
     ledger_of,
     may_earn,
     needs_spending,
@@ -131,10 +134,20 @@ async def expire_points(
     `expire_days` None: no points expire, but expired ones that were not earned are still given back.
     """
     locked = await store.lock_users(conn, user_ids)
-    before = now - timedelta(days=expire_days) if expire_days is not None else None
+    span = _span(expire_days)
+    before = now - span if span is not None else None
     movements = await store.read_movements(conn, locked) if locked else {}
-    drafts = [draft for user_id, own in movements.items() for draft in expiry_drafts(user_id, own, before)]
+    last_ids = await store.read_last_ids(conn, movements) if movements else {}
+    drafts = [
+        draft
+        for user_id, own in movements.items()
+        for draft in expiry_drafts(user_id, own, before, last_ids[user_id])
+    ]
     return await store.append(conn, drafts, now)
+
+
+def _span(expire_days: int | None) -> timedelta | None:
+    return None if expire_days is None else timedelta(days=expire_days)
 
 
 async def sweep(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int:
@@ -266,11 +279,40 @@ async def move_ledger(
     return moved
 
 
-async def return_ledger(conn: Connection, from_user: int, into_user: int, now: datetime) -> int:
+async def return_ledger(
+    conn: Connection, from_user: int, into_user: int, now: datetime, *, expire_days: int | None = None
+) -> int:
     """Move back to an account the entries that `move_ledger` moved from it; return how many.
 
-    Entries made since the merge stay in the other account. Settle the account's bookings afterwards.
+    Entries made since in the other account stay there, but for those of bookings that are the account's (again): they are
+    moved too. What has expired since is computed anew, of each account's own points. Settle the account's bookings
+    afterwards.
     """
     await store.lock_users(conn, [from_user, into_user])
-    only = await store.repeated_entries(conn, from_user, into_user)
-    return await store.move_entries(conn, into_user, from_user, now, Reason.UNMERGED, only)
+    repeated = await store.repeated_entries(conn, from_user, into_user)
+    if not repeated:
+        return 0
+    since = await store.read_since(conn, into_user, repeated[0])
+    expired = [movement.id for movement, _ in since if movement.kind is Kind.EXPIRY]
+    earned = [movement.id for movement, whose in since if whose == from_user]
+    await store.reverse_entries(conn, into_user, now, Reason.UNMERGED, expired)
+    moved = await store.move_entries(conn, into_user, from_user, now, Reason.UNMERGED, [*repeated, *earned])
+    both = [from_user, into_user]
+    await _expire_again(conn, both, [movement for movement, _ in since], expire_days, now)
+    await expire_points(conn, both, expire_days, now)
+    return moved
+
+
+async def _expire_again(
+    conn: Connection,
+    user_ids: Sequence[int],
+    moments: Sequence[Movement],
+    expire_days: int | None,
+    now: datetime,
+) -> None:
+    """Write the expiries of accounts, which the caller holds, as of these moments: none of them counts yet."""
+    movements = await store.read_movements(conn, user_ids)
+    last_ids = await store.read_last_ids(conn, user_ids)
+    for user_id, own in movements.items():
+        drafts = expiry_drafts_again(user_id, own, moments, _span(expire_days), last_ids[user_id])
+        await store.append(conn, drafts, now)

@@ -79,10 +79,11 @@ APPEND = """
     insert into bonus_entries (user_id, booking_id, amount, kind, reason, percent, start_date, entry_key,
                                created_by, balance_after, visit_id, undoes, effective_at, created_at)
     select d.user_id, d.booking_id, d.amount, d.kind, d.reason, d.percent, d.start_date, d.entry_key,
-           d.created_by, d.balance_after, d.visit_id, d.undoes, %(now)s, %(now)s
+           d.created_by, d.balance_after, d.visit_id, d.undoes, coalesce(d.effective_at, %(now)s), %(now)s
     from jsonb_to_recordset(%(drafts)s::jsonb) as d (
         user_id bigint, booking_id bigint, amount bigint, kind text, reason text, percent numeric, start_date date,
-        entry_key text, created_by bigint, balance_after bigint, visit_id bigint, undoes bigint)
+        entry_key text, created_by bigint, balance_after bigint, visit_id bigint, undoes bigint,
+        effective_at timestamptz)
     on conflict (entry_key) do nothing
     returning kind, amount
 """
@@ -139,6 +140,16 @@ async def read_movements(conn: Connection, user_ids: Iterable[int]) -> dict[int,
     async for user_id, amount, kind, booking_id, effective_at, id_ in cursor:
         movements.setdefault(user_id, []).append(Movement(amount, Kind(kind), booking_id, effective_at, id_))
     return movements
+
+
+async def read_last_ids(conn: Connection, user_ids: Iterable[int]) -> dict[int, int]:
+    """Return the id of each user's latest entry, of one that was undone too; who has no entries is absent."""
+    cursor = await conn.execute(
+        "select user_id, max(id) from bonus_entries"
+        " where user_id in (select value::bigint from jsonb_array_elements_text(%s::jsonb)) group by user_id",
+        [_json(list(user_ids))],
+    )
+    return {user_id: entry_id async for user_id, entry_id in cursor}
 
 
 async def read_expiring_users(
@@ -223,6 +234,14 @@ MOVE_HERE = """
 """
 
 
+async def reverse_entries(
+    conn: Connection, user_id: int, now: datetime, reason: str, only: Sequence[int] | None = None
+) -> list[int]:
+    """Reverse every entry of a user, or `only` some; return the ids of those that were not reversed before."""
+    values = {"from_user": user_id, "now": now, "reason": reason, "only": only}
+    return [entry_id async for (entry_id,) in await conn.execute(MOVE_AWAY, values)]
+
+
 async def move_entries(
     conn: Connection,
     from_user: int,
@@ -235,9 +254,7 @@ async def move_entries(
 
     The repeated ones keep kind, booking, percent and the time that expiry counts from.
     """
-    values = {"from_user": from_user, "now": now, "reason": reason, "only": only}
-    cursor = await conn.execute(MOVE_AWAY, values)
-    moved: list[int] = [entry_id async for (entry_id,) in cursor]
+    moved = await reverse_entries(conn, from_user, now, reason, only)
     await conn.execute(MOVE_HERE, {"into_user": into_user, "ids": _json(moved), "now": now})
     return len(moved)
 
@@ -257,6 +274,27 @@ async def repeated_entries(conn: Connection, from_user: int, into_user: int) -> 
     """
     cursor = await conn.execute(sql, [Reason.UNMERGED, from_user, into_user])
     return [entry_id for (entry_id,) in await cursor.fetchall()]
+
+
+SINCE = """
+    select e.amount, e.kind, e.booking_id, e.effective_at, e.id, b.user_id
+    from bonus_entries e left join bookings b on b.id = e.booking_id
+    where e.user_id = %s and e.id > %s and e.entry_key not like 'merge:%%'
+        and e.undoes is null and not exists (select from bonus_entries u where u.undoes = e.id)
+    order by e.effective_at, e.id
+"""
+
+
+async def read_since(conn: Connection, user_id: int, after_id: int) -> list[tuple[Movement, int | None]]:
+    """A user's movements behind an entry, in order, each with the user of its booking (None: it has none).
+
+    Undone ones, and what merges moved, are left out.
+    """
+    cursor = await conn.execute(SINCE, [user_id, after_id])
+    return [
+        (Movement(amount, Kind(kind), booking_id, effective_at, id_), whose)
+        async for amount, kind, booking_id, effective_at, id_, whose in cursor
+    ]
 
 
 async def strip_reasons(conn: Connection, user_id: int) -> None:

@@ -34,7 +34,7 @@ class Ports:
     move_ledger: Callable[[Connection, int, int, datetime], Awaitable[object]]
     """`loyalty.service.move_ledger(conn, from_user, into_user, now)`: called in a merge, before the one account ends."""
     return_ledger: Callable[[Connection, int, int, datetime], Awaitable[object]]
-    """`loyalty.service.return_ledger(conn, from_user, into_user, now)`: undoes that."""
+    """`loyalty.service.return_ledger(conn, from_user, into_user, now)`: undoes that, once the bookings have gone back."""
     settle_bookings: Settle
     """Called in an erasure, and where bookings were linked to an account at the moment it ended."""
     end_calendar: Callable[[Connection, int], Awaitable[object]]

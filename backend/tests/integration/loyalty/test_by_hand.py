@@ -240,12 +240,52 @@ async def test_points_expire_after_a_merge_that_was_undone_as_before(pool, peopl
         await complete(conn, third, vera, now=NOW + timedelta(days=102))
         await service.move_ledger(conn, anna, vera, NOW + timedelta(days=203), "merged", expire_days=100)
         assert await service.balance(conn, vera) == 0
-        await service.return_ledger(conn, anna, vera, NOW + timedelta(days=203))
+        await service.return_ledger(conn, anna, vera, NOW + timedelta(days=203), expire_days=100)
         await complete(conn, fourth, vera, now=NOW + timedelta(days=204))
 
         assert await service.balance(conn, vera) == 125
         assert await service.expire_points(conn, [vera], 100, NOW + timedelta(days=305)) == 1
         assert await service.balance(conn, vera) == 0
+
+
+@pytest.mark.parametrize("spent", [0, 60])
+async def test_after_a_merge_is_undone_each_account_pays_for_what_expired_of_its_own(pool, people, spent):
+    """Anna's old points expired, and Vera's; what Vera spent then was not taken from those that had expired."""
+    admin, anna, vera = people
+    policy = replace(POLICY, expire_days=100)
+    await give(pool, admin, anna, 50, "old", now=NOW)
+    await give(pool, admin, vera, 30, "old too", now=NOW + timedelta(hours=1))
+    await give(pool, admin, vera, 100, "fresh", now=NOW + timedelta(days=90))
+    async with transaction(pool) as conn:
+        await service.move_ledger(conn, anna, vera, NOW + timedelta(days=99, hours=12), expire_days=100)
+    await service.sweep(pool, policy, NOW + timedelta(days=100, hours=2))
+    assert await balance(pool, vera) == 100
+    if spent:
+        await redeem(pool, admin, vera, spent, "tea", policy=policy, now=NOW + timedelta(days=100, hours=3))
+
+    async with transaction(pool) as conn:
+        parted_at = NOW + timedelta(days=100, hours=4)
+        await service.return_ledger(conn, anna, vera, parted_at, expire_days=100)
+
+    for days in (100, 101, 150, 189):
+        await service.sweep(pool, policy, NOW + timedelta(days=days, hours=5))
+        assert [await balance(pool, anna), await balance(pool, vera)] == [0, 100 - spent]
+    await service.sweep(pool, policy, NOW + timedelta(days=191))
+    assert [await balance(pool, anna), await balance(pool, vera)] == [0, 0]
+
+
+async def test_points_expire_although_an_undone_expiry_followed_the_same_entry(pool, people):
+    """The account's latest entry that stands is then an older one than the undone expiry's."""
+    admin, anna, vera = people
+    await give(pool, admin, anna, 50)
+    async with transaction(pool) as conn:
+        assert await service.expire_points(conn, [anna], 100, NOW + timedelta(days=101)) == 1
+        (expiry,) = await store.read_entries(conn, anna, None, 1)
+        await store.move_entries(conn, anna, vera, NOW + timedelta(days=101), "unmerged", [expiry.id])
+        assert await service.balance(conn, anna) == 50
+
+        assert await service.expire_points(conn, [anna], 100, NOW + timedelta(days=102)) == 1
+        assert await service.balance(conn, anna) == 0
 
 
 async def test_entries_come_newest_first_page_by_page(pool, people):

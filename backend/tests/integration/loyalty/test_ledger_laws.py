@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.db.pool import Connection
 from zerkalo.loyalty import service, store
-from zerkalo.loyalty.model import Kind, LoyaltyPolicy, Tier
+from zerkalo.loyalty.model import EntryDraft, Kind, LoyaltyPolicy, Tier
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 BOOKINGS = 3
@@ -175,3 +175,136 @@ class Life:
             )
             assert expired >= 0, "more was given back than had expired"
             assert expired <= came, "points expired that are not earned"
+
+
+either = st.integers(0, 1)
+partings = st.lists(
+    st.one_of(
+        st.tuples(st.just("merge"), either, st.none()),
+        st.tuples(st.just("part"), either, st.none()),
+        st.tuples(st.just("give"), either, st.integers(1, 200)),
+        st.tuples(st.just("spend"), either, st.integers(1, 200)),
+        st.tuples(st.just("visit"), either, st.sampled_from([0, 200_000, 400_000])),
+        st.tuples(st.just("wait"), st.none(), st.integers(1, 30)),
+    ),
+    min_size=4,
+    max_size=25,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=partings)
+def test_however_two_accounts_are_merged_and_parted_each_has_what_it_would_have_alone(shared_dsn, history):
+    """What was given and spent since is of the account that stayed, what visits earned of whose they are; expired as alone."""
+    asyncio.run(merge_and_part(shared_dsn, history))
+
+
+async def merge_and_part(dsn, history):
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn:
+        await conn.execute("set timezone to 'UTC'")
+        async with conn.transaction(force_rollback=True):
+            twins = Twins(conn)
+            await twins.begin()
+            for step, who, value in history:
+                await twins.step(step, who, value)
+            if twins.merged is not None:
+                await twins.step("part", 0, None)
+            await twins.step("wait", None, 41)
+            await twins.step("visit", 0, 0)
+            await twins.step("visit", 1, 0)
+
+
+class Twins:
+    """Two accounts that are merged and parted, and two that live the same, each for itself."""
+
+    def __init__(self, conn: Connection) -> None:
+        self.conn = conn
+        self.now = NOW
+        self.policy = POLICIES["on"]
+        self.users: list[int] = []
+        self.alone: list[int] = []
+        self.bookings: list[int] = []
+        self.merged: tuple[int, int] | None = None
+        self.count = 0
+
+    async def begin(self):
+        for users in (self.users, self.alone):
+            for _ in range(2):
+                users.append(await add_user(self.conn))
+                self.bookings.append(await add_booking(self.conn, user_id=users[-1]))
+        for who in (0, 1):
+            await self.step("give", who, 10)
+
+    async def step(self, step, who, value):
+        self.now += timedelta(minutes=1)
+        if step == "wait":
+            self.now += timedelta(days=value)
+        elif step == "merge" and self.merged is None:
+            await self.merge(who)
+        elif step == "part" and self.merged is not None:
+            await self.part()
+        elif step == "visit":
+            await self.visit(who, value)
+        elif step in {"give", "spend"}:
+            await self.move(self.merged[1] if self.merged else who, value if step == "give" else -value)
+        if step in {"wait", "part"}:
+            await self.sweep()
+            await self.check()
+
+    async def merge(self, who):
+        self.merged = who, 1 - who
+        one, other = self.users[who], self.users[1 - who]
+        await service.move_ledger(self.conn, one, other, self.now, expire_days=self.policy.expire_days)
+        await self.hand_on(self.bookings[who], other)
+        await self.conn.execute("update users set merged_into = %s where id = %s", [other, one])
+
+    async def part(self):
+        assert self.merged is not None
+        who, into = self.merged
+        self.merged = None
+        one, other = self.users[who], self.users[into]
+        await self.conn.execute("update users set merged_into = null where id = %s", [one])
+        await self.hand_on(self.bookings[who], one)
+        await service.return_ledger(self.conn, one, other, self.now, expire_days=self.policy.expire_days)
+        await self.settle(self.bookings[who])
+
+    async def hand_on(self, booking_id, user_id):
+        await self.conn.execute(
+            "update bookings set user_id = %s, revision = revision + 1 where id = %s", [user_id, booking_id]
+        )
+
+    async def visit(self, who, price):
+        """The visit costs so much now; nothing: it was cancelled."""
+        for booking_id in (self.bookings[who], self.bookings[2 + who]):
+            await self.conn.execute(
+                "update bookings set status = %s, service_price = %s, revision = revision + 1 where id = %s",
+                ["COMPLETED" if price else "CANCELLED", price, booking_id],
+            )
+            await self.settle(booking_id)
+
+    async def settle(self, booking_id):
+        await service.settle_bookings_by_id(self.conn, [booking_id], self.policy, self.now)
+
+    async def move(self, who, points):
+        await self.sweep()
+        if points + await service.balance(self.conn, self.users[who]) < 0:
+            return
+        self.count += 1
+        for user_id in (self.users[who], self.alone[who]):
+            key = f"hand:{self.count}:{user_id}"
+            kind = Kind.REDEMPTION if points < 0 else Kind.ADJUSTMENT
+            assert await store.append(self.conn, [EntryDraft(user_id, points, kind, "", key)], self.now) == 1
+
+    async def sweep(self):
+        users = [*self.users, *self.alone]
+        await service.expire_points(self.conn, users, self.policy.expire_days, self.now)
+        assert await service.expire_points(self.conn, users, self.policy.expire_days, self.now) == 0
+
+    async def check(self):
+        has = [await service.balance(self.conn, user_id) for user_id in self.users]
+        alone = [await service.balance(self.conn, user_id) for user_id in self.alone]
+        if self.merged is None:
+            assert has == alone
+        else:
+            assert has[self.merged[0]] == 0

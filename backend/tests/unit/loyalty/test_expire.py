@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from zerkalo.loyalty.model import Kind, Movement, Reason
-from zerkalo.loyalty.rules import expire, expiry_drafts, next_expiry
+from zerkalo.loyalty.rules import expire, expiry_drafts, expiry_drafts_again, next_expiry
 
 DAY_0 = datetime(2025, 1, 1, tzinfo=UTC)
 
@@ -95,11 +95,27 @@ def test_a_price_cut_undoes_the_newest_points_of_the_visit():
 def test_the_key_of_an_expiry_names_the_entry_that_it_follows():
     movements = [replace(accrual(100, 0), id=31), replace(expiry(-10, 1), id=7)]
 
-    drafts = expiry_drafts(5, movements, day(300))
+    drafts = expiry_drafts(5, movements, day(300), 32)
 
     assert [(draft.entry_key, draft.amount, draft.kind) for draft in drafts] == [
-        ("expiry:5:after:31:0", -90, Kind.EXPIRY)
+        ("expiry:5:after:32:0", -90, Kind.EXPIRY)
     ]
+
+
+def test_expiries_computed_anew_count_from_before_what_was_spent_since():
+    """Points that had expired by then are not what was spent; what is spent at the same moment comes after."""
+    spent = replace(redemption(40, 101), id=3)
+    movements = [replace(accrual(50, 0), id=1), replace(accrual(100, 90, 2), id=2), spent]
+
+    drafts = expiry_drafts_again(5, movements, [spent], timedelta(days=100), 7)
+
+    (draft,) = drafts
+    assert (draft.amount, draft.entry_key) == (-50, "expiry:5:after:7:0")
+    assert draft.effective_at is not None
+    assert day(101) - timedelta(seconds=1) < draft.effective_at < day(101)
+    again = replace(expiry(-50, 101), effective_at=draft.effective_at)
+    assert expire([*movements[:2], again, spent], day(2)) == ()
+    assert expiry_drafts_again(5, movements, [spent], None, 7) == [], "points live for ever"
 
 
 def test_the_first_points_to_expire_are_what_is_left_of_the_oldest_day():
