@@ -223,6 +223,16 @@ async def hand_on(
     await write_events(conn, events, now=now)
 
 
+async def ids_by_cards_of(conn: Connection, user_id: int, *, cards_of: int) -> list[int]:
+    """A user's bookings that are linked by a card which is another user's, `cards_of`, by id."""
+    sql = """
+        select b.id from bookings b join clients c on c.company_id = b.company_id and c.client_id = b.client_id
+        where b.user_id = %s and b.matched_by = 'card' and c.user_id = %s order by b.id
+    """
+    cursor = await conn.execute(sql, [user_id, cards_of])
+    return [booking_id for (booking_id,) in await cursor.fetchall()]
+
+
 async def write_codes_of(conn: Connection, user_ids: Collection[int], *, now: datetime) -> None:
     """Write these users' current codes into their bookings, for the notes."""
     statement = _write_sql("""

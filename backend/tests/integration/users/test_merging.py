@@ -9,10 +9,13 @@ import pytest
 from tests.support.api import NOW
 from tests.support.people import PASSWORD, PeopleApi, people_api
 from tests.support.rows import add_booking, add_user
+from tests.support.salon import BONUSES
 from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.bookings.calendar.store import make_calendar_token, user_of_calendar_token
 from zerkalo.db.pool import Pool
 from zerkalo.kit.problem import ProblemError
+from zerkalo.loyalty.rules import points_for
+from zerkalo.mirror.rematching.service import Rematcher
 from zerkalo.notices.store import connect_chat
 from zerkalo.users.erasing.service import erase_user
 from zerkalo.users.matching.store import users_for_matching
@@ -385,6 +388,45 @@ async def test_however_often_two_accounts_are_merged_and_parted_each_has_its_own
         await undo_merge(people.people, merge_id, admin_id=1, now=people.now)
 
         assert await state(people) == before
+
+
+async def test_visits_by_a_card_that_goes_back_go_with_it(people: PeopleApi) -> None:
+    """The account that stayed has no claim to them: a link by a card stands as long as the card is its own."""
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    async with people.pool.connection() as conn:
+        await conn.execute("insert into clients (company_id, client_id, user_id) values (1, 8, %s)", [kept])
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    async with people.pool.connection() as conn:
+        for client in (8, 9):
+            await add_booking(
+                conn,
+                yclients_record_id=70 + client,
+                client_id=client,
+                status="COMPLETED",
+                service_price=200_000,
+            )
+    rematcher = Rematcher(people.pool, clock=people.clock, policy=BONUSES)
+    for client in (8, 9):
+        await rematcher.rematch_card((1, client))
+    since = (
+        "select b.user_id, b.matched_by, (select sum(e.amount)::int from bonus_entries e"
+        " where e.booking_id = b.id and e.user_id = b.user_id) from bookings b where yclients_record_id > 70 order by b.id"
+    )
+    points = points_for(200_000, BONUSES.percent)
+    assert await rows(people, since) == [(kept, "card", points)] * 2
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=people.now)
+
+    theirs = [(kept, "card", points), (old, "card", points)]
+    assert await rows(people, since) == theirs
+    for user in (old, kept):
+        await rematcher.rematch(user)
+    assert await rows(people, since) == theirs
+    balances = "select user_id, sum(amount)::int from bonus_entries group by 1 order by 1"
+    assert await rows(people, balances) == [(old, 100 + points), (kept, 100 + points)]
+    codes = "select user_code from bookings where yclients_record_id > 70 order by id"
+    assert await rows(people, codes) == [("BBBB1111",), ("AAAA1111",)]
 
 
 async def test_parting_two_accounts_ends_what_the_one_opened_of_the_other(people: PeopleApi) -> None:

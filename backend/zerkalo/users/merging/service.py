@@ -62,10 +62,11 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
     """Undo a merge within a day; return the account that had ended.
 
     Bookings, points, cards and contacts go back to the account they came from, whatever has linked them to the other one
-    since. What that got, proved and spent since stays with it, a role too. Its log-ins made since, its calendar's address
-    and its chat end: whoever came with the other account may have made them. The restored account has no sessions. Doing
-    it again changes nothing. Raises `ProblemError`: 404 `not_found`, and 409 `merge_changed` where the account's contacts
-    or code have changed since, or the account is gone.
+    since, and with a card the visits that it has linked since. What the other one got, proved and spent since stays with
+    it otherwise, a role too; of each account's points expire its own. The other one's log-ins made since, its calendar's
+    address and its chat end: whoever came with the other account may have made them. The restored account has no sessions.
+    Doing it again changes nothing. Raises `ProblemError`: 404 `not_found`, and 409 `merge_changed` where the account's
+    contacts or code have changed since, or the account is gone.
     """
 
     async def write(conn: Connection) -> Merge:
@@ -96,10 +97,10 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
             await store.restore(
                 conn, before, after=merge.after, from_id=merge.from_id, into_id=merge.into_id, now=now
             )
-        await belongings.give_back(conn, merge, now=now)
+        moved = await belongings.give_back(conn, merge, now=now)
         await people.ports.return_ledger(conn, merge.from_id, merge.into_id, now)
         await bookings.write_codes_of(conn, both, now=now)
-        await people.ports.settle_bookings(conn, merge.bookings, now)
+        await people.ports.settle_bookings(conn, moved, now)
         await merge_store.write_undone(conn, merge_id, now=now)
         await merge_store.forget_merges(conn, of_user=merge.from_id)
         await audit(conn, admin_id, "user.unmerge", f"user {merge.from_id}", {"from": merge.into_id}, now)
