@@ -1,8 +1,10 @@
 """Two accounts of one person, and how admins find people."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, LiteralString
 
+import anyio
 import httpx2
 import pytest
 
@@ -12,18 +14,21 @@ from tests.support.rows import add_booking, add_user
 from tests.support.salon import BONUSES
 from zerkalo.auth.passwords.rules import hash_password
 from zerkalo.bookings.calendar.store import make_calendar_token, user_of_calendar_token
-from zerkalo.db.pool import Pool
+from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty.rules import points_for
 from zerkalo.mirror.rematching.service import Rematcher
 from zerkalo.notices.store import connect_chat
-from zerkalo.users.erasing.service import erase_user
+from zerkalo.users.erasing.service import erase_user, sweep_erased
 from zerkalo.users.matching.store import users_for_matching
 from zerkalo.users.merging.service import merge_accounts, undo_merge
 from zerkalo.users.store import read_user
 
 PROVED = datetime(2025, 1, 1, tzinfo=UTC)
 PHONE = "+79991234567"
+WAITING: LiteralString = (
+    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+)
 
 
 @pytest.fixture
@@ -427,6 +432,37 @@ async def test_visits_by_a_card_that_goes_back_go_with_it(people: PeopleApi) -> 
     assert await rows(people, balances) == [(old, 100 + points), (kept, 100 + points)]
     codes = "select user_code from bookings where yclients_record_id > 70 order by id"
     assert await rows(people, codes) == [("BBBB1111",), ("AAAA1111",)]
+
+
+async def test_an_account_restored_while_the_sweep_looked_at_it_keeps_what_it_has(people: PeopleApi) -> None:
+    """A visit was linked to the account as it ended; the sweep that hands it on waits for whoever parts the two."""
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    before = await state(people)
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    async with people.pool.connection() as conn:
+        late = await add_booking(conn, user_id=old, matched_by="code", yclients_record_id=7)
+    ports = people.people.ports
+
+    async def sweep() -> None:
+        await sweep_erased(people.pool, settle_bookings=ports.settle_bookings, now=NOW)
+
+    async def let_a_sweep_begin(conn: Connection, one: int, other: int, now: datetime) -> None:
+        tasks.start_soon(sweep)
+        async with people.pool.connection() as beside:
+            while await (await beside.execute(WAITING)).fetchone() == (0,):
+                await anyio.sleep(0.01)
+        await ports.return_ledger(conn, one, other, now)
+
+    parting = replace(people.people, ports=replace(ports, return_ledger=let_a_sweep_begin))
+    async with anyio.create_task_group() as tasks:
+        await undo_merge(parting, await merge_id_of(people), admin_id=1, now=NOW)
+
+    async with people.pool.connection() as conn:
+        assert await (
+            await conn.execute("delete from bookings where id = %s returning user_id", [late])
+        ).fetchone() == (old,)
+    assert await state(people) == before
 
 
 async def test_parting_two_accounts_ends_what_the_one_opened_of_the_other(people: PeopleApi) -> None:

@@ -167,9 +167,12 @@ async def sweep_erased(
     for user_id in shells:
 
         async def strip(conn: Connection, user_id: int = user_id) -> None:
-            user = await store.read_user(conn, user_id)
             ids = await erasing.hold_bookings(conn, user_id, ())
-            if user is not None and user.merged_into is not None:
+            # After its bookings are held: whoever parts merged accounts holds them until the account is restored.
+            user = await store.read_user(conn, user_id, lock=True)
+            if user is None or user.erased_at is None:
+                return
+            if user.merged_into is not None:
                 # Merged, not erased: the bookings belong to the other account.
                 await belongings.hand_on(conn, from_id=user_id, into_id=user.merged_into, now=now)
                 await bookings.write_codes_of(conn, [user.merged_into], now=now)
