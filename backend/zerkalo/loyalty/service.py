@@ -35,6 +35,8 @@ log = structlog.get_logger(__name__)
 SETTLE_ATTEMPTS_MAX = 5
 SWEEP_BOOKING_IDS = 5_000
 """Booking ids per transaction of a sweep."""
+SWEEP_LOCK_SECONDS = 1.0
+"""How long a sweep waits for a locked booking; shorter than the webhooks wait that may want those it has locked itself."""
 SWEEP_USERS = 200
 """Accounts per transaction of an expiry sweep."""
 SWEEP_AGAIN_AFTER = timedelta(days=1)
@@ -154,7 +156,8 @@ async def sweep(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> int:
     """Settle bookings that the settings newly cover and expire old points; return the number of entries written.
 
     Cheap when there is nothing to do, and safe to kill or run twice at once: each transaction is bounded and
-    the progress is stored in `facts`.
+    the progress is stored in `facts`. Raises `LockNotAvailable` where somebody holds a booking for longer than
+    `SWEEP_LOCK_SECONDS`; the next sweep goes on there.
     """
     return await _sweep_bookings(pool, policy, now) + await _sweep_expiry(pool, policy, now)
 
@@ -178,7 +181,7 @@ async def _sweep_bookings(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> i
             await facts.write_fact(conn, SWEEP_FACT, {"settings": fingerprint, "after_id": high}, now)
             return appended
 
-        written += await in_transaction(pool, settle_range)
+        written += await in_transaction(pool, settle_range, lock_timeout_seconds=SWEEP_LOCK_SECONDS)
         after_id = high
     if after_id is not None:
         async with pool.connection() as conn:

@@ -326,7 +326,7 @@ UNSETTLED = f"""
                     and (e.user_id is distinct from b.user_id or b.status <> 'COMPLETED')
                     group by e.user_id having sum(e.amount) <> 0))
     order by b.id
-    for no key update of b skip locked
+    for no key update of b
 """
 
 
@@ -336,7 +336,7 @@ async def lock_unsettled(
     """Return bookings of an id range (after, until] whose ledger may be unsettled; locked, in the order of ids.
 
     Those that could earn and have no points, where the programme is `enabled`; and those with points of a user they
-    are no longer linked to. Locked ones are left out: the transaction that holds them settles them.
+    are no longer linked to. Waits for locked ones: whoever holds them, say for a comment that changed, need not settle them.
     """
     values = {"after_id": after_id, "until_id": until_id, "enabled": enabled, "start_date": start_date}
     return await _states(conn, UNSETTLED, values)

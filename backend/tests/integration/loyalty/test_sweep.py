@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 import structlog
+from psycopg.errors import LockNotAvailable
 
 from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.db.pool import Pool
@@ -55,6 +56,18 @@ async def test_a_start_date_set_earlier_covers_more_and_set_later_takes_nothing(
     assert await service.sweep(pool, replace(FIVE, start_date=date(2025, 4, 15)), NOW) == 1
     assert await service.sweep(pool, replace(FIVE, start_date=date(2026, 1, 1)), NOW) == 0
     assert await service.sweep(pool, FIVE, NOW) == 1
+    assert await balance(pool, anna) == 375
+
+
+async def test_a_booking_that_was_held_is_settled_by_the_next_sweep(pool, anna):
+    """Whoever held it changed nothing that earns, so that nothing else settles it."""
+    async with pool.connection() as conn, conn.transaction():
+        await conn.execute("select from bookings for update")
+        with pytest.raises(LockNotAvailable):
+            await service.sweep(pool, FIVE, NOW)
+
+    await service.sweep(pool, FIVE, NOW + timedelta(minutes=10))
+
     assert await balance(pool, anna) == 375
 
 
