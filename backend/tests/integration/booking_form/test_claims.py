@@ -9,11 +9,12 @@ import pytest
 
 from tests.support.emulator import PARTNER, TOKENS, caller
 from tests.support.form import MASTER, SERVICE, FormSalon, open_form
-from tests.support.sync import COMPANY_ID
+from tests.support.sync import COMPANY_ID, NO_BONUSES
 from zerkalo.booking_form.model import FormLimits
 from zerkalo.bookings.model import Source
 from zerkalo.db.pool import Pool
 from zerkalo.mirror.model import Observation
+from zerkalo.mirror.service import Applier
 
 pytestmark = pytest.mark.integration
 
@@ -75,6 +76,28 @@ async def test_a_claimed_booking_is_the_users_as_if_made_in_our_form(pool: Pool,
         (own,) = (await anna.get("/booking")).json()["items"]
         assert own == booking, "the hash tells no more than the account may see"
         assert (await mirror(salon, body))["user_id"] == user_id, "no webhook undoes it"
+
+
+async def test_a_claim_whose_booking_was_held_is_fulfilled_by_the_periodic_task(pool: Pool) -> None:
+    async with open_form(pool) as salon:
+        user_id, anna = await salon.user()
+        body = await made_elsewhere(salon)
+        await mirror(salon, body)
+        async with pool.connection() as conn, conn.transaction():
+            await conn.execute("select from bookings for update")
+            answer = await claim(anna, body)
+        assert answer.status_code == 503, answer.text
+        await salon.salon.sync()
+        assert (await salon.salon.row(body["record_id"]))["user_id"] is None, (
+            "for YCLIENTS nothing has changed"
+        )
+
+        applier = Applier(pool, clock=salon.salon.clock, policy=NO_BONUSES)
+        await applier.rematcher.rematch_waiting_users()
+
+        assert (await salon.salon.row(body["record_id"]))["user_id"] == user_id
+        wanted = await salon.salon.fetch("select id from users where rematch_wanted_at is not null")
+        assert wanted == []
 
 
 async def test_a_claimed_booking_is_moved_and_cancelled_by_its_hash(pool: Pool) -> None:

@@ -309,6 +309,8 @@ async def test_bookings_that_a_users_evidence_speaks_for(asked):
         "bookings_by_email",
         "bookings_by_phone10",
         "bookings_of_client",
+        "bookings_company_id_yclients_record_id_key",
+        "form_bookings_of_user",
     }
     assert plans.scanned == set()
 

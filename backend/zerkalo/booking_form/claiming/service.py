@@ -24,6 +24,7 @@ from zerkalo.db.pool import Pool
 from zerkalo.db.transaction import transaction
 from zerkalo.form_bookings import store
 from zerkalo.kit.clock import Clock
+from zerkalo.users.store import want_rematch
 from zerkalo.yclients.client import YclientsClient
 from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError
 from zerkalo.yclients.model import UnreadableRecord
@@ -95,6 +96,7 @@ class Claims:
             raise problem_of(CLAIM_UNPROVED)
 
     async def _write(self, user_id: int, company_id: int, record_id: int, record_hash: str) -> None:
+        now = self.clock()
         async with transaction(self.pool) as conn:
             is_written = await store.insert_claim(
                 conn,
@@ -103,8 +105,12 @@ class Claims:
                 company_id=company_id,
                 record_id=record_id,
                 record_hash=record_hash,
-                now=self.clock(),
+                now=now,
             )
+            if is_written:
+                # The record may stand in the mirror already. Where nobody can match it right after this, by a lock or a
+                # crash, no change of YCLIENTS would bring it up again.
+                await want_rematch(conn, [user_id], now=now)
         if not is_written:
             raise problem_of(NOT_CLAIMABLE)
         log.info("booking form: claimed", company_id=company_id, record_id=record_id)

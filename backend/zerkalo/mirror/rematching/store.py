@@ -18,7 +18,7 @@ async def keys_of_evidence(
     after_id: int,
     limit: int,
 ) -> list[tuple[int, Key]]:
-    """(id, key) of the bookings that may be a user's: by code, proved contact or card, or that are linked to them.
+    """(id, key) of the bookings that may be a user's: by code, proved contact or card, made or claimed, or linked to them.
 
     By id, from `after_id` on, at most `limit`. `phone10`: last ten digits; `email` in lower case; `cards`: (company,
     client id) of the cards that carry their contacts or were given to them.
@@ -33,6 +33,9 @@ async def keys_of_evidence(
             union select b.id, b.company_id, b.yclients_record_id
                 from jsonb_to_recordset(%(cards)s::jsonb) as k (c bigint, i bigint)
                 join bookings b on b.company_id = k.c and b.client_id = k.i
+            union select b.id, b.company_id, b.yclients_record_id from form_bookings f
+                join bookings b on b.company_id = f.company_id and b.yclients_record_id = f.record_id
+                where f.user_id = %(user_id)s
         ) as theirs
         where id > %(after_id)s
         order by id limit %(limit)s
