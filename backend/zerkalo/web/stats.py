@@ -46,16 +46,18 @@ FAILED_RUNS_BY_DAY = """
     from sync_runs r where r.started_at >= %(since)s and r.status = 'failed'
     group by 1, 2 order by 1, 2
 """
+# Entries that were undone are not counted, and those by which a merge of accounts moved them: their copies at the other
+# account keep the original time.
 POINTS_BY_DAY = """
-    select (e.created_at at time zone 'UTC' + %(offset)s::interval)::date as day,
+    select (e.effective_at at time zone 'UTC' + %(offset)s::interval)::date as day,
         case when e.amount > 0 then 'given' else 'taken' end, abs(sum(e.amount))::bigint
-    from bonus_entries e where e.created_at >= %(since)s and e.undoes is null
-        and not exists (select from bonus_entries u where u.undoes = e.id and u.reason = 'undone')
+    from bonus_entries e where e.effective_at >= %(since)s and e.undoes is null
+        and not exists (select from bonus_entries u where u.undoes = e.id)
     group by 1, 2 order by 1, 2
 """
 LEDGER_BY_KIND = """
     select e.kind, sum(e.amount)::bigint from bonus_entries e where e.undoes is null
-        and not exists (select from bonus_entries u where u.undoes = e.id and u.reason = 'undone')
+        and not exists (select from bonus_entries u where u.undoes = e.id)
     group by e.kind order by e.kind
 """
 NEGATIVE_BALANCES = """

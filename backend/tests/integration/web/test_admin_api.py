@@ -13,6 +13,7 @@ from zerkalo.loyalty import service
 from zerkalo.loyalty.programme import service as programme
 from zerkalo.settings import Settings
 from zerkalo.web import admin_api
+from zerkalo.web import stats as charts
 
 PATHS = ["/admin/bookings/unmatched", "/admin/events", "/admin/events/1", "/admin/quarantine", "/admin/stats"]
 
@@ -154,6 +155,25 @@ async def test_cursors_of_other_lists_are_refused(admin, path):
     answer = await admin.get(path, params={"cursor": "garbage"})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
+async def test_points_that_a_merge_moves_and_its_undoing_moves_back_are_counted_once(api, admin, pool):
+    """And on the day on which they came: a merge gives nobody anything."""
+    async with pool.connection() as conn:
+        anna, vera = await add_user(conn), await add_user(conn)
+        visit = await add_booking(conn, user_id=anna, status="COMPLETED")
+        policy = programme.policy_of(api.runtime.settings)
+        await service.settle_bookings_by_id(conn, [visit], policy, NOW - timedelta(days=3))
+        by_day, totals = await charts.points_by_day(conn, now=NOW), await charts.ledger_totals(conn)
+        assert totals.by_kind == {"accrual": 125}
+
+        for move, at in (
+            (service.move_ledger, NOW - timedelta(days=2)),
+            (service.return_ledger, NOW - timedelta(days=1)),
+        ):
+            await move(conn, anna, vera, at)
+            assert await charts.points_by_day(conn, now=NOW) == by_day
+            assert await charts.ledger_totals(conn) == totals
 
 
 async def test_stats_count_what_there_is(api, admin, pool):
