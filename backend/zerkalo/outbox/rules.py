@@ -8,8 +8,13 @@ from typing import Any, cast
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 FIRST_PAUSE = timedelta(seconds=5)
-PAUSE_MAX = timedelta(minutes=5)
-ATTEMPTS_MAX = 8
+QUICK_PAUSE_MAX = timedelta(minutes=5)
+QUICK_ATTEMPTS = 8
+"""So many tries take about 20 minutes, longer than any code is valid."""
+PAUSE_MAX = timedelta(minutes=30)
+ATTEMPTS_MAX = 20
+"""So many take some six hours: an outage of a gateway, of which a notice or an invitation should not die. Not until a message
+expires, as each try of a gateway that sends, but does not say so, is one more SMS to the same person."""
 SMTP_PORT = 587
 SMTPS_PORT = 465
 _PLACES = re.compile(r"(\{phone\}|\{text\})")
@@ -103,7 +108,9 @@ def _refusal_in_text(body: bytes) -> str | None:
 
 
 def pause_after(attempts: int) -> timedelta | None:
-    """Return the pause after this many failed tries: 5 s, tripled each time, at most 5 minutes; None: give up."""
+    """Return the pause after this many failed tries: 5 s, tripled each time to 5 minutes, later half an hour; None: give up."""
     if attempts >= ATTEMPTS_MAX:
         return None
-    return min(FIRST_PAUSE * 3 ** min(attempts - 1, 10), PAUSE_MAX)
+    if attempts >= QUICK_ATTEMPTS:
+        return PAUSE_MAX
+    return min(FIRST_PAUSE * 3 ** (attempts - 1), QUICK_PAUSE_MAX)

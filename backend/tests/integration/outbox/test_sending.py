@@ -132,6 +132,20 @@ async def test_what_is_out_of_time_is_dropped(pool: Pool, clock: Clock) -> None:
     assert sender.sent == []
 
 
+async def test_an_invitation_outlives_an_hour_without_the_mail_server(pool: Pool, clock: Clock) -> None:
+    sender = RememberingSender(failure=SendFailed("the mail server can't be used"))
+    await put(pool, replace(MESSAGE, expires_at=NOW + timedelta(days=7)))
+    while clock.now < NOW + timedelta(hours=1):
+        await send_due(pool, {Channel.EMAIL: sender}, clock=clock)
+        clock.now += timedelta(minutes=1)
+    assert (await row(pool))["attempts"] < 12, "it is not asked every minute"
+
+    sender.failure = None
+    clock.now += timedelta(minutes=30)
+
+    assert await send_due(pool, {Channel.EMAIL: sender}, clock=clock) == 1
+
+
 async def test_a_process_that_died_leaves_its_message_to_others(pool: Pool, clock: Clock) -> None:
     sender = RememberingSender()
     await put(pool)

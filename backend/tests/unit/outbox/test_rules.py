@@ -2,20 +2,25 @@
 
 import json
 from datetime import timedelta
+from itertools import accumulate
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zerkalo.notices.service import MESSAGE_SPAN
+from zerkalo.notices.telegram.service import ALERT_SPAN
 from zerkalo.outbox.rules import (
     ATTEMPTS_MAX,
+    PAUSE_MAX,
     SmtpServer,
     parse_smtp_url,
     pause_after,
     sms_address,
     sms_refusal,
 )
+from zerkalo.users.proving.rules import CODE_SPAN
 
 SMS_RU = "https://sms.ru/sms/send?api_id=KEY&to={phone}&msg={text}&json=1"
 
@@ -111,5 +116,15 @@ def test_pauses_grow_and_end() -> None:
 
     assert known == sorted(known)
     assert known[0] == timedelta(seconds=5)
-    assert known[-1] <= timedelta(minutes=5)
+    assert len(known) == len(pauses)
+    assert max(known) == PAUSE_MAX
     assert pause_after(ATTEMPTS_MAX) is None
+
+
+def test_a_code_is_tried_often_and_an_alert_as_long_as_it_is_of_use() -> None:
+    pauses = [pause_after(attempts) or timedelta() for attempts in range(1, ATTEMPTS_MAX)]
+    tried_after = list(accumulate(pauses, initial=timedelta()))
+
+    assert sum(at < CODE_SPAN for at in tried_after) >= 6
+    assert sum(at < MESSAGE_SPAN for at in tried_after) <= 10, "each may be one more SMS"
+    assert tried_after[-1] >= ALERT_SPAN
