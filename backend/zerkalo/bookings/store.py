@@ -223,13 +223,17 @@ async def hand_on(
     await write_events(conn, events, now=now)
 
 
-async def ids_by_cards_of(conn: Connection, user_id: int, *, cards_of: int) -> list[int]:
-    """A user's bookings that are linked by a card which is another user's, `cards_of`, by id."""
+async def ids_linked_by_what_is_of(conn: Connection, user_id: int, *, owner: int) -> list[int]:
+    """A user's bookings that are linked by a card or by a form booking which is another user's, the `owner`'s; by id."""
     sql = """
         select b.id from bookings b join clients c on c.company_id = b.company_id and c.client_id = b.client_id
-        where b.user_id = %s and b.matched_by = 'card' and c.user_id = %s order by b.id
+        where b.user_id = %(user)s and b.matched_by = 'card' and c.user_id = %(owner)s
+        union select b.id from bookings b
+        join form_bookings f on f.company_id = b.company_id and f.record_id = b.yclients_record_id
+        where b.user_id = %(user)s and b.matched_by = 'form' and f.user_id = %(owner)s
+        order by 1
     """
-    cursor = await conn.execute(sql, [user_id, cards_of])
+    cursor = await conn.execute(sql, {"user": user_id, "owner": owner})
     return [booking_id for (booking_id,) in await cursor.fetchall()]
 
 

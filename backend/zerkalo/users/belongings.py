@@ -35,15 +35,15 @@ async def hand_on(conn: Connection, *, from_id: int, into_id: int, now: datetime
 async def give_back(conn: Connection, merge: Merge, *, now: datetime) -> list[int]:
     """Move back what a merge moved and the other account still has; return the ids of the bookings concerned.
 
-    Visits that came since by a card which goes back go with it. The caller holds both accounts and their bookings.
+    Visits that came since by a card or a form booking which goes back go with it. The caller holds both accounts and their bookings.
     """
     from_id, into_id, before = merge.from_id, merge.into_id, merge.before
     cards = [(company_id, client_id) for company_id, client_id in before["cards"]]
     await clients.hand_on(conn, from_id=into_id, into_id=from_id, only=cards, now=now)
-    by_card = await bookings.ids_by_cards_of(conn, into_id, cards_of=from_id)
-    moved = sorted({*merge.bookings, *by_card})
-    await bookings.hand_on(conn, from_id=into_id, into_id=from_id, only=moved, now=now)
     await form_bookings.hand_on(conn, from_id=into_id, into_id=from_id, only=before["forms"])
+    since = await bookings.ids_linked_by_what_is_of(conn, into_id, owner=from_id)
+    moved = sorted({*merge.bookings, *since})
+    await bookings.hand_on(conn, from_id=into_id, into_id=from_id, only=moved, now=now)
     await importing.hand_on(conn, from_id=into_id, into_id=from_id, only=before["origins"])
     await matching.restore(conn, before["candidates"], but_of=into_id)
     return moved

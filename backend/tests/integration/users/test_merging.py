@@ -434,6 +434,31 @@ async def test_visits_by_a_card_that_goes_back_go_with_it(people: PeopleApi) -> 
     assert await rows(people, codes) == [("BBBB1111",), ("AAAA1111",)]
 
 
+async def test_a_visit_booked_in_our_form_that_shows_up_while_two_accounts_are_one_goes_back(
+    people: PeopleApi,
+) -> None:
+    admin = await an_admin(people)
+    old, kept = await two_accounts(people)
+    async with people.pool.connection() as conn:
+        for user in (old, kept):
+            await conn.execute(
+                "insert into form_bookings (api_id, user_id, company_id, record_id, created_at) values (%s, %s, 1, %s, %s)",
+                [f"of {user}", user, 70 + user, PROVED],
+            )
+    assert (await admin.post(f"/admin/users/{old}/merge", json={"into": kept})).status_code == 200
+    async with people.pool.connection() as conn:
+        for user in (old, kept):
+            await add_booking(conn, yclients_record_id=70 + user)
+    rematcher = Rematcher(people.pool, clock=people.clock, policy=BONUSES)
+    await rematcher.rematch_bookings([(1, 70 + old), (1, 70 + kept)])
+    since = "select user_id, matched_by from bookings where yclients_record_id > 70 order by id"
+    assert await rows(people, since) == [(kept, "form")] * 2
+
+    await undo_merge(people.people, await merge_id_of(people), admin_id=1, now=people.now)
+
+    assert await rows(people, since) == [(old, "form"), (kept, "form")]
+
+
 async def test_an_account_restored_while_the_sweep_looked_at_it_keeps_what_it_has(people: PeopleApi) -> None:
     """A visit was linked to the account as it ended; the sweep that hands it on waits for whoever parts the two."""
     admin = await an_admin(people)

@@ -62,11 +62,11 @@ async def undo_merge(people: People, merge_id: int, *, admin_id: int, now: datet
     """Undo a merge within a day; return the account that had ended.
 
     Bookings, points, cards and contacts go back to the account they came from, whatever has linked them to the other one
-    since, and with a card the visits that it has linked since. What the other one got, proved and spent since stays with
-    it otherwise, a role too; of each account's points expire its own. The other one's log-ins made since, its calendar's
-    address and its chat end: whoever came with the other account may have made them. The restored account has no sessions.
-    Doing it again changes nothing. Raises `ProblemError`: 404 `not_found`, and 409 `merge_changed` where the account's
-    contacts or code have changed since, or the account is gone.
+    since, and with a card or a form booking the visits that it has linked since. What the other one got, proved and spent
+    since stays with it otherwise, a role too; of each account's points expire its own. The other one's log-ins made since,
+    its calendar's address and its chat end: whoever came with the other account may have made them. The restored account
+    has no sessions. Doing it again changes nothing. Raises `ProblemError`: 404 `not_found`, and 409 `merge_changed` where
+    the account's contacts or code have changed since, or the account is gone.
     """
 
     async def write(conn: Connection) -> Merge:
