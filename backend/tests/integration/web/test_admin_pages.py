@@ -580,7 +580,7 @@ async def test_an_admins_word_cancels_what_waited_as_absent_when_she_saw_it(
 
     assert "YCLIENTS не знает сразу многих записей" in page
     assert f"{COMPANY_ID}: 1." in page
-    assert "Отменены удалённые в YCLIENTS записи: 1." in done
+    assert "Удалённые в YCLIENTS записи отменяются: 1." in done
     assert "Ничего не отменено" in again
     assert await cancelled(salon) == [880_001]
     assert await salon.fetch("select from audit_entries where action = 'booking.accept_absent'")

@@ -89,7 +89,7 @@ def test_what_did_not_go_well_is_no_good_news() -> None:
         (flashes.cookie_of("cancelled"), "The booking is cancelled.", "good"),
         (
             flashes.cookie_of("absent_accepted", 21),
-            "Bookings that are gone in YCLIENTS are cancelled: 21.",
+            "Bookings that are gone in YCLIENTS are being cancelled: 21.",
             "good",
         ),
         (flashes.cookie_of("hook_test_failed"), flashes.FLASHES["hook_test_failed"]["en"], "warning"),

@@ -45,8 +45,8 @@ FLASHES: Mapping[str, Words] = {
     "moved": {"ru": "Запись перенесена.", "en": "The booking is moved."},
     "sync_begun": {"ru": "Синхронизация началась.", "en": "The sync has begun."},
     "absent_accepted": {
-        "ru": "Отменены удалённые в YCLIENTS записи: {count}.",
-        "en": "Bookings that are gone in YCLIENTS are cancelled: {count}.",
+        "ru": "Удалённые в YCLIENTS записи отменяются: {count}.",
+        "en": "Bookings that are gone in YCLIENTS are being cancelled: {count}.",
     },
     "nothing_absent": {
         "ru": "Ничего не отменено: страница устарела, или эти записи уже не ждут вашего решения.",
