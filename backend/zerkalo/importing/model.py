@@ -206,6 +206,8 @@ class PointsPlan:
     before: int
     accruals: tuple[Accrual, ...] = ()
     opening: int = 0
+    is_told: bool = True
+    """Whether the source names a balance: the ledger ends at exactly `before` then."""
 
 
 @dataclass(frozen=True, slots=True)

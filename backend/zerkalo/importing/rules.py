@@ -170,9 +170,8 @@ def plan_points(
     """Plan the entries that bring the person's ledger to the source's balance; return also the points no visit can carry.
 
     `pairs`: the person's; `all_points`: of all their visits, used where the source has no balance; `has_already`: their
-    balance in our ledger before the import.
+    balance in our ledger before the import. Without a balance in the source nothing is taken from what they have.
     """
-    before = all_points if person.balance is None else person.balance
     accruals: list[Accrual] = []
     unsaid: list[Question] = []
     for one in pairs:
@@ -186,8 +185,28 @@ def plan_points(
             unsaid.append(_question(one.visit, Why.POINTS_UNSAYABLE))
         else:
             accruals.append(Accrual(booking.booking_id, points, percent))
-    opening = before - has_already - sum(one.points for one in accruals)
-    return PointsPlan(person.ref, before, tuple(accruals), opening), unsaid
+    by_visit = sum(one.points for one in accruals)
+    if person.balance is not None:
+        before = person.balance
+    elif has_already > 0:
+        # What they have may stand for those visits of the source that no booking carries.
+        before = max(all_points, has_already + by_visit)
+    else:
+        before = has_already + all_points
+    opening = before - has_already - by_visit
+    return PointsPlan(person.ref, before, tuple(accruals), opening, person.balance is not None), unsaid
+
+
+def opening_of(plan: PointsPlan, balance: int) -> int:
+    """Return the points of the opening entry. `balance`: in our ledger, once the visits are settled.
+
+    A balance that the source names is reached exactly. Else the points that settling moved between people stay moved, and
+    the entry gives or takes at most what was planned.
+    """
+    lacking = plan.before - balance
+    if plan.is_told:
+        return lacking
+    return max(min(lacking, max(plan.opening, 0)), min(plan.opening, 0))
 
 
 def _by_record(visit: Visit, person: Person, named: Sequence[MirrorVisit]) -> MirrorVisit | Why:

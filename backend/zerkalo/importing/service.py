@@ -20,7 +20,14 @@ from zerkalo.importing.model import (
     Report,
     Why,
 )
-from zerkalo.importing.rules import STRONGER, pair, plan_points, sort_out, without_stronger_links
+from zerkalo.importing.rules import (
+    STRONGER,
+    opening_of,
+    pair,
+    plan_points,
+    sort_out,
+    without_stronger_links,
+)
 from zerkalo.importing.source.model import Read
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
@@ -88,7 +95,10 @@ async def move_in(
         if plan.refused:
             raise ImportRefused("people are refused: mend their lines first; nothing was written")
         await _write(conn, plan, source=source, policy=policy, now=now, on_progress=on_progress)
-        return replace(report, points_after=await _points_after(conn, plan, source), applied=True)
+        after = await _points_after(conn, plan, source)
+        # A person without a balance in the source is worth what they end at.
+        before = report.points_before + sum(after[one.ref] - one.before for one in plan.points)
+        return replace(report, points_before=before, points_after=sum(after.values()), applied=True)
 
     return await in_transaction(
         pool,
@@ -217,17 +227,18 @@ async def _write(
     await people_store.put_origins(conn, source, people=fresh, now=now)
 
 
-async def _points_after(conn: Connection, plan: _Plan, source: str) -> int:
-    """Return the sum of the ledger's balances. Raises `ImportRefused` where one differs from the source."""
+async def _points_after(conn: Connection, plan: _Plan, source: str) -> dict[str, int]:
+    """Return the ledger's balances by reference. Raises `ImportRefused` where one differs from that of the source."""
     people = await people_store.people_brought(conn, source)
     balances = await ledger.read_balances(conn, list(people.values()))
-    wrong = [one.ref for one in plan.points if balances.get(people[one.ref], 0) != one.before]
+    after = {one.ref: balances.get(people[one.ref], 0) for one in plan.points}
+    wrong = [one.ref for one in plan.points if one.is_told and after[one.ref] != one.before]
     if wrong:
         raise ImportRefused(
             f"the balances of {len(wrong)} people would not be those of the source"
             f" (the first: ref {wrong[0]}); nothing was written"
         )
-    return sum(balances.get(people[one.ref], 0) for one in plan.points)
+    return after
 
 
 def _accrual(user_id: int, accrual: Accrual) -> EntryDraft:
@@ -246,7 +257,7 @@ def _openings(
     plan: _Plan, user_of: Mapping[str, int], balances: Mapping[int, int], source: str
 ) -> list[EntryDraft]:
     """Return the entries that bring each ledger balance to the source's. `balances`: once the visits are settled."""
-    lacking = {one.ref: one.before - balances.get(user_of[one.ref], 0) for one in plan.points}
+    lacking = {one.ref: opening_of(one, balances.get(user_of[one.ref], 0)) for one in plan.points}
     return [
         EntryDraft(user_of[ref], points, Kind.ADJUSTMENT, Reason.OPENING, f"import:{source}:{ref}:opening")
         for ref, points in lacking.items()

@@ -18,7 +18,8 @@ from zerkalo.importing.service import ImportRefused, move_in
 from zerkalo.importing.source.model import Read
 from zerkalo.importing.source.service import MappingError, open_source, read_mapping, read_source
 from zerkalo.loyalty import service as loyalty
-from zerkalo.loyalty.model import LoyaltyPolicy
+from zerkalo.loyalty import store as ledger
+from zerkalo.loyalty.model import EntryDraft, Kind, LoyaltyPolicy
 from zerkalo.outbox.model import Channel
 from zerkalo.users.erasing.rules import contact_digest
 from zerkalo.users.erasing.store import remember_contacts
@@ -441,3 +442,40 @@ async def test_a_table_that_can_not_be_read_is_refused_with_its_reason(
         open_source(read_mapping(tmp_path / "m.toml")) as opened,
     ):
         read_source(opened, is_usable_hash=lambda _: True)
+
+
+@pytest.mark.parametrize("balance", ["", ",balance"])
+async def test_a_source_without_a_balance_takes_nothing_that_was_earned_here(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read], balance: str
+):
+    async with pool.connection() as conn:
+        anna = await add_user(conn, email="anna@salon.test", email_verified_at=NOON)
+        await ledger.append(conn, [EntryDraft(anna, 500, Kind.ADJUSTMENT, "a gift", "by hand")], NOW)
+    people = f"ref,email,name{balance}\n1,anna@salon.test,Анна{',' if balance else ''}\n"
+
+    report = await run(pool, source(people=people, visits="ref,person\n"))
+
+    assert await rows(pool, "select sum(amount)::int from bonus_entries") == [(500,)]
+    assert (report.points_before, report.points_after, report.points_opening) == (500, 500, 0)
+
+
+async def test_a_source_without_a_balance_keeps_the_points_of_a_visit_that_was_linked_more_weakly(
+    pool: Pool, mirror: dict[str, int], source: Callable[..., Read]
+):
+    async with pool.connection() as conn:
+        other = await add_user(conn, name="Другая")
+        await conn.execute(
+            "update bookings set user_id = %s, matched_by = 'phone' where id = %s", [other, mirror["501"]]
+        )
+    assert await loyalty.sweep(pool, FIVE, NOW) == 1
+
+    report = await run(
+        pool,
+        source(
+            people="ref,name\n1,Анна\n", visits="ref,person,record_id,wall_time\n10,1,501,2025-06-02 15:00\n"
+        ),
+    )
+
+    balances = "select u.name, sum(e.amount)::int from bonus_entries e join users u on u.id = e.user_id group by 1 order by 1"
+    assert await rows(pool, balances) == [("Анна", 125), ("Другая", 0)]
+    assert (report.points_before, report.points_after) == (125, 125)

@@ -170,3 +170,24 @@ def test_source_without_balances_is_worth_the_points_of_its_visits():
     plan, _ = plan_points(ANNA, [paid], 130, has_already=0)
 
     assert (plan.before, plan.opening) == (130, 5)
+
+
+@pytest.mark.parametrize(
+    ("all_points", "has_already", "before", "opening"),
+    [
+        # the visit's 125 points come on top of what was earned here, and nothing is taken for them
+        (125, 500, 625, 0),
+        (130, 3, 130, 2),
+        (125, 0, 125, 0),
+        (130, 0, 130, 5),
+        (130, -40, 90, 5),
+    ],
+)
+def test_source_without_balances_takes_nothing_from_what_a_person_has(
+    all_points: int, has_already: int, before: int, opening: int
+):
+    paid = Pair(Visit("1", "a", points=125), BOOKING, By.RECORD)
+
+    plan, _ = plan_points(ANNA, [paid], all_points, has_already=has_already)
+
+    assert (plan.before, plan.opening) == (before, opening)
