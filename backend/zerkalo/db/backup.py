@@ -231,9 +231,7 @@ def _check_target(dsn: str, *, force: bool) -> None:
         found = tables.find(conn)
         if not tables.is_ours(found):
             raise BackupError(tables.not_ours(found, schema_of(dsn)))
-        if force:
-            return
-        if found.tables:
+        if found.tables and not force:
             raise BackupError(
                 f"the schema {schema_of(dsn)} is not empty: restore into a database without it,"
                 " or replace everything in it with `zerkalo restore FILE --force`"

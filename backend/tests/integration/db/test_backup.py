@@ -152,6 +152,22 @@ def test_restore_refuses_while_others_are_connected(filled_dsn: str, empty_dsn: 
         restore(empty_dsn, tmp_path / "b")
 
 
+def test_restore_by_force_too_refuses_while_a_server_runs(filled_dsn: str, tmp_path: Path) -> None:
+    """It would go on with what it had read before, and write it into the restored tables."""
+    backup(filled_dsn, tmp_path / "b")
+    with psycopg.connect(filled_dsn) as conn:
+        conn.execute("update users set name = 'written after the backup'")
+
+    with (
+        psycopg.connect(filled_dsn, application_name="zerkalo server"),
+        pytest.raises(BackupError, match=r"others are connected.*zerkalo serve"),
+    ):
+        restore(filled_dsn, tmp_path / "b", force=True)
+
+    with psycopg.connect(filled_dsn) as conn:
+        assert conn.execute("select name from users").fetchall() == [("written after the backup",)]
+
+
 def test_another_program_may_stay_connected(filled_dsn: str, empty_dsn: str, tmp_path: Path) -> None:
     backup(filled_dsn, tmp_path / "b")
 
