@@ -16,13 +16,18 @@ def journal_beside(path: Path) -> Path:
 
 
 def append(path: Path, erasures: Sequence[Erasure]) -> int:
-    """Append the erasures that the file lacks; return how many. The file is readable by its owner only."""
+    """Append the erasures that the file lacks; return how many. The file is readable by its owner only.
+
+    They begin a line of their own even where the last one in the file was cut off.
+    """
     known = {_identity(one) for one in read(path)}
     new = [one for one in erasures if _identity(one) not in known]
     if new:
         path.touch(mode=0o600, exist_ok=True)
+        lines = b"".join(msgspec.json.encode(_unnumbered(one)) + b"\n" for one in new)
+        written = path.read_bytes()
         with path.open("ab") as file:
-            file.write(b"".join(msgspec.json.encode(_unnumbered(one)) + b"\n" for one in new))
+            file.write(lines if not written or written.endswith(b"\n") else b"\n" + lines)
     return len(new)
 
 
