@@ -479,3 +479,24 @@ async def test_a_source_without_a_balance_keeps_the_points_of_a_visit_that_was_l
     balances = "select u.name, sum(e.amount)::int from bonus_entries e join users u on u.id = e.user_id group by 1 order by 1"
     assert await rows(pool, balances) == [("Анна", 125), ("Другая", 0)]
     assert (report.points_before, report.points_after) == (125, 125)
+
+
+@pytest.mark.parametrize(
+    ("people", "told"),
+    [
+        ("ref,email,name,balance\n\n1,anna@salon.test,Анна,1,500\n", "line 3 .*more cells than the header"),
+        ("ref,email,name,balance\n1,,Мария,1,\n2,,Анна,500,75\n", "line 3 .*more cells than the header"),
+        ("sep=,\nref,name,balance,\n1,Анна,500,75\n", "line 3 .*more cells than the header"),
+        ("ref,name,balance, Balance\n1,Анна,500,75\n", "column balance twice"),
+    ],
+)
+def test_cells_that_no_column_holds_are_not_dropped(source: Callable[..., Read], people: str, told: str):
+    with pytest.raises(MappingError, match=told):
+        source(people=people)
+
+
+def test_empty_cells_beyond_the_header_are_no_matter(source: Callable[..., Read]):
+    read = source(people="ref,name,balance,,\n1,Анна,500,,,\n2,Мария\n")
+
+    assert [(one.ref, one.balance) for one in read.people] == [("1", 500), ("2", None)]
+    assert read.unknown_columns == ()

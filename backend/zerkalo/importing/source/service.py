@@ -127,12 +127,32 @@ def _csv_lines(file: Path) -> Iterator[Line]:
             if not is_named:
                 opened.seek(0)
             # Strict, since an unclosed quote would take all following lines into one field.
-            for line in csv.DictReader(opened, delimiter=separator, strict=True):
-                yield {(name or "").strip().lower(): value for name, value in line.items()}
+            rows = csv.reader(opened, delimiter=separator, strict=True)
+            columns = _columns(next(rows, list[str]()), file)
+            for cells in rows:
+                if any(cell.strip() for cell in cells[len(columns) :]):
+                    # A decimal comma or an unquoted one moved all cells behind it: no column's value can be trusted.
+                    line = rows.line_num + (1 if is_named else 0)
+                    raise MappingError(
+                        f"{file}, line {line} has more cells than the header: put quotes around a value with {separator!r}"
+                    )
+                if cells:
+                    yield dict.fromkeys(columns) | dict(zip(columns, cells, strict=False))
     except OSError as error:
         raise MappingError(f"{file} can't be read: {error.strerror}") from error
     except csv.Error as error:
         raise MappingError(f"{file} can't be read as CSV: {error}") from error
+
+
+def _columns(header: list[str], file: Path) -> list[str]:
+    """The names of the header, as far as the last one that is not empty. Raises `MappingError` where one is repeated."""
+    columns = [name.strip().lower() for name in header]
+    while columns and not columns[-1]:
+        columns.pop()
+    for name in filter(None, columns):
+        if columns.count(name) > 1:
+            raise MappingError(f"{file} has the column {name} twice: leave one of them")
+    return columns
 
 
 def _check(mapping: Mapping) -> None:
