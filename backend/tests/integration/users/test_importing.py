@@ -171,3 +171,55 @@ async def test_many_are_written_in_sets(people: PeopleApi) -> None:
 
     assert report == ImportReport(added=2500)
     assert told == [1000, 2000, 2500]
+
+
+FAMILY = "a@example.com,89991234567,Мать,\n", ",89991234567,Ребёнок,\n"
+
+
+@pytest.mark.parametrize("lines", [FAMILY, FAMILY[::-1]])
+async def test_a_family_on_one_phone_may_be_imported_again(people: PeopleApi, lines: tuple[str, str]) -> None:
+    first = await run(people, "".join(lines))
+    before = await users(people)
+
+    assert (first.added, first.bad) == (2, ())
+    assert await run(people, "".join(lines)) == ImportReport(unchanged=2)
+    assert await users(people) == before
+
+
+@pytest.mark.parametrize("between", [0, 1500])
+@pytest.mark.parametrize("child_first", [False, True])
+async def test_a_child_completes_no_mother(people: PeopleApi, between: int, child_first: bool) -> None:
+    """Also where many lines are written between the two."""
+    mother = ImportedPerson(8000 if child_first else 3, "a@example.com", "+79991234567", "", None)
+    child_line = 2 if child_first else 9000
+    hashed = hash_password("correct horse battery")
+    child = ImportedPerson(child_line, None, "+79991234567", "Ребёнок", None, hashed)
+    others = [ImportedPerson(4 + n, f"user{n}@example.com", None, "", None) for n in range(between)]
+    lines = [child, *others, mother] if child_first else [mother, *others, child]
+
+    for _ in range(2):
+        report = await import_people(people.pool, lines, now=people.now)
+
+        assert report.bad == ()
+        async with people.pool.connection() as conn:
+            cursor = await conn.execute(
+                "select email, name, password_hash from users where phone is not null order by email"
+            )
+            assert await cursor.fetchall() == [("a@example.com", "", None), (None, "Ребёнок", None)]
+
+
+async def test_a_mended_line_still_finds_the_child(people: PeopleApi) -> None:
+    await run(people, "a@example.com,89991234567,Мать,\n,89991234567,,\n")
+
+    assert await run(people, "".join(FAMILY)) == ImportReport(completed=1, unchanged=1)
+    assert [name for _, _, name, *_ in await users(people)] == ["Мать", "Ребёнок"]
+
+
+async def test_a_phone_of_several_names_nobody(people: PeopleApi) -> None:
+    async with people.pool.connection() as conn:
+        await add_user(conn, phone="+79991234567", phone_verified_at=PROVED, email="a@example.com")
+        await add_user(conn, phone="+79991234567", phone_verified_at=PROVED)
+    before = await users(people)
+
+    assert await run(people, ",89991234567,Анна,\n") == ImportReport(unchanged=1)
+    assert await users(people) == before

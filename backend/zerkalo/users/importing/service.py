@@ -1,9 +1,10 @@
 """Importing people: the whole file or nothing."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from psycopg.errors import UniqueViolation
 
@@ -18,6 +19,7 @@ from zerkalo.users.importing.rules import BadLine, ImportedPerson, Known
 from zerkalo.users.model import NewUser
 
 BATCH = 1000
+One = TypeVar("One")
 ERASED = "names a person who was erased; take the line out"
 
 
@@ -32,14 +34,6 @@ class ImportReport:
     bad: tuple[BadLine, ...] = ()
 
 
-class _Refused(Exception):
-    """Rolls the transaction back."""
-
-    def __init__(self, bad: Sequence[BadLine]) -> None:
-        super().__init__()
-        self.bad = tuple(bad)
-
-
 async def import_people(
     pool: Pool,
     people: Sequence[ImportedPerson],
@@ -51,36 +45,41 @@ async def import_people(
     """Create everybody who is not there yet, contacts proved; all of them or, where a line is bad, nobody.
 
     A user known by code, by a proved e-mail, or by a proved phone where the line has neither, gets only a name, a code or
-    a password that they lack: an import never adds a contact to an existing account. A user who has registered and proved
-    nothing is not known; they take over the imported account by proving its contact. Importing the same file again changes
-    nothing. With `contact_key` a line that would bring an erased person back is bad.
+    a password that they lack: an import never adds a contact to an existing account. A line with a phone alone whose
+    holders are all named by other lines, or are several without them, changes nothing: it can't be said whose it is. A user
+    who has registered and proved nothing is not known; they take over the imported account by proving its contact.
+    Importing the same file again changes nothing. With `contact_key` a line that would bring an erased person back is bad.
     """
 
     async def write(conn: Connection) -> ImportReport:
         await import_store.lock_imports(conn)
-        added = completed = 0
-        bad: list[BadLine] = []
-        for start in range(0, len(people), BATCH):
-            batch = people[start : start + BATCH]
-            new, known, refused = _sorted_out(batch, await import_store.known_people(conn, batch))
-            erased = [] if contact_key is None else await erased_people(conn, new, contact_key)
-            bad += [*refused, *(BadLine(line, ERASED) for line in erased)]
-            if not bad:
-                ids = await import_store.reserve_ids(conn, len(new))
-                people_of = {id_: _new_user(person) for id_, person in zip(ids, new, strict=True)}
-                await store.insert_people(conn, people_of, now=now)
-                added += len(new)
-                known_of = {id_: _new_user(person) for id_, person in known.items()}
-                completed += await store.complete_people(conn, known_of, now=now)
-            on_progress(start + len(batch))
+        # Look for everybody before writing anybody: else a line would meet a person whom an earlier line has just brought.
+        found: list[Known] = []
+        for batch in _batches(people):
+            found += await import_store.known_people(conn, batch)
+        new, known, bad = _sorted_out(people, found)
+        erased = [] if contact_key is None else await erased_people(conn, new, contact_key)
+        bad += [BadLine(line, ERASED) for line in erased]
         if bad:
-            raise _Refused(bad)
-        return ImportReport(added, completed, len(people) - added - completed)
+            return ImportReport(bad=tuple(bad))
+        completed = done = 0
+        for batch in _batches(new):
+            ids = await import_store.reserve_ids(conn, len(batch))
+            people_of = {id_: _new_user(person) for id_, person in zip(ids, batch, strict=True)}
+            await store.insert_people(conn, people_of, now=now)
+            done += len(batch)
+            on_progress(done)
+        for batch in _batches([*known.items()]):
+            known_of = {id_: _new_user(person) for id_, person in batch}
+            completed += await store.complete_people(conn, known_of, now=now)
+            done += len(batch)
+            on_progress(done)
+        if done < len(people):
+            on_progress(len(people))
+        return ImportReport(len(new), completed, len(people) - len(new) - completed)
 
     try:
         return await in_transaction(pool, write, lock_timeout_seconds=60)
-    except _Refused as refused:
-        return ImportReport(bad=refused.bad)
     except UniqueViolation:
         return ImportReport(
             bad=(BadLine(0, "somebody registered or proved a contact meanwhile; run the import again"),)
@@ -95,6 +94,10 @@ async def erased_people(conn: Connection, people: Sequence[ImportedPerson], cont
             if contact is not None:
                 lines[contact_digest(contact_key, channel, contact)].add(person.line)
     return sorted({line for digest in await erased_among(conn, list(lines)) for line in lines[digest]})
+
+
+def _batches(ones: Sequence[One]) -> Iterator[Sequence[One]]:
+    return (ones[start : start + BATCH] for start in range(0, len(ones), BATCH))
 
 
 def _new_user(person: ImportedPerson) -> NewUser:
@@ -112,19 +115,26 @@ def _new_user(person: ImportedPerson) -> NewUser:
 def _sorted_out(
     people: Sequence[ImportedPerson], known: Sequence[Known]
 ) -> tuple[list[ImportedPerson], dict[int, ImportedPerson], list[BadLine]]:
-    """(new ones, known ones by user id, bad lines)."""
+    """(new ones, known ones by user id, bad lines).
+
+    In neither: a line with a phone alone whose holder can't be told. Families share a phone, and each of them may have a
+    line; without this the child's line would give a name or a password to the mother, who has the number too.
+    """
+    named = {id_ for found in known for id_ in (*found.by_code, *found.by_email)}
     new: list[ImportedPerson] = []
     met: dict[int, ImportedPerson] = {}
     bad: list[BadLine] = []
     for person, found in zip(people, known, strict=True):
-        ids = {*found.by_code, *found.by_email} or {*found.by_phone}
+        ids = {*found.by_code, *found.by_email}
         if found.is_code_retired:
             bad.append(BadLine(person.line, "has a code that was an erased person's"))
         elif len(ids) > 1:
             numbers = ", ".join(str(user_id) for user_id in sorted(ids))
             bad.append(BadLine(person.line, f"names several users at once: {numbers}"))
-        elif not ids:
-            new.append(person)
-        else:
+        elif ids:
             met.setdefault(ids.pop(), person)
+        elif not found.by_phone:
+            new.append(person)
+        elif len(holders := set(found.by_phone) - named) == 1:
+            met.setdefault(holders.pop(), person)
     return new, met, bad
