@@ -55,6 +55,11 @@ def _link_is_believed(world: World, users: Mapping[int, dict[str, Any]], booking
     if user_id is None:
         return
     assert users[user_id]["erased_at"] is None, "a shell has a booking"
+    code = users[user_id]["unique_code"]
+    if code:
+        assert booking["notes"].split("\n")[1] == f"Код клиента: {code}"
+    if world.given_back.get(booking["id"]) == user_id:
+        return
     # Whoever held a visit keeps it: the contact may be gone from the record, but it was shown of this very client.
     clients = world.clients[booking["yclients_record_id"]]
     if step == "email":
@@ -65,9 +70,6 @@ def _link_is_believed(world: World, users: Mapping[int, dict[str, Any]], booking
         assert not booking["handed_over"], "of a record that was handed over neither counts"
     if step == "code":
         assert world.codes[user_id] & set(booking["match_codes"])
-    code = users[user_id]["unique_code"]
-    if code:
-        assert booking["notes"].split("\n")[1] == f"Код клиента: {code}"
 
 
 def _erased_is_nameless(booking: dict[str, Any]) -> None:
@@ -106,7 +108,7 @@ async def _codes_are_given_once(world: World, users: Mapping[int, dict[str, Any]
 async def _form_links_are_the_forms(world: World, bookings: list[dict[str, Any]]) -> None:
     form = {row["record_id"]: row["user_id"] for row in await world.rows("select * from form_bookings")}
     for booking in bookings:
-        if booking["matched_by"] == "form":
+        if booking["matched_by"] == "form" and world.given_back.get(booking["id"]) != booking["user_id"]:
             assert form.get(booking["yclients_record_id"]) == booking["user_id"]
 
 

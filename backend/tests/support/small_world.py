@@ -24,11 +24,13 @@ from tests.support.application import SECRET, settings_of
 from tests.support.rows import add_user
 from tests.support.vendor import COMPANY_ID, State, event, page_item
 from zerkalo.composition import Parts, assembled
+from zerkalo.kit.problem import ProblemError
 from zerkalo.loyalty import service as loyalty
 from zerkalo.main import Runtime
 from zerkalo.users.erasing.service import sweep_erased
 from zerkalo.users.importing.rules import ImportedPerson
 from zerkalo.users.importing.service import import_people
+from zerkalo.users.merging.service import UNDO_SPAN, undo_merge
 from zerkalo.users.store import finish_rematches, users_to_rematch
 from zerkalo.web.api import create_app
 from zerkalo.webhook.committer import Committer
@@ -81,6 +83,10 @@ class World:
     """Booking -> whose an admin said that it is."""
     merged: set[int] = field(default_factory=set)
     """Accounts that we know to have ended in another one."""
+    ended: dict[int, tuple[set[tuple[str, str]], set[str]]] = field(default_factory=dict)
+    """What an account that ended had proved, and its codes: its own again where the two are parted."""
+    given_back: dict[int, int] = field(default_factory=dict)
+    """Booking -> to whom it went back when two accounts were parted, whatever had linked it to the other one meanwhile."""
     is_in_order: bool = True
     """Things happen one after the other; False: what was shown first of two things at one moment is not known."""
     clients: dict[int, list[Contacts]] = field(default_factory=lambda: defaultdict(list))
@@ -211,6 +217,30 @@ class World:
         assert answer.status_code == (409 if from_id == into_id else 200), answer.text
         await self.learn_merges(by_admin=from_id)
 
+    async def part(self, which: int) -> None:
+        """Undo one of the merges that stand, if that can be done still."""
+        merges = await self.rows("select * from merges where undone_at is null order by id")
+        if not merges:
+            return
+        merge = merges[which % len(merges)]
+        refused = None
+        try:
+            await undo_merge(self.parts.people, merge["id"], admin_id=self.admin_id, now=self.clock())
+        except ProblemError as problem:
+            refused = problem.code
+        if refused is not None:
+            over = self.clock() - merge["at"] > UNDO_SPAN
+            assert refused == ("not_found" if over else "merge_changed")
+            return
+        old, into = merge["from_id"], merge["into_id"]
+        self.merged.discard(old)
+        self.proved[old], self.codes[old] = self.ended.pop(old)
+        self.codes[into] -= self.codes[old]
+        for booking_id in merge["before"]["bookings"]:
+            self.given_back[booking_id] = old
+            if self.by_hand.get(booking_id) == into:
+                self.by_hand[booking_id] = old
+
     async def erase(self, user_id: int) -> None:
         async with self.with_password(user_id) as client:
             answer = await client.request("DELETE", f"{API}/auth/me", json={"password": PASSWORD})
@@ -245,11 +275,15 @@ class World:
             into = into_of[old]
             while into in into_of:
                 into = into_of[into]
-            self.proved[into] |= self.proved.pop(old, set())
-            self.codes[into] |= self.codes.pop(old, set())
-            for booking_id, owner in self.by_hand.items():
+            self.ended[old] = self.proved.pop(old, set()), self.codes.pop(old, set())
+            self.proved[into] |= self.ended[old][0]
+            self.codes[into] |= self.ended[old][1]
+            for booking_id, owner in [*self.by_hand.items()]:
                 if owner == old:
                     self.by_hand[booking_id] = into
+            for booking_id, owner in [*self.given_back.items()]:
+                if owner == old:
+                    self.given_back[booking_id] = into
 
     # the salon
 

@@ -228,6 +228,30 @@ class Lives(RuleBasedStateMachine):
     def merge(self, old: int, into: int) -> None:
         self.live(self.world.merge(self.user(old), self.user(into)))
 
+    @precondition(lambda self: self.world.merged)
+    @rule(which=one_of_several)
+    def part(self, which: int) -> None:
+        self.live(self.world.part(which))
+
+    @precondition(lambda self: len(self.users) > 1 and self.world.told)
+    @rule(
+        old=one_of_several,
+        into=one_of_several,
+        came=st.integers(0, 99),
+        attendance=st.sampled_from([1, 0]),
+        points=st.sampled_from([50, 200]),
+    )
+    def merge_by_mistake(self, old: int, into: int, came: int, attendance: int, points: int) -> None:
+        """Two accounts are one until the next hour: the salon says who came, points are spent, a sweep goes over them."""
+        taken, stays = self.user(old), self.user(into)
+        if taken == stays:
+            return
+        self.live(self.world.merge(taken, stays))
+        self._say(came % len(self.world.told), attendance)
+        self.live(self.world.move_points("redeem", stays, points, f"mistake-{self.second}"))
+        self.live(self.world.tend())
+        self.live(self.world.part(-1))
+
     @precondition(lambda self: len(self.users) > 1)
     @rule(who=one_of_several)
     def erase(self, who: int) -> None:
