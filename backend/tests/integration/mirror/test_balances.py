@@ -146,6 +146,52 @@ async def test_a_right_that_was_taken_and_given_back_leaves_no_card_behind(salon
     assert await refused_cards(salon) == []
 
 
+@dataclass
+class TwoSalons:
+    """A YCLIENTS whose token may edit the cards of company 2 alone."""
+
+    asked: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+
+    async def client_card(self, company_id: int, client_id: int) -> Mapping[str, Any]:
+        self.asked.append((company_id, client_id))
+        return {"name": "Анна", "custom_fields": []}
+
+    async def write_client_card(self, company_id: int, client_id: int, body: Mapping[str, Any]) -> None:
+        if company_id == 1:
+            raise AccessDenied("no right to edit clients", 403)
+
+
+async def test_cards_that_the_token_may_not_edit_are_asked_about_one_a_minute_and_hold_up_no_other(
+    pool: Pool,
+) -> None:
+    """Before: each of thousands was asked about every hour, and the other branch's came behind them."""
+    cards = TwoSalons()
+    async with pool.connection() as conn:
+        anna = await add_user(conn)
+        for number in range(30):
+            await add_booking(
+                conn, user_id=anna, matched_by="code", client_id=number, yclients_record_id=number + 1
+            )
+        await add_booking(
+            conn, user_id=anna, matched_by="code", client_id=9, company_id=2, yclients_record_id=99
+        )
+        await conn.execute(
+            "insert into bonus_entries (user_id, amount, kind, entry_key, effective_at, created_at)"
+            " values (%s, 10, 'adjustment', 'gift', now(), now())",
+            [anna],
+        )
+
+    for minute in range(2):
+        await write_balances(
+            pool, cards, FIELD, companies=[1, 2], clock=lambda m=minute: NOW + timedelta(minutes=m)
+        )
+
+    assert [company_id for company_id, _ in cards.asked] == [1, 2, 1]
+    async with pool.connection() as conn:
+        row = await (await conn.execute("select count(*) from card_balances where attempts > 1")).fetchone()
+    assert row == (0,), "what was claimed and not asked about has no attempt"
+
+
 async def test_drift_tells_a_card_that_was_given_up_but_not_one_that_is_deleted(salon: Salon) -> None:
     await salon.give(10, "a")
     salon.failure = RequestRefused(422, "the phone is wrong")

@@ -12,7 +12,7 @@ from zerkalo.kit.clock import Clock
 from zerkalo.mirror.balances import store
 from zerkalo.mirror.balances.model import CardBalance, Cards
 from zerkalo.mirror.balances.rules import card_with_balance, shown_balance
-from zerkalo.yclients.errors import NotFound, RequestRefused, VendorError, is_of_one_record
+from zerkalo.yclients.errors import AccessDenied, NotFound, RequestRefused, VendorError, is_of_one_record
 
 BATCH = 10
 ROUNDS_MAX = 6
@@ -29,23 +29,35 @@ async def write_balances(
 
     The balance is read when the card is claimed, so that ten movements are one request. A card that is gone, or whose
     content YCLIENTS refuses, is given up until its points move again. While YCLIENTS does not answer, all wait; so does a
-    card that the token may not edit, and `check` counts those.
+    card that the token may not edit, which `check` counts, and its company's other cards wait for the next call.
     """
     count = 0
+    refusing: set[int] = set()
     async with transaction(pool) as conn:
         await store.mark_moved(conn, companies=companies, now=clock())
     for _ in range(ROUNDS_MAX):
         now = clock()
         async with pool.connection() as conn:
-            due = await store.claim_due(conn, now=now, until=now + CLAIM_SPAN, limit=BATCH)
+            due = await store.claim_due(
+                conn, now=now, until=now + CLAIM_SPAN, limit=BATCH, but_of=sorted(refusing)
+            )
         for card in due:
-            count += await _write(pool, cards, field, card, clock)
+            if card.company_id in refusing:
+                async with pool.connection() as conn:
+                    await store.release(conn, card)
+                continue
+            try:
+                count += await _write(pool, cards, field, card, clock)
+            except AccessDenied:
+                # Of thousands of cards one a minute is asked about: the right may be missing for all of them.
+                refusing.add(card.company_id)
         if len(due) < BATCH:
             break
     return count
 
 
 async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock: Clock) -> bool:
+    """Write one card and note how that went; whether it was written. Raises `AccessDenied`, noted too."""
     error: str | None = None
     is_written = False
     try:
@@ -64,6 +76,8 @@ async def _write(pool: Pool, cards: Cards, field: str, card: CardBalance, clock:
             pause = timedelta(seconds=PAUSE.seconds(card.attempts))
             async with pool.connection() as conn:
                 await store.put_off(conn, card, until=clock() + pause, error=error)
+            if isinstance(refused, AccessDenied):
+                raise
             return False
     async with pool.connection() as conn:
         await store.written(conn, card, error=error, now=clock())

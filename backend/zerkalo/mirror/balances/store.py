@@ -70,7 +70,7 @@ _GO_ON = """
 _CLAIM = """
     update card_balances c set claimed_until = %(until)s, attempts = c.attempts + 1
     from (select company_id, client_id from card_balances
-          where (due_at <= %(now)s or due_at > %(no_pause)s)
+          where (due_at <= %(now)s or due_at > %(no_pause)s) and company_id <> all(%(but_of)s)
             and (claimed_until is null or claimed_until <= %(now)s or claimed_until > %(no_claim)s)
           order by due_at, company_id, client_id limit %(limit)s for update skip locked) as due
     where c.company_id = due.company_id and c.client_id = due.client_id
@@ -114,8 +114,10 @@ async def mark_moved(conn: Connection, *, companies: Sequence[int], now: datetim
     await conn.execute(_GO_ON, look)
 
 
-async def claim_due(conn: Connection, *, now: datetime, until: datetime, limit: int) -> list[CardBalance]:
-    """Claim cards that are due, for this process alone until `until`, with their present balances.
+async def claim_due(
+    conn: Connection, *, now: datetime, until: datetime, limit: int, but_of: Sequence[int] = ()
+) -> list[CardBalance]:
+    """Claim cards that are due, for this process alone until `until`, with their present balances; none of companies `but_of`.
 
     A pause or a claim that ends later than any can was written by a wrong clock and is ignored.
     """
@@ -125,6 +127,7 @@ async def claim_due(conn: Connection, *, now: datetime, until: datetime, limit: 
         "no_pause": now + PAUSE_MAX + CLOCKS_APART_MAX,
         "no_claim": until + CLOCKS_APART_MAX,
         "limit": limit,
+        "but_of": list(but_of),
     }
     async with conn.cursor(row_factory=args_row(CardBalance)) as cursor:
         await cursor.execute(_CLAIM, values)
@@ -152,6 +155,15 @@ async def written(conn: Connection, card: CardBalance, *, error: str | None, now
             "claimed_until": card.claimed_until,
             "now": now,
         },
+    )
+
+
+async def release(conn: Connection, card: CardBalance) -> None:
+    """Give back a card that was claimed and not asked about."""
+    await conn.execute(
+        "update card_balances set claimed_until = null, attempts = attempts - 1 where company_id = %s and client_id = %s"
+        " and claimed_until = %s",
+        [card.company_id, card.client_id, card.claimed_until],
     )
 
 
