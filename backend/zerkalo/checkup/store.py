@@ -105,7 +105,9 @@ async def read_facts(
         worker_seen_at=await scalar(conn, "select max(updated_at) from facts where name = 'worker'"),
         outbox_failing=await scalar(
             conn,
-            "select count(*) from outbox where finished_at is null and attempts >= %s",
+            # Where the channel has sent another one since, the fault is the recipient's, not the gateway's.
+            "select count(*) from outbox o where finished_at is null and attempts >= %s and not exists (select from"
+            " outbox s where s.channel = o.channel and s.finished_at > o.created_at and s.error is null)",
             [OUTBOX_ATTEMPTS],
         ),
         refused_cards=await scalar(conn, _REFUSED_CARDS, [list(settings.yclients_company_ids)])

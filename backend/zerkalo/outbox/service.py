@@ -1,8 +1,10 @@
 """Send the messages that are due."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 import anyio
 import structlog
@@ -22,6 +24,8 @@ SEND_SECONDS_MAX = 30.0
 block all other messages forever."""
 BATCH = 20
 AT_ONCE_MAX = 4
+
+T = TypeVar("T")
 
 _log = structlog.get_logger("zerkalo.outbox")
 
@@ -63,9 +67,9 @@ async def send_due(
             if not taken[-1]:
                 return
 
-    async with anyio.create_task_group() as tasks:
-        for channel, sender in senders.items():
-            tasks.start_soon(sending.run, channel, partial(send_all, channel, sender))
+    await _each_to_its_end(
+        [sending.run(channel, partial(send_all, channel, sender)) for channel, sender in senders.items()]
+    )
     return sum(taken)
 
 
@@ -73,16 +77,25 @@ async def _send_batch(
     pool: Pool, sender: Sender, due: list[DueMessage], clock: Clock, seconds_max: float
 ) -> int:
     limiter = anyio.CapacityLimiter(AT_ONCE_MAX)
-    outcomes: list[bool] = []
 
-    async def send_one(message: DueMessage) -> None:
+    async def send_one(message: DueMessage) -> bool:
         async with limiter:
-            outcomes.append(await _send(pool, sender, message, clock, seconds_max))
+            return await _send(pool, sender, message, clock, seconds_max)
 
-    async with anyio.create_task_group() as tasks:
-        for message in due:
-            tasks.start_soon(send_one, message)
-    return sum(outcomes)
+    return sum(await _each_to_its_end([send_one(message) for message in due]))
+
+
+async def _each_to_its_end(works: Sequence[Awaitable[T]]) -> list[T]:
+    """The results of works done beside each other. One that fails ends no other, as a message that was taken would not be
+    noted and be sent again; it is raised when all have ended.
+    """
+    results = await asyncio.gather(*works, return_exceptions=True)
+    ended: list[T] = []
+    for one in results:
+        if isinstance(one, BaseException):
+            raise one
+        ended.append(one)
+    return ended
 
 
 async def _send(pool: Pool, sender: Sender, message: DueMessage, clock: Clock, seconds_max: float) -> bool:

@@ -9,7 +9,7 @@ from zerkalo.db.pool import Connection
 from zerkalo.db.sql import scalar
 from zerkalo.kit.clock import CLOCKS_APART_MAX
 from zerkalo.outbox.model import DueMessage, Message
-from zerkalo.outbox.rules import PAUSE_MAX
+from zerkalo.outbox.rules import PAUSE_MAX, QUICK_ATTEMPTS
 
 KEPT = timedelta(days=7)
 """How long a finished row, without recipient and text, is kept for counting. Rows about a booking stay, for its history."""
@@ -78,7 +78,7 @@ async def drop_lost(conn: Connection, *, now: datetime) -> int:
 async def claim_due(
     conn: Connection, channels: Collection[str], *, now: datetime, until: datetime, limit: int
 ) -> list[DueMessage]:
-    """Claim due messages, oldest first, until `until`; count the try.
+    """Claim due messages, oldest first, until `until`; count the try. Those that failed often come last.
 
     A pause or a claim that ends later than any can was written by a wrong clock and is ignored.
     """
@@ -88,7 +88,7 @@ async def claim_due(
               where finished_at is null and channel = any(%(channels)s)
                 and (next_attempt_at <= %(now)s or next_attempt_at > %(no_pause)s)
                 and (claimed_until is null or claimed_until <= %(now)s or claimed_until > %(no_claim)s)
-              order by next_attempt_at, id limit %(limit)s for update skip locked) as due
+              order by attempts >= %(quick)s, next_attempt_at, id limit %(limit)s for update skip locked) as due
         where o.id = due.id
         returning o.id, o.channel, o.recipient, o.subject, o.body, o.expires_at, o.attempts
     """
@@ -98,6 +98,7 @@ async def claim_due(
         "no_pause": now + PAUSE_MAX + CLOCKS_APART_MAX,
         "no_claim": until + CLOCKS_APART_MAX,
         "limit": limit,
+        "quick": QUICK_ATTEMPTS,
         "channels": list(channels),
     }
     async with conn.cursor(row_factory=args_row(_due_message)) as cursor:

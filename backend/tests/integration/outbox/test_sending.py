@@ -1,5 +1,6 @@
 """What is due is sent once, put off when it fails, and forgotten when it is done."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -7,13 +8,17 @@ from typing import Any
 
 import anyio
 import pytest
+from psycopg import OperationalError
 
 from tests.support.people import RememberingSender
-from zerkalo.db.pool import Pool
+from zerkalo.checkup.store import read_facts
+from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.few_at_once import FewAtOnce
 from zerkalo.outbox import store
 from zerkalo.outbox.model import Channel, Message, Sender, SendFailed
+from zerkalo.outbox.rules import QUICK_ATTEMPTS
 from zerkalo.outbox.service import AT_ONCE_MAX, BATCH, CLAIM_SPAN, SEND_SECONDS_MAX, send_due
+from zerkalo.settings import Settings
 
 NOW = datetime(2025, 6, 2, 12, 0, tzinfo=UTC)
 MESSAGE = Message(Channel.EMAIL, "anna@example.com", "Код", "Ваш код 123456", NOW + timedelta(minutes=10))
@@ -275,3 +280,65 @@ async def test_a_gateway_that_takes_nothing_is_left_until_the_next_call(pool: Po
             await conn.execute("select count(*) filter (where attempts = 0) from outbox")
         ).fetchone()
     assert found == (5,)
+
+
+async def test_a_database_that_fails_beside_it_lets_a_message_under_way_be_noted(
+    pool: Pool, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before: what the other channel's failure broke off had been sent, and was sent again three minutes later."""
+    phone, claim, is_sending = RememberingSender(), store.claim_due, anyio.Event()
+
+    class SlowSender(RememberingSender):
+        async def send(self, recipient: str, subject: str, body: str) -> None:
+            is_sending.set()
+            await anyio.sleep(0.2)
+            await phone.send(recipient, subject, body)
+
+    async def failing(conn: Connection, channels: Collection[str], **how: Any) -> list[Any]:
+        if Channel.EMAIL in channels:
+            await is_sending.wait()
+            raise OperationalError("the connection is lost")
+        return await claim(conn, channels, **how)
+
+    monkeypatch.setattr(store, "claim_due", failing)
+    await put(pool, replace(MESSAGE, channel=Channel.PHONE, recipient="+79991234567"))
+
+    with pytest.raises(OperationalError):
+        await send_due(pool, {Channel.EMAIL: RememberingSender(), Channel.PHONE: SlowSender()}, clock=clock)
+
+    assert len(phone.sent) == 1
+    assert (await row(pool))["finished_at"] == NOW
+
+
+async def test_a_fresh_code_goes_before_messages_that_have_failed_for_long(pool: Pool, clock: Clock) -> None:
+    old = replace(MESSAGE, recipient="old@example.com", expires_at=NOW + timedelta(days=1))
+    for _ in range(BATCH):
+        await put(pool, old)
+    async with pool.connection() as conn:
+        await conn.execute("update outbox set attempts = %s", [QUICK_ATTEMPTS])
+    await put(pool)
+    async with pool.connection() as conn:
+        due = await store.claim_due(conn, [Channel.EMAIL], now=NOW, until=NOW + CLAIM_SPAN, limit=BATCH)
+
+    assert MESSAGE.recipient in [one.recipient for one in due]
+
+
+@pytest.mark.parametrize(("other", "failing"), [(SendFailed("away"), 1), (None, 0)])
+async def test_check_tells_of_a_gateway_that_fails_and_not_of_one_bad_recipient(
+    pool: Pool, clock: Clock, other: SendFailed | None, failing: int
+) -> None:
+    sender = RememberingSender(failure=SendFailed("mailbox full"))
+    await put(pool, replace(MESSAGE, expires_at=NOW + timedelta(days=1)))
+    for _ in range(3):
+        await send_due(pool, {Channel.EMAIL: sender}, clock=clock)
+        clock.now += timedelta(minutes=5)
+    sender.failure = other
+    async with pool.connection() as conn:
+        await store.put(conn, replace(MESSAGE, recipient="olga@example.com"), now=clock.now)
+        await conn.execute("update outbox set next_attempt_at = %s where id = 1", [NOW + timedelta(hours=1)])
+    await send_due(pool, {Channel.EMAIL: sender}, clock=clock)
+
+    async with pool.connection() as conn:
+        facts = await read_facts(conn, Settings(), webhook_url="", now=clock.now)
+
+    assert facts.outbox_failing == failing
