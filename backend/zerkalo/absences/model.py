@@ -1,6 +1,7 @@
 """A booking whose record YCLIENTS does not know."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,8 @@ class Absence:
     """Whether it was left to a person, who has not decided yet."""
     is_accepted: bool
     """Whether a person, or YCLIENTS itself since, said that it is deleted."""
+    noted_at: datetime
+    """When it first answered 404."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ async def waiting(conn: Connection, company_id: int) -> list[Absence]:
     """
     sql = """
         select record_id, observation, left_as is not null and accepted_at is null and not is_deleted as is_left,
-            accepted_at is not null or is_deleted as is_accepted
+            accepted_at is not null or is_deleted as is_accepted, noted_at
         from absences a cross join lateral (
             select exists (select from bookings b where b.company_id = a.company_id
                 and b.yclients_record_id = a.record_id and b.cancel_reason = 'deleted') as is_deleted) as b

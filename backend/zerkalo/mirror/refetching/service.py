@@ -35,6 +35,8 @@ DRAIN_SECONDS_MAX = 30.0
 """After so long a job that asks leaves the rest to the next one, for other companies wait for its place."""
 RETRY = Backoff(5.0, RETRY_SECONDS_MAX)
 """How long a question waits after a failure."""
+HELD_PAUSE = timedelta(seconds=5)
+"""After how long an absent booking that somebody holds is asked about again, the first time."""
 CANCELLED_AT_ONCE = 200
 """Absent bookings cancelled in one transaction."""
 
@@ -181,14 +183,17 @@ class Refetcher:
             for one in some
         ]
         outcomes = await self._context.applier.apply(gone)
-        # What was not written waits, with a person's word if there is one: the next run judges it again, without a question.
-        done = [
-            one.record_id
-            for one, outcome in zip(some, outcomes, strict=True)
-            if outcome.status not in (OutcomeStatus.QUEUED, OutcomeStatus.QUARANTINED)
-        ]
+        now, done = self._clock(), list[int]()
         async with transaction(self._pool) as conn:
-            await absences.applied(conn, company_id, done, now=self._clock())
+            for one, outcome in zip(some, outcomes, strict=True):
+                if outcome.status is OutcomeStatus.QUEUED:
+                    # It waits, with a person's word if there is one. Held for long, it is asked about less and less often.
+                    pause = min(max(now - one.noted_at, HELD_PAUSE), timedelta(seconds=RETRY_SECONDS_MAX))
+                    wish = Refetch(company_id, one.record_id, outcome.reason or HELD)
+                    await refetch_store.ask(conn, [wish], now=now + pause)
+                elif outcome.status is not OutcomeStatus.QUARANTINED:
+                    done.append(one.record_id)
+            await absences.applied(conn, company_id, done, now=now)
         return outcomes
 
     async def read_now(self, company_id: int, record_id: int, *, is_deleted: bool = False) -> bool:
