@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from psycopg.errors import LockNotAvailable
 
 from zerkalo.db import facts
 from zerkalo.db.pool import Connection, Pool
@@ -181,7 +182,11 @@ async def _sweep_bookings(pool: Pool, policy: LoyaltyPolicy, now: datetime) -> i
             await facts.write_fact(conn, SWEEP_FACT, {"settings": fingerprint, "after_id": high}, now)
             return appended
 
-        written += await in_transaction(pool, settle_range, lock_timeout_seconds=SWEEP_LOCK_SECONDS)
+        try:
+            written += await in_transaction(pool, settle_range, lock_timeout_seconds=SWEEP_LOCK_SECONDS)
+        except LockNotAvailable:
+            log.warning("bookings wait to be settled: somebody holds one", after_id=low)
+            return written  # the next call goes on here
         after_id = high
     if after_id is not None:
         async with pool.connection() as conn:
