@@ -58,8 +58,10 @@ class Bells:
         # One waiting job a subject. There is no `lock` beside it: leases and claims keep two workers apart, and a
         # lock would stay with a killed worker's job until that is found.
         name = ":".join([task_name, *map(str, subject.values())])
+        # By queue: a job that waits in a queue which nobody serves must not bar one in another.
+        lock = name if queue == BELL_QUEUE else f"{queue}:{name}"
         try:
-            await self.app.configure_task(task_name, queue=queue, queueing_lock=name).defer_async(**subject)
+            await self.app.configure_task(task_name, queue=queue, queueing_lock=lock).defer_async(**subject)
         except AlreadyEnqueued:
             return
         except (ConnectorException, OperationalError) as error:

@@ -49,8 +49,8 @@ FLASHES: Mapping[str, Words] = {
         "en": "Bookings that are gone in YCLIENTS are being cancelled: {count}.",
     },
     "nothing_absent": {
-        "ru": "Ничего не отменено: страница устарела, или эти записи уже не ждут вашего решения.",
-        "en": "Nothing is cancelled: the page has changed, or these bookings wait for your word no more.",
+        "ru": "Решать больше нечего: эти записи уже отменяются, или страница устарела.",
+        "en": "Nothing waits for your word: these bookings are being cancelled already, or the page is out of date.",
     },
     "codes_given": {"ru": "Коды выданы всем.", "en": "Everybody has a code now."},
     "linked": {"ru": "Запись привязана.", "en": "The booking is linked."},
