@@ -23,6 +23,7 @@ from zerkalo.importing.report.rules import lines_of, reason, say
 from zerkalo.importing.service import ImportRefused, move_in
 from zerkalo.importing.source.model import Read
 from zerkalo.importing.source.service import MappingError, open_source, read_mapping, read_source
+from zerkalo.kit.clock import utc_now
 from zerkalo.kit.language import Language
 
 
@@ -37,7 +38,7 @@ async def import_app(
     try:
         told = read_mapping(mapping)
         with open_source(told) as source:
-            read = read_source(source, is_usable_hash=is_usable_hash)
+            read = read_source(source, is_usable_hash=is_usable_hash, now=utc_now())
     except MappingError as error:
         raise CommandFailed(str(error)) from None
     async with command_parts() as parts:

@@ -122,6 +122,7 @@ class Why(StrEnum):
     NO_FLAG = "no_flag"
     NO_WHOLE_NUMBER = "no_whole_number"
     NO_TIME = "no_time"
+    TIME_FAR_OFF = "time_far_off"
     NO_RECORD_ID = "no_record_id"
     WALL_TIME_WITH_OFFSET = "wall_time_with_offset"
     INSTANT_WITHOUT_OFFSET = "instant_without_offset"

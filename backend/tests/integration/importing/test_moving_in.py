@@ -21,6 +21,7 @@ from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EntryDraft, Kind, LoyaltyPolicy
 from zerkalo.outbox.model import Channel
+from zerkalo.users.desk.store import search_users
 from zerkalo.users.erasing.rules import contact_digest
 from zerkalo.users.erasing.store import remember_contacts
 
@@ -58,7 +59,7 @@ def source(tmp_path: Path) -> Callable[..., Read]:
         (tmp_path / "people.csv").write_text(people, encoding="utf-8")
         (tmp_path / "visits.csv").write_text(visits, encoding="utf-8")
         with open_source(read_mapping(tmp_path / "m.toml")) as opened:
-            return read_source(opened, is_usable_hash=lambda text: text.startswith("$argon2id$"))
+            return read_source(opened, is_usable_hash=lambda text: text.startswith("$argon2id$"), now=NOW)
 
     return read
 
@@ -314,7 +315,7 @@ def test_a_database_is_read_in_a_transaction_that_can_only_read(dsn: str, tmp_pa
         pytest.raises(MappingError, match=r"\[people\] sql: .*read-only"),
         open_source(read_mapping(tmp_path / "m.toml")) as opened,
     ):
-        read_source(opened, is_usable_hash=lambda _text: True)
+        read_source(opened, is_usable_hash=lambda _text: True, now=NOW)
 
 
 async def test_points_that_no_percent_gives_go_to_the_opening_and_are_listed(
@@ -421,7 +422,7 @@ async def test_the_forms_in_which_a_table_is_saved_read_the_same(
     (tmp_path / "people.csv").write_bytes(saved.encode(encoding))
 
     with open_source(read_mapping(tmp_path / "m.toml")) as opened:
-        assert read_source(opened, is_usable_hash=lambda _: True) == expected
+        assert read_source(opened, is_usable_hash=lambda _: True, now=NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -441,7 +442,7 @@ async def test_a_table_that_can_not_be_read_is_refused_with_its_reason(
         pytest.raises(MappingError, match=told),
         open_source(read_mapping(tmp_path / "m.toml")) as opened,
     ):
-        read_source(opened, is_usable_hash=lambda _: True)
+        read_source(opened, is_usable_hash=lambda _: True, now=NOW)
 
 
 @pytest.mark.parametrize("balance", ["", ",balance"])
@@ -500,3 +501,39 @@ def test_empty_cells_beyond_the_header_are_no_matter(source: Callable[..., Read]
 
     assert [(one.ref, one.balance) for one in read.people] == [("1", 500), ("2", None)]
     assert read.unknown_columns == ()
+
+
+@pytest.mark.parametrize(
+    ("created_at", "is_taken"),
+    [
+        ("0001-01-01T00:00:00+03:00", False),
+        ("9999-12-31T23:59:59-03:00", False),
+        ("0001-01-01", False),
+        ("1969-12-31T23:59:59Z", False),
+        ((NOW + timedelta(days=2)).isoformat(), False),
+        ("1970-01-01", True),
+        (NOW.isoformat(), True),
+    ],
+)
+async def test_nobody_registered_before_computers_or_in_the_future(
+    pool: Pool, source: Callable[..., Read], created_at: str, is_taken: bool
+):
+    read = source(people=f"ref,name,created_at\n1,Анна,{created_at}\n", visits="ref,person\n")
+
+    assert [(one.why, one.detail) for one in read.refused] == (
+        [] if is_taken else [(Why.TIME_FAR_OFF, "created_at")]
+    )
+    await run(pool, replace(read, refused=()))
+    async with pool.connection() as conn:
+        found = await search_users(conn, text="", before_id=None, limit=5)
+    assert len(found) == is_taken
+
+
+@pytest.mark.parametrize("column", ["wall_time", "starts_at"])
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00", "9999-12-31T23:59:59"])
+async def test_no_visit_is_ages_away(source: Callable[..., Read], column: str, time: str):
+    offset = {"wall_time": "", "starts_at": "+03:00"}[column]
+
+    read = source(visits=f"ref,person,{column}\n1,1,{time}{offset}\n")
+
+    assert [(one.why, one.detail) for one in read.ask] == [(Why.TIME_FAR_OFF, column)]

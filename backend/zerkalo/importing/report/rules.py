@@ -24,6 +24,10 @@ _REASONS: dict[Why, dict[Language, str]] = {
         "ru": "{detail}: не время вида 2026-03-05 12:00",
         "en": "{detail} is no time like 2026-03-05 12:00",
     },
+    Why.TIME_FAR_OFF: {
+        "ru": "{detail}: такого времени не может быть, оно раньше 1970 года или в далёком будущем",
+        "en": "{detail} can't be true: it is before 1970 or far in the future",
+    },
     Why.NO_RECORD_ID: {"ru": "record_id: не номер записи", "en": "record_id is no record's id"},
     Why.WALL_TIME_WITH_OFFSET: {
         "ru": "wall_time с часовым поясом: у часов салона его нет, назовите столбец starts_at",

@@ -6,7 +6,7 @@ A source is CSV (all text) or SQL (any column types), so each value is parsed by
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from sys import intern
 
@@ -17,11 +17,15 @@ from zerkalo.importing.source.model import Line, Read
 from zerkalo.kit.contact import canonical_email
 from zerkalo.kit.phone import normalise_phone
 from zerkalo.kit.text import storable_text
+from zerkalo.kit.zones import LAST
 
 FIELD_CHARS_MAX = 10_000
 NAME_CHARS_MAX = 200
 POINTS_MAX = 10**12
 RECORD_ID_MAX = 2**63 - 1
+SINCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""Earlier times are not meant: the year 1 is how some programs say that there is none, and no page can show it."""
+CLOCK_MAY_BE_AHEAD = timedelta(days=1)
 _TRUE = frozenset({"true", "t", "1", "yes", "y", "да"})
 _FALSE = frozenset({"false", "f", "0", "no", "n", "нет", ""})
 
@@ -36,13 +40,17 @@ class BadValue(Exception):
 
 
 def read_lines(
-    person_lines: Sequence[Line], visit_lines: Iterable[Line], *, is_usable_hash: Callable[[str], bool]
+    person_lines: Sequence[Line],
+    visit_lines: Iterable[Line],
+    *,
+    is_usable_hash: Callable[[str], bool],
+    now: datetime,
 ) -> Read:
     """Parse both lists; drop repeated references and report them."""
     people: dict[str, Person] = {}
     refused: list[Question] = []
     for line in person_lines:
-        found = read_person(line, canonical_code=canonical_code, is_usable_hash=is_usable_hash)
+        found = read_person(line, canonical_code=canonical_code, is_usable_hash=is_usable_hash, now=now)
         if isinstance(found, Question):
             refused.append(found)
         elif found.ref in people:
@@ -75,6 +83,7 @@ def read_person(
     *,
     canonical_code: Callable[[str], str | None],
     is_usable_hash: Callable[[str], bool],
+    now: datetime,
 ) -> Person | Question:
     """Return the person of a line, or why it is refused. `is_usable_hash`: whether log-in can verify a password hash."""
     ref = _text(line, "ref")
@@ -96,7 +105,7 @@ def read_person(
             email_proved=_flag(line, "email_proved"),
             phone_proved=_flag(line, "phone_proved"),
             balance=_whole(line, "balance"),
-            created_at=_instant(line, "created_at", zone_less_is_utc=True),
+            created_at=_instant(line, "created_at", until=now + CLOCK_MAY_BE_AHEAD, zone_less_is_utc=True),
         )
     except BadValue as bad:
         return Question(ref, ref, bad.why, bad.column)
@@ -162,14 +171,16 @@ def _whole(line: Line, column: str) -> int | None:
 
 
 def _wall_time(line: Line) -> datetime | None:
-    found = _time(line, "wall_time")
+    found = _time(line, "wall_time", LAST)
     if found is not None and found.tzinfo is not None:
         raise BadValue(Why.WALL_TIME_WITH_OFFSET, "wall_time")
     return found
 
 
-def _instant(line: Line, column: str, *, zone_less_is_utc: bool = False) -> datetime | None:
-    found = _time(line, column)
+def _instant(
+    line: Line, column: str, *, until: datetime = LAST, zone_less_is_utc: bool = False
+) -> datetime | None:
+    found = _time(line, column, until)
     if found is None:
         return None
     if found.tzinfo is None:
@@ -179,17 +190,21 @@ def _instant(line: Line, column: str, *, zone_less_is_utc: bool = False) -> date
     return found
 
 
-def _time(line: Line, column: str) -> datetime | None:
+def _time(line: Line, column: str, until: datetime) -> datetime | None:
     value = line.get(column)
     if isinstance(value, datetime):
-        return value
-    text = _text(line, column)
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise BadValue(Why.NO_TIME, column) from None
+        found = value
+    else:
+        text = _text(line, column)
+        if not text:
+            return None
+        try:
+            found = datetime.fromisoformat(text)
+        except ValueError:
+            raise BadValue(Why.NO_TIME, column) from None
+    if not SINCE <= (found if found.tzinfo else found.replace(tzinfo=UTC)) <= until:
+        raise BadValue(Why.TIME_FAR_OFF, column)
+    return found
 
 
 def _part_shared_contacts(people: list[Person]) -> tuple[list[Person], list[Question]]:

@@ -4,6 +4,7 @@ import csv
 import tomllib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import LiteralString, cast
 
@@ -99,9 +100,9 @@ class Source:
         return _sql_lines(self._conn, name, query)
 
 
-def read_source(source: Source, *, is_usable_hash: Callable[[str], bool]) -> Read:
+def read_source(source: Source, *, is_usable_hash: Callable[[str], bool], now: datetime) -> Read:
     """Read both lists. Raises `MappingError` where the source can't be read."""
-    return read_lines(list(source.people()), source.visits(), is_usable_hash=is_usable_hash)
+    return read_lines(list(source.people()), source.visits(), is_usable_hash=is_usable_hash, now=now)
 
 
 def _sql_lines(conn: psycopg.Connection, name: str, query: str) -> Iterator[Line]:
