@@ -11,25 +11,29 @@ from typing import Any
 
 @dataclass
 class Telegram:
-    """What was sent (chat, text), and the updates that wait; `blocked` chats answer 403."""
+    """What was sent (chat, text), and the updates that wait; `blocked` chats answer 403. `next_id`: of the next update."""
 
     url: str = ""
     sent: list[tuple[int, str]] = field(default_factory=list)
     updates: list[dict[str, Any]] = field(default_factory=list)
     blocked: set[int] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+    next_id: int = 100
 
     def write(self, chat_id: int, text: str, *, kind: str = "private") -> None:
         """Somebody writes to the bot."""
         message = {"chat": {"id": chat_id, "type": kind}, "text": text}
-        self.updates.append({"update_id": 100 + len(self.updates), "message": message})
+        self.updates.append({"update_id": self.next_id, "message": message})
+        self.next_id += 1
 
     def answer(self, method: str, asked: dict[str, Any]) -> tuple[int, Any]:
         self.calls.append(method)
         if method == "getMe":
             return 200, {"username": "salon_bot"}
         if method == "getUpdates":
-            return 200, [one for one in self.updates if one["update_id"] >= asked["offset"]]
+            # As Telegram does: an offset confirms what is below it, which nobody gets any more.
+            self.updates = [one for one in self.updates if one["update_id"] >= asked["offset"]]
+            return 200, self.updates[: asked["limit"]]
         if asked["chat_id"] in self.blocked:
             return 403, None
         self.sent.append((asked["chat_id"], asked["text"]))

@@ -69,6 +69,58 @@ async def test_a_late_code_connects_nothing_and_without_codes_nobody_asks(
     assert telegram.calls == ["getMe"]
 
 
+async def connect(pool: Pool, telegram: Telegram, bot: Bot, chat_id: int, *, now: datetime) -> int | None:
+    """A new client opens the link and sends the code from this chat; return the chat that they are connected to."""
+    async with pool.connection() as conn:
+        user_id = await add_user(conn)
+    _, _, code = (await service.new_link(pool, bot, user_id, now=now)).partition("?start=")
+    await service.take_updates(pool, bot, now=now)  # nothing was written yet
+    telegram.write(chat_id, f"/start {code}")
+    await service.take_updates(pool, bot, now=now)
+    return await chat_of(pool, user_id)
+
+
+async def test_after_a_quiet_week_ids_begin_anew_lower(pool: Pool, telegram: Telegram, bot: Bot) -> None:
+    telegram.next_id = 700_000_000
+    assert await connect(pool, telegram, bot, 1, now=NOW) == 1
+    async with pool.connection() as conn:
+        idle = await add_user(conn)
+    later = NOW + timedelta(days=3)
+    await service.new_link(pool, bot, idle, now=later)
+    assert await service.take_updates(pool, bot, now=later) == 0, "a link that is not followed is no message"
+
+    telegram.next_id, later = 3_000, NOW + timedelta(days=7)
+
+    assert await connect(pool, telegram, bot, 2, now=later) == 2
+    assert await connect(pool, telegram, bot, 3, now=later) == 3
+    await service.new_link(pool, bot, idle, now=later)
+    await service.take_updates(pool, bot, now=later)
+    assert telegram.updates == [], "what was read is confirmed"
+
+
+async def test_another_bot_has_ids_of_its_own(pool: Pool, telegram: Telegram, bot: Bot) -> None:
+    telegram.next_id = 700_000_000
+    assert await connect(pool, telegram, bot, 1, now=NOW) == 1
+
+    telegram.next_id, telegram.updates = 3_000, []
+
+    assert await connect(pool, telegram, Bot("token-of-another", telegram.url), 2, now=NOW) == 2
+    async with pool.connection() as conn:
+        cursor = await conn.execute("select name, value::text from notice_state")
+        assert "token-of" not in str(await cursor.fetchall())
+
+
+async def test_how_far_an_older_version_has_read_is_left_alone(
+    pool: Pool, telegram: Telegram, bot: Bot
+) -> None:
+    """It did not say whose messages they were; reading a code twice does no harm."""
+    async with pool.connection() as conn:
+        await store.hold_state(conn, "read")
+        await store.write_state(conn, "read", 700_000_000, now=NOW)
+
+    assert await connect(pool, telegram, bot, 1, now=NOW) == 1
+
+
 async def test_a_link_that_was_being_made_ends_with_a_new_password(
     pool: Pool, telegram: Telegram, bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,9 +20,14 @@ from zerkalo.outbox.telegram.service import Bot, Update
 
 CODE_SPAN = timedelta(minutes=15)
 ALERT_SPAN = timedelta(hours=6)
+SAME_NUMBERS_SPAN = timedelta(days=6)
+"""For how long after a message was read the next ones are sure to have higher ids.
+
+Telegram begins anew at a random id after a week without messages, and hands out a message for up to a day.
+"""
 START = "/start "
-READ, ALERTS = "read", "alerts"
-"""Names of states: the next update to read, and the problems reported to the group with the ids of the messages."""
+ALERTS = "alerts"
+"""Name of the state that holds the problems reported to the group with the ids of the messages."""
 _log = structlog.get_logger("zerkalo.notices")
 
 
@@ -45,27 +50,42 @@ async def new_link(pool: Pool, bot: Bot, user_id: int, *, now: datetime) -> str:
 async def take_updates(pool: Pool, bot: Bot, *, now: datetime) -> int:
     """Read the messages to the bot while there are valid codes; return how many chats were connected.
 
-    Answers are sent through the outbox. Messages without a valid code are ignored.
+    Answers are sent through the outbox. Messages without a valid code are ignored; one that is read again is, too.
     """
     async with pool.connection() as conn:
         if not await store.has_codes(conn, now=now):
             return 0
-        offset, _ = await store.hold_state(conn, READ)
+        offset = await _next_id(conn, bot, now)
     try:
-        updates = await bot.updates(offset or 0)
+        updates = await bot.updates(offset)
     except SendFailed as error:
         _log.warning("the bot's messages can't be read", reason=error.reason)
         return 0
 
     async def write(conn: Connection) -> int:
-        held, _ = await store.hold_state(conn, READ)
-        held = held or 0
-        fresh = [update for update in updates if update.id >= held]
+        next_id = await _next_id(conn, bot, now)
+        fresh = [update for update in updates if update.id >= next_id]
         taken = [await _take(conn, update, now) for update in fresh]
-        await store.write_state(conn, READ, max([held, *(update.id + 1 for update in fresh)]), now=now)
+        if fresh:  # else the state keeps its age, which is that of the last message
+            await store.write_state(conn, _read_by(bot), max(update.id for update in fresh) + 1, now=now)
         return sum(taken)
 
     return await in_transaction(pool, write)
+
+
+async def _next_id(conn: Connection, bot: Bot, now: datetime) -> int:
+    """Lock how far this bot's messages are read; return the id to read from, 0 where they may have begun anew.
+
+    One too high would make Telegram drop the messages below it, unread.
+    """
+    next_id, read_at = await store.hold_state(conn, _read_by(bot))
+    is_known = read_at is not None and now - read_at < SAME_NUMBERS_SPAN
+    return next_id if is_known else 0
+
+
+def _read_by(bot: Bot) -> str:
+    """Name of the state that holds the id of the next update to read: every bot counts its own."""
+    return f"read {bot.digest}"
 
 
 async def _take(conn: Connection, update: Update, now: datetime) -> bool:
