@@ -3,9 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 
 from zerkalo.bookings import store as bookings
+from zerkalo.companies import store as companies
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.importing import store
@@ -29,6 +30,7 @@ from zerkalo.importing.rules import (
     without_stronger_links,
 )
 from zerkalo.importing.source.model import Read
+from zerkalo.kit.zones import zone_of
 from zerkalo.loyalty import service as loyalty
 from zerkalo.loyalty import store as ledger
 from zerkalo.loyalty.model import EntryDraft, Kind, LoyaltyPolicy, Reason
@@ -94,7 +96,10 @@ async def move_in(
             return report
         if plan.refused:
             raise ImportRefused("people are refused: mend their lines first; nothing was written")
-        await _write(conn, plan, source=source, policy=policy, now=now, on_progress=on_progress)
+        today = await _last_date(conn, company_ids, now)
+        await _write(
+            conn, plan, source=source, policy=policy, earns_from=today, now=now, on_progress=on_progress
+        )
         after = await _points_after(conn, plan, source)
         # A person without a balance in the source is worth what they end at.
         before = report.points_before + sum(after[one.ref] - one.before for one in plan.points)
@@ -183,12 +188,19 @@ async def _plan_points(
     return tuple(plans), tuple(never)
 
 
+async def _last_date(conn: Connection, company_ids: Sequence[int], now: datetime) -> date:
+    """Return the date of `now` in the zones of these branches, the latest of several; UTC where none is known."""
+    zones = [zone_of(one.timezone_name) or UTC for one in await companies.companies(conn, company_ids)]
+    return max((now.astimezone(zone).date() for zone in zones), default=now.date())
+
+
 async def _write(
     conn: Connection,
     plan: _Plan,
     *,
     source: str,
     policy: LoyaltyPolicy,
+    earns_from: date,
     now: datetime,
     on_progress: Progress,
 ) -> None:
@@ -196,14 +208,14 @@ async def _write(
     made = dict(zip(plan.new, reserved, strict=True))
     user_of = {**plan.known, **made}
     new = {made[ref]: _new_user(one) for ref, one in plan.new.items()}
-    await users.insert_people(conn, new, earns_from=now.date(), now=now)
+    await users.insert_people(conn, new, earns_from=earns_from, now=now)
     first_time = {one.ref for one in plan.points}
     completed = {
         plan.known[one.ref]: _new_user(one)
         for one in plan.read.people
         if one.ref in first_time and one.ref not in plan.new
     }
-    await users.complete_people(conn, completed, earns_from=now.date(), now=now)
+    await users.complete_people(conn, completed, earns_from=earns_from, now=now)
     accruals = {one.booking_id: (points.ref, one) for points in plan.points for one in points.accruals}
     for start in range(0, len(plan.pairs), BATCH):
         some = plan.pairs[start : start + BATCH]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -537,3 +537,38 @@ async def test_no_visit_is_ages_away(source: Callable[..., Read], column: str, t
     read = source(visits=f"ref,person,{column}\n1,1,{time}{offset}\n")
 
     assert [(one.why, one.detail) for one in read.ask] == [(Why.TIME_FAR_OFF, column)]
+
+
+@pytest.mark.parametrize(
+    ("zones", "earns_from"),
+    [
+        (["Asia/Vladivostok"], date(2025, 7, 2)),
+        (["Europe/Moscow", "Asia/Vladivostok"], date(2025, 7, 2)),
+        (["America/New_York"], date(2025, 7, 1)),
+        ([None], date(2025, 7, 1)),
+        ([], date(2025, 7, 1)),
+    ],
+)
+async def test_people_earn_from_the_salons_day_of_the_import(
+    pool: Pool, source: Callable[..., Read], zones: list[str | None], earns_from: date
+):
+    """In Vladivostok the next day has begun ten hours ago, and its morning's visits are in the app's balances."""
+    async with pool.connection() as conn:
+        await add_user(conn, email="anna@salon.test", email_verified_at=NOON)
+        for id_, zone in enumerate(zones, start=1):
+            await conn.execute(
+                "insert into companies (id, title, timezone_name, known_since) values (%s, '', %s, %s)",
+                [id_, zone, NOON],
+            )
+
+    await move_in(
+        pool,
+        source(visits="ref,person\n"),
+        source="old",
+        company_ids=[1, 2],
+        policy=FIVE,
+        now=datetime(2025, 7, 1, 23, tzinfo=UTC),
+        apply=True,
+    )
+
+    assert await rows(pool, "select earns_from from users") == [(earns_from,), (earns_from,)]
