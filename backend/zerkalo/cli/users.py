@@ -140,6 +140,11 @@ async def import_users(
             )
         _refuse(report.bad)
         print(f"Добавлено: {report.added}, дополнено: {report.completed}, без изменений: {report.unchanged}.")
+        if report.phone_shared:
+            print(
+                f"Телефон подтверждён ещё у кого-то: {report.phone_shared} из добавленных. Записи с одним этим телефоном"
+                " подходят обоим и сами не привяжутся ни к кому."
+            )
         await _tell_codes(parts)
 
 

@@ -149,6 +149,17 @@ def test_an_import_and_then_codes(shell: Shell) -> None:
     assert shell.run("codes").stdout == "Выдано кодов: 0.\n"
 
 
+def test_an_import_tells_how_many_phones_have_two_holders(shell: Shell) -> None:
+    (shell.folder / "people.csv").write_text("email,phone\na@example.com,89991234567\n,89991234567\n")
+    (shell.folder / "others.csv").write_text("email,phone\nb@example.com,89997654321\n")
+
+    done, others = shell.run("import-users", "people.csv"), shell.run("import-users", "others.csv")
+
+    assert "Телефон подтверждён ещё у кого-то: 2 из добавленных." in done.stdout
+    assert "999123" not in done.stdout
+    assert "Телефон" not in others.stdout
+
+
 def test_a_bad_line_stops_an_import_and_is_named(shell: Shell) -> None:
     (shell.folder / "people.csv").write_text("email,phone\na@example.com,\nb@@,\n")
 

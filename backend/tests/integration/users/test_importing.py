@@ -159,7 +159,22 @@ async def test_a_phone_alone_names_who_has_it(people: PeopleApi) -> None:
         await add_user(conn, phone="+79991234567", phone_verified_at=PROVED, email="a@example.com")
 
     assert await run(people, ",89991234567,Анна,\n") == ImportReport(completed=1)
-    assert await run(people, "b@example.com,89991234567,Мать,\n") == ImportReport(added=1)
+    assert await run(people, "b@example.com,89991234567,Мать,\n") == ImportReport(added=1, phone_shared=1)
+
+
+async def test_phones_that_somebody_else_has_proved_are_counted(people: PeopleApi) -> None:
+    async with people.pool.connection() as conn:
+        await add_user(conn, phone="+79991234567", phone_verified_at=PROVED, email="a@example.com")
+        await add_user(conn, phone="+79990000001", email="claims@example.com")
+
+    report = await run(
+        people,
+        "b@example.com,89991234567,,\n"
+        "c@example.com,89990000001,,\n"
+        "d@example.com,89990000002,,\ne@example.com,89990000002,,\n",
+    )
+
+    assert report == ImportReport(added=4, phone_shared=3)
 
 
 async def test_many_are_written_in_sets(people: PeopleApi) -> None:

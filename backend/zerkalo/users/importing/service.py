@@ -31,6 +31,8 @@ class ImportReport:
     completed: int = 0
     """Known users who got a name or a code that they lacked."""
     unchanged: int = 0
+    phone_shared: int = 0
+    """Added users whose phone somebody else has proved too: bookings with that phone alone fit both and link to neither."""
     bad: tuple[BadLine, ...] = ()
 
 
@@ -62,11 +64,13 @@ async def import_people(
         bad += [BadLine(line, ERASED) for line in erased]
         if bad:
             return ImportReport(bad=tuple(bad))
+        added: list[int] = []
         completed = done = 0
         for batch in _batches(new):
             ids = await import_store.reserve_ids(conn, len(batch))
             people_of = {id_: _new_user(person) for id_, person in zip(ids, batch, strict=True)}
             await store.insert_people(conn, people_of, now=now)
+            added += ids
             done += len(batch)
             on_progress(done)
         for batch in _batches([*known.items()]):
@@ -76,7 +80,8 @@ async def import_people(
             on_progress(done)
         if done < len(people):
             on_progress(len(people))
-        return ImportReport(len(new), completed, len(people) - len(new) - completed)
+        shared = await import_store.count_sharing_phone(conn, added)
+        return ImportReport(len(new), completed, len(people) - len(new) - completed, shared)
 
     try:
         return await in_transaction(pool, write, lock_timeout_seconds=60)

@@ -8,7 +8,7 @@ from psycopg.rows import class_row
 
 from zerkalo.db.locks import lock
 from zerkalo.db.pool import Connection
-from zerkalo.db.sql import as_json
+from zerkalo.db.sql import as_json, scalar
 from zerkalo.users.importing.rules import ImportedPerson, Known
 
 # An e-mail or a phone names who has proved it; a claim proves nothing. A phone alone counts only where the line has
@@ -45,6 +45,16 @@ async def known_people(conn: Connection, people: Sequence[ImportedPerson]) -> li
     async with conn.cursor(row_factory=class_row(Known)) as cursor:
         await cursor.execute(_KNOWN, [_encoded(people)])
         return sorted(await cursor.fetchall(), key=lambda known: known.line)
+
+
+async def count_sharing_phone(conn: Connection, ids: Sequence[int]) -> int:
+    """How many of these users have a phone that another user has proved."""
+    return await scalar(
+        conn,
+        "select count(*) from users u where u.id = any(%s) and exists (select from users o where o.phone10 = u.phone10"
+        " and o.phone = u.phone and o.phone_verified_at is not null and o.id <> u.id)",
+        [list(ids)],
+    )
 
 
 async def people_brought(conn: Connection, source: str) -> dict[str, int]:
