@@ -129,6 +129,7 @@ class Why(StrEnum):
     SAME_CODE = "same_code"
     SAME_EMAIL = "same_email"
     SAME_PHONE = "same_phone"
+    PHONE_HELD = "phone_held"
     SAME_USER = "same_user"
     SEVERAL_USERS = "several_users"
     CODE_OF_ERASED = "code_of_erased"

@@ -3,6 +3,7 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -130,6 +131,20 @@ def sort_out(
             known[person.ref] = ids.pop()
             taken.add(known[person.ref])
     return new, known, refused
+
+
+def without_held_phones(
+    new: Mapping[str, Person], holders: Mapping[str, Sequence[int]]
+) -> tuple[dict[str, Person], list[Question]]:
+    """Let new people come without proof of a phone that users have proved here. `holders`: their ids by phone."""
+    parted = dict(new)
+    ask: list[Question] = []
+    for ref, person in new.items():
+        ids = holders.get(person.phone or "", ())
+        if ids and person.phone_proved:
+            parted[ref] = replace(person, phone_proved=False)
+            ask.append(Question(ref, ref, Why.PHONE_HELD, ", ".join(map(str, ids[:OTHERS_TOLD_MAX]))))
+    return parted, ask
 
 
 def without_stronger_links(

@@ -27,6 +27,7 @@ from zerkalo.importing.rules import (
     pair,
     plan_points,
     sort_out,
+    without_held_phones,
     without_stronger_links,
 )
 from zerkalo.importing.source.model import Read
@@ -128,6 +129,8 @@ async def _plan(
         erased |= {refs[line] for line in await erased_people(conn, named, contact_key)}
         new = {ref: one for ref, one in new.items() if ref not in erased}
     refused += [Question(one.ref, one.ref, Why.ERASED) for one in read.people if one.ref in erased]
+    phones = [one.phone for one in new.values() if one.phone and one.phone_proved]
+    new, held = without_held_phones(new, await people_store.phone_holders(conn, phones))
     people = {one.ref: one for one in read.people}
     mirror = await store.mirror_visits(
         conn,
@@ -149,7 +152,7 @@ async def _plan(
         pairs,
         points,
         never,
-        (*read.ask, *pairing.ask, *others),
+        (*read.ask, *held, *pairing.ask, *others),
         sum(one.ref in visits_before for one in read.visits),
     )
 

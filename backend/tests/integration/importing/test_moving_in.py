@@ -572,3 +572,22 @@ async def test_people_earn_from_the_salons_day_of_the_import(
     )
 
     assert await rows(pool, "select earns_from from users") == [(earns_from,), (earns_from,)]
+
+
+@pytest.mark.parametrize("proved_at", [NOON, None])
+async def test_a_phone_that_is_proved_here_gets_no_second_holder(
+    pool: Pool, source: Callable[..., Read], proved_at: datetime | None
+):
+    async with pool.connection() as conn:
+        here = await add_user(conn, phone="+79161234567", phone_verified_at=proved_at)
+
+    report = await run(pool, source(visits="ref,person\n"))
+
+    is_held = proved_at is not None
+    asked = [(one.ref, one.why, one.detail) for one in report.ask]
+    assert asked == ([("1", Why.PHONE_HELD, str(here))] if is_held else [])
+    assert await rows(pool, "select name, email_verified, phone_verified from users order by id") == [
+        ("", False, is_held),
+        ("Анна", True, not is_held),
+        ("Мария", False, True),
+    ]

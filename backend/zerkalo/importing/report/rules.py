@@ -46,6 +46,10 @@ _REASONS: dict[Why, dict[Language, str]] = {
         "ru": "тот же телефон у {detail}: он никому не засчитан как подтверждённый",
         "en": "{detail} has the same phone: it counts as proved for nobody",
     },
+    Why.PHONE_HELD: {
+        "ru": "этот телефон подтвердил пользователь Zerkalo {detail}: здесь он не засчитан. Если это один человек, объедините",
+        "en": "user {detail} of Zerkalo has proved this phone: it does not count here. If they are one person, merge them",
+    },
     Why.SAME_USER: {
         "ru": "другой человек источника — тот же пользователь Zerkalo",
         "en": "another person of the source is the same user of Zerkalo",

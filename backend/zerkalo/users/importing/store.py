@@ -57,6 +57,16 @@ async def count_sharing_phone(conn: Connection, ids: Sequence[int]) -> int:
     )
 
 
+async def phone_holders(conn: Connection, phones: Sequence[str]) -> dict[str, list[int]]:
+    """Ids of the users who have proved these phones (E.164), by phone."""
+    sql = (
+        "select phone, array_agg(id order by id) from users"
+        " where phone10 = any(%s) and phone = any(%s) and phone_verified_at is not null group by phone"
+    )
+    values = [[phone[-10:] for phone in phones], list(phones)]
+    return {phone: ids async for phone, ids in await conn.execute(sql, values)}
+
+
 async def people_brought(conn: Connection, source: str) -> dict[str, int]:
     """The users whom this source brought before, by the person's reference."""
     sql = "select ref, user_id from origins where source = %s and kind = 'person' and user_id is not null"
