@@ -219,6 +219,7 @@ async def _write(
         if one.ref in first_time and one.ref not in plan.new
     }
     await users.complete_people(conn, completed, earns_from=earns_from, now=now)
+    await bookings.write_codes_of(conn, list(completed), now=now)
     accruals = {one.booking_id: (points.ref, one) for points in plan.points for one in points.accruals}
     for start in range(0, len(plan.pairs), BATCH):
         some = plan.pairs[start : start + BATCH]

@@ -98,6 +98,18 @@ async def test_the_same_file_again_changes_nothing(people: PeopleApi) -> None:
     assert await users(people) == before
 
 
+async def test_a_code_that_is_given_stands_in_the_notes_of_past_visits_too(people: PeopleApi) -> None:
+    async with people.pool.connection() as conn:
+        anna = await add_user(conn, email="anna@example.com", email_verified_at=PROVED)
+        await add_booking(conn, user_id=anna, matched_by="email")
+
+    await run(people, "anna@example.com,,Анна,CARD0001\n")
+
+    async with people.pool.connection() as conn:
+        row = await (await conn.execute("select user_code from bookings")).fetchone()
+    assert row == ("CARD0001",)
+
+
 async def test_who_is_known_gets_a_name_and_a_code_but_never_a_contact(people: PeopleApi) -> None:
     async with people.pool.connection() as conn:
         await add_user(conn, email="anna@example.com", email_verified_at=PROVED)

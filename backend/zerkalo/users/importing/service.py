@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from psycopg.errors import UniqueViolation
 
+from zerkalo.bookings import store as bookings
 from zerkalo.db.pool import Connection, Pool
 from zerkalo.db.transaction import in_transaction
 from zerkalo.outbox.model import Channel
@@ -76,6 +77,7 @@ async def import_people(
         for batch in _batches([*known.items()]):
             known_of = {id_: _new_user(person) for id_, person in batch}
             completed += await store.complete_people(conn, known_of, now=now)
+            await bookings.write_codes_of(conn, list(known_of), now=now)
             done += len(batch)
             on_progress(done)
         if done < len(people):
