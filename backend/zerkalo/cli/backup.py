@@ -1,6 +1,8 @@
 """`zerkalo backup FILE` and `zerkalo restore FILE`: our schema to a file and back, and erasures applied again."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from zerkalo.cli.shared.failure import CommandFailed
 from zerkalo.cli.shared.loop import run
 from zerkalo.composition import command_parts, journal_writer
 from zerkalo.db import backup as files
+from zerkalo.db.backup import BackupError
 from zerkalo.db.migrate import upgrade
 from zerkalo.db.pool import open_pool
 from zerkalo.settings import load_settings
@@ -52,7 +55,7 @@ def restore(
         raise CommandFailed(f"{erasures} is not there: name the journal of erasures, or leave --erasures out")
     paths = [erasures] if erasures is not None else _journals(file)
     known = journal.merged(journal.read(path) for path in paths)
-    with database_in_use() as dsn:
+    with database_in_use() as dsn, _telling_of_erasures(file, erasures, known):
         files.restore(dsn, file, force=force)
         upgrade(dsn)
     print(f"{file}: restored")
@@ -62,8 +65,26 @@ def restore(
             " this backup are back. Name the journal with --erasures FILE."
         )
         return
-    back = run(_erase_again(known))
+    with _telling_of_erasures(file, erasures, known):
+        back = run(_erase_again(known))
     print(f"Erasures applied again: {len(known)}; people whom the backup had brought back: {back}.")
+
+
+@contextmanager
+def _telling_of_erasures(file: Path, erasures: Path | None, known: Sequence[Erasure]) -> Generator[None]:
+    """Tell, where a restore ends before its end, that erased people may be back. A refused backup changed nothing."""
+    try:
+        yield
+    except BackupError:
+        raise
+    except BaseException:
+        if known:
+            option = f" --erasures {erasures}" if erasures is not None else ""
+            sys.stderr.write(
+                "zerkalo restore: ended before erasures were applied again: people who were erased after the backup"
+                f" may be back. Run `zerkalo restore {file} --force{option}` before anybody uses the database.\n"
+            )
+        raise
 
 
 def _journals(file: Path) -> list[Path]:

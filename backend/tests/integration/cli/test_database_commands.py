@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,8 @@ from tests.integration.processes.test_sync_processes import as_url
 from tests.support.database import open_folder
 from tests.support.embedded import BACKEND, command_of, eventually, processes_of, server_pid, user_process
 from zerkalo.db.database import embedded_database
+from zerkalo.users.erasing.journal import store as journal
+from zerkalo.users.erasing.model import Erasure
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -158,6 +161,40 @@ def test_backup_and_restore_carry_a_salon_over(folder: Path) -> None:
         _type(folder, "psql", "--", "-At", "-c", "select name from users", DATA_DIR="elsewhere").stdout
         == "Анна\n"
     )
+
+
+CUT_OFF = """
+import zerkalo.cli.backup
+
+def upgrade(dsn):
+    raise KeyboardInterrupt
+
+zerkalo.cli.backup.upgrade = upgrade
+"""
+
+
+def test_a_restore_that_is_cut_off_says_that_erased_people_may_be_back(folder: Path) -> None:
+    _type(folder, "migrate")
+    _type(folder, "psql", "--", "-c", "insert into users (name, created_at) values ('Анна', '2025-01-01')")
+    _type(folder, "backup", "salon.backup")
+    journal.append(journal.journal_beside(folder / "data"), [Erasure(datetime.now(UTC), 1)])
+
+    cut_off = subprocess.run(
+        [sys.executable, "-c", f"{CUT_OFF}\n{PROGRAM[-1]}", "restore", "salon.backup", "--force"],
+        cwd=folder,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    refused = _type(folder, "restore", "salon.backup")
+    whole = _type(folder, "restore", "salon.backup", "--force")
+
+    assert (cut_off.returncode, refused.returncode, whole.returncode) == (1, 1, 0)
+    assert "Run `zerkalo restore salon.backup --force` before anybody uses the database." in cut_off.stderr
+    assert "interrupted" in cut_off.stderr
+    assert "erased" not in refused.stderr + whole.stderr, "nothing was changed, and nobody is back"
+    assert "people whom the backup had brought back: 1." in whole.stdout
 
 
 def test_what_is_wrong_with_the_data_is_told_in_one_line(folder: Path) -> None:
