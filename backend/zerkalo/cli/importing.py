@@ -26,6 +26,8 @@ from zerkalo.importing.source.service import MappingError, open_source, read_map
 from zerkalo.kit.clock import utc_now
 from zerkalo.kit.language import Language
 
+_TOLD_ONCE = frozenset({"ask", "never-awarded"})
+
 
 async def import_app(
     mapping: Annotated[Path, typer.Argument(metavar="MAPPING.toml", help="what to read, and how")],
@@ -110,7 +112,10 @@ def _keep_backup(parts: Parts, mapping: Path, language: Language) -> None:
 
 
 def _write_files(mapping: Path, report: Report, language: Language) -> list[Path]:
-    """Write the lines that need a decision, one file a kind; a kind without lines has no file."""
+    """Write the lines that need a decision, one file a kind; a kind without lines has no file.
+
+    Some lines are told only by the import that brings their people; a repeated one, which brings nobody, lets them stand.
+    """
     written: list[Path] = []
     for kind, lines in (
         ("refused", report.refused),
@@ -122,7 +127,7 @@ def _write_files(mapping: Path, report: Report, language: Language) -> list[Path
         if lines:
             _write_csv(file, lines, language)
             written.append(file)
-        else:
+        elif report.writes or kind not in _TOLD_ONCE:
             file.unlink(missing_ok=True)
     return written
 

@@ -109,6 +109,9 @@ def test_an_app_whose_database_we_share_moves_in(
         "ref,person,why,record_id,time,service,points",
         "2,1,в YCLIENTS такого визита нет,,2025-06-03 15:00,,7",
     ]
+    assert (tmp_path / "app-never-awarded.csv").read_text(encoding="utf-8-sig").splitlines()[1:] == [
+        "2,1,для визита не нашлось записи: его баллы войдут в начальный остаток,,2025-06-03 15:00,,7"
+    ], "told once: the second time there is nothing to write"
     assert list(tmp_path.glob("app-before-*.backup")), "a backup is written first"
     with psycopg.connect(dsn) as conn:
         linked = conn.execute("select matched_by, notes from bookings").fetchall()
