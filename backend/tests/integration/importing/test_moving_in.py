@@ -591,3 +591,20 @@ async def test_a_phone_that_is_proved_here_gets_no_second_holder(
         ("Анна", True, not is_held),
         ("Мария", False, True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("points", "is_taken"), [("1000000000000", True), ("1000000000001", False), ("-9" + "0" * 18, False)]
+)
+def test_nobody_has_more_points_than_there_can_be(source: Callable[..., Read], points: str, is_taken: bool):
+    read = source(people=f"ref,name,balance\n1,Анна,{points}\n", visits=f"ref,person,points\n9,1,{points}\n")
+
+    told = [] if is_taken else [Why.NO_WHOLE_NUMBER]
+    assert [one.why for one in read.refused] == told
+    assert [one.why for one in read.ask] == told
+
+
+def test_a_record_id_may_be_larger_than_any_sum_of_points(source: Callable[..., Read]):
+    read = source(visits="ref,person,record_id\n1,1,1000000000001\n")
+
+    assert [one.record_ids for one in read.visits] == [(1_000_000_000_001,)]

@@ -19,7 +19,10 @@ _REASONS: dict[Why, dict[Language, str]] = {
         "en": "password_hash is no argon2 or bcrypt hash of a bearable cost",
     },
     Why.NO_FLAG: {"ru": "{detail}: не true и не false", "en": "{detail} is neither true nor false"},
-    Why.NO_WHOLE_NUMBER: {"ru": "{detail}: не целое число", "en": "{detail} is no whole number"},
+    Why.NO_WHOLE_NUMBER: {
+        "ru": "{detail}: не целое число или слишком большое",
+        "en": "{detail} is no whole number, or too large",
+    },
     Why.NO_TIME: {
         "ru": "{detail}: не время вида 2026-03-05 12:00",
         "en": "{detail} is no time like 2026-03-05 12:00",

@@ -104,7 +104,7 @@ def read_person(
             ),
             email_proved=_flag(line, "email_proved"),
             phone_proved=_flag(line, "phone_proved"),
-            balance=_whole(line, "balance"),
+            balance=_whole(line, "balance", POINTS_MAX),
             created_at=_instant(line, "created_at", until=now + CLOCK_MAY_BE_AHEAD, zone_less_is_utc=True),
         )
     except BadValue as bad:
@@ -117,7 +117,7 @@ def read_visit(line: Line) -> Visit | Question:
     try:
         if not ref:
             raise BadValue(Why.REF_EMPTY, "ref")
-        record_id = _whole(line, "record_id")
+        record_id = _whole(line, "record_id", RECORD_ID_MAX)
         if record_id is not None and not 0 < record_id <= RECORD_ID_MAX:
             raise BadValue(Why.NO_RECORD_ID, "record_id")
         return Visit(
@@ -127,7 +127,7 @@ def read_visit(line: Line) -> Visit | Question:
             wall_time=_wall_time(line),
             starts_at=_instant(line, "starts_at"),
             service=intern(_text(line, "service")),
-            points=_whole(line, "points") or 0,
+            points=_whole(line, "points", POINTS_MAX) or 0,
         )
     except BadValue as bad:
         return Question(ref, person, bad.why, bad.column)
@@ -157,13 +157,13 @@ def _flag(line: Line, column: str) -> bool:
     raise BadValue(Why.NO_FLAG, column)
 
 
-def _whole(line: Line, column: str) -> int | None:
+def _whole(line: Line, column: str, most: int) -> int | None:
     text = _text(line, column)
     if not text:
         return None
     try:
         number = Decimal(text)
-        if number != number.to_integral_value() or abs(number) > max(POINTS_MAX, RECORD_ID_MAX):
+        if number != number.to_integral_value() or abs(number) > most:
             raise BadValue(Why.NO_WHOLE_NUMBER, column)
     except InvalidOperation:
         raise BadValue(Why.NO_WHOLE_NUMBER, column) from None
