@@ -12,7 +12,7 @@ from tests.support.rows import NOON, add_booking, add_user
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.model import MatchedBy
 from zerkalo.db.pool import Pool
-from zerkalo.importing.model import Report, Why
+from zerkalo.importing.model import Mapping, Report, Why
 from zerkalo.importing.rules import STRONGER
 from zerkalo.importing.service import ImportRefused, move_in
 from zerkalo.importing.source.model import Read
@@ -296,6 +296,8 @@ async def test_instants_need_an_offset_and_a_wall_clock_none(source: Callable[..
         ("[people]\ncsv = 'a'\nfile = 'b'\n", "file is not known"),
         ("[persons]\n", "persons"),
         ("[people\n", "no TOML"),
+        ("[source]\nname = \"a\\u0000b\"\n[people]\ncsv = 'a'\n", r"\[source\] name .*NUL"),
+        ('[people]\ncsv = "a\\u0000b"\n', r"\[people\] csv .*NUL"),
     ],
 )
 def test_a_mapping_that_is_wrong_says_what_to_change(tmp_path: Path, text: str, told: str):
@@ -591,6 +593,31 @@ async def test_a_phone_that_is_proved_here_gets_no_second_holder(
         ("Анна", True, not is_held),
         ("Мария", False, True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (
+            "postgresql+psycopg2://reader:secret@localhost/app",
+            r"postgresql\+psycopg2://.* no .*postgresql://user",
+        ),
+        ("mysql://reader:secret@localhost/app", "mysql://.* no .*postgresql://user"),
+        ("reader:secret@localhost/app", "postgresql://user"),
+        ("postgresql://reader:secret%zz@localhost/app", "%25"),
+        ("postgresql://reader:secret secret@localhost/app", "%20"),
+        ("postgresql://reader:p@secret@localhost:1/app", "%40"),
+        ("postgresql://reader:secret/secret@localhost:1/app", "%2F"),
+        ("host=localhost password=secret secret=1", "postgresql://user"),
+        (f"postgresql://reader:secret@{'a' * 70}/app", "postgresql://user"),
+    ],
+)
+def test_an_address_that_is_none_is_told_without_its_password(url: str, told: str):
+    with pytest.raises(MappingError, match=told) as raised, open_source(Mapping("app", url)):
+        pass
+
+    assert "secret" not in str(raised.value)
+    assert raised.value.__cause__ is None or "secret" not in str(raised.value.__cause__)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The mapping file and the source that it names: a PostgreSQL database (read-only) or CSV files."""
 
 import csv
+import re
 import tomllib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,12 @@ _KEYS = {
     "people": {"sql", "csv"},
     "visits": {"sql", "csv", "company_id"},
 }
+
+
+_URL_EXAMPLE = "postgresql://user:password@localhost/app"
+_SCHEME = re.compile(r"([\w+.-]+)://")
+_PASSWORD = re.compile(r"postgres(?:ql)?://[^:@/]*:(.*)@", re.DOTALL)
+"""As its owner means it: up to the last @. libpq ends it at the first one, or at a slash."""
 
 
 class MappingError(Exception):
@@ -66,13 +73,36 @@ def open_source(mapping: Mapping) -> Generator["Source"]:
         yield Source(mapping, None)
         return
     try:
-        with psycopg.connect(mapping.url, application_name="zerkalo import") as conn:
+        with _connect(mapping.url) as conn:
             conn.read_only = True
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             conn.execute("select set_config('statement_timeout', %s, true)", [f"{STATEMENT_SECONDS_MAX}s"])
             yield Source(mapping, conn)
     except psycopg.OperationalError as error:
         raise MappingError(f"[source] url: the database does not answer: {_first_line(error)}") from error
+
+
+def _connect(url: str) -> psycopg.Connection:
+    """Connect; a message about an address that can't be read would repeat it with its password, so it gets one of ours."""
+    try:
+        return psycopg.connect(url, application_name="zerkalo import")
+    except (psycopg.ProgrammingError, UnicodeError):
+        raise MappingError(_advice(url)) from None
+    except psycopg.OperationalError:
+        password = _PASSWORD.match(url.partition("?")[0])
+        if password and set("@/") & set(password[1]):
+            raise MappingError(_advice(url)) from None
+        raise
+
+
+def _advice(url: str) -> str:
+    scheme = _SCHEME.match(url)
+    if scheme and scheme[1] not in ("postgresql", "postgres"):
+        return f"[source] url: {scheme[0]} is no address of PostgreSQL, write {_URL_EXAMPLE}"
+    return (
+        f"[source] url can't be read, write {_URL_EXAMPLE}; in the password write"
+        " % as %25, @ as %40, / as %2F and a space as %20"
+    )
 
 
 class Source:
@@ -160,9 +190,7 @@ def _check(mapping: Mapping) -> None:
     if mapping.people_sql is None and mapping.people_csv is None:
         raise MappingError("[people] is missing: give it sql or csv")
     if (mapping.people_sql or mapping.visits_sql) and mapping.url is None:
-        raise MappingError(
-            '[source] url is missing, for example url = "postgresql://user:password@localhost/app"'
-        )
+        raise MappingError(f'[source] url is missing, for example url = "{_URL_EXAMPLE}"')
     for name, both in (
         ("people", (mapping.people_sql, mapping.people_csv)),
         ("visits", (mapping.visits_sql, mapping.visits_csv)),
@@ -175,6 +203,8 @@ def _text(told: dict[str, dict[str, object]], section: str, key: str) -> str | N
     value = told.get(section, {}).get(key)
     if value is not None and not isinstance(value, str):
         raise MappingError(f"[{section}] {key} is no text")
+    if value is not None and "\0" in value:
+        raise MappingError(f"[{section}] {key} holds a NUL character (\\u0000): take it out")
     return value
 
 
