@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 
 import pytest
 
@@ -38,6 +39,40 @@ async def desk_of(salon: Application, **columns: object) -> Desk:
 @pytest.fixture(scope="module")
 async def owner(salon: Application) -> Desk:
     return await desk_of(salon, email="owner.clients@example.com", is_admin=True, unique_code="CWNER234")
+
+
+class Filled(HTMLParser):
+    """What a browser without JavaScript sends of the forms in a page that nobody has touched."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self._area: str | None = None
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        name = found.get("name")
+        if tag == "textarea":
+            self._area = name
+        if name and tag in ("input", "textarea"):
+            self.fields[name] = _sent(found.get("value") or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self._area = None
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.fields[self._area] = _sent(data.removeprefix("\n"))
+
+
+def _sent(text: str) -> str:
+    return "\r\n".join(text.splitlines())
+
+
+async def opened(desk: Desk, user_id: int) -> dict[str, str]:
+    return Filled(await desk.get(f"/admin/users/{user_id}/edit")).fields
 
 
 async def the_user(salon: Application, user_id: int) -> dict[str, object]:
@@ -130,6 +165,94 @@ async def test_what_cannot_be_edited_is_said_with_what_was_typed(salon: Applicat
         assert text in answer.text
         assert 'value="Новое"' in answer.text
     assert (await the_user(salon, user_id))["name"] == "Вера"
+
+
+NOTE = "Любит тишину.\nПьёт «чай» & кофе"
+
+
+async def test_an_edit_leaves_what_it_did_not_touch(salon: Application, owner: Desk) -> None:
+    """The client proves a new phone in their account while the desk has the form open, and writes a note."""
+    user_id = await salon.new_user(
+        email="Moves@example.com", name="Мила", phone="+79990005050", phone_verified_at=PROVED, note=NOTE
+    )
+    form = await opened(owner, user_id)
+    await salon.execute("update users set phone = '+79990005151', name = 'Милана' where id = %s", user_id)
+
+    answer = await owner.post(f"/admin/users/{user_id}/edit", **{**form, "note": "Придёт с собакой"})
+
+    assert answer.status_code == 303, answer.text
+    edited = await the_user(salon, user_id)
+    assert (edited["phone"], edited["phone_verified_at"]) == ("+79990005151", PROVED)
+    assert (edited["name"], edited["note"]) == ("Милана", "Придёт с собакой")
+    assert edited["email"] == "Moves@example.com"
+    assert await salon.fetch("select 1 from outbox where user_id = %s", user_id) == [], "no contact changed"
+
+
+async def test_an_untouched_form_changes_nothing(salon: Application, owner: Desk) -> None:
+    user_id = await salon.new_user(email="calm@example.com", name="Зоя  Петровна", note=NOTE)
+
+    answer = await owner.post(f"/admin/users/{user_id}/edit", **await opened(owner, user_id))
+
+    assert answer.status_code == 303, answer.text
+    edited = await the_user(salon, user_id)
+    assert (edited["name"], edited["note"]) == ("Зоя  Петровна", NOTE)
+
+
+async def test_an_edit_of_what_has_changed_meanwhile_is_asked_again(salon: Application, owner: Desk) -> None:
+    user_id = await salon.new_user(email="both@example.com", name="Рита", phone="+79990006060", note="старая")
+    form = await opened(owner, user_id)
+    await salon.execute(
+        "update users set phone = '+79990006161', phone_verified_at = %s, note = 'чужая' where id = %s",
+        PROVED,
+        user_id,
+    )
+
+    path = f"/admin/users/{user_id}/edit"
+    bad = await owner.post(path, **{**form, "phone": "123", "name": "Рита Р."})
+    assert bad.status_code == 422
+    asked = await owner.post(path, **{**Filled(bad.text).fields, "phone": "+7 999 000-62-62"})
+
+    assert asked.status_code == 409
+    assert "Пока форма была открыта, данные клиента изменились" in asked.text
+    assert "Теперь в аккаунте: +79990006161" in asked.text
+    assert (await the_user(salon, user_id))["phone"] == "+79990006161"
+    again = Filled(asked.text).fields
+    assert (again["phone"], again["name"], again["note"]) == ("+7 999 000-62-62", "Рита Р.", "чужая")
+
+    answer = await owner.post(path, **again)
+
+    assert answer.status_code == 303, "whoever saves again has seen it"
+    edited = await the_user(salon, user_id)
+    assert (edited["phone"], edited["name"], edited["note"]) == ("+79990006262", "Рита Р.", "чужая")
+    assert edited["phone_verified_at"] is None
+
+
+async def test_both_who_enter_the_same_agree(salon: Application, owner: Desk) -> None:
+    user_id = await salon.new_user(email="same@example.com", phone="+79990007070")
+    form = await opened(owner, user_id)
+    await salon.execute(
+        "update users set phone = '+79990007171', phone_verified_at = %s where id = %s", PROVED, user_id
+    )
+
+    answer = await owner.post(f"/admin/users/{user_id}/edit", **{**form, "phone": "8 999 000-71-71"})
+
+    assert answer.status_code == 303, answer.text
+    assert (await the_user(salon, user_id))["phone_verified_at"] == PROVED
+
+
+async def test_the_last_contact_does_not_go_by_two_edits(salon: Application, owner: Desk) -> None:
+    user_id = await salon.new_user(email="last@example.com", phone="+79990008080", password_hash=None)
+    form = await opened(owner, user_id)
+    await salon.execute("update users set phone = null where id = %s", user_id)
+
+    path = f"/admin/users/{user_id}/edit"
+    asked = await owner.post(path, **{**form, "email": ""})
+    assert asked.status_code == 409
+    again = await owner.post(path, **Filled(asked.text).fields)
+
+    assert again.status_code == 422
+    assert "Нужен e-mail или телефон" in again.text
+    assert (await the_user(salon, user_id))["email"] == "last@example.com"
 
 
 async def test_a_card_stands_beside_the_account_and_has_a_page(salon: Application, owner: Desk) -> None:

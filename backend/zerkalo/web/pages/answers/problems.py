@@ -182,6 +182,10 @@ PROBLEMS: Mapping[str, Words] = {
         "ru": "Сотрудник меняет своё имя и контакты сам, в своём профиле.",
         "en": "Staff change their name and contacts themselves, in their profile.",
     },
+    "profile_changed": {
+        "ru": "Пока форма была открыта, данные клиента изменились. Проверьте их и сохраните ещё раз.",
+        "en": "The client’s data changed while the form was open. Check them and save again.",
+    },
     "merge_changed": {
         "ru": "Аккаунт с тех пор изменился: разделить сам он уже не может.",
         "en": "The account has changed since and can’t be parted by itself any more.",
