@@ -57,6 +57,8 @@ def restore(
     known = journal.merged(journal.read(path) for path in paths)
     with database_in_use() as dsn, _telling_of_erasures(file, erasures, known):
         files.restore(dsn, file, force=force)
+        # Before anything else can fail: `zerkalo check` compares the database with the journal beside DATA_DIR.
+        journal_writer(load_settings())(known)
         upgrade(dsn)
     print(f"{file}: restored")
     if not any(path.is_file() for path in paths):
@@ -101,7 +103,7 @@ async def _erasures_in(dsn: str) -> list[Erasure]:
 
 async def _erase_again(known: Sequence[Erasure]) -> int:
     async with command_parts() as parts:
-        back = await service.erase_again(
+        return await service.erase_again(
             parts.pool,
             known,
             settle_bookings=parts.people.ports.settle_bookings,
@@ -109,5 +111,3 @@ async def _erase_again(known: Sequence[Erasure]) -> int:
             email_counts_alone=parts.people.email_counts_alone,
             now=parts.clock(),
         )
-    journal_writer(load_settings())(known)
-    return back

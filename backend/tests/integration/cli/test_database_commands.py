@@ -188,12 +188,16 @@ def test_a_restore_that_is_cut_off_says_that_erased_people_may_be_back(folder: P
         check=False,
     )
     refused = _type(folder, "restore", "salon.backup")
+    _type(folder, "migrate")
+    back = _type(folder, "check", "--lang", "en")
     whole = _type(folder, "restore", "salon.backup", "--force")
 
     assert (cut_off.returncode, refused.returncode, whole.returncode) == (1, 1, 0)
     assert "Run `zerkalo restore salon.backup --force` before anybody uses the database." in cut_off.stderr
     assert "interrupted" in cut_off.stderr
     assert "erased" not in refused.stderr + whole.stderr, "nothing was changed, and nobody is back"
+    assert f"{folder / 'data'}.erasures.jsonl that the database lacks: 1." in back.stdout
+    assert "that the database lacks" not in _type(folder, "check", "--lang", "en").stdout
     assert "people whom the backup had brought back: 1." in whole.stdout
 
 

@@ -427,7 +427,9 @@ async def test_a_restored_backup_erases_again_by_the_journal(people: PeopleApi, 
     assert journal.append(path, [erasure]) == 0
     assert NAME not in path.read_text()
     async with people.pool.connection() as conn:
+        assert await erasing.count_lacking(conn, written) == 0
         await conn.execute("delete from erasures")
+        assert await erasing.count_lacking(conn, journal.read(path)) == 0, "nothing of hers is back"
         await conn.execute(
             "update users set email = %s, phone = %s, name = %s, erased_at = null, created_at = %s where id = %s",
             [EMAIL, PHONE, NAME, THEN, anna],
@@ -438,6 +440,11 @@ async def test_a_restored_backup_erases_again_by_the_journal(people: PeopleApi, 
         )
         await conn.execute("update users set email_verified_at = %s where id = %s", [THEN, anna])
         await conn.execute("delete from erased_contacts")
+        assert await erasing.count_lacking(conn, journal.read(path)) == 1
+        assert await erasing.count_lacking(conn, [structs.replace(erasure, user_id=None)]) == 1
+        assert await erasing.count_lacking(conn, [structs.replace(erasure, bookings=())]) == 1
+        long_ago = structs.replace(erasure, bookings=(), at=THEN - timedelta(days=1))
+        assert await erasing.count_lacking(conn, [long_ago]) == 0, "another user had the number then"
 
     back = await erase_again(
         people.pool,
@@ -448,6 +455,8 @@ async def test_a_restored_backup_erases_again_by_the_journal(people: PeopleApi, 
     )
 
     assert back == 1
+    async with people.pool.connection() as conn:
+        assert await erasing.count_lacking(conn, journal.read(path)) == 0
     report = await import_people(
         people.pool,
         [ImportedPerson(2, EMAIL, None, "", None)],

@@ -79,6 +79,13 @@ def test_a_sound_machine_is_not_mentioned() -> None:
             "права 644",
             "chmod 600 /srv/.env",
         ),
+        (
+            replace(WELL, journal="/srv/data.erasures.jsonl", erasures_lacking=2),
+            "erased_back",
+            Severity.ERROR,
+            "/srv/data.erasures.jsonl, которых нет в базе: 2",
+            "zerkalo restore",
+        ),
         (replace(WELL, clock_ahead_seconds=-95.0), "clock_database", Severity.ERROR, "-95 с", "timedatectl"),
         (
             replace(WELL, yclients=Reach(HOST, clock_ahead_seconds=3600.0)),

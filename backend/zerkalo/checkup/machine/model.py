@@ -54,6 +54,10 @@ class Machine:
     data_dir: str = ""
     free_bytes: int | None = None
     loose_files: tuple[LooseFile, ...] = ()
+    journal: str = ""
+    """The path of the journal of erasures beside DATA_DIR."""
+    erasures_lacking: int = 0
+    """Erasures in it that the database lacks: it was restored, and they were not applied again."""
     yclients: Reach | None = None
     other_host: str | None = None
     """YCLIENTS's host under its other domain, if that answers and the configured one does not."""

@@ -30,6 +30,9 @@ def problems_of_machine(machine: Machine) -> Iterator[Problem]:
         yield Problem("disk_full", Severity.ERROR, free)
     for file in machine.loose_files:
         yield Problem("file_open", Severity.ERROR, {"path": file.path, "mode": file.mode})
+    if machine.erasures_lacking:
+        lacking = {"count": machine.erasures_lacking, "path": machine.journal}
+        yield Problem("erased_back", Severity.ERROR, lacking)
     if _is_off(machine.clock_ahead_seconds):
         seconds = round(machine.clock_ahead_seconds or 0)
         yield Problem("clock_database", Severity.ERROR, {"seconds": f"{seconds:+d}"})

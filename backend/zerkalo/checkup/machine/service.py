@@ -16,8 +16,11 @@ from psycopg.errors import DiskFull, InsufficientPrivilege, ReadOnlySqlTransacti
 
 from zerkalo.checkup.machine.model import Failure, LooseFile, Machine, Reach, Refusal
 from zerkalo.checkup.machine.rules import other_url
+from zerkalo.db.migrate import is_current
 from zerkalo.db.pool import Connection
 from zerkalo.settings import Settings
+from zerkalo.users.erasing.journal import store as journal
+from zerkalo.users.erasing.store import count_lacking
 
 REACH_SECONDS_MAX = 10.0
 HEAD_BYTES_MAX = 16 * 1024
@@ -76,6 +79,8 @@ async def look(
         data_dir=str(settings.data_dir),
         free_bytes=_free_bytes(settings.data_dir, world),
         loose_files=tuple(_loose_files(settings, world)),
+        journal=str(journal.journal_beside(settings.data_dir)),
+        erasures_lacking=await _erasures_lacking(conn, settings) if conn is not None else 0,
         yclients=reach,
         other_host=found.host if found is not None and found.failure is None else None,
     )
@@ -87,6 +92,17 @@ async def _database(conn: Connection, now: Callable[[], datetime]) -> tuple[int,
     assert row is not None, "a question without a table has a row"
     middle = before + (now() - before) / 2
     return conn.info.server_version, (middle - row[0]).total_seconds()
+
+
+async def _erasures_lacking(conn: Connection, settings: Settings) -> int:
+    if not await is_current(conn):
+        return 0
+    try:
+        found = journal.read(journal.journal_beside(settings.data_dir))
+    except OSError:
+        # Whoever typed the command may not read the service's files; the database can still be examined.
+        return 0
+    return await count_lacking(conn, found)
 
 
 async def _refusal(conn: Connection) -> Refusal | None:

@@ -241,6 +241,16 @@ TEXTS: dict[str, dict[Language, tuple[str, str]]] = {
             "Run: chmod 600 {path}",
         ),
     },
+    "erased_back": {
+        "ru": (
+            "Стирания из журнала {path}, которых нет в базе: {count}. Стёртые люди вернулись из резервной копии.",
+            "Запустите восстановление ещё раз: zerkalo restore ФАЙЛ --force. Если журнал от другой базы, сначала уберите его",
+        ),
+        "en": (
+            "Erasures in the journal {path} that the database lacks: {count}. Erased people are back from a backup.",
+            "Restore once more: zerkalo restore FILE --force. If the journal is another database's, move it away first",
+        ),
+    },
     "clock_database": {
         "ru": (
             "Часы этой машины и базы данных расходятся: {seconds} с.",

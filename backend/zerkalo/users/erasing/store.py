@@ -13,7 +13,7 @@ from psycopg.rows import scalar_row, tuple_row
 from zerkalo.bookings import store as bookings
 from zerkalo.bookings.reading.store import phone_is_anothers
 from zerkalo.db.pool import Connection
-from zerkalo.db.sql import as_json
+from zerkalo.db.sql import as_json, scalar
 from zerkalo.matching import store as matching
 from zerkalo.users.erasing.model import Erasure, Key
 from zerkalo.users.model import User
@@ -223,6 +223,23 @@ async def keep_erasure(conn: Connection, erasure: Erasure) -> None:
 async def read_erasures(conn: Connection) -> list[Erasure]:
     """Every erasure, oldest first."""
     return await _erasures(conn, "select at, user_id, bookings, cards, id from erasures order by id")
+
+
+async def count_lacking(conn: Connection, erasures: Sequence[Erasure]) -> int:
+    """Count the erasures of a journal that are not recorded here while their user or a booking of theirs is not erased."""
+    sql = """
+        select count(*)
+        from jsonb_to_recordset(%s::jsonb) as e (at timestamptz, user_id bigint, bookings jsonb)
+        where not exists (
+                select from erasures k where k.at = e.at and k.user_id is not distinct from e.user_id
+                    and k.bookings = e.bookings)
+            and (exists (select from users u where u.id = e.user_id and u.erased_at is null and u.created_at <= e.at)
+                or exists (select from jsonb_array_elements(e.bookings) as b
+                    join bookings o on o.company_id = (b ->> 0)::bigint and o.yclients_record_id = (b ->> 1)::bigint
+                    where o.erased_at is null))
+    """
+    rows = [{"at": one.at, "user_id": one.user_id, "bookings": one.bookings} for one in erasures]
+    return await scalar(conn, sql, [as_json(rows)])
 
 
 async def unfinished_erasures(conn: Connection) -> list[Erasure]:
