@@ -336,7 +336,7 @@ create table form_bookings (
 );
 create unique index form_bookings_idempotency on form_bookings (idempotency_key) where idempotency_key is not null;
 create index form_bookings_of_record on form_bookings (company_id, record_id) where record_id is not null;
-create index form_bookings_of_user on form_bookings (user_id) where user_id is not null;
+create index form_bookings_of_user on form_bookings (user_id, company_id, record_id) where user_id is not null;
 
 -- The ledger: it only grows. Points are whole.
 create table bonus_entries (

@@ -40,7 +40,7 @@ OWN_BOOKINGS = {
     "users_pkey",
     "users_by_phone10",
     "clients_pkey",
-    "form_bookings_of_record",
+    "form_bookings_of_user",
 }
 """The bookings, and the reader's own account, who else has proved the card's phone, the card and what was typed: phone and
 comment are shown where they are theirs."""
