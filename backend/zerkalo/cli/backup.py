@@ -79,7 +79,7 @@ def _telling_of_erasures(file: Path, erasures: Path | None, known: Sequence[Eras
         yield
     except BackupError:
         raise
-    except BaseException:
+    except BaseException:  # Ctrl-C too; whatever it was goes on
         if known:
             option = f" --erasures {erasures}" if erasures is not None else ""
             sys.stderr.write(

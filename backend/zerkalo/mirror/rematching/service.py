@@ -79,7 +79,7 @@ class Rematcher:
             return await self.rematch_card(card, limit=limit, lock_seconds=lock_seconds, cause="card")
         except psycopg.OperationalError as error:
             log.warning("the bookings of a card wait to be matched again", error=type(error).__name__)
-        except Exception:
+        except Exception:  # a fault of this card alone: the cards behind it must not wait for it
             log.exception("the bookings of a card can't be matched again", card=card)
         return False
 
@@ -120,7 +120,7 @@ class Rematcher:
             log.warning("the bookings of a user wait to be matched again", user_id=user_id)
         except psycopg.OperationalError:
             raise  # the database is away: for all others too
-        except Exception:
+        except Exception:  # a fault of this user alone, likewise
             log.exception("the bookings of a user can't be matched again", user_id=user_id)
         return False
 
