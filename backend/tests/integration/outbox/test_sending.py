@@ -16,7 +16,7 @@ from zerkalo.db.pool import Connection, Pool
 from zerkalo.kit.few_at_once import FewAtOnce
 from zerkalo.outbox import store
 from zerkalo.outbox.model import Channel, Message, Sender, SendFailed
-from zerkalo.outbox.rules import QUICK_ATTEMPTS
+from zerkalo.outbox.rules import PAUSE_MAX, QUICK_ATTEMPTS
 from zerkalo.outbox.service import AT_ONCE_MAX, BATCH, CLAIM_SPAN, SEND_SECONDS_MAX, send_due
 from zerkalo.settings import Settings
 
@@ -328,14 +328,15 @@ async def test_check_tells_of_a_gateway_that_fails_and_not_of_one_bad_recipient(
     pool: Pool, clock: Clock, other: SendFailed | None, failing: int
 ) -> None:
     sender = RememberingSender(failure=SendFailed("mailbox full"))
-    await put(pool, replace(MESSAGE, expires_at=NOW + timedelta(days=1)))
+    message = replace(MESSAGE, expires_at=NOW + timedelta(days=1))
+    await put(pool, message)
     for _ in range(3):
         await send_due(pool, {Channel.EMAIL: sender}, clock=clock)
         clock.now += timedelta(minutes=5)
     sender.failure = other
     async with pool.connection() as conn:
-        await store.put(conn, replace(MESSAGE, recipient="olga@example.com"), now=clock.now)
-        await conn.execute("update outbox set next_attempt_at = %s where id = 1", [NOW + timedelta(hours=1)])
+        await store.put(conn, replace(message, recipient="olga@example.com"), now=clock.now)
+        await conn.execute("update outbox set next_attempt_at = %s where id = 1", [clock.now + PAUSE_MAX])
     await send_due(pool, {Channel.EMAIL: sender}, clock=clock)
 
     async with pool.connection() as conn:
